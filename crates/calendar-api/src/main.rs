@@ -1,0 +1,2 @@
+//! calendar-api
+fn main() {}

@@ -1,0 +1,13 @@
+//! The process kit and the words that every Calwire crate shares.
+//!
+//! The list of modules is closed. What is about calendars, sync, watches or publishing lives in the crate that owns
+//! it; SQL lives in `store`; HTTP clients live in `google` and `centrifugo`.
+
+pub mod backoff;
+pub mod clock;
+pub mod config;
+pub mod http;
+pub mod ids;
+pub mod lease;
+pub mod telemetry;
+pub mod worker;

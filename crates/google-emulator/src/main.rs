@@ -1,0 +1,2 @@
+//! google-emulator
+fn main() {}

@@ -1,0 +1,93 @@
+//! Every SQL statement of Calwire, one file per table, and nothing else.
+//!
+//! A function takes a connection (the caller owns the transaction), `now` where time matters, and returns
+//! `sqlx::Result`; a look-up returns an `Option`. Functions are called qualified: `watches::acquire(…)`. A user's id is
+//! in every statement's `WHERE` that a user can reach.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use sqlx::PgPool;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+
+pub mod calendars;
+pub mod connections;
+pub mod events;
+pub mod intake;
+pub mod oauth_states;
+pub mod occurrences;
+pub mod outbox;
+pub mod quota;
+pub mod seal;
+pub mod sync_state;
+pub mod user_stream;
+pub mod watches;
+
+/// The schema, embedded. `calendar-api migrate` runs it; everything else only checks it.
+pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
+
+/// Longer than any statement of ours needs; a lock held elsewhere becomes an error instead of a hang.
+const STATEMENT_TIMEOUT: &str = "15s";
+const LOCK_TIMEOUT: &str = "5s";
+const IDLE_IN_TRANSACTION_TIMEOUT: &str = "20s";
+
+/// A pool of connections that never wait for ever: for a connection, for a lock or for a statement.
+pub async fn connect(
+    database_url: &str,
+    max_connections: u32,
+    acquire_timeout: Duration,
+) -> sqlx::Result<PgPool> {
+    let options = PgConnectOptions::from_str(database_url)?.options([
+        ("statement_timeout", STATEMENT_TIMEOUT),
+        ("lock_timeout", LOCK_TIMEOUT),
+        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
+    ]);
+    PgPoolOptions::new()
+        .max_connections(max_connections)
+        .acquire_timeout(acquire_timeout)
+        .connect_with(options)
+        .await
+}
+
+/// Why a service refuses to work with a database.
+#[derive(Debug, thiserror::Error)]
+pub enum SchemaError {
+    #[error("the database has not been migrated to this version: run `calendar-api migrate`")]
+    Behind,
+    #[error("the database was migrated by a newer version of Calwire: upgrade this service")]
+    Ahead,
+    #[error("a migration that ran here differs from the one this service knows (version {0})")]
+    Differs(i64),
+    #[error("cannot read the schema's version: {0}")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Refuses a schema that this build does not know.
+pub async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
+    let applied: Vec<(i64, Vec<u8>)> =
+        match sqlx::query_as("select version, checksum from _sqlx_migrations where success order by version")
+            .fetch_all(pool)
+            .await
+        {
+            Ok(rows) => rows,
+            Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some("42P01") => {
+                return Err(SchemaError::Behind);
+            }
+            Err(error) => return Err(error.into()),
+        };
+    for (version, checksum) in &applied {
+        match MIGRATOR.iter().find(|migration| migration.version == *version) {
+            None => return Err(SchemaError::Ahead),
+            Some(migration) if *migration.checksum != **checksum => {
+                return Err(SchemaError::Differs(*version));
+            }
+            Some(_) => {}
+        }
+    }
+    if MIGRATOR.iter().count() > applied.len() {
+        Err(SchemaError::Behind)
+    } else {
+        Ok(())
+    }
+}

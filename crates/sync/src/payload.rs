@@ -1,0 +1,183 @@
+//! What a browser receives, over the socket and from `calendar-api` alike. The TypeScript types are made from these.
+
+use chrono::{DateTime, Utc};
+use common::ids::{CalendarId, ConnectionId};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+/// One instance of an event, as people see it in a calendar.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// Google's id of this instance, unique in its calendar. For an instance of a series it is
+    /// `<master>_<original start in UTC>`.
+    pub id: String,
+    pub title: String,
+    /// RFC 3339 with the event zone's offset, or a date (`2026-11-22`) when `all_day`.
+    pub start: String,
+    /// As `start`; the end of an all-day event is exclusive.
+    pub end: String,
+    pub all_day: bool,
+    /// The IANA zone the event was made in; none for an all-day event.
+    pub time_zone: Option<String>,
+    pub description: Option<String>,
+    pub location: Option<String>,
+    pub html_link: Option<String>,
+    #[ts(type = "string")]
+    pub calendar_id: CalendarId,
+    /// The event that an edit of this instance is based on: a single event, an exception, or the master.
+    pub event_id: String,
+    /// The master's id, for an instance of a series.
+    pub recurring_event_id: Option<String>,
+    pub status: EventStatus,
+    /// `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or what Google adds next.
+    pub event_type: String,
+    pub color_id: Option<String>,
+    pub attendees: Vec<Attendee>,
+    pub organizer: Option<Person>,
+    /// Where to join a video meeting, if there is one.
+    pub conference_url: Option<String>,
+    /// The fields that this user may change here, in Google's rules. Empty: read only.
+    pub can_edit: Vec<String>,
+    /// The version that an edit is based on.
+    pub etag: String,
+    #[serde(rename = "iCalUID")]
+    pub ical_uid: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum EventStatus {
+    Confirmed,
+    Tentative,
+    Cancelled,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Person {
+    pub email: Option<String>,
+    pub display_name: Option<String>,
+    #[serde(rename = "self")]
+    pub is_self: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Attendee {
+    pub email: Option<String>,
+    pub display_name: Option<String>,
+    #[serde(rename = "self")]
+    pub is_self: bool,
+    pub optional: bool,
+    /// `needsAction`, `declined`, `tentative` or `accepted`.
+    pub response_status: String,
+}
+
+/// How a calendar is being kept current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum Mode {
+    /// Google tells us of every change.
+    Push,
+    /// We ask Google every now and then: no public URL, or a calendar that Google cannot watch.
+    Polling,
+    /// Older than it should be; work on it is going on.
+    Stale,
+    /// Nothing will change until a person or a date does something: a revoked grant, a missing scope, a quota spent.
+    Paused,
+}
+
+/// How current one calendar's data is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Freshness {
+    #[ts(type = "string")]
+    pub calendar_id: CalendarId,
+    /// The data is as Google had it at this moment, or later. None: never pulled yet.
+    #[ts(type = "string | null")]
+    pub as_of: Option<DateTime<Utc>>,
+    pub mode: Mode,
+}
+
+/// The state of one connected Google account, derived from evidence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "snake_case")]
+pub enum ConnectionState {
+    Healthy,
+    /// The first listing is still on its way.
+    Importing,
+    /// A pull is overdue; it is being tried again.
+    Delayed,
+    /// The grant is dead; the user must connect again. The data stays readable.
+    ReauthRequired,
+    /// The user did not grant access to the calendar.
+    ScopeMissing,
+    Disconnected,
+}
+
+/// The version of the messages below, their field `v`.
+pub const MESSAGE_VERSION: u8 = 1;
+
+/// A message larger than this goes out as a `resync` instead, in bytes of JSON.
+pub const MESSAGE_MAX_LEN: usize = 16 * 1024;
+
+/// What goes out on the channel `calendar:<userId>`. `seq` rises by one from message to message.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Message {
+    pub v: u8,
+    #[ts(type = "number")]
+    pub seq: i64,
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(tag = "type", rename_all_fields = "camelCase")]
+pub enum Change {
+    /// Events came, changed or went. Within `window` this is all there is to know; views beyond it are out of date.
+    #[serde(rename = "events.changed")]
+    EventsChanged {
+        #[ts(type = "string")]
+        calendar_id: CalendarId,
+        #[ts(type = "string")]
+        as_of: DateTime<Utc>,
+        window: Window,
+        upserted: Vec<Series>,
+        /// Series ids that have no instance any more.
+        deleted: Vec<String>,
+    },
+    /// Too much to tell: reload this calendar from `calendar-api`.
+    #[serde(rename = "resync")]
+    Resync {
+        #[ts(type = "string")]
+        calendar_id: CalendarId,
+    },
+    /// The list of calendars, or something about one of them, changed.
+    #[serde(rename = "calendars.changed")]
+    CalendarsChanged {},
+    #[serde(rename = "connection.changed")]
+    ConnectionChanged {
+        #[ts(type = "string")]
+        connection_id: ConnectionId,
+        state: ConnectionState,
+    },
+}
+
+/// A span of time, `from` inclusive, `to` exclusive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+pub struct Window {
+    #[ts(type = "string")]
+    pub from: DateTime<Utc>,
+    #[ts(type = "string")]
+    pub to: DateTime<Utc>,
+}
+
+/// All instances of one event within a window: one for a single event, any number for a series. They replace whatever
+/// the receiver had under `event_id`, which is the master's id for a series.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Series {
+    pub event_id: String,
+    pub occurrences: Vec<Event>,
+}

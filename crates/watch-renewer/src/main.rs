@@ -1,0 +1,2 @@
+//! watch-renewer
+fn main() {}

@@ -1,0 +1,2 @@
+//! webhook-ingest
+fn main() {}
