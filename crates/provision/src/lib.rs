@@ -1,0 +1,12 @@
+//! Finds, or makes, what Calwire needs from outside: Postgres, Centrifugo, and for tests a Chromium.
+//!
+//! Shared by `xtask`, which is compiled before everything else, and by the end-to-end tests: so no async runtime, no
+//! HTTP client, few dependencies. Whatever is started here is stopped when its value is dropped, by process id.
+
+pub mod cache;
+pub mod centrifugo;
+pub mod chromium;
+pub mod port;
+pub mod postgres;
+pub mod process;
+pub mod secret;

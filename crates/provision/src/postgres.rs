@@ -1,0 +1,496 @@
+//! Postgres: a private cluster from installed binaries, on loopback only, run by an unprivileged user.
+//!
+//! Postgres refuses to run as root, so under root the cluster belongs to the user `postgres`, or `nobody`.
+
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::Signal;
+
+use crate::port;
+use crate::process::{find_in_path, is_root, output, signal, stop};
+
+/// The superuser of a private cluster, and the name of its database.
+const NAME: &str = "calwire";
+/// `#[sqlx::test]` opens a pool for each test that runs, and the services hold some connections each.
+const MAX_CONNECTIONS: u32 = 300;
+
+/// The directory that holds `initdb`, `postgres` and `psql`.
+#[derive(Debug, Clone)]
+pub struct Binaries(PathBuf);
+
+impl Binaries {
+    /// In `PATH`, else the newest of the places where packages put them.
+    pub fn find() -> Option<Self> {
+        if let Some(dir) =
+            find_in_path("initdb").and_then(|path| Some(path.canonicalize().ok()?.parent()?.to_owned()))
+            && dir.join("postgres").is_file()
+        {
+            return Some(Self(dir));
+        }
+        // Debian and Ubuntu, Fedora and RHEL (PGDG), Homebrew on either kind of Mac.
+        let places = [
+            "/usr/lib/postgresql",
+            "/usr",
+            "/opt/homebrew/opt",
+            "/usr/local/opt",
+        ];
+        let found = places.into_iter().flat_map(|place| {
+            let entries = fs::read_dir(place).into_iter().flatten().flatten();
+            entries.map(|entry| entry.path())
+        });
+        found
+            .filter_map(|dir| Some((version_in_name(&dir)?, dir.join("bin"))))
+            .filter(|(_, bin)| bin.join("initdb").is_file())
+            .max()
+            .map(|(_, bin)| Self(bin))
+    }
+
+    /// As [`Binaries::find`]; where that finds none and we are root on Debian, the package is installed.
+    pub fn find_or_install(progress: &mut dyn FnMut(&str)) -> Result<Self> {
+        if let Some(found) = Self::find() {
+            return Ok(found);
+        }
+        let remedy =
+            "install it (Debian: apt-get install postgresql), or set DATABASE_URL to a database of your own";
+        let Some(apt) = find_in_path("apt-get").filter(|_| is_root()) else {
+            bail!("Postgres is not installed: {remedy}");
+        };
+        progress("Installing the package postgresql");
+        let apt_get = |args: &[&str]| {
+            output(
+                Command::new(&apt)
+                    .args(args)
+                    .env("DEBIAN_FRONTEND", "noninteractive"),
+            )
+        };
+        apt_get(&["update", "-q"])
+            .and_then(|_| apt_get(&["install", "-q", "-y", "--no-install-recommends", "postgresql"]))
+            .with_context(|| format!("Postgres could not be installed: {remedy}"))?;
+        Self::find().with_context(|| format!("the package postgresql brought no initdb: {remedy}"))
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(self.0.join(program));
+        // The caller's directory may be closed to the cluster's user.
+        command.current_dir("/").env("LC_ALL", "C");
+        command
+    }
+
+    /// The major version: `15`.
+    fn major(&self) -> Result<String> {
+        let said = output(self.command("postgres").arg("--version"))?;
+        let version = said.split_whitespace().nth(2).unwrap_or_default();
+        Ok(version.split('.').next().unwrap_or_default().to_owned())
+    }
+
+    /// Runs SQL text or, with `file`, a file, in one `psql`, stopping at the first error.
+    pub fn psql(&self, url: &str, script: Script<'_>) -> Result<String> {
+        let mut command = Command::new(self.0.join("psql"));
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", url]);
+        match script {
+            Script::Text(sql) => command.args(["-c", sql]),
+            Script::File(path) => command.arg("-f").arg(path),
+        };
+        output(&mut command)
+    }
+}
+
+/// What [`Binaries::psql`] runs.
+#[derive(Debug, Clone, Copy)]
+pub enum Script<'a> {
+    Text(&'a str),
+    File(&'a Path),
+}
+
+/// The number in `15`, `pgsql-15` or `postgresql@15`.
+fn version_in_name(dir: &Path) -> Option<u32> {
+    let name = dir.file_name()?.to_str()?;
+    let number = name
+        .strip_prefix("pgsql-")
+        .or_else(|| name.strip_prefix("postgresql@"))
+        .unwrap_or(name);
+    number.parse().ok()
+}
+
+/// How a cluster is made and run.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where the cluster lives. Under root it moves to `/var/tmp` when the way there is closed to other users.
+    pub dir: PathBuf,
+    pub port: u16,
+    /// The superuser's password, or none: then everybody on this machine is let in, which suits a cluster for tests.
+    pub password: Option<String>,
+    /// Off for tests: a crash of the machine may lose everything, and commits are faster.
+    pub durable: bool,
+}
+
+/// A running private cluster, stopped when dropped.
+#[derive(Debug)]
+pub struct Cluster {
+    child: Child,
+    binaries: Binaries,
+    options: Options,
+}
+
+impl Cluster {
+    /// Makes the cluster when it is not there yet, starts it, and waits until it accepts connections.
+    pub fn start(binaries: &Binaries, mut options: Options) -> Result<Self> {
+        let owner = Owner::choose()?;
+        options.dir = owner.reachable(options.dir);
+        if options.dir.join("PG_VERSION").exists() {
+            end_leftover(&options.dir);
+        } else {
+            init(binaries, &options, owner)?;
+        }
+        let (made_by, major) = (
+            fs::read_to_string(options.dir.join("PG_VERSION"))?,
+            binaries.major()?,
+        );
+        if made_by.trim() != major {
+            bail!(
+                "the database in {} was made by Postgres {}, and this is Postgres {major}: start fresh, or install the \
+                 older one",
+                options.dir.display(),
+                made_by.trim()
+            );
+        }
+        if !port::is_free(options.port) {
+            bail!("port {} is taken by another program", options.port);
+        }
+        let child = spawn(binaries, &options, owner)?;
+        let mut cluster = Self {
+            child,
+            binaries: binaries.clone(),
+            options,
+        };
+        cluster.wait_until_ready()?;
+        cluster.create_database(NAME)?;
+        Ok(cluster)
+    }
+
+    /// The URL of Calwire's database in this cluster.
+    pub fn url(&self) -> String {
+        self.url_of(NAME)
+    }
+
+    /// The URL of another database in this cluster.
+    pub fn url_of(&self, database: &str) -> String {
+        let password = self
+            .options
+            .password
+            .as_ref()
+            .map(|it| format!(":{it}"))
+            .unwrap_or_default();
+        format!(
+            "postgres://{NAME}{password}@127.0.0.1:{}/{database}",
+            self.options.port
+        )
+    }
+
+    pub fn log_path(&self) -> PathBuf {
+        log_path(&self.options.dir)
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Whether the server process is still there.
+    pub fn is_running(&mut self) -> bool {
+        matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Creates `database` unless it exists.
+    pub fn create_database(&self, database: &str) -> Result<()> {
+        let exists = format!("select 1 from pg_database where datname = '{database}'");
+        if self.psql_admin(&exists)?.trim().is_empty() {
+            self.psql_admin(&format!("create database \"{database}\""))?;
+        }
+        Ok(())
+    }
+
+    /// Ends every process of the cluster at once, as a crash does, and starts it again: it recovers from its log.
+    pub fn crash_and_restart(&mut self) -> Result<()> {
+        // SIGQUIT is Postgres's "immediate" mode: no checkpoint, and no orphaned backend that SIGKILL would leave.
+        stop(&mut self.child, Signal::QUIT, Duration::from_secs(5));
+        self.child = spawn(&self.binaries, &self.options, Owner::choose()?)?;
+        self.wait_until_ready()
+    }
+
+    /// Stops it and leaves it stopped until [`Cluster::resume`].
+    pub fn pause(&mut self) {
+        stop(&mut self.child, Signal::INT, Duration::from_secs(10));
+    }
+
+    pub fn resume(&mut self) -> Result<()> {
+        self.child = spawn(&self.binaries, &self.options, Owner::choose()?)?;
+        self.wait_until_ready()
+    }
+
+    fn psql_admin(&self, sql: &str) -> Result<String> {
+        self.binaries.psql(&self.url_of("postgres"), Script::Text(sql))
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        let log = self.log_path();
+        loop {
+            let Err(error) = self.psql_admin("select 1") else {
+                return Ok(());
+            };
+            if !self.is_running() {
+                let log = fs::read_to_string(&log).unwrap_or_default();
+                let last = log.lines().rev().take(5).collect::<Vec<_>>();
+                let last = last.into_iter().rev().collect::<Vec<_>>().join("\n");
+                bail!("Postgres ended at once:\n{last}");
+            }
+            if Instant::now() > deadline {
+                return Err(error.context("Postgres does not answer after 30 s"));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        // SIGINT is "fast": sessions are ended and a checkpoint is written.
+        stop(&mut self.child, Signal::INT, Duration::from_secs(10));
+    }
+}
+
+/// Removes a cluster's files. Nothing happens when there are none.
+pub fn wipe(dir: &Path) -> Result<()> {
+    let dir = Owner::choose()?.reachable(dir.to_owned());
+    if !dir.exists() {
+        return Ok(());
+    }
+    end_leftover(&dir);
+    fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))
+}
+
+/// The user and group a cluster runs as: `None` means the user we are.
+#[derive(Debug, Clone, Copy)]
+struct Owner(Option<(u32, u32)>);
+
+impl Owner {
+    fn choose() -> Result<Self> {
+        if !is_root() {
+            return Ok(Self(None));
+        }
+        let passwd = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
+        ["postgres", "nobody"]
+            .into_iter()
+            .find_map(|name| ids_of(&passwd, name))
+            .map(|ids| Self(Some(ids)))
+            .context("Postgres refuses to run as root, and there is neither a user postgres nor nobody to run it as")
+    }
+
+    fn run(self, command: &mut Command) -> &mut Command {
+        if let Some((uid, gid)) = self.0 {
+            command.gid(gid).uid(uid);
+        }
+        command
+    }
+
+    fn own(self, path: &Path) -> Result<()> {
+        if let Some((uid, gid)) = self.0 {
+            chown(path, Some(uid), Some(gid))
+                .with_context(|| format!("cannot give away {}", path.display()))?;
+        }
+        Ok(())
+    }
+
+    /// `dir`, or a place of the same meaning in `/var/tmp` when a directory above it is closed to this user, as
+    /// `/root` is.
+    fn reachable(self, dir: PathBuf) -> PathBuf {
+        let Some((uid, _)) = self.0 else {
+            return dir;
+        };
+        let open = |dir: &Path| fs::metadata(dir).is_ok_and(|it| it.mode() & 0o001 != 0 || it.uid() == uid);
+        let existing = dir.ancestors().skip(1).filter(|dir| dir.exists());
+        if existing.into_iter().all(open) {
+            return dir;
+        }
+        let mut hasher = DefaultHasher::new();
+        dir.hash(&mut hasher);
+        PathBuf::from(format!("/var/tmp/calwire-postgres-{:016x}", hasher.finish()))
+    }
+}
+
+/// User and group id of `name` in the text of `/etc/passwd`.
+fn ids_of(passwd: &str, name: &str) -> Option<(u32, u32)> {
+    let mut fields = passwd
+        .lines()
+        .map(|line| line.split(':'))
+        .find_map(|mut fields| (fields.next() == Some(name)).then_some(fields))?
+        .skip(1);
+    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+}
+
+fn init(binaries: &Binaries, options: &Options, owner: Owner) -> Result<()> {
+    let dir = &options.dir;
+    fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
+    fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
+    owner.own(dir)?;
+    let mut command = binaries.command("initdb");
+    command
+        .arg("-D")
+        .arg(dir)
+        .args(["-U", NAME, "--encoding=UTF8", "--locale=C", "--no-sync"]);
+    let password_file = dir.with_extension("password");
+    if let Some(password) = &options.password {
+        fs::write(&password_file, password)?;
+        fs::set_permissions(&password_file, fs::Permissions::from_mode(0o600))?;
+        owner.own(&password_file)?;
+        command
+            .arg("--auth=scram-sha-256")
+            .arg("--pwfile")
+            .arg(&password_file);
+    } else {
+        command.arg("--auth=trust");
+    }
+    let result = output(owner.run(&mut command)).context("initdb could not make a cluster");
+    if options.password.is_some() {
+        fs::remove_file(&password_file)?;
+    }
+    result.map(drop)
+}
+
+fn spawn(binaries: &Binaries, options: &Options, owner: Owner) -> Result<Child> {
+    let log = log_path(&options.dir);
+    let file = File::options()
+        .create(true)
+        .append(true)
+        .open(&log)
+        .with_context(|| format!("cannot write {}", log.display()))?;
+    let mut command = binaries.command("postgres");
+    command
+        .arg("-D")
+        .arg(&options.dir)
+        .args(["-p", &options.port.to_string()])
+        .args([
+            "-c",
+            "listen_addresses=127.0.0.1",
+            "-c",
+            "unix_socket_directories=",
+        ])
+        .args(["-c", &format!("max_connections={MAX_CONNECTIONS}")]);
+    if !options.durable {
+        command.args([
+            "-c",
+            "fsync=off",
+            "-c",
+            "synchronous_commit=off",
+            "-c",
+            "full_page_writes=off",
+        ]);
+    }
+    command
+        .stdin(Stdio::null())
+        .stdout(file.try_clone()?)
+        .stderr(file)
+        // Its own group: a Ctrl-C in the terminal is for us, who stop the services before their database.
+        .process_group(0);
+    owner
+        .run(&mut command)
+        .spawn()
+        .with_context(|| format!("cannot run {}", binaries.0.join("postgres").display()))
+}
+
+/// Beside the cluster rather than in it, where the services' logs are.
+fn log_path(dir: &Path) -> PathBuf {
+    dir.with_extension("log")
+}
+
+/// Stops a server that an earlier run left behind: one that was killed could not stop it itself.
+fn end_leftover(dir: &Path) {
+    let pid_file = dir.join("postmaster.pid");
+    let pid = fs::read_to_string(&pid_file)
+        .ok()
+        .and_then(|text| text.lines().next()?.trim().parse::<u32>().ok());
+    let Some(pid) = pid.filter(|&pid| is_postgres_of(pid, dir)) else {
+        return;
+    };
+    signal(pid, Signal::INT);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while pid_file.exists() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Whether `pid` is a Postgres on this directory and not a process that was given the same number later.
+fn is_postgres_of(pid: u32, dir: &Path) -> bool {
+    let arguments = output(Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]));
+    arguments.is_ok_and(|args| args.contains("postgres") && args.contains(&*dir.to_string_lossy()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_name_their_version_in_the_directory() {
+        assert_eq!(version_in_name(Path::new("/usr/lib/postgresql/15")), Some(15));
+        assert_eq!(version_in_name(Path::new("/usr/pgsql-17")), Some(17));
+        assert_eq!(
+            version_in_name(Path::new("/opt/homebrew/opt/postgresql@16")),
+            Some(16)
+        );
+        assert_eq!(version_in_name(Path::new("/usr/bin")), None);
+    }
+
+    #[test]
+    fn ids_are_read_from_passwd() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65533:n:/:/usr/sbin/nologin\n";
+        assert_eq!(ids_of(passwd, "nobody"), Some((65534, 65533)));
+        assert_eq!(ids_of(passwd, "postgres"), None);
+    }
+
+    #[test]
+    fn a_cluster_keeps_its_data_over_a_stop_and_over_a_crash() {
+        let binaries = Binaries::find_or_install(&mut |_| {}).unwrap();
+        let parent = tempfile::tempdir_in("/var/tmp").unwrap();
+        fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();
+        let options = Options {
+            dir: parent.path().join("cluster"),
+            port: port::free().unwrap(),
+            password: Some("secret".into()),
+            durable: true,
+        };
+
+        let cluster = Cluster::start(&binaries, options.clone()).unwrap();
+        let count = "select count(*) from kept";
+        binaries
+            .psql(
+                &cluster.url(),
+                Script::Text("create table kept as select generate_series(1, 3)"),
+            )
+            .unwrap();
+        drop(cluster);
+
+        let mut cluster = Cluster::start(&binaries, options.clone()).unwrap();
+        assert_eq!(
+            binaries.psql(&cluster.url(), Script::Text(count)).unwrap().trim(),
+            "3"
+        );
+        cluster.crash_and_restart().unwrap();
+        assert_eq!(
+            binaries.psql(&cluster.url(), Script::Text(count)).unwrap().trim(),
+            "3"
+        );
+        let stranger = cluster.url().replace(":secret@", ":wrong@");
+        assert!(binaries.psql(&stranger, Script::Text("select 1")).is_err());
+        drop(cluster);
+
+        wipe(&options.dir).unwrap();
+        assert!(!options.dir.exists());
+    }
+}
