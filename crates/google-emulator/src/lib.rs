@@ -1,1 +1,3 @@
 //! google-emulator
+
+pub mod seed;
