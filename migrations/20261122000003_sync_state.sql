@@ -24,6 +24,10 @@ create table sync_state (
     poll_at             timestamptz not null default '-infinity',
     last_push_at        timestamptz,
     last_pull_at        timestamptz,
+    -- The last pull that brought a change. Long after last_push_at, it shows that a channel has gone silent.
+    last_change_at      timestamptz,
+    -- The last flip to a new generation: a token that is refused at once again does not start an endless listing.
+    rebuilt_at          timestamptz,
     -- A word, never a body: `rate_limited`, `transient`, `reauth_required`, …
     last_error          text,
     last_error_at       timestamptz

@@ -32,6 +32,11 @@ const STATEMENT_TIMEOUT: &str = "15s";
 const LOCK_TIMEOUT: &str = "5s";
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "20s";
 
+/// A user id as it was stored. Only valid ones are, so a failure means that somebody edited the row by hand.
+pub(crate) fn user_id(stored: String) -> sqlx::Result<common::ids::UserId> {
+    common::ids::UserId::parse(stored).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
 /// A pool of connections that never wait for ever: for a connection, for a lock or for a statement.
 pub async fn connect(
     database_url: &str,

@@ -1,1 +1,97 @@
-//! occurrences
+//! The instances of events: what every read is answered from.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use common::ids::{CalendarId, UserId};
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use sqlx::types::Json;
+use uuid::Uuid;
+
+/// What a reader asks for: instances that touch the span, one that is running at `from` included.
+///
+/// An all-day instance has no instants. It is matched by the days that the span covers in the reader's zone.
+#[derive(Debug, Clone, Copy)]
+pub struct Span {
+    pub from: DateTime<Utc>,
+    /// Exclusive.
+    pub to: DateTime<Utc>,
+    pub first_day: NaiveDate,
+    /// Exclusive.
+    pub day_after_last: NaiveDate,
+}
+
+/// One instance, with its `Event` as the bytes that an answer needs.
+#[derive(Debug, Clone)]
+pub struct Found {
+    pub calendar_id: CalendarId,
+    pub starts_at: DateTime<Utc>,
+    /// For an all-day instance.
+    pub start_date: Option<NaiveDate>,
+    pub instance_id: String,
+    pub payload: Box<RawValue>,
+}
+
+/// Instances of a user within a span, in no order: the first `limit` timed and the first `limit` all-day ones are among
+/// them, to be merged in the reader's zone (`sync::read::events`). Of the selected calendars, or of those named; of
+/// nobody else's.
+pub async fn within(
+    conn: &mut PgConnection,
+    user: &UserId,
+    span: Span,
+    calendars: Option<&[CalendarId]>,
+    limit: i64,
+) -> sqlx::Result<Vec<Found>> {
+    let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
+    let rows = sqlx::query!(
+        // What began less than 36 hours before the span lies together in an index of starts; what began earlier is longer
+        // than that, and found by its end. Zones differ by up to 26 hours, so the search for days is wider by as much.
+        r#"with shown as (
+             select c.id, s.generation
+             from calendars c join sync_state s on s.resource_id = c.id
+             where c.user_id = $1 and (c.id = any($2) or ($2::uuid[] is null and c.selected))
+         )
+         (select o.calendar_id as "calendar_id!", o.starts_at as "starts_at!", o.start_date,
+                 o.instance_id as "instance_id!", o.payload as "payload!: Json<Box<RawValue>>"
+          from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
+          where o.user_id = $1 and o.starts_at >= $3::timestamptz - interval '36 hours' and o.starts_at < $4
+            and o.start_date is null and (o.ends_at > $3 or o.starts_at >= $3)
+          order by o.starts_at limit $7)
+         union all
+         (select o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
+          from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
+          where o.user_id = $1 and o.ends_at - o.starts_at > interval '36 hours' and o.ends_at > $3
+            and o.starts_at < $3::timestamptz - interval '36 hours' and o.start_date is null
+          order by o.starts_at limit $7)
+         union all
+         (select o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
+          from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
+          where o.user_id = $1 and o.start_date >= $5::date - 2 and o.start_date < $6 and o.end_date > $5
+          order by o.start_date limit $7)
+         union all
+         (select o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
+          from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
+          where o.user_id = $1 and o.ends_at - o.starts_at > interval '36 hours'
+            and o.ends_at > $3::timestamptz - interval '26 hours'
+            and o.start_date < $5::date - 2 and o.end_date > $5
+          order by o.start_date limit $7)"#,
+        user.as_str(),
+        ids.as_deref(),
+        span.from,
+        span.to,
+        span.first_day,
+        span.day_after_last,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Found {
+            calendar_id: row.calendar_id.into(),
+            starts_at: row.starts_at,
+            start_date: row.start_date,
+            instance_id: row.instance_id,
+            payload: row.payload.0,
+        })
+        .collect())
+}

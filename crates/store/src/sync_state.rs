@@ -1,1 +1,479 @@
-//! sync_state
+//! The queue of what has to be pulled, and how far each resource has come.
+//!
+//! One row per resource: the events of a calendar, or the calendar list of a connection. A row is due while
+//! `dirty_seq > synced_seq`. All times that decide about work (leases, `not_before`) are the database's, the one clock
+//! that all workers share.
+//!
+//! Who bumps `dirty_seq` may leave a row alone that is dirty already *and has no lease token*: whoever takes it later
+//! starts its pull later. An expired lease is not enough: its holder may still be at work on what it saw before.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use common::ids::{CalendarId, ConnectionId, ResourceId, UserId};
+use common::lease::{Lease, Settled};
+use sqlx::PgConnection;
+use sqlx::postgres::types::PgInterval;
+use uuid::Uuid;
+
+/// What a resource is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// The events of one calendar; the resource's id is the calendar's.
+    Events,
+    /// The list of calendars of one connection; the resource's id is the connection's.
+    CalendarList,
+}
+
+impl Kind {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::CalendarList => "calendar_list",
+        }
+    }
+
+    fn parse(text: &str) -> Self {
+        // The column's check constraint knows these two.
+        if text == "events" {
+            Self::Events
+        } else {
+            Self::CalendarList
+        }
+    }
+}
+
+/// A resource taken for a pull, with what the pull needs to begin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pull {
+    pub lease: Lease<ResourceId>,
+    pub kind: Kind,
+    pub connection_id: ConnectionId,
+    pub user_id: UserId,
+    /// As it was when the lease was taken, so before the first page: what `synced_seq` becomes.
+    pub dirty_seq: i64,
+    /// Where the last pull ended. None: list everything.
+    pub sync_token: Option<String>,
+    /// What readers see; 0 before the first import has ended.
+    pub generation: i64,
+    /// What the last full listing would have swept, when that was suspiciously much.
+    pub sweep_digest: Option<Vec<u8>>,
+    /// How far the instances of series are expanded.
+    pub horizon_until: Option<DateTime<Utc>>,
+    /// When the last full listing took effect.
+    pub rebuilt_at: Option<DateTime<Utc>>,
+}
+
+/// A row as [`acquire`] returns it.
+struct Taken {
+    resource_id: Uuid,
+    kind: String,
+    connection_id: Uuid,
+    user_id: String,
+    dirty_seq: i64,
+    sync_token: Option<String>,
+    generation: i64,
+    sweep_digest: Option<Vec<u8>>,
+    horizon_until: Option<DateTime<Utc>>,
+    rebuilt_at: Option<DateTime<Utc>>,
+    lease_token: Uuid,
+    attempts: i32,
+}
+
+impl TryFrom<Taken> for Pull {
+    type Error = sqlx::Error;
+
+    fn try_from(row: Taken) -> sqlx::Result<Self> {
+        Ok(Self {
+            lease: Lease::new(
+                row.resource_id.into(),
+                row.lease_token,
+                row.attempts.unsigned_abs(),
+            ),
+            kind: Kind::parse(&row.kind),
+            connection_id: row.connection_id.into(),
+            user_id: crate::user_id(row.user_id)?,
+            dirty_seq: row.dirty_seq,
+            sync_token: row.sync_token,
+            generation: row.generation,
+            sweep_digest: row.sweep_digest,
+            horizon_until: row.horizon_until,
+            rebuilt_at: row.rebuilt_at,
+        })
+    }
+}
+
+/// Begins to keep a resource current. It is due at once. Does nothing when the resource is known already.
+pub async fn create(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    resource: ResourceId,
+    kind: Kind,
+    connection: ConnectionId,
+    user: &UserId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "with resource as (
+             insert into sync_state (resource_id, kind, connection_id, user_id, dirty_seq, dirty_at)
+             values ($1, $2, $3, $4, 1, $5)
+             on conflict (resource_id) do nothing
+         )
+         select pg_notify('calwire_dirty', '')",
+        resource.as_uuid(),
+        kind.as_str(),
+        connection.as_uuid(),
+        user.as_str(),
+        now,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
+}
+
+/// Asks for a pull of these resources, and wakes the workers when the caller commits. Says how many rows it wrote: a
+/// row that is waiting already is left alone.
+pub async fn mark_dirty(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    resources: &[ResourceId],
+) -> sqlx::Result<u64> {
+    let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
+    let bumped = sqlx::query!(
+        "update sync_state set dirty_seq = dirty_seq + 1, dirty_at = $2
+         where resource_id = any($1) and not (dirty_seq > synced_seq and lease_token is null)",
+        &resources,
+        now,
+    )
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    if bumped > 0 {
+        wake(conn).await?;
+    }
+    Ok(bumped)
+}
+
+/// As [`mark_dirty`], for all that a user has, or for the calendars named. A calendar of somebody else is not touched.
+pub async fn mark_dirty_of_user(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+    calendars: Option<&[CalendarId]>,
+) -> sqlx::Result<u64> {
+    let calendars: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
+    let bumped = sqlx::query!(
+        "update sync_state set dirty_seq = dirty_seq + 1, dirty_at = $3
+         where user_id = $1 and ($2::uuid[] is null or resource_id = any($2))
+           and not (dirty_seq > synced_seq and lease_token is null)",
+        user.as_str(),
+        calendars.as_deref(),
+        now,
+    )
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    if bumped > 0 {
+        wake(conn).await?;
+    }
+    Ok(bumped)
+}
+
+async fn wake(conn: &mut PgConnection) -> sqlx::Result<()> {
+    sqlx::query!("select pg_notify('calwire_dirty', '')")
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}
+
+/// Takes up to `limit` due resources for `lease`, the longest untouched first. None of them is touched by anybody else
+/// until then.
+pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sqlx::Result<Vec<Pull>> {
+    let rows = sqlx::query_as!(
+        Taken,
+        "update sync_state
+         set lease_token = gen_random_uuid(), leased_until = now() + $1, attempts = attempts + 1
+         where resource_id in (
+             select resource_id from sync_state
+             where dirty_seq > synced_seq and not_before <= now()
+               and (leased_until is null or leased_until < now())
+             order by not_before
+             limit $2
+             for update skip locked
+         )
+         returning resource_id, kind, connection_id, user_id, dirty_seq, sync_token, generation, sweep_digest,
+                   horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts",
+        interval(lease),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Pull::try_from).collect()
+}
+
+/// As [`acquire`], for calendars whose series are not expanded up to `until`: the furthest behind first. Their pull may
+/// be due or not; the lease keeps it away meanwhile.
+pub async fn acquire_behind_horizon(
+    conn: &mut PgConnection,
+    until: DateTime<Utc>,
+    lease: Duration,
+    limit: i64,
+) -> sqlx::Result<Vec<Pull>> {
+    let rows = sqlx::query_as!(
+        Taken,
+        "update sync_state
+         set lease_token = gen_random_uuid(), leased_until = now() + $1
+         where resource_id in (
+             select resource_id from sync_state
+             where kind = 'events' and generation > 0 and (horizon_until is null or horizon_until < $2)
+               and (leased_until is null or leased_until < now())
+             order by horizon_until nulls first
+             limit $3
+             for update skip locked
+         )
+         returning resource_id, kind, connection_id, user_id, dirty_seq, sync_token, generation, sweep_digest,
+                   horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts",
+        interval(lease),
+        until,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Pull::try_from).collect()
+}
+
+/// Prolongs a lease to `until` from now. False: somebody else has the row, or the lease ran out.
+pub async fn extend_lease(
+    conn: &mut PgConnection,
+    lease: &Lease<ResourceId>,
+    until: Duration,
+) -> sqlx::Result<bool> {
+    let extended = sqlx::query!(
+        "update sync_state set leased_until = clock_timestamp() + $3
+         where resource_id = $1 and lease_token = $2 and leased_until > clock_timestamp()",
+        lease.key.as_uuid(),
+        lease.token,
+        interval(until),
+    )
+    .execute(conn)
+    .await?;
+    Ok(extended.rows_affected() == 1)
+}
+
+/// Begins a new generation, which no reader sees before [`settle`] names it; one that was begun and not finished is
+/// given up. None: the lease was lost.
+pub async fn begin_generation(
+    conn: &mut PgConnection,
+    lease: &Lease<ResourceId>,
+) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "with before as (
+             select resource_id, building from sync_state where resource_id = $1 and lease_token = $2
+         ), given_up as (
+             insert into stale_generations (calendar_id, generation)
+             select resource_id, building from before where building is not null
+             on conflict do nothing
+         )
+         update sync_state set building = greatest(generation, building) + 1
+         where resource_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
+         returning building as \"building!\"",
+        lease.key.as_uuid(),
+        lease.token,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Gives up the generation that was begun, because its flip would sweep suspiciously much, and remembers what it would
+/// have swept. False: the lease was lost.
+pub async fn hold_sweep(
+    conn: &mut PgConnection,
+    lease: &Lease<ResourceId>,
+    digest: &[u8],
+) -> sqlx::Result<bool> {
+    let held = sqlx::query!(
+        "update sync_state set sweep_digest = $3
+         where resource_id = $1 and lease_token = $2 and leased_until > clock_timestamp()",
+        lease.key.as_uuid(),
+        lease.token,
+        digest,
+    )
+    .execute(conn)
+    .await?;
+    Ok(held.rows_affected() == 1)
+}
+
+/// What a pull that succeeded leaves behind.
+#[derive(Debug, Clone, Copy)]
+pub struct Progress<'a> {
+    pub sync_token: &'a str,
+    /// The generation that readers see from now on.
+    pub generation: i64,
+    /// How far series are expanded in it; none for a calendar list.
+    pub horizon_until: Option<DateTime<Utc>>,
+    /// When the pull began: the data is as Google had it then, or later.
+    pub pulled_at: DateTime<Utc>,
+    pub changed: bool,
+}
+
+/// Ends a pull that succeeded, in the transaction that holds its events.
+///
+/// `Again` when a push came meanwhile; `Lost` when the lease did not hold: then the caller rolls back. Call it last: it
+/// holds the row that notifications bump.
+pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>) -> sqlx::Result<Settled> {
+    let due_again = sqlx::query_scalar!(
+        "with before as (
+             select resource_id, generation from sync_state where resource_id = $1
+         ), replaced as (
+             insert into stale_generations (calendar_id, generation)
+             select resource_id, generation from before where generation <> $5 and generation > 0
+         )
+         update sync_state
+         set synced_seq = $3, sync_token = $4, generation = $5, building = null, sweep_digest = null,
+             horizon_until = coalesce($6, horizon_until),
+             last_pull_at = $7, last_change_at = case when $8 then $7 else last_change_at end,
+             rebuilt_at = case when generation <> $5 then $7 else rebuilt_at end,
+             lease_token = null, leased_until = null, attempts = 0,
+             -- The order in which due rows are taken: who was served last waits longest.
+             not_before = clock_timestamp(),
+             last_error = null, last_error_at = null
+         where resource_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
+         returning dirty_seq > synced_seq as \"due_again!\"",
+        pull.lease.key.as_uuid(),
+        pull.lease.token,
+        pull.dirty_seq,
+        progress.sync_token,
+        progress.generation,
+        progress.horizon_until,
+        progress.pulled_at,
+        progress.changed,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(match due_again {
+        Some(true) => Settled::Again,
+        Some(false) => Settled::Done,
+        None => Settled::Lost,
+    })
+}
+
+/// Ends a try that did not succeed: the resource stays due, not before `delay` has passed. `error` is a word for people
+/// and programs (`rate_limited`, `transient`), never a body. False: the lease was lost already.
+pub async fn defer(
+    conn: &mut PgConnection,
+    lease: &Lease<ResourceId>,
+    delay: Duration,
+    error: &str,
+) -> sqlx::Result<bool> {
+    let deferred = sqlx::query!(
+        "update sync_state
+         set lease_token = null, leased_until = null, not_before = clock_timestamp() + $3,
+             last_error = $4, last_error_at = clock_timestamp()
+         where resource_id = $1 and lease_token = $2",
+        lease.key.as_uuid(),
+        lease.token,
+        interval(delay),
+        error,
+    )
+    .execute(conn)
+    .await?;
+    Ok(deferred.rows_affected() == 1)
+}
+
+/// Ends a try that will not succeed until a person or another part does something: the resource is not taken again
+/// before [`resume`] or [`resume_connection`].
+pub async fn suspend(conn: &mut PgConnection, lease: &Lease<ResourceId>, error: &str) -> sqlx::Result<bool> {
+    let suspended = sqlx::query!(
+        "update sync_state
+         set lease_token = null, leased_until = null, not_before = 'infinity',
+             last_error = $3, last_error_at = clock_timestamp()
+         where resource_id = $1 and lease_token = $2",
+        lease.key.as_uuid(),
+        lease.token,
+        error,
+    )
+    .execute(conn)
+    .await?;
+    Ok(suspended.rows_affected() == 1)
+}
+
+/// Gives a lease back untouched, at a stop or after work that was no pull. The try does not count.
+pub async fn release(conn: &mut PgConnection, lease: &Lease<ResourceId>) -> sqlx::Result<bool> {
+    let released = sqlx::query!(
+        "update sync_state
+         set lease_token = null, leased_until = null, attempts = greatest(attempts - 1, 0)
+         where resource_id = $1 and lease_token = $2",
+        lease.key.as_uuid(),
+        lease.token,
+    )
+    .execute(conn)
+    .await?;
+    Ok(released.rows_affected() == 1)
+}
+
+/// Stops pulling these resources until [`resume`]; a pull that has begun cannot commit any more. For calendars that a
+/// user no longer wants to see.
+pub async fn pause(conn: &mut PgConnection, resources: &[ResourceId]) -> sqlx::Result<u64> {
+    let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
+    let paused = sqlx::query!(
+        "update sync_state set not_before = 'infinity', lease_token = null, leased_until = null
+         where resource_id = any($1)",
+        &resources,
+    )
+    .execute(conn)
+    .await?;
+    Ok(paused.rows_affected())
+}
+
+/// Makes these resources due at once, whatever kept them waiting.
+pub async fn resume(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    resources: &[ResourceId],
+) -> sqlx::Result<u64> {
+    let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
+    let resumed = sqlx::query!(
+        "update sync_state
+         set not_before = '-infinity', attempts = 0, dirty_seq = dirty_seq + 1, dirty_at = $2,
+             last_error = null, last_error_at = null
+         where resource_id = any($1)",
+        &resources,
+        now,
+    )
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    wake(conn).await?;
+    Ok(resumed)
+}
+
+/// As [`resume`], for all that a connection has and its user wants to see. For the moment when a user has connected
+/// again, perhaps with more scopes.
+pub async fn resume_connection(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    connection: ConnectionId,
+) -> sqlx::Result<u64> {
+    let resumed = sqlx::query!(
+        "update sync_state s
+         set not_before = '-infinity', attempts = 0, dirty_seq = dirty_seq + 1, dirty_at = $2,
+             last_error = null, last_error_at = null
+         where connection_id = $1
+           and not exists (select from calendars c where c.id = s.resource_id and not c.selected)",
+        connection.as_uuid(),
+        now,
+    )
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    wake(conn).await?;
+    Ok(resumed)
+}
+
+/// A duration for Postgres. Ours are at most days, so microseconds always fit.
+pub(crate) fn interval(duration: Duration) -> PgInterval {
+    PgInterval {
+        months: 0,
+        days: 0,
+        microseconds: i64::try_from(duration.as_micros()).unwrap_or(i64::MAX),
+    }
+}

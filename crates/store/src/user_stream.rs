@@ -1,1 +1,51 @@
-//! user_stream
+//! The total order of what one user's browsers see.
+
+use common::ids::UserId;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// Where a user's stream stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Position {
+    /// The stream's identity; with another one, a lower `seq` is not old news.
+    pub epoch: Uuid,
+    /// The last seq taken. Everything up to it is committed or about to be.
+    pub seq: i64,
+}
+
+/// Takes the user's next seq, from 1. The row stays locked until the caller commits, so commit order is seq order: take
+/// it late in a transaction, and only when there is something to tell.
+pub async fn next_seq(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        "insert into user_stream (user_id, epoch, seq) values ($1, gen_random_uuid(), 1)
+         on conflict (user_id) do update set seq = user_stream.seq + 1
+         returning seq",
+        user.as_str(),
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Where the user's stream stands. The row is created on demand, so that a user to whom nothing has happened yet has a
+/// position too.
+pub async fn position(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Position> {
+    let found = sqlx::query_as!(
+        Position,
+        "select epoch, seq from user_stream where user_id = $1",
+        user.as_str(),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    if let Some(position) = found {
+        return Ok(position);
+    }
+    sqlx::query_as!(
+        Position,
+        "insert into user_stream (user_id, epoch) values ($1, gen_random_uuid())
+         on conflict (user_id) do update set seq = user_stream.seq
+         returning epoch, seq",
+        user.as_str(),
+    )
+    .fetch_one(conn)
+    .await
+}
