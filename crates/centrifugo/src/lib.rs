@@ -1,1 +1,25 @@
-//! centrifugo
+//! Centrifugo as Calwire uses it: publish on a user's channel, ask where a channel stands, and sign the tokens with
+//! which a browser connects and subscribes.
+//!
+//! The channel of a user is `calendar:<user id>`. Nobody may subscribe to it without a subscription token for exactly
+//! that user and channel, for the namespace has no `allow_*` option (`deploy/centrifugo.json`).
+
+mod client;
+mod error;
+#[cfg(feature = "testing")]
+pub mod testing;
+mod token;
+
+use common::ids::UserId;
+
+pub use client::{Client, Info, MAX_DATA_LEN, Node, Position, Publication};
+pub use error::Error;
+pub use token::{AUDIENCE, ISSUER, Tokens};
+
+/// The namespace of all of Calwire's channels.
+pub const NAMESPACE: &str = "calendar";
+
+/// The one channel of a user. A [`UserId`] has none of the characters that mean something in a channel's name.
+pub fn channel_of(user: &UserId) -> String {
+    format!("{NAMESPACE}:{user}")
+}

@@ -1,0 +1,240 @@
+//! The HTTP API: `POST <api>/publish`, `/history`, `/info`, `/disconnect`.
+//!
+//! Centrifugo answers a failed command with HTTP 200 and an `error` in the body, so the status alone says nothing.
+
+use std::time::Duration;
+
+use common::config::SecretKey;
+use common::ids::UserId;
+use reqwest::StatusCode;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use url::Url;
+
+use crate::Error;
+
+/// The most bytes of JSON in one publication. All 200 that `history_size` keeps may have to go out in one recovery, and
+/// more than `client.queue_max_size` (4 MiB) in a client's queue disconnects it as slow.
+pub const MAX_DATA_LEN: usize = 20 * 1024;
+
+/// Centrifugo closes an idle connection after 30 s; one that we reuse must not be about to be closed.
+const POOL_IDLE: Duration = Duration::from_secs(20);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// Longer than Centrifugo waits for Redis (4 s), shorter than it takes to write its answer (10 s).
+const TIMEOUT: Duration = Duration::from_secs(7);
+
+/// One message for one channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Publication<'a> {
+    pub channel: &'a str,
+    /// One JSON object, at most [`MAX_DATA_LEN`] bytes.
+    pub data: &'a [u8],
+    /// A second publication with the same key within five minutes is answered with the first one's position.
+    pub idempotency_key: &'a str,
+    /// A publication whose version is not above the channel's is answered, and dropped. Below 2^53.
+    pub version: u64,
+    /// Versions of different epochs are not compared.
+    pub version_epoch: &'a str,
+}
+
+/// Where a channel's history stands. A broker that lost its history has another epoch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Position {
+    #[serde(default)]
+    pub offset: u64,
+    #[serde(default)]
+    pub epoch: String,
+}
+
+/// The running nodes of the broker.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Info {
+    pub nodes: Vec<Node>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Node {
+    pub name: String,
+    /// Such as `6.9.6 OSS`.
+    pub version: String,
+}
+
+/// A client of one Centrifugo. Clones share its connections.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    /// Without a slash at the end.
+    api_url: String,
+    api_key: SecretKey,
+}
+
+impl Client {
+    /// `api_url` is the HTTP API's address on the internal port, `http://127.0.0.1:9000/api`.
+    pub fn new(api_url: &Url, api_key: SecretKey) -> Result<Self, Error> {
+        let http = reqwest::Client::builder()
+            .pool_idle_timeout(POOL_IDLE)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(TIMEOUT)
+            .redirect(reqwest::redirect::Policy::none())
+            // A broker beside us is never behind the proxy that HTTP_PROXY names.
+            .no_proxy()
+            .build()
+            .map_err(|error| Error::misconfigured(describe(&error)))?;
+        let api_url = api_url.as_str().trim_end_matches('/').to_owned();
+        Ok(Self {
+            http,
+            api_url,
+            api_key,
+        })
+    }
+
+    /// Publishes, and answers the channel's position after it. A publication that Centrifugo already had counts as
+    /// published. The same publication makes the same bytes.
+    pub async fn publish(&self, publication: Publication<'_>) -> Result<Position, Error> {
+        #[derive(Serialize)]
+        struct Command<'a> {
+            channel: &'a str,
+            data: &'a RawValue,
+            idempotency_key: &'a str,
+            version: u64,
+            version_epoch: &'a str,
+        }
+        if publication.data.len() > MAX_DATA_LEN {
+            let len = publication.data.len();
+            return Err(Error::poison(format!(
+                "its data has {len} bytes, more than {MAX_DATA_LEN}"
+            )));
+        }
+        let data = serde_json::from_slice(publication.data)
+            .map_err(|error| Error::poison(format!("its data is not JSON: {error}")))?;
+        let command = Command {
+            channel: publication.channel,
+            data,
+            idempotency_key: publication.idempotency_key,
+            version: publication.version,
+            version_epoch: publication.version_epoch,
+        };
+        self.call("publish", &command).await
+    }
+
+    /// Where `channel` stands now. Read it before the snapshot that it is to go with, then the snapshot covers it.
+    pub async fn history_position(&self, channel: &str) -> Result<Position, Error> {
+        // Without a limit the answer holds no publications.
+        self.call("history", &serde_json::json!({ "channel": channel }))
+            .await
+    }
+
+    pub async fn info(&self) -> Result<Info, Error> {
+        self.call("info", &serde_json::json!({})).await
+    }
+
+    /// Closes every connection of `user`, for good: their SDK does not connect again by itself.
+    pub async fn disconnect(&self, user: &UserId) -> Result<(), Error> {
+        let command = serde_json::json!({ "user": user.as_str() });
+        self.call::<Nothing>("disconnect", &command).await.map(|_| ())
+    }
+
+    /// Checks what a service needs before it starts: Centrifugo answers, takes our key, and keeps a history for
+    /// `namespace`. The error says in one line what is wrong and where to change it.
+    pub async fn check(&self, namespace: &str) -> Result<(), Error> {
+        self.history_position(&format!("{namespace}:calwire-check"))
+            .await
+            .map(|_| ())
+    }
+
+    async fn call<T: DeserializeOwned>(&self, method: &str, command: &impl Serialize) -> Result<T, Error> {
+        let url = format!("{}/{method}", self.api_url);
+        let response = self
+            .http
+            .post(&url)
+            .header("X-API-Key", self.api_key.expose())
+            .json(command)
+            .send()
+            .await
+            .map_err(|error| Error::transient(format!("{url}: {}", describe(&error))))?;
+        let status = response.status();
+        if status != StatusCode::OK {
+            return Err(refused(status, &url));
+        }
+        let body = response
+            .bytes()
+            .await
+            .map_err(|error| Error::transient(format!("{url}: {}", describe(&error))))?;
+        match serde_json::from_slice(&body) {
+            Ok(Reply::Result(result)) => Ok(result),
+            Ok(Reply::Error(failure)) => Err(failure.into()),
+            Err(error) => Err(Error::transient(format!(
+                "{url} answered what is not a reply: {error}"
+            ))),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Reply<T> {
+    Result(T),
+    Error(Failure),
+}
+
+#[derive(Deserialize)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+struct Failure {
+    code: u32,
+    #[serde(default)]
+    message: String,
+}
+
+impl From<Failure> for Error {
+    fn from(Failure { code, message }: Failure) -> Self {
+        match code {
+            102 => Self::misconfigured(
+                "it has no namespace `calendar`; start it with deploy/centrifugo.json (error 102, unknown channel)",
+            ),
+            108 => Self::misconfigured(
+                "its namespace `calendar` keeps no history; start it with deploy/centrifugo.json (error 108, not available)",
+            ),
+            101 | 103 | 104 => Self::misconfigured(format!("error {code}, {message}")),
+            106 | 107 | 113 => Self::poison(format!("error {code}, {message}")),
+            // 100 and 111 say so; a code that we do not know is better tried again than dropped.
+            _ => Self::transient(format!("error {code}, {message}")),
+        }
+    }
+}
+
+/// An answer that is not 200 comes from Centrifugo's own gate or from something between us and it.
+fn refused(status: StatusCode, url: &str) -> Error {
+    match status {
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::misconfigured(
+            "it does not accept CENTRIFUGO_API_KEY; give it the same value as CENTRIFUGO_HTTP_API_KEY",
+        ),
+        StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
+            Error::poison(format!("{url} answered {status}"))
+        }
+        StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
+            Error::transient(format!("{url} answered {status}"))
+        }
+        _ if status.is_server_error() => Error::transient(format!("{url} answered {status}")),
+        _ => Error::misconfigured(format!(
+            "{url} answered {status}; CENTRIFUGO_API_URL must be the API on the internal port, such as http://127.0.0.1:9000/api"
+        )),
+    }
+}
+
+/// An error with its causes on one line; reqwest keeps the reason (`connection refused`) in the last one.
+fn describe(error: &reqwest::Error) -> String {
+    let mut causes = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    if error.is_timeout() {
+        "no answer in time".into()
+    } else {
+        causes.pop().unwrap_or_else(|| error.to_string())
+    }
+}
