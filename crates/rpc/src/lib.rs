@@ -1,1 +1,41 @@
-//! rpc
+//! The tRPC v11 and oRPC v1 HTTP protocols over one table of procedures.
+//!
+//! A [`Router`] is the table: a dotted path, query or mutation, an input and an output type, an async function. Two
+//! faces speak it on the wire, [`trpc`] to an unchanged `@trpc/client` (v11: `httpLink`, `httpBatchLink`,
+//! `httpBatchStreamLink`, `methodOverride`) and [`orpc`] to an unchanged `@orpc/client` (1.x: POST, GET, batch plugin).
+//! Both are free of any framework, from [`http::Request`] to [`http::Response`]; [`actix`] mounts them.
+//!
+//! ```
+//! # use rpc::{Router, RpcError}; use serde::{Deserialize, Serialize}; use ts_rs::TS;
+//! #[derive(Deserialize, TS)]
+//! #[serde(deny_unknown_fields)]
+//! struct Add { left: i32, right: i32 }
+//! #[derive(Serialize, TS)]
+//! struct Sum { sum: i32 }
+//!
+//! async fn add(_user: String, input: Add) -> Result<Sum, RpcError> {
+//!     Ok(Sum { sum: input.left + input.right })
+//! }
+//!
+//! let router = Router::<String>::new().query("math.add", add);
+//! assert_eq!(router.procedures().next().unwrap().path, "math.add");
+//! ```
+//!
+//! What every answer keeps: an envelope that the clients read (401, 404, 405, 408, 413, 415, 429 and 500 included),
+//! `cache-control: no-store`, and no text of an internal error. A handler that panics or takes too long is an answer too.
+//!
+//! Not spoken: subscriptions, data transformers, form data, and oRPC 2 (whose errors cannot share a body with oRPC 1's).
+
+pub mod actix;
+mod error;
+pub mod http;
+mod input;
+pub mod orpc;
+mod router;
+pub mod trpc;
+
+pub use error::{Code, Issue, RpcError};
+pub use router::{Kind, Procedure, Router};
+
+/// The most calls that one request may carry.
+pub const MAX_BATCH: usize = 20;

@@ -1,0 +1,112 @@
+//! Requests and responses without a framework.
+
+use std::borrow::Cow;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use futures_util::stream::BoxStream;
+use percent_encoding::percent_decode_str;
+use serde::Serialize;
+
+use crate::RpcError;
+
+/// What the protocols read of an HTTP request.
+#[derive(Debug)]
+pub struct Request {
+    /// In capitals.
+    pub method: String,
+    /// Below the mount point, without a leading slash, as it was on the wire: still percent-encoded.
+    pub path: String,
+    /// Without the question mark, still encoded.
+    pub query: String,
+    pub content_type: Option<String>,
+    /// `trpc-accept`, or else `accept`.
+    pub accept: Option<String>,
+    /// `x-orpc-batch`.
+    pub orpc_batch: Option<String>,
+    /// The whole body, or why there is none: too large, too slow.
+    pub body: Result<Bytes, RpcError>,
+}
+
+impl Request {
+    /// The first query parameter of that name.
+    pub(crate) fn parameter(&self, name: &str) -> Option<String> {
+        url::form_urlencoded::parse(self.query.as_bytes())
+            .find(|(key, _)| key == name)
+            .map(|(_, value)| value.into_owned())
+    }
+}
+
+/// What the protocols answer.
+pub struct Response {
+    pub status: u16,
+    /// In lower case.
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Body,
+}
+
+impl Response {
+    /// Adds what handlers asked for.
+    pub(crate) fn with(mut self, outgoing: &ResponseHeaders) -> Self {
+        self.headers.extend(outgoing.take());
+        self
+    }
+}
+
+pub enum Body {
+    Empty,
+    Full(Bytes),
+    /// Parts that go out as they come.
+    Stream(BoxStream<'static, Bytes>),
+}
+
+/// Headers that handlers add to the answer, a cookie for instance. Clones share the list.
+#[derive(Debug, Clone, Default)]
+pub struct ResponseHeaders(Arc<Mutex<Vec<(&'static str, String)>>>);
+
+impl ResponseHeaders {
+    pub fn add(&self, name: &'static str, value: String) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push((name, value));
+    }
+
+    pub(crate) fn take(&self) -> Vec<(&'static str, String)> {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// JSON of a type of ours, which cannot fail: its keys are strings and its numbers are finite.
+pub(crate) fn to_json(value: &impl Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
+}
+
+/// As `decodeURIComponent`: an escape that is not two hex digits, or bytes that are not UTF-8, are an error.
+pub(crate) fn decode_component(text: &str) -> Option<Cow<'_, str>> {
+    let bytes = text.as_bytes();
+    let valid = bytes.iter().enumerate().all(|(at, &byte)| {
+        byte != b'%'
+            || bytes
+                .get(at + 1..at + 3)
+                .is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit))
+    });
+    if valid {
+        percent_decode_str(text).decode_utf8().ok()
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_whole_escapes_of_utf8_are_decoded() {
+        assert_eq!(decode_component("a%2Cb%C3%A4").as_deref(), Some("a,bä"));
+        for wrong in ["%", "%z", "%zz", "a%2", "%ff", "%C3x"] {
+            assert_eq!(decode_component(wrong), None, "{wrong}");
+        }
+    }
+}

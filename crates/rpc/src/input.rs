@@ -1,0 +1,24 @@
+//! From JSON to a handler's input, with the place and the reason of what is wrong.
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::RpcError;
+
+/// Reads an input. Absent and `null` both count as an empty object, because that is what clients send for "nothing".
+///
+/// Only objects are inputs: serde would also read a struct from an array, by position, and nobody means that.
+pub(crate) fn parse<I: DeserializeOwned>(input: Option<Value>) -> Result<I, RpcError> {
+    let value = match input {
+        None | Some(Value::Null) => Value::Object(Map::new()),
+        Some(value @ Value::Object(_)) => value,
+        Some(_) => return Err(RpcError::invalid("", "expected an object")),
+    };
+    serde_path_to_error::deserialize(value).map_err(|error| {
+        let path = match error.path().to_string() {
+            path if path == "." => String::new(),
+            path => path,
+        };
+        RpcError::invalid(path, error.inner().to_string())
+    })
+}

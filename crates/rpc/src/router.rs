@@ -1,0 +1,214 @@
+//! The table of procedures, and how one of them is called.
+
+use std::any::TypeId;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_json::value::RawValue;
+use ts_rs::TS;
+
+use crate::{Code, RpcError, input};
+
+/// Reads come from a database and take milliseconds; longer than this and nobody is waiting any more.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Mutations may ask another system, with timeouts of its own, more than once.
+const MUTATION_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Query,
+    Mutation,
+}
+
+impl Kind {
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Query => "query",
+            Self::Mutation => "mutation",
+        }
+    }
+
+    const fn timeout(self) -> Duration {
+        match self {
+            Self::Query => QUERY_TIMEOUT,
+            Self::Mutation => MUTATION_TIMEOUT,
+        }
+    }
+}
+
+/// A handler's output as JSON; `None` for `()`, which is `undefined` to a client.
+pub(crate) type Output = Option<Box<RawValue>>;
+
+type Handler<C> = dyn Fn(C, Option<Value>) -> BoxFuture<'static, Result<Output, RpcError>> + Send + Sync;
+
+/// One row of the table.
+pub struct Procedure<C> {
+    /// Dotted, as clients write it: `calendar.google.getEvents`.
+    pub path: &'static str,
+    pub kind: Kind,
+    handler: Arc<Handler<C>>,
+    types: Types,
+}
+
+/// The TypeScript side of a procedure, for whoever writes the client's types from the table.
+struct Types {
+    input: fn(&ts_rs::Config) -> String,
+    output: fn(&ts_rs::Config) -> String,
+    export: fn(&ts_rs::Config) -> Result<(), ts_rs::ExportError>,
+}
+
+impl<C> Procedure<C> {
+    /// The TypeScript name of the input type.
+    pub fn input_type(&self, config: &ts_rs::Config) -> String {
+        (self.types.input)(config)
+    }
+
+    /// The TypeScript name of the output type.
+    pub fn output_type(&self, config: &ts_rs::Config) -> String {
+        (self.types.output)(config)
+    }
+
+    /// Writes the declarations of both types and of all they are made of.
+    pub fn export_types(&self, config: &ts_rs::Config) -> Result<(), ts_rs::ExportError> {
+        (self.types.export)(config)
+    }
+
+    /// Runs the handler: bounded in time, a panic caught, a failure logged.
+    pub(crate) async fn call(&self, context: C, input: Option<Value>) -> Result<Output, RpcError> {
+        let call = AssertUnwindSafe(async { (self.handler)(context, input).await }).catch_unwind();
+        let result = match tokio::time::timeout(self.kind.timeout(), call).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(_panic)) => Err(RpcError::internal("the handler panicked")),
+            Err(_elapsed) => {
+                Err(RpcError::of(Code::Timeout).with_source("the handler took longer than it may"))
+            }
+        };
+        if let Err(error) = &result {
+            error.log(self.path);
+        }
+        result
+    }
+}
+
+impl<C> fmt::Debug for Procedure<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Procedure")
+            .field("path", &self.path)
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The table. `C` is what a handler is told beside its input: who calls, and the service's state.
+#[derive(Debug)]
+pub struct Router<C> {
+    procedures: BTreeMap<&'static str, Procedure<C>>,
+}
+
+impl<C: Send + 'static> Router<C> {
+    pub const fn new() -> Self {
+        Self {
+            procedures: BTreeMap::new(),
+        }
+    }
+
+    /// Adds a procedure that changes nothing.
+    ///
+    /// Panics if the path is taken: the table is written down once, in code.
+    #[must_use]
+    pub fn query<I, O, F>(
+        self,
+        path: &'static str,
+        handler: impl Fn(C, I) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        I: DeserializeOwned + TS + 'static,
+        O: Serialize + TS + 'static,
+        F: Future<Output = Result<O, RpcError>> + Send + 'static,
+    {
+        self.add(path, Kind::Query, handler)
+    }
+
+    /// Adds a procedure that changes something: POST only. Panics as [`Router::query`] does.
+    #[must_use]
+    pub fn mutation<I, O, F>(
+        self,
+        path: &'static str,
+        handler: impl Fn(C, I) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        I: DeserializeOwned + TS + 'static,
+        O: Serialize + TS + 'static,
+        F: Future<Output = Result<O, RpcError>> + Send + 'static,
+    {
+        self.add(path, Kind::Mutation, handler)
+    }
+
+    /// All procedures, by path.
+    pub fn procedures(&self) -> impl Iterator<Item = &Procedure<C>> {
+        self.procedures.values()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Option<&Procedure<C>> {
+        self.procedures.get(path)
+    }
+
+    fn add<I, O, F>(
+        mut self,
+        path: &'static str,
+        kind: Kind,
+        handler: impl Fn(C, I) -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        I: DeserializeOwned + TS + 'static,
+        O: Serialize + TS + 'static,
+        F: Future<Output = Result<O, RpcError>> + Send + 'static,
+    {
+        let handler = move |context, input| -> BoxFuture<'static, Result<Output, RpcError>> {
+            match input::parse::<I>(input) {
+                Ok(input) => handler(context, input).map(|output| encode(&output?)).boxed(),
+                Err(error) => std::future::ready(Err(error)).boxed(),
+            }
+        };
+        let procedure = Procedure {
+            path,
+            kind,
+            handler: Arc::new(handler),
+            types: Types {
+                input: I::name,
+                output: O::name,
+                export: |config| {
+                    I::export_all(config)?;
+                    O::export_all(config)
+                },
+            },
+        };
+        let taken = self.procedures.insert(path, procedure);
+        assert!(taken.is_none(), "two procedures at {path}");
+        self
+    }
+}
+
+impl<C: Send + 'static> Default for Router<C> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn encode<O: Serialize + 'static>(output: &O) -> Result<Output, RpcError> {
+    if TypeId::of::<O>() == TypeId::of::<()>() {
+        return Ok(None);
+    }
+    serde_json::value::to_raw_value(output)
+        .map(Some)
+        .map_err(RpcError::internal)
+}

@@ -1,0 +1,156 @@
+//! Both protocols, byte for byte, as the real clients send and read them.
+
+mod orpc;
+mod over_http;
+mod trpc;
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use rpc::http::{Body, Request, Response, ResponseHeaders};
+use rpc::{Code, Router, RpcError};
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
+
+#[derive(Clone)]
+struct Caller {
+    user: String,
+    outgoing: ResponseHeaders,
+}
+
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+struct Upcoming {
+    days: u16,
+    calendar_ids: Option<Vec<String>>,
+}
+
+impl Default for Upcoming {
+    fn default() -> Self {
+        Self {
+            days: 1,
+            calendar_ids: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+struct Stop {
+    channel_id: String,
+}
+
+#[derive(Serialize, TS)]
+struct Answer {
+    user: String,
+    days: u16,
+}
+
+#[derive(Serialize, TS)]
+struct Stopped {
+    success: bool,
+}
+
+async fn upcoming(caller: Caller, input: Upcoming) -> Result<Answer, RpcError> {
+    assert!(input.calendar_ids.is_none_or(|ids| ids.len() < 100));
+    Ok(Answer {
+        user: caller.user,
+        days: input.days,
+    })
+}
+
+async fn stop(caller: Caller, input: Stop) -> Result<Stopped, RpcError> {
+    caller
+        .outgoing
+        .add("set-cookie", format!("stopped={}", input.channel_id));
+    Ok(Stopped { success: true })
+}
+
+async fn nothing(_: Caller, _: Nothing) -> Result<(), RpcError> {
+    Ok(())
+}
+
+async fn leak(_: Caller, _: Nothing) -> Result<(), RpcError> {
+    Err(std::io::Error::other("password=hunter2"))?
+}
+
+async fn panicking(_: Caller, _: Nothing) -> Result<(), RpcError> {
+    panic!("password=hunter2")
+}
+
+async fn forbidden(_: Caller, _: Nothing) -> Result<(), RpcError> {
+    Err(RpcError::new(Code::Forbidden, "Not your channel").with_reason("NOT_YOURS"))
+}
+
+async fn hang(_: Caller, _: Nothing) -> Result<(), RpcError> {
+    std::future::pending().await
+}
+
+fn router() -> Arc<Router<Caller>> {
+    Arc::new(
+        Router::new()
+            .query("calendar.google.getUpcomingEvents", upcoming)
+            .query("nothing", nothing)
+            .query("leak", leak)
+            .query("panicking", panicking)
+            .query("forbidden", forbidden)
+            .query("hang", hang)
+            .mutation("calendar.google.stopWatchCalendar", stop),
+    )
+}
+
+fn request(method: &str, target: &str, body: Option<&str>) -> Request {
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    Request {
+        method: method.into(),
+        path: path.into(),
+        query: query.into(),
+        content_type: body.map(|_| "application/json".into()),
+        accept: None,
+        orpc_batch: None,
+        body: Ok(body.unwrap_or_default().to_owned().into()),
+    }
+}
+
+/// Who calls, and where handlers leave headers.
+fn alice() -> (Result<Caller, RpcError>, ResponseHeaders) {
+    let outgoing = ResponseHeaders::default();
+    let caller = Caller {
+        user: "alice".into(),
+        outgoing: outgoing.clone(),
+    };
+    (Ok(caller), outgoing)
+}
+
+/// Status, headers that are not on every answer, body.
+async fn shown(response: Response) -> String {
+    let mut text = response.status.to_string();
+    for (name, value) in response.headers {
+        let usual = [
+            ("vary", "trpc-accept, accept"),
+            ("content-type", "application/json"),
+            ("cache-control", "no-store"),
+        ];
+        if !usual.contains(&(name, &value)) {
+            let _ = write!(text, " {name}: {value}");
+        }
+    }
+    let body = match response.body {
+        Body::Empty => String::new(),
+        Body::Full(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Body::Stream(parts) => {
+            let parts: Vec<_> = parts.collect().await;
+            String::from_utf8_lossy(&parts.concat()).into_owned()
+        }
+    };
+    format!("{text}\n{body}").trim_end().to_owned()
+}
+
+fn encoded(json: &str) -> String {
+    percent_encoding::utf8_percent_encode(json, percent_encoding::NON_ALPHANUMERIC).to_string()
+}

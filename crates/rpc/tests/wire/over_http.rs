@@ -1,0 +1,82 @@
+//! What only the adapter can get wrong.
+
+use actix_web::http::header;
+use actix_web::test::{TestRequest, call_service, init_service, read_body};
+use actix_web::{App, HttpRequest};
+
+use super::*;
+
+async fn context(request: HttpRequest, outgoing: ResponseHeaders) -> Result<Caller, RpcError> {
+    let user = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok());
+    Ok(Caller {
+        user: user.ok_or(RpcError::of(Code::Unauthorized))?.to_owned(),
+        outgoing,
+    })
+}
+
+async fn send(request: TestRequest) -> (u16, String, String) {
+    let app = init_service(App::new().configure(|config| {
+        rpc::actix::mount(config, &router(), "/trpc", &["/rpc", "/rpc-v1"], context);
+    }))
+    .await;
+    let request = request.insert_header((header::AUTHORIZATION, "alice"));
+    let response = call_service(&app, request.to_request()).await;
+    let status = response.status().as_u16();
+    let headers = format!("{:?}", response.headers());
+    let body = read_body(response).await;
+    (status, headers, String::from_utf8_lossy(&body).into_owned())
+}
+
+#[actix_web::test]
+async fn both_faces_are_mounted_and_escapes_arrive_unchanged() {
+    let (status, headers, body) = send(TestRequest::get().uri("/trpc/nothing%2Cnothing?batch=1")).await;
+    assert_eq!((status, body.as_str()), (200, r#"[{"result":{}},{"result":{}}]"#));
+    assert!(headers.contains("no-store"), "{headers}");
+    let (status, _, body) = send(TestRequest::get().uri("/rpc/calendar/google/getUpcomingEvents")).await;
+    assert_eq!(
+        (status, body.as_str()),
+        (200, r#"{"json":{"user":"alice","days":1}}"#)
+    );
+    let (status, _, body) = send(TestRequest::get().uri("/rpc-v1/nothing")).await;
+    assert_eq!((status, body.as_str()), (200, "{}"));
+    let (status, _, body) = send(TestRequest::get().uri("/trpc/calendar%zz")).await;
+    assert!(status == 400 && body.contains("Invalid URL-encoding"), "{body}");
+    for uri in ["/trpc", "/trpc/"] {
+        let (status, _, body) = send(TestRequest::get().uri(uri)).await;
+        assert!(status == 404 && body.contains("NOT_FOUND"), "{uri}: {body}");
+    }
+}
+
+#[actix_web::test]
+async fn a_body_that_is_too_large_is_refused_in_the_envelope() {
+    let large = "x".repeat(rpc::actix::BODY_MAX_LEN + 1);
+    for (uri, envelope) in [
+        (
+            "/trpc/nothing",
+            r#"{"error":{"message":"The request body is larger"#,
+        ),
+        (
+            "/rpc/nothing",
+            r#"{"json":{"defined":false,"code":"PAYLOAD_TOO_LARGE","status":413"#,
+        ),
+    ] {
+        let request = TestRequest::post()
+            .uri(uri)
+            .insert_header(("content-type", "application/json"));
+        let (status, _, body) = send(request.set_payload(large.clone())).await;
+        assert!(status == 413 && body.starts_with(envelope), "{status} {body}");
+    }
+}
+
+#[actix_web::test]
+async fn a_streamed_batch_arrives_whole() {
+    let request = TestRequest::get()
+        .uri("/trpc/nothing?batch=1")
+        .insert_header(("trpc-accept", "application/jsonl"));
+    let (status, _, body) = send(request).await;
+    assert_eq!(status, 200);
+    assert_eq!(body, "{\"0\":[[0],[null,0,0]]}\n[0,0,[[{\"result\":{}}]]]\n");
+}
