@@ -48,6 +48,9 @@ pub enum Error {
     /// The OAuth client itself is not accepted (`invalid_client`, `redirect_uri_mismatch`, …): configuration.
     #[error("Google does not accept this OAuth client: {reason}")]
     ClientMisconfigured { reason: String },
+    /// The answer is larger than [`BODY_MAX_LEN`](crate::BODY_MAX_LEN). Ask for smaller pages.
+    #[error("Google's answer is larger than {} MiB", crate::BODY_MAX_LEN >> 20)]
+    AnswerTooLarge,
     /// It may work later: 5xx, timeouts, resets, truncated or unreadable answers.
     #[error("Google could not be asked: {reason}")]
     Transient { reason: String },

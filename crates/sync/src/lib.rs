@@ -3,6 +3,15 @@
 //! Every job is a `run_once` on leased work: take the lease in one short transaction, call Google with none open, and
 //! commit what came of it in one more, fenced by the lease.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::clock::Clock;
+use google::Google;
+use sqlx::PgPool;
+use store::seal::Keyring;
+use url::Url;
+
 pub mod calendar_list;
 pub mod expand;
 pub mod payload;
@@ -13,3 +22,67 @@ pub mod relay;
 pub mod tokens;
 pub mod view;
 pub mod watch;
+
+/// What every job works with. Cheap to clone.
+#[derive(Clone)]
+pub struct Context {
+    pub pool: PgPool,
+    pub google: Google,
+    pub clock: Clock,
+    pub keyring: Arc<Keyring>,
+    pub settings: Arc<Settings>,
+}
+
+/// What can be tuned. The defaults are meant for production.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The https origin under which Google reaches `webhook-ingest`. None: polling only.
+    pub public_url: Option<Url>,
+    /// How long after the first `invalid_grant` a second one, for the same refresh token, ends the grant.
+    pub grant_confirm_delay: Duration,
+    /// The life that is asked for a channel; Google may grant less.
+    pub watch_ttl: Duration,
+    /// A live channel that was silent for so long is replaced.
+    pub watch_silence_max: Duration,
+    /// The most events on a page of a listing. Part of what a sync token stands for: change it only with a rebuild.
+    pub events_page_size: u16,
+}
+
+/// Where Google's pushes go, below the public URL.
+pub const WEBHOOK_PATH: &str = "api/calendar/webhook";
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            public_url: None,
+            grant_confirm_delay: Duration::from_secs(30),
+            // A week is Google's own default; it is known to cut longer wishes anyway.
+            watch_ttl: Duration::from_hours(7 * 24),
+            watch_silence_max: Duration::from_hours(12),
+            events_page_size: google::EVENTS_PAGE_MAX,
+        }
+    }
+}
+
+impl Settings {
+    /// The address that Google is asked to push to; none in the mode without a public URL.
+    pub fn webhook_address(&self) -> Option<Url> {
+        self.public_url.as_ref().map(|origin| {
+            let mut url = origin.clone();
+            url.set_path(WEBHOOK_PATH);
+            url
+        })
+    }
+}
+
+impl Context {
+    pub fn new(pool: PgPool, google: Google, clock: Clock, keyring: Keyring, settings: Settings) -> Self {
+        Self {
+            pool,
+            google,
+            clock,
+            keyring: Arc::new(keyring),
+            settings: Arc::new(settings),
+        }
+    }
+}

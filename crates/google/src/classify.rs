@@ -1,0 +1,235 @@
+//! From an answer that is not a success to the decision that it asks for.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::error::{Error, Limit};
+
+/// The longest reason that is passed on; Google's are camelCase words.
+const REASON_MAX_LEN: usize = 64;
+
+/// What Google's error envelope says, as far as decisions need it.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Envelope {
+    /// `errors[0].reason`, or the reason of the newer `details`, or the status word. Empty: not Google's envelope.
+    reason: String,
+    /// `errors[0].location`: the parameter or header that is wrong.
+    location: String,
+}
+
+/// Classifies an answer of Calendar v3 by status and reason.
+///
+/// An answer without Google's envelope comes from something in between (a proxy, a front end, a wrong base URL), so it
+/// never says that a calendar is gone or forbidden.
+pub(crate) fn calendar(status: u16, body: Option<&Value>, retry_after: Option<Duration>) -> Error {
+    let Envelope { reason, location } = body.map(envelope).unwrap_or_default();
+    let limited = |limit| Error::RateLimited { limit, retry_after };
+    match (status, reason.as_str()) {
+        (400 | 401 | 403, word) if word.starts_with("push.webhookUrl") => Error::Refused { reason },
+        (400 | 403, "pushNotSupportedForRequestedResource") => Error::PushNotSupported,
+        (400, "channelIdNotUnique") | (409, "duplicate") => Error::AlreadyExists,
+        // A page token lives as long as its listing; one that has died is cured like a sync token, by listing again.
+        (400, _) if matches!(location.as_str(), "syncToken" | "pageToken") => Error::SyncTokenExpired,
+        (401, _) => Error::Unauthorized,
+        (403 | 429, "userRateLimitExceeded") => limited(Limit::User),
+        (403 | 429, "quotaExceeded" | "dailyLimitExceeded") => limited(Limit::Usage),
+        (403, "rateLimitExceeded") | (429, _) => limited(Limit::Project),
+        (403, "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT") => Error::ScopeMissing,
+        (403, "accessNotConfigured" | "SERVICE_DISABLED") => Error::ClientMisconfigured { reason },
+        (412, _) => Error::Conflict,
+        (400..500, "") | (408 | 409 | ..400 | 500.., _) => transient_status(status),
+        (403, _) => Error::Forbidden { reason },
+        (404, _) => Error::NotFound,
+        (410, "deleted") => Error::AlreadyDeleted,
+        (410, _) => Error::SyncTokenExpired,
+        _ => Error::Refused { reason },
+    }
+}
+
+/// Classifies an answer of the OAuth endpoints (RFC 6749, 5.2).
+pub(crate) fn oauth(status: u16, body: Option<&Value>, retry_after: Option<Duration>) -> Error {
+    let reason = body
+        .and_then(|body| body.get("error")?.as_str())
+        .map(word)
+        .unwrap_or_default();
+    match (status, reason.as_str()) {
+        (429, _) => Error::RateLimited {
+            limit: Limit::Project,
+            retry_after,
+        },
+        (400..500, "invalid_grant") => Error::GrantRejected,
+        (400..500, "invalid_token") => Error::Unauthorized,
+        (
+            400..500,
+            "invalid_client"
+            | "unauthorized_client"
+            | "deleted_client"
+            | "disabled_client"
+            | "redirect_uri_mismatch"
+            | "invalid_scope"
+            | "unsupported_grant_type"
+            | "org_internal",
+        ) => Error::ClientMisconfigured { reason },
+        (400..500, "admin_policy_enforced" | "access_denied") => Error::Forbidden { reason },
+        (408 | ..400 | 500.., _) | (_, "") => transient_status(status),
+        _ => Error::Refused { reason },
+    }
+}
+
+pub(crate) fn transient(reason: &str) -> Error {
+    Error::Transient {
+        reason: reason.to_owned(),
+    }
+}
+
+fn transient_status(status: u16) -> Error {
+    transient(&format!("status {status}"))
+}
+
+fn envelope(body: &Value) -> Envelope {
+    let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(word);
+    let scope_detail = body
+        .pointer("/error/details")
+        .and_then(Value::as_array)
+        .and_then(|details| details.iter().find_map(|detail| detail.get("reason")?.as_str()))
+        .map(word);
+    Envelope {
+        reason: text("/error/errors/0/reason")
+            .or(scope_detail)
+            .or_else(|| text("/error/status"))
+            .unwrap_or_default(),
+        location: text("/error/errors/0/location").unwrap_or_default(),
+    }
+}
+
+/// What is passed on of a text that came from outside: so much as a reason needs, and nothing a log could trip over.
+fn word(text: &str) -> String {
+    text.chars()
+        .filter(|c| c.is_ascii_alphanumeric() || "_.-".contains(*c))
+        .take(REASON_MAX_LEN)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn google(status: u16, reason: &str) -> Error {
+        let body =
+            json!({"error": {"errors": [{"domain": "x", "reason": reason, "message": "m"}], "code": status}});
+        calendar(status, Some(&body), Some(Duration::from_secs(7)))
+    }
+
+    fn limited(limit: Limit) -> Error {
+        Error::RateLimited {
+            limit,
+            retry_after: Some(Duration::from_secs(7)),
+        }
+    }
+
+    #[test]
+    fn status_and_reason_together_decide() {
+        let forbidden = |reason: &str| Error::Forbidden {
+            reason: reason.into(),
+        };
+        let refused = |reason: &str| Error::Refused {
+            reason: reason.into(),
+        };
+        for (status, reason, expected) in [
+            (400, "timeRangeEmpty", refused("timeRangeEmpty")),
+            (400, "push.webhookUrlNotHttps", refused("push.webhookUrlNotHttps")),
+            (
+                401,
+                "push.webhookUrlUnauthorized",
+                refused("push.webhookUrlUnauthorized"),
+            ),
+            (
+                400,
+                "pushNotSupportedForRequestedResource",
+                Error::PushNotSupported,
+            ),
+            (400, "channelIdNotUnique", Error::AlreadyExists),
+            (401, "authError", Error::Unauthorized),
+            (403, "userRateLimitExceeded", limited(Limit::User)),
+            (403, "rateLimitExceeded", limited(Limit::Project)),
+            (429, "rateLimitExceeded", limited(Limit::Project)),
+            (429, "userRateLimitExceeded", limited(Limit::User)),
+            (403, "quotaExceeded", limited(Limit::Usage)),
+            (403, "insufficientPermissions", Error::ScopeMissing),
+            (
+                403,
+                "forbiddenForNonOrganizer",
+                forbidden("forbiddenForNonOrganizer"),
+            ),
+            (404, "notFound", Error::NotFound),
+            (409, "duplicate", Error::AlreadyExists),
+            (410, "fullSyncRequired", Error::SyncTokenExpired),
+            (410, "updatedMinTooLongAgo", Error::SyncTokenExpired),
+            (410, "deleted", Error::AlreadyDeleted),
+            (412, "conditionNotMet", Error::Conflict),
+            (500, "backendError", transient("status 500")),
+            (302, "", transient("status 302")),
+        ] {
+            assert_eq!(google(status, reason), expected, "{status} {reason}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_is_not_googles_never_condemns_a_calendar() {
+        for status in [400, 403, 404, 409, 410, 418, 502, 503] {
+            assert_eq!(
+                calendar(status, None, None),
+                transient(&format!("status {status}"))
+            );
+        }
+        assert_eq!(calendar(401, None, None), Error::Unauthorized);
+        assert_eq!(calendar(412, None, None), Error::Conflict);
+        assert!(matches!(calendar(429, None, None), Error::RateLimited { .. }));
+    }
+
+    #[test]
+    fn a_dead_sync_or_page_token_is_found_by_its_location_too() {
+        for location in ["syncToken", "pageToken"] {
+            let body =
+                json!({"error": {"errors": [{"reason": "invalid", "location": location}], "code": 400}});
+            assert_eq!(calendar(400, Some(&body), None), Error::SyncTokenExpired);
+        }
+    }
+
+    #[test]
+    fn the_newer_envelope_is_read_as_well() {
+        let body = json!({"error": {"code": 403, "status": "PERMISSION_DENIED",
+            "details": [{"@type": "x"}, {"reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]}});
+        assert_eq!(calendar(403, Some(&body), None), Error::ScopeMissing);
+    }
+
+    #[test]
+    fn a_reason_is_short_and_plain_whatever_came() {
+        let long = "a\n<b>".repeat(1_000);
+        let Error::Forbidden { reason } = google(403, &long) else {
+            panic!("a 403 with a reason is forbidden");
+        };
+        assert_eq!(reason.len(), REASON_MAX_LEN);
+        assert!(reason.chars().all(|c| c.is_ascii_alphanumeric()));
+    }
+
+    #[test]
+    fn only_invalid_grant_speaks_of_the_grant() {
+        let error = |status, error: &str| oauth(status, Some(&json!({"error": error})), None);
+        assert_eq!(error(400, "invalid_grant"), Error::GrantRejected);
+        assert!(matches!(
+            error(401, "invalid_client"),
+            Error::ClientMisconfigured { .. }
+        ));
+        assert!(matches!(
+            error(400, "redirect_uri_mismatch"),
+            Error::ClientMisconfigured { .. }
+        ));
+        assert!(matches!(error(400, "invalid_request"), Error::Refused { .. }));
+        assert!(matches!(error(500, "invalid_grant"), Error::Transient { .. }));
+        assert!(matches!(oauth(400, None, None), Error::Transient { .. }));
+        assert!(matches!(oauth(429, None, None), Error::RateLimited { .. }));
+    }
+}

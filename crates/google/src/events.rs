@@ -1,0 +1,202 @@
+//! `events.list`, page by page, with every event's JSON untouched.
+
+use chrono::{DateTime, Utc};
+use secrecy::SecretString;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use crate::calendar::{ListCursor, Next};
+use crate::classify::{self, transient};
+use crate::hub::path_segment;
+use crate::oauth::bearer;
+use crate::transport::send;
+use crate::{Error, Google};
+
+/// The most events that Google gives on one page.
+pub const EVENTS_PAGE_MAX: u16 = 2_500;
+
+/// One page of the events of a calendar.
+#[derive(Debug)]
+pub struct EventsPage {
+    pub items: Vec<RawEvent>,
+    /// How many items had no readable id. Google has never been seen to send one; nothing could refer to it.
+    pub unreadable: usize,
+    pub next: Next,
+    /// The calendar's own zone, IANA.
+    pub time_zone: Option<String>,
+    /// This user's role on the calendar.
+    pub access_role: Option<String>,
+}
+
+/// An event: the fields that the mirror is keyed and merged by, and the JSON as Google sent it.
+///
+/// A tombstone may have an id and a status and nothing else. Times are Google's own text, so that an odd one spoils one
+/// event and not its page; where a field has an unexpected type, only `id`, `status`, `etag` and `raw` are set.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RawEvent {
+    pub id: String,
+    /// `confirmed`, `tentative` or `cancelled`.
+    pub status: Option<String>,
+    /// With its quotation marks; opaque.
+    pub etag: Option<String>,
+    pub updated: Option<DateTime<Utc>>,
+    #[serde(rename = "iCalUID")]
+    pub ical_uid: Option<String>,
+    /// On an exception: its master.
+    pub recurring_event_id: Option<String>,
+    /// On an exception: which instance of the master it stands for, even when moved.
+    pub original_start_time: Option<EventTime>,
+    /// On a master: RRULE, EXDATE and RDATE lines.
+    pub recurrence: Option<Vec<String>>,
+    pub start: Option<EventTime>,
+    pub end: Option<EventTime>,
+    #[serde(skip)]
+    pub raw: Box<RawValue>,
+}
+
+/// A date (all-day) or a moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventTime {
+    /// `2026-11-22`.
+    pub date: Option<String>,
+    /// RFC 3339.
+    pub date_time: Option<String>,
+    /// IANA.
+    pub time_zone: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Body {
+    #[serde(default)]
+    items: Vec<Box<RawValue>>,
+    next_page_token: Option<String>,
+    next_sync_token: Option<String>,
+    time_zone: Option<String>,
+    access_role: Option<String>,
+}
+
+impl Google {
+    /// One page of a calendar's events: masters, exceptions and single events, never instances.
+    ///
+    /// `page_size` must be the same on every page of a listing and, as Google has it, of the listings that go on from
+    /// its sync token. `showDeleted` is never sent: deletions always come with a sync token, and a full listing without
+    /// it still has the cancelled instances of living series.
+    pub async fn events(
+        &self,
+        access: &SecretString,
+        google_calendar_id: &str,
+        cursor: &ListCursor,
+        page_size: u16,
+    ) -> Result<EventsPage, Error> {
+        let path = format!("calendars/{}/events", path_segment(google_calendar_id)?);
+        let url = self
+            .0
+            .calendar_url
+            .join(&path)
+            .map_err(|_| transient("a calendar id that makes no URL"))?;
+        let page_size = page_size.clamp(1, EVENTS_PAGE_MAX).to_string();
+        let mut query = vec![
+            ("singleEvents", "false"),
+            ("maxResults", page_size.as_str()),
+            ("prettyPrint", "false"),
+        ];
+        query.extend(cursor.sync_token.as_deref().map(|token| ("syncToken", token)));
+        query.extend(cursor.page_token.as_deref().map(|token| ("pageToken", token)));
+        let request = self
+            .0
+            .http
+            .client()
+            .get(url)
+            .bearer_auth(bearer(access)?)
+            .query(&query);
+        let answer = send(request).await?;
+        if !answer.is_success() {
+            return Err(classify::calendar(
+                answer.status,
+                answer.json().as_ref(),
+                answer.retry_after,
+            ));
+        }
+        page(&answer.body)
+    }
+}
+
+fn page(body: &[u8]) -> Result<EventsPage, Error> {
+    // serde's own text would quote the body.
+    let body: Body = serde_json::from_slice(body).map_err(|_| transient("unreadable answer"))?;
+    let received = body.items.len();
+    let items: Vec<_> = body.items.into_iter().filter_map(event).collect();
+    Ok(EventsPage {
+        unreadable: received - items.len(),
+        items,
+        next: Next::of(body.next_page_token, body.next_sync_token)?,
+        time_zone: body.time_zone,
+        access_role: body.access_role,
+    })
+}
+
+fn event(raw: Box<RawValue>) -> Option<RawEvent> {
+    #[derive(Deserialize)]
+    struct Least {
+        id: String,
+        status: Option<String>,
+        etag: Option<String>,
+    }
+    if let Ok(event) = serde_json::from_str::<RawEvent>(raw.get()) {
+        return Some(RawEvent { raw, ..event });
+    }
+    let Least { id, status, etag } = serde_json::from_str(raw.get()).ok()?;
+    Some(RawEvent {
+        id,
+        status,
+        etag,
+        updated: None,
+        ical_uid: None,
+        recurring_event_id: None,
+        original_start_time: None,
+        recurrence: None,
+        start: None,
+        end: None,
+        raw,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_odd_event_spoils_neither_its_page_nor_its_own_json() {
+        let page = page(
+            br#"{"items":[{"id":"a","status":"confirmed","etag":"\"1\"","futureField":{"x":[1,2.50]}},
+                {"id":"b","status":"cancelled","start":"yesterday"},{"status":"confirmed"},17],"nextSyncToken":"t"}"#,
+        )
+        .unwrap();
+        let ids: Vec<_> = page.items.iter().map(|event| event.id.as_str()).collect();
+        assert_eq!((ids.as_slice(), page.unreadable), (["a", "b"].as_slice(), 2));
+        assert!(
+            page.items[0]
+                .raw
+                .get()
+                .contains(r#""futureField":{"x":[1,2.50]}"#)
+        );
+        assert_eq!(page.items[1].status.as_deref(), Some("cancelled"));
+        assert_eq!(page.items[1].start, None);
+        assert_eq!(page.next, Next::Sync("t".into()));
+    }
+
+    #[test]
+    fn an_empty_page_with_a_page_token_is_not_the_end() {
+        let next = |body: &str| page(body.as_bytes()).map(|page| page.next);
+        assert_eq!(
+            next(r#"{"items":[],"nextPageToken":"p"}"#),
+            Ok(Next::Page("p".into()))
+        );
+        assert_eq!(next(r#"{"nextSyncToken":"s"}"#), Ok(Next::Sync("s".into())));
+        assert!(matches!(next(r#"{"items":[]}"#), Err(Error::Transient { .. })));
+        assert!(matches!(next(""), Err(Error::Transient { .. })));
+    }
+}

@@ -1,0 +1,137 @@
+//! Requests by `reqwest`: bounded in time and size, never redirected, and told without what was in them.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use http::HeaderMap;
+use http::header::{DATE, RETRY_AFTER};
+use reqwest::{Client, RequestBuilder, redirect};
+use serde_json::Value;
+
+use crate::classify::transient;
+use crate::{Error, SetupError};
+
+/// The largest body that is read, in bytes, after decompression.
+pub const BODY_MAX_LEN: usize = 16 << 20;
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer waits than this are Google's mistake or a forged header; the caller's own back-off takes over.
+const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+pub(crate) const USER_AGENT: &str = concat!("calwire/", env!("CARGO_PKG_VERSION"));
+
+pub(crate) struct Http(Client);
+
+/// An answer, whatever its status.
+pub(crate) struct Answer {
+    pub status: u16,
+    pub retry_after: Option<Duration>,
+    pub body: Vec<u8>,
+}
+
+impl Http {
+    pub fn new(timeout: Duration) -> Result<Self, SetupError> {
+        Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(CONNECT_TIMEOUT)
+            .timeout(timeout)
+            // A token must never travel to a host that an answer names.
+            .redirect(redirect::Policy::none())
+            // The generated client knows no proxies either; both take the same way.
+            .no_proxy()
+            .build()
+            .map(Self)
+            .map_err(|error| SetupError::HttpClient(error.to_string()))
+    }
+
+    pub fn client(&self) -> &Client {
+        &self.0
+    }
+}
+
+/// Sends a request and reads the whole answer. `Err` is [`Error::Transient`] or [`Error::AnswerTooLarge`].
+pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, Error> {
+    let mut response = request.send().await.map_err(|error| told(&error))?;
+    let status = response.status().as_u16();
+    let retry_after = retry_after(response.headers());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(|error| told(&error))? {
+        if body.len() + chunk.len() > BODY_MAX_LEN {
+            return Err(Error::AnswerTooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status,
+        retry_after,
+        body,
+    })
+}
+
+impl Answer {
+    pub fn is_success(&self) -> bool {
+        (200..300).contains(&self.status)
+    }
+
+    pub fn json(&self) -> Option<Value> {
+        serde_json::from_slice(&self.body).ok()
+    }
+}
+
+/// A failed request in a few words. `reqwest`'s own text has the URL, and with it calendar ids, which are addresses.
+fn told(error: &reqwest::Error) -> Error {
+    transient(if error.is_timeout() {
+        "timeout"
+    } else if error.is_connect() {
+        "cannot connect"
+    } else if error.is_body() || error.is_decode() {
+        "the answer broke off"
+    } else {
+        "the connection failed"
+    })
+}
+
+/// `Retry-After`: seconds, or a date that is measured by the answer's own `Date`, so that no clock of ours is asked.
+pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let wait = if let Ok(seconds) = text.parse() {
+        Duration::from_secs(seconds)
+    } else {
+        let until = http_date(text)?;
+        let sent = http_date(headers.get(DATE)?.to_str().ok()?)?;
+        (until - sent).to_std().unwrap_or_default()
+    };
+    Some(wait.min(RETRY_AFTER_MAX))
+}
+
+fn http_date(text: &str) -> Option<DateTime<Utc>> {
+    DateTime::parse_from_rfc2822(text).ok().map(Into::into)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(retry_after: &str, date: Option<&str>) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        headers.insert(RETRY_AFTER, retry_after.parse().unwrap());
+        if let Some(date) = date {
+            headers.insert(DATE, date.parse().unwrap());
+        }
+        headers
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date_and_bounded() {
+        let read = |text, date| retry_after(&headers(text, date));
+        assert_eq!(read("120", None), Some(Duration::from_mins(2)));
+        let date = Some("Sun, 22 Nov 2026 10:00:00 GMT");
+        assert_eq!(
+            read("Sun, 22 Nov 2026 10:00:30 GMT", date),
+            Some(Duration::from_secs(30))
+        );
+        assert_eq!(read("Sun, 22 Nov 2026 09:00:30 GMT", date), Some(Duration::ZERO));
+        assert_eq!(read("Sun, 22 Nov 2026 10:00:30 GMT", None), None);
+        assert_eq!(read("soon", date), None);
+        assert_eq!(read("99999999999", None), Some(RETRY_AFTER_MAX));
+        assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+}
