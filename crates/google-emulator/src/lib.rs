@@ -1,3 +1,4 @@
 //! google-emulator
 
+pub mod ics;
 pub mod seed;

@@ -1,4 +1,4 @@
-//! What the emulator's accounts hold when it starts: read from a JSON file, or the built-in demo.
+//! What the emulator's accounts hold when it starts: read from a JSON file or an `.ics` file, or the built-in demo.
 //!
 //! ```json
 //! { "users": [ { "email": "alice@example.com", "name": "Alice Meier", "calendars": [
@@ -117,7 +117,8 @@ pub struct SeedError {
 }
 
 impl Seed {
-    /// Reads a `.json` seed file as described above.
+    /// Reads a seed file: `.json` as described above, `.ics` as one primary calendar of the account the file is named
+    /// after (`bob@example.com.ics`), or of `alice@example.com` when the name is no e-mail address.
     pub fn from_path(path: impl AsRef<Path>) -> Result<Self, SeedError> {
         let path = path.as_ref();
         let file = path.display().to_string();
@@ -126,16 +127,26 @@ impl Seed {
             line: None,
             what,
         };
-        if path
-            .extension()
-            .is_none_or(|extension| !extension.eq_ignore_ascii_case("json"))
-        {
+        let extension = path.extension().unwrap_or_default().to_ascii_lowercase();
+        if extension != "json" && extension != "ics" {
             return Err(fail(
-                "a seed is a .json file; rename the file or convert it".into(),
+                "a seed is a .json or an .ics file; rename the file or convert it".into(),
             ));
         }
         let text = std::fs::read_to_string(path).map_err(|err| fail(format!("cannot be read: {err}")))?;
-        Self::from_json(&file, &text)
+        if extension == "json" {
+            return Self::from_json(&file, &text);
+        }
+        let stem = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default();
+        let email = if stem.contains('@') {
+            stem
+        } else {
+            "alice@example.com"
+        };
+        Self::from_ics(&file, &text, email)
     }
 
     /// Reads the JSON form; `file` only names it in errors.
@@ -167,6 +178,22 @@ impl Seed {
             what,
         })?;
         Ok(seed)
+    }
+
+    /// Reads an `.ics` file as the primary calendar of `email`; `file` only names it in errors.
+    pub fn from_ics(file: &str, text: &str, email: &str) -> Result<Self, SeedError> {
+        let mut calendar = crate::ics::calendar(text, email).map_err(|err| SeedError {
+            file: file.into(),
+            line: err.line,
+            what: err.what,
+        })?;
+        calendar.primary = true;
+        let user = SeedUser {
+            email: email.into(),
+            name: String::new(),
+            calendars: vec![calendar],
+        };
+        Ok(Self { users: vec![user] })
     }
 
     /// The demo: alice, bob and carol with a believable month of events around `today`.
@@ -254,6 +281,22 @@ impl SeedUser {
 }
 
 impl SeedCalendar {
+    /// An empty calendar with the defaults of the JSON form, called like its id.
+    pub fn named(id: &str) -> Self {
+        Self {
+            id: id.into(),
+            summary: id.into(),
+            description: None,
+            time_zone: utc(),
+            access_role: AccessRole::Owner,
+            primary: false,
+            background_color: default_background(),
+            foreground_color: default_foreground(),
+            push_supported: true,
+            events: Vec::new(),
+        }
+    }
+
     fn check(&self, place: &str) -> Result<(), String> {
         if self.time_zone.parse::<chrono_tz::Tz>().is_err() {
             let zone = &self.time_zone;

@@ -434,15 +434,9 @@ fn holidays() -> SeedCalendar {
 
 fn other(id: &str, summary: &str, zone: Tz, background: &str) -> SeedCalendar {
     SeedCalendar {
-        id: id.into(),
         summary: summary.into(),
-        description: None,
         time_zone: zone.name().into(),
-        access_role: AccessRole::Owner,
-        primary: false,
         background_color: background.into(),
-        foreground_color: "#000000".into(),
-        push_supported: true,
-        events: Vec::new(),
+        ..SeedCalendar::named(id)
     }
 }

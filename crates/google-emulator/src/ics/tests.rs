@@ -1,0 +1,305 @@
+use insta::{assert_json_snapshot, assert_snapshot};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::{calendar, time};
+use crate::seed::Seed;
+
+const SAMPLE: &str = include_str!("../../seeds/sample.ics");
+
+/// A calendar around the lines of one event.
+fn file(event: &str) -> String {
+    format!(
+        "BEGIN:VCALENDAR\nX-WR-TIMEZONE:Europe/Zurich\nBEGIN:VEVENT\nUID:u\n{event}\nEND:VEVENT\nEND:VCALENDAR\n"
+    )
+}
+
+fn one(event: &str) -> Value {
+    let calendar = calendar(&file(event), "c").unwrap_or_else(|err| panic!("{err:?}"));
+    assert_eq!(calendar.events.len(), 1);
+    Value::Object(calendar.events[0].clone())
+}
+
+fn refused(text: &str) -> String {
+    let err = calendar(text, "c").unwrap_err();
+    format!(
+        "{}: {}",
+        err.line.map_or("-".into(), |line| line.to_string()),
+        err.what
+    )
+}
+
+fn sample(index: usize) -> Value {
+    Value::Object(calendar(SAMPLE, "choir").unwrap().events[index].clone())
+}
+
+#[test]
+fn the_calendar_has_its_name_and_zone() {
+    let calendar = calendar(SAMPLE, "choir").unwrap();
+    assert_eq!(calendar.summary, "Choir, and the rest");
+    assert_eq!(calendar.description.as_deref(), Some("Rehearsals and concerts"));
+    assert_eq!(calendar.time_zone, "Europe/Zurich");
+    assert_eq!(calendar.events.len(), 6);
+}
+
+#[test]
+fn a_series_keeps_its_zone_texts_guests_and_rules() {
+    assert_json_snapshot!(sample(0), @r#"
+    {
+      "iCalUID": "rehearsal@choir.example",
+      "summary": "Rehearsal",
+      "description": "Bring the Fauré.\nDoors open at 19:15; the last one in locks up and switches off the lights.",
+      "location": "Parish hall, Kirchgasse 13",
+      "start": {
+        "dateTime": "2026-10-15T19:30:00+02:00",
+        "timeZone": "Europe/Zurich"
+      },
+      "end": {
+        "dateTime": "2026-10-15T21:30:00+02:00",
+        "timeZone": "Europe/Zurich"
+      },
+      "recurrence": [
+        "RRULE:FREQ=WEEKLY;BYDAY=TH;UNTIL=20261217T225959Z",
+        "EXDATE:20261112T183000Z,20261119T183000Z"
+      ],
+      "attendees": [
+        {
+          "email": "alice@example.com",
+          "displayName": "Meier, Alice",
+          "responseStatus": "accepted"
+        },
+        {
+          "email": "bob@example.com",
+          "responseStatus": "declined",
+          "optional": true
+        }
+      ],
+      "organizer": {
+        "email": "conductor@choir.example"
+      },
+      "reminders": {
+        "useDefault": false,
+        "overrides": [
+          {
+            "method": "popup",
+            "minutes": 30
+          }
+        ]
+      },
+      "id": "2855jl4i6lucej3ocpio9l8gg7"
+    }
+    "#);
+}
+
+#[test]
+fn exceptions_belong_to_their_series() {
+    let master = sample(0);
+    let (moved, cancelled) = (sample(1), sample(2));
+    for exception in [&moved, &cancelled] {
+        assert_eq!(exception["recurringEventId"], master["id"]);
+        assert_eq!(exception["iCalUID"], master["iCalUID"]);
+    }
+    assert_eq!(
+        moved["id"],
+        format!("{}_20261126T183000Z", master["id"].as_str().unwrap())
+    );
+    assert_eq!(moved["start"]["dateTime"], "2026-11-26T18:00:00+01:00");
+    assert_eq!(
+        moved["originalStartTime"]["dateTime"],
+        "2026-11-26T19:30:00+01:00"
+    );
+    assert_eq!(cancelled["status"], "cancelled");
+    assert_eq!(
+        cancelled["originalStartTime"],
+        json!({"dateTime": "2026-12-03T18:30:00Z", "timeZone": "UTC"})
+    );
+}
+
+#[test]
+fn zones_by_windows_name_all_day_and_floating() {
+    assert_eq!(
+        sample(3)["start"],
+        json!({"dateTime": "2026-12-19T19:00:00+01:00", "timeZone": "Europe/Berlin"})
+    );
+    assert_eq!(
+        sample(3)["end"],
+        json!({"dateTime": "2026-12-19T20:00:00Z", "timeZone": "UTC"})
+    );
+    assert_eq!(sample(4)["start"], json!({"date": "2027-01-16"}));
+    assert_eq!(sample(4)["end"], json!({"date": "2027-01-18"}));
+    assert_eq!(
+        sample(5)["start"],
+        json!({"dateTime": "2027-01-20T19:30:00+01:00", "timeZone": "Europe/Zurich"})
+    );
+    assert_eq!(sample(5)["start"], sample(5)["end"]);
+    let prefixed = one("DTSTART;TZID=/example.org/20070129_1/America/New_York:20261122T090000");
+    assert_eq!(prefixed["start"]["timeZone"], "America/New_York");
+}
+
+#[test]
+fn all_day_events_last_a_day_unless_told() {
+    assert_eq!(one("DTSTART;VALUE=DATE:20261231")["end"]["date"], "2027-01-01");
+    assert_eq!(
+        one("DTSTART;VALUE=DATE:20261122\nDTEND;VALUE=DATE:20261122")["end"]["date"],
+        "2026-11-23"
+    );
+    assert_eq!(
+        one("DTSTART;VALUE=DATE:20261122\nDURATION:P1W")["end"]["date"],
+        "2026-11-29"
+    );
+}
+
+#[test]
+fn rules_are_written_as_google_keeps_them() {
+    let all_day =
+        one("DTSTART;VALUE=DATE:20261122\nRRULE:FREQ=DAILY;UNTIL=20261130T235959Z\nEXDATE:20261124T000000Z");
+    assert_eq!(
+        all_day["recurrence"],
+        json!(["RRULE:FREQ=DAILY;UNTIL=20261130", "EXDATE;VALUE=DATE:20261124"])
+    );
+    let timed = one("DTSTART:20261122T090000\nRRULE:FREQ=DAILY;UNTIL=20261130;\nRDATE;VALUE=DATE:20261205");
+    assert_eq!(
+        timed["recurrence"],
+        json!([
+            "RRULE:FREQ=DAILY;UNTIL=20261130T225959Z",
+            "RDATE:20261205T080000Z"
+        ])
+    );
+}
+
+#[test]
+fn the_newest_version_of_an_event_counts() {
+    let text = file(
+        "DTSTART:20261122T090000\nSUMMARY:old\nEND:VEVENT\nBEGIN:VEVENT\nUID:u\nSEQUENCE:2\nDTSTART:20261122T100000\nSUMMARY:new",
+    );
+    let calendar = calendar(&text, "c").unwrap();
+    assert_eq!(calendar.events.len(), 1);
+    assert_eq!(calendar.events[0]["summary"], "new");
+}
+
+#[test]
+fn an_exception_without_its_series_is_an_event_and_a_cancelled_event_is_none() {
+    let orphan = one("RECURRENCE-ID:20261122T090000\nDTSTART:20261122T100000\nSUMMARY:once");
+    assert!(orphan.get("recurringEventId").is_none() && orphan.get("originalStartTime").is_none());
+    assert_eq!(
+        calendar(&file("DTSTART:20261122T100000\nSTATUS:CANCELLED"), "c")
+            .unwrap()
+            .events,
+        []
+    );
+}
+
+#[test]
+fn a_time_in_the_spring_gap_is_later_by_the_gap() {
+    assert_eq!(
+        one("DTSTART:20260329T023000")["start"]["dateTime"],
+        "2026-03-29T03:30:00+02:00"
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said_with_its_line() {
+    assert_snapshot!(refused(""), @"-: the file is empty");
+    assert_snapshot!(refused("<html>"), @"1: expected BEGIN:VCALENDAR: this is not an iCalendar file");
+    assert_snapshot!(refused("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261122\n"), @"3: the file ends inside a component: an END line is missing");
+    assert_snapshot!(refused("BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VCALENDAR\nEND:VEVENT"), @r#"3: not a line of an iCalendar component: "END:VCALENDAR""#);
+    assert_snapshot!(refused("BEGIN:VCALENDAR\nX-A:long\n  folded\n=== what?\nEND:VCALENDAR"), @r#"4: not a line of an iCalendar component: "=== what?""#);
+    assert_snapshot!(refused(&file("SUMMARY:Lunch")), @r#"3: event "Lunch": DTSTART is missing"#);
+    assert_snapshot!(refused(&file("DTSTART:tomorrow")), @r#"3: event "no SUMMARY": DTSTART "tomorrow" is not a date or time"#);
+    assert_snapshot!(refused(&file("DTSTART;TZID=Mars/Olympus:20261122T090000")), @r#"3: event "no SUMMARY": TZID "Mars/Olympus" is no zone this emulator knows; use an IANA name such as Europe/Zurich"#);
+    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nDTEND:20261122T080000")), @r#"3: event "no SUMMARY": DTEND is before DTSTART"#);
+    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nDURATION:long")), @r#"3: event "no SUMMARY": DURATION "long" is not a duration such as PT1H30M"#);
+    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nRRULE:FREQ=DAILY;UNTIL=never")), @r#"3: event "no SUMMARY": UNTIL "never" is not a date or time"#);
+    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261122T090000")), @r#"3: event "no SUMMARY": RECURRENCE-ID with RANGE is not supported; split the series in two"#);
+    assert_snapshot!(refused("BEGIN:VCALENDAR\nX-WR-TIMEZONE:Nowhere\nEND:VCALENDAR"), @r#"-: X-WR-TIMEZONE "Nowhere" is no zone this emulator knows; use an IANA name such as Europe/Zurich"#);
+}
+
+#[test]
+fn nesting_is_bounded() {
+    let deep = format!("BEGIN:VCALENDAR\n{}", "BEGIN:X\n".repeat(100_000));
+    assert_snapshot!(refused(&deep), @"9: nested deeper than 8 components");
+}
+
+#[test]
+fn a_file_becomes_the_primary_calendar_of_the_account_it_is_named_after() {
+    let seed = Seed::from_ics("choir.ics", SAMPLE, "bob@example.com").unwrap();
+    assert_eq!(seed.users[0].email, "bob@example.com");
+    assert_eq!(seed.users[0].calendars[0].id, "bob@example.com");
+    assert!(seed.users[0].calendars[0].primary);
+    // What an .ics gives is a sound seed in the JSON form too.
+    let json = serde_json::to_string(&seed).unwrap();
+    assert_eq!(Seed::from_json("choir.json", &json).unwrap(), seed);
+    let err = Seed::from_ics(
+        "broken.ics",
+        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR",
+        "b@example.com",
+    );
+    assert_snapshot!(err.unwrap_err(), @r#"broken.ics:2: event "no SUMMARY": DTSTART is missing"#);
+}
+
+#[test]
+fn durations() {
+    let minutes = |text| time::duration(text).map(|duration| duration.num_minutes());
+    assert_eq!(minutes("PT1H30M"), Some(90));
+    assert_eq!(minutes("-P1DT1H"), Some(-1500));
+    assert_eq!(minutes("+P2W"), Some(20_160));
+    assert_eq!(minutes("P1M"), None);
+    assert_eq!(minutes("soon"), None);
+}
+
+/// Lines a calendar may hold, right and wrong.
+fn line() -> impl Strategy<Value = String> {
+    let words = prop::sample::select(vec![
+        "BEGIN:VEVENT",
+        "END:VEVENT",
+        "BEGIN:VALARM",
+        "END:VALARM",
+        "BEGIN:VTIMEZONE",
+        "END:VTIMEZONE",
+        "UID:u",
+        "DTSTART:20261122T090000",
+        "DTSTART;VALUE=DATE:20261122",
+        "DTSTART;TZID=Europe/Zurich:00000000T000000",
+        "DTEND:99991231T235959Z",
+        "DTEND;VALUE=DATE:99991231",
+        "DURATION:P4294967295W",
+        "DURATION:-PT1S",
+        "RRULE:FREQ=WEEKLY;UNTIL=",
+        "RRULE:",
+        "EXDATE:,",
+        "RDATE;VALUE=DATE:20261122,x",
+        "RECURRENCE-ID:20261122",
+        "TRIGGER:-P999999999D",
+        "ATTENDEE:mailto:",
+        "ORGANIZER:MAILTO:a@b",
+        "SEQUENCE:-9",
+        "STATUS:CANCELLED",
+        "TZID:é",
+    ]);
+    prop_oneof![
+        4 => words.prop_map(str::to_owned),
+        1 => "[A-Z-]{1,12}(;[A-Z]{1,5}=[^\r\n]{0,8})?:[^\r\n]{0,20}",
+        1 => "(DTSTART|DTEND|EXDATE|DURATION|TRIGGER|X-WR-TIMEZONE)[;:][0-9A-Z;=:,TZ+-]{0,24}",
+        1 => "[ \t]?\\PC{0,12}",
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,200}") {
+        let _ = calendar(&text, "c");
+    }
+
+    #[test]
+    fn no_calendar_makes_it_panic_and_what_it_reads_is_sound(lines in prop::collection::vec(line(), 0..24)) {
+        let text = format!("BEGIN:VCALENDAR\r\n{}\r\nEND:VCALENDAR\r\n", lines.join("\r\n"));
+        let _ = calendar(&text, "c");
+        let event = format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\n{}\nEND:VEVENT\nEND:VCALENDAR\n", lines.join("\n"));
+        if let Ok(seed) = Seed::from_ics("c.ics", &event, "c@example.com") {
+            let json = serde_json::to_string(&seed).unwrap();
+            prop_assert_eq!(Seed::from_json("c.json", &json), Ok(seed));
+        }
+    }
+}
