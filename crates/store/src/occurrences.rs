@@ -95,3 +95,94 @@ pub async fn within(
         })
         .collect())
 }
+
+/// An instance to be written. Of each instance id there is at most one in a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewOccurrence {
+    pub instance_id: String,
+    pub event_id: String,
+    pub series_id: String,
+    pub starts_at: DateTime<Utc>,
+    pub ends_at: DateTime<Utc>,
+    /// First day and the day after the last, for an all-day instance.
+    pub days: Option<(NaiveDate, NaiveDate)>,
+    /// The `Event` of the API, as JSON.
+    pub payload: String,
+}
+
+/// Whose instances are written, and where readers find them.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    pub user: &'a UserId,
+    pub calendar: CalendarId,
+    pub generation: i64,
+}
+
+/// Writes instances in one statement. One that is the same already is not touched.
+pub async fn upsert(
+    conn: &mut PgConnection,
+    place: Place<'_>,
+    occurrences: &[NewOccurrence],
+) -> sqlx::Result<u64> {
+    if occurrences.is_empty() {
+        return Ok(0);
+    }
+    let column = |field: fn(&NewOccurrence) -> &str| -> Vec<&str> { occurrences.iter().map(field).collect() };
+    let time = |field: fn(&NewOccurrence) -> DateTime<Utc>| -> Vec<DateTime<Utc>> {
+        occurrences.iter().map(field).collect()
+    };
+    let day = |field: fn((NaiveDate, NaiveDate)) -> NaiveDate| -> Vec<Option<NaiveDate>> {
+        occurrences.iter().map(|o| o.days.map(field)).collect()
+    };
+    let written = sqlx::query!(
+        "insert into occurrences as o (user_id, calendar_id, generation, instance_id, event_id, series_id, starts_at,
+                ends_at, start_date, end_date, payload)
+         select $1, $2, $3, instance_id, event_id, series_id, starts_at, ends_at, start_date, end_date, payload::jsonb
+         from unnest($4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::date[], $10::date[],
+                     $11::text[])
+           as n (instance_id, event_id, series_id, starts_at, ends_at, start_date, end_date, payload)
+         on conflict (calendar_id, generation, instance_id) do update
+         set event_id = excluded.event_id, series_id = excluded.series_id, starts_at = excluded.starts_at,
+             ends_at = excluded.ends_at, start_date = excluded.start_date, end_date = excluded.end_date,
+             payload = excluded.payload
+         where (o.event_id, o.series_id, o.starts_at, o.ends_at, o.start_date, o.end_date, o.payload)
+            is distinct from (excluded.event_id, excluded.series_id, excluded.starts_at, excluded.ends_at,
+                              excluded.start_date, excluded.end_date, excluded.payload)",
+        place.user.as_str(),
+        place.calendar.as_uuid(),
+        place.generation,
+        &column(|o| &o.instance_id) as &[&str],
+        &column(|o| &o.event_id) as &[&str],
+        &column(|o| &o.series_id) as &[&str],
+        &time(|o| o.starts_at),
+        &time(|o| o.ends_at),
+        &day(|(first, _)| first) as &[Option<NaiveDate>],
+        &day(|(_, after_last)| after_last) as &[Option<NaiveDate>],
+        &column(|o| &o.payload) as &[&str],
+    )
+    .execute(conn)
+    .await?;
+    Ok(written.rows_affected())
+}
+
+/// Makes these the only instances of these series.
+pub async fn replace_series(
+    conn: &mut PgConnection,
+    place: Place<'_>,
+    series_ids: &[String],
+    occurrences: &[NewOccurrence],
+) -> sqlx::Result<u64> {
+    let kept: Vec<&str> = occurrences.iter().map(|o| o.instance_id.as_str()).collect();
+    let deleted = sqlx::query!(
+        "delete from occurrences
+         where calendar_id = $1 and generation = $2 and series_id = any($3) and instance_id <> all($4)",
+        place.calendar.as_uuid(),
+        place.generation,
+        series_ids,
+        &kept as &[&str],
+    )
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    Ok(deleted + upsert(conn, place, occurrences).await?)
+}

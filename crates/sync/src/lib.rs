@@ -14,6 +14,7 @@ use url::Url;
 
 pub mod calendar_list;
 pub mod expand;
+pub mod freshness;
 pub mod payload;
 pub mod poll;
 pub mod pull;

@@ -1,0 +1,98 @@
+//! How current a calendar's data is, told honestly: derived here, from evidence, and nowhere else.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use store::calendars::Evidence;
+
+use crate::payload::{Freshness, Mode};
+
+/// A pull that has been due for so long is late. A pull takes seconds; a burst of work may take a little longer.
+const LATE_AFTER: TimeDelta = TimeDelta::seconds(90);
+
+/// A poll that should have been so long ago did not happen: no renewer is running.
+const POLL_LATE_AFTER: TimeDelta = TimeDelta::minutes(5);
+
+/// The word in `sync_state.last_error` for Google's long limit, which is spent for hours.
+pub const QUOTA_SPENT: &str = "quota_spent";
+
+/// What to say of a calendar at `now`.
+pub fn freshness(evidence: &Evidence, now: DateTime<Utc>) -> Freshness {
+    Freshness {
+        calendar_id: evidence.calendar_id,
+        as_of: evidence.last_pull_at,
+        mode: mode(evidence, now),
+    }
+}
+
+fn mode(evidence: &Evidence, now: DateTime<Utc>) -> Mode {
+    let ended = evidence
+        .grant_ended_at
+        .or(evidence.disconnected_at)
+        .or(evidence.access_lost_at);
+    if ended.is_some() || evidence.suspended || evidence.last_error.as_deref() == Some(QUOTA_SPENT) {
+        return Mode::Paused;
+    }
+    let due_long = evidence.due_since.is_some_and(|since| now - since > LATE_AFTER);
+    let poll_missed = evidence.poll_at.is_some_and(|at| now - at > POLL_LATE_AFTER);
+    if evidence.last_pull_at.is_none() || due_long || poll_missed {
+        return Mode::Stale;
+    }
+    if evidence.watched {
+        Mode::Push
+    } else {
+        Mode::Polling
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::ids::{CalendarId, ConnectionId};
+
+    #[test]
+    fn a_mode_is_what_the_evidence_supports() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a valid time");
+        let ago = |seconds| Some(now - TimeDelta::seconds(seconds));
+        let healthy = Evidence {
+            calendar_id: CalendarId::generate(),
+            connection_id: ConnectionId::generate(),
+            last_pull_at: ago(60),
+            last_push_at: ago(61),
+            due_since: None,
+            poll_at: Some(now + TimeDelta::minutes(5)),
+            watched: true,
+            push_supported: true,
+            last_error: None,
+            suspended: false,
+            access_lost_at: None,
+            grant_ended_at: None,
+            disconnected_at: None,
+        };
+        let mode_after = |change: fn(&mut Evidence, DateTime<Utc>)| {
+            let mut evidence = healthy.clone();
+            change(&mut evidence, now);
+            mode(&evidence, now)
+        };
+        assert_eq!(mode_after(|_, _| {}), Mode::Push);
+        assert_eq!(mode_after(|e, _| e.watched = false), Mode::Polling);
+        assert_eq!(mode_after(|e, _| e.last_pull_at = None), Mode::Stale);
+        assert_eq!(
+            mode(|e, now| e.due_since = Some(now - TimeDelta::seconds(10))),
+            Mode::Push
+        );
+        assert_eq!(
+            mode(|e, now| e.due_since = Some(now - TimeDelta::seconds(91))),
+            Mode::Stale
+        );
+        assert_eq!(
+            mode(|e, now| e.poll_at = Some(now - TimeDelta::minutes(6))),
+            Mode::Stale
+        );
+        assert_eq!(mode_after(|e, now| e.grant_ended_at = Some(now)), Mode::Paused);
+        assert_eq!(mode_after(|e, now| e.access_lost_at = Some(now)), Mode::Paused);
+        assert_eq!(mode_after(|e, _| e.suspended = true), Mode::Paused);
+        assert_eq!(
+            mode_after(|e, _| e.last_error = Some(QUOTA_SPENT.into())),
+            Mode::Paused
+        );
+    }
+}
