@@ -76,15 +76,15 @@ mod tests {
         assert_eq!(mode_after(|e, _| e.watched = false), Mode::Polling);
         assert_eq!(mode_after(|e, _| e.last_pull_at = None), Mode::Stale);
         assert_eq!(
-            mode(|e, now| e.due_since = Some(now - TimeDelta::seconds(10))),
+            mode_after(|e, now| e.due_since = Some(now - TimeDelta::seconds(10))),
             Mode::Push
         );
         assert_eq!(
-            mode(|e, now| e.due_since = Some(now - TimeDelta::seconds(91))),
+            mode_after(|e, now| e.due_since = Some(now - TimeDelta::seconds(91))),
             Mode::Stale
         );
         assert_eq!(
-            mode(|e, now| e.poll_at = Some(now - TimeDelta::minutes(6))),
+            mode_after(|e, now| e.poll_at = Some(now - TimeDelta::minutes(6))),
             Mode::Stale
         );
         assert_eq!(mode_after(|e, now| e.grant_ended_at = Some(now)), Mode::Paused);
