@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
+use tempfile::TempDir;
 
 use crate::port;
 use crate::process::{find_in_path, is_root, output, signal, stop};
@@ -137,9 +138,31 @@ pub struct Cluster {
     child: Child,
     binaries: Binaries,
     options: Options,
+    /// Where a temporary cluster lives; removed after the server has stopped, for fields drop after `Drop::drop`.
+    temporary_dir: Option<TempDir>,
 }
 
 impl Cluster {
+    /// A cluster for one test run, on a free port, that lets everybody on this machine in and leaves nothing behind.
+    /// `durable` as in [`Options`].
+    pub fn temporary(binaries: &Binaries, durable: bool) -> Result<Self> {
+        let dir = tempfile::Builder::new()
+            .prefix("calwire-postgres-")
+            // The cluster's own user must be able to pass through.
+            .permissions(fs::Permissions::from_mode(0o755))
+            .tempdir()
+            .context("cannot make a temporary directory")?;
+        let options = Options {
+            dir: dir.path().join("cluster"),
+            port: port::free()?,
+            password: None,
+            durable,
+        };
+        let mut cluster = Self::start(binaries, options)?;
+        cluster.temporary_dir = Some(dir);
+        Ok(cluster)
+    }
+
     /// Makes the cluster when it is not there yet, starts it, and waits until it accepts connections.
     pub fn start(binaries: &Binaries, mut options: Options) -> Result<Self> {
         let owner = Owner::choose()?;
@@ -169,6 +192,7 @@ impl Cluster {
             child,
             binaries: binaries.clone(),
             options,
+            temporary_dir: None,
         };
         cluster.wait_until_ready()?;
         cluster.create_database(NAME)?;

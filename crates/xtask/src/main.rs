@@ -1,2 +1,58 @@
-//! xtask
-fn main() {}
+//! `cargo xtask`: the whole product on one machine, and its gate.
+
+mod bench;
+mod cargo;
+mod http;
+mod interrupt;
+mod prepare;
+mod secrets;
+mod services;
+mod stack;
+mod supervisor;
+mod test;
+mod token;
+mod up;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Calwire on one machine: run it, test it, measure it.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Bring up Postgres, Centrifugo, the Google emulator and the services, with three demo users; Ctrl-C stops all.
+    Up(up::Args),
+    /// Run the gate: format, lints, docs, SQL metadata, dependencies, configuration, every test.
+    Test(test::Args),
+    /// Build with optimisations and run the benchmarks.
+    Bench(bench::Args),
+    /// Print a signed JWT of a demo user, alone on standard output. Needs a stack that `up` has started once.
+    Token(token::Args),
+    /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
+    Prepare(prepare::Args),
+}
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Up(args) => up::run(&args),
+        Command::Test(args) => test::run(&args),
+        Command::Bench(args) => bench::run(&args),
+        Command::Token(args) => token::run(&args),
+        Command::Prepare(args) => prepare::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! `bench`: the benchmarks of the workspace, built with optimisations, against a fresh Postgres and Centrifugo.
+
+use anyhow::{Result, bail};
+use provision::centrifugo;
+use provision::postgres::{Binaries, Cluster};
+
+use crate::{cargo, interrupt, workspace};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Run only the benchmarks whose name contains this.
+    #[arg(value_name = "NAME")]
+    name: Option<String>,
+    /// List the benchmarks.
+    #[arg(long)]
+    list: bool,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    interrupt::install()?;
+    let wanted = args.name.as_deref().unwrap_or_default();
+    let names: Vec<_> = names()?
+        .into_iter()
+        .filter(|name| name.contains(wanted))
+        .collect();
+    if args.list {
+        println!("{}", names.join("\n"));
+        return Ok(());
+    }
+    if names.is_empty() {
+        bail!("there is no benchmark {wanted:?}; `cargo xtask bench --list` names them");
+    }
+
+    let mut say = |line: &str| println!("{line}");
+    let centrifugo = centrifugo::binary(&mut say)?;
+    let binaries = Binaries::find_or_install(&mut say)?;
+    // Durable: the time of a commit is part of what is measured.
+    let cluster = Cluster::temporary(&binaries, true)?;
+    for name in names {
+        println!("\n== {name}");
+        interrupt::run(
+            cargo::cargo()
+                .args([
+                    "run",
+                    "--quiet",
+                    "--locked",
+                    "--release",
+                    "--package",
+                    "e2e",
+                    "--bin",
+                    &name,
+                ])
+                .env("DATABASE_URL", cluster.url())
+                .env("CENTRIFUGO_BIN", &centrifugo),
+        )?;
+    }
+    Ok(())
+}
+
+/// The benchmarks are the binaries of `e2e`.
+fn names() -> Result<Vec<String>> {
+    let dir = workspace::root().join("crates/e2e/src/bin");
+    let mut names: Vec<_> = std::fs::read_dir(dir)?
+        .filter_map(|entry| Some(entry.ok()?.path().file_stem()?.to_str()?.to_owned()))
+        .collect();
+    names.sort();
+    Ok(names)
+}

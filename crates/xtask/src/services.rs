@@ -1,0 +1,177 @@
+//! Which program is started with which environment. `.env.example` says what each variable means.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::secrets::Secrets;
+use crate::stack::{Keys, Stack};
+use crate::up::Ports;
+
+pub const PACKAGES: [&str; 4] = [
+    "calendar-api",
+    "webhook-ingest",
+    "watch-renewer",
+    "google-emulator",
+];
+
+/// The issuer and audience of the demo's tokens.
+const AUTH_ISSUER: &str = "calwire-demo";
+const AUTH_AUDIENCE: &str = "calwire";
+/// The emulator takes any client; these are what the demo calls itself.
+const DEMO_CLIENT_ID: &str = "calwire-demo.apps.googleusercontent.com";
+const DEMO_CLIENT_SECRET: &str = "calwire-demo-client-secret";
+
+/// Where the programs are.
+pub struct Binaries {
+    pub api: PathBuf,
+    pub ingest: PathBuf,
+    pub renewer: PathBuf,
+    pub emulator: PathBuf,
+}
+
+/// Which Google the stack talks to.
+#[derive(Debug, Clone)]
+pub enum Google {
+    Emulator,
+    /// The real one, with an OAuth client from the environment.
+    Real {
+        client_id: String,
+        client_secret: String,
+    },
+}
+
+impl Google {
+    /// Real Google when `GOOGLE_CLIENT_ID` and `GOOGLE_CLIENT_SECRET` are set.
+    pub fn from_env() -> Self {
+        let set = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
+        match (set("GOOGLE_CLIENT_ID"), set("GOOGLE_CLIENT_SECRET")) {
+            (Some(client_id), Some(client_secret)) => Self::Real {
+                client_id,
+                client_secret,
+            },
+            _ => Self::Emulator,
+        }
+    }
+}
+
+/// What `stack.json` will say.
+pub fn stack(ports: &Ports, secrets: &Secrets, google: &Google, database_url: String) -> Stack {
+    let emulator_url = matches!(google, Google::Emulator).then(|| origin(ports.emulator));
+    Stack {
+        api_url: origin(ports.api),
+        webhook_url: format!("{}/api/calendar/webhook", origin(ports.webhook)),
+        centrifugo_ws_url: format!("ws://localhost:{}/connection/websocket", ports.centrifugo),
+        centrifugo_api_url: format!("http://127.0.0.1:{}/api", ports.centrifugo_api),
+        database_url,
+        web_url: emulator_url.clone().unwrap_or_else(|| origin(ports.api)),
+        emulator_url,
+        keys: Keys {
+            centrifugo_api_key: secrets.centrifugo_api_key.clone(),
+            centrifugo_token_secret: secrets.centrifugo_token_secret.clone(),
+            auth_hs256_secret: secrets.auth_hs256_secret.clone(),
+            auth_issuer: AUTH_ISSUER.into(),
+            auth_audience: AUTH_AUDIENCE.into(),
+        },
+        users: crate::stack::USERS.map(String::from).to_vec(),
+    }
+}
+
+/// `localhost` rather than an address: it is what Google allows as a redirect without https, and what people type.
+pub fn origin(port: u16) -> String {
+    format!("http://localhost:{port}")
+}
+
+pub struct Services<'a> {
+    pub binaries: &'a Binaries,
+    pub ports: &'a Ports,
+    pub secrets: &'a Secrets,
+    pub google: &'a Google,
+    pub stack: &'a Stack,
+}
+
+impl Services<'_> {
+    pub fn emulator(&self) -> Command {
+        let mut command = Command::new(&self.binaries.emulator);
+        command.args([
+            "--listen",
+            &local(self.ports.emulator),
+            "--demo",
+            "--allow-http-callbacks",
+        ]);
+        command
+    }
+
+    pub fn migrate(&self) -> Command {
+        let mut command = self.service(&self.binaries.api, self.ports.api);
+        command.arg("migrate");
+        command
+    }
+
+    pub fn api(&self) -> Command {
+        self.service(&self.binaries.api, self.ports.api)
+    }
+
+    pub fn ingest(&self) -> Command {
+        self.service(&self.binaries.ingest, self.ports.webhook)
+    }
+
+    pub fn renewer(&self) -> Command {
+        self.service(&self.binaries.renewer, self.ports.renewer)
+    }
+
+    fn service(&self, binary: &Path, port: u16) -> Command {
+        let (stack, secrets) = (self.stack, self.secrets);
+        let mut command = Command::new(binary);
+        command
+            .env("LISTEN_ADDR", local(port))
+            .env("DATABASE_URL", &stack.database_url)
+            .env("API_URL", &stack.api_url)
+            .env("APP_ORIGINS", &stack.web_url)
+            .env("CENTRIFUGO_API_URL", &stack.centrifugo_api_url)
+            .env("CENTRIFUGO_API_KEY", &secrets.centrifugo_api_key)
+            .env("CENTRIFUGO_TOKEN_SECRET", &secrets.centrifugo_token_secret)
+            .env("TOKEN_KEYS", &secrets.token_keys)
+            .env("AUTH_ALGORITHM", "HS256")
+            .env("AUTH_HS256_SECRET", &secrets.auth_hs256_secret)
+            .env("AUTH_ISSUER", AUTH_ISSUER)
+            .env("AUTH_AUDIENCE", AUTH_AUDIENCE);
+        match self.google {
+            Google::Emulator => self.emulated_google(&mut command, port),
+            Google::Real {
+                client_id,
+                client_secret,
+            } => {
+                command
+                    .env("GOOGLE_CLIENT_ID", client_id)
+                    .env("GOOGLE_CLIENT_SECRET", client_secret);
+            }
+        }
+        command
+    }
+
+    fn emulated_google(&self, command: &mut Command, port: u16) {
+        let emulator = origin(self.ports.emulator);
+        command
+            .env("GOOGLE_CLIENT_ID", DEMO_CLIENT_ID)
+            .env("GOOGLE_CLIENT_SECRET", DEMO_CLIENT_SECRET)
+            .env("GOOGLE_AUTH_URL", format!("{emulator}/o/oauth2/v2/auth"))
+            .env("GOOGLE_TOKEN_URL", format!("{emulator}/token"))
+            .env("GOOGLE_REVOKE_URL", format!("{emulator}/revoke"))
+            .env("GOOGLE_USERINFO_URL", format!("{emulator}/v1/userinfo"))
+            .env("GOOGLE_CALENDAR_URL", format!("{emulator}/calendar/v3/"))
+            // Without a proxy there is no one origin: the API's is where people return to from the consent page, the
+            // others' is where pushes go.
+            .env(
+                "PUBLIC_URL",
+                origin(if port == self.ports.api {
+                    port
+                } else {
+                    self.ports.webhook
+                }),
+            );
+    }
+}
+
+fn local(port: u16) -> String {
+    format!("127.0.0.1:{port}")
+}

@@ -1,0 +1,412 @@
+//! `test`: the gate, the same here and in CI. Steps run in order of what is told soonest; the first failure does not
+//! hide the others.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use provision::postgres::{Binaries, Cluster};
+use provision::{centrifugo, chromium, process};
+
+use crate::cargo::{cargo, tool};
+use crate::{interrupt, prepare, workspace};
+
+const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+const CARGO_MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Run only this step; may be given several times.
+    #[arg(long, value_name = "STEP", value_parser = step_name)]
+    only: Vec<&'static str>,
+    /// Leave this step out; may be given several times.
+    #[arg(long, value_name = "STEP", value_parser = step_name)]
+    skip: Vec<&'static str>,
+    /// List the steps.
+    #[arg(long)]
+    list: bool,
+}
+
+struct Step {
+    name: &'static str,
+    about: &'static str,
+    run: fn(&mut Shared) -> Result<()>,
+}
+
+/// In the order in which they run: what takes seconds first.
+const STEPS: [Step; 10] = [
+    Step {
+        name: "fmt",
+        about: "rustfmt changes nothing",
+        run: fmt,
+    },
+    Step {
+        name: "config",
+        about: "Centrifugo's, compose's and the proxy's configuration",
+        run: config,
+    },
+    Step {
+        name: "clippy",
+        about: "no warning in any target",
+        run: clippy,
+    },
+    Step {
+        name: "doc",
+        about: "the documentation builds without warnings",
+        run: doc,
+    },
+    Step {
+        name: "sqlx",
+        about: ".sqlx is what Postgres says about every statement",
+        run: sqlx,
+    },
+    Step {
+        name: "machete",
+        about: "no unused dependency",
+        run: machete,
+    },
+    Step {
+        name: "deny",
+        about: "layers, licences, sources, advisories",
+        run: deny,
+    },
+    Step {
+        name: "build",
+        about: "every binary, for the tests that run them",
+        run: build,
+    },
+    Step {
+        name: "node",
+        about: "npm ci for the tests with the real clients",
+        run: node,
+    },
+    Step {
+        name: "tests",
+        about: "every test, with a real Postgres and Centrifugo",
+        run: tests,
+    },
+];
+
+fn step_name(text: &str) -> Result<&'static str, String> {
+    let names = STEPS.map(|step| step.name);
+    names
+        .into_iter()
+        .find(|&name| name == text)
+        .ok_or_else(|| format!("the steps are {}", names.join(", ")))
+}
+
+/// What steps share, made when the first one needs it.
+#[derive(Default)]
+struct Shared {
+    centrifugo: Option<PathBuf>,
+    postgres: Option<(Binaries, Cluster)>,
+    tests: Tests,
+}
+
+impl Shared {
+    fn centrifugo(&mut self) -> Result<PathBuf> {
+        if self.centrifugo.is_none() {
+            self.centrifugo = Some(centrifugo::binary(&mut |line| println!("{line}"))?);
+        }
+        self.centrifugo.clone().context("just found")
+    }
+
+    fn postgres(&mut self) -> Result<&(Binaries, Cluster)> {
+        if self.postgres.is_none() {
+            let binaries = Binaries::find_or_install(&mut |line| println!("{line}"))?;
+            let cluster = Cluster::temporary(&binaries, false)?;
+            self.postgres = Some((binaries, cluster));
+        }
+        self.postgres.as_ref().context("just started")
+    }
+
+    /// Where the tests may create databases: `DATABASE_URL`, else a cluster for this run.
+    fn database_url(&mut self) -> Result<String> {
+        match std::env::var("DATABASE_URL") {
+            Ok(url) if !url.is_empty() => Ok(url),
+            _ => Ok(self.postgres()?.1.url()),
+        }
+    }
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    if args.list {
+        for step in STEPS {
+            println!("{:10}{}", step.name, step.about);
+        }
+        return Ok(());
+    }
+    interrupt::install()?;
+    let start = Instant::now();
+    let mut shared = Shared::default();
+    let mut failed = Vec::new();
+    let chosen = STEPS.iter().filter(|step| {
+        (args.only.is_empty() || args.only.contains(&step.name)) && !args.skip.contains(&step.name)
+    });
+    let mut passed = 0;
+    for step in chosen {
+        println!("\n-- {}: {}", step.name, step.about);
+        let step_start = Instant::now();
+        let result = (step.run)(&mut shared);
+        interrupt::check()?;
+        let took = human(step_start.elapsed());
+        if let Err(error) = result {
+            println!("-- {}: FAILED after {took}: {error:#}", step.name);
+            failed.push(step.name);
+        } else {
+            println!("-- {}: ok, {took}", step.name);
+            passed += 1;
+        }
+    }
+    drop(shared.postgres.take());
+
+    let Tests {
+        passed: tests,
+        failed: broken,
+        ignored,
+    } = shared.tests;
+    let steps = format!("{passed} steps passed, {} failed", failed.len());
+    let counts = format!("{tests} tests passed, {broken} failed, {ignored} ignored");
+    println!("\ngate: {steps}; {counts}; {}", human(start.elapsed()));
+    if !failed.is_empty() {
+        bail!("the gate is closed by: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// `7 s`, `12 min 3 s`.
+fn human(time: Duration) -> String {
+    match time.as_secs() {
+        seconds @ ..60 => format!("{seconds} s"),
+        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
+    }
+}
+
+fn fmt(_: &mut Shared) -> Result<()> {
+    interrupt::run(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn clippy(_: &mut Shared) -> Result<()> {
+    interrupt::run(cargo().args([
+        "clippy",
+        "--locked",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn doc(_: &mut Shared) -> Result<()> {
+    interrupt::run(
+        cargo()
+            .args(["doc", "--locked", "--workspace", "--no-deps", "--quiet"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+    )
+}
+
+fn sqlx(shared: &mut Shared) -> Result<()> {
+    let (binaries, cluster) = shared.postgres()?;
+    prepare::check(binaries, cluster)
+}
+
+fn machete(_: &mut Shared) -> Result<()> {
+    let machete = tool(CARGO_MACHETE.0, CARGO_MACHETE.1)?;
+    interrupt::run(Command::new(machete).arg("crates").current_dir(workspace::root()))
+}
+
+fn deny(_: &mut Shared) -> Result<()> {
+    let deny = tool(CARGO_DENY.0, CARGO_DENY.1)?;
+    let check = |checks: &[&str]| {
+        let mut command = Command::new(&deny);
+        command
+            .args(["--workspace", "--locked", "check", "--hide-inclusion-graph"])
+            .args(checks)
+            .current_dir(workspace::root());
+        command
+    };
+    interrupt::run(&mut check(&["bans", "licenses", "sources"]))?;
+    // The database of advisories is a git repository elsewhere. Where it cannot be had, that is no fault of the code.
+    let fetch = process::output(
+        Command::new(&deny)
+            .args(["fetch", "db"])
+            .current_dir(workspace::root()),
+    );
+    if let Err(error) = fetch {
+        let why = format!("{error:#}");
+        println!(
+            "advisories: not checked, their database cannot be had ({})",
+            last_line(&why)
+        );
+        return Ok(());
+    }
+    interrupt::run(&mut check(&["advisories"]))
+}
+
+fn last_line(text: &str) -> &str {
+    text.lines()
+        .rfind(|line| !line.trim().is_empty())
+        .unwrap_or_default()
+        .trim()
+}
+
+/// Centrifugo's file by Centrifugo, the rest by the tools that will read it, where they are installed.
+fn config(shared: &mut Shared) -> Result<()> {
+    let root = workspace::root();
+    centrifugo::check_config(&shared.centrifugo()?, &root.join("deploy/centrifugo.json"))?;
+    println!("deploy/centrifugo.json: ok");
+
+    // Compose refuses to run without the secrets; any value will do for a check.
+    let env_file = root.join(".env.example");
+    let compose = |args: &[&str]| {
+        let mut command = Command::new("docker");
+        command.arg("compose").args(args).current_dir(root);
+        process::output(&mut command)
+    };
+    if compose(&["version"]).is_ok() {
+        compose(&["--env-file", &env_file.to_string_lossy(), "config", "--quiet"])?;
+        println!("docker-compose.yml: ok");
+    } else {
+        println!(
+            "docker-compose.yml: checked as far as its variables go (by a test); docker compose is not here"
+        );
+    }
+    if let Some(caddy) = process::find_in_path("caddy") {
+        process::output(
+            Command::new(caddy)
+                .args(["validate", "--config"])
+                .arg(root.join("deploy/Caddyfile")),
+        )?;
+        println!("deploy/Caddyfile: ok");
+    } else {
+        println!("deploy/Caddyfile: not checked, caddy is not here");
+    }
+    Ok(())
+}
+
+fn build(_: &mut Shared) -> Result<()> {
+    interrupt::run(cargo().args(["build", "--locked", "--workspace", "--bins"]))
+}
+
+/// `npm ci` for every package under `web/`, unless it has been done for this lock file.
+fn node(_: &mut Shared) -> Result<()> {
+    for package in node_packages()? {
+        let (lock, installed) = (
+            package.join("package-lock.json"),
+            package.join("node_modules/.package-lock.json"),
+        );
+        let modified = |path: &Path| fs::metadata(path).and_then(|it| it.modified()).ok();
+        if modified(&installed).is_some_and(|done| modified(&lock).is_some_and(|lock| lock < done)) {
+            println!("{}: installed already", package.display());
+            continue;
+        }
+        let npm =
+            process::find_in_path("npm").context("npm is not installed: install Node.js 20 or newer")?;
+        interrupt::run(
+            Command::new(npm)
+                .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+                .current_dir(&package),
+        )?;
+    }
+    Ok(())
+}
+
+fn node_packages() -> Result<Vec<PathBuf>> {
+    let Ok(entries) = fs::read_dir(workspace::root().join("web")) else {
+        return Ok(Vec::new());
+    };
+    let mut packages = Vec::new();
+    for entry in entries {
+        let package = entry?.path();
+        if package.join("package-lock.json").is_file() {
+            packages.push(package);
+        }
+    }
+    packages.sort();
+    Ok(packages)
+}
+
+/// The sums of the `test result:` lines.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Tests {
+    passed: u64,
+    failed: u64,
+    ignored: u64,
+}
+
+impl Tests {
+    /// Adds the counts of a line such as `test result: ok. 4 passed; 0 failed; 1 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some((_, counts)) = line
+            .strip_prefix("test result: ")
+            .and_then(|rest| rest.split_once(". "))
+        else {
+            return;
+        };
+        for count in counts.split("; ") {
+            let Some((number, what)) = count.split_once(' ') else {
+                continue;
+            };
+            let number = number.parse().unwrap_or(0);
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.ignored += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+fn tests(shared: &mut Shared) -> Result<()> {
+    let mut command = cargo();
+    command
+        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
+        .env("DATABASE_URL", shared.database_url()?)
+        .env("CENTRIFUGO_BIN", shared.centrifugo()?)
+        .stdout(Stdio::piped());
+    if let Some(chromium) = chromium::find() {
+        command.env("CHROMIUM_BIN", chromium);
+    }
+    let mut child = command.spawn().context("cannot run cargo test")?;
+    if let Some(out) = child.stdout.take() {
+        for line in BufReader::new(out).split(b'\n') {
+            let line = line?;
+            let line = String::from_utf8_lossy(&line);
+            println!("{line}");
+            shared.tests.add(&line);
+        }
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("cargo test failed ({status})");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod unit {
+    use super::*;
+
+    #[test]
+    fn results_are_summed() {
+        let mut tests = Tests::default();
+        tests.add(
+            "test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+        );
+        tests.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        tests.add("test postgres::tests::a_cluster ... ok");
+        assert_eq!(
+            tests,
+            Tests {
+                passed: 6,
+                failed: 3,
+                ignored: 1
+            }
+        );
+    }
+}

@@ -1,0 +1,369 @@
+//! `up`: the whole product on this machine, until Ctrl-C.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use provision::postgres::{self, Cluster};
+use provision::process::{self, signal};
+use provision::{centrifugo, port};
+use rustix::process::Signal;
+
+use crate::secrets::Secrets;
+use crate::services::{Binaries, Google, PACKAGES, Services, origin, stack};
+use crate::stack::Stack;
+use crate::supervisor::Supervisor;
+use crate::{cargo, http, interrupt, workspace};
+
+/// The longest that the services may take from start to ready.
+const READY_WITHIN: Duration = Duration::from_mins(1);
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Environment:
+  DATABASE_URL       use this Postgres instead of a private one under target/calwire
+  CENTRIFUGO_BIN     use this Centrifugo instead of one in PATH or built with Go
+  GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET
+                     use real Google instead of the emulator, in polling-only mode
+  RUST_LOG           filter the services' logs, for instance info,sync=debug")]
+pub struct Args {
+    #[command(flatten)]
+    ports: Ports,
+    /// Build with optimisations.
+    #[arg(long)]
+    release: bool,
+    /// Throw away the private database and the secrets of earlier runs first.
+    #[arg(long)]
+    fresh: bool,
+    /// Do not start the emulator and do not create demo users, as with real Google.
+    #[arg(long)]
+    no_demo: bool,
+}
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Ports {
+    /// calendar-api.
+    #[arg(long = "port-api", value_name = "PORT", default_value_t = 8080)]
+    pub api: u16,
+    /// webhook-ingest.
+    #[arg(long = "port-webhook", value_name = "PORT", default_value_t = 8081)]
+    pub webhook: u16,
+    /// watch-renewer: health only.
+    #[arg(long = "port-renewer", value_name = "PORT", default_value_t = 8082)]
+    pub renewer: u16,
+    /// The Google emulator, with its page at /.
+    #[arg(long = "port-emulator", value_name = "PORT", default_value_t = 8090)]
+    pub emulator: u16,
+    /// Centrifugo's WebSocket.
+    #[arg(long = "port-centrifugo", value_name = "PORT", default_value_t = 8000)]
+    pub centrifugo: u16,
+    /// Centrifugo's HTTP API.
+    #[arg(long = "port-centrifugo-api", value_name = "PORT", default_value_t = 9000)]
+    pub centrifugo_api: u16,
+    /// The private Postgres.
+    #[arg(long = "port-postgres", value_name = "PORT", default_value_t = 55432)]
+    pub postgres: u16,
+}
+
+impl Ports {
+    /// Fails when a port is taken or named twice, with the flag that moves it.
+    fn check(&self, with_postgres: bool) -> Result<()> {
+        let mut ports = vec![
+            ("--port-api", self.api),
+            ("--port-webhook", self.webhook),
+            ("--port-renewer", self.renewer),
+            ("--port-emulator", self.emulator),
+            ("--port-centrifugo", self.centrifugo),
+            ("--port-centrifugo-api", self.centrifugo_api),
+        ];
+        if with_postgres {
+            ports.push(("--port-postgres", self.postgres));
+        }
+        for (index, &(flag, port)) in ports.iter().enumerate() {
+            if let Some((other, _)) = ports[..index].iter().find(|(_, earlier)| *earlier == port) {
+                bail!("{other} and {flag} are both {port}");
+            }
+            if !port::is_free(port) {
+                bail!("port {port} is taken by another program: stop that, or choose another with {flag}");
+            }
+        }
+        Ok(())
+    }
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    interrupt::install()?;
+    let state = workspace::state_dir()?;
+    let _lock = lock(&state)?;
+    end_leftovers(&state);
+    let own_database = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+    if args.fresh {
+        wipe(&state, own_database.is_some())?;
+    }
+    args.ports.check(own_database.is_none())?;
+
+    let say = |line: &str| println!("{line}");
+    let google = Google::from_env();
+    let secrets = Secrets::load_or_make(&state)?;
+    let postgres = match own_database {
+        Some(_) => None,
+        None => Some(start_postgres(&state, &args.ports, &secrets, say)?),
+    };
+    let database_url = match (&postgres, own_database) {
+        (Some(cluster), _) => cluster.url(),
+        (None, url) => url.unwrap_or_default(),
+    };
+    interrupt::check()?;
+    let centrifugo = centrifugo::binary(&mut { say })?;
+    interrupt::check()?;
+    say("Building the services");
+    let binaries = build(args.release)?;
+
+    let stack = stack(&args.ports, &secrets, &google, database_url);
+    let services = Services {
+        binaries: &binaries,
+        ports: &args.ports,
+        secrets: &secrets,
+        google: &google,
+        stack: &stack,
+    };
+    say("Migrating the database");
+    interrupt::run(&mut services.migrate())?;
+
+    // Declared after Postgres, so dropped, and stopped, before it.
+    let mut running = Supervisor::default();
+    let emulated = matches!(google, Google::Emulator) && !args.no_demo;
+    start(&mut running, &services, &centrifugo, emulated)?;
+    write_pids(&state, &running)?;
+    wait_until_ready(&mut running, &args.ports, emulated)?;
+    stack.write()?;
+    print_table(&stack, args, &state);
+    watch(&mut running, postgres)
+}
+
+fn start_postgres(state: &Path, ports: &Ports, secrets: &Secrets, say: impl Fn(&str)) -> Result<Cluster> {
+    let binaries = postgres::Binaries::find_or_install(&mut |line| say(line))?;
+    say("Starting Postgres");
+    let options = postgres::Options {
+        dir: state.join("postgres"),
+        port: ports.postgres,
+        password: Some(secrets.postgres_password.clone()),
+        durable: true,
+    };
+    Cluster::start(&binaries, options)
+}
+
+fn build(release: bool) -> Result<Binaries> {
+    let built = cargo::build_binaries(&PACKAGES, release)?;
+    let [api, ingest, renewer, emulator] = <[PathBuf; 4]>::try_from(built)
+        .map_err(|_| anyhow::anyhow!("cargo built another number of programs"))?;
+    Ok(Binaries {
+        api,
+        ingest,
+        renewer,
+        emulator,
+    })
+}
+
+fn start(running: &mut Supervisor, services: &Services<'_>, centrifugo: &Path, emulated: bool) -> Result<()> {
+    let (ports, secrets) = (services.ports, services.secrets);
+    let broker = centrifugo::Options {
+        config: workspace::root().join("deploy/centrifugo.json"),
+        port: ports.centrifugo,
+        internal_port: ports.centrifugo_api,
+        api_key: secrets.centrifugo_api_key.clone(),
+        token_secret: secrets.centrifugo_token_secret.clone(),
+        allowed_origins: vec![services.stack.web_url.clone(), services.stack.api_url.clone()],
+    };
+    running.start("centrifugo", &mut broker.command(centrifugo))?;
+    if emulated {
+        running.start("google", &mut services.emulator())?;
+    }
+    // The services check the broker when they start.
+    port::wait_until_open(ports.centrifugo_api, READY_WITHIN, || running.check())?;
+    if emulated {
+        port::wait_until_open(ports.emulator, READY_WITHIN, || running.check())?;
+    }
+    running.start("api", &mut services.api())?;
+    running.start("ingest", &mut services.ingest())?;
+    running.start("renewer", &mut services.renewer())
+}
+
+fn wait_until_ready(running: &mut Supervisor, ports: &Ports, emulated: bool) -> Result<()> {
+    let agent = http::agent();
+    let mut waiting_for = vec![
+        ("calendar-api", format!("{}/readyz", origin(ports.api))),
+        ("webhook-ingest", format!("{}/readyz", origin(ports.webhook))),
+        ("watch-renewer", format!("{}/readyz", origin(ports.renewer))),
+    ];
+    if emulated {
+        waiting_for.push(("google-emulator", format!("{}/", origin(ports.emulator))));
+    }
+    let deadline = Instant::now() + READY_WITHIN;
+    loop {
+        waiting_for.retain(|(_, url)| !http::is_ok(&agent, url));
+        let Some((name, url)) = waiting_for.first() else {
+            return Ok(());
+        };
+        running.check()?;
+        interrupt::check()?;
+        if Instant::now() > deadline {
+            bail!(
+                "{name} is not ready after {} s: {url} does not answer 200",
+                READY_WITHIN.as_secs()
+            );
+        }
+        std::thread::sleep(interrupt::TICK);
+    }
+}
+
+fn print_table(stack: &Stack, args: &Args, state: &Path) {
+    let mut rows = vec![
+        ("page", stack.web_url.as_str()),
+        ("API (tRPC)", stack.api_url.as_str()),
+    ];
+    if let Some(url) = &stack.emulator_url {
+        rows.push(("Google emulator", url));
+    }
+    rows.push(("webhook", &stack.webhook_url));
+    rows.push(("WebSocket", &stack.centrifugo_ws_url));
+    rows.push(("Centrifugo API", &stack.centrifugo_api_url));
+    let postgres = format!("127.0.0.1:{}", args.ports.postgres);
+    rows.push(("Postgres", &postgres));
+    let state_file = state.join("stack.json");
+    let state_file = state_file.to_string_lossy();
+    rows.push(("all of this", &state_file));
+    println!();
+    for (name, value) in rows {
+        println!("  {name:18}{value}");
+    }
+    println!(
+        "\nusers: {}. A token: cargo xtask token --user alice. Stop: Ctrl-C.",
+        stack.users.join(", ")
+    );
+    println!("ready");
+}
+
+/// Until a signal comes; an error when a process has ended before.
+fn watch(running: &mut Supervisor, mut postgres: Option<Cluster>) -> Result<()> {
+    while !interrupt::asked() {
+        running.check()?;
+        if let Some(cluster) = &mut postgres
+            && !cluster.is_running()
+        {
+            bail!("Postgres has ended; its log is {}", cluster.log_path().display());
+        }
+        std::thread::sleep(interrupt::TICK);
+    }
+    println!("Stopping");
+    Ok(())
+}
+
+/// One `up` a checkout. The lock ends with the process, however that ends.
+fn lock(state: &Path) -> Result<File> {
+    let path = state.join("up.lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            bail!("`up` is running in this checkout already; stop it with Ctrl-C there")
+        }
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
+        }
+    }
+}
+
+/// Which processes run, so that the next `up` can end them if this one is killed and cannot.
+fn write_pids(state: &Path, running: &Supervisor) -> Result<()> {
+    let pids: Vec<_> = running
+        .pids()
+        .map(|(name, pid)| format!("{pid} {name}"))
+        .collect();
+    fs::write(state.join("pids"), pids.join("\n")).context("cannot write the list of processes")
+}
+
+/// Ends what an `up` left behind that was killed itself. Only processes that still run one of our programs: a process
+/// id is given again after a while.
+fn end_leftovers(state: &Path) {
+    let Ok(pids) = fs::read_to_string(state.join("pids")) else {
+        return;
+    };
+    for pid in pids
+        .lines()
+        .filter_map(|line| line.split(' ').next()?.parse::<u32>().ok())
+    {
+        let arguments = process::output(Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]));
+        let ours = |args: &str| {
+            PACKAGES.iter().any(|name| args.contains(name)) || args.contains("deploy/centrifugo.json")
+        };
+        if arguments.is_ok_and(|args| ours(&args)) {
+            println!("Ending process {pid}, left behind by an earlier run");
+            signal(pid, Signal::TERM);
+            let deadline = Instant::now() + Duration::from_secs(15);
+            while Path::new("/proc").join(pid.to_string()).exists() && Instant::now() < deadline {
+                std::thread::sleep(interrupt::TICK);
+            }
+        }
+    }
+    // It is only a hint, and a stale one now.
+    let _ = fs::remove_file(state.join("pids"));
+}
+
+fn wipe(state: &Path, external_database: bool) -> Result<()> {
+    if external_database {
+        bail!(
+            "--fresh wipes the private database only, and DATABASE_URL names another: unset it, or empty it yourself"
+        );
+    }
+    postgres::wipe(&state.join("postgres"))?;
+    for file in ["secrets.json", "stack.json"] {
+        let path = state.join(file);
+        if path.exists() {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ports(api: u16, webhook: u16) -> Ports {
+        let free = || port::free().unwrap();
+        Ports {
+            api,
+            webhook,
+            renewer: free(),
+            emulator: free(),
+            centrifugo: free(),
+            centrifugo_api: free(),
+            postgres: free(),
+        }
+    }
+
+    #[test]
+    fn a_taken_port_is_told_with_the_flag_that_moves_it() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let taken = taken.local_addr().unwrap().port();
+        let error = ports(port::free().unwrap(), taken)
+            .check(true)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with(&format!("port {taken} is taken by another program")),
+            "{error}"
+        );
+        assert!(error.ends_with("with --port-webhook"), "{error}");
+    }
+
+    #[test]
+    fn two_ports_may_not_be_the_same() {
+        let port = port::free().unwrap();
+        let error = ports(port, port).check(true).unwrap_err().to_string();
+        assert_eq!(error, format!("--port-api and --port-webhook are both {port}"));
+    }
+}
