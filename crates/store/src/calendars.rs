@@ -264,6 +264,22 @@ pub async fn lose_access(
     Ok(lost.rows_affected() == 1)
 }
 
+/// Google shows this calendar to its account again. False: it never stopped.
+pub async fn regain_access(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    calendar: CalendarId,
+) -> sqlx::Result<bool> {
+    let regained = sqlx::query!(
+        "update calendars set access_lost_at = null, updated_at = $2 where id = $1 and access_lost_at is not null",
+        calendar.as_uuid(),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(regained.rows_affected() == 1)
+}
+
 /// Sets which of a user's calendars are mirrored and shown. Returns those for which that changed; the caller starts or
 /// pauses their pulls (`sync::calendar_list::select` does all of it).
 pub async fn select(

@@ -60,7 +60,7 @@ pub struct Pull {
     pub sweep_digest: Option<Vec<u8>>,
     /// How far the instances of series are expanded.
     pub horizon_until: Option<DateTime<Utc>>,
-    /// When the last full listing took effect.
+    /// When the last full listing after the first took effect.
     pub rebuilt_at: Option<DateTime<Utc>>,
 }
 
@@ -331,7 +331,7 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
          set synced_seq = $3, sync_token = $4, generation = $5, building = null, sweep_digest = null,
              horizon_until = coalesce($6, horizon_until),
              last_pull_at = $7, last_change_at = case when $8 then $7 else last_change_at end,
-             rebuilt_at = case when generation <> $5 then $7 else rebuilt_at end,
+             rebuilt_at = case when generation <> $5 and generation > 0 then $7 else rebuilt_at end,
              lease_token = null, leased_until = null, attempts = 0,
              -- The order in which due rows are taken: who was served last waits longest.
              not_before = clock_timestamp(),
@@ -467,6 +467,43 @@ pub async fn resume_connection(
     .rows_affected();
     wake(conn).await?;
     Ok(resumed)
+}
+
+/// The instances of these calendars were expanded for another zone or role: they are expanded anew by whoever extends
+/// the horizon.
+pub async fn expand_again(conn: &mut PgConnection, calendars: &[CalendarId]) -> sqlx::Result<u64> {
+    let calendars: Vec<Uuid> = calendars.iter().map(|id| id.as_uuid()).collect();
+    let marked = sqlx::query!(
+        "update sync_state set horizon_until = null where resource_id = any($1)",
+        &calendars,
+    )
+    .execute(conn)
+    .await?;
+    Ok(marked.rows_affected())
+}
+
+/// Ends the work begun by [`acquire_behind_horizon`]: the lease goes, and whether a pull is due is as before. `Lost`
+/// when the lease did not hold.
+pub async fn settle_horizon(
+    conn: &mut PgConnection,
+    lease: &Lease<ResourceId>,
+    until: DateTime<Utc>,
+) -> sqlx::Result<Settled> {
+    let due = sqlx::query_scalar!(
+        "update sync_state set horizon_until = $3, lease_token = null, leased_until = null
+         where resource_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
+         returning dirty_seq > synced_seq as \"due!\"",
+        lease.key.as_uuid(),
+        lease.token,
+        until,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(match due {
+        Some(true) => Settled::Again,
+        Some(false) => Settled::Done,
+        None => Settled::Lost,
+    })
 }
 
 /// A duration for Postgres. Ours are at most days, so microseconds always fit.

@@ -20,6 +20,7 @@ pub mod poll;
 pub mod pull;
 pub mod quota;
 pub mod relay;
+pub mod tell;
 pub mod tokens;
 pub mod view;
 pub mod watch;

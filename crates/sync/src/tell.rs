@@ -1,0 +1,72 @@
+//! Telling a user's browsers of a change, in the transaction that makes it.
+
+use chrono::{DateTime, Utc};
+use common::ids::UserId;
+use sqlx::PgConnection;
+use store::{outbox, user_stream};
+
+use crate::payload::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
+
+/// Takes the user's next seq and puts the message into the outbox. Both last until the caller commits, and the user's
+/// row is locked until then: call it late. Returns the seq.
+///
+/// An `events.changed` that is too large to send becomes a `resync` of its calendar.
+pub async fn tell(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+    change: Change,
+) -> sqlx::Result<i64> {
+    let seq = user_stream::next_seq(conn, user).await?;
+    outbox::enqueue(conn, now, user, seq, &encode(seq, change)?, None).await?;
+    Ok(seq)
+}
+
+fn encode(seq: i64, change: Change) -> sqlx::Result<Vec<u8>> {
+    let message = |change| Message {
+        v: MESSAGE_VERSION,
+        seq,
+        change,
+    };
+    let resync = match &change {
+        Change::EventsChanged { calendar_id, .. } => Some(Change::Resync {
+            calendar_id: *calendar_id,
+        }),
+        _ => None,
+    };
+    let bytes = to_json(&message(change))?;
+    match resync {
+        Some(resync) if bytes.len() > MESSAGE_MAX_LEN => to_json(&message(resync)),
+        _ => Ok(bytes),
+    }
+}
+
+fn to_json(message: &Message) -> sqlx::Result<Vec<u8>> {
+    // Cannot fail for these types; if it ever did, the transaction must not commit without its message.
+    serde_json::to_vec(message).map_err(|error| sqlx::Error::Encode(error.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::payload::Window;
+    use common::ids::CalendarId;
+
+    #[test]
+    fn a_change_that_is_too_large_to_send_becomes_a_resync_of_the_same_seq() {
+        let calendar_id = CalendarId::generate();
+        let at = DateTime::UNIX_EPOCH;
+        let change = |series: usize| Change::EventsChanged {
+            calendar_id,
+            as_of: at,
+            window: Window { from: at, to: at },
+            upserted: vec![],
+            deleted: vec!["x".repeat(26); series],
+        };
+        let small: Message = serde_json::from_slice(&encode(7, change(3)).expect("JSON")).expect("a message");
+        assert_eq!((small.seq, small.change), (7, change(3)));
+        let large: Message =
+            serde_json::from_slice(&encode(8, change(1_000)).expect("JSON")).expect("a message");
+        assert_eq!((large.seq, large.change), (8, Change::Resync { calendar_id }));
+    }
+}
