@@ -40,6 +40,10 @@ pub struct Context {
 pub struct Settings {
     /// The https origin under which Google reaches `webhook-ingest`. None: polling only.
     pub public_url: Option<Url>,
+    /// Where Google's pushes go, when that is not [`WEBHOOK_PATH`] below `public_url`.
+    pub webhook_url: Option<Url>,
+    /// How long a worker may hold a resource without a sign of life; after a crash others take over then.
+    pub lease: Duration,
     /// How long after the first `invalid_grant` a second one, for the same refresh token, ends the grant.
     pub grant_confirm_delay: Duration,
     /// The life that is asked for a channel; Google may grant less.
@@ -57,6 +61,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             public_url: None,
+            webhook_url: None,
+            lease: Duration::from_mins(1),
             grant_confirm_delay: Duration::from_secs(30),
             // A week is Google's own default; it is known to cut longer wishes anyway.
             watch_ttl: Duration::from_hours(7 * 24),
@@ -69,10 +75,10 @@ impl Default for Settings {
 impl Settings {
     /// The address that Google is asked to push to; none in the mode without a public URL.
     pub fn webhook_address(&self) -> Option<Url> {
-        self.public_url.as_ref().map(|origin| {
-            let mut url = origin.clone();
+        self.webhook_url.clone().or_else(|| {
+            let mut url = self.public_url.clone()?;
             url.set_path(WEBHOOK_PATH);
-            url
+            Some(url)
         })
     }
 }
