@@ -5,6 +5,7 @@ mod cargo;
 mod http;
 mod interrupt;
 mod prepare;
+mod proxy;
 mod secrets;
 mod services;
 mod stack;

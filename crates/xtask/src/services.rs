@@ -63,7 +63,7 @@ pub fn stack(ports: &Ports, secrets: &Secrets, google: &Google, database_url: St
         centrifugo_ws_url: format!("ws://localhost:{}/connection/websocket", ports.centrifugo),
         centrifugo_api_url: format!("http://127.0.0.1:{}/api", ports.centrifugo_api),
         database_url,
-        web_url: emulator_url.clone().unwrap_or_else(|| origin(ports.api)),
+        web_url: origin(ports.web),
         emulator_url,
         keys: Keys {
             centrifugo_api_key: secrets.centrifugo_api_key.clone(),
@@ -136,7 +136,7 @@ impl Services<'_> {
             .env("AUTH_ISSUER", AUTH_ISSUER)
             .env("AUTH_AUDIENCE", AUTH_AUDIENCE);
         match self.google {
-            Google::Emulator => self.emulated_google(&mut command, port),
+            Google::Emulator => self.emulated_google(&mut command),
             Google::Real {
                 client_id,
                 client_secret,
@@ -149,7 +149,7 @@ impl Services<'_> {
         command
     }
 
-    fn emulated_google(&self, command: &mut Command, port: u16) {
+    fn emulated_google(&self, command: &mut Command) {
         let emulator = origin(self.ports.emulator);
         command
             .env("GOOGLE_CLIENT_ID", DEMO_CLIENT_ID)
@@ -159,16 +159,8 @@ impl Services<'_> {
             .env("GOOGLE_REVOKE_URL", format!("{emulator}/revoke"))
             .env("GOOGLE_USERINFO_URL", format!("{emulator}/v1/userinfo"))
             .env("GOOGLE_CALENDAR_URL", format!("{emulator}/calendar/v3/"))
-            // Without a proxy there is no one origin: the API's is where people return to from the consent page, the
-            // others' is where pushes go.
-            .env(
-                "PUBLIC_URL",
-                origin(if port == self.ports.api {
-                    port
-                } else {
-                    self.ports.webhook
-                }),
-            );
+            // The emulator reaches this machine; Google does not, so with real Google there is none.
+            .env("PUBLIC_URL", origin(self.ports.web));
     }
 }
 

@@ -15,7 +15,7 @@ use crate::secrets::Secrets;
 use crate::services::{Binaries, Google, PACKAGES, Services, origin, stack};
 use crate::stack::Stack;
 use crate::supervisor::Supervisor;
-use crate::{cargo, http, interrupt, workspace};
+use crate::{cargo, http, interrupt, proxy, workspace};
 
 /// The longest that the services may take from start to ready.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -44,6 +44,9 @@ pub struct Args {
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Ports {
+    /// The one origin for pages, API, pushes and sockets.
+    #[arg(long = "port-web", value_name = "PORT", default_value_t = 8088)]
+    pub web: u16,
     /// calendar-api.
     #[arg(long = "port-api", value_name = "PORT", default_value_t = 8080)]
     pub api: u16,
@@ -71,6 +74,7 @@ impl Ports {
     /// Fails when a port is taken or named twice, with the flag that moves it.
     fn check(&self, with_postgres: bool) -> Result<()> {
         let mut ports = vec![
+            ("--port-web", self.web),
             ("--port-api", self.api),
             ("--port-webhook", self.webhook),
             ("--port-renewer", self.renewer),
@@ -135,6 +139,13 @@ pub fn run(args: &Args) -> Result<()> {
     // Declared after Postgres, so dropped, and stopped, before it.
     let mut running = Supervisor::default();
     let emulated = matches!(google, Google::Emulator) && !args.no_demo;
+    let routes = proxy::Routes {
+        api: args.ports.api,
+        webhook: args.ports.webhook,
+        centrifugo: args.ports.centrifugo,
+        home: stack.emulator_url.as_ref().unwrap_or(&stack.api_url).clone(),
+    };
+    proxy::start(args.ports.web, routes)?;
     start(&mut running, &services, &centrifugo, emulated)?;
     write_pids(&state, &running)?;
     wait_until_ready(&mut running, &args.ports, emulated)?;
@@ -335,6 +346,7 @@ mod tests {
     fn ports(api: u16, webhook: u16) -> Ports {
         let free = || port::free().unwrap();
         Ports {
+            web: free(),
             api,
             webhook,
             renewer: free(),
