@@ -1,1 +1,2 @@
 //! calendar-api
+pub mod auth;
