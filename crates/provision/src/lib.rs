@@ -1,4 +1,4 @@
-//! Finds, or makes, what Calwire needs from outside: Postgres, Centrifugo, and for tests a Chromium.
+//! Finds, or makes, what Calwire needs from outside: Postgres, Centrifugo, and for tests a Chromium and Python packages.
 //!
 //! Shared by `xtask`, which is compiled before everything else, and by the end-to-end tests: so no async runtime, no
 //! HTTP client, few dependencies. Whatever is started here is stopped when its value is dropped, by process id.
@@ -9,4 +9,5 @@ pub mod chromium;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod python;
 pub mod secret;
