@@ -1,4 +1,5 @@
 //! google-emulator
 
 pub mod ics;
+pub mod page;
 pub mod seed;
