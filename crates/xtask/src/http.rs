@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use anyhow::{Context, Result, bail};
 use ureq::Agent;
+use ureq::http::Response;
 
 /// Every status is an answer, and redirects are returned rather than followed.
 pub fn agent() -> Agent {
@@ -13,6 +15,54 @@ pub fn agent() -> Agent {
         .max_redirects_will_error(false)
         .build()
         .into()
+}
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub struct Answer {
+    pub status: u16,
+    pub location: Option<String>,
+    /// `name=value` of each cookie that was set.
+    pub cookies: Vec<String>,
+    pub body: String,
+}
+
+impl Answer {
+    pub fn read(mut response: Response<ureq::Body>) -> Result<Self> {
+        let headers = response.headers();
+        let text = |name| {
+            headers
+                .get(name)
+                .and_then(|value| value.to_str().ok())
+                .map(str::to_owned)
+        };
+        let location = text("location");
+        let cookies = headers
+            .get_all("set-cookie")
+            .iter()
+            .filter_map(|value| Some(value.to_str().ok()?.split(';').next()?.to_owned()))
+            .collect();
+        Ok(Self {
+            status: response.status().as_u16(),
+            location,
+            cookies,
+            body: response
+                .body_mut()
+                .read_to_string()
+                .context("an answer broke off")?,
+        })
+    }
+}
+
+impl Answer {
+    /// Fails with the beginning of the body when the status is another.
+    pub fn expect(self, status: u16) -> Result<Self> {
+        if self.status != status {
+            let body: String = self.body.chars().take(300).collect();
+            bail!("expected status {status}, got {}: {}", self.status, body.trim());
+        }
+        Ok(self)
+    }
 }
 
 /// Whether `url` answers 200.

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod demo;
 mod http;
 mod interrupt;
 mod prepare;

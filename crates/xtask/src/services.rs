@@ -157,7 +157,7 @@ impl Services<'_> {
             .env("GOOGLE_AUTH_URL", format!("{emulator}/o/oauth2/v2/auth"))
             .env("GOOGLE_TOKEN_URL", format!("{emulator}/token"))
             .env("GOOGLE_REVOKE_URL", format!("{emulator}/revoke"))
-            .env("GOOGLE_USERINFO_URL", format!("{emulator}/v1/userinfo"))
+            .env("GOOGLE_USERINFO_URL", format!("{emulator}/oauth2/v3/userinfo"))
             .env("GOOGLE_CALENDAR_URL", format!("{emulator}/calendar/v3/"))
             // The emulator reaches this machine; Google does not, so with real Google there is none.
             .env("PUBLIC_URL", origin(self.ports.web));

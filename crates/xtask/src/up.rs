@@ -15,7 +15,7 @@ use crate::secrets::Secrets;
 use crate::services::{Binaries, Google, PACKAGES, Services, origin, stack};
 use crate::stack::Stack;
 use crate::supervisor::Supervisor;
-use crate::{cargo, http, interrupt, proxy, workspace};
+use crate::{cargo, demo, http, interrupt, proxy, workspace};
 
 /// The longest that the services may take from start to ready.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -149,6 +149,10 @@ pub fn run(args: &Args) -> Result<()> {
     start(&mut running, &services, &centrifugo, emulated)?;
     write_pids(&state, &running)?;
     wait_until_ready(&mut running, &args.ports, emulated)?;
+    if let Some(url) = stack.emulator_url.as_ref().filter(|_| emulated) {
+        println!("Connecting the demo's users");
+        demo::connect_users(&stack, url)?;
+    }
     stack.write()?;
     print_table(&stack, args, &state);
     watch(&mut running, postgres)

@@ -1,0 +1,88 @@
+//! The demo's users, connected to their calendars the way a person does it: connect, consent, and back.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Value, json};
+use ureq::Agent;
+
+use crate::http::{self, Answer};
+use crate::stack::Stack;
+use crate::token;
+
+/// Where a person ends up after connecting; any path of the page will do.
+const RETURN_TO: &str = "/";
+
+/// Connects every demo user to the emulator's account of the same name, anew each time: the emulator keeps its grants in
+/// memory.
+pub fn connect_users(stack: &Stack, emulator_url: &str) -> Result<()> {
+    let agent = http::agent();
+    for user in &stack.users {
+        connect(&agent, stack, emulator_url, user)
+            .with_context(|| format!("the demo user {user} could not be connected"))?;
+    }
+    Ok(())
+}
+
+fn connect(agent: &Agent, stack: &Stack, emulator_url: &str, user: &str) -> Result<()> {
+    let jwt = token::sign(&stack.keys, user, Duration::from_mins(5))?;
+    let started = Answer::read(
+        agent
+            .post(format!("{}/trpc/calendar.google.connect", stack.api_url))
+            .header("Authorization", format!("Bearer {jwt}"))
+            .send_json(json!({ "returnTo": RETURN_TO }))?,
+    )?
+    .expect(200)?;
+    let consent_url = serde_json::from_str::<Value>(&started.body)?["result"]["data"]["url"]
+        .as_str()
+        .context("`connect` answered without a url")?
+        .to_owned();
+
+    let page = Answer::read(agent.get(&consent_url).call()?)?.expect(200)?;
+    let decided = allow(agent, emulator_url, &consent_url, &page.body, user)?;
+    let callback = decided.location.context("the consent page sent nobody back")?;
+
+    // The cookie shows that it is the same browser that started.
+    let back = agent
+        .get(&callback)
+        .header("Cookie", started.cookies.join("; "))
+        .call()?;
+    let arrived = Answer::read(back)?.expect(302)?;
+    let location = arrived.location.unwrap_or_default();
+    if location.contains("error") {
+        bail!("the callback says: {location}");
+    }
+    Ok(())
+}
+
+/// Sends the consent page's form with everything ticked.
+fn allow(agent: &Agent, emulator_url: &str, consent_url: &str, page: &str, user: &str) -> Result<Answer> {
+    let account = values(page, "account")
+        .find(|account| account.split('@').next() == Some(user))
+        .context("the emulator has no account of this name")?;
+    let request = consent_url.split_once('?').map_or("", |(_, query)| query);
+    let mut form = vec![("account", account), ("decision", "allow"), ("request", request)];
+    form.extend(values(page, "grant").map(|scope| ("grant", scope)));
+    let url = format!("{emulator_url}/o/oauth2/v2/consent");
+    Answer::read(agent.post(url).send_form(form)?)?.expect(302)
+}
+
+/// The values of the page's inputs of this name.
+fn values<'a>(page: &'a str, name: &str) -> impl Iterator<Item = &'a str> {
+    let start = format!("name=\"{name}\" value=\"");
+    let inputs: Vec<_> = page.split(&*start).skip(1).collect();
+    inputs.into_iter().filter_map(|rest| rest.split('"').next())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_are_found_by_name() {
+        let page = r#"<input type="radio" name="account" value="alice@example.com" required>
+            <input name="grant" value="a"><input name="grant" value="b" checked>"#;
+        assert_eq!(values(page, "account").collect::<Vec<_>>(), ["alice@example.com"]);
+        assert_eq!(values(page, "grant").collect::<Vec<_>>(), ["a", "b"]);
+    }
+}
