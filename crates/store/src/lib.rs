@@ -18,6 +18,7 @@ pub mod intake;
 pub mod oauth_states;
 pub mod occurrences;
 pub mod outbox;
+pub mod poll;
 pub mod quota;
 pub mod seal;
 pub mod sync_state;

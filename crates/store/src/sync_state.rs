@@ -33,7 +33,7 @@ impl Kind {
         }
     }
 
-    fn parse(text: &str) -> Self {
+    pub(crate) fn parse(text: &str) -> Self {
         // The column's check constraint knows these two.
         if text == "events" {
             Self::Events

@@ -1,1 +1,411 @@
-//! watches
+//! Push channels at Google.
+//!
+//! A row is `pending` before Google is asked, `live` once Google has answered (or its first push has come),
+//! `replaced` when it is to be stopped, `stopped` at the end. The pending row is the lease on making a channel: there
+//! is one at most per resource, and one whose holder does not come back is taken over.
+//!
+//! A channel whose making had an unknown outcome keeps its row, so that pushes over it still count, and is stopped as
+//! soon as a push has told its resource id; otherwise Google ends it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use common::ids::{ConnectionId, ResourceId, UserId};
+use common::lease::Lease;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::sync_state::{Kind, interval};
+
+/// A resource that needs a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    pub resource_id: ResourceId,
+    pub connection_id: ConnectionId,
+    pub user_id: UserId,
+    pub kind: Kind,
+    /// Google's id of the calendar; none for a calendar list.
+    pub google_calendar_id: Option<String>,
+}
+
+/// Which live channels are as they should be.
+#[derive(Debug, Clone, Copy)]
+pub struct Healthy<'a> {
+    pub now: DateTime<Utc>,
+    /// Where pushes must go.
+    pub address: &'a str,
+    /// A push must have come since then, or the channel be younger.
+    pub heard_since: DateTime<Utc>,
+    /// A pull that brought a change before then, and after the last push, shows that the channel is deaf.
+    pub change_seen_before: DateTime<Utc>,
+}
+
+/// Up to `limit` resources without a healthy channel and without one being made. `limit` is looked at in the order of
+/// need: those without any live channel first.
+pub async fn wanted(conn: &mut PgConnection, healthy: Healthy<'_>, limit: i64) -> sqlx::Result<Vec<Wanted>> {
+    let rows = sqlx::query!(
+        r#"select s.resource_id, s.connection_id, s.user_id, s.kind, c.google_id as "google_id?"
+           from sync_state s
+           join connections n on n.id = s.connection_id
+           left join calendars c on c.id = s.resource_id
+           where n.grant_ended_at is null and n.disconnected_at is null and s.not_before < 'infinity'
+             and (s.kind = 'calendar_list' or (c.selected and c.push_supported and c.access_lost_at is null))
+             and not exists (
+                 select from watches w
+                 where w.resource_id = s.resource_id and w.state = 'pending'
+                   and (w.leased_until > clock_timestamp() or w.not_before > $1))
+             and not exists (
+                 select from watches w
+                 where w.resource_id = s.resource_id and w.state = 'live' and w.address = $2 and w.renew_at > $1
+                   and greatest(w.created_at, w.last_message_at, s.last_push_at) > $3
+                   and not coalesce(s.last_change_at < $4
+                                    and s.last_change_at > greatest(w.created_at + interval '10 minutes',
+                                                                    w.last_message_at, s.last_push_at), false))
+           order by (select max(w.expires_at) from watches w where w.resource_id = s.resource_id and w.state = 'live')
+                    nulls first
+           limit $5"#,
+        healthy.now,
+        healthy.address,
+        healthy.heard_since,
+        healthy.change_seen_before,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(Wanted {
+                resource_id: row.resource_id.into(),
+                connection_id: row.connection_id.into(),
+                user_id: crate::user_id(row.user_id)?,
+                kind: Kind::parse(&row.kind),
+                google_calendar_id: row.google_id,
+            })
+        })
+        .collect()
+}
+
+/// A channel about to be made.
+#[derive(Debug)]
+pub struct NewWatch<'a> {
+    pub channel_id: &'a str,
+    pub token_sha256: &'a [u8],
+    pub address: &'a str,
+}
+
+/// What [`begin`] found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Begun {
+    /// Make the channel. `attempts` counts the tries in a row, this one included.
+    Make(Lease<String>),
+    /// An earlier try had worked after all, as its first push shows: its channel is live now.
+    Adopted,
+    /// Somebody else is making one, or waits to try again.
+    Taken,
+}
+
+/// Takes the right to make a resource's channel for `lease`, in the caller's transaction.
+pub async fn begin(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    wanted: &Wanted,
+    new: &NewWatch<'_>,
+    lease: Duration,
+) -> sqlx::Result<Begun> {
+    let resource = wanted.resource_id.as_uuid();
+    let earlier = sqlx::query!(
+        "select channel_id, attempts, google_resource_id, address from watches
+         where resource_id = $1 and state = 'pending' and not_before <= $2
+           and (leased_until is null or leased_until < clock_timestamp())
+         for update skip locked",
+        resource,
+        now,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let mut attempts = 1;
+    if let Some(earlier) = earlier {
+        if let (Some(_), true) = (&earlier.google_resource_id, earlier.address == new.address) {
+            adopt(conn, now, wanted.resource_id, &earlier.channel_id).await?;
+            return Ok(Begun::Adopted);
+        }
+        attempts = earlier.attempts + 1;
+        give_up(conn, &earlier.channel_id).await?;
+    }
+    let token = sqlx::query_scalar!(
+        r#"insert into watches (channel_id, resource_id, connection_id, token_sha256, state, address, attempts,
+                                lease_token, leased_until, created_at)
+           values ($1, $2, $3, $4, 'pending', $5, $6, gen_random_uuid(), clock_timestamp() + $7, $8)
+           on conflict (resource_id) where state = 'pending' do nothing
+           returning lease_token as "lease_token!""#,
+        new.channel_id,
+        resource,
+        wanted.connection_id.as_uuid(),
+        new.token_sha256,
+        new.address,
+        attempts,
+        interval(lease),
+        now,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(token.map_or(Begun::Taken, |token| {
+        Begun::Make(Lease::new(
+            new.channel_id.to_owned(),
+            token,
+            attempts.unsigned_abs(),
+        ))
+    }))
+}
+
+async fn give_up(conn: &mut PgConnection, channel_id: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update watches set state = 'replaced', lease_token = null, leased_until = null, attempts = 0,
+                            not_before = '-infinity'
+         where channel_id = $1",
+        channel_id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Renewed at four fifths of what its first push said of its life; an hour where that said nothing.
+async fn adopt(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    resource: ResourceId,
+    channel_id: &str,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update watches
+         set state = 'live', attempts = 0, lease_token = null, leased_until = null, not_before = '-infinity',
+             expires_at = coalesce(expires_at, $2::timestamptz + interval '1 hour'),
+             renew_at = created_at + (coalesce(expires_at, $2::timestamptz + interval '1 hour') - created_at) * 0.8
+         where channel_id = $1",
+        channel_id,
+        now,
+    )
+    .execute(&mut *conn)
+    .await?;
+    replace_others(conn, resource, channel_id).await
+}
+
+/// What Google answered to a `watch`.
+#[derive(Debug, Clone)]
+pub struct Granted<'a> {
+    pub google_resource_id: &'a str,
+    pub expires_at: DateTime<Utc>,
+    pub renew_at: DateTime<Utc>,
+}
+
+/// Makes a channel live and the resource's other ones `replaced`. False: it was taken over meanwhile; then it is on
+/// record for being stopped, and the other channels are left alone.
+pub async fn settle(
+    conn: &mut PgConnection,
+    lease: &Lease<String>,
+    resource: ResourceId,
+    granted: &Granted<'_>,
+) -> sqlx::Result<bool> {
+    let live = sqlx::query_scalar!(
+        r#"update watches
+           set google_resource_id = $3, expires_at = $4, renew_at = $5,
+               state = case when state = 'pending' and lease_token = $2 then 'live' else state end,
+               attempts = case when state = 'pending' and lease_token = $2 then 0 else attempts end,
+               lease_token = null, leased_until = null, not_before = '-infinity'
+           where channel_id = $1
+           returning state = 'live' as "live!""#,
+        lease.key,
+        lease.token,
+        granted.google_resource_id,
+        granted.expires_at,
+        granted.renew_at,
+    )
+    .fetch_optional(&mut *conn)
+    .await?
+    .unwrap_or_default();
+    if live {
+        replace_others(conn, resource, &lease.key).await?;
+    }
+    Ok(live)
+}
+
+async fn replace_others(conn: &mut PgConnection, resource: ResourceId, channel_id: &str) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update watches set state = 'replaced', attempts = 0, not_before = '-infinity'
+         where resource_id = $1 and state = 'live' and channel_id <> $2",
+        resource.as_uuid(),
+        channel_id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Ends a try that failed: the next one comes not before `not_before`. False: it was taken over meanwhile.
+pub async fn defer(
+    conn: &mut PgConnection,
+    lease: &Lease<String>,
+    not_before: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    let deferred = sqlx::query!(
+        "update watches set lease_token = null, leased_until = null, not_before = $3
+         where channel_id = $1 and lease_token = $2 and state = 'pending'",
+        lease.key,
+        lease.token,
+        not_before,
+    )
+    .execute(conn)
+    .await?;
+    Ok(deferred.rows_affected() == 1)
+}
+
+/// Forgets a channel that Google has said it did not make.
+pub async fn cancel(conn: &mut PgConnection, lease: &Lease<String>) -> sqlx::Result<bool> {
+    let cancelled = sqlx::query!(
+        "delete from watches where channel_id = $1 and lease_token = $2 and state = 'pending'",
+        lease.key,
+        lease.token,
+    )
+    .execute(conn)
+    .await?;
+    Ok(cancelled.rows_affected() == 1)
+}
+
+/// Asks for the channels of these resources to be stopped: calendars that a user no longer wants.
+pub async fn replace_of_resources(conn: &mut PgConnection, resources: &[ResourceId]) -> sqlx::Result<u64> {
+    let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
+    let replaced = sqlx::query!(
+        "update watches set state = 'replaced', attempts = 0, not_before = '-infinity', lease_token = null,
+                            leased_until = null
+         where resource_id = any($1) and state in ('pending', 'live')",
+        &resources,
+    )
+    .execute(conn)
+    .await?;
+    Ok(replaced.rows_affected())
+}
+
+/// Asks for all channels of these connections to be stopped.
+pub async fn replace_of_connections(
+    conn: &mut PgConnection,
+    connections: &[ConnectionId],
+) -> sqlx::Result<u64> {
+    let connections: Vec<Uuid> = connections.iter().map(|id| id.as_uuid()).collect();
+    let replaced = sqlx::query!(
+        "update watches set state = 'replaced', attempts = 0, not_before = '-infinity', lease_token = null,
+                            leased_until = null
+         where connection_id = any($1) and state in ('pending', 'live')",
+        &connections,
+    )
+    .execute(conn)
+    .await?;
+    Ok(replaced.rows_affected())
+}
+
+/// Asks for every channel to be stopped: there is no public URL any more.
+pub async fn replace_all(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let replaced = sqlx::query!(
+        "update watches set state = 'replaced', attempts = 0, not_before = '-infinity', lease_token = null,
+                            leased_until = null
+         where state in ('pending', 'live')",
+    )
+    .execute(conn)
+    .await?;
+    Ok(replaced.rows_affected())
+}
+
+/// A channel that is to be stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToStop {
+    pub lease: Lease<String>,
+    pub connection_id: ConnectionId,
+    pub google_resource_id: String,
+}
+
+/// Takes up to `limit` channels that are to be stopped for `lease`. Those whose resource id nobody knows cannot be.
+pub async fn acquire_to_stop(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    lease: Duration,
+    limit: i64,
+) -> sqlx::Result<Vec<ToStop>> {
+    let rows = sqlx::query!(
+        r#"update watches
+           set lease_token = gen_random_uuid(), leased_until = clock_timestamp() + $2, attempts = attempts + 1
+           where channel_id in (
+               select channel_id from watches
+               where state = 'replaced' and google_resource_id is not null and not_before <= $1
+                 and (leased_until is null or leased_until < clock_timestamp())
+               order by not_before
+               limit $3
+               for update skip locked
+           )
+           returning channel_id, connection_id, google_resource_id as "google_resource_id!",
+                     lease_token as "lease_token!", attempts"#,
+        now,
+        interval(lease),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| ToStop {
+            lease: Lease::new(row.channel_id, row.lease_token, row.attempts.unsigned_abs()),
+            connection_id: row.connection_id.into(),
+            google_resource_id: row.google_resource_id,
+        })
+        .collect())
+}
+
+/// Ends a stop: done with (`None`), or to be tried again at some moment.
+pub async fn settle_stop(
+    conn: &mut PgConnection,
+    lease: &Lease<String>,
+    again_at: Option<DateTime<Utc>>,
+) -> sqlx::Result<bool> {
+    let settled = sqlx::query!(
+        "update watches
+         set state = case when $3::timestamptz is null then 'stopped' else state end,
+             not_before = coalesce($3, not_before), lease_token = null, leased_until = null
+         where channel_id = $1 and lease_token = $2 and state = 'replaced'",
+        lease.key,
+        lease.token,
+        again_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(settled.rows_affected() == 1)
+}
+
+/// The grant of these channels is gone: nobody can stop them any more, and Google does not push over them.
+pub async fn write_off_of_connection(conn: &mut PgConnection, connection: ConnectionId) -> sqlx::Result<u64> {
+    let written_off = sqlx::query!(
+        "update watches set state = 'stopped', lease_token = null, leased_until = null
+         where connection_id = $1 and state <> 'stopped'",
+        connection.as_uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(written_off.rows_affected())
+}
+
+/// Deletes the rows of channels that Google no longer has: expired since before `now`, or, where nobody knows their
+/// expiry, made before `unknown_made_before`.
+pub async fn purge(
+    conn: &mut PgConnection,
+    expired_before: DateTime<Utc>,
+    unknown_made_before: DateTime<Utc>,
+) -> sqlx::Result<u64> {
+    let purged = sqlx::query!(
+        "delete from watches
+         where state in ('replaced', 'stopped')
+           and (expires_at < $1 or (expires_at is null and created_at < $2))",
+        expired_before,
+        unknown_made_before,
+    )
+    .execute(conn)
+    .await?;
+    Ok(purged.rows_affected())
+}

@@ -1,0 +1,67 @@
+//! When each resource is asked for without a push: the columns of `sync_state` that the polling loop owns.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::sync_state::interval;
+
+/// How many resources are kept current: what a polling budget is divided by.
+pub async fn active(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from sync_state s join connections n on n.id = s.connection_id
+           where s.not_before < 'infinity' and n.grant_ended_at is null and n.disconnected_at is null"#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Makes up to `limit` resources due whose poll is due, and plans each one's next poll: after `watched` where a live
+/// channel covers it, after `unwatched` elsewhere, ± 25 % so that they spread. Says how many polls were due.
+pub async fn bump_due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    watched: Duration,
+    unwatched: Duration,
+    limit: i64,
+) -> sqlx::Result<u64> {
+    let polled = sqlx::query!(
+        "with due as (
+             select s.resource_id,
+                    exists (select from watches w where w.resource_id = s.resource_id and w.state = 'live'
+                            and w.expires_at > $1) as watched
+             from sync_state s
+             where s.poll_at <= $1
+             order by s.poll_at
+             limit $4
+             for update skip locked
+         )
+         update sync_state s
+         set poll_at = $1 + (case when d.watched then $2::interval else $3::interval end) * (0.75 + random() * 0.5),
+             -- As every bump: a row that is waiting for a worker already will be listed from now on anyway.
+             dirty_seq = s.dirty_seq + (case when b.bump then 1 else 0 end),
+             dirty_at = case when b.bump then $1 else s.dirty_at end
+         from due d
+         join sync_state c using (resource_id)
+         join connections n on n.id = c.connection_id
+         cross join lateral (
+             select c.not_before < 'infinity' and n.grant_ended_at is null and n.disconnected_at is null
+                    and not (c.dirty_seq > c.synced_seq and c.lease_token is null) as bump
+         ) b
+         where s.resource_id = d.resource_id",
+        now,
+        interval(watched),
+        interval(unwatched),
+        limit,
+    )
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    if polled > 0 {
+        sqlx::query!("select pg_notify('calwire_dirty', '')")
+            .fetch_one(conn)
+            .await?;
+    }
+    Ok(polled)
+}
