@@ -229,6 +229,8 @@ pub struct Tokens {
     pub grant_suspect_at: Option<DateTime<Utc>>,
     /// The access token and when it expires, if there is one.
     pub access: Option<(Result<SecretString, Unsealable>, DateTime<Utc>)>,
+    /// When it was stored, or later.
+    pub updated_at: DateTime<Utc>,
 }
 
 /// Reads a connection's access token. None: there is no such connection (any more).
@@ -239,7 +241,7 @@ pub async fn tokens(
 ) -> sqlx::Result<Option<Tokens>> {
     let Some(row) = sqlx::query!(
         "select user_id, google_sub, disconnected_at, grant_ended_at, grant_suspect_at, access_token,
-                access_expires_at
+                access_expires_at, updated_at
          from connections where id = $1",
         id.as_uuid(),
     )
@@ -257,6 +259,7 @@ pub async fn tokens(
         disconnected_at: row.disconnected_at,
         grant_ended_at: row.grant_ended_at,
         grant_suspect_at: row.grant_suspect_at,
+        updated_at: row.updated_at,
     }))
 }
 

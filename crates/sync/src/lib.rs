@@ -13,6 +13,7 @@ use store::seal::Keyring;
 use url::Url;
 
 pub mod calendar_list;
+pub mod connections;
 pub mod expand;
 pub mod freshness;
 pub mod payload;
@@ -33,6 +34,8 @@ pub struct Context {
     pub clock: Clock,
     pub keyring: Arc<Keyring>,
     pub settings: Arc<Settings>,
+    /// One refresh of a connection at a time within this process; the row's lease does the same between processes.
+    pub(crate) refreshing: Arc<tokens::InFlight>,
 }
 
 /// What can be tuned. The defaults are meant for production.
@@ -91,6 +94,7 @@ impl Context {
             clock,
             keyring: Arc::new(keyring),
             settings: Arc::new(settings),
+            refreshing: Arc::default(),
         }
     }
 }
