@@ -143,7 +143,11 @@ impl Client {
             .map(|_| ())
     }
 
-    async fn call<T: DeserializeOwned>(&self, method: &str, command: &impl Serialize) -> Result<T, Error> {
+    pub(crate) async fn call<T: DeserializeOwned>(
+        &self,
+        method: &str,
+        command: &impl Serialize,
+    ) -> Result<T, Error> {
         let url = format!("{}/{method}", self.api_url);
         let response = self
             .http

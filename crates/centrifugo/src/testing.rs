@@ -92,6 +92,22 @@ impl Server {
         Client::new(&self.api_url(), Self::api_key()).expect("a client")
     }
 
+    /// The data of all publications that `channel` keeps, oldest first.
+    pub async fn history(&self, channel: &str) -> Vec<serde_json::Value> {
+        #[derive(serde::Deserialize)]
+        struct History {
+            #[serde(default)]
+            publications: Vec<Kept>,
+        }
+        #[derive(serde::Deserialize)]
+        struct Kept {
+            data: serde_json::Value,
+        }
+        let command = serde_json::json!({ "channel": channel, "limit": 1000 });
+        let history: History = self.client().call("history", &command).await.expect("a history");
+        history.publications.into_iter().map(|kept| kept.data).collect()
+    }
+
     pub fn tokens(&self) -> Tokens {
         Tokens::new(&Self::token_secret())
     }

@@ -1,1 +1,127 @@
-//! intake
+//! From a push notification to a durable mark: which channel is it, and which resource is due now.
+//!
+//! A push is judged by its channel's row ([`find_channels`]), of which the caller may keep a copy: the id, the resource
+//! and the token's digest of a channel never change, and Google's resource id does not once it is known. What a push
+//! leaves behind is [`bump`], one statement for however many wait.
+
+use chrono::{DateTime, Utc};
+use common::ids::ResourceId;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+/// What tells a genuine push of a channel from a forged one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Channel {
+    pub id: String,
+    pub resource: ResourceId,
+    /// sha256 of the token that the channel was made with.
+    pub token_sha256: Vec<u8>,
+    /// None before Google has said it, in its answer to `watch` or in the channel's first push.
+    pub google_resource_id: Option<String>,
+}
+
+/// The channels with these ids on which Google may push. An unknown id, or one that was stopped, is not in the answer.
+pub async fn find_channels(conn: &mut PgConnection, ids: &[String]) -> sqlx::Result<Vec<Channel>> {
+    sqlx::query_as!(
+        Channel,
+        "select channel_id as id, resource_id as resource, token_sha256, google_resource_id
+         from watches where channel_id = any($1) and state <> 'stopped'",
+        ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Takes over what a channel's first push says, unless Google's answer to `watch` said it before. The caller has checked
+/// the token. Answers Google's resource id as it is in the row now; none when the channel is gone.
+pub async fn adopt(
+    conn: &mut PgConnection,
+    channel_id: &str,
+    google_resource_id: &str,
+    expires_at: Option<DateTime<Utc>>,
+) -> sqlx::Result<Option<String>> {
+    sqlx::query_scalar!(
+        "update watches
+         set google_resource_id = coalesce(google_resource_id, $2), expires_at = coalesce(expires_at, $3)
+         where channel_id = $1 and state <> 'stopped'
+         returning google_resource_id as \"google_resource_id!\"",
+        channel_id,
+        google_resource_id,
+        expires_at,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Why a resource was not bumped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotBumped {
+    /// Another transaction has the row at this moment; ask again.
+    Held,
+    /// There is no such resource any more.
+    Gone,
+}
+
+/// Makes all of `resources` due, durably when this returns, and says which of them it could not. Wakes the workers.
+///
+/// A row that is dirty already and has no lease token is left alone: whoever takes it later starts its pull later, so
+/// its committed dirtiness covers the new push too (see [`sync_state`](crate::sync_state)). `last_push_at` is written
+/// with a bump, and apart from one when it is more than ten seconds old.
+///
+/// Never waits for a row's lock: one pull's commit must not hold up the pushes of everybody else.
+pub async fn bump(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    resources: &[ResourceId],
+) -> sqlx::Result<Vec<(ResourceId, NotBumped)>> {
+    let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
+    let exceptions = sqlx::query!(
+        "with pushed as materialized (
+             select p.resource_id, s.resource_id is null as gone,
+                    s.lease_token is not null or s.dirty_seq <= s.synced_seq as rises,
+                    s.last_push_at is null or s.last_push_at < $2::timestamptz - interval '10 seconds' as ages
+             from unnest($1::uuid[]) as p(resource_id) left join sync_state s using (resource_id)
+         ), free as (
+             select s.resource_id from pushed p join sync_state s using (resource_id)
+             where p.rises or p.ages
+             for no key update of s skip locked
+         ), bumped as (
+             update sync_state s
+             set dirty_seq = s.dirty_seq
+                     + case when s.lease_token is not null or s.dirty_seq <= s.synced_seq then 1 else 0 end,
+                 dirty_at = $2, last_push_at = $2
+             from free where s.resource_id = free.resource_id
+             returning s.resource_id
+         ), woken as (
+             select pg_notify('calwire_dirty', '')::text as notified where exists (select from bumped)
+         )
+         select p.resource_id as \"resource_id!\", p.gone as \"gone!\"
+         from pushed p left join bumped b using (resource_id)
+         where p.gone or (p.rises and b.resource_id is null)
+         union all
+         -- Never a row; Postgres leaves out what nobody reads.
+         select null, true from woken where notified is null",
+        &resources,
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    let why = |gone| if gone { NotBumped::Gone } else { NotBumped::Held };
+    Ok(exceptions
+        .into_iter()
+        .map(|row| (row.resource_id.into(), why(row.gone)))
+        .collect())
+}
+
+/// Notes when channels were last heard of. A channel that falls silent is replaced, so minutes are exact enough.
+pub async fn touch(conn: &mut PgConnection, now: DateTime<Utc>, channel_ids: &[String]) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update watches set last_message_at = $2
+         where channel_id = any($1) and (last_message_at is null or last_message_at < $2)",
+        channel_ids,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

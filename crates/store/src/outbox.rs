@@ -1,9 +1,14 @@
 //! What has been committed and not yet told to the browsers.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use common::ids::UserId;
+use common::lease::Lease;
 use sqlx::PgConnection;
 use uuid::Uuid;
+
+use crate::sync_state::interval;
 
 /// Writes a message in the transaction of what it tells, and wakes the relay when that commits.
 ///
@@ -31,6 +36,204 @@ pub async fn enqueue(
         now,
     )
     .fetch_one(conn)
+    .await?;
+    Ok(())
+}
+
+/// One user's messages that have not been told, in order, taken for the relay. Nobody else publishes to this user while
+/// the lease holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lane {
+    pub lease: Lease<UserId>,
+    /// The identity of the user's stream ([`user_stream`](crate::user_stream)).
+    pub epoch: Uuid,
+    /// The first of them, never empty.
+    pub messages: Vec<Outgoing>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    pub seq: i64,
+    /// The publication's idempotency key.
+    pub id: Uuid,
+    pub payload: Vec<u8>,
+    pub traceparent: Option<String>,
+}
+
+/// Takes up to `lanes` users who have messages waiting, with up to `depth` messages each.
+///
+/// The commit is not waited for, here and in [`settle`]: a lease or a deletion that a crash of Postgres forgets leads to
+/// the same publication with the same idempotency key, and a user's browsers are waiting.
+pub async fn acquire(
+    conn: &mut PgConnection,
+    lease: Duration,
+    lanes: i64,
+    depth: i64,
+) -> sqlx::Result<Vec<Lane>> {
+    // `waiting` hops from user to user in the primary key, so that a long backlog of few users costs little.
+    let rows = sqlx::query!(
+        "with recursive waiting as (
+             (select user_id from outbox order by user_id limit 1)
+             union all
+             select (select o.user_id from outbox o where o.user_id > w.user_id order by o.user_id limit 1)
+             from waiting w where w.user_id is not null
+         ), free as (
+             select u.user_id from waiting w cross join lateral (
+                 select user_id from user_stream
+                 where user_id = w.user_id and relay_not_before <= now()
+                   and (relay_leased_until is null or relay_leased_until < now())
+                 for no key update skip locked
+             ) u
+             limit $2
+         ), leased as (
+             update user_stream u
+             set relay_lease = gen_random_uuid(), relay_leased_until = now() + $1,
+                 relay_attempts = relay_attempts + 1
+             from free where u.user_id = free.user_id
+             returning u.user_id, u.epoch, u.relay_lease, u.relay_attempts
+         )
+         select l.user_id as \"user_id!\", l.epoch as \"epoch!\", l.relay_lease as \"relay_lease!\",
+                l.relay_attempts as \"relay_attempts!\", o.seq as \"seq!\", o.id as \"id!\",
+                o.payload as \"payload!\", o.traceparent, set_config('synchronous_commit', 'off', true)
+         from leased l cross join lateral (
+             select seq, id, payload, traceparent from outbox where user_id = l.user_id order by seq limit $3
+         ) o
+         order by l.user_id, o.seq",
+        interval(lease),
+        lanes,
+        depth,
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut lanes: Vec<Lane> = Vec::new();
+    for row in rows {
+        let message = Outgoing {
+            seq: row.seq,
+            id: row.id,
+            payload: row.payload,
+            traceparent: row.traceparent,
+        };
+        match lanes.last_mut() {
+            Some(lane) if lane.lease.key.as_str() == row.user_id => lane.messages.push(message),
+            _ => lanes.push(Lane {
+                lease: Lease::new(
+                    crate::user_id(row.user_id)?,
+                    row.relay_lease,
+                    row.relay_attempts.unsigned_abs(),
+                ),
+                epoch: row.epoch,
+                messages: vec![message],
+            }),
+        }
+    }
+    Ok(lanes)
+}
+
+/// Gives a lane back: all up to `told` has been published and goes; the rest waits for `retry_after`, if there is one.
+/// False: the lease was lost, and nothing was changed.
+pub async fn settle(
+    conn: &mut PgConnection,
+    lease: &Lease<UserId>,
+    told: Option<i64>,
+    retry_after: Option<Duration>,
+) -> sqlx::Result<bool> {
+    let settled = sqlx::query!(
+        "with settled as (
+             update user_stream
+             set relay_lease = null, relay_leased_until = null,
+                 relay_attempts = case when $3::bigint is null and $4::interval is not null
+                                       then relay_attempts else 0 end,
+                 relay_not_before = coalesce(clock_timestamp() + $4, relay_not_before)
+             where user_id = $1 and relay_lease = $2
+             returning user_id
+         ), told as (
+             delete from outbox o using settled s where o.user_id = s.user_id and o.seq <= $3
+         )
+         select count(*) as \"settled!\", set_config('synchronous_commit', 'off', true) from settled",
+        lease.key.as_str(),
+        lease.token,
+        told,
+        retry_after.map(interval),
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(settled.settled == 1)
+}
+
+/// Sets a message aside that will never be published, with the reason, and puts `replacement` in its place under the same
+/// seq. Answers the new message's id; none when the lease was lost.
+pub async fn bury(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    lease: &Lease<UserId>,
+    seq: i64,
+    reason: &str,
+    replacement: &[u8],
+) -> sqlx::Result<Option<Uuid>> {
+    // `buried` reads what the row was before this statement.
+    sqlx::query_scalar!(
+        "with replaced as (
+             update outbox o set payload = $4, id = gen_random_uuid() from user_stream u
+             where u.user_id = $1 and u.relay_lease = $2 and o.user_id = u.user_id and o.seq = $3
+             returning o.id
+         ), buried as (
+             insert into dead_letters (id, user_id, seq, payload, reason, created_at)
+             select id, user_id, seq, payload, $5, $6 from outbox
+             where user_id = $1 and seq = $3 and exists (select from replaced)
+         )
+         select id as \"id!\" from replaced",
+        lease.key.as_str(),
+        lease.token,
+        seq,
+        replacement,
+        reason,
+        now,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The messages of a lane beyond its first `depth` that have more than `len` bytes: seq and payload.
+pub async fn overlong_tail(
+    conn: &mut PgConnection,
+    lease: &Lease<UserId>,
+    depth: i64,
+    len: i32,
+) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
+    let rows = sqlx::query!(
+        "select o.seq, o.payload from (
+             select seq, payload from outbox where user_id = $1 order by seq offset $3 limit 1000
+         ) o
+         where octet_length(o.payload) > $4
+           and exists (select from user_stream where user_id = $1 and relay_lease = $2)",
+        lease.key.as_str(),
+        lease.token,
+        depth,
+        len,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.seq, row.payload)).collect())
+}
+
+/// Puts shorter payloads in the place of messages that have not been tried. Nothing happens when the lease was lost.
+pub async fn shorten(
+    conn: &mut PgConnection,
+    lease: &Lease<UserId>,
+    seqs: &[i64],
+    payloads: &[Vec<u8>],
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update outbox o set payload = short.payload
+         from unnest($3::bigint[], $4::bytea[]) as short(seq, payload)
+         where o.user_id = $1 and o.seq = short.seq
+           and exists (select from user_stream where user_id = $1 and relay_lease = $2)",
+        lease.key.as_str(),
+        lease.token,
+        seqs,
+        payloads,
+    )
+    .execute(conn)
     .await?;
     Ok(())
 }

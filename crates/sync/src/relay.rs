@@ -1,1 +1,224 @@
-//! relay
+//! From the outbox to the browsers: publishes every committed message, in each user's order.
+//!
+//! Properties
+//! - **Order.** A user's messages go out one after the other, each awaited, under a lease on the user's row. Different
+//!   users do not wait for each other.
+//! - **At least once, told as once.** A message leaves the outbox only after Centrifugo has answered. Whatever is sent
+//!   again (a lost answer, a crash before the deletion, two workers after a pause) is byte for byte the same, with the
+//!   outbox row's id as idempotency key and `seq` as version, so Centrifugo drops it; a broker that came back empty may
+//!   repeat it, and the browser drops what it has seen.
+//! - **Nothing is skipped.** A failure keeps the head of the lane. A message that Centrifugo will never take becomes a
+//!   dead letter, and a `resync` takes its place and its seq.
+//! - **A wrong configuration loses nothing**: the pass fails, loudly, until a person has corrected it.
+//! - **A long silence stays small.** While Centrifugo is away, what waits behind a user's first hundred messages is
+//!   cut down to `resync`s. Their number stays, since `seq` must not have gaps, at some hundred bytes each.
+
+use std::time::{Duration, Instant};
+
+use centrifugo::{Client, Publication, channel_of};
+use chrono::{DateTime, Utc};
+use common::backoff::Backoff;
+use common::worker::Pass;
+use futures_util::future::join_all;
+use sqlx::PgPool;
+use store::outbox::{self, Lane, Outgoing};
+
+use crate::payload::{Change, MESSAGE_VERSION, Message};
+
+/// The users served by one pass, side by side.
+const LANES: i64 = 32;
+/// The messages that are read of a lane at once.
+const DEPTH: i64 = 50;
+/// Short, for a user whose worker died hears nothing until it has run out.
+const LEASE: Duration = Duration::from_secs(20);
+/// No message is begun later than this after the lease was taken: itself and a stand-in, at 7 s each at most, end in time.
+const DRAIN: Duration = Duration::from_secs(5);
+const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
+/// How many messages of a user wait in full.
+const WAITING_IN_FULL: i64 = 100;
+/// A message up to this size is not worth replacing by a `resync`, in bytes.
+const SMALL: i32 = 256;
+
+/// Why a pass did not get through. Reads as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("the outbox cannot be read or settled: {0}")]
+    Database(#[from] sqlx::Error),
+    /// Every lane failed in the same way, so it is not the lanes. Wait before the next pass.
+    #[error("nothing is published, all messages are kept: {0}")]
+    Broker(centrifugo::Error),
+}
+
+/// What became of one lane.
+enum Outcome {
+    Told,
+    /// The lease went to another worker, which has the rest.
+    Lost,
+    Failed(centrifugo::Error),
+}
+
+/// Publishes what is waiting, as far as one pass goes. `Worked` asks for the next pass at once.
+pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) -> Result<Pass, Error> {
+    let taken = Instant::now();
+    let lanes = outbox::acquire(&mut *pool.acquire().await?, LEASE, LANES, DEPTH).await?;
+    let lanes = lanes
+        .into_iter()
+        .map(|lane| drain(pool, centrifugo, now, taken, lane));
+    let outcomes = join_all(lanes).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+    if outcomes.is_empty() {
+        return Ok(Pass::Idle);
+    }
+    let some_went = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Told));
+    for outcome in outcomes {
+        match outcome {
+            Outcome::Failed(error @ centrifugo::Error::Misconfigured { .. }) => {
+                return Err(Error::Broker(error));
+            }
+            Outcome::Failed(error) if !some_went => return Err(Error::Broker(error)),
+            Outcome::Failed(error) => {
+                tracing::warn!(%error, "A user's messages wait and will be tried again");
+            }
+            Outcome::Told | Outcome::Lost => {}
+        }
+    }
+    Ok(Pass::Worked)
+}
+
+/// Publishes a lane's messages in order up to the first failure, and gives the lane back.
+async fn drain(
+    pool: &PgPool,
+    centrifugo: &Client,
+    now: DateTime<Utc>,
+    taken: Instant,
+    mut lane: Lane,
+) -> Result<Outcome, Error> {
+    let channel = channel_of(&lane.lease.key);
+    let epoch = lane.epoch.to_string();
+    let mut told = None;
+    let mut failure = None;
+    for message in &mut lane.messages {
+        if taken.elapsed() > DRAIN {
+            break;
+        }
+        match publish(centrifugo, &channel, &epoch, message).await {
+            Ok(()) => told = Some(message.seq),
+            Err(centrifugo::Error::Poison { reason }) => {
+                let mut conn = pool.acquire().await?;
+                let replacement = stand_in(message.seq, &message.payload);
+                let buried =
+                    outbox::bury(&mut conn, now, &lane.lease, message.seq, &reason, &replacement).await?;
+                let Some(id) = buried else {
+                    return Ok(Outcome::Lost);
+                };
+                tracing::error!(outbox.id = %message.id, outbox.seq = message.seq, reason, "A message was set aside as a dead letter; a resync goes out in its place");
+                drop(conn);
+                message.id = id;
+                message.payload = replacement;
+                match publish(centrifugo, &channel, &epoch, message).await {
+                    Ok(()) => told = Some(message.seq),
+                    // Not even the stand-in: the channel itself is refused, and a seq that never comes makes the
+                    // browser reload, if there is one.
+                    Err(centrifugo::Error::Poison { reason }) => {
+                        tracing::error!(
+                            outbox.seq = message.seq,
+                            reason,
+                            "A resync was refused and is left out"
+                        );
+                        told = Some(message.seq);
+                    }
+                    Err(error) => failure = Some(error),
+                }
+            }
+            Err(error) => failure = Some(error),
+        }
+        if failure.is_some() {
+            break;
+        }
+    }
+    give_back(pool, &lane, told, failure).await
+}
+
+async fn give_back(
+    pool: &PgPool,
+    lane: &Lane,
+    told: Option<i64>,
+    failure: Option<centrifugo::Error>,
+) -> Result<Outcome, Error> {
+    let mut conn = pool.acquire().await?;
+    let attempts = if told.is_some() { 1 } else { lane.lease.attempts };
+    let retry_after = match &failure {
+        Some(centrifugo::Error::Transient { .. }) => {
+            shorten_tail(&mut conn, lane).await?;
+            Some(BACKOFF.delay(attempts))
+        }
+        // The pause is the loop's: once the configuration is right, no lane has to wait.
+        Some(_) | None => None,
+    };
+    let settled = outbox::settle(&mut conn, &lane.lease, told, retry_after).await?;
+    Ok(match failure {
+        Some(error) => Outcome::Failed(error),
+        None if settled => Outcome::Told,
+        None => Outcome::Lost,
+    })
+}
+
+async fn publish(
+    centrifugo: &Client,
+    channel: &str,
+    epoch: &str,
+    message: &Outgoing,
+) -> Result<(), centrifugo::Error> {
+    let started = Instant::now();
+    let publication = Publication {
+        channel,
+        data: &message.payload,
+        idempotency_key: &message.id.to_string(),
+        version: message.seq.unsigned_abs(),
+        version_epoch: epoch,
+    };
+    centrifugo.publish(publication).await?;
+    let duration_ms = started.elapsed().as_secs_f64() * 1e3;
+    let traceparent = message.traceparent.as_deref();
+    tracing::debug!(outbox.id = %message.id, outbox.seq = message.seq, traceparent, duration_ms, "Message published");
+    Ok(())
+}
+
+/// Cuts down what waits behind a lane's first messages. Only what has never been tried is touched, so a retry stays the
+/// same bytes.
+async fn shorten_tail(conn: &mut sqlx::PgConnection, lane: &Lane) -> sqlx::Result<()> {
+    let tail = outbox::overlong_tail(conn, &lane.lease, WAITING_IN_FULL, SMALL).await?;
+    if tail.is_empty() {
+        return Ok(());
+    }
+    tracing::info!(messages = tail.len(), "A long backlog was cut down to resyncs");
+    let seqs: Vec<i64> = tail.iter().map(|(seq, _)| *seq).collect();
+    let payloads: Vec<Vec<u8>> = tail
+        .iter()
+        .map(|(seq, payload)| stand_in(*seq, payload))
+        .collect();
+    outbox::shorten(conn, &lane.lease, &seqs, &payloads).await
+}
+
+/// A short message with the same seq that makes a browser reload what `payload` would have told it: the calendar, or
+/// where none can be read in it, the list of calendars.
+fn stand_in(seq: i64, payload: &[u8]) -> Vec<u8> {
+    #[derive(serde::Deserialize)]
+    struct About {
+        #[serde(rename = "calendarId")]
+        calendar_id: common::ids::CalendarId,
+    }
+    let change = match serde_json::from_slice::<About>(payload) {
+        Ok(About { calendar_id }) => Change::Resync { calendar_id },
+        Err(_) => Change::CalendarsChanged {},
+    };
+    let message = Message {
+        v: MESSAGE_VERSION,
+        seq,
+        change,
+    };
+    #[expect(
+        clippy::expect_used,
+        reason = "a struct of numbers and an id always serializes"
+    )]
+    serde_json::to_vec(&message).expect("a message serializes")
+}

@@ -1,0 +1,263 @@
+//! The relay against a real Postgres and a real Centrifugo.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::time::Duration;
+
+use centrifugo::testing::Server;
+use centrifugo::{Publication, channel_of};
+use chrono::{DateTime, Utc};
+use common::clock::Clock;
+use common::config::SecretKey;
+use common::ids::{CalendarId, UserId};
+use common::worker::Pass;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use store::{outbox, user_stream};
+use sync::relay::{self, Error};
+
+const LEASE: Duration = Duration::from_mins(1);
+
+fn now() -> DateTime<Utc> {
+    Clock::system().now()
+}
+
+fn user(id: &str) -> UserId {
+    UserId::parse(id).unwrap()
+}
+
+/// Commits one message for `user`, as a pull does; `text` makes it long.
+async fn tell(pool: &PgPool, user: &UserId, calendar: CalendarId, text: &str) -> i64 {
+    let mut tx = pool.begin().await.unwrap();
+    let seq = user_stream::next_seq(&mut tx, user).await.unwrap();
+    let message = json!({"v": 1, "seq": seq, "type": "events.changed", "calendarId": calendar, "text": text});
+    outbox::enqueue(&mut tx, now(), user, seq, message.to_string().as_bytes(), None)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    seq
+}
+
+async fn drain(pool: &PgPool, server: &Server) {
+    while relay::run_once(pool, &server.client(), now()).await.unwrap() == Pass::Worked {}
+}
+
+async fn count(pool: &PgPool, table: &str) -> i64 {
+    let sql = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+    sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
+}
+
+/// Lets every lane be taken at once, however long it was to wait.
+async fn forget_waits(pool: &PgPool) {
+    sqlx::query("update user_stream set relay_not_before = '-infinity', relay_leased_until = null")
+        .execute(pool)
+        .await
+        .unwrap();
+}
+
+fn seqs(history: &[Value]) -> Vec<i64> {
+    history.iter().map(|data| data["seq"].as_i64().unwrap()).collect()
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn each_user_gets_every_message_once_and_in_order(pool: PgPool) {
+    let server = Server::start().await;
+    let calendar = CalendarId::generate();
+    let users: Vec<_> = (0..40).map(|n| user(&format!("user-{n}"))).collect();
+    for round in 0..60 {
+        for user in users.iter().take(if round < 3 { 40 } else { 1 }) {
+            tell(&pool, user, calendar, "").await;
+        }
+    }
+    // Two relays at once, as two replicas would.
+    tokio::join!(drain(&pool, &server), drain(&pool, &server));
+    forget_waits(&pool).await;
+    drain(&pool, &server).await;
+
+    assert_eq!(count(&pool, "outbox").await, 0);
+    assert_eq!(
+        seqs(&server.history(&channel_of(&users[0])).await),
+        (1..=60).collect::<Vec<_>>()
+    );
+    for user in &users[1..] {
+        assert_eq!(
+            seqs(&server.history(&channel_of(user)).await),
+            [1, 2, 3],
+            "{user}"
+        );
+    }
+    assert_eq!(
+        relay::run_once(&pool, &server.client(), now()).await.unwrap(),
+        Pass::Idle
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_crash_between_publication_and_deletion_is_not_seen(pool: PgPool) {
+    let server = Server::start().await;
+    let alice = user("alice");
+    let channel = channel_of(&alice);
+    tell(&pool, &alice, CalendarId::generate(), "").await;
+    tell(&pool, &alice, CalendarId::generate(), "").await;
+
+    // A worker takes the lane, publishes both, and dies.
+    let mut conn = pool.acquire().await.unwrap();
+    let lanes = outbox::acquire(&mut conn, LEASE, 10, 10).await.unwrap();
+    for message in &lanes[0].messages {
+        let publication = Publication {
+            channel: &channel,
+            data: &message.payload,
+            idempotency_key: &message.id.to_string(),
+            version: message.seq.unsigned_abs(),
+            version_epoch: &lanes[0].epoch.to_string(),
+        };
+        server.client().publish(publication).await.unwrap();
+    }
+    assert_eq!(
+        relay::run_once(&pool, &server.client(), now()).await.unwrap(),
+        Pass::Idle,
+        "the lane is leased"
+    );
+    forget_waits(&pool).await;
+    drain(&pool, &server).await;
+    assert_eq!(seqs(&server.history(&channel).await), [1, 2]);
+    assert_eq!(count(&pool, "outbox").await, 0);
+
+    // The dead worker turns out to have been asleep. Its lease is not good for anything any more.
+    tell(&pool, &alice, CalendarId::generate(), "").await;
+    assert!(
+        !outbox::settle(&mut conn, &lanes[0].lease, Some(3), None)
+            .await
+            .unwrap()
+    );
+    assert_eq!(
+        outbox::bury(&mut conn, now(), &lanes[0].lease, 3, "late", b"{}")
+            .await
+            .unwrap(),
+        None
+    );
+    assert_eq!(
+        (count(&pool, "outbox").await, count(&pool, "dead_letters").await),
+        (1, 0)
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn poison_is_set_aside_and_a_resync_takes_its_place(pool: PgPool) {
+    let server = Server::start().await;
+    let (alice, bob) = (user("alice"), user("bob"));
+    let calendar = CalendarId::generate();
+    tell(&pool, &alice, calendar, "").await;
+    tell(&pool, &alice, calendar, &"x".repeat(centrifugo::MAX_DATA_LEN)).await;
+    let unreadable = tell(&pool, &alice, calendar, "").await;
+    tell(&pool, &alice, calendar, "").await;
+    tell(&pool, &bob, calendar, "").await;
+    sqlx::query("update outbox set payload = 'not json' where user_id = 'alice' and seq = $1")
+        .bind(unreadable)
+        .execute(&pool)
+        .await
+        .unwrap();
+    drain(&pool, &server).await;
+
+    let history = server.history(&channel_of(&alice)).await;
+    assert_eq!(seqs(&history), [1, 2, 3, 4]);
+    assert_eq!(
+        history[1],
+        json!({"v": 1, "seq": 2, "type": "resync", "calendarId": calendar})
+    );
+    assert_eq!(history[2], json!({"v": 1, "seq": 3, "type": "calendars.changed"}));
+    assert_eq!(seqs(&server.history(&channel_of(&bob)).await), [1]);
+    let dead: Vec<(i64, String)> = sqlx::query_as("select seq, reason from dead_letters order by seq")
+        .fetch_all(&pool)
+        .await
+        .unwrap();
+    assert_eq!(dead.len(), 2);
+    assert!(dead[0].1.contains("more than 20480"), "{dead:?}");
+    assert!(dead[1].1.contains("not JSON"), "{dead:?}");
+    assert_eq!(count(&pool, "outbox").await, 0);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn while_centrifugo_is_away_everything_waits_and_a_long_backlog_shrinks(pool: PgPool) {
+    let mut server = Server::start().await;
+    let alice = user("alice");
+    let (calendar, text) = (CalendarId::generate(), "t".repeat(1_000));
+    tell(&pool, &alice, calendar, &text).await;
+    drain(&pool, &server).await;
+    server.kill().await;
+    for _ in 0..150 {
+        tell(&pool, &alice, calendar, &text).await;
+    }
+    let away = relay::run_once(&pool, &server.client(), now()).await.unwrap_err();
+    assert!(
+        matches!(away, Error::Broker(centrifugo::Error::Transient { .. })),
+        "{away}"
+    );
+    assert_eq!(count(&pool, "outbox").await, 150);
+    assert_eq!(count(&pool, "outbox where length(payload) > 256").await, 100);
+    assert_eq!(
+        relay::run_once(&pool, &server.client(), now()).await.unwrap(),
+        Pass::Idle,
+        "a lane that failed waits a little"
+    );
+
+    server.restart().await;
+    forget_waits(&pool).await;
+    drain(&pool, &server).await;
+    let history = server.history(&channel_of(&alice)).await;
+    assert_eq!(
+        seqs(&history),
+        (2..=151).collect::<Vec<_>>(),
+        "a broker that came back empty takes the later seqs"
+    );
+    assert_eq!(
+        (&history[99]["text"], &history[99]["type"]),
+        (&json!(text), &json!("events.changed"))
+    );
+    assert_eq!(
+        history[100],
+        json!({"v": 1, "seq": 102, "type": "resync", "calendarId": calendar})
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_wrong_configuration_pauses_everything_and_drops_nothing(pool: PgPool) {
+    let server = Server::start().await;
+    let alice = user("alice");
+    tell(&pool, &alice, CalendarId::generate(), "").await;
+    let wrong_key = SecretKey::parse("CENTRIFUGO_API_KEY", "k".repeat(32)).unwrap();
+    let stranger = centrifugo::Client::new(&server.api_url(), wrong_key).unwrap();
+    for _ in 0..3 {
+        let paused = relay::run_once(&pool, &stranger, now()).await.unwrap_err();
+        assert!(
+            paused
+                .to_string()
+                .starts_with("nothing is published, all messages are kept: Centrifugo is not set up"),
+            "{paused}"
+        );
+    }
+    assert_eq!(
+        (count(&pool, "outbox").await, count(&pool, "dead_letters").await),
+        (1, 0)
+    );
+    // No lane has to sit out a wait once the key is right.
+    drain(&pool, &server).await;
+    assert_eq!(seqs(&server.history(&channel_of(&alice)).await), [1]);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_stream_that_was_restored_to_a_lower_seq_is_heard_again(pool: PgPool) {
+    let server = Server::start().await;
+    let alice = user("alice");
+    for _ in 0..3 {
+        tell(&pool, &alice, CalendarId::generate(), "").await;
+    }
+    drain(&pool, &server).await;
+    sqlx::query("update user_stream set seq = 1, epoch = gen_random_uuid()")
+        .execute(&pool)
+        .await
+        .unwrap();
+    tell(&pool, &alice, CalendarId::generate(), "").await;
+    drain(&pool, &server).await;
+    assert_eq!(seqs(&server.history(&channel_of(&alice)).await), [1, 2, 3, 2]);
+}
