@@ -22,7 +22,7 @@ pub enum Pass {
 pub struct Rhythm {
     /// The longest sleep between two passes while nothing wakes the loop. Wake-ups may be lost; this is the guarantee.
     pub idle: Duration,
-    /// The wait after a pass that failed.
+    /// The wait after a pass that failed; nothing shortens it.
     pub backoff: Backoff,
 }
 
@@ -46,7 +46,7 @@ pub async fn repeat<E: Display>(
 ) {
     let mut failures = 0;
     while !stop.is_cancelled() {
-        let wait = match run_once().await {
+        let (wait, wakes) = match run_once().await {
             Ok(Pass::Worked) => {
                 failures = 0;
                 // A loop that always finds work must still let its task's neighbours run.
@@ -55,19 +55,20 @@ pub async fn repeat<E: Display>(
             }
             Ok(Pass::Idle) => {
                 failures = 0;
-                jittered(rhythm.idle)
+                (jittered(rhythm.idle), true)
             }
             Err(error) => {
                 failures += 1;
                 let wait = rhythm.backoff.delay(failures);
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(worker = name, failures, retry_in_ms, %error, "A pass failed and will be tried again");
-                wait
+                // A wake-up says that there is work, not that it will succeed: a broken loop must not spin on them.
+                (wait, false)
             }
         };
         tokio::select! {
             () = stop.cancelled() => break,
-            () = wake.notified() => {}
+            () = wake.notified(), if wakes => {}
             () = tokio::time::sleep(wait) => {}
         }
     }
@@ -111,15 +112,19 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_drains_work_then_waits_to_be_woken_and_outlives_failures() {
         let (stop, wake) = (CancellationToken::new(), Notify::new());
+        let started = tokio::time::Instant::now();
         let mut passes = Vec::new();
         let rhythm = Rhythm::every(Duration::from_hours(1));
         wake.notify_one();
         repeat("test", &stop, &wake, rhythm, async || {
-            passes.push(passes.len());
+            passes.push(started.elapsed());
             match passes.len() {
                 1 | 2 => Ok(Pass::Worked),
                 3 => Ok(Pass::Idle),
-                4 => Err("broken"),
+                4 => {
+                    wake.notify_one();
+                    Err("broken")
+                }
                 _ => {
                     stop.cancel();
                     Ok(Pass::Idle)
@@ -128,5 +133,7 @@ mod tests {
         })
         .await;
         assert_eq!(passes.len(), 5);
+        assert_eq!(passes[3], passes[0], "the loop was woken");
+        assert!(passes[4] > passes[3], "nothing shortens the wait after a failure");
     }
 }
