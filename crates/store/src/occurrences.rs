@@ -173,16 +173,26 @@ pub async fn replace_series(
     occurrences: &[NewOccurrence],
 ) -> sqlx::Result<u64> {
     let kept: Vec<&str> = occurrences.iter().map(|o| o.instance_id.as_str()).collect();
+    let deleted = delete_others(conn, place, series_ids, &kept).await?;
+    Ok(deleted + upsert(conn, place, occurrences).await?)
+}
+
+/// Deletes the instances of these series, except those to be kept.
+pub async fn delete_others(
+    conn: &mut PgConnection,
+    place: Place<'_>,
+    series_ids: &[String],
+    kept: &[&str],
+) -> sqlx::Result<u64> {
     let deleted = sqlx::query!(
         "delete from occurrences
          where calendar_id = $1 and generation = $2 and series_id = any($3) and instance_id <> all($4)",
         place.calendar.as_uuid(),
         place.generation,
         series_ids,
-        &kept as &[&str],
+        kept as &[&str],
     )
-    .execute(&mut *conn)
-    .await?
-    .rows_affected();
-    Ok(deleted + upsert(conn, place, occurrences).await?)
+    .execute(conn)
+    .await?;
+    Ok(deleted.rows_affected())
 }
