@@ -1,5 +1,7 @@
 //! The queue of pulls, the mirror and the reads, against a real Postgres.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};

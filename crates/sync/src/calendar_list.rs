@@ -1,1 +1,180 @@
-//! calendar_list
+//! Which calendars an account has, and which of them are mirrored.
+
+use chrono::{DateTime, Utc};
+use common::ids::{CalendarId, ConnectionId, ResourceId, UserId};
+use common::lease::Settled;
+use google::CalendarListEntry;
+use sqlx::PgConnection;
+use store::calendars::{self, Calendar, Listed, Upserted};
+use store::sync_state::{self, Kind, Progress};
+
+use crate::payload::Change;
+use crate::pull::Stop;
+use crate::pull::session::{Pages, Session};
+use crate::tell::tell;
+
+/// Pulls an account's list of calendars. A calendar that is new is mirrored if it is ticked in Google; one that left the
+/// list stays readable and is no longer pulled.
+pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, Stop> {
+    let token = session.pull.sync_token.as_deref();
+    let (listing, token) = match list(session, token).await {
+        Err(Stop::Rebuild) if token.is_some() => list(session, None).await,
+        listing => listing,
+    }
+    .map_err(|stop| match stop {
+        // A page token that expired: from the start, a little later.
+        Stop::Rebuild => Stop::Retry {
+            delay: std::time::Duration::from_secs(5),
+            word: "listing_restarted",
+        },
+        stop => stop,
+    })?;
+    let mut tx = session.ctx.pool.begin().await?;
+    let changed = apply(&mut tx, session, listing).await?;
+    if changed {
+        tell(
+            &mut tx,
+            session.started,
+            &session.pull.user_id,
+            Change::CalendarsChanged {},
+        )
+        .await?;
+    }
+    let progress = Progress {
+        sync_token: &token,
+        generation: session.pull.generation,
+        horizon_until: None,
+        pulled_at: session.started,
+        changed,
+    };
+    match sync_state::settle(&mut tx, session.pull, progress).await? {
+        Settled::Lost => Err(Stop::LeaseLost),
+        settled => {
+            tx.commit().await?;
+            Ok(settled)
+        }
+    }
+}
+
+/// What Google said: everything, or what changed.
+struct Listing {
+    is_full: bool,
+    listed: Vec<Listed>,
+    /// Google ids of those that left the list.
+    removed: Vec<String>,
+}
+
+/// Reads all pages. An account has dozens of calendars, not thousands, so they are kept in memory.
+async fn list(session: &mut Session<'_>, token: Option<&str>) -> Result<(Listing, String), Stop> {
+    let mut pages = Pages::from(token);
+    let mut entries = std::collections::HashMap::new();
+    while let Some(page) = session.calendars(&mut pages).await? {
+        // One that comes twice changed while the pages were read; the later one counts.
+        entries.extend(page.items.into_iter().map(|entry| (entry.id.clone(), entry)));
+    }
+    let (removed, kept): (Vec<_>, Vec<_>) = entries.into_values().partition(|entry| entry.deleted);
+    let listing = Listing {
+        is_full: token.is_none(),
+        listed: kept.into_iter().map(listed).collect(),
+        removed: removed.into_iter().map(|entry| entry.id).collect(),
+    };
+    Ok((listing, pages.sync_token().unwrap_or_default().to_owned()))
+}
+
+fn listed(entry: CalendarListEntry) -> Listed {
+    Listed {
+        google_id: without_nul(entry.id),
+        summary: without_nul(entry.summary),
+        description: entry.description.map(without_nul),
+        time_zone: without_nul(entry.time_zone.unwrap_or_else(|| "UTC".to_owned())),
+        color_id: entry.color_id,
+        background_color: entry.background_color,
+        foreground_color: entry.foreground_color,
+        access_role: entry.access_role,
+        is_primary: entry.primary,
+        selected: entry.selected && !entry.hidden,
+    }
+}
+
+/// Postgres cannot hold the character, wherever it came from.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "")
+    } else {
+        text
+    }
+}
+
+/// Writes a listing. False: nothing was news.
+async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing) -> sqlx::Result<bool> {
+    let (now, pull) = (session.started, session.pull);
+    let connection = ConnectionId::from(pull.lease.key.as_uuid());
+    let upserted = calendars::upsert(conn, now, connection, &pull.user_id, &listing.listed).await?;
+    for calendar in upserted
+        .iter()
+        .filter(|calendar| calendar.begins && calendar.selected)
+    {
+        begin(conn, now, connection, &pull.user_id, calendar.id).await?;
+    }
+    let others = ids(upserted.iter().filter(|calendar| calendar.expands_differently));
+    sync_state::expand_again(conn, &others).await?;
+    let lost = if listing.is_full {
+        let google_ids: Vec<String> = listing
+            .listed
+            .into_iter()
+            .map(|calendar| calendar.google_id)
+            .collect();
+        calendars::lose_access_to_others(conn, now, connection, &google_ids).await?
+    } else {
+        calendars::lose_access_by_google_id(conn, now, connection, &listing.removed).await?
+    };
+    let paused: Vec<ResourceId> = lost.iter().copied().map(ResourceId::from).collect();
+    sync_state::pause(conn, &paused).await?;
+    Ok(!upserted.is_empty() || !lost.is_empty())
+}
+
+fn ids<'a>(calendars: impl Iterator<Item = &'a Upserted>) -> Vec<CalendarId> {
+    calendars.map(|calendar| calendar.id).collect()
+}
+
+/// Starts to mirror a calendar, or goes on with it.
+async fn begin(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    connection: ConnectionId,
+    user: &UserId,
+    calendar: CalendarId,
+) -> sqlx::Result<()> {
+    sync_state::create(conn, now, calendar.into(), Kind::Events, connection, user).await?;
+    sync_state::resume(conn, now, &[calendar.into()]).await?;
+    Ok(())
+}
+
+/// A user chooses whether calendars are mirrored and shown, and the user's browsers are told. What was mirrored of a
+/// calendar that is no longer chosen is kept, so that choosing it again is cheap. Returns the calendars for which
+/// something changed; somebody else's are not among them.
+pub async fn select(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+    calendars: &[CalendarId],
+    selected: bool,
+) -> sqlx::Result<Vec<Calendar>> {
+    let changed = calendars::select(conn, now, user, calendars, selected).await?;
+    if changed.is_empty() {
+        return Ok(changed);
+    }
+    if selected {
+        for calendar in changed
+            .iter()
+            .filter(|calendar| calendar.access_lost_at.is_none())
+        {
+            begin(conn, now, calendar.connection_id, user, calendar.id).await?;
+        }
+    } else {
+        let paused: Vec<ResourceId> = changed.iter().map(|calendar| calendar.id.into()).collect();
+        sync_state::pause(conn, &paused).await?;
+    }
+    tell(conn, now, user, Change::CalendarsChanged {}).await?;
+    Ok(changed)
+}

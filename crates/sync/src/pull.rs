@@ -1,1 +1,219 @@
-//! pull
+//! Pulling: from "something changed" to the rows that answers are made from.
+//!
+//! Properties, each with a test that fails when it is broken:
+//! - A push during a pull is not lost: the pull settles the `dirty_seq` it read before its first page.
+//! - One commit holds the events, the sync token, the user's seq and the message; no transaction is open meanwhile.
+//! - A worker that lost its lease commits nothing.
+//! - A calendar that is listed anew stays readable as it was until all of it has been read.
+//! - What we hold already (an echo) changes nothing and is told to nobody; older data never replaces newer.
+//! - One event that cannot be read costs that event alone.
+//!
+//! Known race: a process that dies between Google's last page and the commit pulls again from the old token. That is
+//! the design: the commit is the only thing that counts.
+
+mod decision;
+mod horizon;
+mod incremental;
+mod rebuild;
+mod series;
+pub(crate) mod session;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use common::ids::CalendarId;
+use common::lease::Settled;
+use common::worker::Pass;
+use futures_util::future::join_all;
+use store::sync_state::{self, Kind, Pull};
+use store::{calendars, events};
+use tokio::sync::Semaphore;
+
+pub(crate) use decision::Stop;
+pub use horizon::extend_horizon_once;
+use session::Session;
+
+use crate::payload::Change;
+use crate::tell::tell;
+use crate::{Context, calendar_list};
+
+/// A calendar that Google no longer shows is tried again now and then, should it have been Google's mistake.
+const ACCESS_RECHECK: Duration = Duration::from_hours(6);
+
+/// How many pulls [`run_once`] makes at a time.
+const BATCH: u8 = 8;
+
+/// How many rows of a generation that nobody reads are deleted at a time.
+const PURGE_AT_ONCE: i64 = 5_000;
+
+/// Takes what is due and pulls it, several resources at a time; returns when all of them are done. For loops that must
+/// not let a large calendar hold up the others, there is [`Puller`].
+pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
+    let due = take(ctx, BATCH.into()).await?;
+    if due.is_empty() {
+        return Ok(Pass::Idle);
+    }
+    join_all(due.iter().map(|pull| work(ctx, pull))).await;
+    Ok(Pass::Worked)
+}
+
+/// Pulls in the background, at most so many at a time. A slot that is free takes the next resource at once, so a large
+/// calendar holds up one slot and not the others.
+#[derive(Clone)]
+pub struct Puller {
+    ctx: Context,
+    slots: Arc<Semaphore>,
+    size: u32,
+}
+
+impl Puller {
+    pub fn new(ctx: Context, slots: u8) -> Self {
+        let size = u32::from(slots.max(1));
+        Self {
+            ctx,
+            slots: Arc::new(Semaphore::new(size as usize)),
+            size,
+        }
+    }
+
+    /// Waits for a free slot, fills all that are free with what is due, and returns while the pulls go on.
+    pub async fn run_once(&self) -> sqlx::Result<Pass> {
+        // Nobody closes the semaphore.
+        let Ok(first) = self.slots.clone().acquire_owned().await else {
+            return Ok(Pass::Idle);
+        };
+        let mut free = vec![first];
+        while let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            free.push(slot);
+        }
+        let due = take(&self.ctx, i64::try_from(free.len()).unwrap_or(1)).await?;
+        let pass = if due.is_empty() { Pass::Idle } else { Pass::Worked };
+        for (pull, slot) in due.into_iter().zip(free) {
+            let ctx = self.ctx.clone();
+            tokio::spawn(async move {
+                work(&ctx, &pull).await;
+                drop(slot);
+            });
+        }
+        Ok(pass)
+    }
+
+    /// Waits until the pulls that have begun are done. For the end of a process, after the last [`Puller::run_once`].
+    pub async fn drain(&self) {
+        drop(self.slots.acquire_many(self.size).await);
+    }
+}
+
+async fn take(ctx: &Context, limit: i64) -> sqlx::Result<Vec<Pull>> {
+    let mut conn = ctx.pool.acquire().await?;
+    sync_state::acquire(&mut conn, ctx.settings.lease, limit).await
+}
+
+/// Deletes some of what no reader sees any more: old generations, and such as were begun and given up.
+pub async fn purge_once(ctx: &Context) -> sqlx::Result<Pass> {
+    let mut tx = ctx.pool.begin().await?;
+    let purged = events::purge_stale(&mut tx, PURGE_AT_ONCE).await?;
+    tx.commit().await?;
+    Ok(if purged == 0 { Pass::Idle } else { Pass::Worked })
+}
+
+/// Pulls one resource whose lease is held, and settles the lease whatever happens.
+async fn work(ctx: &Context, pull: &Pull) {
+    let mut session = Session::new(ctx, pull);
+    let outcome = match pull.kind {
+        Kind::Events => pull_events(&mut session).await,
+        Kind::CalendarList => calendar_list::pull(&mut session).await,
+    };
+    let resource = pull.lease.key;
+    match outcome {
+        Ok(settled) => {
+            let duration_ms = (ctx.clock.now() - session.started).num_milliseconds();
+            tracing::debug!(resource.id = %resource, ?settled, duration_ms, "Pulled");
+        }
+        Err(stop) => {
+            // A lease that cannot be given back ends by itself.
+            if let Err(error) = give_up(&session, stop).await {
+                tracing::warn!(resource.id = %resource, %error, "A pull failed and could not say so");
+            }
+        }
+    }
+}
+
+async fn pull_events(session: &mut Session<'_>) -> Result<Settled, Stop> {
+    let id = CalendarId::from(session.pull.lease.key.as_uuid());
+    let mut conn = session.ctx.pool.acquire().await?;
+    let calendar = calendars::get(&mut conn, &session.pull.user_id, id).await?;
+    drop(conn);
+    // The row refers to its calendar, so it can only be gone together with it.
+    let calendar = calendar.ok_or(Stop::LeaseLost)?;
+    let Some(token) = session.pull.sync_token.as_deref() else {
+        return rebuild::pull(session, &calendar).await;
+    };
+    match incremental::pull(session, &calendar, token).await {
+        Err(Stop::Rebuild) => {
+            tracing::info!(calendar.id = %id, "The sync token is no longer valid; listing everything");
+            rebuild::pull(session, &calendar).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// Ends the lease of a pull that did not commit, and leaves word why.
+async fn give_up(session: &Session<'_>, stop: Stop) -> sqlx::Result<()> {
+    let (ctx, pull) = (session.ctx, session.pull);
+    let lease = &pull.lease;
+    let attempts = lease.attempts;
+    match stop {
+        Stop::LeaseLost => {
+            tracing::debug!(resource.id = %lease.key, "Another worker has this resource");
+        }
+        Stop::Retry { delay, word } => {
+            let retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+            tracing::info!(resource.id = %lease.key, attempts, error = word, retry_in_ms, "A pull will be tried again");
+            let mut conn = ctx.pool.acquire().await?;
+            sync_state::defer(&mut conn, lease, delay, word).await?;
+        }
+        Stop::Suspend { word } => {
+            tracing::warn!(resource.id = %lease.key, error = word, "Nothing is pulled until the user acts");
+            let mut conn = ctx.pool.acquire().await?;
+            sync_state::suspend(&mut conn, lease, word).await?;
+        }
+        Stop::AccessLost => lose_access(session).await?,
+        // Only a full listing ends a rebuild, and it does not ask for another one.
+        Stop::Rebuild => {
+            let mut conn = ctx.pool.acquire().await?;
+            sync_state::defer(&mut conn, lease, Duration::from_mins(1), "sync_token_refused").await?;
+        }
+        Stop::Database(error) => {
+            tracing::warn!(resource.id = %lease.key, attempts, %error, "A pull could not be stored and will be tried again");
+            let mut conn = ctx.pool.acquire().await?;
+            sync_state::defer(&mut conn, lease, decision::storing(attempts), "database").await?;
+        }
+    }
+    Ok(())
+}
+
+/// Keeps what is mirrored, says that it is no longer kept current, and asks again much later.
+async fn lose_access(session: &Session<'_>) -> sqlx::Result<()> {
+    let pull = session.pull;
+    let mut tx = session.ctx.pool.begin().await?;
+    let id = CalendarId::from(pull.lease.key.as_uuid());
+    let now = session.ctx.clock.now();
+    let held = sync_state::defer(&mut tx, &pull.lease, ACCESS_RECHECK, "access_lost").await?;
+    let news = pull.kind == Kind::Events && calendars::lose_access(&mut tx, now, id).await?;
+    if held && news {
+        tracing::info!(calendar.id = %id, "Google no longer shows this calendar to its account");
+        tell(&mut tx, now, &pull.user_id, Change::CalendarsChanged {}).await?;
+    }
+    if held {
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Says that a listing had events that cannot be kept, without saying what was in them.
+fn report_unreadable(calendar: CalendarId, count: usize) {
+    if count > 0 {
+        tracing::warn!(calendar.id = %calendar, count, "Events without a usable id were passed over");
+    }
+}

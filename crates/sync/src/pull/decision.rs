@@ -1,0 +1,153 @@
+//! What becomes of a pull that cannot go on: one match over Google's answers is the whole policy.
+
+use std::time::Duration;
+
+use common::backoff::{Backoff, jittered};
+use google::{Error, Limit};
+
+use crate::freshness::QUOTA_SPENT;
+use crate::tokens::CallError;
+
+/// Why a pull ends without having committed its outcome.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The sync token cannot be used any more: list everything.
+    Rebuild,
+    /// Try again after `delay`. `word` is what people and programs see meanwhile.
+    Retry {
+        delay: Duration,
+        word: &'static str,
+    },
+    /// Nothing helps until a person acts.
+    Suspend {
+        word: &'static str,
+    },
+    /// Google does not show the resource to this account any more.
+    AccessLost,
+    /// Another worker has taken over.
+    LeaseLost,
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Stop {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// Failures that are nobody's fault: soon again, then less and less often.
+const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(5));
+/// Failures that will hardly go away by themselves.
+const STUBBORN: Backoff = Backoff::new(Duration::from_mins(1), Duration::from_hours(1));
+/// Google counts calls by the minute; a crowd that was sent away must not come back together.
+const LIMITED: Backoff = Backoff::new(Duration::from_secs(20), Duration::from_mins(5));
+/// Google's long limit is spent for hours.
+const USAGE_PAUSE: Duration = Duration::from_hours(1);
+
+/// How a pull goes on when a call brought no answer. `attempt` counts the tries since the last success, from 1.
+pub(crate) fn decide(error: CallError, attempt: u32) -> Stop {
+    let retry = |backoff: Backoff, word| Stop::Retry {
+        delay: backoff.delay(attempt),
+        word,
+    };
+    match error {
+        CallError::Google(error) => decide_google(&error, attempt),
+        CallError::Disconnected => Stop::Suspend { word: "disconnected" },
+        CallError::GrantEnded => Stop::Suspend {
+            word: "reauth_required",
+        },
+        CallError::GrantSuspect { retry_after } => Stop::Retry {
+            delay: retry_after,
+            word: "grant_suspect",
+        },
+        CallError::OverBudget { retry_after } => Stop::Retry {
+            delay: retry_after,
+            word: "rate_limited",
+        },
+        CallError::Busy => retry(TRANSIENT, "transient"),
+        CallError::Sealed(_) => retry(STUBBORN, "tokens_unreadable"),
+        CallError::Database(error) => Stop::Database(error),
+    }
+}
+
+fn decide_google(error: &Error, attempt: u32) -> Stop {
+    let retry = |backoff: Backoff, word| Stop::Retry {
+        delay: backoff.delay(attempt),
+        word,
+    };
+    match error {
+        Error::SyncTokenExpired => Stop::Rebuild,
+        Error::RateLimited { limit, retry_after } => rate_limited(*limit, *retry_after, attempt),
+        Error::NotFound | Error::Forbidden { .. } => Stop::AccessLost,
+        Error::ScopeMissing => Stop::Suspend {
+            word: "scope_missing",
+        },
+        // A fresh token was refused as well, or the grant is in doubt: whether it has ended is decided with the tokens.
+        Error::Unauthorized | Error::GrantRejected => retry(STUBBORN, "unauthorized"),
+        Error::ClientMisconfigured { .. } => retry(STUBBORN, "client_misconfigured"),
+        Error::Transient { .. } => retry(TRANSIENT, "transient"),
+        Error::Refused { .. }
+        | Error::AnswerTooLarge
+        | Error::PushNotSupported
+        | Error::Conflict
+        | Error::AlreadyExists
+        | Error::AlreadyDeleted => retry(STUBBORN, "refused"),
+    }
+}
+
+fn rate_limited(limit: Limit, retry_after: Option<Duration>, attempt: u32) -> Stop {
+    let (wait, word) = match limit {
+        Limit::User | Limit::Project => (LIMITED.delay(attempt), "rate_limited"),
+        Limit::Usage => (jittered(USAGE_PAUSE), QUOTA_SPENT),
+    };
+    Stop::Retry {
+        delay: retry_after.map_or(wait, |asked| asked.max(Duration::from_secs(1))),
+        word,
+    }
+}
+
+/// The wait after the database refused the `attempt`-th try in a row.
+pub(crate) fn storing(attempt: u32) -> Duration {
+    TRANSIENT.delay(attempt)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wait(error: Error) -> (Duration, &'static str) {
+        match decide(error.into(), 1) {
+            Stop::Retry { delay, word } => (delay, word),
+            stop => panic!("{stop:?}"),
+        }
+    }
+
+    #[test]
+    fn a_403_is_read_by_its_reason() {
+        let limited = |limit, retry_after| wait(Error::RateLimited { limit, retry_after });
+        let (delay, word) = limited(Limit::User, None);
+        assert!(
+            delay >= Duration::from_secs(2) && word == "rate_limited",
+            "{delay:?} {word}"
+        );
+        let asked = Duration::from_secs(7);
+        assert_eq!(limited(Limit::Project, Some(asked)), (asked, "rate_limited"));
+        let (delay, word) = limited(Limit::Usage, None);
+        assert!(
+            delay >= Duration::from_mins(45) && word == QUOTA_SPENT,
+            "{delay:?} {word}"
+        );
+        let reason = "forbidden".to_owned();
+        assert!(matches!(
+            decide(Error::Forbidden { reason }.into(), 1),
+            Stop::AccessLost
+        ));
+        assert!(matches!(decide(Error::NotFound.into(), 1), Stop::AccessLost));
+        assert!(matches!(
+            decide(Error::ScopeMissing.into(), 1),
+            Stop::Suspend { .. }
+        ));
+        assert!(matches!(decide(CallError::GrantEnded, 1), Stop::Suspend { .. }));
+        assert!(matches!(decide(Error::SyncTokenExpired.into(), 1), Stop::Rebuild));
+    }
+}

@@ -1,0 +1,82 @@
+//! Moving on how far series are expanded.
+
+use chrono::TimeDelta;
+use common::ids::CalendarId;
+use common::lease::Settled;
+use common::worker::Pass;
+use store::events::Walk;
+use store::{calendars, sync_state};
+
+use super::decision::Stop;
+use super::rebuild::expand_generation;
+use super::series::context;
+use super::session::Session;
+use crate::payload::Change;
+use crate::tell::tell;
+use crate::{Context, expand};
+
+/// A calendar is worked on when it is so far behind: once a week is enough for what lies thirteen months ahead.
+const BEHIND: TimeDelta = TimeDelta::days(7);
+
+/// How many calendars are taken at a time.
+const BATCH: i64 = 4;
+
+/// Expands calendars whose instances end too early, or were expanded for another zone or role: up to a few of them, one
+/// after the other. `Idle` when there was none.
+pub async fn extend_horizon_once(ctx: &Context) -> sqlx::Result<Pass> {
+    let until = expand::horizon(ctx.clock.now()).to - BEHIND;
+    let mut conn = ctx.pool.acquire().await?;
+    let behind = sync_state::acquire_behind_horizon(&mut conn, until, ctx.settings.lease, BATCH).await?;
+    drop(conn);
+    let pass = if behind.is_empty() {
+        Pass::Idle
+    } else {
+        Pass::Worked
+    };
+    for pull in behind {
+        let session = Session::new(ctx, &pull);
+        match extend(&session).await {
+            Ok(_) | Err(Stop::LeaseLost) => {}
+            Err(Stop::Database(error)) => return Err(error),
+            Err(stop) => tracing::warn!(resource.id = %pull.lease.key, ?stop, "The horizon was not moved on"),
+        }
+    }
+    Ok(pass)
+}
+
+async fn extend(session: &Session<'_>) -> Result<Settled, Stop> {
+    // Those taken in one batch wait for each other.
+    session.stay().await?;
+    let pull = session.pull;
+    let id = CalendarId::from(pull.lease.key.as_uuid());
+    let mut conn = session.ctx.pool.acquire().await?;
+    let calendar = calendars::get(&mut conn, &pull.user_id, id)
+        .await?
+        .ok_or(Stop::LeaseLost)?;
+    drop(conn);
+    let horizon = expand::horizon(session.started);
+    // None: everything changed, what does not repeat included.
+    let walk = if pull.horizon_until.is_none() {
+        Walk::Everything
+    } else {
+        Walk::Recurring
+    };
+    expand_generation(session, &context(&calendar), pull.generation, walk, horizon).await?;
+    let mut tx = session.ctx.pool.begin().await?;
+    if walk == Walk::Everything {
+        tell(
+            &mut tx,
+            session.started,
+            &pull.user_id,
+            Change::Resync { calendar_id: id },
+        )
+        .await?;
+    }
+    match sync_state::settle_horizon(&mut tx, &pull.lease, horizon.to).await? {
+        Settled::Lost => Err(Stop::LeaseLost),
+        settled => {
+            tx.commit().await?;
+            Ok(settled)
+        }
+    }
+}

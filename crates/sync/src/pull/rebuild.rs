@@ -1,0 +1,225 @@
+//! A full listing, the first one or after a 410: page by page into a generation that nobody reads, then one small
+//! transaction that lets readers see it. What the listing did not return is gone with the old generation.
+//!
+//! Memory stays flat: a page is written before the next one is asked for, and series are expanded from the mirror a few
+//! at a time after the last page, for an exception may come long before its master.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use common::lease::Settled;
+use google::RawEvent;
+use sqlx::PgConnection;
+use store::calendars::{self, Calendar};
+use store::events::{self, NewEvent, Walk};
+use store::occurrences::{self, Place};
+use store::sync_state::{self, Progress};
+
+use super::decision::Stop;
+use super::series::{Incoming, context, expand_single, expand_stored, rows};
+use super::session::{Pages, Session};
+use crate::expand::{self, CalendarContext, Occurrence};
+use crate::payload::{Change, Window};
+use crate::tell::tell;
+
+/// A calendar is rebuilt at most once in so long, should Google refuse every token it gives.
+const REBUILD_EVERY: TimeDelta = TimeDelta::minutes(1);
+
+/// A flip may lose so many events without asking twice, and any number up to half of them.
+const SWEEP_FREE: i64 = 50;
+
+/// When the second listing is made that has to agree with the first about a large sweep.
+const SWEEP_RECHECK: Duration = Duration::from_secs(30);
+
+/// How many series are read from the mirror at a time, and how many instances are written at a time.
+const SERIES_AT_ONCE: i64 = 50;
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// Lists everything into a new generation and lets readers see it.
+pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Result<Settled, Stop> {
+    wait_after_last(session)?;
+    let mut conn = session.ctx.pool.acquire().await?;
+    let generation = sync_state::begin_generation(&mut conn, &session.pull.lease)
+        .await?
+        .ok_or(Stop::LeaseLost)?;
+    drop(conn);
+    let context = context(calendar);
+    let mut pages = Pages::from(None);
+    let mut unreadable = 0;
+    while let Some(page) = session
+        .events(&calendar.google_id, &mut pages)
+        .await
+        .map_err(restart)?
+    {
+        unreadable += page.unreadable + write_page(session, &context, generation, page.items).await?;
+    }
+    super::report_unreadable(calendar.id, unreadable);
+    let horizon = expand::horizon(session.started);
+    expand_generation(session, &context, generation, Walk::Recurring, horizon).await?;
+    let sync_token = pages.sync_token().unwrap_or_default();
+    let progress = Progress {
+        sync_token,
+        generation,
+        horizon_until: Some(horizon.to),
+        pulled_at: session.started,
+        changed: true,
+    };
+    flip(session, calendar, progress).await
+}
+
+fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
+    let since = session.pull.rebuilt_at.map(|at| session.started - at);
+    match since.map(|since| (REBUILD_EVERY - since).to_std()) {
+        Some(Ok(delay)) => Err(Stop::Retry {
+            delay,
+            word: "sync_token_refused",
+        }),
+        _ => Ok(()),
+    }
+}
+
+/// A token that expires while everything is being listed is a page token: from the start, but not at once.
+fn restart(stop: Stop) -> Stop {
+    match stop {
+        Stop::Rebuild => Stop::Retry {
+            delay: Duration::from_secs(5),
+            word: "listing_restarted",
+        },
+        stop => stop,
+    }
+}
+
+/// One statement per table. Returns how many events could not be stored.
+async fn write_page(
+    session: &Session<'_>,
+    context: &CalendarContext,
+    generation: i64,
+    items: Vec<RawEvent>,
+) -> Result<usize, Stop> {
+    let received = items.len();
+    // An id that comes twice in a page: the later one counts, and one statement cannot write a row twice.
+    let page: HashMap<String, Incoming> = items
+        .into_iter()
+        .filter_map(Incoming::read)
+        .map(|incoming| (incoming.row.event_id.clone(), incoming))
+        .collect();
+    let stored = page.len();
+    let mut expanded = Vec::new();
+    let mut events: Vec<NewEvent> = Vec::with_capacity(stored);
+    for incoming in page.into_values() {
+        if incoming.is_cancelled() && incoming.row.recurring_event_id.is_none() {
+            continue;
+        }
+        if let (true, Some(event)) = (incoming.is_single(), &incoming.event) {
+            expanded.extend(expand_single(context, event));
+        }
+        events.push(incoming.row);
+    }
+    let mut tx = session.ctx.pool.begin().await?;
+    events::upsert(&mut tx, context.id, generation, &events).await?;
+    write_occurrences(&mut tx, session, context, generation, &expanded).await?;
+    stay_and_commit(tx, session).await?;
+    Ok(received - stored)
+}
+
+async fn write_occurrences(
+    conn: &mut PgConnection,
+    session: &Session<'_>,
+    context: &CalendarContext,
+    generation: i64,
+    expanded: &[Occurrence],
+) -> Result<(), Stop> {
+    let rows = rows(expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let place = Place {
+        user: &session.pull.user_id,
+        calendar: context.id,
+        generation,
+    };
+    occurrences::upsert(conn, place, &rows).await?;
+    Ok(())
+}
+
+/// The fence of every step before the last: a worker that lost its lease writes nothing more.
+async fn stay_and_commit(
+    mut tx: sqlx::Transaction<'_, sqlx::Postgres>,
+    session: &Session<'_>,
+) -> Result<(), Stop> {
+    if !sync_state::extend_lease(&mut tx, &session.pull.lease, session.ctx.settings.lease).await? {
+        return Err(Stop::LeaseLost);
+    }
+    tx.commit().await?;
+    Ok(())
+}
+
+/// Expands what is stored of a generation, a few series at a time, each batch in a transaction of its own.
+pub(super) async fn expand_generation(
+    session: &Session<'_>,
+    context: &CalendarContext,
+    generation: i64,
+    walk: Walk,
+    horizon: Window,
+) -> Result<(), Stop> {
+    let mut after = String::new();
+    loop {
+        let mut tx = session.ctx.pool.begin().await?;
+        let series =
+            events::series_after(&mut tx, context.id, generation, walk, &after, SERIES_AT_ONCE).await?;
+        let Some(last) = series.last() else {
+            return Ok(());
+        };
+        after.clone_from(last);
+        let stored = events::of_series(&mut tx, context.id, generation, &series).await?;
+        let expanded = expand_stored(context, stored, horizon);
+        let rows = rows(&expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        let place = Place {
+            user: &session.pull.user_id,
+            calendar: context.id,
+            generation,
+        };
+        let kept: Vec<&str> = rows.iter().map(|row| row.instance_id.as_str()).collect();
+        occurrences::delete_others(&mut tx, place, &series, &kept).await?;
+        for rows in rows.chunks(ROWS_AT_ONCE) {
+            occurrences::upsert(&mut tx, place, rows).await?;
+        }
+        stay_and_commit(tx, session).await?;
+        // Expansion is all computing: let the task's neighbours run.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Readers see the new generation from here on, or the brake holds it back.
+async fn flip(session: &Session<'_>, calendar: &Calendar, progress: Progress<'_>) -> Result<Settled, Stop> {
+    let pull = session.pull;
+    let mut tx = session.ctx.pool.begin().await?;
+    if pull.generation > 0 {
+        let sweep = events::sweep(&mut tx, calendar.id, pull.generation, progress.generation).await?;
+        let suspicious = sweep.lost > SWEEP_FREE && sweep.lost * 2 > sweep.before;
+        if suspicious && pull.sweep_digest.as_deref() != Some(sweep.digest.as_slice()) {
+            if !sync_state::hold_sweep(&mut tx, &pull.lease, &sweep.digest).await? {
+                return Err(Stop::LeaseLost);
+            }
+            tx.commit().await?;
+            tracing::warn!(calendar.id = %calendar.id, events = sweep.before, lost = sweep.lost,
+                "A full listing lacks most of the calendar; it counts once a second one agrees");
+            return Err(Stop::Retry {
+                delay: SWEEP_RECHECK,
+                word: "sweep_held",
+            });
+        }
+    }
+    if calendar.access_lost_at.is_some() {
+        calendars::regain_access(&mut tx, session.started, calendar.id).await?;
+    }
+    let resync = Change::Resync {
+        calendar_id: calendar.id,
+    };
+    tell(&mut tx, session.started, &pull.user_id, resync).await?;
+    match sync_state::settle(&mut tx, pull, progress).await? {
+        Settled::Lost => Err(Stop::LeaseLost),
+        settled => {
+            tx.commit().await?;
+            Ok(settled)
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! One pull's dealings with Google and with its lease.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use google::{CalendarListEntry, EventsPage, ListCursor, Next, Page};
+use store::sync_state::{self, Pull};
+
+use super::decision::{Stop, decide};
+use crate::Context;
+use crate::tokens::{self, CallError, Work};
+
+/// More pages than any calendar has, even at a few events each: a listing that goes on beyond is broken.
+const PAGES_MAX: usize = 10_000;
+
+/// The smallest page that is asked for when Google's answers are too large.
+const PAGE_SIZE_MIN: u16 = 10;
+
+/// A pull at work.
+pub(crate) struct Session<'a> {
+    pub ctx: &'a Context,
+    pub pull: &'a Pull,
+    /// When it began: all it commits is as Google had it then, or later.
+    pub started: DateTime<Utc>,
+    /// The most events on a page; less than configured only after an answer that was too large.
+    page_size: u16,
+}
+
+/// Walks over the pages of one listing: the same parameters on each, and an end even where Google knows none.
+pub(crate) struct Pages {
+    cursor: ListCursor,
+    seen: HashSet<String>,
+    ended: Option<String>,
+}
+
+impl Pages {
+    /// From a sync token, or over everything.
+    pub fn from(sync_token: Option<&str>) -> Self {
+        Self {
+            cursor: ListCursor {
+                sync_token: sync_token.map(str::to_owned),
+                page_token: None,
+            },
+            seen: HashSet::new(),
+            ended: None,
+        }
+    }
+
+    /// The next sync token, once the last page has been read.
+    pub fn sync_token(&self) -> Option<&str> {
+        self.ended.as_deref()
+    }
+
+    fn is_first(&self) -> bool {
+        self.cursor.page_token.is_none()
+    }
+
+    fn advance(&mut self, next: Next) -> Result<(), Stop> {
+        match next {
+            Next::Sync(token) => self.ended = Some(token),
+            Next::Page(token) => {
+                if self.seen.len() == PAGES_MAX || !self.seen.insert(token.clone()) {
+                    return Err(Stop::Retry {
+                        delay: Duration::from_mins(1),
+                        word: "endless_listing",
+                    });
+                }
+                self.cursor.page_token = Some(token);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Session<'a> {
+    pub fn new(ctx: &'a Context, pull: &'a Pull) -> Self {
+        Self {
+            ctx,
+            pull,
+            started: ctx.clock.now(),
+            page_size: ctx.settings.events_page_size,
+        }
+    }
+
+    /// The next page of a calendar's events; none after the last.
+    pub async fn events(&mut self, google_id: &str, pages: &mut Pages) -> Result<Option<EventsPage>, Stop> {
+        if pages.ended.is_some() {
+            return Ok(None);
+        }
+        self.stay_beyond_first(pages).await?;
+        let google = &self.ctx.google;
+        loop {
+            let (cursor, page_size) = (&pages.cursor, self.page_size);
+            let answer = tokens::call(
+                self.ctx,
+                self.pull.connection_id,
+                Work::Sync,
+                |access| async move { google.events(&access, google_id, cursor, page_size).await },
+            );
+            match answer.await {
+                Ok(page) => {
+                    pages.advance(page.next.clone())?;
+                    return Ok(Some(page));
+                }
+                // Only before anything has been read: a page size holds for a whole listing.
+                Err(CallError::Google(google::Error::AnswerTooLarge))
+                    if pages.is_first() && page_size > PAGE_SIZE_MIN =>
+                {
+                    self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
+                }
+                Err(error) => return Err(self.stop(error, pages)),
+            }
+        }
+    }
+
+    /// The next page of the account's list of calendars; none after the last.
+    pub async fn calendars(&mut self, pages: &mut Pages) -> Result<Option<Page<CalendarListEntry>>, Stop> {
+        if pages.ended.is_some() {
+            return Ok(None);
+        }
+        self.stay_beyond_first(pages).await?;
+        let (google, cursor) = (&self.ctx.google, &pages.cursor);
+        let answer = tokens::call(
+            self.ctx,
+            self.pull.connection_id,
+            Work::Sync,
+            |access| async move { google.calendar_list(&access, cursor).await },
+        );
+        let page = answer.await.map_err(|error| self.stop(error, pages))?;
+        pages.advance(page.next.clone())?;
+        Ok(Some(page))
+    }
+
+    fn stop(&self, error: CallError, pages: &Pages) -> Stop {
+        match error {
+            // A sync token that goes with other parameters than ours, perhaps those of an earlier version.
+            CallError::Google(google::Error::Refused { .. }) if pages.cursor.sync_token.is_some() => {
+                Stop::Rebuild
+            }
+            error => decide(error, self.pull.lease.attempts),
+        }
+    }
+
+    async fn stay_beyond_first(&self, pages: &Pages) -> Result<(), Stop> {
+        if pages.is_first() {
+            Ok(())
+        } else {
+            self.stay().await
+        }
+    }
+
+    /// Prolongs the lease.
+    pub async fn stay(&self) -> Result<(), Stop> {
+        let mut conn = self.ctx.pool.acquire().await?;
+        if sync_state::extend_lease(&mut conn, &self.pull.lease, self.ctx.settings.lease).await? {
+            Ok(())
+        } else {
+            Err(Stop::LeaseLost)
+        }
+    }
+}
