@@ -1,8 +1,13 @@
 //! The mirror: events as Google has them. Readers see one generation of a calendar; another may be under construction.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
-use common::ids::CalendarId;
+use common::ids::{CalendarId, UserId};
 use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::calendars::{self, Calendar};
 
 /// An event to be written. Of each id there is at most one in a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -190,6 +195,72 @@ pub async fn series_after(
         after,
         walk == Walk::Everything,
         limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// How far the instances of a calendar's series are rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Horizon {
+    pub calendar: Calendar,
+    pub generation: i64,
+    /// None: they are being expanded anew, or for the first time.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// The horizons of a user's selected calendars, or of those named.
+pub async fn horizons(
+    conn: &mut PgConnection,
+    user: &UserId,
+    calendars: Option<&[CalendarId]>,
+) -> sqlx::Result<Vec<Horizon>> {
+    let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
+    let known = calendars::of_user(conn, user).await?;
+    let rows = sqlx::query!(
+        "select s.resource_id, s.generation, s.horizon_until
+         from sync_state s join calendars c on c.id = s.resource_id
+         where c.user_id = $1 and (c.id = any($2) or ($2::uuid[] is null and c.selected))",
+        user.as_str(),
+        ids.as_deref(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut known: HashMap<_, _> = known
+        .into_iter()
+        .map(|calendar| (calendar.id.as_uuid(), calendar))
+        .collect();
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(Horizon {
+                calendar: known.remove(&row.resource_id)?,
+                generation: row.generation,
+                until: row.horizon_until,
+            })
+        })
+        .collect())
+}
+
+/// All masters of a calendar, with their exceptions.
+pub async fn recurring(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+) -> sqlx::Result<Vec<Stored>> {
+    sqlx::query_as!(
+        Stored,
+        r#"with masters as (
+             select event_id, raw from events
+             where calendar_id = $1 and generation = $2 and recurrence is not null
+           )
+           select event_id as "event_id!", event_id as "series_id!", raw::text as "raw!" from masters
+           union all
+           select e.event_id, e.recurring_event_id, e.raw::text
+           from events e join masters m on m.event_id = e.recurring_event_id
+           where e.calendar_id = $1 and e.generation = $2"#,
+        calendar.as_uuid(),
+        generation,
     )
     .fetch_all(conn)
     .await

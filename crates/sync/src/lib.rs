@@ -20,6 +20,7 @@ pub mod payload;
 pub mod poll;
 pub mod pull;
 pub mod quota;
+pub mod read;
 pub mod relay;
 pub mod tell;
 pub mod tokens;

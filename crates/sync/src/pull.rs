@@ -31,6 +31,7 @@ use tokio::sync::Semaphore;
 
 pub(crate) use decision::Stop;
 pub use horizon::extend_horizon_once;
+pub(crate) use series::{context, expand_stored as expand_series};
 use session::Session;
 
 use crate::payload::Change;

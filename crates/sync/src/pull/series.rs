@@ -101,7 +101,7 @@ fn problem(flaw: &Flaw) -> &'static str {
 }
 
 /// What expansion needs to know of a calendar. A zone that the IANA database lacks counts as UTC.
-pub(super) fn context(calendar: &Calendar) -> CalendarContext {
+pub(crate) fn context(calendar: &Calendar) -> CalendarContext {
     CalendarContext {
         id: calendar.id,
         time_zone: calendar.time_zone.parse().unwrap_or_default(),
@@ -115,7 +115,7 @@ pub(super) fn expand_single(calendar: &CalendarContext, event: &EventResource) -
 }
 
 /// The instances of series, given all that is stored of them. Those of a repeating event lie within `horizon`.
-pub(super) fn expand_stored(
+pub(crate) fn expand_stored(
     calendar: &CalendarContext,
     stored: Vec<Stored>,
     horizon: Window,

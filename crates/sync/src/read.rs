@@ -1,0 +1,146 @@
+//! Answering "what is in my calendar then": from Postgres alone, in the reader's zone.
+//!
+//! Within the horizon every instance is a row. Series beyond it are expanded while reading; events that do not repeat are
+//! rows wherever they are.
+
+use std::cmp::Ordering;
+use std::collections::HashSet;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use common::ids::{CalendarId, UserId};
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use store::events;
+use store::occurrences::{self, Found, Span};
+
+use crate::expand::{self, Occurrence, zone};
+use crate::payload::Window;
+use crate::pull::expand_series;
+
+/// Every calendar is expanded at least so far, or is about to be: the horizon, less what it may lag behind. The longest
+/// question of `getUpcomingEvents` is within.
+const ALWAYS_KEPT: TimeDelta = TimeDelta::days(380);
+
+/// What a reader asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Query<'a> {
+    /// Events that touch it are found, those that are running when it begins included.
+    pub window: Window,
+    /// The reader's zone: it decides which days an all-day event has to have to be found.
+    pub zone: Tz,
+    /// None: the selected calendars.
+    pub calendars: Option<&'a [CalendarId]>,
+    /// The most events, of those that begin first. At least 1.
+    pub limit: usize,
+}
+
+/// The user's events in order of their start, all-day events before others that begin at the same time. Each is a
+/// [`payload::Event`](crate::payload::Event) as JSON.
+pub async fn events(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+    query: &Query<'_>,
+) -> sqlx::Result<Vec<Box<RawValue>>> {
+    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
+    let mut found = occurrences::within(conn, user, span(query), query.calendars, limit).await?;
+    found.extend(beyond_horizon(conn, now, user, query, &found).await?);
+    found.sort_by(|a, b| order(a, b, query.zone));
+    found.truncate(query.limit);
+    Ok(found.into_iter().map(|found| found.payload).collect())
+}
+
+fn span(query: &Query<'_>) -> Span {
+    let Window { from, to } = query.window;
+    // The end is exclusive: at midnight, the day that begins then is not asked for.
+    let last = to
+        .checked_sub_signed(TimeDelta::nanoseconds(1))
+        .unwrap_or(to)
+        .max(from);
+    let last_day = zone::local(query.zone, last).date();
+    Span {
+        from,
+        to,
+        first_day: zone::local(query.zone, from).date(),
+        day_after_last: last_day.succ_opt().unwrap_or(last_day),
+    }
+}
+
+fn order(a: &Found, b: &Found, zone: Tz) -> Ordering {
+    let start = |found: &Found| {
+        found
+            .start_date
+            .and_then(|date| zone::day_start(zone, date))
+            .unwrap_or(found.starts_at)
+    };
+    (start(a), a.start_date.is_none(), &a.instance_id).cmp(&(
+        start(b),
+        b.start_date.is_none(),
+        &b.instance_id,
+    ))
+}
+
+/// Instances of series where there are no rows: before the horizon, and after how far each calendar has come.
+async fn beyond_horizon(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+    query: &Query<'_>,
+    found: &[Found],
+) -> sqlx::Result<Vec<Found>> {
+    let Window { from, to } = query.window;
+    // Whatever was expanded at whatever time reaches back at least to here.
+    let kept_from = expand::horizon(now).from;
+    if from >= kept_from && to <= now + ALWAYS_KEPT {
+        return Ok(Vec::new());
+    }
+    let horizons = events::horizons(conn, user, query.calendars).await?;
+    let mut more = Vec::new();
+    for horizon in horizons {
+        let Some(kept_until) = horizon.until else { continue };
+        let missing = [
+            Window {
+                from,
+                to: to.min(kept_from),
+            },
+            Window {
+                from: from.max(kept_until),
+                to,
+            },
+        ];
+        let missing = missing.into_iter().filter(|window| window.from < window.to);
+        for window in missing {
+            let calendar = crate::pull::context(&horizon.calendar);
+            let stored = events::recurring(conn, calendar.id, horizon.generation).await?;
+            more.extend(expand_series(&calendar, stored, window));
+        }
+    }
+    let mut known: HashSet<(CalendarId, String)> = found
+        .iter()
+        .map(|found| (found.calendar_id, found.instance_id.clone()))
+        .collect();
+    let mut beyond = Vec::new();
+    for occurrence in more {
+        let touches = match occurrence.dates {
+            Some(dates) => expand::all_day_overlaps(dates, query.window, query.zone),
+            None => expand::overlaps(occurrence.starts_at, occurrence.ends_at, query.window),
+        };
+        if touches && known.insert((occurrence.event.calendar_id, occurrence.instance_id.clone())) {
+            beyond.push(as_found(occurrence)?);
+        }
+    }
+    Ok(beyond)
+}
+
+fn as_found(occurrence: Occurrence) -> sqlx::Result<Found> {
+    let payload = serde_json::value::to_raw_value(&occurrence.event)
+        .map_err(|error| sqlx::Error::Encode(error.into()))?;
+    Ok(Found {
+        calendar_id: occurrence.event.calendar_id,
+        starts_at: occurrence.starts_at,
+        start_date: occurrence.dates.map(|(first, _)| first),
+        instance_id: occurrence.instance_id,
+        payload,
+    })
+}
