@@ -1,1 +1,82 @@
-//! poll
+//! What is asked for without a push, and what is tidied away.
+//!
+//! Push is a hint that may be lost, polling is the guarantee. It takes at most a fifth of the million calls a day that
+//! Google gives a project, however many calendars there are: beyond some number, all of them are polled less often.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common::worker::Pass;
+use store::{poll, quota, watches};
+
+use crate::Context;
+
+/// A calendar that Google pushes: only what a lost push would hide.
+const WATCHED: Duration = Duration::from_mins(15);
+/// A calendar that Google does not push: this is how it is kept current.
+const UNWATCHED: Duration = Duration::from_mins(1);
+/// A fifth of Google's daily million.
+const POLLS_PER_DAY: f64 = 200_000.0;
+const DAY: Duration = Duration::from_hours(24);
+const BATCH: i64 = 500;
+/// A channel's row outlives the channel a little, since pushes trickle in.
+const WATCH_ROW_GRACE: TimeDelta = TimeDelta::hours(1);
+/// Google grants thirty days at most; a channel of unknown expiry is surely gone after this.
+const WATCH_LIFE_MAX: TimeDelta = TimeDelta::days(31);
+
+/// Makes due what has not been asked for long enough.
+pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
+    let mut conn = ctx.pool.acquire().await?;
+    let spread = interval_by_budget(poll::active(&mut conn).await?);
+    let (watched, unwatched) = (WATCHED.max(spread), UNWATCHED.max(spread));
+    let polled = poll::bump_due(&mut conn, ctx.clock.now(), watched, unwatched, BATCH).await?;
+    if polled > 0 {
+        tracing::debug!(polled, unwatched_every_s = unwatched.as_secs(), "Polls are due");
+    }
+    // A full batch means more; a partial one is all there was.
+    Ok(if polled >= BATCH.unsigned_abs() {
+        Pass::Worked
+    } else {
+        Pass::Idle
+    })
+}
+
+/// The least interval at which polling `resources` stays within the budget of a day.
+fn interval_by_budget(resources: i64) -> Duration {
+    #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 calendars")]
+    DAY.mul_f64(resources.max(0) as f64 / POLLS_PER_DAY)
+}
+
+/// Deletes the rows that nothing refers to any more: spent minutes of the call budget, channels that are over,
+/// authorisations that nobody finished.
+pub async fn purge_once(ctx: &Context) -> sqlx::Result<Pass> {
+    let now: DateTime<Utc> = ctx.clock.now();
+    let mut conn = ctx.pool.acquire().await?;
+    let minutes = quota::purge(&mut conn, now).await?;
+    let channels = watches::purge(&mut conn, now - WATCH_ROW_GRACE, now - WATCH_LIFE_MAX).await?;
+    if minutes + channels > 0 {
+        tracing::debug!(minutes, channels, "Purged expired rows");
+    }
+    Ok(Pass::Idle)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn polling_stays_within_its_share_of_the_daily_quota_however_many_calendars_there_are() {
+        for resources in [0, 1, 100, 10_000, 1_000_000_i32] {
+            for base in [WATCHED, UNWATCHED] {
+                let interval = base.max(interval_by_budget(resources.into()));
+                let polls = f64::from(resources) * DAY.div_duration_f64(interval);
+                assert!(
+                    polls <= POLLS_PER_DAY * 1.000_001,
+                    "{resources}: {polls}"
+                );
+            }
+        }
+        assert_eq!(interval_by_budget(50_000), Duration::from_hours(6));
+        assert_eq!(interval_by_budget(100).max(UNWATCHED), UNWATCHED);
+    }
+}
