@@ -70,10 +70,7 @@ mod tests {
             for base in [WATCHED, UNWATCHED] {
                 let interval = base.max(interval_by_budget(resources.into()));
                 let polls = f64::from(resources) * DAY.div_duration_f64(interval);
-                assert!(
-                    polls <= POLLS_PER_DAY * 1.000_001,
-                    "{resources}: {polls}"
-                );
+                assert!(polls <= POLLS_PER_DAY * 1.000_001, "{resources}: {polls}");
             }
         }
         assert_eq!(interval_by_budget(50_000), Duration::from_hours(6));
