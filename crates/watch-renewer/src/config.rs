@@ -18,7 +18,10 @@ pub struct Config {
     /// Postgres, 15 or newer.
     pub database_url: SecretString,
     /// The most connections to it.
-    #[serde(default = "database_max_connections", deserialize_with = "parse_max_connections")]
+    #[serde(
+        default = "database_max_connections",
+        deserialize_with = "parse_max_connections"
+    )]
     pub database_max_connections: u32,
     /// Where `/healthz` and `/readyz` are answered, and nothing else.
     #[serde(default = "listen_addr", deserialize_with = "parse_listen_addr")]
@@ -79,7 +82,9 @@ parsed!(parse_token_keys: Keyring, "TOKEN_KEYS");
 macro_rules! optional {
     ($function:ident: $type:ty, $variable:literal) => {
         fn $function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<$type>, D::Error> {
-            named(deserializer, $variable, |text| text.parse::<$type>().map(Some))
+            named(deserializer, $variable, |text| {
+                text.parse::<$type>().map(Some)
+            })
         }
     };
 }
@@ -102,10 +107,14 @@ fn parse_public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
             None => false,
         };
         if url.scheme() != "https" && !(url.scheme() == "http" && local) {
-            return Err("expected https, which Google demands (http is for localhost and the emulator)".into());
+            return Err(
+                "expected https, which Google demands (http is for localhost and the emulator)".into(),
+            );
         }
         if url.path() != "/" || url.query().is_some() {
-            return Err("expected an origin, such as https://calendar.example.com, without a path".to_owned());
+            return Err(
+                "expected an origin, such as https://calendar.example.com, without a path".to_owned(),
+            );
         }
         Ok(Some(url))
     })
@@ -154,7 +163,8 @@ mod tests {
     use base64::Engine as _;
 
     fn read(changes: &[(&str, &str)]) -> Result<Config, String> {
-        let key = base64::engine::general_purpose::STANDARD.encode(std::array::from_fn::<u8, 32, _>(|i| 255 - i as u8));
+        let key = base64::engine::general_purpose::STANDARD
+            .encode((224..=255).collect::<Vec<u8>>());
         let keys = format!("1:{key}");
         let mut vars: std::collections::BTreeMap<&str, &str> = [
             ("DATABASE_URL", "postgres://localhost/x"),

@@ -10,10 +10,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use common::clock::Clock;
 use common::http::Readiness;
-use common::worker::{Pass, Rhythm, repeat};
+use common::worker::{Rhythm, repeat};
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
-use sync::{Context, connections, poll, watch};
+use sync::{Context, connections, poll, pull, watch};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -31,10 +31,9 @@ const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 const POLL_EVERY: Duration = Duration::from_secs(5);
 const DISCONNECT_EVERY: Duration = Duration::from_secs(2);
+const HORIZON_EVERY: Duration = Duration::from_mins(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const PURGE_EVERY: Duration = Duration::from_mins(1);
-/// Rows of replaced generations that are deleted in one statement.
-const SWEEP_BATCH: i64 = 5_000;
 
 /// A renewer that is bound and checked, and not yet at work.
 pub struct Application {
@@ -81,22 +80,25 @@ impl Application {
 
     /// Works until `stop` is cancelled, then finishes the passes that have begun.
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
-        match self.ctx.settings.webhook_address() {
-            Some(address) => tracing::info!(
+        if let Some(address) = self.ctx.settings.webhook_address() {
+            tracing::info!(
                 port = self.port,
                 "Push mode: Google is asked to push changes to {address}; polling covers the rest"
-            ),
-            None => tracing::info!(
+            );
+        } else {
+            tracing::info!(
                 port = self.port,
                 "Polling-only mode, because PUBLIC_URL is not set: a change made in Google takes about a minute"
-            ),
+            );
         }
         let mut loops = start_loops(&self.ctx, &stop);
         let readiness = readiness(self.ctx.pool.clone());
         let served = common::http::serve(self.listener, 1, readiness, stop.clone(), |_| ()).await;
         // The server ends by itself only when it fails; the loops have no use without it.
         stop.cancel();
-        let drained = tokio::time::timeout(DRAIN_TIMEOUT, async { while loops.join_next().await.is_some() {} });
+        let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
+            while loops.join_next().await.is_some() {}
+        });
         if drained.await.is_err() {
             tracing::warn!("Some work did not end in time and is cut off; its lease lets others take over");
         }
@@ -112,8 +114,10 @@ fn start_loops(ctx: &Context, stop: &CancellationToken) -> JoinSet<()> {
             let (ctx, stop) = (ctx.clone(), stop.clone());
             loops.spawn(async move {
                 let never_woken = Notify::new();
-                let job = $job;
-                repeat($name, &stop, &never_woken, Rhythm::every($every), async || job(&ctx).await).await;
+                repeat($name, &stop, &never_woken, Rhythm::every($every), || {
+                    $job(&ctx)
+                })
+                .await;
             });
         };
     }
@@ -121,17 +125,10 @@ fn start_loops(ctx: &Context, stop: &CancellationToken) -> JoinSet<()> {
     start!("stop", WATCH_EVERY, watch::stop_once);
     start!("poll", POLL_EVERY, poll::run_once);
     start!("disconnect", DISCONNECT_EVERY, connections::purge_once);
-    start!("sweep", SWEEP_EVERY, sweep_once);
+    start!("horizon", HORIZON_EVERY, pull::extend_horizon_once);
+    start!("sweep", SWEEP_EVERY, pull::purge_once);
     start!("purge", PURGE_EVERY, poll::purge_once);
     loops
-}
-
-/// Deletes what a rebuild has replaced, batch by batch.
-async fn sweep_once(ctx: &Context) -> sqlx::Result<Pass> {
-    let mut tx = ctx.pool.begin().await?;
-    let swept = store::events::purge_stale(&mut tx, SWEEP_BATCH).await?;
-    tx.commit().await?;
-    Ok(if swept > 0 { Pass::Worked } else { Pass::Idle })
 }
 
 fn readiness(pool: PgPool) -> Readiness {

@@ -47,5 +47,7 @@ async fn serve() -> anyhow::Result<()> {
 
 async fn health() -> anyhow::Result<()> {
     let config: HealthConfig = common::config::from_env()?;
-    common::http::probe(config.listen_addr).await.map_err(anyhow::Error::msg)
+    common::http::probe(config.listen_addr)
+        .await
+        .map_err(anyhow::Error::msg)
 }
