@@ -1,7 +1,7 @@
 //! What every Calwire HTTP server has in common: binding, limits, health, a request log, and a graceful end.
 
 use std::future::Future;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +17,9 @@ use tokio_util::sync::CancellationToken;
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a stopping server lets requests finish. Compose and systemd give 15 s; this leaves room for the loops.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 8;
+
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+const PROBE_ANSWER_MAX_LEN: u64 = 4_096;
 
 /// A listening socket, bound before anything else starts so that a taken port is the first error.
 pub fn bind(addr: SocketAddr) -> std::io::Result<TcpListener> {
@@ -80,6 +83,37 @@ pub async fn serve(
     }
     let (served, ()) = tokio::join!(server, handle.stop(true));
     served
+}
+
+/// Asks the service that listens on `addr` whether it is ready. For the `health` subcommand, which container health checks
+/// run: `Err` is the line to print.
+pub async fn probe(addr: SocketAddr) -> Result<(), String> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    // A service that listens on every address answers on the loopback one.
+    let ip = match addr.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let addr = SocketAddr::new(ip, addr.port());
+    let ask = async {
+        let mut stream = tokio::net::TcpStream::connect(addr).await?;
+        let request = format!("GET /readyz HTTP/1.1\r\nHost: {addr}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.take(PROBE_ANSWER_MAX_LEN).read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(answer)
+    };
+    let answer = tokio::time::timeout(PROBE_TIMEOUT, ask)
+        .await
+        .map_err(|_| format!("{addr} did not answer within {} s", PROBE_TIMEOUT.as_secs()))?
+        .map_err(|error| format!("{addr} cannot be reached: {error}"))?;
+    let answer = String::from_utf8_lossy(&answer);
+    if answer.starts_with("HTTP/1.1 200 ") {
+        return Ok(());
+    }
+    let body = answer.split_once("\r\n\r\n").map_or(&*answer, |(_, body)| body);
+    Err(format!("{addr} is not ready: {}", body.trim()))
 }
 
 async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {

@@ -163,8 +163,7 @@ mod tests {
     use base64::Engine as _;
 
     fn read(changes: &[(&str, &str)]) -> Result<Config, String> {
-        let key = base64::engine::general_purpose::STANDARD
-            .encode((224..=255).collect::<Vec<u8>>());
+        let key = base64::engine::general_purpose::STANDARD.encode((224..=255).collect::<Vec<u8>>());
         let keys = format!("1:{key}");
         let mut vars: std::collections::BTreeMap<&str, &str> = [
             ("DATABASE_URL", "postgres://localhost/x"),
