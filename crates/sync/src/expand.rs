@@ -14,6 +14,7 @@ mod window;
 pub mod zone;
 
 use std::collections::{BTreeSet, HashSet};
+use std::ops::ControlFlow;
 
 use chrono::{
     DateTime, Days, FixedOffset, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, Utc,
@@ -21,7 +22,6 @@ use chrono::{
 use chrono_tz::Tz;
 use common::ids::CalendarId;
 
-pub use generate::MAX_INSTANCES;
 pub use rule::Unreadable;
 pub use window::{ALL_DAY_SLACK, all_day_overlaps, days_window, horizon, hot_window, overlaps};
 
@@ -35,6 +35,10 @@ use rule::{Frequency, Rule, Until};
 const MAX_TITLE: usize = 1_024;
 const MAX_LOCATION: usize = 1_024;
 const MAX_DESCRIPTION: usize = 8_192;
+
+/// The most instances that one rule makes in one window, the earliest: a daily event has 430 in the horizon, and one every
+/// six hours 1,700.
+pub const MAX_INSTANCES: usize = 2_500;
 
 /// What an event needs to know of the calendar it is in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -223,16 +227,21 @@ impl Span {
     /// Where a series' instances begin, as far as they may touch the window.
     fn starts(&self, lines: &[String], window: Window) -> BTreeSet<Start> {
         let recurrence = Recurrence::parse(lines, self.zone());
-        let reach = self.reach(window);
         let mut starts: BTreeSet<Start> = recurrence.added.iter().copied().collect();
         starts.insert(self.start);
         for rule in &recurrence.rules {
-            starts.extend(self.made_by(rule, reach));
+            let mut left = MAX_INSTANCES;
+            self.each(rule, window, |start| {
+                starts.insert(start);
+                left -= 1;
+                break_if(left == 0)
+            });
         }
         for rule in &recurrence.excluded_rules {
-            for start in self.made_by(rule, reach) {
+            self.each(rule, window, |start| {
                 starts.remove(&start);
-            }
+                ControlFlow::Continue(())
+            });
         }
         starts.retain(|start| !recurrence.excluded.contains(start));
         starts
@@ -258,42 +267,53 @@ impl Span {
         )
     }
 
-    fn made_by(&self, rule: &Rule, reach: (NaiveDateTime, NaiveDateTime)) -> Vec<Start> {
-        match (self.start, self.zone()) {
-            (Start::At(first), Some(zone)) => {
+    /// The starts that a rule makes, as far as they may touch the window, until the visitor breaks off.
+    fn each(&self, rule: &Rule, window: Window, mut visitor: impl FnMut(Start) -> ControlFlow<()>) {
+        let mut visit = |start: Option<Start>, is_over: bool| {
+            break_if(is_over)?;
+            match start.filter(|&start| self.may_touch(start, window)) {
+                Some(start) => visitor(start),
+                None => ControlFlow::Continue(()),
+            }
+        };
+        let reach = self.reach(window);
+        match (self.start, self.length) {
+            (Start::At(first), Length::Time { zone, .. }) => {
                 let first_local = zone::local(zone, first);
-                let starts_at = |local| {
+                generate::visit(rule, first_local, reach, |local| {
                     // The first start is an instant that Google gave; of a time that comes twice it may be the second.
-                    if local == first_local {
+                    let start = if local == first_local {
                         Some(first)
                     } else {
                         zone::instant(zone, local)
-                    }
-                };
-                let is_over = |local: NaiveDateTime| match rule.until {
-                    None => false,
-                    Some(Until::Date(date)) => local.date() > date,
-                    Some(Until::Local(until)) => local > until,
-                    Some(Until::Utc(until)) => starts_at(local).is_none_or(|start| start.naive_utc() > until),
-                };
-                generate::between(rule, first_local, reach, is_over)
-                    .into_iter()
-                    .filter_map(starts_at)
-                    .map(Start::At)
-                    .collect()
+                    };
+                    let is_over = match rule.until {
+                        None => false,
+                        Some(Until::Date(until)) => local.date() > until,
+                        Some(Until::Local(until)) => local > until,
+                        Some(Until::Utc(until)) => start.is_none_or(|start| start.naive_utc() > until),
+                    };
+                    visit(start.map(Start::At), is_over)
+                });
             }
-            (Start::Day(first), _) => {
-                let is_over = |day: NaiveDateTime| match rule.until {
-                    None => false,
-                    Some(Until::Date(until)) => day.date() > until,
-                    Some(Until::Local(until) | Until::Utc(until)) => day.date() > until.date(),
-                };
-                generate::between(&of_days(rule), first.and_time(NaiveTime::MIN), reach, is_over)
-                    .into_iter()
-                    .map(|day| Start::Day(day.date()))
-                    .collect()
+            (Start::Day(first), Length::Days(_)) => {
+                let rule = of_days(rule);
+                generate::visit(&rule, first.and_time(NaiveTime::MIN), reach, |day| {
+                    let is_over = rule.until.is_some_and(|until| day.date() > until.date());
+                    visit(Some(Start::Day(day.date())), is_over)
+                });
             }
-            (Start::At(_), None) => Vec::new(),
+            (Start::Day(_), Length::Time { .. }) | (Start::At(_), Length::Days(_)) => {}
+        }
+    }
+
+    /// False: an instance that begins there has no moment in the window. Dates are told more exactly once they are placed.
+    fn may_touch(&self, start: Start, window: Window) -> bool {
+        match (start, self.length) {
+            (Start::At(start), Length::Time { length, .. }) => start
+                .checked_add_signed(length)
+                .is_some_and(|end| overlaps(start, end, window)),
+            _ => true,
         }
     }
 
@@ -338,6 +358,14 @@ impl From<When> for Start {
             When::AllDay(date) => Self::Day(date),
             When::Timed(timed) => Self::At(timed.instant),
         }
+    }
+}
+
+fn break_if(condition: bool) -> ControlFlow<()> {
+    if condition {
+        ControlFlow::Break(())
+    } else {
+        ControlFlow::Continue(())
     }
 }
 

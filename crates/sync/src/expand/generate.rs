@@ -9,30 +9,27 @@
 //! Here a rule without COUNT is entered at the window, so that its cost is the window's, and work is bounded for every
 //! rule. The emulator expands by `rrule`, and the tests compare with python-dateutil: three readings of the RFC.
 
+use std::ops::ControlFlow;
+
 use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
 
 use super::rule::{Frequency, Rule};
-
-/// The most instances that one rule makes in one window: a daily event has 430 in the horizon, one every other hour 5,100
-/// and no person to attend them.
-pub const MAX_INSTANCES: usize = 2_500;
 
 /// The most days and times looked at for one rule, so that no rule takes longer than some 50 ms. A daily rule with a COUNT
 /// would have to begin 2,700 years ago to come near it.
 const MAX_WORK: u64 = 1_000_000;
 
-/// The starts that a rule makes within `[from, to]`, in order, the earliest [`MAX_INSTANCES`] of them.
+/// Visits the starts that a rule makes within `[from, to]`, in order, until the visitor breaks off.
 ///
-/// `start` is the event's first start, and the phase of the rule. It is among the results only where the rule makes it.
-/// `is_over` tells whether a start lies past the rule's UNTIL.
-pub fn between(
+/// `start` is the event's first start, and the phase of the rule; it is visited only where the rule makes it.
+/// UNTIL is the visitor's: only it can tell in which zone.
+pub fn visit(
     rule: &Rule,
     start: NaiveDateTime,
     (from, to): (NaiveDateTime, NaiveDateTime),
-    is_over: impl Fn(NaiveDateTime) -> bool,
-) -> Vec<NaiveDateTime> {
+    mut visitor: impl FnMut(NaiveDateTime) -> ControlFlow<()>,
+) {
     let plan = Plan::new(rule, start);
-    let mut found = Vec::new();
     let mut left = rule.count.unwrap_or(u32::MAX);
     let mut work = 0;
     // A rule that counts has to be counted from its start.
@@ -40,32 +37,27 @@ pub fn between(
         None => plan.index_before(from),
         Some(_) => 0,
     };
-    while work < MAX_WORK && left > 0 {
+    while work < MAX_WORK {
         let Some(period) = plan.period(index).filter(|&begin| begin <= to) else {
-            break;
+            return;
         };
         let (bases, next) = plan.bases(index, period);
-        work += 1;
         for time in plan.times(&bases) {
             work += 1;
-            if work > MAX_WORK || time > to || left == 0 || is_over(time) {
-                return found;
+            if work > MAX_WORK || time > to || left == 0 {
+                return;
             }
             if time < start {
                 continue;
             }
             left -= 1;
-            if time >= from {
-                found.push(time);
-                if found.len() == MAX_INSTANCES {
-                    return found;
-                }
+            if time >= from && visitor(time).is_break() {
+                return;
             }
         }
         work += bases.looked_at;
         index = next;
     }
-    found
 }
 
 /// A rule with what it leaves to DTSTART filled in.

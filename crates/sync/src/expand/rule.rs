@@ -25,6 +25,15 @@ pub enum Until {
     Local(NaiveDateTime),
 }
 
+impl Until {
+    pub fn date(self) -> NaiveDate {
+        match self {
+            Self::Date(date) => date,
+            Self::Utc(time) | Self::Local(time) => time.date(),
+        }
+    }
+}
+
 /// One RRULE or EXRULE. A list that is empty does not restrict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
