@@ -1,9 +1,11 @@
 //! Centrifugo, the broker: an installed binary, one built earlier, or one built now with Go.
 
+use std::collections::VecDeque;
 use std::fs::File;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
@@ -17,6 +19,8 @@ pub const VERSION: &str = "6.9.6";
 const MODULE: &str = "github.com/centrifugal/centrifugo/v6";
 /// How often the download is tried: a module proxy has bad minutes, and Go resumes where it was.
 const DOWNLOAD_ATTEMPTS: u32 = 3;
+/// How much of what Go says is told when it fails.
+const LAST_LINES: usize = 20;
 
 /// `CENTRIFUGO_BIN`, else `centrifugo` in `PATH`, else the cache, else built into the cache, which takes a minute or
 /// two. `progress` is told about the build, one line a call.
@@ -64,17 +68,49 @@ fn build(path: &Path, progress: &mut dyn FnMut(&str)) -> Result<()> {
     // Beside the target and then renamed, so that a build that was interrupted leaves no half a program.
     let partial = path.with_extension("partial");
     let ldflags = format!("-s -w -X {MODULE}/internal/build.Version={VERSION}");
-    output(
+    compile(
         Command::new(&go)
             .args(["build", "-C"])
             .arg(&source)
-            .args(["-ldflags", &ldflags, "-o"])
+            .args(["-v", "-ldflags", &ldflags, "-o"])
             .arg(&partial)
             .arg(".")
             .env("CGO_ENABLED", "0"),
+        progress,
     )
     .context("Centrifugo did not build")?;
     std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Runs a `go build -v`, which names each package it compiles, and tells how many there were every now and then.
+fn compile(command: &mut Command, progress: &mut dyn FnMut(&str)) -> Result<()> {
+    let mut child = command
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .context("cannot run go")?;
+    let (mut packages, mut told, mut last_lines) = (0, Instant::now(), VecDeque::new());
+    for line in child
+        .stderr
+        .take()
+        .into_iter()
+        .flat_map(|stderr| BufReader::new(stderr).lines())
+    {
+        packages += 1;
+        if told.elapsed() > Duration::from_secs(10) {
+            progress(&format!("  {packages} packages"));
+            told = Instant::now();
+        }
+        if last_lines.len() == LAST_LINES {
+            last_lines.pop_front();
+        }
+        last_lines.push_back(line?);
+    }
+    let status = child.wait()?;
+    if !status.success() {
+        bail!("go failed ({status}):\n{}", Vec::from(last_lines).join("\n"));
+    }
+    Ok(())
 }
 
 fn download(go: &Path, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
