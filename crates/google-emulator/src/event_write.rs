@@ -1,0 +1,437 @@
+//! Writes to a calendar, with Google's rules: what a client may set, what the server sets, and what a write to one
+//! instance of a series does.
+
+use rand::RngExt;
+use serde_json::{Value, json};
+
+use crate::error::{ApiError, Result};
+use crate::event_view::{self, exceptions};
+use crate::recurrence::Series;
+use crate::seed::AccessRole;
+use crate::state::{Calendar, State, email_of};
+use crate::store::{Resource, is_cancelled, merge, text};
+use crate::time::{EventTime, Length};
+
+/// Who writes to which calendar, and with what condition.
+#[derive(Debug, Clone, Copy)]
+pub struct Writer<'a> {
+    pub email: &'a str,
+    pub calendar: &'a str,
+    /// The `If-Match` header.
+    pub if_match: Option<&'a str>,
+    /// `conferenceDataVersion=1`: without it conference data in a body is ignored.
+    pub conference: bool,
+}
+
+impl<'a> Writer<'a> {
+    pub fn new(email: &'a str, calendar: &'a str) -> Self {
+        Self {
+            email,
+            calendar: State::calendar_id(email, calendar),
+            if_match: None,
+            conference: false,
+        }
+    }
+}
+
+/// What only the server sets.
+const SERVER_SET: [&str; 14] = [
+    "kind",
+    "etag",
+    "id",
+    "htmlLink",
+    "created",
+    "updated",
+    "creator",
+    "organizer",
+    "recurringEventId",
+    "originalStartTime",
+    "iCalUID",
+    "hangoutLink",
+    "sequence",
+    "locked",
+];
+
+/// What a guest may change in the own copy of someone else's event.
+const GUEST_MAY_CHANGE: [&str; 8] = [
+    "attendees",
+    "reminders",
+    "colorId",
+    "transparency",
+    "visibility",
+    "extendedProperties",
+    "status",
+    "eventLabelId",
+];
+
+pub fn insert(state: &mut State, writer: &Writer<'_>, body: &Resource) -> Result<Resource> {
+    let calendar = writable(state, writer)?;
+    let id = match text(body, "id") {
+        Some(id) if !is_client_id(id) => {
+            return Err(ApiError::bad_request("invalid", "Invalid resource id value."));
+        }
+        // Also after the event was deleted: an id is used once.
+        Some(id) if calendar.events.head(id).is_some() => return Err(ApiError::duplicate()),
+        Some(id) => id.to_owned(),
+        None => new_id(),
+    };
+    let base = identity(state, writer, &id, body);
+    let event = compose(state, writer, &base, body)?;
+    Ok(put(state, writer.calendar, event, true))
+}
+
+pub fn patch(state: &mut State, writer: &Writer<'_>, id: &str, patch: &Resource) -> Result<Resource> {
+    let old = current(state, writer, id)?;
+    let mut fields = old.clone();
+    merge(&mut fields, patch);
+    write(state, writer, old, &fields)
+}
+
+pub fn update(state: &mut State, writer: &Writer<'_>, id: &str, body: &Resource) -> Result<Resource> {
+    let old = current(state, writer, id)?;
+    write(state, writer, old, body)
+}
+
+pub fn delete(state: &mut State, writer: &Writer<'_>, id: &str) -> Result<()> {
+    let mut event = current(state, writer, id)?;
+    if is_cancelled(&event) {
+        return Err(ApiError::deleted());
+    }
+    event.insert("status".into(), json!("cancelled"));
+    put(state, writer.calendar, event, true);
+    Ok(())
+}
+
+/// Gives an event to another calendar of the same user; only ordinary, whole events can be moved.
+pub fn move_to(state: &mut State, writer: &Writer<'_>, id: &str, destination: &str) -> Result<Resource> {
+    let event = current(state, writer, id)?;
+    let target = Writer {
+        calendar: State::calendar_id(writer.email, destination),
+        if_match: None,
+        ..*writer
+    };
+    if writable(state, &target)?.events.head(id).is_some() {
+        return Err(ApiError::duplicate());
+    }
+    if text(&event, "eventType") != Some("default") || event.contains_key("recurringEventId") {
+        return Err(ApiError::bad_request(
+            "invalid",
+            "Only a whole event of type default can be moved.",
+        ));
+    }
+    delete(state, writer, id)?;
+    let mut moved = event;
+    moved.insert("organizer".into(), organizer(state, &target));
+    Ok(put(state, target.calendar, moved, true))
+}
+
+/// Writes an event of a seed file: as an insert, but ids and people are taken as they are, and an exception of a series
+/// may be given with `recurringEventId` and `originalStartTime`.
+pub fn seed(state: &mut State, email: &str, calendar: &str, body: &Resource) -> Result<()> {
+    let writer = Writer {
+        email,
+        calendar,
+        if_match: None,
+        conference: true,
+    };
+    let Some(master) = text(body, "recurringEventId") else {
+        let id = text(body, "id").map_or_else(new_id, ToOwned::to_owned);
+        if seen(state, calendar)?.events.head(&id).is_some() {
+            return Ok(());
+        }
+        let mut base = identity(state, &writer, &id, body);
+        keep_people(&mut base, body);
+        let event = compose(state, &writer, &base, body)?;
+        put(state, calendar, event, true);
+        return Ok(());
+    };
+    let place = seen(state, calendar)?;
+    let original = body
+        .get("originalStartTime")
+        .ok_or_else(|| ApiError::required("Missing originalStartTime."))?;
+    let original = EventTime::parse(original, place.zone, "original start")?;
+    let mut old = event_view::find(place, &format!("{master}_{}", original.suffix())).ok_or_else(|| {
+        ApiError::bad_request(
+            "invalid",
+            format!("{master} has no instance at originalStartTime."),
+        )
+    })?;
+    keep_people(&mut old, body);
+    let mut fields = old.clone();
+    fields.extend(body.clone());
+    let event = compose(state, &writer, &old, &fields)?;
+    put(state, calendar, event, true);
+    Ok(())
+}
+
+fn keep_people(base: &mut Resource, body: &Resource) {
+    for key in ["creator", "organizer", "iCalUID"] {
+        if let Some(value) = body.get(key) {
+            base.insert(key.into(), value.clone());
+        }
+    }
+}
+
+fn seen<'a>(state: &'a State, calendar: &str) -> Result<&'a Calendar> {
+    state.calendars.get(calendar).ok_or_else(ApiError::not_found)
+}
+
+fn writable<'a>(state: &'a State, writer: &Writer<'_>) -> Result<&'a Calendar> {
+    match state.visible(writer.email, writer.calendar)? {
+        (_, AccessRole::FreeBusyReader | AccessRole::Reader) => Err(ApiError::writer_required()),
+        (calendar, _) => Ok(calendar),
+    }
+}
+
+/// The event a write is about, after the checks that come before its body is read.
+fn current(state: &State, writer: &Writer<'_>, id: &str) -> Result<Resource> {
+    let event = event_view::find(writable(state, writer)?, id).ok_or_else(ApiError::not_found)?;
+    match writer.if_match {
+        Some(wanted) if wanted != "*" && Some(wanted) != text(&event, "etag") => {
+            Err(ApiError::condition_not_met())
+        }
+        _ => Ok(event),
+    }
+}
+
+/// Replaces an event by new fields. A write that changes nothing makes no new version.
+fn write(state: &mut State, writer: &Writer<'_>, old: Resource, fields: &Resource) -> Result<Resource> {
+    if is_cancelled(&old) && text(fields, "status").is_none_or(|status| status == "cancelled") {
+        return Err(ApiError::deleted());
+    }
+    let event = compose(state, writer, &old, fields)?;
+    let changed = |except: &[&str]| {
+        let keys = old.keys().chain(event.keys());
+        keys.filter(|key| !except.contains(&key.as_str()))
+            .any(|key| old.get(key) != event.get(key))
+    };
+    if !changed(&[]) {
+        return Ok(old);
+    }
+    let shared = changed(&GUEST_MAY_CHANGE);
+    let guest = email_of(&old, "organizer").is_some_and(|organizer| organizer != writer.calendar);
+    if shared && guest && old.get("guestsCanModify") != Some(&json!(true)) {
+        return Err(ApiError::documented(403, Some("forbiddenForNonOrganizer")));
+    }
+    // Google leaves `updated` alone when only reminders change, while the etag is new.
+    let touched = changed(&["reminders"]);
+    Ok(put(state, writer.calendar, event, touched))
+}
+
+/// The server-set fields of a new event.
+fn identity(state: &State, writer: &Writer<'_>, id: &str, body: &Resource) -> Resource {
+    let mut base = Resource::new();
+    base.insert("kind".into(), json!("calendar#event"));
+    base.insert("etag".into(), Value::Null);
+    base.insert("id".into(), json!(id));
+    base.insert("status".into(), json!("confirmed"));
+    base.insert(
+        "htmlLink".into(),
+        json!(format!("{}/calendar/event?eid={id}", state.base_url)),
+    );
+    base.insert("created".into(), state.updated());
+    base.insert("updated".into(), state.updated());
+    base.insert("creator".into(), json!({ "email": writer.email }));
+    base.insert("organizer".into(), organizer(state, writer));
+    let uid = text(body, "iCalUID").map_or_else(|| format!("{id}@google.com"), ToOwned::to_owned);
+    base.insert("iCalUID".into(), json!(uid));
+    base
+}
+
+fn organizer(state: &State, writer: &Writer<'_>) -> Value {
+    match state.calendars.get(writer.calendar) {
+        Some(calendar) if writer.calendar != calendar.owner => {
+            json!({ "email": writer.calendar, "displayName": calendar.summary })
+        }
+        _ => json!({ "email": writer.calendar }),
+    }
+}
+
+/// The event that results when a client writes `fields` over `old`, checked and normalised.
+fn compose(state: &State, writer: &Writer<'_>, old: &Resource, fields: &Resource) -> Result<Resource> {
+    let calendar = seen(state, writer.calendar)?;
+    let mut event: Resource = old.clone();
+    event.retain(|key, _| SERVER_SET.contains(&key.as_str()));
+    let status = text(fields, "status").unwrap_or("confirmed");
+    if !matches!(status, "confirmed" | "tentative" | "cancelled") {
+        return Err(ApiError::bad_request("invalid", "Invalid event status value."));
+    }
+    event.insert("status".into(), json!(status));
+    for (key, value) in fields {
+        let ignored = SERVER_SET.contains(&key.as_str()) || value.is_null();
+        if !ignored && !matches!(key.as_str(), "status" | "start" | "end" | "conferenceData") {
+            event.insert(key.clone(), value.clone());
+        }
+    }
+    if event.contains_key("recurringEventId") {
+        event.shift_remove("recurrence");
+    }
+    set_times(&mut event, fields, calendar)?;
+    set_defaults(&mut event, old, fields)?;
+    set_conference(&mut event, old, fields, writer.conference);
+    Ok(event)
+}
+
+fn set_times(event: &mut Resource, fields: &Resource, calendar: &Calendar) -> Result<()> {
+    let part = |key: &str| fields.get(key).filter(|value| !value.is_null());
+    let start = part("start").ok_or_else(|| ApiError::required("Missing start time."))?;
+    let end = part("end").ok_or_else(|| ApiError::required("Missing end time."))?;
+    if event.contains_key("recurrence") && start.get("dateTime").is_some() && start.get("timeZone").is_none()
+    {
+        return Err(ApiError::required("Missing time zone definition for start time."));
+    }
+    let zone = calendar.zone;
+    let start = EventTime::parse(start, zone, "start")?;
+    let mut end = EventTime::parse(end, zone, "end")?;
+    if matches!(
+        (start, end),
+        (EventTime::Date(_), EventTime::At { .. }) | (EventTime::At { .. }, EventTime::Date(_))
+    ) {
+        return Err(ApiError::bad_request(
+            "invalid",
+            "The start and end times must either both be date or both be dateTime.",
+        ));
+    }
+    if end.local() == start.local() && matches!(start, EventTime::Date(_)) {
+        end = start.plus(Length::Days(1));
+    }
+    if end.instant(zone) < start.instant(zone) {
+        return Err(ApiError::time_range_empty());
+    }
+    event.insert("start".into(), start.render(zone));
+    event.insert("end".into(), end.render(zone));
+    Series::of(event, zone).map(|_| ())
+}
+
+fn set_defaults(event: &mut Resource, old: &Resource, fields: &Resource) -> Result<()> {
+    let kind = text(fields, "eventType")
+        .or(text(old, "eventType"))
+        .unwrap_or("default")
+        .to_owned();
+    if text(old, "eventType").is_some_and(|before| before != kind) {
+        return Err(ApiError::bad_request(
+            "eventTypeRestriction",
+            "Event type cannot be changed.",
+        ));
+    }
+    let known = [
+        "default",
+        "birthday",
+        "focusTime",
+        "fromGmail",
+        "outOfOffice",
+        "workingLocation",
+    ];
+    if !known.contains(&kind.as_str()) {
+        return Err(ApiError::bad_request(
+            "invalid",
+            format!("Invalid value for: {kind} is not a valid event type"),
+        ));
+    }
+    event.insert("eventType".into(), json!(kind));
+    event
+        .entry("reminders")
+        .or_insert_with(|| json!({ "useDefault": true }));
+    let moved = ["start", "end", "recurrence"]
+        .iter()
+        .any(|key| old.get(*key) != event.get(*key));
+    let sequence = old.get("sequence").and_then(Value::as_u64);
+    event.insert(
+        "sequence".into(),
+        json!(sequence.map_or(0, |number| number + u64::from(moved))),
+    );
+    let organizer = email_of(event, "organizer").map(ToOwned::to_owned);
+    if let Some(Value::Array(attendees)) = event.get_mut("attendees") {
+        for attendee in attendees.iter_mut().filter_map(Value::as_object_mut) {
+            attendee.shift_remove("self");
+            attendee
+                .entry("responseStatus")
+                .or_insert_with(|| json!("needsAction"));
+            if organizer.is_some() && text(attendee, "email") == organizer.as_deref() {
+                attendee.insert("organizer".into(), json!(true));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Conference data is kept or made only for a client that says it understands it.
+fn set_conference(event: &mut Resource, old: &Resource, fields: &Resource, understood: bool) {
+    let wanted = if understood {
+        fields.get("conferenceData")
+    } else {
+        old.get("conferenceData")
+    };
+    let Some(data) = wanted.filter(|data| !data.is_null()) else {
+        event.shift_remove("hangoutLink");
+        return;
+    };
+    let mut data = data.clone();
+    if let Some(request) = data
+        .get_mut("createRequest")
+        .filter(|request| request.get("status").is_none())
+    {
+        request["status"] = json!({ "statusCode": "success" });
+        let code = new_id();
+        let code = format!("{}-{}-{}", &code[..3], &code[3..7], &code[7..10]);
+        let uri = format!("https://meet.google.com/{code}");
+        data["conferenceId"] = json!(code);
+        data["conferenceSolution"] = json!({ "key": { "type": "hangoutsMeet" }, "name": "Google Meet" });
+        data["entryPoints"] = json!([{ "entryPointType": "video", "uri": uri, "label": &uri[8..] }]);
+        event.insert("hangoutLink".into(), json!(uri));
+    }
+    event.insert("conferenceData".into(), data);
+}
+
+/// Stores a version and tells the channels. A change to a master cancels the exceptions whose instances it took away,
+/// and bringing it back brings its exceptions back.
+fn put(state: &mut State, calendar: &str, mut event: Resource, touched: bool) -> Resource {
+    event.insert("etag".into(), state.next_etag());
+    if touched {
+        event.insert("updated".into(), state.updated());
+    }
+    let revision = state.next_revision();
+    let id = text(&event, "id").unwrap_or_default().to_owned();
+    let kind = text(&event, "eventType").unwrap_or("default").to_owned();
+    let mut orphans = Vec::new();
+    if let Some(place) = state.calendars.get_mut(calendar) {
+        let revived =
+            place.events.head(&id).is_some_and(|old| is_cancelled(&old.body)) && !is_cancelled(&event);
+        place.events.put(&id, revision, event.clone());
+        if !event.contains_key("recurringEventId") && !is_cancelled(&event) {
+            orphans = exceptions(place, &id, revision);
+            let series = Series::of(&event, place.zone).ok().flatten();
+            orphans.retain_mut(|exception| {
+                let start =
+                    text(exception, "id").and_then(|id| series.as_ref()?.start_of(id.rsplit_once('_')?.1));
+                let orphan = !start.is_some_and(|start| {
+                    series
+                        .as_ref()
+                        .is_some_and(|series| series.contains(&start, place.zone))
+                });
+                if orphan && !is_cancelled(exception) {
+                    exception.insert("status".into(), json!("cancelled"));
+                    return true;
+                }
+                revived
+            });
+        }
+    }
+    crate::push::event_changed(state, calendar, &kind, revision);
+    for orphan in orphans {
+        put(state, calendar, orphan, true);
+    }
+    event
+}
+
+fn is_client_id(id: &str) -> bool {
+    (5..=1024).contains(&id.len()) && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v'))
+}
+
+/// 26 characters of base32hex, as Google's own ids.
+fn new_id() -> String {
+    let mut rng = rand::rng();
+    (0..26)
+        .map(|_| char::from(b"0123456789abcdefghijklmnopqrstuv"[rng.random_range(0..32)]))
+        .collect()
+}

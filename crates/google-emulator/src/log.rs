@@ -1,0 +1,98 @@
+//! What the emulator received and what it sent: for assertions, at `/_emulator/requests` and `/_emulator/pushes`.
+
+use std::collections::VecDeque;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::store::Revision;
+
+/// Older entries are forgotten, so that a long demo does not grow.
+const KEPT: usize = 50_000;
+
+#[derive(Debug, Default)]
+pub struct Log {
+    pub requests: VecDeque<Received>,
+    pub pushes: VecDeque<Sent>,
+    serial: u64,
+}
+
+/// A request to Google's endpoints.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Received {
+    /// Counts requests from 1, in order of arrival.
+    pub number: u64,
+    pub at: DateTime<Utc>,
+    pub endpoint: String,
+    pub method: String,
+    pub path: String,
+    /// As it was sent, without tokens.
+    pub query: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub if_match: Option<String>,
+    /// Account of the access token.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<String>,
+    /// `None` while it is being answered, and when it never was (`reset`).
+    pub status: Option<u16>,
+    /// The emulator's revision when it was answered.
+    pub revision: Option<Revision>,
+    /// The faults that met it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
+}
+
+/// One try to deliver a push, or a push that a fault swallowed.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Sent {
+    pub at: DateTime<Utc>,
+    pub channel_id: String,
+    pub message_number: u64,
+    /// `sync` or `exists`.
+    pub resource_state: &'static str,
+    pub user: String,
+    /// `None` for a channel on the calendar list.
+    pub calendar: Option<String>,
+    /// The revision the push tells of.
+    pub revision: Revision,
+    /// From 1; 0 for a push that was never tried.
+    pub attempt: u32,
+    pub status: Option<u16>,
+    /// Why there is no status: the connection failed or a fault dropped it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+}
+
+impl Log {
+    /// Notes a request and returns its number.
+    pub fn received(&mut self, mut request: Received) -> u64 {
+        self.serial += 1;
+        request.number = self.serial;
+        push_bounded(&mut self.requests, request);
+        self.serial
+    }
+
+    pub fn answered(&mut self, number: u64, status: u16, revision: Revision) {
+        let recent = self.requests.iter_mut().rev();
+        if let Some(request) = recent
+            .take_while(|each| each.number >= number)
+            .find(|each| each.number == number)
+        {
+            request.status = Some(status);
+            request.revision = Some(revision);
+        }
+    }
+
+    pub fn sent(&mut self, push: Sent) {
+        push_bounded(&mut self.pushes, push);
+    }
+}
+
+fn push_bounded<T>(queue: &mut VecDeque<T>, item: T) {
+    if queue.len() == KEPT {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}

@@ -1,0 +1,274 @@
+//! Expands a recurring master into the starts of its instances.
+//!
+//! Rules count in wall-clock time of the event's own zone. The crate `rrule` is therefore given local times as if they
+//! were UTC, and each result is put back into the zone here: what happens at a change of the clocks is decided in one
+//! place ([`crate::time::resolve`]) and all-day events never touch a zone.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono_tz::Tz;
+use rrule::RRuleSet;
+use serde_json::{Map, Value};
+
+use crate::error::{ApiError, Result};
+use crate::time::{EventTime, Length, span};
+
+/// Google's own expansion of an endless weekly series was seen to end after about this many instances.
+pub const MAX_INSTANCES: usize = 750;
+
+/// A master: when it starts, how long each instance lasts, and by which rules it repeats.
+pub struct Series {
+    first: EventTime,
+    length: Length,
+    rules: RRuleSet,
+    excluded: BTreeSet<NaiveDateTime>,
+    added: BTreeSet<NaiveDateTime>,
+}
+
+impl Series {
+    /// `None` when the event does not recur.
+    pub fn of(event: &Map<String, Value>, calendar_zone: Tz) -> Result<Option<Self>> {
+        let lines: Vec<&str> = match event.get("recurrence") {
+            Some(Value::Array(lines)) if !lines.is_empty() => {
+                lines.iter().filter_map(Value::as_str).collect()
+            }
+            _ => return Ok(None),
+        };
+        let (first, end) = span(event, calendar_zone)
+            .ok_or_else(|| ApiError::bad_request("invalid", "Invalid start time."))?;
+        Self::parse(first, first.until(&end), &lines).map(Some)
+    }
+
+    fn parse(first: EventTime, length: Length, lines: &[&str]) -> Result<Self> {
+        let start = first.local().and_utc().with_timezone(&rrule::Tz::UTC);
+        let mut series = Self {
+            first,
+            length,
+            rules: RRuleSet::new(start),
+            excluded: BTreeSet::new(),
+            added: BTreeSet::new(),
+        };
+        for line in lines {
+            let (head, value) = line.split_once(':').ok_or_else(invalid)?;
+            let (name, options) = head.split_once(';').unwrap_or((head, ""));
+            match name.to_ascii_uppercase().as_str() {
+                "RRULE" => {
+                    let rule: rrule::RRule<rrule::Unvalidated> = series
+                        .local_until(value)
+                        .ok_or_else(invalid)?
+                        .parse()
+                        .map_err(|_| invalid())?;
+                    let rule = rule.validate(start).map_err(|_| invalid())?;
+                    series.rules = series.rules.rrule(rule);
+                }
+                "EXDATE" => {
+                    let dates = series.locals(options, value).ok_or_else(invalid)?;
+                    series.excluded.extend(dates);
+                }
+                "RDATE" => {
+                    let dates = series.locals(options, value).ok_or_else(invalid)?;
+                    series.added.extend(dates);
+                }
+                _ => return Err(invalid()),
+            }
+        }
+        Ok(series)
+    }
+
+    /// `UNTIL` is a date or UTC; the rule is counted in local time, so it is put there.
+    fn local_until(&self, rule: &str) -> Option<String> {
+        let mut parts = Vec::new();
+        for part in rule.split(';').filter(|part| !part.is_empty()) {
+            match part.split_once('=') {
+                Some((key, value)) if key.eq_ignore_ascii_case("UNTIL") => {
+                    let until = match (&self.first, value.len()) {
+                        (EventTime::Date(_), _) => date(value.get(..8)?)?.and_time(NaiveTime::MIN),
+                        // A bare date covers its whole day.
+                        (EventTime::At { .. }, 8) => date(value)?.and_hms_opt(23, 59, 59)?,
+                        (EventTime::At { zone, .. }, _) => local(value, *zone)?,
+                    };
+                    parts.push(format!("UNTIL={}Z", until.format("%Y%m%dT%H%M%S")));
+                }
+                _ => parts.push(part.to_owned()),
+            }
+        }
+        Some(parts.join(";"))
+    }
+
+    fn locals(&self, options: &str, values: &str) -> Option<Vec<NaiveDateTime>> {
+        let own_zone = match self.first {
+            EventTime::Date(_) => Tz::UTC,
+            EventTime::At { zone, .. } => zone,
+        };
+        let written_in = options
+            .split(';')
+            .find_map(|option| option.strip_prefix("TZID="))
+            .map_or(Some(own_zone), |name| name.parse().ok())?;
+        values
+            .split(',')
+            .map(|value| match self.first {
+                EventTime::Date(_) => Some(date(value.get(..8)?)?.and_time(NaiveTime::MIN)),
+                // A bare date names the instance of that day.
+                EventTime::At { .. } if value.len() == 8 => {
+                    Some(date(value)?.and_time(self.first.local().time()))
+                }
+                EventTime::At { .. } if value.ends_with('Z') => local(value, own_zone),
+                EventTime::At { .. } => {
+                    let there = NaiveDateTime::parse_from_str(value, "%Y%m%dT%H%M%S").ok()?;
+                    Some(
+                        crate::time::resolve(there, written_in)
+                            .with_timezone(&own_zone)
+                            .naive_local(),
+                    )
+                }
+            })
+            .collect()
+    }
+
+    /// The starts of the instances, in order: at most [`MAX_INSTANCES`] that end after `from`, none that starts at or
+    /// after `to`.
+    pub fn starts(
+        &self,
+        from: Option<DateTime<Utc>>,
+        to: Option<DateTime<Utc>>,
+        calendar_zone: Tz,
+    ) -> Vec<EventTime> {
+        let ruled = self.rules.into_iter().map(|at| at.naive_utc());
+        let mut added = self.added.iter().copied().peekable();
+        let mut ruled = ruled.peekable();
+        let mut last = None;
+        let mut starts = Vec::new();
+        while starts.len() < MAX_INSTANCES {
+            let next = match (ruled.peek(), added.peek()) {
+                (Some(rule), Some(extra)) if extra < rule => added.next(),
+                (Some(_), _) => ruled.next(),
+                (None, _) => added.next(),
+            };
+            let Some(local) = next else { break };
+            if self.excluded.contains(&local) || last.replace(local) == Some(local) {
+                continue;
+            }
+            let start = self.first.with_local(local);
+            if to.is_some_and(|to| start.instant(calendar_zone) >= to) {
+                break;
+            }
+            if from.is_none_or(|from| start.plus(self.length).instant(calendar_zone) > from) {
+                starts.push(start);
+            }
+        }
+        starts
+    }
+
+    /// Whether an instance starts then by the rules.
+    pub fn contains(&self, start: &EventTime, calendar_zone: Tz) -> bool {
+        let instant = start.instant(calendar_zone);
+        let after = instant + chrono::TimeDelta::seconds(1);
+        self.starts(
+            Some(instant - chrono::TimeDelta::seconds(1)),
+            Some(after),
+            calendar_zone,
+        )
+        .contains(start)
+    }
+
+    pub fn length(&self) -> Length {
+        self.length
+    }
+
+    /// The start an instance id's suffix names, as a time of this series.
+    pub fn start_of(&self, suffix: &str) -> Option<EventTime> {
+        match self.first {
+            EventTime::Date(_) => Some(EventTime::Date(date(suffix)?)),
+            EventTime::At { zone, .. } => {
+                let instant = NaiveDateTime::parse_from_str(suffix, "%Y%m%dT%H%M%SZ")
+                    .ok()?
+                    .and_utc();
+                Some(EventTime::At { instant, zone })
+            }
+        }
+    }
+}
+
+fn invalid() -> ApiError {
+    ApiError::bad_request("invalid", "Invalid recurrence rule.")
+}
+
+fn date(text: &str) -> Option<NaiveDate> {
+    NaiveDate::parse_from_str(text, "%Y%m%d").ok()
+}
+
+/// A UTC (`…Z`) or local time of a rule as local time of `zone`.
+fn local(text: &str, zone: Tz) -> Option<NaiveDateTime> {
+    let naive = NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y%m%dT%H%M%S").ok()?;
+    Some(if text.ends_with('Z') {
+        naive.and_utc().with_timezone(&zone).naive_local()
+    } else {
+        naive
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn starts(event: &Value) -> Vec<String> {
+        let series = Series::of(event.as_object().unwrap(), Tz::UTC).unwrap().unwrap();
+        series
+            .starts(None, None, Tz::UTC)
+            .iter()
+            .take(6)
+            .map(EventTime::suffix)
+            .collect()
+    }
+
+    #[test]
+    fn nine_in_the_morning_stays_nine_across_a_change_of_the_clocks() {
+        let event = json!({
+            "start": {"dateTime": "2026-10-19T09:00:00+02:00", "timeZone": "Europe/Zurich"},
+            "end": {"dateTime": "2026-10-19T10:00:00+02:00", "timeZone": "Europe/Zurich"},
+            "recurrence": ["RRULE:FREQ=WEEKLY;UNTIL=20261102T080000Z"],
+        });
+        assert_eq!(
+            starts(&event),
+            ["20261019T070000Z", "20261026T080000Z", "20261102T080000Z"]
+        );
+    }
+
+    #[test]
+    fn exdates_and_rdates_in_other_zones_name_the_same_moments() {
+        let event = json!({
+            "start": {"dateTime": "2026-11-23T09:00:00+01:00", "timeZone": "Europe/Zurich"},
+            "end": {"dateTime": "2026-11-23T10:00:00+01:00", "timeZone": "Europe/Zurich"},
+            "recurrence": [
+                "RRULE:FREQ=DAILY;COUNT=4",
+                "EXDATE:20261124T080000Z",
+                "EXDATE;TZID=America/New_York:20261125T030000",
+                "RDATE;TZID=Europe/Zurich:20261130T090000",
+            ],
+        });
+        assert_eq!(
+            starts(&event),
+            ["20261123T080000Z", "20261126T080000Z", "20261130T080000Z"]
+        );
+    }
+
+    #[test]
+    fn all_day_series_know_no_zone() {
+        let event = json!({
+            "start": {"date": "2026-03-28"}, "end": {"date": "2026-03-29"},
+            "recurrence": ["RRULE:FREQ=DAILY;UNTIL=20260331", "EXDATE;VALUE=DATE:20260329"],
+        });
+        assert_eq!(starts(&event), ["20260328", "20260330", "20260331"]);
+    }
+
+    #[test]
+    fn a_rule_google_would_refuse_is_refused() {
+        for rule in ["RRULE:FREQ=SOMETIMES", "FREQ=DAILY", "DTSTART:20260101T000000Z"] {
+            let event =
+                json!({"start": {"date": "2026-03-28"}, "end": {"date": "2026-03-29"}, "recurrence": [rule]});
+            assert!(Series::of(event.as_object().unwrap(), Tz::UTC).is_err(), "{rule}");
+        }
+    }
+}
