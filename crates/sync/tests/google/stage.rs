@@ -101,7 +101,10 @@ impl Stage {
                 .fetch_all(&self.ctx.pool)
                 .await
                 .unwrap();
-        payloads.iter().map(|payload| serde_json::from_slice(payload).unwrap()).collect()
+        payloads
+            .iter()
+            .map(|payload| serde_json::from_slice(payload).unwrap())
+            .collect()
     }
 
     /// One value of one row.
@@ -133,8 +136,12 @@ fn seed() -> Seed {
             email: ALICE.into(),
             name: "Alice".into(),
             calendars: vec![
-                calendar(json!({"id": ALICE, "summary": "Alice", "primary": true, "timeZone": "Europe/London"})),
-                calendar(json!({"id": HOLIDAYS, "summary": "Holidays", "accessRole": "reader", "pushSupported": false})),
+                calendar(
+                    json!({"id": ALICE, "summary": "Alice", "primary": true, "timeZone": "Europe/London"}),
+                ),
+                calendar(
+                    json!({"id": HOLIDAYS, "summary": "Holidays", "accessRole": "reader", "pushSupported": false}),
+                ),
             ],
         }],
     }

@@ -1,12 +1,12 @@
 //! Promise 12: single flight, and only a confirmed `invalid_grant` ends a grant.
 
+use crate::stage::{ALICE, Stage, user_id};
 use chrono::TimeDelta;
 use futures_util::future::join_all;
 use google::{Error, Grant, ListCursor, scopes};
 use google_emulator::{Fault, Rule, Settings};
 use serde_json::json;
 use sqlx::PgPool;
-use crate::stage::{ALICE, Stage, user_id};
 use store::connections::{self, Connected};
 use sync::Context;
 use sync::tokens::{CallError, Work, call};
@@ -39,7 +39,13 @@ async fn tasks_of_two_processes_with_an_expired_token_refresh_once(pool: PgPool)
     let id = stage.connect("alice", ALICE).await;
     stage.pass(TimeDelta::minutes(58));
     // Slow enough that all of them are waiting.
-    stage.google.fault(Rule::new("oauth.token", Fault::Delay { ms: 300, jitter_ms: 0 }));
+    stage.google.fault(Rule::new(
+        "oauth.token",
+        Fault::Delay {
+            ms: 300,
+            jitter_ms: 0,
+        },
+    ));
     let other = stage.another();
     let calls = (0..8).map(|n| list(if n % 2 == 0 { &stage.ctx } else { &other }, id));
     for answer in join_all(calls).await {
@@ -71,7 +77,10 @@ async fn a_token_that_google_rejects_early_is_refreshed_once_and_the_call_made_a
     stage.google.clear_log();
     let error = list(&stage.ctx, id).await.unwrap_err();
     assert!(matches!(error, CallError::Google(Error::Unauthorized)), "{error}");
-    assert_eq!((stage.asked("oauth.token"), stage.asked("calendarList.list")), (1, 2));
+    assert_eq!(
+        (stage.asked("oauth.token"), stage.asked("calendarList.list")),
+        (1, 2)
+    );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -101,8 +110,9 @@ async fn a_revoked_grant_ends_once_confirmed_and_says_so_once(pool: PgPool) {
     assert_eq!(told.len(), before + 1);
     assert_eq!(told[before]["type"], "connection.changed");
     assert_eq!(told[before]["state"], "reauth_required");
-    let sealed: i64 =
-        stage.one("select count(*) from connections where num_nonnulls(refresh_token, access_token) > 0").await;
+    let sealed: i64 = stage
+        .one("select count(*) from connections where num_nonnulls(refresh_token, access_token) > 0")
+        .await;
     assert_eq!(sealed, 0);
     // What was mirrored stays.
     assert_eq!(stage.one::<i64>("select count(*) from calendars").await, 2);
@@ -132,7 +142,10 @@ async fn nothing_but_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
         refresh();
         let rule = stage.google.fault(Rule::new("oauth.token", fault.clone()));
         let error = list(&stage.ctx, id).await.unwrap_err();
-        assert!(matches!(error, CallError::Google(Error::Transient { .. })), "{fault:?}: {error}");
+        assert!(
+            matches!(error, CallError::Google(Error::Transient { .. })),
+            "{fault:?}: {error}"
+        );
         stage.google.clear_fault(&rule);
         assert_eq!(list(&stage.ctx, id).await.unwrap(), 2, "{fault:?}");
     }
@@ -150,8 +163,13 @@ async fn nothing_but_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
     refresh();
     stage.google.fault(token_error(401, "invalid_client"));
     let error = list(&stage.ctx, id).await.unwrap_err();
-    assert!(matches!(error, CallError::Google(Error::ClientMisconfigured { .. })), "{error}");
-    let ended: i64 = stage.one("select count(*) from connections where grant_ended_at is not null").await;
+    assert!(
+        matches!(error, CallError::Google(Error::ClientMisconfigured { .. })),
+        "{error}"
+    );
+    let ended: i64 = stage
+        .one("select count(*) from connections where grant_ended_at is not null")
+        .await;
     assert_eq!(ended, 0);
 }
 
@@ -161,10 +179,14 @@ async fn a_verdict_on_a_token_that_was_replaced_meanwhile_is_void(pool: PgPool) 
     let id = stage.connect("alice", ALICE).await;
     let mut conn = stage.ctx.pool.acquire().await.unwrap();
     let lease = std::time::Duration::from_secs(40);
-    let refresh = connections::acquire_refresh(&mut conn, &stage.ctx.keyring, id, lease).await.unwrap().unwrap();
+    let refresh = connections::acquire_refresh(&mut conn, &stage.ctx.keyring, id, lease)
+        .await
+        .unwrap()
+        .unwrap();
     stage.connect("alice", ALICE).await;
     for _ in 0..2 {
-        let verdict = connections::reject_grant(&mut conn, stage.now(), &refresh, std::time::Duration::ZERO).await;
+        let verdict =
+            connections::reject_grant(&mut conn, stage.now(), &refresh, std::time::Duration::ZERO).await;
         assert_eq!(verdict.unwrap(), connections::Verdict::Outdated);
     }
     assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
@@ -177,7 +199,10 @@ async fn a_process_that_dies_in_a_refresh_is_taken_over_and_its_late_answer_chan
     stage.google.expire_access_tokens(ALICE);
     let mut conn = stage.ctx.pool.acquire().await.unwrap();
     let lease = std::time::Duration::from_secs(1);
-    let dead = connections::acquire_refresh(&mut conn, &stage.ctx.keyring, id, lease).await.unwrap().unwrap();
+    let dead = connections::acquire_refresh(&mut conn, &stage.ctx.keyring, id, lease)
+        .await
+        .unwrap()
+        .unwrap();
     assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
     assert_eq!(stage.asked("oauth.token"), 1);
     let late = connections::Refreshed {
@@ -196,9 +221,14 @@ async fn an_answer_that_got_lost_on_the_way_costs_another_refresh_and_nothing_el
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     stage.google.expire_access_tokens(ALICE);
-    stage.google.fault(Rule::new("oauth.token", Fault::Reset { after: true }).times(1));
+    stage
+        .google
+        .fault(Rule::new("oauth.token", Fault::Reset { after: true }).times(1));
     let error = list(&stage.ctx, id).await.unwrap_err();
-    assert!(matches!(error, CallError::Google(Error::Transient { .. })), "{error}");
+    assert!(
+        matches!(error, CallError::Google(Error::Transient { .. })),
+        "{error}"
+    );
     assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
 }
 
@@ -231,7 +261,10 @@ async fn a_second_consent_without_a_refresh_token_keeps_the_first_one(pool: PgPo
         scopes: scopes::REQUESTED.map(str::to_owned).to_vec(),
     };
     let account = stage.ctx.google.userinfo(&grant.access_token).await.unwrap();
-    assert_eq!(stage.reconnect("alice", &grant, &account).await, Connected::RefreshTokenMissing);
+    assert_eq!(
+        stage.reconnect("alice", &grant, &account).await,
+        Connected::RefreshTokenMissing
+    );
     assert_eq!(stage.one::<i64>("select count(*) from connections").await, 0);
 
     let id = stage.connect("alice", ALICE).await;
@@ -253,7 +286,10 @@ async fn a_limit_that_google_names_is_kept_by_all_processes(pool: PgPool) {
     };
     stage.google.fault(Rule::new("calendarList.list", fault).times(1));
     let error = list(&stage.ctx, id).await.unwrap_err();
-    assert!(matches!(error, CallError::Google(Error::RateLimited { .. })), "{error}");
+    assert!(
+        matches!(error, CallError::Google(Error::RateLimited { .. })),
+        "{error}"
+    );
     let other = stage.another();
     for _ in 0..3 {
         let error = list(&other, id).await.unwrap_err();
@@ -269,7 +305,9 @@ async fn tokens_are_sealed_to_their_row(pool: PgPool) {
     let stage = Stage::new(pool).await;
     stage.connect("alice", ALICE).await;
     let bob = stage.connect("bob", ALICE).await;
-    let dump: Vec<u8> = stage.one("select refresh_token || access_token from connections limit 1").await;
+    let dump: Vec<u8> = stage
+        .one("select refresh_token || access_token from connections limit 1")
+        .await;
     assert!(!dump.windows(3).any(|bytes| bytes == b"1//"), "{dump:?}");
     // Alice's record in Bob's row.
     stage
@@ -281,5 +319,8 @@ async fn tokens_are_sealed_to_their_row(pool: PgPool) {
         let mut conn = stage.ctx.pool.acquire().await.unwrap();
         connections::of_user(&mut conn, &user_id("bob")).await.unwrap()
     };
-    assert_eq!(json!(sync::connections::state(&of_bob[0], stage.now())), json!("importing"));
+    assert_eq!(
+        json!(sync::connections::state(&of_bob[0], stage.now())),
+        json!("importing")
+    );
 }

@@ -1,10 +1,10 @@
 //! Promise 11: the life of a channel, and the end of a connection.
 
+use crate::stage::{ALICE, HOLIDAYS, Stage, user_id};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::worker::Pass;
 use google_emulator::{Fault, Rule, Settings};
 use sqlx::PgPool;
-use crate::stage::{ALICE, HOLIDAYS, Stage, user_id};
 use sync::{connections, poll, watch};
 
 /// Connected, pulled, and with every channel that there can be: the calendar list's and the primary calendar's.
@@ -50,7 +50,13 @@ async fn two_renewers_make_one_channel_and_a_pull_follows(pool: PgPool) {
     let stage = Stage::new(pool).await;
     stage.connect("alice", ALICE).await;
     stage.pull_all().await;
-    stage.google.fault(Rule::new("*.watch", Fault::Delay { ms: 200, jitter_ms: 100 }));
+    stage.google.fault(Rule::new(
+        "*.watch",
+        Fault::Delay {
+            ms: 200,
+            jitter_ms: 100,
+        },
+    ));
     let other = stage.another();
     for _ in 0..3 {
         let (one, two) = tokio::join!(watch::run_once(&stage.ctx), watch::run_once(&other));
@@ -61,8 +67,13 @@ async fn two_renewers_make_one_channel_and_a_pull_follows(pool: PgPool) {
     assert_eq!(stage.asked("calendarList.watch"), 1);
     // The primary calendar once, and the one that cannot be watched once.
     assert_eq!(stage.asked("events.watch"), 2);
-    assert_eq!((in_state(&stage, "live").await, in_state(&stage, "pending").await), (2, 0));
-    let due: i64 = stage.one("select count(*) from sync_state where dirty_seq > synced_seq").await;
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 0)
+    );
+    let due: i64 = stage
+        .one("select count(*) from sync_state where dirty_seq > synced_seq")
+        .await;
     assert_eq!(due, 2);
 }
 
@@ -75,7 +86,10 @@ async fn a_calendar_that_google_cannot_watch_is_polled_and_not_asked_about_again
         .await
         .unwrap();
     assert!(!supported);
-    assert_eq!(stage.told("alice").await.last().unwrap()["type"], "calendars.changed");
+    assert_eq!(
+        stage.told("alice").await.last().unwrap()["type"],
+        "calendars.changed"
+    );
     let asked = stage.asked("events.watch");
     stage.pass(TimeDelta::hours(2));
     make_all(&stage).await;
@@ -111,7 +125,10 @@ async fn a_channel_is_renewed_with_overlap_before_a_fifth_of_its_life_is_left(po
     make_all(&stage).await;
     // Both deliver until the old ones are stopped.
     assert_eq!(stage.google.channels().len(), 4);
-    assert_eq!((in_state(&stage, "live").await, in_state(&stage, "replaced").await), (2, 2));
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
+        (2, 2)
+    );
     stop_all(&stage).await;
     assert_eq!(stage.google.channels().len(), 2);
     assert_eq!(in_state(&stage, "stopped").await, 2);
@@ -138,16 +155,30 @@ async fn a_renewal_that_fails_leaves_the_old_channel_alone_and_is_tried_again(po
     heard(&stage).await;
     let rule = stage.google.fault(refused(500, "backendError"));
     make_all(&stage).await;
-    assert_eq!(in_state(&stage, "replaced").await, 1, "the calendar list's, whose renewal went well");
-    assert_eq!((in_state(&stage, "live").await, in_state(&stage, "pending").await), (2, 1));
+    assert_eq!(
+        in_state(&stage, "replaced").await,
+        1,
+        "the calendar list's, whose renewal went well"
+    );
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 1)
+    );
     let asked = stage.asked("events.watch");
     make_all(&stage).await;
-    assert_eq!(stage.asked("events.watch"), asked, "not before the back-off has passed");
+    assert_eq!(
+        stage.asked("events.watch"),
+        asked,
+        "not before the back-off has passed"
+    );
 
     stage.google.clear_fault(&rule);
     stage.pass(TimeDelta::minutes(2));
     make_all(&stage).await;
-    assert_eq!((in_state(&stage, "live").await, in_state(&stage, "pending").await), (2, 0));
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 0)
+    );
     stop_all(&stage).await;
     assert_eq!(stage.google.channels().len(), 2);
 }
@@ -157,19 +188,32 @@ async fn a_crash_between_googles_answer_and_our_commit_costs_nothing_once_a_push
     let stage = Stage::new(pool).await;
     stage.connect("alice", ALICE).await;
     stage.pull_all().await;
-    stage.google.fault(Rule::new("calendarList.watch", Fault::Reset { after: true }).times(1));
+    stage
+        .google
+        .fault(Rule::new("calendarList.watch", Fault::Reset { after: true }).times(1));
     make_all(&stage).await;
     assert_eq!(in_state(&stage, "pending").await, 1);
-    assert_eq!(stage.google.channels().len(), 2, "Google has made it all the same");
+    assert_eq!(
+        stage.google.channels().len(),
+        2,
+        "Google has made it all the same"
+    );
 
     // What webhook-ingest does with the channel's first push.
-    let channel: String = stage.one("select channel_id from watches where state = 'pending'").await;
+    let channel: String = stage
+        .one("select channel_id from watches where state = 'pending'")
+        .await;
     let expires_at: DateTime<Utc> = stage.now() + TimeDelta::days(7);
     let mut conn = stage.ctx.pool.acquire().await.unwrap();
-    store::intake::adopt(&mut conn, &channel, "res", Some(expires_at)).await.unwrap();
+    store::intake::adopt(&mut conn, &channel, "res", Some(expires_at))
+        .await
+        .unwrap();
     stage.pass(TimeDelta::minutes(3));
     make_all(&stage).await;
-    assert_eq!((in_state(&stage, "live").await, in_state(&stage, "pending").await), (2, 0));
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 0)
+    );
     assert_eq!(stage.asked("calendarList.watch"), 1);
 }
 
@@ -184,10 +228,19 @@ async fn a_crash_without_a_push_is_taken_over_with_another_channel(pool: PgPool)
         .execute("update watches set state = 'pending', google_resource_id = null, leased_until = now() + interval '1 hour'")
         .await;
     make_all(&stage).await;
-    assert_eq!(in_state(&stage, "pending").await, 2, "its holder may still come back");
-    stage.execute("update watches set leased_until = now() - interval '1 second'").await;
+    assert_eq!(
+        in_state(&stage, "pending").await,
+        2,
+        "its holder may still come back"
+    );
+    stage
+        .execute("update watches set leased_until = now() - interval '1 second'")
+        .await;
     make_all(&stage).await;
-    assert_eq!((in_state(&stage, "live").await, in_state(&stage, "replaced").await), (2, 2));
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
+        (2, 2)
+    );
     // Nobody knows what to stop; the rows go when Google has surely ended the channels.
     stop_all(&stage).await;
     assert_eq!(in_state(&stage, "replaced").await, 2);
@@ -216,7 +269,10 @@ async fn a_silent_channel_and_a_deaf_one_are_replaced(pool: PgPool) {
     assert_eq!(in_state(&stage, "replaced").await, 0);
     stage.pass(TimeDelta::hours(2));
     make_all(&stage).await;
-    assert_eq!((in_state(&stage, "live").await, in_state(&stage, "replaced").await), (2, 2));
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
+        (2, 2)
+    );
     stop_all(&stage).await;
 
     // A poll found a change that no push told of.
@@ -268,7 +324,9 @@ async fn stopping_a_channel_is_tried_again_but_not_for_ever(pool: PgPool) {
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn disconnecting_stops_the_channels_then_revokes_then_forgets(pool: PgPool) {
     let stage = watched(pool).await;
-    let gone = connections::disconnect(&stage.ctx, &user_id("alice"), None).await.unwrap();
+    let gone = connections::disconnect(&stage.ctx, &user_id("alice"), None)
+        .await
+        .unwrap();
     assert_eq!(gone.len(), 1);
     assert_eq!(stage.told("alice").await.last().unwrap()["state"], "disconnected");
     connections::purge_once(&stage.ctx).await.unwrap();
@@ -294,13 +352,17 @@ async fn disconnecting_stops_the_channels_then_revokes_then_forgets(pool: PgPool
 async fn a_grant_that_somebody_else_lives_on_is_not_revoked(pool: PgPool) {
     let stage = watched(pool).await;
     let bob = stage.connect("bob", ALICE).await;
-    connections::disconnect(&stage.ctx, &user_id("alice"), None).await.unwrap();
+    connections::disconnect(&stage.ctx, &user_id("alice"), None)
+        .await
+        .unwrap();
     stop_all(&stage).await;
     connections::purge_once(&stage.ctx).await.unwrap();
     assert_eq!(stage.asked("oauth.revoke"), 0);
     assert_eq!(stage.one::<i64>("select count(*) from connections").await, 1);
     // Nobody disconnects another's account.
-    let none = connections::disconnect(&stage.ctx, &user_id("alice"), Some(bob)).await.unwrap();
+    let none = connections::disconnect(&stage.ctx, &user_id("alice"), Some(bob))
+        .await
+        .unwrap();
     assert_eq!(none, []);
 }
 
@@ -308,7 +370,9 @@ async fn a_grant_that_somebody_else_lives_on_is_not_revoked(pool: PgPool) {
 async fn data_goes_even_when_google_cannot_be_reached(pool: PgPool) {
     let stage = watched(pool).await;
     stage.google.fault(Rule::new("*", Fault::BadGateway));
-    connections::disconnect(&stage.ctx, &user_id("alice"), None).await.unwrap();
+    connections::disconnect(&stage.ctx, &user_id("alice"), None)
+        .await
+        .unwrap();
     stop_all(&stage).await;
     connections::purge_once(&stage.ctx).await.unwrap();
     assert_eq!(stage.one::<i64>("select count(*) from connections").await, 1);
