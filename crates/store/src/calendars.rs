@@ -135,6 +135,18 @@ pub async fn get(
     .transpose()
 }
 
+/// Whether a calendar still has the zone and the role that its events were expanded for. It keeps them until the caller
+/// commits: who changes them waits, and then asks for another expansion.
+pub async fn still_expands_alike(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Result<bool> {
+    let now = sqlx::query!(
+        "select time_zone, access_role from calendars where id = $1 for share",
+        calendar.id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(now.is_some_and(|now| now.time_zone == calendar.time_zone && now.access_role == calendar.access_role))
+}
+
 /// Writes what Google's list says, in one statement, and tells what became of each calendar that was new or different.
 pub async fn upsert(
     conn: &mut PgConnection,

@@ -178,31 +178,6 @@ pub async fn mark_dirty_of_user(
     Ok(bumped)
 }
 
-/// Asks for a pull of what a user looks at and push does not keep current: calendars without a live channel whose last
-/// pull is more than a minute old. Says how many. What is suspended stays so.
-pub async fn mark_dirty_on_opening(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    user: &UserId,
-) -> sqlx::Result<u64> {
-    let bumped = sqlx::query!(
-        "update sync_state s set dirty_seq = dirty_seq + 1, dirty_at = $2
-         where user_id = $1 and kind = 'events' and dirty_seq = synced_seq and lease_token is null
-           and not_before < 'infinity' and (last_pull_at is null or last_pull_at < $2::timestamptz - interval '60 s')
-           and not exists (select from watches w
-                           where w.resource_id = s.resource_id and w.state = 'live' and w.expires_at > $2)",
-        user.as_str(),
-        now,
-    )
-    .execute(&mut *conn)
-    .await?
-    .rows_affected();
-    if bumped > 0 {
-        wake(conn).await?;
-    }
-    Ok(bumped)
-}
-
 async fn wake(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_notify('calwire_dirty', '')")
         .fetch_one(conn)
@@ -327,14 +302,32 @@ pub async fn hold_sweep(
     Ok(held.rows_affected() == 1)
 }
 
+/// What becomes of `horizon_until`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Horizon {
+    AsBefore,
+    Until(DateTime<Utc>),
+    /// Everything has to be expanded anew, by whoever extends the horizon.
+    Unknown,
+}
+
+impl Horizon {
+    fn until(self) -> Option<DateTime<Utc>> {
+        match self {
+            Self::Until(until) => Some(until),
+            Self::AsBefore | Self::Unknown => None,
+        }
+    }
+}
+
 /// What a pull that succeeded leaves behind.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     pub sync_token: &'a str,
     /// The generation that readers see from now on.
     pub generation: i64,
-    /// How far series are expanded in it; none for a calendar list.
-    pub horizon_until: Option<DateTime<Utc>>,
+    /// How far series are expanded.
+    pub horizon: Horizon,
     /// When the pull began: the data is as Google had it then, or later.
     pub pulled_at: DateTime<Utc>,
     pub changed: bool,
@@ -354,7 +347,7 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
          )
          update sync_state
          set synced_seq = $3, sync_token = $4, generation = $5, building = null, sweep_digest = null,
-             horizon_until = coalesce($6, horizon_until),
+             horizon_until = case when $9 then horizon_until else $6 end,
              last_pull_at = $7, last_change_at = case when $8 then $7 else last_change_at end,
              rebuilt_at = case when generation <> $5 and generation > 0 then $7 else rebuilt_at end,
              lease_token = null, leased_until = null, attempts = 0,
@@ -368,9 +361,10 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
         pull.dirty_seq,
         progress.sync_token,
         progress.generation,
-        progress.horizon_until,
+        progress.horizon.until(),
         progress.pulled_at,
         progress.changed,
+        progress.horizon == Horizon::AsBefore,
     )
     .fetch_optional(conn)
     .await?;
@@ -512,15 +506,17 @@ pub async fn expand_again(conn: &mut PgConnection, calendars: &[CalendarId]) -> 
 pub async fn settle_horizon(
     conn: &mut PgConnection,
     lease: &Lease<ResourceId>,
-    until: DateTime<Utc>,
+    horizon: Horizon,
 ) -> sqlx::Result<Settled> {
     let due = sqlx::query_scalar!(
-        "update sync_state set horizon_until = $3, lease_token = null, leased_until = null
+        "update sync_state
+         set horizon_until = case when $4 then horizon_until else $3 end, lease_token = null, leased_until = null
          where resource_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
          returning dirty_seq > synced_seq as \"due!\"",
         lease.key.as_uuid(),
         lease.token,
-        until,
+        horizon.until(),
+        horizon == Horizon::AsBefore,
     )
     .fetch_optional(conn)
     .await?;

@@ -10,7 +10,7 @@ use common::lease::Settled;
 use sqlx::{PgConnection, PgPool};
 use store::events::{NewEvent, Walk};
 use store::occurrences::{NewOccurrence, Place, Span};
-use store::sync_state::{self, Kind, Progress, Pull};
+use store::sync_state::{self, Horizon, Kind, Progress, Pull};
 use store::{calendars, events, occurrences, outbox, user_stream};
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -70,7 +70,7 @@ fn progress(generation: i64) -> Progress<'static> {
     Progress {
         sync_token: "token",
         generation,
-        horizon_until: None,
+        horizon: Horizon::AsBefore,
         pulled_at: now(),
         changed: true,
     }
