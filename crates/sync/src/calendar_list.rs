@@ -6,7 +6,7 @@ use common::lease::Settled;
 use google::CalendarListEntry;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar, Listed, Upserted};
-use store::sync_state::{self, Kind, Progress};
+use store::sync_state::{self, Horizon, Kind, Progress};
 
 use crate::payload::Change;
 use crate::pull::Stop;
@@ -31,19 +31,10 @@ pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, Stop> {
     })?;
     let mut tx = session.ctx.pool.begin().await?;
     let changed = apply(&mut tx, session, listing).await?;
-    if changed {
-        tell(
-            &mut tx,
-            session.started,
-            &session.pull.user_id,
-            Change::CalendarsChanged {},
-        )
-        .await?;
-    }
     let progress = Progress {
         sync_token: &token,
         generation: session.pull.generation,
-        horizon_until: None,
+        horizon: Horizon::AsBefore,
         pulled_at: session.started,
         changed,
     };
@@ -105,19 +96,11 @@ fn without_nul(text: String) -> String {
     }
 }
 
-/// Writes a listing. False: nothing was news.
+/// Writes a listing and tells of it. False: nothing was news.
 async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing) -> sqlx::Result<bool> {
     let (now, pull) = (session.started, session.pull);
     let connection = ConnectionId::from(pull.lease.key.as_uuid());
     let upserted = calendars::upsert(conn, now, connection, &pull.user_id, &listing.listed).await?;
-    for calendar in upserted
-        .iter()
-        .filter(|calendar| calendar.begins && calendar.selected)
-    {
-        begin(conn, now, connection, &pull.user_id, calendar.id).await?;
-    }
-    let others = ids(upserted.iter().filter(|calendar| calendar.expands_differently));
-    sync_state::expand_again(conn, &others).await?;
     let lost = if listing.is_full {
         let google_ids: Vec<String> = listing
             .listed
@@ -128,9 +111,22 @@ async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing)
     } else {
         calendars::lose_access_by_google_id(conn, now, connection, &listing.removed).await?
     };
-    let paused: Vec<ResourceId> = lost.iter().copied().map(ResourceId::from).collect();
+    if upserted.is_empty() && lost.is_empty() {
+        return Ok(false);
+    }
+    // Before any row of the queue is touched: see `user_stream::next_seq`.
+    tell(conn, now, &pull.user_id, Change::CalendarsChanged {}).await?;
+    for calendar in upserted
+        .iter()
+        .filter(|calendar| calendar.begins && calendar.selected)
+    {
+        begin(conn, now, connection, &pull.user_id, calendar.id).await?;
+    }
+    let others = ids(upserted.iter().filter(|calendar| calendar.expands_differently));
+    sync_state::expand_again(conn, &others).await?;
+    let paused: Vec<ResourceId> = lost.into_iter().map(ResourceId::from).collect();
     sync_state::pause(conn, &paused).await?;
-    Ok(!upserted.is_empty() || !lost.is_empty())
+    Ok(true)
 }
 
 fn ids<'a>(calendars: impl Iterator<Item = &'a Upserted>) -> Vec<CalendarId> {
@@ -164,6 +160,7 @@ pub async fn select(
     if changed.is_empty() {
         return Ok(changed);
     }
+    tell(conn, now, user, Change::CalendarsChanged {}).await?;
     if selected {
         for calendar in changed
             .iter()
@@ -175,6 +172,5 @@ pub async fn select(
         let paused: Vec<ResourceId> = changed.iter().map(|calendar| calendar.id.into()).collect();
         sync_state::pause(conn, &paused).await?;
     }
-    tell(conn, now, user, Change::CalendarsChanged {}).await?;
     Ok(changed)
 }

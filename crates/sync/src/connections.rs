@@ -49,14 +49,15 @@ pub async fn connect(
     let Connected::Done { id, .. } = connected else {
         return Ok(connected);
     };
-    sync_state::create(&mut tx, now, id.into(), Kind::CalendarList, id, user).await?;
-    sync_state::resume_connection(&mut tx, now, id).await?;
     let state = if has_calendar_access(&grant.scopes) {
         ConnectionState::Importing
     } else {
         ConnectionState::ScopeMissing
     };
+    // Before any row of the queue is touched: see `user_stream::next_seq`.
     tell_state(&mut tx, now, user, id, state).await?;
+    sync_state::create(&mut tx, now, id.into(), Kind::CalendarList, id, user).await?;
+    sync_state::resume_connection(&mut tx, now, id).await?;
     tx.commit().await?;
     Ok(connected)
 }

@@ -200,13 +200,11 @@ async fn lose_access(session: &Session<'_>) -> sqlx::Result<()> {
     let mut tx = session.ctx.pool.begin().await?;
     let id = CalendarId::from(pull.lease.key.as_uuid());
     let now = session.ctx.clock.now();
-    let held = sync_state::defer(&mut tx, &pull.lease, ACCESS_RECHECK, "access_lost").await?;
-    let news = pull.kind == Kind::Events && calendars::lose_access(&mut tx, now, id).await?;
-    if held && news {
+    if pull.kind == Kind::Events && calendars::lose_access(&mut tx, now, id).await? {
         tracing::info!(calendar.id = %id, "Google no longer shows this calendar to its account");
         tell(&mut tx, now, &pull.user_id, Change::CalendarsChanged {}).await?;
     }
-    if held {
+    if sync_state::defer(&mut tx, &pull.lease, ACCESS_RECHECK, "access_lost").await? {
         tx.commit().await?;
     }
     Ok(())

@@ -4,8 +4,9 @@ use chrono::TimeDelta;
 use common::ids::CalendarId;
 use common::lease::Settled;
 use common::worker::Pass;
+use store::calendars;
 use store::events::Walk;
-use store::{calendars, sync_state};
+use store::sync_state::{self, Horizon};
 
 use super::decision::Stop;
 use super::rebuild::expand_generation;
@@ -72,7 +73,12 @@ async fn extend(session: &Session<'_>) -> Result<Settled, Stop> {
         )
         .await?;
     }
-    match sync_state::settle_horizon(&mut tx, &pull.lease, horizon.to).await? {
+    let reached = if calendars::still_expands_alike(&mut tx, &calendar).await? {
+        Horizon::Until(horizon.to)
+    } else {
+        Horizon::Unknown
+    };
+    match sync_state::settle_horizon(&mut tx, &pull.lease, reached).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
             tx.commit().await?;

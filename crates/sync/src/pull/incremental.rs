@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Version};
 use store::occurrences::{self, Place};
-use store::sync_state::{self, Progress};
+use store::sync_state::{self, Horizon, Progress};
 
 use super::decision::Stop;
 use super::series::{Incoming, context, expand_stored, rows};
@@ -49,7 +49,7 @@ pub(super) async fn pull(
     let progress = Progress {
         sync_token: next,
         generation: session.pull.generation,
-        horizon_until: None,
+        horizon: Horizon::AsBefore,
         pulled_at: session.started,
         changed,
     };

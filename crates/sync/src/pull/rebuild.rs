@@ -14,7 +14,7 @@ use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Walk};
 use store::occurrences::{self, Place};
-use store::sync_state::{self, Progress};
+use store::sync_state::{self, Horizon, Progress};
 
 use super::decision::Stop;
 use super::series::{Incoming, context, expand_single, expand_stored, rows};
@@ -61,7 +61,7 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
     let progress = Progress {
         sync_token,
         generation,
-        horizon_until: Some(horizon.to),
+        horizon: Horizon::Until(horizon.to),
         pulled_at: session.started,
         changed: true,
     };
@@ -189,7 +189,11 @@ pub(super) async fn expand_generation(
 }
 
 /// Readers see the new generation from here on, or the brake holds it back.
-async fn flip(session: &Session<'_>, calendar: &Calendar, progress: Progress<'_>) -> Result<Settled, Stop> {
+async fn flip(
+    session: &Session<'_>,
+    calendar: &Calendar,
+    mut progress: Progress<'_>,
+) -> Result<Settled, Stop> {
     let pull = session.pull;
     let mut tx = session.ctx.pool.begin().await?;
     if pull.generation > 0 {
@@ -207,6 +211,9 @@ async fn flip(session: &Session<'_>, calendar: &Calendar, progress: Progress<'_>
                 word: "sweep_held",
             });
         }
+    }
+    if !calendars::still_expands_alike(&mut tx, calendar).await? {
+        progress.horizon = Horizon::Unknown;
     }
     if calendar.access_lost_at.is_some() {
         calendars::regain_access(&mut tx, session.started, calendar.id).await?;

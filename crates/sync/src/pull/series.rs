@@ -32,11 +32,12 @@ pub(super) struct Incoming {
 impl Incoming {
     /// None for an event that could not be stored under its id.
     pub fn read(event: RawEvent) -> Option<Self> {
-        if event.id.is_empty() || event.id.len() > EVENT_ID_MAX_LEN {
+        if event.id.is_empty() || event.id.len() > EVENT_ID_MAX_LEN || event.id.contains('\0') {
             return None;
         }
         let raw = clean(event.raw.get()).into_owned();
-        let Ok(read) = parse(&raw) else {
+        let fits = |read: &EventResource| read.series_id().len() <= EVENT_ID_MAX_LEN;
+        let Some(read) = parse(&raw).ok().filter(fits) else {
             return Some(Self::unreadable(event, raw));
         };
         Some(Self {
@@ -60,8 +61,14 @@ impl Incoming {
         Self {
             row: NewEvent {
                 event_id: event.id,
-                etag: event.etag.unwrap_or_default(),
-                status: event.status.unwrap_or_else(|| "confirmed".to_owned()),
+                etag: event.etag.unwrap_or_default().replace('\0', ""),
+                // As Google has it, unless it is no status at all.
+                status: if event.status.as_deref() == Some("cancelled") {
+                    "cancelled"
+                } else {
+                    "confirmed"
+                }
+                .to_owned(),
                 updated: event.updated,
                 ical_uid: None,
                 recurring_event_id: None,
