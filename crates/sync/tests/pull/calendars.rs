@@ -1,0 +1,194 @@
+//! The list of calendars, the horizon, and reading.
+
+use chrono::{Days, TimeDelta};
+use common::worker::Pass;
+use google_emulator::seed::{AccessRole, SeedCalendar};
+use serde_json::json;
+use sqlx::PgPool;
+use sync::payload::Window;
+use sync::{calendar_list, pull};
+
+use crate::world::{ALICE, TEAM, World, alice, bob};
+
+fn extra() -> SeedCalendar {
+    SeedCalendar {
+        id: "extra@group.calendar.google.com".into(),
+        summary: "Extra".into(),
+        description: None,
+        time_zone: "Europe/Berlin".into(),
+        access_role: AccessRole::Owner,
+        primary: false,
+        background_color: "#000000".into(),
+        foreground_color: "#ffffff".into(),
+        push_supported: true,
+        events: Vec::new(),
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_calendar_that_comes_is_mirrored_and_one_that_goes_stays_readable(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let extra = extra();
+    world.google.add_calendar(ALICE, &extra).unwrap();
+    world.add(&extra.id, world.event("Elsewhere", 1, 9));
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), &extra.id).await;
+    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed", "resync"]);
+
+    world.google.remove_calendar(ALICE, &extra.id).unwrap();
+    world.push_and_settle(&alice()).await;
+    assert!(world.calendar(&alice(), &extra.id).await.access_lost_at.is_some());
+    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
+    assert_eq!(world.day(&alice(), 1).await.len(), 1);
+    let listings = world.listings();
+    world.push_and_settle(&alice()).await;
+    assert_eq!(
+        world.listings(),
+        listings + 2,
+        "the calendars that are left, and not this one"
+    );
+
+    world.google.add_calendar(ALICE, &extra).unwrap();
+    world.push_and_settle(&alice()).await;
+    assert!(world.calendar(&alice(), &extra.id).await.access_lost_at.is_none());
+    assert!(world.listings() > listings + 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_410_of_the_list_finds_what_left_it_meanwhile(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.google.remove_calendar(ALICE, TEAM).unwrap();
+    let gone = google_emulator::Fault::Error {
+        status: 410,
+        reason: Some("fullSyncRequired".into()),
+        message: None,
+        retry_after: None,
+    };
+    world.fault(google_emulator::Rule::new("calendarList.list", gone).times(1));
+    world.push_and_settle(&alice()).await;
+    assert!(world.calendar(&alice(), TEAM).await.access_lost_at.is_some());
+    assert!(world.calendar(&alice(), ALICE).await.access_lost_at.is_none());
+    let told = world.told_kinds(&alice()).await;
+    assert_eq!(told.first(), Some(&"calendars.changed"), "{told:?}");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_calendar_not_chosen_is_neither_pulled_nor_shown(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(TEAM, world.event("Together", 1, 9));
+    world.push_and_settle(&alice()).await;
+    world.told(&alice()).await;
+    let team = world.id(&alice(), TEAM).await;
+    let select = async |user: common::ids::UserId, selected: bool| {
+        let mut tx = world.pool.begin().await.unwrap();
+        let changed = calendar_list::select(&mut tx, world.clock.now(), &user, &[team], selected)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        changed.len()
+    };
+    assert_eq!(select(bob(), false).await, 0, "not his");
+    assert_eq!(select(alice(), false).await, 1);
+    assert_eq!(select(alice(), false).await, 0, "no change, no message");
+    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
+    assert!(world.day(&alice(), 1).await.is_empty());
+    world.add(TEAM, world.event("Unseen", 1, 10));
+    let listings = world.listings();
+    world.push_and_settle(&alice()).await;
+    assert_eq!(world.listings(), listings + 1);
+    assert_eq!(select(alice(), true).await, 1);
+    world.settle().await;
+    assert_eq!(world.day(&alice(), 1).await.len(), 2);
+    assert_eq!(
+        world.told_kinds(&alice()).await,
+        ["calendars.changed", "events.changed"]
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn another_zone_or_role_expands_a_calendar_anew(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(TEAM, json!({"summary": "A day", "start": {"date": world.today()}, "end": {"date": world.today() + Days::new(1)}}));
+    world.push_and_settle(&alice()).await;
+    world.told(&alice()).await;
+    let event = &world
+        .read(
+            &alice(),
+            Window {
+                from: world.at(0, 0),
+                to: world.at(1, 0),
+            },
+        )
+        .await[0];
+    assert!(event.can_edit.contains(&"title".to_owned()));
+    world
+        .google
+        .patch_calendar(ALICE, TEAM, json!({"accessRole": "reader"}))
+        .unwrap();
+    world.push_and_settle(&alice()).await;
+    while pull::extend_horizon_once(&world.ctx).await.unwrap() == Pass::Worked {}
+    let event = &world
+        .read(
+            &alice(),
+            Window {
+                from: world.at(0, 0),
+                to: world.at(1, 0),
+            },
+        )
+        .await[0];
+    assert!(event.can_edit.is_empty(), "{:?}", event.can_edit);
+    assert!(world.told_kinds(&alice()).await.contains(&"resync"));
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn the_horizon_moves_on_and_reading_goes_beyond_it(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut weekly = world.event("Weekly", 0, 9);
+    weekly["recurrence"] = json!(["RRULE:FREQ=WEEKLY"]);
+    let master = world.add(ALICE, weekly);
+    world.add(ALICE, world.event("Far away", 3_000, 9));
+    world.push_and_settle(&alice()).await;
+    let last = async || -> chrono::DateTime<chrono::Utc> {
+        sqlx::query_scalar("select max(starts_at) from occurrences where event_id = $1")
+            .bind(&master)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap()
+    };
+    let before = last().await;
+    assert!(before > world.at(380, 0) && before < world.at(400, 0));
+    let around = |days: u64| Window {
+        from: world.at(days - 3, 0),
+        to: world.at(days + 4, 0),
+    };
+    let titles = async |days: u64| -> Vec<String> {
+        world
+            .read(&alice(), around(days))
+            .await
+            .into_iter()
+            .map(|event| event.title)
+            .collect()
+    };
+    assert_eq!(titles(7).await, ["Weekly"]);
+    assert_eq!(titles(700).await, ["Weekly"], "beyond the rows");
+    assert_eq!(titles(3_000).await, ["Far away", "Weekly"]);
+    assert_eq!(pull::extend_horizon_once(&world.ctx).await.unwrap(), Pass::Idle);
+    world.clock.advance(TimeDelta::days(40));
+    assert_eq!(pull::extend_horizon_once(&world.ctx).await.unwrap(), Pass::Worked);
+    assert_eq!(pull::extend_horizon_once(&world.ctx).await.unwrap(), Pass::Idle);
+    assert!(last().await > before + TimeDelta::days(30));
+    let first: chrono::DateTime<chrono::Utc> =
+        sqlx::query_scalar("select min(starts_at) from occurrences where event_id = $1")
+            .bind(&master)
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert!(
+        first > world.clock.now() - TimeDelta::days(33),
+        "what is long over is no row any more"
+    );
+    assert!(
+        world.told(&alice()).await.len() == 1,
+        "nothing to tell of the horizon"
+    );
+}

@@ -1,0 +1,209 @@
+//! What Google refuses, and who may commit.
+
+use std::time::Duration;
+
+use common::worker::Pass;
+use google_emulator::{Fault, Rule};
+use sqlx::PgPool;
+use sync::pull::{self, Puller};
+
+use crate::world::{ALICE, TEAM, World, alice};
+
+fn error(status: u16, reason: &str) -> Fault {
+    Fault::Error {
+        status,
+        reason: Some(reason.into()),
+        message: None,
+        retry_after: None,
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_worker_that_lost_its_lease_commits_nothing(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    for hour in 8..13 {
+        world.add(ALICE, world.event("Event", 1, hour));
+    }
+    let token = world.sync_token(&alice(), ALICE).await;
+    let slow = Fault::Delay {
+        ms: 500,
+        jitter_ms: 0,
+    };
+    world.fault(Rule::new("events.list", slow).of_calendar(ALICE).times(1));
+    world.push(&alice()).await;
+    let rival = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        sqlx::query("update sync_state set lease_token = gen_random_uuid()")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+    };
+    let (pass, ()) = tokio::join!(pull::run_once(&world.ctx), rival);
+    assert_eq!(pass.unwrap(), Pass::Worked);
+    assert!(world.mirror(&alice(), ALICE).await.is_empty());
+    assert_eq!(world.sync_token(&alice(), ALICE).await, token);
+    assert!(world.told(&alice()).await.is_empty());
+    world.let_time_pass().await;
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_paused_worker_cannot_commit_after_its_lease(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(ALICE, world.event("Event", 1, 8));
+    let slow = Fault::Delay {
+        ms: 500,
+        jitter_ms: 0,
+    };
+    world.fault(Rule::new("events.list", slow).of_calendar(ALICE).times(1));
+    world.push(&alice()).await;
+    let paused = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        sqlx::query("update sync_state set leased_until = now()")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+    };
+    let (pass, ()) = tokio::join!(pull::run_once(&world.ctx), paused);
+    pass.unwrap();
+    assert!(world.mirror(&alice(), ALICE).await.is_empty());
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+}
+
+/// How often Google was asked for Alice's own events.
+fn asked(world: &World) -> usize {
+    let requests = world.google.requests_to("events.list");
+    requests
+        .iter()
+        .filter(|request| request.path.contains("alice"))
+        .count()
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_403_is_read_by_its_reason(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    for (reason, word) in [
+        ("rateLimitExceeded", "rate_limited"),
+        ("userRateLimitExceeded", "rate_limited"),
+        ("quotaExceeded", "quota_spent"),
+        ("insufficientPermissions", "scope_missing"),
+        ("forbidden", "access_lost"),
+    ] {
+        world.fault(Rule::new("events.list", error(403, reason)).of_calendar(ALICE));
+        world.push_and_settle(&alice()).await;
+        assert_eq!(
+            world.last_error(&alice(), ALICE).await.as_deref(),
+            Some(word),
+            "{reason}"
+        );
+        let before = asked(&world);
+        world.push_and_settle(&alice()).await;
+        assert_eq!(asked(&world), before, "{reason}: not asked again before its time");
+        world.google.clear_faults();
+        sqlx::query("delete from quota_usage")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        let mut conn = world.pool.acquire().await.unwrap();
+        let calendar = world.calendar(&alice(), ALICE).await;
+        store::sync_state::resume_connection(&mut conn, world.clock.now(), calendar.connection_id)
+            .await
+            .unwrap();
+        drop(conn);
+        world.settle().await;
+        assert_eq!(
+            world.last_error(&alice(), ALICE).await,
+            None,
+            "{reason}: all is well again"
+        );
+        assert_eq!(world.calendar(&alice(), ALICE).await.access_lost_at, None);
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_calendar_that_is_gone_stays_readable_and_is_told_once(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(TEAM, world.event("Together", 1, 11));
+    world.push_and_settle(&alice()).await;
+    world.told(&alice()).await;
+    world.fault(Rule::new("events.list", error(404, "notFound")).of_calendar(TEAM));
+    for _ in 0..3 {
+        world.push_and_settle(&alice()).await;
+        world.let_time_pass().await;
+    }
+    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
+    assert!(world.calendar(&alice(), TEAM).await.access_lost_at.is_some());
+    assert_eq!(world.day(&alice(), 1).await.len(), 1);
+    world.google.clear_faults();
+    world.let_time_pass().await;
+    world.push_and_settle(&alice()).await;
+    assert!(world.calendar(&alice(), TEAM).await.access_lost_at.is_none());
+    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_is_nobodys_fault_is_tried_again(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(ALICE, world.event("Event", 1, 9));
+    for fault in [
+        error(500, "backendError"),
+        Fault::BadGateway,
+        Fault::Reset { after: false },
+        Fault::Truncate,
+        Fault::Garbage,
+    ] {
+        world.fault(
+            Rule::new("events.list", fault.clone())
+                .of_calendar(ALICE)
+                .times(1),
+        );
+        world.push_and_settle(&alice()).await;
+        assert_eq!(
+            world.last_error(&alice(), ALICE).await.as_deref(),
+            Some("transient"),
+            "{fault:?}"
+        );
+        world.let_time_pass().await;
+        world.settle().await;
+        assert_eq!(world.last_error(&alice(), ALICE).await, None, "{fault:?}");
+    }
+    world.assert_in_step(&alice(), ALICE).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_access_token_that_google_refuses_is_replaced_once(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(ALICE, world.event("Event", 1, 9));
+    world.google.expire_access_tokens(ALICE);
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(world.google.requests_to("oauth.token").len(), 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_slow_calendar_holds_up_no_other(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(TEAM, world.event("Together", 1, 11));
+    world.add(ALICE, world.event("Alone", 1, 12));
+    let slow = Fault::Delay {
+        ms: 1_500,
+        jitter_ms: 0,
+    };
+    world.fault(Rule::new("events.list", slow).of_calendar(TEAM).times(1));
+    let puller = Puller::new(world.ctx.clone(), 2);
+    world.push(&alice()).await;
+    let started = std::time::Instant::now();
+    while world.mirror(&alice(), ALICE).await.is_empty() {
+        puller.run_once().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(
+        started.elapsed() < Duration::from_millis(1_400),
+        "{:?}",
+        started.elapsed()
+    );
+    puller.drain().await;
+    world.assert_in_step(&alice(), TEAM).await;
+}

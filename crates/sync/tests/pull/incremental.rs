@@ -1,0 +1,240 @@
+//! The everyday pull: what changed, in one commit, told once.
+
+use std::time::Duration;
+
+use google_emulator::{Fault, Rule};
+use serde_json::json;
+use sqlx::PgPool;
+use sync::payload::Change;
+use sync::pull;
+
+use crate::world::{ALICE, BOB, TEAM, World, alice, bob};
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn creating_changing_and_deleting_reach_the_mirror_and_the_browser(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let id = world.add(ALICE, world.event("Lunch", 1, 11));
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    let calendar = world.id(&alice(), ALICE).await;
+    let told = world.told(&alice()).await;
+    let [
+        Change::EventsChanged {
+            calendar_id,
+            upserted,
+            deleted,
+            ..
+        },
+    ] = told.as_slice()
+    else {
+        panic!("{told:?}");
+    };
+    assert_eq!((*calendar_id, deleted.len()), (calendar, 0));
+    assert_eq!(upserted[0].event_id, id);
+    assert_eq!(upserted[0].occurrences[0].title, "Lunch");
+    assert_eq!(world.day(&alice(), 1).await[0].0, "Lunch");
+
+    world
+        .google
+        .patch(ALICE, ALICE, &id, json!({"summary": "Long lunch"}))
+        .unwrap();
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(world.day(&alice(), 1).await[0].0, "Long lunch");
+    assert_eq!(world.told_kinds(&alice()).await, ["events.changed"]);
+
+    world.google.delete(ALICE, ALICE, &id).unwrap();
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert!(world.day(&alice(), 1).await.is_empty());
+    let told = world.told(&alice()).await;
+    assert!(
+        matches!(&told[..], [Change::EventsChanged { upserted, deleted, .. }]
+        if upserted.is_empty() && *deleted == [id.clone()]),
+        "{told:?}"
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_series_is_one_change_with_all_its_instances(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut weekly = world.event("Weekly", 1, 9);
+    weekly["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=10"]);
+    let master = world.add(ALICE, weekly);
+    world.push_and_settle(&alice()).await;
+    let told = world.told(&alice()).await;
+    let [Change::EventsChanged { upserted, window, .. }] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!(upserted[0].event_id, master);
+    // 42 days ahead, from tomorrow on: six weeks.
+    assert_eq!(upserted[0].occurrences.len(), 6);
+    assert!(world.at(1, 9) > window.from && world.at(41, 9) < window.to);
+
+    let instance = &upserted[0].occurrences[1];
+    let moved = world.event("Moved", 9, 15);
+    world.google.patch(ALICE, ALICE, &instance.id, moved).unwrap();
+    world
+        .google
+        .delete(ALICE, ALICE, &upserted[0].occurrences[2].id)
+        .unwrap();
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    let told = world.told(&alice()).await;
+    let [Change::EventsChanged { upserted: now, .. }] = told.as_slice() else {
+        panic!("{told:?}");
+    };
+    assert_eq!(now[0].event_id, master);
+    assert_eq!(now[0].occurrences.len(), 5);
+    assert!(world.day(&alice(), 8).await.is_empty());
+    assert_eq!(world.day(&alice(), 9).await[0].0, "Moved");
+    assert!(world.day(&alice(), 15).await.is_empty());
+    assert_eq!(world.day(&alice(), 22).await[0].0, "Weekly");
+
+    world.google.delete(ALICE, ALICE, &master).unwrap();
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert!(world.day(&alice(), 9).await.is_empty());
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_echo_changes_nothing(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let before = world.sync_token(&alice(), ALICE).await;
+    world.add(ALICE, world.event("Lunch", 1, 11));
+    world.push_and_settle(&alice()).await;
+    world.told(&alice()).await;
+    let calendar = world.id(&alice(), ALICE).await;
+    let rewind = sqlx::query("update sync_state set sync_token = $1 where resource_id = $2");
+    rewind
+        .bind(before)
+        .bind(calendar.as_uuid())
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    let listings = world.listings();
+    world.push_and_settle(&alice()).await;
+    assert!(world.listings() > listings, "Google was asked");
+    assert!(world.told(&alice()).await.is_empty());
+    world.assert_in_step(&alice(), ALICE).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_push_during_a_pull_is_not_lost(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    for hour in 8..13 {
+        world.add(ALICE, world.event("Before", 1, hour));
+    }
+    let second_page = Fault::Delay {
+        ms: 400,
+        jitter_ms: 0,
+    };
+    world.fault(
+        Rule::new("events.list", second_page)
+            .of_calendar(ALICE)
+            .skipping(1)
+            .times(1),
+    );
+    let listings = world.listings();
+    world.push(&alice()).await;
+    let during = async {
+        while world.listings() < listings + 3 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        world.add(ALICE, world.event("During", 1, 14));
+        world.push(&alice()).await;
+    };
+    let (pass, ()) = tokio::join!(pull::run_once(&world.ctx), during);
+    pass.unwrap();
+    let (dirty, synced): (i64, i64) =
+        sqlx::query_as("select dirty_seq, synced_seq from sync_state where resource_id = $1")
+            .bind(world.id(&alice(), ALICE).await.as_uuid())
+            .fetch_one(&world.pool)
+            .await
+            .unwrap();
+    assert!(dirty > synced, "still due: {dirty} {synced}");
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(world.mirror(&alice(), ALICE).await.len(), 6);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_token_is_never_ahead_of_the_mirror(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    for round in 0..5 {
+        for hour in 8..12 {
+            world.add(ALICE, world.event(&format!("{round}"), 1, hour));
+        }
+        world.push_and_settle(&alice()).await;
+        let token = world.sync_token(&alice(), ALICE).await.unwrap();
+        let must_have = world.google.events_at(ALICE, &token).unwrap();
+        let mirror = world.mirror(&alice(), ALICE).await;
+        assert_eq!(must_have.len(), mirror.len());
+        assert!(
+            must_have
+                .iter()
+                .all(|event| mirror.contains_key(event["id"].as_str().unwrap()))
+        );
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn two_users_of_one_calendar_are_two_mirrors(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.connect(&bob()).await;
+    world.settle().await;
+    world.told(&bob()).await;
+    assert_ne!(world.id(&alice(), TEAM).await, world.id(&bob(), TEAM).await);
+    let id = world.add(TEAM, world.event("Together", 1, 11));
+    let private = world
+        .google
+        .insert(BOB, BOB, world.event("Bob alone", 1, 12))
+        .unwrap();
+    world.push_and_settle(&alice()).await;
+    assert_eq!(world.day(&bob(), 1).await.len(), 0, "nobody has told of it yet");
+    world.push_and_settle(&bob()).await;
+    for user in [alice(), bob()] {
+        world.assert_in_step(&user, TEAM).await;
+        let calendar = world.id(&user, TEAM).await;
+        let told = world.told(&user).await;
+        assert!(told.iter().any(|change| matches!(change,
+            Change::EventsChanged { calendar_id, upserted, .. }
+                if *calendar_id == calendar && upserted[0].event_id == id)));
+        let text = format!("{told:?}");
+        assert_eq!(
+            text.contains(private["id"].as_str().unwrap()),
+            user == bob(),
+            "{user}"
+        );
+    }
+    assert_eq!(world.day(&alice(), 1).await.len(), 1);
+    assert_eq!(world.day(&bob(), 1).await.len(), 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_change_that_is_too_large_to_tell_asks_for_a_reload(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut long = world.event("Long", 1, 9);
+    long["description"] = json!("x".repeat(8_000));
+    for _ in 0..3 {
+        world.add(ALICE, long.clone());
+    }
+    world.push_and_settle(&alice()).await;
+    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
+    assert_eq!(world.day(&alice(), 1).await.len(), 3);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn text_that_postgres_cannot_hold_costs_nothing_but_itself(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(ALICE, world.event("Nul\u{0}l", 1, 9));
+    world.add(ALICE, world.event("Beside", 1, 10));
+    world.push_and_settle(&alice()).await;
+    let titles: Vec<String> = world
+        .day(&alice(), 1)
+        .await
+        .into_iter()
+        .map(|(title, _)| title)
+        .collect();
+    assert_eq!(titles, ["Null", "Beside"]);
+}

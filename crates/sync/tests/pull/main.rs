@@ -1,0 +1,8 @@
+//! Pulling against a real Postgres and the emulator of Google: one test for each promise, with its fault.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod calendars;
+mod faults;
+mod incremental;
+mod rebuild;
+mod world;

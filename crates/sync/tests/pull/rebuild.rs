@@ -1,0 +1,277 @@
+//! Full listings: the first one, and those after a 410.
+
+use std::time::Duration;
+
+use google_emulator::{Fault, Rule};
+use serde_json::json;
+use sqlx::PgPool;
+use sync::pull;
+
+use crate::world::{ALICE, World, alice};
+
+fn gone() -> Fault {
+    Fault::Error {
+        status: 410,
+        reason: Some("fullSyncRequired".into()),
+        message: None,
+        retry_after: None,
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_first_import_reads_all_pages_whatever_their_order(pool: PgPool) {
+    let world = World::new(pool).await;
+    for hour in 8..15 {
+        world.add(ALICE, world.event(&format!("at {hour}"), 1, hour));
+    }
+    let mut daily = world.event("Daily", 0, 7);
+    daily["recurrence"] = json!(["RRULE:FREQ=DAILY;COUNT=5"]);
+    let master = world.add(ALICE, daily);
+    let start = world.at(2, 7).format("%Y%m%dT%H%M%SZ");
+    let instance = format!("{master}_{start}");
+    world
+        .google
+        .patch(ALICE, ALICE, &instance, json!({"summary": "Another day"}))
+        .unwrap();
+    // Exceptions before their masters, an empty page that is not the end.
+    world.fault(Rule::new("events.list", Fault::Shuffle));
+    world.fault(Rule::new("events.list", Fault::EmptyPage { page: 2 }));
+    world.connect(&alice()).await;
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(world.day(&alice(), 1).await.len(), 8);
+    assert_eq!(world.day(&alice(), 2).await[0].0, "Another day");
+    // The connection, its two calendars, and each calendar's first import.
+    assert_eq!(
+        world.told_kinds(&alice()).await,
+        ["connection.changed", "calendars.changed", "resync", "resync"]
+    );
+    let parameters: Vec<String> = world
+        .google
+        .requests_to("events.list")
+        .into_iter()
+        .map(|request| {
+            let pairs = request
+                .query
+                .split('&')
+                .filter(|pair| !pair.starts_with("pageToken="));
+            pairs.collect::<Vec<_>>().join("&")
+        })
+        .collect();
+    assert!(
+        parameters.windows(2).all(|pair| pair[0] == pair[1]),
+        "{parameters:?}"
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_410_lists_everything_anew_and_forgets_what_is_gone(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let kept = world.add(ALICE, world.event("Kept", 1, 9));
+    let gone = world.add(ALICE, world.event("Gone", 1, 10));
+    world.push_and_settle(&alice()).await;
+    world.told(&alice()).await;
+    world.google.delete(ALICE, ALICE, &gone).unwrap();
+    world.google.expire_sync_tokens(Some(ALICE));
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(
+        world
+            .mirror(&alice(), ALICE)
+            .await
+            .into_keys()
+            .collect::<Vec<_>>(),
+        [kept]
+    );
+    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
+    while pull::purge_once(&world.ctx).await.unwrap() == common::worker::Pass::Worked {}
+    let generations: Vec<i64> = sqlx::query_scalar("select distinct generation from occurrences")
+        .fetch_all(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(generations, [2]);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_410_in_the_middle_of_the_pages_is_no_different(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    for hour in 8..15 {
+        world.add(ALICE, world.event("Event", 1, hour));
+    }
+    world.fault(
+        Rule::new("events.list", gone())
+            .of_calendar(ALICE)
+            .skipping(1)
+            .times(1),
+    );
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_410_in_the_middle_of_a_full_listing_starts_it_again_later(pool: PgPool) {
+    let world = World::new(pool).await;
+    for hour in 8..15 {
+        world.add(ALICE, world.event("Event", 1, hour));
+    }
+    world.fault(
+        Rule::new("events.list", gone())
+            .of_calendar(ALICE)
+            .skipping(2)
+            .times(1),
+    );
+    world.connect(&alice()).await;
+    world.settle().await;
+    assert_eq!(
+        world.last_error(&alice(), ALICE).await.as_deref(),
+        Some("listing_restarted")
+    );
+    assert!(world.mirror(&alice(), ALICE).await.is_empty());
+    world.let_time_pass().await;
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(world.last_error(&alice(), ALICE).await, None);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn tokens_that_are_all_refused_do_not_list_for_ever(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(ALICE, world.event("Event", 1, 9));
+    world.fault(Rule::new("events.list", gone()).of_calendar(ALICE).times(1));
+    world.push_and_settle(&alice()).await;
+    world.fault(Rule::new("events.list", gone()).of_calendar(ALICE).times(1));
+    world.push_and_settle(&alice()).await;
+    assert_eq!(
+        world.last_error(&alice(), ALICE).await.as_deref(),
+        Some("sync_token_refused")
+    );
+    world.clock.advance(chrono::TimeDelta::minutes(2));
+    world.let_time_pass().await;
+    world.settle().await;
+    assert_eq!(world.last_error(&alice(), ALICE).await, None);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_listing_that_lacks_most_of_a_calendar_has_to_come_twice(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let ids: Vec<String> = (0..120_u64)
+        .map(|n| world.add(ALICE, world.event("Event", 1 + n / 24, (n % 24) as u32)))
+        .collect();
+    world.push_and_settle(&alice()).await;
+    world.told(&alice()).await;
+    for id in &ids[..100] {
+        world.google.delete(ALICE, ALICE, id).unwrap();
+    }
+    world.google.expire_sync_tokens(Some(ALICE));
+    world.push_and_settle(&alice()).await;
+    assert_eq!(world.mirror(&alice(), ALICE).await.len(), 120, "held back");
+    assert_eq!(
+        world.last_error(&alice(), ALICE).await.as_deref(),
+        Some("sweep_held")
+    );
+    assert!(world.told(&alice()).await.is_empty());
+
+    // The second listing lacks one more: that is no agreement.
+    world.google.delete(ALICE, ALICE, &ids[100]).unwrap();
+    world.let_time_pass().await;
+    world.settle().await;
+    assert_eq!(world.mirror(&alice(), ALICE).await.len(), 120, "held back again");
+    world.let_time_pass().await;
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn the_old_data_stays_readable_while_a_rebuild_fails(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    for hour in 8..15 {
+        world.add(ALICE, world.event("Event", 1, hour));
+    }
+    world.push_and_settle(&alice()).await;
+    world.told(&alice()).await;
+    world.google.expire_sync_tokens(Some(ALICE));
+    let broken = Fault::Error {
+        status: 500,
+        reason: None,
+        message: None,
+        retry_after: None,
+    };
+    world.fault(
+        Rule::new("events.list", broken)
+            .of_calendar(ALICE)
+            .skipping(2)
+            .times(1),
+    );
+    world.push_and_settle(&alice()).await;
+    assert_eq!(
+        world.last_error(&alice(), ALICE).await.as_deref(),
+        Some("transient")
+    );
+    assert_eq!(world.day(&alice(), 1).await.len(), 7);
+    assert!(world.told(&alice()).await.is_empty());
+    world.let_time_pass().await;
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(world.day(&alice(), 1).await.len(), 7);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_crash_between_pages_leaves_nothing_half_done(pool: PgPool) {
+    let world = World::new(pool).await;
+    for hour in 8..15 {
+        world.add(ALICE, world.event("Event", 1, hour));
+    }
+    world.connect(&alice()).await;
+    pull::run_once(&world.ctx).await.unwrap();
+    for page in 1..3 {
+        let hang = Fault::Delay {
+            ms: 60_000,
+            jitter_ms: 0,
+        };
+        world.fault(
+            Rule::new("events.list", hang)
+                .of_calendar(ALICE)
+                .skipping(page)
+                .times(1),
+        );
+        let died = tokio::time::timeout(Duration::from_millis(700), pull::run_once(&world.ctx)).await;
+        assert!(died.is_err(), "page {page} hangs");
+        world.google.clear_faults();
+        assert!(world.mirror(&alice(), ALICE).await.is_empty());
+        assert_eq!(world.sync_token(&alice(), ALICE).await, None);
+        assert!(pull::run_once(&world.ctx).await.is_ok());
+        assert!(
+            world.mirror(&alice(), ALICE).await.is_empty(),
+            "the lease still holds"
+        );
+        world.let_time_pass().await;
+    }
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(world.day(&alice(), 1).await.len(), 7);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_large_calendar_is_imported_page_by_page(pool: PgPool) {
+    let world = World::with_page_size(pool, 2_500).await;
+    for n in 0..5_000_u64 {
+        world.add(ALICE, world.event("Event", n % 300, (n % 24) as u32));
+    }
+    world.connect(&alice()).await;
+    let started = std::time::Instant::now();
+    world.settle().await;
+    assert!(
+        started.elapsed() < Duration::from_mins(1),
+        "{:?}",
+        started.elapsed()
+    );
+    assert_eq!(world.mirror(&alice(), ALICE).await.len(), 5_000);
+    let occurrences: i64 = sqlx::query_scalar("select count(*) from occurrences")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(occurrences, 5_000);
+    assert_eq!(world.listings(), 3, "two pages of one calendar, one of the other");
+}
