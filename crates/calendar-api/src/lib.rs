@@ -1,2 +1,17 @@
-//! calendar-api
+//! What browsers talk to: tRPC at `/trpc`, oRPC at `/rpc` and `/rpc-v1`, and Google's way back from consent.
+//!
+//! Reads come from Postgres and never wait for Google. Every call is made by a user of the host application ([`auth`]),
+//! and everything it reaches is that user's: the id is in each statement's `WHERE`.
+
+pub mod application;
 pub mod auth;
+pub mod config;
+pub mod connect;
+pub mod limit;
+pub mod opening;
+pub mod procedures;
+pub mod reading;
+pub mod state;
+
+pub use application::Application;
+pub use config::{Config, HealthConfig};

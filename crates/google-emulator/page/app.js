@@ -8,7 +8,7 @@ import { fromResource } from "./model.js";
 import { refreshPanel } from "./panel.js";
 import { newBody, save } from "./save.js";
 import { placeNow, weekView } from "./week.js";
-import { addDays, addMinutes, at, dayOf, minutesBetween, nowIn, showMonth, showShortDay, timeOf, weekStart } from "./when.js";
+import { addDays, addMinutes, at, dayOf, minutesBetween, nowIn, showDate, showMonth, timeOf, weekStart } from "./when.js";
 
 const REFRESH_MS = 2000;
 const AGENDA_DAYS = 28;
@@ -37,7 +37,7 @@ function render() {
   byId("week").setAttribute("aria-pressed", String(state.view === "week"));
   byId("agenda").setAttribute("aria-pressed", String(state.view === "agenda"));
   byId("period").textContent = state.view === "week" && !narrow.matches
-    ? showMonth(addDays(from, 3)) : `${showShortDay(from)} – ${showShortDay(addDays(to, -1))}`;
+    ? showMonth(addDays(from, 3)) : `${showDate(from)} – ${showDate(addDays(to, -1))}`;
   const events = state.events.filter((event) => !state.hidden.has(event.calendarId));
   const model = { from, to, days: days(), events, zone: state.zone, open, create, move };
   const view = byId("view");
@@ -46,7 +46,7 @@ function render() {
   if (old) state.scroll = old.scrollTop;
   view.replaceChildren(state.view === "week" ? weekView(model) : agendaView(model));
   const scroll = view.querySelector(".scroll");
-  if (scroll) scroll.scrollTop = state.scroll ?? (7.5 / 24) * scroll.scrollHeight;
+  if (scroll) scroll.scrollTop = state.scroll ?? (7 / 24) * scroll.querySelector(".grid").clientHeight;
   if (focused) view.querySelector(`[data-event="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
@@ -81,6 +81,7 @@ async function load() {
   state.zone = zone;
   const [from, to] = range();
   const lists = await Promise.all(calendars.map(async (calendar) => {
+    // A day more on both sides covers every zone.
     const items = await api.events(calendar.id, addDays(from, -1), addDays(to, 1), zone);
     return items.filter((item) => item.status !== "cancelled" && item.start)
       .map((item) => fromResource(item, calendar, state.colors));
@@ -250,6 +251,7 @@ function listen() {
   byId("agenda").onclick = () => setView("agenda");
   byId("pushes").onclick = togglePanel;
   byId("create").onclick = newEvent;
+  byId("add").onclick = newEvent;
   byId("menu").onclick = () => toggleSide();
   byId("view").addEventListener("pointerdown", () => toggleSide(false));
   byId("account").onchange = (event) => choose(event.target.value);
@@ -267,7 +269,7 @@ function listen() {
 
 async function start() {
   listen();
-  const users = (await admin.users()).items;
+  const users = await admin.users();
   const wanted = decodeURIComponent(location.hash.slice(1));
   const user = users.find((each) => each.email === wanted) ?? users[0];
   byId("account").replaceChildren(...users.map((each) =>

@@ -17,8 +17,8 @@ const FAULTS = [
 /** Fills `panel` for `user`; `calendarName(id)` names a calendar. */
 export async function refreshPanel(panel, user, calendarName) {
   const [pushes, faults] = await Promise.all([admin.pushes(user), admin.faults()]);
-  const active = new Set((faults.items ?? faults).map((rule) => rule.id));
-  const list = (pushes.items ?? pushes).filter((push) => push.user === user).slice(-30).reverse();
+  const active = new Set(faults.map((rule) => rule.id));
+  const list = pushes.reverse();
   if (!panel.firstChild) panel.append(el("div.faults"), el("h2", {}, "Pushes lately"), el("ol.pushes"));
   const faultsNow = JSON.stringify([user, [...active]]);
   if (panel.dataset.faults !== faultsNow) {

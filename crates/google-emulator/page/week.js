@@ -9,6 +9,8 @@ import {
 
 /** Minutes below which an event is drawn longer than it is, so that its title can be read. */
 const SHORTEST = 24;
+/** An hour is three times as high as a line of an event's text. */
+const MINUTES_A_LINE = 20;
 
 /** `{ days: ["2026-11-23", …], events, zone, open(event), create(start, end), move(event, start, end) }` → element */
 export function weekView(model) {
@@ -26,9 +28,10 @@ export function weekView(model) {
     dragNew(columns[index], day, model);
   }
   grid.append(el("div.hours", { ariaHidden: "true" }, hours), ...columns);
-  const scroll = el("div.scroll", {}, grid);
+  // Above the hours and in the same scrolling box, so that its columns are theirs.
+  const top = el("div.top", {}, head(model, today), longEvents(model, isLong));
   const view = el("section.week", { ariaLabel: "Week", style: { "--days": model.days.length } },
-    head(model, today), longEvents(model, isLong), scroll);
+    el("div.scroll", {}, top, grid));
   placeNow(grid, model.zone);
   return view;
 }
@@ -119,9 +122,13 @@ function columnsOf(segments) {
 
 function timedButton(part, model, grid) {
   const button = eventButton(part.event, model, "timed");
-  const style = { "--from": part.start, "--to": part.stop, "--column": part.column, "--width": part.width, "--of": part.of };
+  const lines = Math.max(1, Math.floor((part.stop - part.start - 3) / MINUTES_A_LINE));
+  const style = {
+    "--from": part.start, "--to": part.stop, "--column": part.column, "--width": part.width, "--of": part.of, "--lines": lines,
+  };
   for (const [name, value] of Object.entries(style)) button.style.setProperty(name, value);
-  button.classList.toggle("small", part.stop - part.start < 45);
+  button.classList.toggle("small", lines < 2);
+  if (lines < 4) button.querySelector(".place")?.remove();
   if (part.event.editable && part.endsHere) button.append(el("span.grip", { ariaHidden: "true" }));
   dragEvent(button, part.event, model, grid);
   return button;

@@ -40,7 +40,8 @@ export function nowIn(zone, now = new Date()) {
 }
 
 export const showTime = format({ hour: "numeric", minute: "2-digit" });
-export const showDay = format({ weekday: "long", day: "numeric", month: "long" });
+export const showDate = format({ day: "numeric", month: "short" });
+export const showDay = format({ weekday: "long", day: "numeric", month: "short" });
 export const showShortDay = format({ weekday: "short", day: "numeric", month: "short" });
 export const showWeekday = format({ weekday: "short" });
 export const showMonth = format({ month: "long", year: "numeric" });

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `GET /_emulator/users` | accounts with their calendars: `[{email, name, sub, granted, calendars}]` |
 //! | `POST /_emulator/users` `{email, name?, calendars?}` | adds an account, as in a seed file |
-//! | `POST /_emulator/tokens` `{user, scopes}` | a ready grant: `{access_token, refresh_token, expires_in, scope, token_type}`; `scopes` is a list or one string |
+//! | `POST /_emulator/tokens` `{user, scopes}` | a ready grant: `{access_token, refresh_token, expires_in, scope, token_type}`; `scopes` is a list or one string; with `refresh: false` an access token alone, which leaves consents and refresh tokens as they are |
 //! | `POST /_emulator/authorize` `{url, user, scopes?, deny?}` | decides on the consent page of that authorisation URL: `{location}` is where the browser would be sent |
 //! | `POST /_emulator/revoke` `{user}` | the user withdraws the grant: every token of the account is dead |
 //! | `POST /_emulator/expire-access-tokens` `{user?}` | access tokens are over, refresh tokens live on |
@@ -160,6 +160,13 @@ enum Words {
 struct TokensRequest {
     user: String,
     scopes: Words,
+    /// `false` gives an access token alone.
+    #[serde(default = "yes")]
+    refresh: bool,
+}
+
+fn yes() -> bool {
+    true
 }
 
 async fn tokens(shared: Data<Shared>, body: Bytes) -> Answer {
@@ -168,10 +175,12 @@ async fn tokens(shared: Data<Shared>, body: Bytes) -> Answer {
         Words::One(scope) => scope,
         Words::Many(scopes) => scopes.join(" "),
     };
-    let tokens = shared
-        .mint(&request.user, &scope)
-        .map_err(|_| no_account(&request.user))?;
-    let mut answer = json!(tokens);
+    let unknown = |_| no_account(&request.user);
+    let mut answer = if request.refresh {
+        json!(shared.mint(&request.user, &scope).map_err(unknown)?)
+    } else {
+        shared.mint_access(&request.user, &scope).map_err(unknown)?
+    };
     answer["token_type"] = json!("Bearer");
     ok(answer)
 }

@@ -378,9 +378,25 @@ fn set_conference(event: &mut Resource, old: &Resource, fields: &Resource, under
         data["conferenceId"] = json!(code);
         data["conferenceSolution"] = json!({ "key": { "type": "hangoutsMeet" }, "name": "Google Meet" });
         data["entryPoints"] = json!([{ "entryPointType": "video", "uri": uri, "label": &uri[8..] }]);
-        event.insert("hangoutLink".into(), json!(uri));
     }
+    match meet_link(&data) {
+        Some(uri) => event.insert("hangoutLink".into(), json!(uri)),
+        None => event.shift_remove("hangoutLink"),
+    };
     event.insert("conferenceData".into(), data);
+}
+
+/// The address of a Meet conference, which Google also shows as `hangoutLink`.
+fn meet_link(conference: &Value) -> Option<&str> {
+    if conference.pointer("/conferenceSolution/key/type")? != "hangoutsMeet" {
+        return None;
+    }
+    let entries = conference.get("entryPoints")?.as_array()?;
+    entries
+        .iter()
+        .find(|entry| entry["entryPointType"] == "video")?
+        .get("uri")?
+        .as_str()
 }
 
 /// Stores a version and tells the channels. A change to a master cancels the exceptions whose instances it took away,

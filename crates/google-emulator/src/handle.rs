@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::error::{ApiError, Result};
 use crate::event_view::find;
@@ -224,6 +224,16 @@ impl Shared {
             expires_in,
             scope: scopes::join(&granted),
         })
+    }
+
+    /// An access token alone: consents and refresh tokens stay as they are.
+    pub(crate) fn mint_access(&self, user: &str, scope: &str) -> Result<Value> {
+        let mut state = self.state();
+        state.user(user)?;
+        let (now, granted) = (state.now(), scopes::parse(scope));
+        let expires_in = state.settings.access_token_seconds;
+        let token = state.grants.issue_access(user, &granted, now, expires_in);
+        Ok(json!({ "access_token": token, "expires_in": expires_in, "scope": scopes::join(&granted) }))
     }
 
     pub(crate) fn authorize(&self, url: &str, decision: &Decision) -> std::result::Result<String, Denied> {

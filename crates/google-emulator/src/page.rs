@@ -23,42 +23,26 @@ const FILES: [(&str, &str, &str); 14] = [
         include_str!("../page/index.html"),
     ),
     (
-        "/_emulator/page/style.css",
+        "/page/style.css",
         "text/css; charset=utf-8",
         include_str!("../page/style.css"),
     ),
     (
-        "/_emulator/page/icon.svg",
+        "/page/icon.svg",
         "image/svg+xml",
         include_str!("../page/icon.svg"),
     ),
-    (
-        "/_emulator/page/agenda.js",
-        SCRIPT,
-        include_str!("../page/agenda.js"),
-    ),
-    ("/_emulator/page/api.js", SCRIPT, include_str!("../page/api.js")),
-    ("/_emulator/page/app.js", SCRIPT, include_str!("../page/app.js")),
-    ("/_emulator/page/dom.js", SCRIPT, include_str!("../page/dom.js")),
-    ("/_emulator/page/drag.js", SCRIPT, include_str!("../page/drag.js")),
-    (
-        "/_emulator/page/editor.js",
-        SCRIPT,
-        include_str!("../page/editor.js"),
-    ),
-    (
-        "/_emulator/page/model.js",
-        SCRIPT,
-        include_str!("../page/model.js"),
-    ),
-    (
-        "/_emulator/page/panel.js",
-        SCRIPT,
-        include_str!("../page/panel.js"),
-    ),
-    ("/_emulator/page/save.js", SCRIPT, include_str!("../page/save.js")),
-    ("/_emulator/page/week.js", SCRIPT, include_str!("../page/week.js")),
-    ("/_emulator/page/when.js", SCRIPT, include_str!("../page/when.js")),
+    ("/page/agenda.js", SCRIPT, include_str!("../page/agenda.js")),
+    ("/page/api.js", SCRIPT, include_str!("../page/api.js")),
+    ("/page/app.js", SCRIPT, include_str!("../page/app.js")),
+    ("/page/dom.js", SCRIPT, include_str!("../page/dom.js")),
+    ("/page/drag.js", SCRIPT, include_str!("../page/drag.js")),
+    ("/page/editor.js", SCRIPT, include_str!("../page/editor.js")),
+    ("/page/model.js", SCRIPT, include_str!("../page/model.js")),
+    ("/page/panel.js", SCRIPT, include_str!("../page/panel.js")),
+    ("/page/save.js", SCRIPT, include_str!("../page/save.js")),
+    ("/page/week.js", SCRIPT, include_str!("../page/week.js")),
+    ("/page/when.js", SCRIPT, include_str!("../page/when.js")),
 ];
 
 /// Adds the page's routes to a server.
@@ -98,7 +82,7 @@ mod tests {
                 .skip(1)
                 .filter_map(|rest| rest.split('"').next())
             {
-                let import = format!("/_emulator/page/{name}");
+                let import = format!("/page/{name}");
                 assert!(served.contains(&import.as_str()), "{path} imports {import}");
             }
         }

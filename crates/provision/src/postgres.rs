@@ -240,6 +240,12 @@ impl Cluster {
         Ok(())
     }
 
+    /// Creates `database`, empty, whatever it held before.
+    pub fn recreate_database(&self, database: &str) -> Result<()> {
+        self.psql_admin(&format!("drop database if exists \"{database}\" with (force)"))?;
+        self.create_database(database)
+    }
+
     /// Ends every process of the cluster at once, as a crash does, and starts it again: it recovers from its log.
     pub fn crash_and_restart(&mut self) -> Result<()> {
         // SIGQUIT is Postgres's "immediate" mode: no checkpoint, and no orphaned backend that SIGKILL would leave.

@@ -56,6 +56,11 @@ pub async fn connect(
         .await
 }
 
+/// A transaction in which every statement reads the same moment's data.
+pub async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+    pool.begin_with("begin isolation level repeatable read").await
+}
+
 /// Why a service refuses to work with a database.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {

@@ -178,6 +178,31 @@ pub async fn mark_dirty_of_user(
     Ok(bumped)
 }
 
+/// Asks for a pull of what a user looks at and push does not keep current: calendars without a live channel whose last
+/// pull is more than a minute old. Says how many. What is suspended stays so.
+pub async fn mark_dirty_on_opening(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+) -> sqlx::Result<u64> {
+    let bumped = sqlx::query!(
+        "update sync_state s set dirty_seq = dirty_seq + 1, dirty_at = $2
+         where user_id = $1 and kind = 'events' and dirty_seq = synced_seq and lease_token is null
+           and not_before < 'infinity' and (last_pull_at is null or last_pull_at < $2::timestamptz - interval '60 s')
+           and not exists (select from watches w
+                           where w.resource_id = s.resource_id and w.state = 'live' and w.expires_at > $2)",
+        user.as_str(),
+        now,
+    )
+    .execute(&mut *conn)
+    .await?
+    .rows_affected();
+    if bumped > 0 {
+        wake(conn).await?;
+    }
+    Ok(bumped)
+}
+
 async fn wake(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_notify('calwire_dirty', '')")
         .fetch_one(conn)

@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::ids::{ConnectionId, ResourceId, UserId};
+use common::ids::{CalendarId, ConnectionId, ResourceId, UserId};
 use common::lease::Lease;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -91,6 +91,63 @@ pub struct NewWatch<'a> {
     pub channel_id: &'a str,
     pub token_sha256: &'a [u8],
     pub address: &'a str,
+}
+
+/// A channel on which Google pushes now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Live {
+    pub channel_id: String,
+    /// Google's opaque id of what is watched.
+    pub google_resource_id: String,
+    pub expires_at: DateTime<Utc>,
+}
+
+/// The channel of one of a user's calendars; the newest where two overlap.
+pub async fn live_of_calendar(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+    calendar: CalendarId,
+) -> sqlx::Result<Option<Live>> {
+    sqlx::query_as!(
+        Live,
+        r#"select w.channel_id, w.google_resource_id as "google_resource_id!", w.expires_at as "expires_at!"
+           from watches w join calendars c on c.id = w.resource_id
+           where c.user_id = $1 and c.id = $2 and w.state = 'live' and w.expires_at > $3
+             and w.google_resource_id is not null
+           order by w.created_at desc limit 1"#,
+        user.as_str(),
+        calendar.as_uuid(),
+        now,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// A user wants no more pushes on a channel: it is stopped at Google as soon as somebody gets round to it. False: the
+/// user has no such channel.
+pub async fn replace_of_user(
+    conn: &mut PgConnection,
+    user: &UserId,
+    channel_id: &str,
+    google_resource_id: &str,
+) -> sqlx::Result<bool> {
+    let known = sqlx::query_scalar!(
+        r#"with known as (
+               select w.channel_id, w.state from watches w join connections n on n.id = w.connection_id
+               where n.user_id = $1 and w.channel_id = $2 and w.google_resource_id = $3
+           ), replaced as (
+               update watches w set state = 'replaced', not_before = '-infinity'
+               from known where w.channel_id = known.channel_id and known.state = 'live'
+           )
+           select exists (select from known) as "known!""#,
+        user.as_str(),
+        channel_id,
+        google_resource_id,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(known)
 }
 
 /// What [`begin`] found.

@@ -85,6 +85,15 @@ pub async fn run_once(ctx: &Context) -> Result<Pass, CallError> {
     Ok(Pass::Worked)
 }
 
+/// Makes the channel of one resource now, for somebody who waits for it. False: there is none, as with [`run_once`]'s; or
+/// there is no public URL.
+pub async fn open(ctx: &Context, wanted: &Wanted) -> Result<bool, CallError> {
+    match ctx.settings.webhook_address() {
+        Some(address) => make(ctx, wanted, address.as_str()).await,
+        None => Ok(false),
+    }
+}
+
 /// Makes one channel. False: there is none, because somebody else makes it, or because it failed and will be tried again.
 async fn make(ctx: &Context, wanted: &Wanted, address: &str) -> Result<bool, CallError> {
     let now = ctx.clock.now();

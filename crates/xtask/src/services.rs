@@ -17,7 +17,7 @@ pub const PACKAGES: [&str; 4] = [
 /// The issuer and audience of the demo's tokens.
 const AUTH_ISSUER: &str = "calwire-demo";
 const AUTH_AUDIENCE: &str = "calwire";
-/// The emulator takes any client; these are what the demo calls itself.
+/// The OAuth client that the emulator and the services are told of.
 const DEMO_CLIENT_ID: &str = "calwire-demo.apps.googleusercontent.com";
 const DEMO_CLIENT_SECRET: &str = "calwire-demo-client-secret";
 
@@ -92,12 +92,15 @@ pub struct Services<'a> {
 impl Services<'_> {
     pub fn emulator(&self) -> Command {
         let mut command = Command::new(&self.binaries.emulator);
-        command.args([
-            "--listen",
-            &local(self.ports.emulator),
-            "--demo",
-            "--allow-http-callbacks",
-        ]);
+        command
+            .args([
+                "--listen",
+                &local(self.ports.emulator),
+                "--demo",
+                "--allow-http-callbacks",
+            ])
+            .env("GOOGLE_CLIENT_ID", DEMO_CLIENT_ID)
+            .env("GOOGLE_CLIENT_SECRET", DEMO_CLIENT_SECRET);
         command
     }
 

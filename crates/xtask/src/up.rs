@@ -20,6 +20,9 @@ use crate::{cargo, demo, http, interrupt, proxy, workspace};
 /// The longest that the services may take from start to ready.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
+/// The database of the demo, beside that of real Google.
+const DEMO_DATABASE: &str = "calwire_demo";
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Environment:
@@ -57,7 +60,7 @@ pub struct Ports {
     #[arg(long = "port-renewer", value_name = "PORT", default_value_t = 8082)]
     pub renewer: u16,
     /// The Google emulator, with its page at /.
-    #[arg(long = "port-emulator", value_name = "PORT", default_value_t = 8090)]
+    #[arg(long = "port-emulator", value_name = "PORT", default_value_t = 8085)]
     pub emulator: u16,
     /// Centrifugo's WebSocket.
     #[arg(long = "port-centrifugo", value_name = "PORT", default_value_t = 8000)]
@@ -116,7 +119,7 @@ pub fn run(args: &Args) -> Result<()> {
         None => Some(start_postgres(&state, &args.ports, &secrets, say)?),
     };
     let database_url = match (&postgres, own_database) {
-        (Some(cluster), _) => cluster.url(),
+        (Some(cluster), _) => database_of(cluster, &google)?,
         (None, url) => url.unwrap_or_default(),
     };
     interrupt::check()?;
@@ -168,6 +171,19 @@ fn start_postgres(state: &Path, ports: &Ports, secrets: &Secrets, say: impl Fn(&
         durable: true,
     };
     Cluster::start(&binaries, options)
+}
+
+/// The URL of the database that mirrors this Google. The emulator keeps nothing from one run to the next, so neither
+/// does its mirror: sync tokens and watch channels of a Google that is gone would only stand in the way. What was
+/// mirrored from real Google stays.
+fn database_of(cluster: &Cluster, google: &Google) -> Result<String> {
+    match google {
+        Google::Real { .. } => Ok(cluster.url()),
+        Google::Emulator => {
+            cluster.recreate_database(DEMO_DATABASE)?;
+            Ok(cluster.url_of(DEMO_DATABASE))
+        }
+    }
 }
 
 fn build(release: bool) -> Result<Binaries> {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use reqwest::header::CONTENT_LENGTH;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 
@@ -107,7 +108,11 @@ async fn retry(shared: Arc<Shared>, push: Push) {
 
 /// Sends once. `true` when the answer is one that Google tries again.
 async fn attempt(shared: &Shared, push: &Push, number: u32) -> bool {
-    let mut request = shared.http.post(&push.address).timeout(ANSWER_TIMEOUT).body("");
+    let mut request = shared
+        .http
+        .post(&push.address)
+        .timeout(ANSWER_TIMEOUT)
+        .header(CONTENT_LENGTH, 0);
     for (name, value) in &push.headers {
         request = request.header(*name, value);
     }

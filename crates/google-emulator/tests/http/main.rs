@@ -3,7 +3,13 @@
 #[cfg(test)]
 mod events;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod oauth;
+#[cfg(test)]
+mod push;
+#[cfg(test)]
+mod receiver;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

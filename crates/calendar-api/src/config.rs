@@ -1,0 +1,405 @@
+//! The environment variables of calendar-api.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use common::config::{SecretKey, named};
+use common::{parsed, secret_key};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+use store::seal::Keyring;
+use sync::Settings;
+use url::{Host, Url};
+
+use crate::auth::{Authenticator, JwksUrl, SignatureAlgorithm};
+
+/// Read by [`common::config::from_env`]. A field's variable is its name in capitals.
+#[derive(Debug, Deserialize)]
+pub struct Config {
+    /// Postgres, 15 or newer.
+    pub database_url: SecretString,
+    /// The most connections to it.
+    #[serde(
+        default = "database_max_connections",
+        deserialize_with = "parse_max_connections"
+    )]
+    pub database_max_connections: u32,
+    /// Where to listen for browsers.
+    #[serde(default = "listen_addr", deserialize_with = "parse_listen_addr")]
+    pub listen_addr: SocketAddr,
+
+    /// The https origin under which the world reaches this installation. None: polling only.
+    #[serde(default, deserialize_with = "parse_public_url")]
+    pub public_url: Option<Origin>,
+    /// Where Google's pushes go, when that is not below `PUBLIC_URL`.
+    #[serde(default, deserialize_with = "parse_webhook_url")]
+    pub webhook_url: Option<Url>,
+    /// The origin under which browsers reach this service, when `PUBLIC_URL` is not set.
+    #[serde(default = "api_url", deserialize_with = "parse_api_url")]
+    pub api_url: Origin,
+    /// Origins of pages that may call from a browser, and to which a user returns after connecting.
+    #[serde(default, deserialize_with = "parse_app_origins")]
+    pub app_origins: Vec<Origin>,
+
+    pub google_client_id: String,
+    pub google_client_secret: SecretString,
+    /// Google's addresses; only tests and the emulator need others than the defaults.
+    #[serde(default, deserialize_with = "parse_google_auth_url")]
+    pub google_auth_url: Option<Url>,
+    #[serde(default, deserialize_with = "parse_google_token_url")]
+    pub google_token_url: Option<Url>,
+    #[serde(default, deserialize_with = "parse_google_revoke_url")]
+    pub google_revoke_url: Option<Url>,
+    #[serde(default, deserialize_with = "parse_google_userinfo_url")]
+    pub google_userinfo_url: Option<Url>,
+    #[serde(default, deserialize_with = "parse_google_calendar_url")]
+    pub google_calendar_url: Option<Url>,
+
+    /// Centrifugo's HTTP API on its internal port.
+    #[serde(deserialize_with = "parse_centrifugo_api_url")]
+    pub centrifugo_api_url: Url,
+    #[serde(deserialize_with = "centrifugo_api_key")]
+    pub centrifugo_api_key: SecretKey,
+    /// Signs the tokens with which browsers open their socket. Nothing else may be signed with it.
+    #[serde(deserialize_with = "centrifugo_token_secret")]
+    pub centrifugo_token_secret: SecretKey,
+
+    /// The keys that seal Google's tokens: `id:base64 of 32 bytes`, separated by commas. The first seals, all open.
+    #[serde(deserialize_with = "token_keys")]
+    pub token_keys: Keyring,
+
+    /// Where the host application publishes its keys …
+    #[serde(default, deserialize_with = "parse_auth_jwks_url")]
+    pub auth_jwks_url: Option<JwksUrl>,
+    /// … or the secret that it shares with us.
+    #[serde(default, deserialize_with = "auth_hs256_secret")]
+    pub auth_hs256_secret: Option<SecretKey>,
+    /// The one algorithm that is accepted. May be left out with a shared secret.
+    #[serde(default, deserialize_with = "parse_auth_algorithm")]
+    pub auth_algorithm: Option<SignatureAlgorithm>,
+    /// The `iss` that a token must have.
+    pub auth_issuer: String,
+    /// The `aud` that a token must have, or have among others.
+    pub auth_audience: String,
+
+    /// Seconds after which a second `invalid_grant` ends a grant (default 30).
+    #[serde(default, deserialize_with = "parse_grant_confirm_delay")]
+    pub grant_confirm_delay: Option<u64>,
+    /// Seconds of life that are asked for a channel (default a week). Google may grant less.
+    #[serde(default, deserialize_with = "parse_watch_ttl")]
+    pub watch_ttl: Option<u64>,
+
+    /// The most requests of one user in a minute, in bursts or not.
+    #[serde(default = "rate_limit_per_minute", deserialize_with = "parse_rate_limit")]
+    pub rate_limit_per_minute: u32,
+}
+
+/// The part of [`Config`] that the `health` subcommand needs.
+#[derive(Debug, Deserialize)]
+pub struct HealthConfig {
+    #[serde(default = "listen_addr", deserialize_with = "parse_listen_addr")]
+    pub listen_addr: SocketAddr,
+}
+
+const fn database_max_connections() -> u32 {
+    16
+}
+
+const fn listen_addr() -> SocketAddr {
+    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
+}
+
+fn api_url() -> Origin {
+    Origin("http://localhost:8080".into())
+}
+
+const fn rate_limit_per_minute() -> u32 {
+    600
+}
+
+secret_key!(centrifugo_api_key, "CENTRIFUGO_API_KEY");
+secret_key!(centrifugo_token_secret, "CENTRIFUGO_TOKEN_SECRET");
+parsed!(parse_max_connections: u32, "DATABASE_MAX_CONNECTIONS");
+parsed!(parse_rate_limit: u32, "RATE_LIMIT_PER_MINUTE");
+parsed!(parse_listen_addr: SocketAddr, "LISTEN_ADDR");
+parsed!(parse_api_url: Origin, "API_URL");
+parsed!(parse_centrifugo_api_url: Url, "CENTRIFUGO_API_URL");
+parsed!(token_keys: Keyring, "TOKEN_KEYS");
+
+/// As [`parsed!`], for a variable that need not be set.
+macro_rules! optional {
+    ($function:ident: $type:ty, $variable:literal) => {
+        fn $function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<$type>, D::Error> {
+            named(deserializer, $variable, |text| {
+                text.parse::<$type>().map(Some)
+            })
+        }
+    };
+}
+
+optional!(parse_webhook_url: Url, "WEBHOOK_URL");
+optional!(parse_google_auth_url: Url, "GOOGLE_AUTH_URL");
+optional!(parse_google_token_url: Url, "GOOGLE_TOKEN_URL");
+optional!(parse_google_revoke_url: Url, "GOOGLE_REVOKE_URL");
+optional!(parse_google_userinfo_url: Url, "GOOGLE_USERINFO_URL");
+optional!(parse_google_calendar_url: Url, "GOOGLE_CALENDAR_URL");
+optional!(parse_grant_confirm_delay: u64, "GRANT_CONFIRM_DELAY");
+optional!(parse_watch_ttl: u64, "WATCH_TTL");
+optional!(parse_auth_jwks_url: JwksUrl, "AUTH_JWKS_URL");
+optional!(parse_auth_algorithm: SignatureAlgorithm, "AUTH_ALGORITHM");
+
+fn parse_public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Origin>, D::Error> {
+    named(deserializer, "PUBLIC_URL", |text| {
+        let origin: Origin = text.parse()?;
+        if origin.is_secure() || origin.is_local() {
+            Ok(Some(origin))
+        } else {
+            Err("expected https, which Google demands (http is for localhost and the emulator)")
+        }
+    })
+}
+
+fn parse_app_origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Origin>, D::Error> {
+    named(deserializer, "APP_ORIGINS", |text| {
+        text.split(',')
+            .map(str::trim)
+            .map(str::parse)
+            .collect::<Result<Vec<_>, _>>()
+    })
+}
+
+fn auth_hs256_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretKey>, D::Error> {
+    let value = String::deserialize(deserializer)?;
+    SecretKey::parse("AUTH_HS256_SECRET", value)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
+/// Scheme, host and port, as a browser's `Origin` header has them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin(String);
+
+impl std::str::FromStr for Origin {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        const EXPECTED: &str = "expected an origin, such as https://calendar.example.com, without a path";
+        let url = Url::parse(text).map_err(|_| EXPECTED)?;
+        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+        let anonymous = url.username().is_empty() && url.password().is_none();
+        if !matches!(url.scheme(), "http" | "https") || !bare || !anonymous {
+            return Err(EXPECTED);
+        }
+        Ok(Self(url.origin().ascii_serialization()))
+    }
+}
+
+impl Origin {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// `path` below this origin.
+    #[expect(
+        clippy::expect_used,
+        reason = "an origin was a URL when it was parsed, and stays one with a path"
+    )]
+    pub fn join(&self, path: &str) -> Url {
+        Url::parse(&self.0).and_then(|url| url.join(path)).expect("a URL")
+    }
+
+    pub fn is_secure(&self) -> bool {
+        self.0.starts_with("https:")
+    }
+
+    fn is_local(&self) -> bool {
+        match Url::parse(&self.0).as_ref().map(Url::host) {
+            Ok(Some(Host::Domain(name))) => name == "localhost" || name.ends_with(".localhost"),
+            Ok(Some(Host::Ipv4(ip))) => ip.is_loopback(),
+            Ok(Some(Host::Ipv6(ip))) => ip.is_loopback(),
+            _ => false,
+        }
+    }
+}
+
+impl Config {
+    /// The origin under which browsers reach this service.
+    pub fn browser_url(&self) -> &Origin {
+        self.public_url.as_ref().unwrap_or(&self.api_url)
+    }
+
+    /// Google's addresses and our client there.
+    pub fn google(&self) -> google::GoogleConfig {
+        let mut config = google::GoogleConfig::new(
+            self.google_client_id.clone(),
+            self.google_client_secret.expose_secret().into(),
+        );
+        let endpoints = &mut config.endpoints;
+        for (ours, theirs) in [
+            (&self.google_auth_url, &mut endpoints.auth_url),
+            (&self.google_token_url, &mut endpoints.token_url),
+            (&self.google_revoke_url, &mut endpoints.revoke_url),
+            (&self.google_userinfo_url, &mut endpoints.userinfo_url),
+            (&self.google_calendar_url, &mut endpoints.calendar_url),
+        ] {
+            if let Some(url) = ours {
+                *theirs = url.clone();
+            }
+        }
+        config
+    }
+
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings {
+            public_url: self.public_url.as_ref().map(|origin| origin.join("/")),
+            webhook_url: self.webhook_url.clone(),
+            ..Settings::default()
+        };
+        for (ours, theirs) in [
+            (self.grant_confirm_delay, &mut settings.grant_confirm_delay),
+            (self.watch_ttl, &mut settings.watch_ttl),
+        ] {
+            if let Some(seconds) = ours {
+                *theirs = Duration::from_secs(seconds);
+            }
+        }
+        settings
+    }
+
+    /// How users are told apart. `Err` says in one line which variables do not go together.
+    pub fn authenticator(&self) -> Result<Authenticator, String> {
+        let (issuer, audience) = (&self.auth_issuer, &self.auth_audience);
+        if audience == centrifugo::AUDIENCE {
+            return Err(format!(
+                "AUTH_AUDIENCE is {audience}, the audience of socket tokens: a socket token could call the API"
+            ));
+        }
+        match (&self.auth_jwks_url, &self.auth_hs256_secret, self.auth_algorithm) {
+            (None, Some(secret), None | Some(SignatureAlgorithm::Hs256)) => {
+                if secret.expose() == self.centrifugo_token_secret.expose() {
+                    return Err(
+                        "AUTH_HS256_SECRET and CENTRIFUGO_TOKEN_SECRET are the same: give each its own"
+                            .into(),
+                    );
+                }
+                Ok(Authenticator::with_secret(
+                    secret.expose().as_bytes(),
+                    issuer,
+                    audience,
+                ))
+            }
+            (Some(_), None, Some(SignatureAlgorithm::Hs256)) => {
+                Err("AUTH_ALGORITHM is HS256, which needs AUTH_HS256_SECRET and no AUTH_JWKS_URL".into())
+            }
+            (Some(url), None, Some(algorithm)) => {
+                Authenticator::with_jwks(url.clone(), algorithm, issuer, audience)
+                    .map_err(|error| format!("cannot set up the client for AUTH_JWKS_URL: {error}"))
+            }
+            (Some(_), None, None) => {
+                Err("AUTH_ALGORITHM is not set; with AUTH_JWKS_URL it is EdDSA, ES256 or RS256".into())
+            }
+            (None, Some(_), Some(_)) => Err(
+                "AUTH_HS256_SECRET goes with AUTH_ALGORITHM=HS256 only; other algorithms need AUTH_JWKS_URL"
+                    .into(),
+            ),
+            (Some(_), Some(_), _) => {
+                Err("AUTH_JWKS_URL and AUTH_HS256_SECRET are both set; choose one".into())
+            }
+            (None, None, _) => Err("neither AUTH_JWKS_URL nor AUTH_HS256_SECRET is set".into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+    fn read(changes: &[(&str, &str)]) -> Result<Config, String> {
+        let mut vars: std::collections::BTreeMap<&str, &str> = [
+            ("DATABASE_URL", "postgres://localhost/x"),
+            ("GOOGLE_CLIENT_ID", "id"),
+            ("GOOGLE_CLIENT_SECRET", "secret"),
+            ("CENTRIFUGO_API_URL", "http://127.0.0.1:9000/api"),
+            ("CENTRIFUGO_API_KEY", SECRET),
+            ("CENTRIFUGO_TOKEN_SECRET", "fedcba9876543210fedcba9876543210"),
+            ("TOKEN_KEYS", "1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
+            ("AUTH_HS256_SECRET", SECRET),
+            ("AUTH_ISSUER", "https://app.example"),
+            ("AUTH_AUDIENCE", "calwire"),
+        ]
+        .into();
+        vars.extend(changes.iter().copied());
+        common::config::from_vars(vars.into_iter().map(|(name, value)| (name.into(), value.into())))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn defaults_and_origins() {
+        let config = read(&[("APP_ORIGINS", "http://localhost:3000, https://app.example/")]).unwrap();
+        assert_eq!(config.listen_addr.to_string(), "127.0.0.1:8080");
+        assert_eq!(config.browser_url().as_str(), "http://localhost:8080");
+        let origins: Vec<_> = config.app_origins.iter().map(Origin::as_str).collect();
+        assert_eq!(origins, ["http://localhost:3000", "https://app.example"]);
+        assert!(config.authenticator().is_ok());
+    }
+
+    #[test]
+    fn bad_values_are_refused_by_name() {
+        for (name, value) in [
+            ("APP_ORIGINS", "*"),
+            ("APP_ORIGINS", "https://app.example/path"),
+            ("APP_ORIGINS", "https://a.example,,https://b.example"),
+            ("APP_ORIGINS", "https://user@app.example"),
+            ("PUBLIC_URL", "http://calendar.example"),
+            ("PUBLIC_URL", "https://calendar.example/x"),
+            ("API_URL", "localhost:8080"),
+            ("LISTEN_ADDR", "8080"),
+            ("AUTH_ALGORITHM", "none"),
+            ("AUTH_JWKS_URL", "http://169.254.169.254/"),
+            ("AUTH_HS256_SECRET", "short"),
+            ("TOKEN_KEYS", "1:short"),
+            (
+                "CENTRIFUGO_TOKEN_SECRET",
+                "change-me-change-me-change-me-change-me",
+            ),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.starts_with(name), "{name}={value}: {error}");
+            assert!(!error.contains("169.254"), "{error}");
+        }
+        assert!(read(&[("PUBLIC_URL", "http://localhost:4000")]).is_ok());
+    }
+
+    #[test]
+    fn ways_to_tell_users_apart_that_do_not_go_together() {
+        let jwks = ("AUTH_JWKS_URL", "https://app.example/jwks");
+        let no_secret = ("AUTH_HS256_SECRET", "");
+        for (changes, error) in [
+            (vec![jwks], "AUTH_JWKS_URL and AUTH_HS256_SECRET are both set"),
+            (vec![no_secret], "neither"),
+            (vec![jwks, no_secret], "AUTH_ALGORITHM is not set"),
+            (
+                vec![jwks, no_secret, ("AUTH_ALGORITHM", "HS256")],
+                "AUTH_ALGORITHM is HS256",
+            ),
+            (vec![("AUTH_ALGORITHM", "RS256")], "AUTH_HS256_SECRET goes with"),
+            (
+                vec![("AUTH_AUDIENCE", "centrifugo")],
+                "AUTH_AUDIENCE is centrifugo",
+            ),
+            (
+                vec![("CENTRIFUGO_TOKEN_SECRET", SECRET)],
+                "AUTH_HS256_SECRET and CENTRIFUGO_TOKEN_SECRET",
+            ),
+        ] {
+            let Err(found) = read(&changes).unwrap().authenticator() else {
+                panic!("{changes:?}")
+            };
+            assert!(found.starts_with(error), "{found}");
+        }
+        let keys = read(&[jwks, no_secret, ("AUTH_ALGORITHM", "EdDSA")]).unwrap();
+        assert!(keys.authenticator().is_ok());
+    }
+}

@@ -1,0 +1,83 @@
+//! Which browser began to connect. A stranger's link to the callback must not join the stranger's Google account to the
+//! user who follows it, so the flow ends in the browser where it began: that one has the cookie.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rand::RngExt;
+use sha2::{Digest, Sha256};
+
+use crate::config::Origin;
+
+/// A flow takes a minute; this is how long it may take, for the cookie and the state alike.
+pub const FLOW_MAX_SECONDS: i64 = 600;
+
+/// The value of a browser's cookie: 32 random bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub struct BrowserKey(String);
+
+impl fmt::Debug for BrowserKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BrowserKey([redacted])")
+    }
+}
+
+impl BrowserKey {
+    pub fn generate() -> Self {
+        let random: [u8; 32] = rand::rng().random();
+        Self(URL_SAFE_NO_PAD.encode(random))
+    }
+
+    /// The value of a cookie that we made.
+    pub fn parse(value: &str) -> Option<Self> {
+        let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
+        (bytes.len() == 32).then(|| Self(value.to_owned()))
+    }
+
+    pub fn sha256(&self) -> [u8; 32] {
+        Sha256::digest(self.0.as_bytes()).into()
+    }
+
+    /// With https the name's prefix makes browsers refuse the cookie from anybody but this very host.
+    pub fn cookie_name(browser_url: &Origin) -> &'static str {
+        if browser_url.is_secure() {
+            "__Host-calwire_connect"
+        } else {
+            "calwire_connect"
+        }
+    }
+
+    /// The header `set-cookie`. `Lax`: it comes along when Google sends the browser back, and not with other sites'
+    /// requests.
+    pub fn set_cookie(&self, browser_url: &Origin) -> String {
+        let name = Self::cookie_name(browser_url);
+        let secure = if browser_url.is_secure() { "; Secure" } else { "" };
+        format!(
+            "{name}={}; Path=/; Max-Age={FLOW_MAX_SECONDS}; HttpOnly; SameSite=Lax{secure}",
+            self.0
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_cookie_is_as_strict_as_the_origin_allows() {
+        let key = BrowserKey::parse(&"A".repeat(43)).unwrap();
+        let value = "A".repeat(43);
+        assert_eq!(
+            key.set_cookie(&"https://a.example".parse().unwrap()),
+            format!("__Host-calwire_connect={value}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax; Secure")
+        );
+        assert_eq!(
+            key.set_cookie(&"http://localhost:8080".parse().unwrap()),
+            format!("calwire_connect={value}; Path=/; Max-Age=600; HttpOnly; SameSite=Lax")
+        );
+        assert!(BrowserKey::parse("x; Domain=evil").is_none());
+        let generated = BrowserKey::generate();
+        assert_eq!(BrowserKey::parse(&generated.0), Some(generated));
+    }
+}

@@ -1,0 +1,135 @@
+//! Google accounts: connect, disconnect, how they are.
+
+use chrono::{DateTime, Utc};
+use common::ids::ConnectionId;
+use google::scopes;
+use rpc::RpcError;
+use serde::{Deserialize, Deserializer, Serialize};
+use sync::payload::{ConnectionState, Freshness, Mode};
+use ts_rs::TS;
+
+use super::events::{freshness, has_calendar_access};
+use super::input::Nothing;
+use super::no_connection;
+use crate::connect::{self, ReturnTo};
+use crate::reading;
+use crate::state::Caller;
+
+#[derive(Debug, Default, Deserialize, TS)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[ts(optional_fields)]
+pub struct ConnectInput {
+    /// The page to come back to, as a path of the application that calls: `/settings?tab=calendar`. It gets
+    /// `?calwire=connected`, `denied` or `error`, and in an error a `calwire_reason`.
+    #[serde(deserialize_with = "return_to")]
+    #[ts(as = "Option<String>")]
+    return_to: ReturnTo,
+}
+
+fn return_to<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReturnTo, D::Error> {
+    match Option::<String>::deserialize(deserializer)? {
+        None => Ok(ReturnTo::default()),
+        Some(text) => ReturnTo::parse(&text).map_err(serde::de::Error::custom),
+    }
+}
+
+#[derive(Debug, Serialize, TS)]
+pub struct Connect {
+    /// Google's consent page. Send the browser there: the same one, for it was given a cookie with this answer. (A page
+    /// of another origin has to call with `credentials: "include"`.)
+    url: String,
+}
+
+/// `calendar.google.connect`
+pub async fn connect(caller: Caller, input: ConnectInput) -> Result<Connect, RpcError> {
+    let url = connect::begin(&caller, &input.return_to).await?;
+    Ok(Connect { url: url.into() })
+}
+
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[ts(optional_fields)]
+pub struct DisconnectInput {
+    /// None: all of the user's accounts.
+    #[ts(as = "Option<String>")]
+    connection_id: Option<ConnectionId>,
+}
+
+#[derive(Debug, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Disconnect {
+    success: bool,
+    #[ts(type = "Array<string>")]
+    connection_ids: Vec<ConnectionId>,
+}
+
+/// `calendar.google.disconnect`: nothing is read from the account any more; its channels, its grant and its data go in
+/// the minute that follows.
+pub async fn disconnect(caller: Caller, input: DisconnectInput) -> Result<Disconnect, RpcError> {
+    let ctx = &caller.state.sync;
+    let connection_ids = sync::connections::disconnect(ctx, &caller.user, input.connection_id).await?;
+    match input.connection_id {
+        Some(id) if connection_ids.is_empty() => Err(no_connection(id)),
+        _ => Ok(Disconnect {
+            success: true,
+            connection_ids,
+        }),
+    }
+}
+
+#[derive(Debug, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    connected: bool,
+    has_calendar_access: bool,
+    connections: Vec<ConnectionInfo>,
+    /// Google can reach this installation; otherwise it is asked every now and then.
+    push_available: bool,
+    #[ts(type = "string | null")]
+    as_of: Option<DateTime<Utc>>,
+    mode: Mode,
+    /// The selected calendars.
+    calendars: Vec<Freshness>,
+}
+
+#[derive(Debug, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct ConnectionInfo {
+    #[ts(type = "string")]
+    id: ConnectionId,
+    email: String,
+    state: ConnectionState,
+    has_calendar_access: bool,
+    /// The user let us change events too.
+    can_write: bool,
+    #[ts(type = "string")]
+    created_at: DateTime<Utc>,
+}
+
+/// `calendar.google.status`
+pub async fn status(caller: Caller, _: Nothing) -> Result<Status, RpcError> {
+    let now = caller.state.now();
+    let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
+    let connections = store::connections::of_user(&mut tx, &caller.user).await?;
+    let calendars = freshness(&mut tx, &caller, now, None).await?;
+    let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
+    Ok(Status {
+        connected: !connections.is_empty(),
+        has_calendar_access: has_calendar_access(&connections),
+        push_available: caller.state.sync.settings.webhook_address().is_some(),
+        as_of,
+        mode,
+        calendars,
+        connections: connections
+            .into_iter()
+            .map(|connection| ConnectionInfo {
+                id: connection.id,
+                state: sync::connections::state(&connection, now),
+                has_calendar_access: sync::connections::has_calendar_access(&connection.scopes),
+                can_write: scopes::allows_event_writes(&connection.scopes),
+                created_at: connection.created_at,
+                email: connection.email,
+            })
+            .collect(),
+    })
+}

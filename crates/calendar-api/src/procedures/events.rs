@@ -1,0 +1,186 @@
+//! Reading events.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+use common::ids::CalendarId;
+use rpc::RpcError;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use store::connections::Connection;
+use sync::expand::days_window;
+use sync::payload::{Event, Freshness, Mode, Window};
+use sync::read::Query;
+use ts_rs::TS;
+
+use super::input::{Bounded, CalendarIds, time_zone};
+use super::own_calendars;
+use crate::state::Caller;
+use crate::{opening, reading};
+
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields, rename_all = "camelCase", default)]
+#[ts(optional_fields)]
+pub struct UpcomingEventsInput {
+    /// Local days: 0 is from now to the end of today, 1 to the end of tomorrow.
+    #[ts(as = "Option<u32>")]
+    days: Bounded<0, 365>,
+    #[ts(as = "Option<u32>")]
+    max_results: Bounded<1, 50>,
+    /// None: the selected ones.
+    #[ts(as = "Option<Vec<String>>")]
+    calendar_ids: Option<CalendarIds>,
+    /// Whose days are meant, by IANA name. None: the primary calendar's zone.
+    #[serde(deserialize_with = "time_zone")]
+    #[ts(as = "Option<String>")]
+    time_zone: Option<Tz>,
+}
+
+impl Default for UpcomingEventsInput {
+    fn default() -> Self {
+        Self {
+            days: Bounded::new(1),
+            max_results: Bounded::new(10),
+            calendar_ids: None,
+            time_zone: None,
+        }
+    }
+}
+
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+#[ts(optional_fields)]
+pub struct EventsInput {
+    #[ts(type = "string")]
+    from: DateTime<Utc>,
+    /// Exclusive.
+    #[ts(type = "string")]
+    to: DateTime<Utc>,
+    #[ts(as = "Option<Vec<String>>")]
+    calendar_ids: Option<CalendarIds>,
+    /// Which days are all-day events on, by IANA name. None: the primary calendar's zone.
+    #[serde(default, deserialize_with = "time_zone")]
+    #[ts(as = "Option<String>")]
+    time_zone: Option<Tz>,
+}
+
+#[derive(Debug, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EventList {
+    /// There is a connected Google account. Without one there are no events, which is no error.
+    connected: bool,
+    /// The user granted access to the calendar.
+    has_calendar_access: bool,
+    #[ts(as = "Vec<Event>")]
+    events: Vec<Box<RawValue>>,
+    /// There are more than were returned.
+    truncated: bool,
+    /// The least current calendar's.
+    #[ts(type = "string | null")]
+    as_of: Option<DateTime<Utc>>,
+    mode: Mode,
+    calendars: Vec<Freshness>,
+}
+
+/// The most events in an answer of [`get_events`]: a month of a very busy person, many times over.
+const EVENTS_MAX: usize = 5_000;
+/// The widest span of [`get_events`]: eleven years.
+const SPAN_MAX: TimeDelta = TimeDelta::days(4_018);
+
+/// `calendar.google.getUpcomingEvents`: what is running and what comes.
+pub async fn get_upcoming_events(caller: Caller, input: UpcomingEventsInput) -> Result<EventList, RpcError> {
+    opening::note(&caller);
+    let now = caller.state.now();
+    let named = input.calendar_ids.as_ref().map(CalendarIds::as_slice);
+    let window = |zone| days_window(now, input.days.get(), zone);
+    read(
+        &caller,
+        now,
+        named,
+        input.time_zone,
+        window,
+        input.max_results.get() as usize,
+    )
+    .await
+}
+
+/// `calendar.google.getEvents`: what touches `[from, to)`.
+pub async fn get_events(caller: Caller, input: EventsInput) -> Result<EventList, RpcError> {
+    if input.from >= input.to {
+        return Err(RpcError::invalid("to", "expected a time after `from`"));
+    }
+    if input.to - input.from > SPAN_MAX {
+        let message = format!("expected a time within {} days of `from`", SPAN_MAX.num_days());
+        return Err(RpcError::invalid("to", message));
+    }
+    let window = Window {
+        from: input.from,
+        to: input.to,
+    };
+    let named = input.calendar_ids.as_ref().map(CalendarIds::as_slice);
+    read(
+        &caller,
+        caller.state.now(),
+        named,
+        input.time_zone,
+        |_| window,
+        EVENTS_MAX,
+    )
+    .await
+}
+
+async fn read(
+    caller: &Caller,
+    now: DateTime<Utc>,
+    named: Option<&[CalendarId]>,
+    zone: Option<Tz>,
+    window: impl FnOnce(Tz) -> Window,
+    limit: usize,
+) -> Result<EventList, RpcError> {
+    let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
+    let connections = store::connections::of_user(&mut tx, &caller.user).await?;
+    let own = own_calendars(&mut tx, caller, named).await?;
+    let calendars = freshness(&mut tx, caller, now, named).await?;
+    let zone = zone.unwrap_or_else(|| reading::zone_of(&own));
+    // One more than asked for tells whether there are more.
+    let query = Query {
+        window: window(zone),
+        zone,
+        calendars: named,
+        limit: limit + 1,
+    };
+    let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
+    let truncated = events.len() > limit;
+    events.truncate(limit);
+    let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
+    Ok(EventList {
+        connected: !connections.is_empty(),
+        has_calendar_access: has_calendar_access(&connections),
+        events,
+        truncated,
+        as_of,
+        mode,
+        calendars,
+    })
+}
+
+/// How current the selected calendars are, or those named.
+pub async fn freshness(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    now: DateTime<Utc>,
+    named: Option<&[CalendarId]>,
+) -> sqlx::Result<Vec<Freshness>> {
+    let evidence = store::calendars::evidence(conn, now, &caller.user, named).await?;
+    Ok(evidence
+        .iter()
+        .map(|calendar| sync::freshness::freshness(calendar, now))
+        .collect())
+}
+
+/// Some account of the user lets us see its calendars.
+pub fn has_calendar_access(connections: &[Connection]) -> bool {
+    connections
+        .iter()
+        .any(|connection| sync::connections::has_calendar_access(&connection.scopes))
+}

@@ -1,0 +1,88 @@
+//! Inputs that are right once they are parsed.
+
+use std::fmt;
+
+use chrono_tz::Tz;
+use common::ids::CalendarId;
+use serde::de::{Error as _, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+use ts_rs::TS;
+
+/// A whole number from `MIN` to `MAX`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bounded<const MIN: u32, const MAX: u32>(u32);
+
+impl<const MIN: u32, const MAX: u32> Bounded<MIN, MAX> {
+    pub const fn new(number: u32) -> Self {
+        assert!(MIN <= number && number <= MAX, "out of bounds");
+        Self(number)
+    }
+
+    pub const fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Bounded<MIN, MAX> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Number<const MIN: u32, const MAX: u32>;
+
+        impl<const MIN: u32, const MAX: u32> Visitor<'_> for Number<MIN, MAX> {
+            type Value = Bounded<MIN, MAX>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "a whole number from {MIN} to {MAX}")
+            }
+
+            fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
+                match u32::try_from(number) {
+                    Ok(small) if (MIN..=MAX).contains(&small) => Ok(Bounded(small)),
+                    _ => Err(E::invalid_value(Unexpected::Unsigned(number), &self)),
+                }
+            }
+        }
+        deserializer.deserialize_u64(Number::<MIN, MAX>)
+    }
+}
+
+/// More calendars than a person has, and few enough for one statement.
+const CALENDARS_MAX: usize = 100;
+
+/// Calendars by their ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalendarIds(Vec<CalendarId>);
+
+impl CalendarIds {
+    pub fn as_slice(&self) -> &[CalendarId] {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for CalendarIds {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let mut ids = Vec::<CalendarId>::deserialize(deserializer)?;
+        ids.sort_unstable();
+        ids.dedup();
+        if ids.len() > CALENDARS_MAX {
+            return Err(D::Error::custom(format!(
+                "expected at most {CALENDARS_MAX} calendars"
+            )));
+        }
+        Ok(Self(ids))
+    }
+}
+
+/// A time zone by its IANA name.
+pub fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Tz>, D::Error> {
+    let Some(name) = Option::<String>::deserialize(deserializer)? else {
+        return Ok(None);
+    };
+    name.parse()
+        .map(Some)
+        .map_err(|_| D::Error::custom("expected the IANA name of a time zone, such as Europe/Berlin"))
+}
+
+/// The input of procedures that need none.
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct Nothing {}

@@ -1,0 +1,150 @@
+//! What a browser needs for its socket.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use rpc::{Code, RpcError};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sync::expand::hot_window;
+use sync::payload::{Event, Freshness, Mode, Window};
+use sync::read::Query;
+use ts_rs::TS;
+use uuid::Uuid;
+
+use super::events::{freshness, has_calendar_access};
+use super::input::Nothing;
+use super::own_calendars;
+use crate::state::Caller;
+use crate::{opening, reading};
+
+/// How long a socket goes on without asking who its user is.
+const CONNECTION_TOKEN_TTL: Duration = Duration::from_mins(15);
+/// A subscription token is used at once; what it opened lives as long as its connection.
+const SUBSCRIPTION_TOKEN_TTL: Duration = Duration::from_mins(5);
+/// The most events of a snapshot.
+const SNAPSHOT_MAX: usize = 5_000;
+
+#[derive(Debug, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RealtimeToken {
+    token: String,
+    /// In seconds.
+    #[ts(type = "number")]
+    expires_in: u64,
+}
+
+/// `realtime.getConnectionToken`
+pub async fn get_connection_token(caller: Caller, _: Nothing) -> Result<RealtimeToken, RpcError> {
+    let state = &caller.state;
+    Ok(RealtimeToken {
+        token: state
+            .tokens
+            .connection(&caller.user, state.now(), CONNECTION_TOKEN_TTL),
+        expires_in: CONNECTION_TOKEN_TTL.as_secs(),
+    })
+}
+
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct SubscriptionTokenInput {
+    /// The user's own: `calendar:<user id>`.
+    channel: String,
+}
+
+/// `realtime.getSubscriptionToken`: for the user's own channel and no other.
+pub async fn get_subscription_token(
+    caller: Caller,
+    input: SubscriptionTokenInput,
+) -> Result<RealtimeToken, RpcError> {
+    if input.channel != centrifugo::channel_of(&caller.user) {
+        return Err(
+            RpcError::new(Code::Forbidden, "This is not your channel").with_reason("NOT_YOUR_CHANNEL")
+        );
+    }
+    let state = &caller.state;
+    Ok(RealtimeToken {
+        token: state
+            .tokens
+            .subscription(&caller.user, &input.channel, state.now(), SUBSCRIPTION_TOKEN_TTL),
+        expires_in: SUBSCRIPTION_TOKEN_TTL.as_secs(),
+    })
+}
+
+/// What a browser begins with, and where on its channel it goes on from there.
+#[derive(Debug, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct RealtimeState {
+    /// The channel's position in Centrifugo, for `getState` of a subscription.
+    epoch: String,
+    #[ts(type = "number")]
+    offset: u64,
+    /// The last message that the snapshot contains: those up to it are to be ignored.
+    #[ts(type = "number")]
+    seq: i64,
+    /// `seq` counts within it: with another one, start anew.
+    #[ts(type = "string")]
+    stream_epoch: Uuid,
+    connected: bool,
+    has_calendar_access: bool,
+    #[ts(type = "string | null")]
+    as_of: Option<DateTime<Utc>>,
+    mode: Mode,
+    /// The selected ones.
+    calendars: Vec<Freshness>,
+    /// What `events` covers.
+    window: Window,
+    #[ts(as = "Vec<Event>")]
+    events: Vec<Box<RawValue>>,
+    /// There are more events than a snapshot holds; ask for the time that is shown.
+    truncated: bool,
+}
+
+/// `realtime.getState`
+pub async fn get_state(caller: Caller, _: Nothing) -> Result<RealtimeState, RpcError> {
+    opening::note(&caller);
+    let state = &caller.state;
+    // The position comes first: whatever is published up to it is committed, so the snapshot that is read after it has it
+    // all. The other way round, a message between the two would be lost.
+    let channel = centrifugo::channel_of(&caller.user);
+    let position = state.broker.history_position(&channel).await.map_err(|error| {
+        RpcError::new(Code::ServiceUnavailable, "The live channel cannot be reached")
+            .with_reason("BROKER_UNAVAILABLE")
+            .with_retry_after(Duration::from_secs(1))
+            .with_source(error)
+    })?;
+    let now = state.now();
+    let window = hot_window(now);
+    // A first-time user's stream is made before the snapshot, where a race for it is no conflict.
+    store::user_stream::position(&mut *state.sync.pool.acquire().await?, &caller.user).await?;
+    let mut tx = store::begin_snapshot(&state.sync.pool).await?;
+    let stream = store::user_stream::position(&mut tx, &caller.user).await?;
+    let connections = store::connections::of_user(&mut tx, &caller.user).await?;
+    let own = own_calendars(&mut tx, &caller, None).await?;
+    let calendars = freshness(&mut tx, &caller, now, None).await?;
+    let query = Query {
+        window,
+        zone: reading::zone_of(&own),
+        calendars: None,
+        limit: SNAPSHOT_MAX + 1,
+    };
+    let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
+    tx.commit().await?;
+    let truncated = events.len() > SNAPSHOT_MAX;
+    events.truncate(SNAPSHOT_MAX);
+    let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
+    Ok(RealtimeState {
+        epoch: position.epoch,
+        offset: position.offset,
+        seq: stream.seq,
+        stream_epoch: stream.epoch,
+        connected: !connections.is_empty(),
+        has_calendar_access: has_calendar_access(&connections),
+        as_of,
+        mode,
+        calendars,
+        window,
+        events,
+        truncated,
+    })
+}

@@ -1,0 +1,55 @@
+//! What all reads have in common.
+
+use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
+use store::calendars::Calendar;
+use sync::payload::{Freshness, Mode};
+
+/// The zone of a user who named none: the primary calendar's. The primary ones come first.
+pub fn zone_of(calendars: &[Calendar]) -> Tz {
+    calendars
+        .iter()
+        .filter(|calendar| calendar.is_primary)
+        .chain(calendars)
+        .find_map(|calendar| calendar.time_zone.parse().ok())
+        .unwrap_or(Tz::UTC)
+}
+
+/// How current an answer is as a whole: as its least current calendar.
+pub fn overall(calendars: &[Freshness], connected: bool) -> (Option<DateTime<Utc>>, Mode) {
+    let as_of = calendars.iter().map(|calendar| calendar.as_of).min().flatten();
+    let worst = calendars
+        .iter()
+        .map(|calendar| calendar.mode)
+        .max_by_key(|mode| match mode {
+            Mode::Push => 0,
+            Mode::Polling => 1,
+            Mode::Stale => 2,
+            Mode::Paused => 3,
+        });
+    // Without a calendar, either the list is still to come, or nothing will.
+    let none = if connected { Mode::Stale } else { Mode::Paused };
+    (as_of, worst.unwrap_or(none))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::ids::CalendarId;
+
+    #[test]
+    fn an_answer_is_as_current_as_its_least_current_calendar() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0);
+        let calendar = |as_of, mode| Freshness {
+            calendar_id: CalendarId::generate(),
+            as_of,
+            mode,
+        };
+        assert_eq!(overall(&[], true), (None, Mode::Stale));
+        assert_eq!(overall(&[], false), (None, Mode::Paused));
+        let two = [calendar(at(20), Mode::Push), calendar(at(10), Mode::Polling)];
+        assert_eq!(overall(&two, true), (at(10), Mode::Polling));
+        let new = [calendar(at(20), Mode::Push), calendar(None, Mode::Stale)];
+        assert_eq!(overall(&new, true), (None, Mode::Stale));
+    }
+}

@@ -1,0 +1,93 @@
+//! What every request is answered with, and who makes it.
+
+use std::sync::Arc;
+
+use actix_web::HttpRequest;
+use actix_web::http::header;
+use chrono::{DateTime, Utc};
+use common::ids::UserId;
+use rpc::RpcError;
+use rpc::http::ResponseHeaders;
+
+use crate::auth::Authenticator;
+use crate::config::Origin;
+use crate::connect::browser::BrowserKey;
+use crate::limit::RateLimit;
+use crate::opening::Openings;
+
+/// The service's state, one for all requests.
+pub struct State {
+    pub sync: sync::Context,
+    pub broker: centrifugo::Client,
+    pub tokens: centrifugo::Tokens,
+    pub authenticator: Authenticator,
+    pub rate_limit: RateLimit,
+    pub openings: Openings,
+    /// Where browsers reach us.
+    pub browser_url: Origin,
+    /// Whose pages may call us.
+    pub app_origins: Vec<Origin>,
+}
+
+impl State {
+    pub fn now(&self) -> DateTime<Utc> {
+        self.sync.clock.now()
+    }
+
+    /// Google's way back to us, as registered there.
+    pub fn redirect_uri(&self) -> String {
+        self.browser_url.join(crate::connect::CALLBACK_PATH).into()
+    }
+}
+
+/// Who calls a procedure, and from where. Cheap to clone.
+#[derive(Clone)]
+pub struct Caller {
+    pub state: Arc<State>,
+    pub user: UserId,
+    /// The page's origin, if it is one of ours.
+    pub origin: Option<Origin>,
+    /// The cookie of a connect flow in this browser.
+    pub browser: Option<BrowserKey>,
+    /// Headers of the answer.
+    pub outgoing: ResponseHeaders,
+}
+
+impl Caller {
+    /// Authenticates a request and counts it. What fails here is every call's answer.
+    pub async fn of(
+        state: Arc<State>,
+        request: HttpRequest,
+        outgoing: ResponseHeaders,
+    ) -> Result<Self, RpcError> {
+        let now = state.now();
+        let headers = request.headers();
+        let authorization = headers
+            .get_all(header::AUTHORIZATION)
+            .map(|value| value.to_str().unwrap_or_default());
+        let user = state
+            .authenticator
+            .user(authorization, now)
+            .await
+            .map_err(crate::auth::Refusal::into_answer)?;
+        state.rate_limit.count(&user, now)?;
+        let origin = headers
+            .get(header::ORIGIN)
+            .and_then(|value| value.to_str().ok())
+            .and_then(|origin| state.app_origins.iter().find(|ours| ours.as_str() == origin))
+            .cloned();
+        Ok(Self {
+            origin,
+            browser: browser_of(&state, &request),
+            state,
+            user,
+            outgoing,
+        })
+    }
+}
+
+/// The connect cookie of the browser that sends `request`.
+pub fn browser_of(state: &State, request: &HttpRequest) -> Option<BrowserKey> {
+    let cookie = request.cookie(BrowserKey::cookie_name(&state.browser_url))?;
+    BrowserKey::parse(cookie.value())
+}

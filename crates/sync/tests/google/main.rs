@@ -1,0 +1,7 @@
+//! What this crate does with Google, against the emulator and a real Postgres.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod stage;
+mod tokens;
+mod watch;

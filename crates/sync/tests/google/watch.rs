@@ -1,0 +1,382 @@
+//! Promise 11: the life of a channel, and the end of a connection.
+
+use crate::stage::{ALICE, HOLIDAYS, Stage, user_id};
+use chrono::{DateTime, TimeDelta, Utc};
+use common::worker::Pass;
+use google_emulator::{Fault, Rule, Settings};
+use sqlx::PgPool;
+use sync::{connections, poll, watch};
+
+/// Connected, pulled, and with every channel that there can be: the calendar list's and the primary calendar's.
+async fn watched(pool: PgPool) -> Stage {
+    let stage = Stage::new(pool).await;
+    stage.connect("alice", ALICE).await;
+    stage.pull_all().await;
+    make_all(&stage).await;
+    assert_eq!(stage.google.channels().len(), 2);
+    stage
+}
+
+async fn make_all(stage: &Stage) {
+    while watch::run_once(&stage.ctx).await.unwrap() == Pass::Worked {}
+}
+
+async fn stop_all(stage: &Stage) {
+    while watch::stop_once(&stage.ctx).await.unwrap() == Pass::Worked {}
+}
+
+async fn in_state(stage: &Stage, state: &str) -> i64 {
+    sqlx::query_scalar("select count(*) from watches where state = $1")
+        .bind(state)
+        .fetch_one(&stage.ctx.pool)
+        .await
+        .unwrap()
+}
+
+fn refused(status: u16, reason: &str) -> Rule {
+    Rule::new(
+        "events.watch",
+        Fault::Error {
+            status,
+            reason: Some(reason.into()),
+            message: None,
+            retry_after: None,
+        },
+    )
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn two_renewers_make_one_channel_and_a_pull_follows(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    stage.connect("alice", ALICE).await;
+    stage.pull_all().await;
+    stage.google.fault(Rule::new(
+        "*.watch",
+        Fault::Delay {
+            ms: 200,
+            jitter_ms: 100,
+        },
+    ));
+    let other = stage.another();
+    for _ in 0..3 {
+        let (one, two) = tokio::join!(watch::run_once(&stage.ctx), watch::run_once(&other));
+        one.unwrap();
+        two.unwrap();
+    }
+    assert_eq!(stage.google.channels().len(), 2);
+    assert_eq!(stage.asked("calendarList.watch"), 1);
+    // The primary calendar once, and the one that cannot be watched once.
+    assert_eq!(stage.asked("events.watch"), 2);
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 0)
+    );
+    let due: i64 = stage
+        .one("select count(*) from sync_state where dirty_seq > synced_seq")
+        .await;
+    assert_eq!(due, 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_calendar_that_google_cannot_watch_is_polled_and_not_asked_about_again(pool: PgPool) {
+    let stage = watched(pool).await;
+    let supported: bool = sqlx::query_scalar("select push_supported from calendars where google_id = $1")
+        .bind(HOLIDAYS)
+        .fetch_one(&stage.ctx.pool)
+        .await
+        .unwrap();
+    assert!(!supported);
+    assert_eq!(
+        stage.told("alice").await.last().unwrap()["type"],
+        "calendars.changed"
+    );
+    let asked = stage.asked("events.watch");
+    stage.pass(TimeDelta::hours(2));
+    make_all(&stage).await;
+    assert_eq!(stage.asked("events.watch"), asked);
+
+    // Polls find what no push tells: the unwatched one after a minute, the watched one after a quarter of an hour.
+    stage.pull_all().await;
+    poll::run_once(&stage.ctx).await.unwrap();
+    stage.pull_all().await;
+    stage.google.clear_log();
+    stage.pass(TimeDelta::seconds(80));
+    poll::run_once(&stage.ctx).await.unwrap();
+    stage.pull_all().await;
+    assert_eq!(stage.asked("events.list"), 1);
+    stage.pass(TimeDelta::minutes(20));
+    poll::run_once(&stage.ctx).await.unwrap();
+    stage.pull_all().await;
+    assert_eq!(stage.asked("events.list"), 3);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_channel_is_renewed_with_overlap_before_a_fifth_of_its_life_is_left(pool: PgPool) {
+    let stage = watched(pool).await;
+    stage.pass(TimeDelta::hours(7 * 24) * 7 / 10);
+    // Heard of lately, so not silent.
+    heard(&stage).await;
+    make_all(&stage).await;
+    assert_eq!(in_state(&stage, "live").await, 2);
+    assert_eq!(in_state(&stage, "replaced").await, 0);
+
+    stage.pass(TimeDelta::hours(7 * 24) / 10);
+    heard(&stage).await;
+    make_all(&stage).await;
+    // Both deliver until the old ones are stopped.
+    assert_eq!(stage.google.channels().len(), 4);
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
+        (2, 2)
+    );
+    stop_all(&stage).await;
+    assert_eq!(stage.google.channels().len(), 2);
+    assert_eq!(in_state(&stage, "stopped").await, 2);
+    let early: i64 = stage.one("select count(*) from watches where state = 'live' and expires_at - renew_at < (expires_at - created_at) * 0.199").await;
+    assert_eq!(early, 0);
+
+    stage.pass(TimeDelta::days(3));
+    poll::purge_once(&stage.ctx).await.unwrap();
+    assert_eq!(stage.one::<i64>("select count(*) from watches").await, 2);
+}
+
+async fn heard(stage: &Stage) {
+    sqlx::query("update sync_state set last_push_at = $1")
+        .bind(stage.now())
+        .execute(&stage.ctx.pool)
+        .await
+        .unwrap();
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_renewal_that_fails_leaves_the_old_channel_alone_and_is_tried_again(pool: PgPool) {
+    let stage = watched(pool).await;
+    stage.pass(TimeDelta::days(6));
+    heard(&stage).await;
+    let rule = stage.google.fault(refused(500, "backendError"));
+    make_all(&stage).await;
+    assert_eq!(
+        in_state(&stage, "replaced").await,
+        1,
+        "the calendar list's, whose renewal went well"
+    );
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 1)
+    );
+    let asked = stage.asked("events.watch");
+    make_all(&stage).await;
+    assert_eq!(
+        stage.asked("events.watch"),
+        asked,
+        "not before the back-off has passed"
+    );
+
+    stage.google.clear_fault(&rule);
+    stage.pass(TimeDelta::minutes(2));
+    make_all(&stage).await;
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 0)
+    );
+    stop_all(&stage).await;
+    assert_eq!(stage.google.channels().len(), 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_crash_between_googles_answer_and_our_commit_costs_nothing_once_a_push_has_come(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    stage.connect("alice", ALICE).await;
+    stage.pull_all().await;
+    stage
+        .google
+        .fault(Rule::new("calendarList.watch", Fault::Reset { after: true }).times(1));
+    make_all(&stage).await;
+    assert_eq!(in_state(&stage, "pending").await, 1);
+    assert_eq!(
+        stage.google.channels().len(),
+        2,
+        "Google has made it all the same"
+    );
+
+    // What webhook-ingest does with the channel's first push.
+    let channel: String = stage
+        .one("select channel_id from watches where state = 'pending'")
+        .await;
+    let expires_at: DateTime<Utc> = stage.now() + TimeDelta::days(7);
+    let mut conn = stage.ctx.pool.acquire().await.unwrap();
+    store::intake::adopt(&mut conn, &channel, "res", Some(expires_at))
+        .await
+        .unwrap();
+    stage.pass(TimeDelta::minutes(3));
+    make_all(&stage).await;
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 0)
+    );
+    assert_eq!(stage.asked("calendarList.watch"), 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_crash_without_a_push_is_taken_over_with_another_channel(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    stage.connect("alice", ALICE).await;
+    stage.pull_all().await;
+    make_all(&stage).await;
+    // As a renewer leaves it that died while it asked Google.
+    stage
+        .execute("update watches set state = 'pending', google_resource_id = null, leased_until = now() + interval '1 hour'")
+        .await;
+    make_all(&stage).await;
+    assert_eq!(
+        in_state(&stage, "pending").await,
+        2,
+        "its holder may still come back"
+    );
+    stage
+        .execute("update watches set leased_until = now() - interval '1 second'")
+        .await;
+    make_all(&stage).await;
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
+        (2, 2)
+    );
+    // Nobody knows what to stop; the rows go when Google has surely ended the channels.
+    stop_all(&stage).await;
+    assert_eq!(in_state(&stage, "replaced").await, 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn google_grants_less_than_asked_and_its_word_counts(pool: PgPool) {
+    let settings = Settings {
+        max_channel_seconds: 3_600,
+        ..Settings::default()
+    };
+    let stage = Stage::with(pool, settings).await;
+    stage.connect("alice", ALICE).await;
+    stage.pull_all().await;
+    make_all(&stage).await;
+    let late: i64 = stage.one("select count(*) from watches where expires_at > created_at + interval '61 minutes' or renew_at > created_at + interval '49 minutes'").await;
+    assert_eq!(late, 0);
+    assert_eq!(in_state(&stage, "live").await, 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_silent_channel_and_a_deaf_one_are_replaced(pool: PgPool) {
+    let stage = watched(pool).await;
+    stage.pass(TimeDelta::hours(11));
+    make_all(&stage).await;
+    assert_eq!(in_state(&stage, "replaced").await, 0);
+    stage.pass(TimeDelta::hours(2));
+    make_all(&stage).await;
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
+        (2, 2)
+    );
+    stop_all(&stage).await;
+
+    // A poll found a change that no push told of.
+    stage.pass(TimeDelta::minutes(30));
+    sqlx::query("update sync_state set last_change_at = $1 where kind = 'calendar_list'")
+        .bind(stage.now())
+        .execute(&stage.ctx.pool)
+        .await
+        .unwrap();
+    make_all(&stage).await;
+    assert_eq!(in_state(&stage, "replaced").await, 0, "the push may still come");
+    stage.pass(TimeDelta::minutes(6));
+    make_all(&stage).await;
+    assert_eq!(in_state(&stage, "replaced").await, 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn another_public_url_means_other_channels_and_none_means_none(pool: PgPool) {
+    let mut stage = watched(pool).await;
+    let other = "http://127.0.0.1:10/api/calendar/webhook";
+    stage.configure(|settings| settings.webhook_url = Some(other.parse().unwrap()));
+    make_all(&stage).await;
+    stop_all(&stage).await;
+    let channels = stage.google.channels();
+    assert_eq!(channels.len(), 2);
+    assert!(channels.iter().all(|channel| channel["address"] == other));
+
+    stage.configure(|settings| settings.webhook_url = None);
+    make_all(&stage).await;
+    stop_all(&stage).await;
+    assert_eq!(stage.google.channels().len(), 0);
+    assert_eq!(watch::run_once(&stage.ctx).await.unwrap(), Pass::Idle);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn stopping_a_channel_is_tried_again_but_not_for_ever(pool: PgPool) {
+    let mut stage = watched(pool).await;
+    stage.configure(|settings| settings.webhook_url = None);
+    make_all(&stage).await;
+    stage.google.fault(Rule::new("channels.stop", Fault::BadGateway));
+    for _ in 0..20 {
+        stop_all(&stage).await;
+        stage.pass(TimeDelta::hours(1));
+    }
+    assert_eq!(in_state(&stage, "stopped").await, 2);
+    assert_eq!(stage.asked("channels.stop"), 16);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn disconnecting_stops_the_channels_then_revokes_then_forgets(pool: PgPool) {
+    let stage = watched(pool).await;
+    let gone = connections::disconnect(&stage.ctx, &user_id("alice"), None)
+        .await
+        .unwrap();
+    assert_eq!(gone.len(), 1);
+    assert_eq!(stage.told("alice").await.last().unwrap()["state"], "disconnected");
+    connections::purge_once(&stage.ctx).await.unwrap();
+    assert_eq!(stage.asked("oauth.revoke"), 0, "channels are to be stopped first");
+    stop_all(&stage).await;
+    connections::purge_once(&stage.ctx).await.unwrap();
+    let order: Vec<_> = stage
+        .google
+        .requests()
+        .into_iter()
+        .map(|request| request.endpoint)
+        .filter(|endpoint| matches!(endpoint.as_str(), "channels.stop" | "oauth.revoke"))
+        .collect();
+    assert_eq!(order, ["channels.stop", "channels.stop", "oauth.revoke"]);
+    for table in ["connections", "calendars", "sync_state", "watches"] {
+        let sql = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
+        let rows: i64 = sqlx::query_scalar(sql).fetch_one(&stage.ctx.pool).await.unwrap();
+        assert_eq!(rows, 0, "{table}");
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_grant_that_somebody_else_lives_on_is_not_revoked(pool: PgPool) {
+    let stage = watched(pool).await;
+    let bob = stage.connect("bob", ALICE).await;
+    connections::disconnect(&stage.ctx, &user_id("alice"), None)
+        .await
+        .unwrap();
+    stop_all(&stage).await;
+    connections::purge_once(&stage.ctx).await.unwrap();
+    assert_eq!(stage.asked("oauth.revoke"), 0);
+    assert_eq!(stage.one::<i64>("select count(*) from connections").await, 1);
+    // Nobody disconnects another's account.
+    let none = connections::disconnect(&stage.ctx, &user_id("alice"), Some(bob))
+        .await
+        .unwrap();
+    assert_eq!(none, []);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn data_goes_even_when_google_cannot_be_reached(pool: PgPool) {
+    let stage = watched(pool).await;
+    stage.google.fault(Rule::new("*", Fault::BadGateway));
+    connections::disconnect(&stage.ctx, &user_id("alice"), None)
+        .await
+        .unwrap();
+    stop_all(&stage).await;
+    connections::purge_once(&stage.ctx).await.unwrap();
+    assert_eq!(stage.one::<i64>("select count(*) from connections").await, 1);
+    stage.pass(TimeDelta::minutes(1));
+    connections::purge_once(&stage.ctx).await.unwrap();
+    assert_eq!(stage.one::<i64>("select count(*) from connections").await, 0);
+}
