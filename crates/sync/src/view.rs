@@ -119,7 +119,7 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
         .ok_or(Malformed::NoId)?;
     let status = read(fields.status).unwrap_or_else(|| "confirmed".to_owned());
     let mut recurring_event_id: Option<String> = read(fields.recurring_event_id);
-    let mut original_start = read(fields.original_start_time).and_then(time::read);
+    let mut original_start = time::read(fields.original_start_time);
     if status == "cancelled" && recurring_event_id.is_none() && fields.start.is_none() {
         // Google guarantees a cancelled instance's series, yet bare `{id, status}` has been seen in the wild.
         if let Some((master, original)) = instance_of(&id) {
@@ -132,10 +132,8 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
         etag: read(fields.etag).unwrap_or_default(),
         updated: read(fields.updated),
         ical_uid: read(fields.ical_uid),
-        start: read(fields.start).and_then(time::read),
-        end: read(fields.end)
-            .and_then(time::read)
-            .filter(|_| read::<bool>(fields.end_time_unspecified) != Some(true)),
+        start: time::read(fields.start),
+        end: time::read(fields.end).filter(|_| read::<bool>(fields.end_time_unspecified) != Some(true)),
         recurrence: list(fields.recurrence),
         title: read(fields.summary),
         description: read(fields.description),

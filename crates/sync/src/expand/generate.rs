@@ -1,13 +1,13 @@
 //! What a recurrence rule makes, in wall-clock time that knows no zone.
 //!
 //! Own code, where the crate `rrule` was the first choice. What stood in the way, in its version 0.14:
-//! - it begins at DTSTART whatever the window, and goes on past it where a rule makes nothing (30 February), up to
-//!   100,000 periods, with no way to say where to stop;
-//! - it refuses rules that Google serves (UNTIL before DTSTART, a BYSETPOS beyond the frequency's usual number);
+//! - it begins at DTSTART whatever the window, and where a rule makes nothing (30 February) it goes on for 100,000 periods,
+//!   with no way to say where to stop;
+//! - it refuses rules that are merely odd, such as one whose UNTIL lies before DTSTART, which a person gets by editing;
 //! - it reads UNTIL without `Z` in the machine's own zone, and drops an instance where midnight falls into a gap.
 //!
 //! Here a rule without COUNT is entered at the window, so that its cost is the window's, and work is bounded for every
-//! rule. The emulator expands by `rrule`, and the tests compare with python-dateutil: three readings of the RFC.
+//! event. The emulator expands by `rrule`, and a test compares with python-dateutil: three readings of the RFC.
 
 use std::ops::ControlFlow;
 
@@ -15,9 +15,26 @@ use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDe
 
 use super::rule::{Frequency, Rule};
 
-/// The most days and times looked at for one rule, so that no rule takes longer than some 50 ms. A daily rule with a COUNT
-/// would have to begin 2,700 years ago to come near it.
-const MAX_WORK: u64 = 1_000_000;
+/// How much may be looked at for one event, all its rules together, so that none takes longer than some 50 ms.
+#[derive(Debug)]
+pub struct Budget(u64);
+
+impl Budget {
+    /// Days and times. A daily rule with a COUNT would have to begin 2,700 years ago to come near it.
+    const DAYS_AND_TIMES: u64 = 1_000_000;
+
+    pub const fn new() -> Self {
+        Self(Self::DAYS_AND_TIMES)
+    }
+
+    fn spend(&mut self, work: u64) {
+        self.0 = self.0.saturating_sub(work);
+    }
+
+    const fn is_spent(&self) -> bool {
+        self.0 == 0
+    }
+}
 
 /// Visits the starts that a rule makes within `[from, to]`, in order, until the visitor breaks off.
 ///
@@ -27,24 +44,22 @@ pub fn visit(
     rule: &Rule,
     start: NaiveDateTime,
     (from, to): (NaiveDateTime, NaiveDateTime),
+    budget: &mut Budget,
     mut visitor: impl FnMut(NaiveDateTime) -> ControlFlow<()>,
 ) {
     let plan = Plan::new(rule, start);
     let mut left = rule.count.unwrap_or(u32::MAX);
-    let mut work = 0;
     // A rule that counts has to be counted from its start.
     let mut index = match rule.count {
         None => plan.index_before(from),
         Some(_) => 0,
     };
-    while work < MAX_WORK {
-        let Some(period) = plan.period(index).filter(|&begin| begin <= to) else {
-            return;
-        };
+    while let Some(period) = plan.period(index).filter(|&begin| begin <= to) {
         let (bases, next) = plan.bases(index, period);
+        budget.spend(bases.looked_at * plan.cost_of_a_day);
         for time in plan.times(&bases) {
-            work += 1;
-            if work > MAX_WORK || time > to || left == 0 {
+            budget.spend(1);
+            if budget.is_spent() || time > to || left == 0 {
                 return;
             }
             if time < start {
@@ -55,7 +70,9 @@ pub fn visit(
                 return;
             }
         }
-        work += bases.looked_at;
+        if budget.is_spent() {
+            return;
+        }
         index = next;
     }
 }
@@ -64,6 +81,8 @@ pub fn visit(
 struct Plan {
     rule: Rule,
     start: NaiveDateTime,
+    /// A rule may list every day of a year in every way.
+    cost_of_a_day: u64,
     /// Seconds within a base (a day, or the unit of a frequency below it) at which instances begin, in order.
     offsets: Vec<u32>,
 }
@@ -101,8 +120,14 @@ impl Plan {
             }
             Frequency::Yearly | Frequency::Monthly => {}
         }
-        let offsets = offsets(&rule, start);
-        Self { rule, start, offsets }
+        let listed =
+            rule.by_day.len() + rule.by_month_day.len() + rule.by_year_day.len() + rule.by_week_no.len();
+        Self {
+            cost_of_a_day: 1 + listed as u64 / 8,
+            offsets: offsets(&rule, start),
+            rule,
+            start,
+        }
     }
 
     fn interval(&self) -> i64 {

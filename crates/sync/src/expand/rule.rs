@@ -120,12 +120,12 @@ impl Rule {
             }
             "BYMINUTE" => self.by_minute = numbers(value, 0, 59)?,
             "BYHOUR" => self.by_hour = numbers(value, 0, 23)?,
-            "BYDAY" => self.by_day = value.split(',').map(parse_day).collect::<Option<_>>()?,
+            "BYDAY" => self.by_day = days(value)?,
             "BYMONTHDAY" => self.by_month_day = ordinals(value, 31)?,
             "BYYEARDAY" => self.by_year_day = ordinals(value, 366)?,
             "BYWEEKNO" => self.by_week_no = ordinals(value, 53)?,
             "BYMONTH" => self.by_month = numbers(value, 1, 12)?,
-            "BYSETPOS" => self.by_set_pos = ordinals(value, i32::MAX)?,
+            "BYSETPOS" => self.by_set_pos = ordinals(value, 366)?,
             "WKST" => self.week_start = parse_weekday(value)?,
             _ => {}
         }
@@ -162,6 +162,14 @@ fn parse_weekday(text: &str) -> Option<Weekday> {
         "SU" => Weekday::Sun,
         _ => return None,
     })
+}
+
+/// Each once.
+fn days(text: &str) -> Option<Vec<(i32, Weekday)>> {
+    let mut days = text.split(',').map(parse_day).collect::<Option<Vec<_>>>()?;
+    days.sort_unstable_by_key(|&(nth, weekday)| (nth, weekday.num_days_from_monday()));
+    days.dedup();
+    Some(days)
 }
 
 /// `MO`, `2MO`, `+2MO` or `-1SU`.

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
+use serde_json::value::RawValue;
 
 use crate::expand::zone;
 
@@ -39,26 +40,34 @@ impl When {
     }
 }
 
-/// Google's `{date}` or `{dateTime, timeZone}`.
+/// Google's `{date}` or `{dateTime, timeZone}`, each read on its own.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct EventTime {
-    date: Option<String>,
-    date_time: Option<String>,
-    time_zone: Option<String>,
+struct EventTime<'a> {
+    #[serde(borrow)]
+    date: Option<&'a RawValue>,
+    #[serde(borrow)]
+    date_time: Option<&'a RawValue>,
+    #[serde(borrow)]
+    time_zone: Option<&'a RawValue>,
 }
 
 /// The years that RFC 3339 can write; beyond them an event is as good as without a time.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
-pub(super) fn read(time: EventTime) -> Option<When> {
-    let zone: Option<Tz> = time.time_zone.and_then(|name| name.parse().ok());
-    let when = match (time.date_time, time.date) {
-        (Some(text), _) => When::Timed(read_timed(&text, zone)?),
+pub(super) fn read(field: Option<&RawValue>) -> Option<When> {
+    let time: EventTime<'_> = serde_json::from_str(field?.get()).ok()?;
+    let zone: Option<Tz> = text(time.time_zone).and_then(|name| name.parse().ok());
+    let when = match (text(time.date_time), text(time.date)) {
+        (Some(time), _) => When::Timed(read_timed(&time, zone)?),
         (None, Some(date)) => When::AllDay(NaiveDate::parse_from_str(&date, "%Y-%m-%d").ok()?),
         (None, None) => return None,
     };
     in_range(when)
+}
+
+fn text(field: Option<&RawValue>) -> Option<String> {
+    serde_json::from_str(field?.get()).ok()
 }
 
 fn read_timed(text: &str, zone: Option<Tz>) -> Option<Timed> {

@@ -1,0 +1,162 @@
+use super::*;
+
+fn window(from: &str, to: &str) -> Window {
+    Window {
+        from: utc(from),
+        to: utc(to),
+    }
+}
+
+#[test]
+fn hot_window_and_horizon_are_aligned_to_utc_days() {
+    let now = utc("2026-03-31T17:45:12Z");
+    assert_eq!(hot_window(now), days("2026-03-24", "2026-05-12"));
+    // A month before 31 March is the last of February.
+    assert_eq!(horizon(now), days("2026-02-28", "2027-04-30"));
+    assert_eq!(hot_window(utc("2026-03-31T00:00:00Z")), hot_window(now));
+}
+
+#[test]
+fn days_are_counted_where_the_user_is() {
+    for (zone, now, days, end) in [
+        ("UTC", "2026-11-22T15:00:00Z", 0, "2026-11-23T00:00:00Z"),
+        ("UTC", "2026-11-22T15:00:00Z", 1, "2026-11-24T00:00:00Z"),
+        ("UTC", "2026-11-22T15:00:00Z", 7, "2026-11-30T00:00:00Z"),
+        ("UTC", "2026-11-22T00:00:00Z", 0, "2026-11-23T00:00:00Z"),
+        ("Europe/Zurich", "2026-11-22T23:30:00Z", 0, "2026-11-23T23:00:00Z"),
+        // Over a change of clocks.
+        ("Europe/Zurich", "2026-10-24T10:00:00Z", 1, "2026-10-25T23:00:00Z"),
+        (
+            "America/New_York",
+            "2026-03-07T20:00:00Z",
+            1,
+            "2026-03-09T04:00:00Z",
+        ),
+        (
+            "Asia/Kathmandu",
+            "2026-11-22T18:20:00Z",
+            0,
+            "2026-11-23T18:15:00Z",
+        ),
+        // No midnight on 29 March in Beirut: the 28th ends where 01:00 begins.
+        ("Asia/Beirut", "2026-03-28T10:00:00Z", 0, "2026-03-28T22:00:00Z"),
+        ("Asia/Beirut", "2026-03-28T10:00:00Z", 1, "2026-03-29T21:00:00Z"),
+        // In Toronto in 1919, 23:30 was followed by 00:30.
+        (
+            "America/Toronto",
+            "1919-03-30T20:00:00Z",
+            0,
+            "1919-03-31T04:30:00Z",
+        ),
+        // In Newfoundland, 00:01 was followed by 23:01 of the day before: that day goes on to its second midnight.
+        (
+            "America/St_Johns",
+            "2000-10-28T20:00:00Z",
+            0,
+            "2000-10-29T03:30:00Z",
+        ),
+        (
+            "America/St_Johns",
+            "2000-10-29T03:10:00Z",
+            0,
+            "2000-10-29T03:30:00Z",
+        ),
+        // 30 December 2011 did not happen in Apia.
+        ("Pacific/Apia", "2011-12-29T20:00:00Z", 0, "2011-12-30T10:00:00Z"),
+        ("Pacific/Apia", "2011-12-29T20:00:00Z", 1, "2011-12-31T10:00:00Z"),
+        ("Pacific/Apia", "2011-12-29T20:00:00Z", 2, "2012-01-01T10:00:00Z"),
+        (
+            "Pacific/Kwajalein",
+            "1993-08-20T20:00:00Z",
+            1,
+            "1993-08-22T12:00:00Z",
+        ),
+    ] {
+        let found = days_window(utc(now), days, zone.parse().unwrap());
+        assert_eq!(found, window(now, end), "{zone} {now} +{days}");
+    }
+    let far = days_window(utc("2026-11-22T15:00:00Z"), 365, Tz::Pacific__Apia);
+    assert_eq!(far.to, utc("2027-11-23T11:00:00Z"));
+    // Nothing to tell of beyond the calendar, and no panic.
+    assert_eq!(
+        days_window(DateTime::<Utc>::MAX_UTC, 5, Tz::UTC).to,
+        DateTime::<Utc>::MAX_UTC
+    );
+}
+
+#[test]
+fn a_date_overlaps_where_the_viewer_has_that_date() {
+    let span = (date("2026-11-22"), date("2026-11-23"));
+    for (zone, from, to, overlaps) in [
+        ("UTC", "2026-11-22T00:00:00Z", "2026-11-23T00:00:00Z", true),
+        ("UTC", "2026-11-23T00:00:00Z", "2026-11-24T00:00:00Z", false),
+        ("UTC", "2026-11-21T00:00:00Z", "2026-11-22T00:00:00Z", false),
+        (
+            "UTC",
+            "2026-11-21T00:00:00Z",
+            "2026-11-22T00:00:00.000000001Z",
+            true,
+        ),
+        ("UTC", "2026-11-22T23:59:59Z", "2026-11-22T23:59:59Z", true),
+        // For one viewer the day is over where for another it has hardly begun.
+        (
+            "Pacific/Kiritimati",
+            "2026-11-21T10:00:00Z",
+            "2026-11-21T11:00:00Z",
+            true,
+        ),
+        (
+            "Pacific/Kiritimati",
+            "2026-11-22T10:00:00Z",
+            "2026-11-22T11:00:00Z",
+            false,
+        ),
+        (
+            "Pacific/Niue",
+            "2026-11-22T10:59:59Z",
+            "2026-11-22T11:00:00Z",
+            false,
+        ),
+        (
+            "Pacific/Niue",
+            "2026-11-23T10:59:59Z",
+            "2026-11-23T12:00:00Z",
+            true,
+        ),
+    ] {
+        let viewer: Tz = zone.parse().unwrap();
+        assert_eq!(
+            all_day_overlaps(span, window(from, to), viewer),
+            overlaps,
+            "{zone} {from}/{to}"
+        );
+    }
+}
+
+#[test]
+fn the_slack_covers_every_viewer() {
+    // Whoever sees a date in a window, a scan that is so much wider finds where the date lies in the calendar's zone.
+    let span = (date("2026-11-22"), date("2026-11-23"));
+    let zones: [Tz; 3] = [Tz::Pacific__Kiritimati, Tz::UTC, Tz::Etc__GMTPlus12];
+    for viewer in zones {
+        for calendar in zones {
+            for hours in 0..96 {
+                let from = utc("2026-11-20T00:00:00Z") + chrono::TimeDelta::hours(hours);
+                let seen = Window {
+                    from,
+                    to: from + chrono::TimeDelta::hours(1),
+                };
+                let wide = Window {
+                    from: seen.from - ALL_DAY_SLACK,
+                    to: seen.to + ALL_DAY_SLACK,
+                };
+                let start = zone::day_start(calendar, span.0).unwrap();
+                let end = zone::day_start(calendar, span.1).unwrap();
+                assert!(
+                    !all_day_overlaps(span, seen, viewer) || overlaps(start, end, wide),
+                    "{viewer} {calendar} {from}"
+                );
+            }
+        }
+    }
+}
