@@ -8,8 +8,6 @@ mod clean;
 mod edit;
 mod time;
 
-use std::fmt;
-
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -93,16 +91,6 @@ impl EventResource {
             "tentative" => EventStatus::Tentative,
             // Google's default, and the safe reading of a status it may add: the event takes place.
             _ => EventStatus::Confirmed,
-        }
-    }
-}
-
-impl fmt::Display for When {
-    /// As the store keeps it: RFC 3339 in UTC, or a date.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::AllDay(date) => write!(f, "{date}"),
-            Self::Timed(timed) => write!(f, "{}", timed.instant.format("%Y-%m-%dT%H:%M:%SZ")),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! When an event is: a date, or an instant. Never one dressed up as the other.
 
+use std::fmt;
+
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, TimeZone, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
@@ -36,6 +38,16 @@ impl When {
         match self {
             Self::AllDay(_) => None,
             Self::Timed(timed) => Some(*timed),
+        }
+    }
+}
+
+impl fmt::Display for When {
+    /// As the store keeps it: RFC 3339 in UTC, or a date.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::AllDay(date) => write!(f, "{date}"),
+            Self::Timed(timed) => write!(f, "{}", timed.instant.format("%Y-%m-%dT%H:%M:%SZ")),
         }
     }
 }
