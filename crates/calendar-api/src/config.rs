@@ -324,7 +324,7 @@ mod tests {
             ("CENTRIFUGO_API_URL", "http://127.0.0.1:9000/api"),
             ("CENTRIFUGO_API_KEY", SECRET),
             ("CENTRIFUGO_TOKEN_SECRET", "fedcba9876543210fedcba9876543210"),
-            ("TOKEN_KEYS", "1:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY="),
+            ("TOKEN_KEYS", "1:4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8="),
             ("AUTH_HS256_SECRET", SECRET),
             ("AUTH_ISSUER", "https://app.example"),
             ("AUTH_AUDIENCE", "calwire"),

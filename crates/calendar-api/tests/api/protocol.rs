@@ -1,0 +1,190 @@
+//! What is the same for every procedure.
+
+use super::*;
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn nobody_gets_in_anywhere_and_the_answer_is_always_the_same(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let good = api.jwt("alice");
+    let tokens = [None, Some("x"), Some(""), Some(&good[..good.len() - 2])];
+    for procedure in calendar_api::procedures::router().procedures() {
+        for token in tokens {
+            let url = format!("{}/trpc/{}", api.base, procedure.path);
+            let mut request = api
+                .http
+                .post(url)
+                .header("content-type", "application/json")
+                .body("{}");
+            if let Some(token) = token {
+                request = request.bearer_auth(token);
+            }
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), 401);
+            assert_eq!(response.headers()["cache-control"], "no-store");
+            let body: Value = response.json().await.unwrap();
+            let expected = json!({"error": {"message": "UNAUTHORIZED", "code": -32001, "data":
+                {"code": "UNAUTHORIZED", "httpStatus": 401, "path": procedure.path}}});
+            assert_eq!(body, expected);
+
+            let url = format!("{}/rpc-v1/{}", api.base, procedure.path.replace('.', "/"));
+            let request = api
+                .http
+                .post(url)
+                .header("content-type", "application/json")
+                .body("{}");
+            let response = request.bearer_auth(token.unwrap_or("none")).send().await.unwrap();
+            assert_eq!(response.status(), 401);
+            let body: Value = response.json().await.unwrap();
+            let expected = json!({"json": {"defined": false, "code": "UNAUTHORIZED", "status": 401, "message": "Unauthorized"}});
+            assert_eq!(body, expected);
+        }
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn unknown_fields_are_refused_by_every_procedure(pool: PgPool) {
+    let api = Api::start(pool).await;
+    for procedure in calendar_api::procedures::router().procedures() {
+        let refused = api
+            .mutate("alice", procedure.path, json!({"isAdmin": true}))
+            .await
+            .unwrap_err();
+        assert_eq!(refused["code"], "BAD_REQUEST", "{}", procedure.path);
+        let issue = &refused["issues"][0];
+        assert!(
+            issue["path"] == "isAdmin" && issue["message"].as_str().unwrap().contains("unknown field"),
+            "{refused}"
+        );
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn too_many_requests_of_one_user_are_429_and_nobody_elses(pool: PgPool) {
+    let api = Api::start_with(pool, &[("RATE_LIMIT_PER_MINUTE", "5")]).await;
+    for _ in 0..5 {
+        api.query("alice", "calendar.google.status", Value::Null)
+            .await
+            .unwrap();
+    }
+    let response = api
+        .get("alice", "calendar.google.status", &Value::Null)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 429);
+    assert_eq!(response.headers()["retry-after"], "12");
+    let body: Value = response.json().await.unwrap();
+    assert_eq!(body["error"]["data"]["code"], "TOO_MANY_REQUESTS");
+    api.query("bob", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    api.clock.advance(chrono::TimeDelta::seconds(12));
+    api.query("alice", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn pages_of_our_origins_may_call_and_others_may_not(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let preflight = async |origin: &'static str, headers: &'static str| {
+        let url = format!("{}/trpc/calendar.google.connect", api.base);
+        let request = api
+            .http
+            .request(reqwest::Method::OPTIONS, url)
+            .header("origin", origin)
+            .header("access-control-request-method", "POST")
+            .header("access-control-request-headers", headers);
+        request.send().await.unwrap()
+    };
+    let allowed = preflight(
+        APP,
+        "content-type,authorization,trpc-accept,x-orpc-batch,x-csrf-token,last-event-id",
+    )
+    .await;
+    assert_eq!(allowed.status(), 200);
+    assert_eq!(allowed.headers()["access-control-allow-origin"], APP);
+    assert_eq!(allowed.headers()["access-control-allow-credentials"], "true");
+    for (origin, headers) in [
+        ("https://evil.example", "content-type"),
+        (APP, "x-evil"),
+        ("null", "content-type"),
+    ] {
+        let refused = preflight(origin, headers).await;
+        assert!(
+            refused.headers().get("access-control-allow-origin").is_none(),
+            "{origin} {headers}"
+        );
+    }
+    // A refusal has the headers too, or a page could not read it.
+    let request = api
+        .http
+        .get(format!("{}/trpc/nope", api.base))
+        .header("origin", APP);
+    let response = request.send().await.unwrap();
+    assert_eq!(
+        (
+            response.status().as_u16(),
+            &response.headers()["access-control-allow-origin"]
+        ),
+        (404, &APP.parse().unwrap())
+    );
+    let vary = format!(
+        "{:?}",
+        response.headers().get_all("vary").iter().collect::<Vec<_>>()
+    )
+    .to_lowercase();
+    assert!(vary.contains("trpc-accept") && vary.contains("origin"), "{vary}");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn health_and_unknown_paths(pool: PgPool) {
+    let api = Api::start(pool).await;
+    for (path, status) in [
+        ("/healthz", 200),
+        ("/readyz", 200),
+        ("/", 404),
+        ("/admin", 404),
+        ("/oauth/google", 404),
+    ] {
+        let response = api.http.get(format!("{}{path}", api.base)).send().await.unwrap();
+        assert_eq!(response.status(), status, "{path}");
+    }
+}
+
+#[test]
+fn the_types_of_all_procedures_can_be_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = ts_rs::Config::default()
+        .with_large_int("number")
+        .with_out_dir(folder.path());
+    for procedure in calendar_api::procedures::router().procedures() {
+        procedure.export_types(&config).unwrap();
+    }
+    let written = |file: &str| std::fs::read_to_string(folder.path().join(file)).unwrap();
+    assert!(written("Event.ts").contains("htmlLink: string | null"));
+    assert!(written("UpcomingEventsInput.ts").contains("maxResults?: number"));
+    assert!(!written("RealtimeState.ts").contains("bigint"));
+    let lines: Vec<_> = calendar_api::procedures::router()
+        .procedures()
+        .map(|procedure| {
+            let (input, output) = (procedure.input_type(&config), procedure.output_type(&config));
+            format!("{} {} {input} -> {output}", procedure.kind.name(), procedure.path)
+        })
+        .collect();
+    insta::assert_snapshot!(lines.join("\n"), @r"
+    mutation calendar.google.connect ConnectInput -> Connect
+    mutation calendar.google.disconnect DisconnectInput -> Disconnect
+    query calendar.google.getEvents EventsInput -> EventList
+    query calendar.google.getUpcomingEvents UpcomingEventsInput -> EventList
+    query calendar.google.listCalendars Nothing -> CalendarList
+    mutation calendar.google.selectCalendars SelectCalendarsInput -> CalendarList
+    query calendar.google.status Nothing -> Status
+    mutation calendar.google.stopWatchCalendar StopWatchCalendarInput -> StopWatchCalendar
+    mutation calendar.google.syncNow SyncNowInput -> SyncNow
+    mutation calendar.google.watchCalendar WatchCalendarInput -> WatchCalendar
+    query realtime.getConnectionToken Nothing -> RealtimeToken
+    query realtime.getState Nothing -> RealtimeState
+    query realtime.getSubscriptionToken SubscriptionTokenInput -> RealtimeToken
+    ");
+}

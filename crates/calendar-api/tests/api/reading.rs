@@ -1,0 +1,285 @@
+//! Reads, and what a socket needs.
+
+use super::*;
+
+const UPCOMING: &str = "calendar.google.getUpcomingEvents";
+
+fn titles(answer: &Value) -> Vec<&str> {
+    answer["events"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|event| event["title"].as_str().unwrap())
+        .collect()
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn not_connected_is_an_answer(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let answer = api.query("alice", UPCOMING, Value::Null).await.unwrap();
+    let expected = json!({"connected": false, "hasCalendarAccess": false, "events": [], "truncated": false,
+        "asOf": null, "mode": "paused", "calendars": []});
+    assert_eq!(answer, expected);
+    let answer = api
+        .query("alice", "calendar.google.listCalendars", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(
+        answer,
+        json!({"connected": false, "hasCalendarAccess": false, "calendars": []})
+    );
+    let answer = api
+        .query("alice", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&answer["connected"], &answer["connections"]),
+        (&json!(false), &json!([]))
+    );
+    let answer = api
+        .query("alice", "realtime.getState", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&answer["connected"], &answer["offset"], &answer["seq"]),
+        (&json!(false), &json!(7), &json!(0))
+    );
+    let refused = api
+        .mutate("alice", "calendar.google.watchCalendar", Value::Null)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (&refused["code"], &refused["reason"]),
+        (&json!("UNAUTHORIZED"), &json!("CALENDAR_NOT_CONNECTED"))
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn upcoming_events_are_those_of_local_days(pool: PgPool) {
+    let (_, calendar) = connected(&pool, "alice").await;
+    let api = Api::start(pool.clone()).await;
+    for (id, start, end) in [
+        ("over", "2026-11-22T11:00:00Z", "2026-11-22T12:00:00Z"),
+        ("running", "2026-11-22T11:30:00Z", "2026-11-22T12:30:00Z"),
+        ("tonight", "2026-11-22T22:30:00Z", "2026-11-22T22:45:00Z"),
+        // 00:30 on the 23rd in Berlin, still the 22nd in London.
+        ("after midnight", "2026-11-22T23:30:00Z", "2026-11-22T23:45:00Z"),
+        ("next week", "2026-11-29T22:30:00Z", "2026-11-29T22:45:00Z"),
+    ] {
+        occurrence(&pool, "alice", calendar, id, start, end).await;
+    }
+    let upcoming = async |input: Value| api.query("alice", UPCOMING, input).await.unwrap();
+    assert_eq!(
+        titles(&upcoming(json!({"days": 0})).await),
+        ["running", "tonight"]
+    );
+    assert_eq!(
+        titles(&upcoming(json!({"days": 0, "timeZone": "Europe/London"})).await),
+        ["running", "tonight", "after midnight"]
+    );
+    assert_eq!(
+        titles(&upcoming(json!({})).await),
+        ["running", "tonight", "after midnight"]
+    );
+    assert_eq!(titles(&upcoming(json!({"days": 7})).await).len(), 4);
+    let two = upcoming(json!({"days": 7, "maxResults": 2})).await;
+    assert_eq!(
+        (titles(&two), &two["truncated"]),
+        (vec!["running", "tonight"], &json!(true))
+    );
+
+    // The contract of the system that this one replaces.
+    let event = &two["events"][0];
+    for field in ["id", "title", "start", "end"] {
+        assert!(event[field].is_string(), "{field}");
+    }
+    for field in ["description", "location", "htmlLink"] {
+        assert_eq!(event.get(field), Some(&Value::Null), "{field}");
+    }
+    assert_eq!(
+        (&two["connected"], &two["hasCalendarAccess"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(
+        (&two["asOf"], &two["mode"]),
+        (&json!("2026-11-22T12:00:00Z"), &json!("polling"))
+    );
+    assert_eq!(
+        two["calendars"],
+        json!([{"calendarId": calendar, "asOf": "2026-11-22T12:00:00Z", "mode": "polling"}])
+    );
+
+    let range = json!({"from": "2026-11-22T10:00:00Z", "to": "2026-11-22T12:15:00+00:00"});
+    let answer = api
+        .query("alice", "calendar.google.getEvents", range)
+        .await
+        .unwrap();
+    assert_eq!(titles(&answer), ["over", "running"]);
+    let state = api
+        .query("alice", "realtime.getState", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(titles(&state).len(), 5);
+    assert_eq!((&state["epoch"], &state["offset"]), (&json!("e1"), &json!(7)));
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn inputs_out_of_bounds_say_which_and_why(pool: PgPool) {
+    let api = Api::start(pool).await;
+    for (input, path, message) in [
+        (json!({"days": 366}), "days", "a whole number from 0 to 365"),
+        (json!({"days": -1}), "days", "a whole number from 0 to 365"),
+        (json!({"days": 1.5}), "days", "a whole number from 0 to 365"),
+        (json!({"days": "7"}), "days", "a whole number from 0 to 365"),
+        (
+            json!({"maxResults": 0}),
+            "maxResults",
+            "a whole number from 1 to 50",
+        ),
+        (
+            json!({"maxResults": 51}),
+            "maxResults",
+            "a whole number from 1 to 50",
+        ),
+        (json!({"timeZone": "Mars/Olympus"}), "timeZone", "Europe/Berlin"),
+        (json!({"calendarIds": ["x"]}), "calendarIds[0]", "UUID"),
+        (json!({"calendarIds": "x"}), "calendarIds", "sequence"),
+    ] {
+        let refused = api.query("alice", UPCOMING, input.clone()).await.unwrap_err();
+        let issue = &refused["issues"][0];
+        assert_eq!(
+            (&refused["code"], &issue["path"]),
+            (&json!("BAD_REQUEST"), &json!(path)),
+            "{input}: {refused}"
+        );
+        assert!(
+            issue["message"].as_str().unwrap().contains(message),
+            "{input}: {issue}"
+        );
+    }
+    let backwards = json!({"from": "2026-11-23T00:00:00Z", "to": "2026-11-22T00:00:00Z"});
+    let refused = api
+        .query("alice", "calendar.google.getEvents", backwards)
+        .await
+        .unwrap_err();
+    assert_eq!(refused["issues"][0]["path"], "to");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn tokens_open_the_callers_own_channel_only(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let answer = api
+        .query("alice", "realtime.getConnectionToken", Value::Null)
+        .await
+        .unwrap();
+    assert!(
+        answer["token"].is_string() && answer["expiresIn"] == 900,
+        "{answer}"
+    );
+    let own = json!({"channel": "calendar:alice"});
+    let answer = api
+        .query("alice", "realtime.getSubscriptionToken", own)
+        .await
+        .unwrap();
+    assert!(
+        answer["token"].is_string() && answer["expiresIn"] == 300,
+        "{answer}"
+    );
+    for channel in [
+        "calendar:bob",
+        "calendar:",
+        "calendar:alice,bob",
+        "calendar:alice ",
+        "alice",
+        "$calendar:alice",
+        "calendar:ALICE",
+        "",
+    ] {
+        let refused = api
+            .query(
+                "alice",
+                "realtime.getSubscriptionToken",
+                json!({"channel": channel}),
+            )
+            .await
+            .unwrap_err();
+        assert_eq!(
+            (&refused["code"], &refused["reason"]),
+            (&json!("FORBIDDEN"), &json!("NOT_YOUR_CHANNEL")),
+            "{channel}"
+        );
+    }
+    // A socket's token is no session.
+    let token = api
+        .query("alice", "realtime.getConnectionToken", Value::Null)
+        .await
+        .unwrap();
+    let url = format!("{}/trpc/calendar.google.status", api.base);
+    let response = api
+        .http
+        .get(url)
+        .bearer_auth(token["token"].as_str().unwrap())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), 401);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn without_the_broker_there_is_no_position_and_reads_go_on(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.broker.reset().await;
+    Mock::given(method("POST"))
+        .respond_with(ResponseTemplate::new(500))
+        .mount(&api.broker)
+        .await;
+    let refused = api
+        .query("alice", "realtime.getState", Value::Null)
+        .await
+        .unwrap_err();
+    assert_eq!(
+        (&refused["code"], &refused["reason"]),
+        (&json!("SERVICE_UNAVAILABLE"), &json!("BROKER_UNAVAILABLE"))
+    );
+    api.query("alice", UPCOMING, Value::Null).await.unwrap();
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn who_looks_at_what_is_not_pushed_gets_a_pull_once_a_minute(pool: PgPool) {
+    let (_, calendar) = connected(&pool, "alice").await;
+    let api = Api::start(pool.clone()).await;
+    let dirty = async || -> i64 {
+        sqlx::query_scalar("select dirty_seq - synced_seq from sync_state where resource_id = $1")
+            .bind(calendar.as_uuid())
+            .fetch_one(&pool)
+            .await
+            .unwrap()
+    };
+    api.query("alice", UPCOMING, Value::Null).await.unwrap();
+    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    assert_eq!(dirty().await, 0, "pulled just now");
+
+    // Another process, later: this one looked a moment ago.
+    api.clock.advance(chrono::TimeDelta::seconds(61));
+    let mut conn = pool.acquire().await.unwrap();
+    let later = api.clock.now();
+    assert_eq!(
+        store::sync_state::mark_dirty_on_opening(&mut conn, later, &user("bob"))
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        store::sync_state::mark_dirty_on_opening(&mut conn, later, &user("alice"))
+            .await
+            .unwrap(),
+        1
+    );
+    assert_eq!(
+        store::sync_state::mark_dirty_on_opening(&mut conn, later, &user("alice"))
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(dirty().await, 1);
+}
