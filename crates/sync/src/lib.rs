@@ -13,6 +13,7 @@ use store::seal::Keyring;
 use url::Url;
 
 pub mod calendar_list;
+pub mod config;
 pub mod connections;
 pub mod expand;
 pub mod freshness;
@@ -46,6 +47,10 @@ pub struct Settings {
     pub public_url: Option<Url>,
     /// Where Google's pushes go, when that is not [`WEBHOOK_PATH`] below `public_url`.
     pub webhook_url: Option<Url>,
+    /// How often a calendar is polled that Google pushes: only for what a lost push would hide.
+    pub poll_watched: Duration,
+    /// How often a calendar is polled that Google does not push: this is how it is kept current.
+    pub poll_unwatched: Duration,
     /// How long a worker may hold a resource without a sign of life; after a crash others take over then.
     pub lease: Duration,
     /// How long after the first `invalid_grant` a second one, for the same refresh token, ends the grant.
@@ -66,6 +71,8 @@ impl Default for Settings {
         Self {
             public_url: None,
             webhook_url: None,
+            poll_watched: Duration::from_mins(15),
+            poll_unwatched: Duration::from_mins(1),
             lease: Duration::from_mins(1),
             grant_confirm_delay: Duration::from_secs(30),
             // A week is Google's own default; it is known to cut longer wishes anyway.

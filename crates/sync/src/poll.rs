@@ -11,10 +11,6 @@ use store::{poll, quota, watches};
 
 use crate::Context;
 
-/// A calendar that Google pushes: only what a lost push would hide.
-const WATCHED: Duration = Duration::from_mins(15);
-/// A calendar that Google does not push: this is how it is kept current.
-const UNWATCHED: Duration = Duration::from_mins(1);
 /// A fifth of Google's daily million.
 const POLLS_PER_DAY: f64 = 200_000.0;
 const DAY: Duration = Duration::from_hours(24);
@@ -28,7 +24,10 @@ const WATCH_LIFE_MAX: TimeDelta = TimeDelta::days(31);
 pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     let mut conn = ctx.pool.acquire().await?;
     let spread = interval_by_budget(poll::active(&mut conn).await?);
-    let (watched, unwatched) = (WATCHED.max(spread), UNWATCHED.max(spread));
+    let (watched, unwatched) = (
+        ctx.settings.poll_watched.max(spread),
+        ctx.settings.poll_unwatched.max(spread),
+    );
     let polled = poll::bump_due(&mut conn, ctx.clock.now(), watched, unwatched, BATCH).await?;
     if polled > 0 {
         tracing::debug!(polled, unwatched_every_s = unwatched.as_secs(), "Polls are due");
@@ -66,14 +65,15 @@ mod tests {
 
     #[test]
     fn polling_stays_within_its_share_of_the_daily_quota_however_many_calendars_there_are() {
+        let settings = crate::Settings::default();
         for resources in [0, 1, 100, 10_000, 1_000_000_i32] {
-            for base in [WATCHED, UNWATCHED] {
+            for base in [settings.poll_watched, settings.poll_unwatched] {
                 let interval = base.max(interval_by_budget(resources.into()));
                 let polls = f64::from(resources) * DAY.div_duration_f64(interval);
                 assert!(polls <= POLLS_PER_DAY * 1.000_001, "{resources}: {polls}");
             }
         }
         assert_eq!(interval_by_budget(50_000), Duration::from_hours(6));
-        assert_eq!(interval_by_budget(100).max(UNWATCHED), UNWATCHED);
+        assert!(interval_by_budget(100) < settings.poll_unwatched);
     }
 }

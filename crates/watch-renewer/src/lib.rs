@@ -7,11 +7,9 @@
 use std::net::TcpListener;
 use std::time::Duration;
 
-use anyhow::Context as _;
 use common::clock::Clock;
 use common::http::Readiness;
 use common::worker::{Rhythm, repeat};
-use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use sync::{Context, connections, poll, pull, watch};
 use tokio::sync::Notify;
@@ -47,30 +45,8 @@ impl Application {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let listener = common::http::bind(config.listen_addr)?;
         let port = listener.local_addr()?.port();
-        let pool = store::connect(
-            config.database_url.expose_secret(),
-            config.database_max_connections,
-            ACQUIRE_TIMEOUT,
-        )
-        .await
-        .context("cannot connect to the database of DATABASE_URL")?;
-        store::check_schema(&pool).await?;
-        let clock = Clock::system();
-        let mut conn = pool.acquire().await?;
-        for id in store::seal::check_keys(&mut conn, clock.now(), &config.token_keys).await? {
-            tracing::warn!(
-                key.id = id,
-                "Accounts are sealed with a key that TOKEN_KEYS lacks; they rest until it is back"
-            );
-        }
-        drop(conn);
-        let google = google::Google::new(config.google())?;
-        let settings = config.settings();
-        Ok(Self {
-            listener,
-            port,
-            ctx: Context::new(pool, google, clock, config.token_keys, settings),
-        })
+        let ctx = config.sync.context(Clock::system(), ACQUIRE_TIMEOUT).await?;
+        Ok(Self { listener, port, ctx })
     }
 
     /// The port that health is answered on.

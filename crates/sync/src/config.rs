@@ -1,0 +1,273 @@
+//! The environment variables that all three services read alike, and the [`Context`] made of them.
+//!
+//! A service flattens [`Config`] into its own. That works with envy because every field here is parsed from text.
+
+use std::time::Duration;
+
+use common::clock::Clock;
+use common::config::named;
+use common::parsed;
+use google::{Google, GoogleConfig};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Deserializer};
+use store::seal::Keyring;
+use url::{Host, Url};
+
+use crate::{Context, Settings};
+
+/// Read by [`common::config::from_env`]. A field's variable is its name in capitals.
+#[derive(Debug, Deserialize)]
+pub struct Config {
+    /// Postgres, 15 or newer.
+    pub database_url: SecretString,
+    /// The most connections to it.
+    #[serde(
+        default = "database_max_connections",
+        deserialize_with = "parse_max_connections"
+    )]
+    pub database_max_connections: u32,
+
+    /// The https origin under which the world reaches this installation. None: polling only.
+    #[serde(default, deserialize_with = "parse_public_url")]
+    pub public_url: Option<Url>,
+    /// Where Google's pushes go, when that is not below `PUBLIC_URL`.
+    #[serde(default, deserialize_with = "parse_webhook_url")]
+    pub webhook_url: Option<Url>,
+
+    pub google_client_id: String,
+    pub google_client_secret: SecretString,
+    /// Google's addresses; only tests and the emulator need others than the defaults.
+    #[serde(default, deserialize_with = "parse_google_auth_url")]
+    pub google_auth_url: Option<Url>,
+    #[serde(default, deserialize_with = "parse_google_token_url")]
+    pub google_token_url: Option<Url>,
+    #[serde(default, deserialize_with = "parse_google_revoke_url")]
+    pub google_revoke_url: Option<Url>,
+    #[serde(default, deserialize_with = "parse_google_userinfo_url")]
+    pub google_userinfo_url: Option<Url>,
+    #[serde(default, deserialize_with = "parse_google_calendar_url")]
+    pub google_calendar_url: Option<Url>,
+
+    /// The keys that seal Google's tokens: `id:base64 of 32 bytes`, separated by commas. The first seals, all open.
+    #[serde(deserialize_with = "parse_token_keys")]
+    pub token_keys: Keyring,
+
+    /// Seconds after which a second `invalid_grant` ends a grant (default 30).
+    #[serde(default, deserialize_with = "parse_grant_confirm")]
+    pub grant_confirm_seconds: Option<u64>,
+    /// Seconds of life that are asked for a channel (default a week). Google may grant less.
+    #[serde(default, deserialize_with = "parse_watch_ttl")]
+    pub watch_ttl_seconds: Option<u64>,
+    /// Seconds of silence after which a channel is replaced (default 12 hours).
+    #[serde(default, deserialize_with = "parse_watch_silence")]
+    pub watch_silence_seconds: Option<u64>,
+    /// Seconds between polls of a calendar that Google pushes (default 15 minutes), if the quota allows.
+    #[serde(default, deserialize_with = "parse_poll_watched")]
+    pub poll_watched_seconds: Option<u64>,
+    /// Seconds between polls of a calendar that Google does not push (default one minute), if the quota allows.
+    #[serde(default, deserialize_with = "parse_poll_unwatched")]
+    pub poll_unwatched_seconds: Option<u64>,
+    /// Seconds that a worker may hold a calendar without a sign of life (default 60). A crash is taken over then.
+    #[serde(default, deserialize_with = "parse_sync_lease")]
+    pub sync_lease_seconds: Option<u64>,
+}
+
+const fn database_max_connections() -> u32 {
+    16
+}
+
+parsed!(parse_max_connections: u32, "DATABASE_MAX_CONNECTIONS");
+parsed!(parse_token_keys: Keyring, "TOKEN_KEYS");
+
+/// As [`parsed!`], for a variable that need not be set.
+macro_rules! optional {
+    ($function:ident: $type:ty, $variable:literal) => {
+        fn $function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<$type>, D::Error> {
+            named(deserializer, $variable, |text| {
+                text.parse::<$type>().map(Some)
+            })
+        }
+    };
+}
+
+optional!(parse_webhook_url: Url, "WEBHOOK_URL");
+optional!(parse_google_auth_url: Url, "GOOGLE_AUTH_URL");
+optional!(parse_google_token_url: Url, "GOOGLE_TOKEN_URL");
+optional!(parse_google_revoke_url: Url, "GOOGLE_REVOKE_URL");
+optional!(parse_google_userinfo_url: Url, "GOOGLE_USERINFO_URL");
+optional!(parse_google_calendar_url: Url, "GOOGLE_CALENDAR_URL");
+optional!(parse_grant_confirm: u64, "GRANT_CONFIRM_SECONDS");
+optional!(parse_watch_ttl: u64, "WATCH_TTL_SECONDS");
+optional!(parse_watch_silence: u64, "WATCH_SILENCE_SECONDS");
+optional!(parse_poll_watched: u64, "POLL_WATCHED_SECONDS");
+optional!(parse_poll_unwatched: u64, "POLL_UNWATCHED_SECONDS");
+optional!(parse_sync_lease: u64, "SYNC_LEASE_SECONDS");
+
+fn parse_public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
+    named(deserializer, "PUBLIC_URL", |text| {
+        let url = Url::parse(text).map_err(|error| format!("{error}; expected https://host"))?;
+        let local = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+            Some(Host::Ipv4(ip)) => ip.is_loopback(),
+            Some(Host::Ipv6(ip)) => ip.is_loopback(),
+            None => false,
+        };
+        if url.scheme() != "https" && !(url.scheme() == "http" && local) {
+            return Err(
+                "expected https, which Google demands (http is for localhost and the emulator)".to_owned(),
+            );
+        }
+        if url.path() != "/" || url.query().is_some() {
+            return Err(
+                "expected an origin, such as https://calendar.example.com, without a path".to_owned(),
+            );
+        }
+        Ok(Some(url))
+    })
+}
+
+/// Why a service cannot begin its work. Reads as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot connect to the database of DATABASE_URL: {0}")]
+    Connect(#[source] sqlx::Error),
+    #[error(transparent)]
+    Schema(#[from] store::SchemaError),
+    #[error(transparent)]
+    Keys(#[from] store::seal::KeyCheckError),
+    #[error("cannot set up the client for Google: {0}")]
+    Google(#[from] google::SetupError),
+}
+
+impl Config {
+    /// Google's addresses and our client there.
+    pub fn google(&self) -> GoogleConfig {
+        let secret = self.google_client_secret.expose_secret().into();
+        let mut config = GoogleConfig::new(&self.google_client_id, secret);
+        let endpoints = &mut config.endpoints;
+        for (ours, theirs) in [
+            (&self.google_auth_url, &mut endpoints.auth_url),
+            (&self.google_token_url, &mut endpoints.token_url),
+            (&self.google_revoke_url, &mut endpoints.revoke_url),
+            (&self.google_userinfo_url, &mut endpoints.userinfo_url),
+            (&self.google_calendar_url, &mut endpoints.calendar_url),
+        ] {
+            if let Some(url) = ours {
+                *theirs = url.clone();
+            }
+        }
+        config
+    }
+
+    pub fn settings(&self) -> Settings {
+        let mut settings = Settings {
+            public_url: self.public_url.clone(),
+            webhook_url: self.webhook_url.clone(),
+            ..Settings::default()
+        };
+        for (ours, theirs) in [
+            (self.grant_confirm_seconds, &mut settings.grant_confirm_delay),
+            (self.watch_ttl_seconds, &mut settings.watch_ttl),
+            (self.watch_silence_seconds, &mut settings.watch_silence_max),
+            (self.poll_watched_seconds, &mut settings.poll_watched),
+            (self.poll_unwatched_seconds, &mut settings.poll_unwatched),
+            (self.sync_lease_seconds, &mut settings.lease),
+        ] {
+            if let Some(seconds) = ours {
+                *theirs = Duration::from_secs(seconds);
+            }
+        }
+        settings
+    }
+
+    /// Connects to Postgres and checks what all work depends on: the schema, and the keys that tokens are sealed with.
+    /// `acquire_timeout`: how long a piece of work waits for a connection of the pool.
+    pub async fn context(self, clock: Clock, acquire_timeout: Duration) -> Result<Context, StartError> {
+        let url = self.database_url.expose_secret();
+        let pool = store::connect(url, self.database_max_connections, acquire_timeout)
+            .await
+            .map_err(StartError::Connect)?;
+        store::check_schema(&pool).await?;
+        let mut conn = pool.acquire().await.map_err(StartError::Connect)?;
+        for id in store::seal::check_keys(&mut conn, clock.now(), &self.token_keys).await? {
+            tracing::warn!(
+                key.id = id,
+                "Accounts are sealed with a key that TOKEN_KEYS lacks; they rest until it is back"
+            );
+        }
+        drop(conn);
+        let google = Google::new(self.google())?;
+        let settings = self.settings();
+        Ok(Context::new(pool, google, clock, self.token_keys, settings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use base64::Engine as _;
+
+    fn secs(seconds: u64) -> Duration {
+        Duration::from_secs(seconds)
+    }
+
+    fn read(changes: &[(&str, &str)]) -> Result<Config, String> {
+        let key = base64::engine::general_purpose::STANDARD.encode((224..=255).collect::<Vec<u8>>());
+        let keys = format!("1:{key}");
+        let mut vars: std::collections::BTreeMap<&str, &str> = [
+            ("DATABASE_URL", "postgres://localhost/x"),
+            ("GOOGLE_CLIENT_ID", "id"),
+            ("GOOGLE_CLIENT_SECRET", "secret"),
+            ("TOKEN_KEYS", &keys),
+        ]
+        .into();
+        vars.extend(changes.iter().copied());
+        common::config::from_vars(vars.into_iter().map(|(name, value)| (name.into(), value.into())))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn without_a_public_url_there_is_no_webhook_and_google_is_google() {
+        let config = read(&[("PUBLIC_URL", "")]).unwrap();
+        assert_eq!(config.settings().webhook_address(), None);
+        assert_eq!(config.google().endpoints, google::Endpoints::default());
+        assert!(!format!("{config:?}").contains("secret\""));
+    }
+
+    #[test]
+    fn what_is_set_is_taken() {
+        let config = read(&[
+            ("PUBLIC_URL", "https://calendar.example.com"),
+            ("GOOGLE_CALENDAR_URL", "http://127.0.0.1:9/calendar/v3"),
+            ("GRANT_CONFIRM_SECONDS", "1"),
+            ("POLL_UNWATCHED_SECONDS", "2"),
+        ])
+        .unwrap();
+        let settings = config.settings();
+        assert_eq!(
+            settings.webhook_address().unwrap().as_str(),
+            "https://calendar.example.com/api/calendar/webhook"
+        );
+        assert_eq!(settings.grant_confirm_delay, secs(1));
+        assert_eq!(settings.poll_unwatched, secs(2));
+        assert_eq!(settings.watch_ttl, Settings::default().watch_ttl);
+        assert_eq!(config.google().endpoints.calendar_url.port(), Some(9));
+    }
+
+    #[test]
+    fn a_bad_value_is_refused_by_name() {
+        for (name, value) in [
+            ("PUBLIC_URL", "http://calendar.example.com"),
+            ("PUBLIC_URL", "https://calendar.example.com/path"),
+            ("PUBLIC_URL", "calendar.example.com"),
+            ("TOKEN_KEYS", "1:short"),
+            ("DATABASE_MAX_CONNECTIONS", "many"),
+            ("WATCH_TTL_SECONDS", "a week"),
+            ("GOOGLE_TOKEN_URL", "token"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.starts_with(name), "{name}={value}: {error}");
+        }
+        assert!(read(&[("PUBLIC_URL", "http://localhost:4000")]).is_ok());
+    }
+}
