@@ -21,6 +21,8 @@ use crate::Shared;
 use crate::error::ApiError;
 use crate::faults::{Call, Fault, ListFaults, Strike};
 use crate::log::Received;
+use crate::paging::page_number;
+use crate::params::Params;
 use crate::state::State;
 
 /// A call with this header looks on: it meets no fault, counts for no quota and stands in no log. The emulator's own page
@@ -145,14 +147,13 @@ fn arrive(
     let user = subject.unwrap_or_default();
     let calendar = State::calendar_id(user, calendar);
     let seed = state.settings.fault_seed;
-    let strikes = state.faults.decide(
-        seed,
-        Call {
-            endpoint,
-            user,
-            calendar,
-        },
-    );
+    let params = Params::parse(request.query_string());
+    let call = Call {
+        page: params.get("pageToken").and_then(page_number).unwrap_or(1),
+        incremental: params.get("syncToken").is_some(),
+        ..Call::new(endpoint, user, calendar)
+    };
+    let strikes = state.faults.decide(seed, call);
     let header = |name| request.headers().get(name)?.to_str().ok().map(ToOwned::to_owned);
     let received = Received {
         number: 0,

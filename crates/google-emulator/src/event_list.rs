@@ -417,20 +417,24 @@ pub fn zone_of(params: &Params) -> Result<Option<chrono_tz::Tz>> {
 }
 
 fn head(state: &State, calendar: &Calendar, id: &str, role: AccessRole) -> Resource {
-    let newest = calendar
+    let versions = calendar
         .events
         .snapshot(state.revision())
-        .map(|(_, version)| version.revision)
-        .max();
+        .map(|(_, version)| version);
+    let newest = versions.max_by_key(|version| version.revision);
     let mut head = Resource::new();
     head.insert("kind".into(), json!("calendar#events"));
-    head.insert("etag".into(), json!(format!("\"p{}\"", newest.unwrap_or(0))));
+    head.insert(
+        "etag".into(),
+        json!(format!("\"p{}\"", newest.map_or(0, |newest| newest.revision))),
+    );
     head.insert("summary".into(), json!(calendar.summary));
     head.insert(
         "description".into(),
         json!(calendar.description.clone().unwrap_or_default()),
     );
-    head.insert("updated".into(), state.updated());
+    let updated = newest.and_then(|newest| newest.body.get("updated").cloned());
+    head.insert("updated".into(), updated.unwrap_or_else(|| state.updated()));
     head.insert("timeZone".into(), json!(calendar.zone.name()));
     head.insert("accessRole".into(), json!(role.as_str()));
     let primary = id == calendar.owner;

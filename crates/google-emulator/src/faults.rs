@@ -87,9 +87,10 @@ pub enum Fault {
     Truncate,
     /// 200 with a body that is no JSON.
     Garbage,
-    /// `events.list` and `calendarList.list`: 410 `fullSyncRequired` when page `page` (from 1) is asked for.
+    /// `events.list` and `calendarList.list`: 410 `fullSyncRequired` when page `page` (from 1) is asked for. Meets only
+    /// calls for that page; a first page only with a sync token.
     Gone { page: u32 },
-    /// Lists: page `page` is empty and has a next page token.
+    /// Lists: page `page` is empty and has a next page token. Meets only calls for that page.
     EmptyPage { page: u32 },
     /// Lists: pages of at most so many entries.
     PageSize { size: usize },
@@ -115,6 +116,22 @@ pub struct Call<'a> {
     pub endpoint: &'a str,
     pub user: &'a str,
     pub calendar: &'a str,
+    /// Of a list: the page that is asked for, from 1.
+    pub page: u32,
+    /// Of a list: whether a sync token came along.
+    pub incremental: bool,
+}
+
+impl<'a> Call<'a> {
+    pub fn new(endpoint: &'a str, user: &'a str, calendar: &'a str) -> Self {
+        Self {
+            endpoint,
+            user,
+            calendar,
+            page: 1,
+            incremental: false,
+        }
+    }
 }
 
 /// A fault that strikes a call, with the rule it came from and a repeatable number for jitter.
@@ -242,7 +259,13 @@ impl Rule {
                 None => call.endpoint == exact,
             },
         };
+        let page = match self.fault {
+            Fault::Gone { page } => call.page == page && (page > 1 || call.incremental),
+            Fault::EmptyPage { page } => call.page == page,
+            _ => true,
+        };
         endpoint
+            && page
             && self.user.as_deref().is_none_or(|user| user == call.user)
             && self
                 .calendar
@@ -254,8 +277,8 @@ impl Rule {
 /// The faults of a list request.
 #[derive(Debug, Clone, Default)]
 pub struct ListFaults {
-    pub gone_at: Option<u32>,
-    pub empty_at: Option<u32>,
+    pub gone: bool,
+    pub empty: bool,
     pub page_size: Option<usize>,
     pub shuffle: bool,
 }
@@ -265,8 +288,8 @@ impl ListFaults {
         let mut list = Self::default();
         for strike in strikes {
             match strike.fault {
-                Fault::Gone { page } => list.gone_at = Some(page),
-                Fault::EmptyPage { page } => list.empty_at = Some(page),
+                Fault::Gone { .. } => list.gone = true,
+                Fault::EmptyPage { .. } => list.empty = true,
                 Fault::PageSize { size } => list.page_size = Some(size.max(1)),
                 Fault::Shuffle => list.shuffle = true,
                 _ => {}
@@ -304,11 +327,7 @@ mod tests {
     fn strikes(seed: u64, calls: &[&str]) -> Vec<bool> {
         let mut faults = Faults::default();
         faults.add(Rule::new("events.*", Fault::Truncate).with_probability(0.3));
-        let call = |user| Call {
-            endpoint: "events.list",
-            user,
-            calendar: "c",
-        };
+        let call = |user| Call::new("events.list", user, "c");
         calls
             .iter()
             .map(|user| !faults.decide(seed, call(user)).is_empty())
@@ -333,11 +352,7 @@ mod tests {
         .unwrap();
         let mut faults = Faults::default();
         faults.add(rule);
-        let call = |user, endpoint| Call {
-            endpoint,
-            user,
-            calendar: "",
-        };
+        let call = |user, endpoint| Call::new(endpoint, user, "");
         let hits: Vec<_> = [
             ("a", "events.list"),
             ("b", "events.list"),
@@ -351,16 +366,26 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_of_a_page_is_not_used_up_by_other_pages() {
+        let mut faults = Faults::default();
+        faults.add(Rule::new("events.list", Fault::Gone { page: 2 }).times(1));
+        let mut strikes = |page| {
+            faults
+                .decide(
+                    0,
+                    Call {
+                        page,
+                        ..Call::new("events.list", "a", "")
+                    },
+                )
+                .len()
+        };
+        assert_eq!([1, 1, 2, 2].map(&mut strikes), [0, 0, 1, 0]);
+    }
+
+    #[test]
     fn a_star_leaves_pushes_alone() {
-        assert!(!Rule::new("*", Fault::Drop).matches(Call {
-            endpoint: "push",
-            user: "",
-            calendar: ""
-        }));
-        assert!(Rule::new("push*", Fault::Drop).matches(Call {
-            endpoint: "push.sync",
-            user: "",
-            calendar: ""
-        }));
+        assert!(!Rule::new("*", Fault::Drop).matches(Call::new("push", "", "")));
+        assert!(Rule::new("push*", Fault::Drop).matches(Call::new("push.sync", "", "")));
     }
 }

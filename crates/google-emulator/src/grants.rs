@@ -31,6 +31,8 @@ pub struct Code {
     pub redirect_uri: String,
     /// S256 challenge.
     pub challenge: Option<String>,
+    /// Goes into the id token.
+    pub nonce: Option<String>,
     /// Whether the exchange also gives a refresh token.
     pub refreshable: bool,
     pub created: DateTime<Utc>,

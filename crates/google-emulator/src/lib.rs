@@ -207,6 +207,7 @@ impl Emulator {
             http,
         });
         shared.reset().map_err(std::io::Error::other)?;
+        oauth::prepare_id_tokens();
         let server = serve(listener, shared.clone())?;
         let handle = server.handle();
         Ok(Self {

@@ -1,6 +1,7 @@
 //! Google's OAuth 2: the consent page, tokens, revocation and who the user is.
 
 mod consent;
+mod id_token;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::AUTHORIZATION;
@@ -15,9 +16,11 @@ use crate::calls::bearer;
 use crate::error::ApiError;
 use crate::grants::Code;
 use crate::params::Params;
+use crate::state::State;
 use crate::{Client, Shared, scopes};
 
 pub use consent::{Decision, Denied, decide};
+pub(crate) use id_token::prepare as prepare_id_tokens;
 
 pub fn routes(config: &mut ServiceConfig) {
     for path in ["/o/oauth2/v2/auth", "/o/oauth2/auth"] {
@@ -37,6 +40,10 @@ pub fn routes(config: &mut ServiceConfig) {
             .route(path, web::get().to(user_info))
             .route(path, web::post().to(user_info));
     }
+    config.route(
+        "/oauth2/v3/certs",
+        web::get().to(|| async { HttpResponse::Ok().json(id_token::certs()) }),
+    );
     config.route("/.well-known/openid-configuration", web::get().to(discovery));
 }
 
@@ -124,9 +131,10 @@ fn exchange(shared: &Shared, form: &Params) -> Result<Value, Refused> {
         user,
         scopes,
         refreshable,
+        nonce,
         ..
     } = code;
-    let mut tokens = access_token(&mut state, &user, &scopes);
+    let mut tokens = access_token(&mut state, &shared.client, &user, &scopes, nonce.as_deref());
     if refreshable {
         tokens["refresh_token"] = json!(state.grants.issue_refresh(&user, &scopes, now));
         if state.settings.testing_mode {
@@ -141,7 +149,7 @@ fn refresh(shared: &Shared, form: &Params) -> Result<Value, Refused> {
     let (now, testing) = (state.now(), state.settings.testing_mode);
     let token = form.get("refresh_token").unwrap_or_default();
     match state.grants.use_refresh(token, now, testing) {
-        Some((user, scopes)) => Ok(access_token(&mut state, &user, &scopes)),
+        Some((user, scopes)) => Ok(access_token(&mut state, &shared.client, &user, &scopes, None)),
         None => Err(refused(
             400,
             "invalid_grant",
@@ -150,14 +158,25 @@ fn refresh(shared: &Shared, form: &Params) -> Result<Value, Refused> {
     }
 }
 
-fn access_token(state: &mut crate::state::State, user: &str, granted: &scopes::Scopes) -> Value {
+fn access_token(
+    state: &mut State,
+    client: &Client,
+    user: &str,
+    granted: &scopes::Scopes,
+    nonce: Option<&str>,
+) -> Value {
     let (now, seconds) = (state.now(), state.settings.access_token_seconds);
-    json!({
-        "access_token": state.grants.issue_access(user, granted, now, seconds),
+    let token = state.grants.issue_access(user, granted, now, seconds);
+    let mut tokens = json!({
+        "access_token": token,
         "expires_in": seconds,
         "scope": scopes::join(granted),
         "token_type": "Bearer",
-    })
+    });
+    if let Some(id_token) = id_token::issue(state, &client.id, user, granted, &token, nonce) {
+        tokens["id_token"] = json!(id_token);
+    }
+    tokens
 }
 
 /// RFC 7636, S256.
@@ -211,12 +230,15 @@ async fn user_info(request: HttpRequest, shared: Data<Shared>) -> Result<HttpRes
 async fn discovery(shared: Data<Shared>) -> HttpResponse {
     let base = &shared.base_url;
     HttpResponse::Ok().json(json!({
-        "issuer": base,
+        "issuer": "https://accounts.google.com",
         "authorization_endpoint": format!("{base}/o/oauth2/v2/auth"),
         "token_endpoint": format!("{base}/token"),
         "revocation_endpoint": format!("{base}/revoke"),
+        "jwks_uri": format!("{base}/oauth2/v3/certs"),
         "userinfo_endpoint": format!("{base}/oauth2/v3/userinfo"),
         "response_types_supported": ["code"],
+        "subject_types_supported": ["public"],
+        "id_token_signing_alg_values_supported": ["RS256"],
         "code_challenge_methods_supported": ["S256"],
         "scopes_supported": ["openid", "email", "profile"],
     }))

@@ -40,6 +40,11 @@ impl SyncToken {
     }
 }
 
+/// The page a page token asks for.
+pub(crate) fn page_number(token: &str) -> Option<u32> {
+    decode::<PageToken>(token).map(|token| token.page)
+}
+
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 struct PageToken {
     #[serde(rename = "o")]
@@ -140,7 +145,7 @@ impl Page {
             ));
         }
         let number = page.map_or(1, |page| page.page);
-        if faults.gone_at.is_some_and(|at| at == number) {
+        if faults.gone {
             return Err(ApiError::full_sync_required());
         }
         let (default, most) = listing.page_sizes;
@@ -167,7 +172,7 @@ impl Page {
             offset: page.map_or(0, |page| page.offset),
             number,
             size: asked.min(most).min(cap.max(1)),
-            empty: faults.empty_at.is_some_and(|at| at == number),
+            empty: faults.empty,
         })
     }
 

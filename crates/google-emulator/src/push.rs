@@ -255,15 +255,12 @@ fn enqueue(
         last => 1 + hash(last, &[id]) % 5_000,
     };
     let calendar = channel.calendar().map(ToOwned::to_owned);
-    let call = Call {
-        endpoint: if resource_state == "sync" {
-            "push.sync"
-        } else {
-            "push"
-        },
-        user: &channel.user,
-        calendar: calendar.as_deref().unwrap_or_default(),
+    let endpoint = if resource_state == "sync" {
+        "push.sync"
+    } else {
+        "push"
     };
+    let call = Call::new(endpoint, &channel.user, calendar.as_deref().unwrap_or_default());
     let strikes = state.faults.decide(state.settings.fault_seed, call);
     let push = Push {
         channel_id: id.to_owned(),

@@ -43,6 +43,7 @@ struct Ask {
     scopes: Scopes,
     state: Option<String>,
     challenge: Option<String>,
+    nonce: Option<String>,
     offline: bool,
     prompt: Vec<String>,
     login_hint: Option<String>,
@@ -105,6 +106,7 @@ fn check(params: &Params, client: &Client) -> Result<Checked, Denied> {
         scopes,
         state: state.clone(),
         challenge,
+        nonce: params.get("nonce").map(ToOwned::to_owned),
         offline: params.get("access_type") == Some("offline"),
         prompt: params
             .get("prompt")
@@ -166,6 +168,7 @@ fn approve(state: &mut State, ask: &Ask, user: &str, mut granted: Scopes) -> Str
         scopes: granted.clone(),
         redirect_uri: ask.redirect_uri.clone(),
         challenge: ask.challenge.clone(),
+        nonce: ask.nonce.clone(),
         refreshable: false,
         created: state.now(),
     };

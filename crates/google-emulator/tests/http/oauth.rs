@@ -112,6 +112,7 @@ async fn a_consent_with_a_box_unticked_gives_tokens_without_that_scope() {
     );
 
     let access = tokens["access_token"].as_str().unwrap().to_owned();
+    assert_eq!(verified(&google, &tokens).await["email"], ALICE);
     let (_, info) = answer(http().get(google.userinfo_url()).bearer_auth(&access)).await;
     assert_eq!((&info["email"], &info["name"]), (&json!(ALICE), &Value::Null));
     assert_eq!(info["sub"].as_str().unwrap().len(), 21);
@@ -122,6 +123,21 @@ async fn a_consent_with_a_box_unticked_gives_tokens_without_that_scope() {
         press(&google, &ask(&google, &[]), &[("decision", "deny")]).await["error"],
         "access_denied"
     );
+}
+
+/// The claims of the id token, checked with the published key by a library that knows nothing of the emulator.
+async fn verified(google: &Emulator, tokens: &Value) -> Value {
+    let (_, certs) = answer(http().get(format!("{}/oauth2/v3/certs", google.base_url()))).await;
+    let certs: jsonwebtoken::jwk::JwkSet = serde_json::from_value(certs).unwrap();
+    let id_token = tokens["id_token"].as_str().unwrap();
+    let kid = jsonwebtoken::decode_header(id_token).unwrap().kid.unwrap();
+    let key = jsonwebtoken::DecodingKey::from_jwk(certs.find(&kid).unwrap()).unwrap();
+    let mut checks = jsonwebtoken::Validation::new(jsonwebtoken::Algorithm::RS256);
+    checks.set_audience(&[DEFAULT_CLIENT_ID]);
+    checks.set_issuer(&["https://accounts.google.com"]);
+    jsonwebtoken::decode::<Value>(id_token, &key, &checks)
+        .unwrap()
+        .claims
 }
 
 #[tokio::test]

@@ -24,6 +24,17 @@ async fn watched() -> (Emulator, Receiver, Client) {
     (google, receiver, alice)
 }
 
+/// Waits until so many tries are in the log, where they come after the receiver has answered.
+async fn logged(google: &Emulator, tries: usize) {
+    for _ in 0..500 {
+        if google.pushes().len() >= tries {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("{} tries in the log instead of {tries}", google.pushes().len());
+}
+
 fn insert(google: &Emulator, day: u32) {
     google.insert(ALICE, "primary", hour("Event", day)).unwrap();
 }
@@ -114,12 +125,14 @@ async fn only_5xx_that_google_names_are_tried_again() {
         numbers.iter().all(|number| *number == numbers[0]),
         "the same message each time"
     );
+    logged(&google, 6).await;
     for status in [400, 403, 404, 429, 501, 301] {
         receiver.answer(&[status]);
         insert(&google, 2);
         receiver.next().await;
     }
     receiver.nothing().await;
+    logged(&google, 12).await;
     let pushes = google.pushes();
     let tries = |push: &google_emulator::Sent| (push.attempt, push.status.unwrap());
     let after_sync: Vec<_> = pushes[1..].iter().map(tries).collect();

@@ -94,12 +94,14 @@ async fn receive(request: HttpRequest, hook: Data<Hook>, body: Bytes) -> HttpRes
     let headers = headers
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
         .collect();
-    hook.sender.send(Delivery { headers, body }).unwrap();
-    let mut statuses = hook.statuses.lock().unwrap();
-    let status = if statuses.is_empty() {
-        200
-    } else {
-        statuses.remove(0)
+    let status = {
+        let mut statuses = hook.statuses.lock().unwrap();
+        if statuses.is_empty() {
+            200
+        } else {
+            statuses.remove(0)
+        }
     };
+    hook.sender.send(Delivery { headers, body }).unwrap();
     HttpResponse::build(actix_web::http::StatusCode::from_u16(status).unwrap()).finish()
 }
