@@ -1,0 +1,127 @@
+// The real centrifuge client: connect and subscribe with tokens of calendar-api, begin with its state, receive.
+
+import assert from "node:assert/strict";
+import { after, describe, test } from "node:test";
+import { createTRPCClient, httpBatchLink } from "@trpc/client";
+import { Centrifuge, UnauthorizedError } from "centrifuge";
+import WebSocket from "ws";
+import { apiUrl, bearer, jwt, otherJwt, publishKey, publishUrl, userOf, wsUrl } from "./stack.mjs";
+
+const sockets = [];
+after(() => sockets.forEach((socket) => socket.disconnect()));
+
+const apiOf = (token) =>
+  createTRPCClient({ links: [httpBatchLink({ url: `${apiUrl}/trpc`, headers: bearer(token) })] });
+
+const connect = (token) => {
+  const api = apiOf(token);
+  const socket = new Centrifuge(wsUrl, {
+    websocket: WebSocket,
+    getToken: async () => (await api.realtime.getConnectionToken.query()).token,
+  });
+  sockets.push(socket);
+  socket.connect();
+  return { api, socket };
+};
+
+/** The next event of that name, within ten seconds. */
+const next = (emitter, name) =>
+  new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no ${name} in time`)), 10_000);
+    emitter.once(name, (context) => {
+      clearTimeout(timer);
+      resolve(context);
+    });
+  });
+
+const publish = async (channel, data) => {
+  const response = await fetch(`${publishUrl}/publish`, {
+    method: "POST",
+    headers: { "content-type": "application/json", "x-api-key": publishKey },
+    body: JSON.stringify({ channel, data }),
+  });
+  const body = await response.json();
+  assert.ok(body.result, JSON.stringify(body));
+  return body.result;
+};
+
+describe("centrifuge", () => {
+  const channel = `calendar:${userOf(jwt)}`;
+
+  test("the own channel: state first, then what is published", async () => {
+    const { api, socket } = connect(jwt);
+    let state;
+    const subscription = socket.newSubscription(channel, {
+      getToken: async ({ channel }) => (await api.realtime.getSubscriptionToken.query({ channel })).token,
+      getState: async () => {
+        state = await api.realtime.getState.query();
+        return { offset: state.offset, epoch: state.epoch };
+      },
+    });
+    const subscribed = next(subscription, "subscribed");
+    subscription.subscribe();
+    await subscribed;
+    assert.ok(state, "getState was asked");
+    assert.ok(Array.isArray(state.events) && Array.isArray(state.calendars));
+    assert.equal(typeof state.seq, "number");
+    assert.equal(state.connected, true);
+
+    const marker = `conformance-${Date.now()}`;
+    const received = new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error("nothing was received in time")), 10_000);
+      subscription.on("publication", ({ data }) => {
+        // Other messages of a live calendar may come between.
+        if (data.marker === marker) {
+          clearTimeout(timer);
+          resolve(data);
+        }
+      });
+    });
+    const position = await publish(channel, { v: 1, type: "conformance.marker", marker });
+    assert.equal(position.epoch, state.epoch);
+    assert.equal((await received).type, "conformance.marker");
+  });
+
+  test("another user's channel is refused by the API, which ends the subscription", async () => {
+    const { api, socket } = connect(otherJwt);
+    const subscription = socket.newSubscription(channel, {
+      getToken: async ({ channel }) => {
+        try {
+          return (await api.realtime.getSubscriptionToken.query({ channel })).token;
+        } catch (error) {
+          assert.equal(error.data.code, "FORBIDDEN");
+          throw new UnauthorizedError("not yours");
+        }
+      },
+    });
+    const ended = next(subscription, "unsubscribed");
+    subscription.subscribe();
+    assert.equal((await ended).code, 1);
+  });
+
+  test("another user's channel is refused by Centrifugo without a token", async () => {
+    const { socket } = connect(otherJwt);
+    const subscription = socket.newSubscription(channel);
+    const ended = next(subscription, "unsubscribed");
+    subscription.subscribe();
+    assert.equal((await ended).code, 103);
+  });
+
+  test("a token for one's own channel opens no other", async () => {
+    const { api, socket } = connect(otherJwt);
+    const own = `calendar:${userOf(otherJwt)}`;
+    const { token } = await api.realtime.getSubscriptionToken.query({ channel: own });
+    const subscription = socket.newSubscription(channel, { token });
+    const closed = next(socket, "disconnected");
+    subscription.subscribe();
+    assert.equal((await closed).code, 3500);
+  });
+
+  test("the host application's token opens no socket", async () => {
+    const socket = new Centrifuge(wsUrl, { websocket: WebSocket, getToken: async () => jwt });
+    sockets.push(socket);
+    const closed = next(socket, "disconnected");
+    socket.connect();
+    assert.equal((await closed).code, 3500);
+  });
+});
