@@ -3,6 +3,7 @@
 import { agendaView } from "./agenda.js";
 import { Calendar, admin } from "./api.js";
 import { byId, el, toast } from "./dom.js";
+import { pointer } from "./drag.js";
 import { askScope, edit, show } from "./editor.js";
 import { fromResource } from "./model.js";
 import { refreshPanel } from "./panel.js";
@@ -33,6 +34,10 @@ function range() {
 }
 
 function render() {
+  if (pointer.busy) {
+    pointer.idle = render;
+    return;
+  }
   const [from, to] = range();
   byId("week").setAttribute("aria-pressed", String(state.view === "week"));
   byId("agenda").setAttribute("aria-pressed", String(state.view === "agenda"));
@@ -46,7 +51,7 @@ function render() {
   if (old) state.scroll = old.scrollTop;
   view.replaceChildren(state.view === "week" ? weekView(model) : agendaView(model));
   const scroll = view.querySelector(".scroll");
-  if (scroll) scroll.scrollTop = state.scroll ?? (7 / 24) * scroll.querySelector(".grid").clientHeight;
+  if (scroll) scroll.scrollTop = state.scroll ?? (6.8 / 24) * scroll.querySelector(".grid").clientHeight;
   if (focused) view.querySelector(`[data-event="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
 }
 
@@ -70,6 +75,8 @@ function renderCalendars() {
 async function load() {
   const ticket = ++state.loading;
   const { api } = state;
+  // Read first: a change that comes in meanwhile is then seen by the next round.
+  const { revision } = await admin.state();
   const entries = await api.calendars();
   const writable = new Set(["owner", "writer", "writerWithoutPrivateAccess"]);
   const calendars = entries.filter((entry) => !entry.deleted).map((entry) => ({
@@ -88,8 +95,7 @@ async function load() {
   }));
   // A later choice of account or week has started its own load.
   if (ticket !== state.loading) return;
-  state.calendars = calendars;
-  state.events = lists.flat();
+  Object.assign(state, { revision, calendars, events: lists.flat() });
   renderCalendars();
   render();
 }
@@ -106,12 +112,7 @@ async function reload() {
 async function watch() {
   try {
     const { revision } = await admin.state();
-    const dragging = document.querySelector(".dragged, .ghost");
-    if (revision !== state.revision && !dragging) {
-      const first = state.revision === null;
-      state.revision = revision;
-      if (!first) await load();
-    }
+    if (revision !== state.revision) await load();
     if (!byId("panel").hidden) await refreshPanel(byId("panel"), state.user, calendarName);
     placeNow(byId("view"), state.zone);
     document.body.classList.remove("away");

@@ -7,6 +7,9 @@ const STEP = 15;
 /** Pixels before a press becomes a drag. */
 const SLACK = 4;
 
+/** While a pointer is down what it holds must not be drawn anew; whoever wanted to is called when it is up. */
+export const pointer = { busy: false, idle: null };
+
 const snap = (minutes) => Math.round(minutes / STEP) * STEP;
 
 /** Lets `button` be dragged inside `area` (the grid, or the all-day row). */
@@ -83,9 +86,11 @@ function geometryOf(area, days) {
 /** Follows a pointer from `down` on: `moved` once it left its place, `ended(dropped)` if it ever did. Escape gives up. */
 function follow(element, down, moved, ended) {
   let dragging = false;
+  pointer.busy = true;
+  // From the start: a quick hand is out of a small element before its first move is told.
+  element.setPointerCapture(down.pointerId);
   const move = (event) => {
     if (!dragging && Math.hypot(event.clientX - down.clientX, event.clientY - down.clientY) < SLACK) return;
-    if (!dragging) element.setPointerCapture(down.pointerId);
     dragging = true;
     moved(event);
   };
@@ -94,6 +99,11 @@ function follow(element, down, moved, ended) {
     element.removeEventListener("pointerup", up);
     element.removeEventListener("pointercancel", cancel);
     window.removeEventListener("keydown", key, true);
+    pointer.busy = false;
+    const { idle } = pointer;
+    pointer.idle = null;
+    // After the click that follows, whose target must still be there.
+    if (idle) setTimeout(idle, 0);
     if (!dragging) return;
     // The click that follows a drag belongs to the drag.
     const swallow = (click) => { click.stopPropagation(); click.preventDefault(); };

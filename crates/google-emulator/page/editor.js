@@ -131,12 +131,16 @@ class Form {
     return this.original.recurringEventId && this.element.elements.scope.value === "one" ? "one" : "all";
   }
 
+  /** The choices name the day the event starts on; what was chosen stays chosen when that day changes. */
   offerRepeats() {
+    const { repeat, startDay } = this.fields;
     const rule = ruleOf(this.original);
-    const known = repeatChoices(this.fields.startDay.value || dayOf(this.original.start));
-    const choices = known.some(([value]) => value === rule) ? known : [...known, [rule, "As written below"]];
-    this.fields.repeat.replaceChildren(
-      ...[...choices, ["custom", "By a rule of your own …"]].map(([value, text]) => el("option", { value, selected: value === rule }, text)));
+    const known = repeatChoices(startDay.value || dayOf(this.original.start));
+    const written = known.some(([value]) => value === rule) ? [] : [[rule, "As written below"]];
+    const choices = [...known, ...written, ["custom", "By a rule of your own …"]];
+    const chosen = repeat.options.length ? Math.min(repeat.selectedIndex, choices.length - 1) : choices.findIndex(([value]) => value === rule);
+    repeat.replaceChildren(...choices.map(([value, text]) => el("option", { value }, text)));
+    repeat.selectedIndex = chosen;
   }
 
   listen() {
@@ -151,7 +155,15 @@ class Form {
       const end = addMinutes(at(startDay.value, startTime.value), this.length);
       [endDay.value, endTime.value] = [dayOf(end), timeOf(end)];
     };
-    for (const input of [startDay, startTime]) input.onchange = moveEnd;
+    startTime.onchange = moveEnd;
+    startDay.onchange = () => {
+      moveEnd();
+      // A series that is edited keeps its rule; moving it shifts the rule's days when it is saved.
+      if (startDay.value && !this.original.recurrence?.length) {
+        this.offerRepeats();
+        this.adapt();
+      }
+    };
     for (const input of [endDay, endTime]) {
       input.onchange = () => {
         if (!allDay.checked && endDay.value && endTime.value) {
