@@ -41,7 +41,7 @@ pub mod ics;
 mod log;
 pub mod oauth;
 mod page;
-pub mod paging;
+mod paging;
 mod params;
 mod push;
 mod recurrence;
@@ -69,6 +69,7 @@ pub use grants::MAX_REFRESH_TOKENS;
 pub use handle::Tokens;
 pub use log::{Received, Sent};
 pub use oauth::Decision;
+pub use paging::SyncToken;
 pub use seed::Seed;
 pub use settings::{Quota, Settings};
 pub use state::State;
@@ -151,7 +152,7 @@ pub struct Emulator {
 
 /// What all handlers share.
 #[derive(Debug)]
-pub struct Shared {
+pub(crate) struct Shared {
     base_url: String,
     client: Client,
     seed: Seed,
