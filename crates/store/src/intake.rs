@@ -4,10 +4,22 @@
 //! and the token's digest of a channel never change, and Google's resource id does not once it is known. What a push
 //! leaves behind is [`bump`], one statement for however many wait.
 
+use std::str::FromStr;
+
 use chrono::{DateTime, Utc};
 use common::ids::ResourceId;
-use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
+
+/// A connection of its own for [`bump`], so that pushes never wait behind anything else of this process. Its statements
+/// give up before Google does.
+pub async fn connect(database_url: &str) -> sqlx::Result<PgConnection> {
+    let options = PgConnectOptions::from_str(database_url)?
+        .application_name("calwire-intake")
+        .options([("statement_timeout", "2s"), ("lock_timeout", "1s")]);
+    PgConnection::connect_with(&options).await
+}
 
 /// What tells a genuine push of a channel from a forged one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +30,14 @@ pub struct Channel {
     pub token_sha256: Vec<u8>,
     /// None before Google has said it, in its answer to `watch` or in the channel's first push.
     pub google_resource_id: Option<String>,
+    pub last_message_at: Option<DateTime<Utc>>,
 }
 
 /// The channels with these ids on which Google may push. An unknown id, or one that was stopped, is not in the answer.
 pub async fn find_channels(conn: &mut PgConnection, ids: &[String]) -> sqlx::Result<Vec<Channel>> {
     sqlx::query_as!(
         Channel,
-        "select channel_id as id, resource_id as resource, token_sha256, google_resource_id
+        "select channel_id as id, resource_id as resource, token_sha256, google_resource_id, last_message_at
          from watches where channel_id = any($1) and state <> 'stopped'",
         ids,
     )
@@ -62,6 +75,14 @@ pub enum NotBumped {
     Gone,
 }
 
+/// What became of one [`bump`].
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Bumped {
+    /// Something is due that was not, or something changed under a worker's hands.
+    pub woke: bool,
+    pub exceptions: Vec<(ResourceId, NotBumped)>,
+}
+
 /// Makes all of `resources` due, durably when this returns, and says which of them it could not. Wakes the workers.
 ///
 /// A row that is dirty already and has no lease token is left alone: whoever takes it later starts its pull later, so
@@ -73,9 +94,9 @@ pub async fn bump(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     resources: &[ResourceId],
-) -> sqlx::Result<Vec<(ResourceId, NotBumped)>> {
+) -> sqlx::Result<Bumped> {
     let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
-    let exceptions = sqlx::query!(
+    let rows = sqlx::query!(
         "with pushed as materialized (
              select p.resource_id, s.resource_id is null as gone,
                     s.lease_token is not null or s.dirty_seq <= s.synced_seq as rises,
@@ -87,30 +108,34 @@ pub async fn bump(
              for no key update of s skip locked
          ), bumped as (
              update sync_state s
-             set dirty_seq = s.dirty_seq
-                     + case when s.lease_token is not null or s.dirty_seq <= s.synced_seq then 1 else 0 end,
-                 dirty_at = $2, last_push_at = $2
+             set (dirty_seq, dirty_at) = (
+                     select case when covered then s.dirty_seq else s.dirty_seq + 1 end,
+                            case when covered then s.dirty_at else $2 end
+                     from (select s.lease_token is null and s.dirty_seq > s.synced_seq as covered) c),
+                 last_push_at = $2
              from free where s.resource_id = free.resource_id
              returning s.resource_id
          ), woken as (
-             select pg_notify('calwire_dirty', '')::text as notified where exists (select from bumped)
+             select pg_notify('calwire_dirty', '') where exists (select from bumped)
          )
-         select p.resource_id as \"resource_id!\", p.gone as \"gone!\"
-         from pushed p left join bumped b using (resource_id)
+         select p.resource_id, p.gone from pushed p left join bumped b using (resource_id)
          where p.gone or (p.rises and b.resource_id is null)
          union all
-         -- Never a row; Postgres leaves out what nobody reads.
-         select null, true from woken where notified is null",
+         select null, null from woken",
         &resources,
         now,
     )
     .fetch_all(conn)
     .await?;
-    let why = |gone| if gone { NotBumped::Gone } else { NotBumped::Held };
-    Ok(exceptions
-        .into_iter()
-        .map(|row| (row.resource_id.into(), why(row.gone)))
-        .collect())
+    let mut bumped = Bumped::default();
+    for row in rows {
+        match (row.resource_id, row.gone) {
+            (Some(resource), Some(true)) => bumped.exceptions.push((resource.into(), NotBumped::Gone)),
+            (Some(resource), _) => bumped.exceptions.push((resource.into(), NotBumped::Held)),
+            (None, _) => bumped.woke = true,
+        }
+    }
+    Ok(bumped)
 }
 
 /// Notes when channels were last heard of. A channel that falls silent is replaced, so minutes are exact enough.

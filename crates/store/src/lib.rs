@@ -61,6 +61,11 @@ pub async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'st
     pool.begin_with("begin isolation level repeatable read").await
 }
 
+/// Whether the database answers.
+pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
+    sqlx::query("select 1").execute(pool).await.map(|_| ())
+}
+
 /// Why a service refuses to work with a database.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {

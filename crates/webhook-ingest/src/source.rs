@@ -1,0 +1,167 @@
+//! Where a request comes from, and how much one source may ask of us.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::str::FromStr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::HttpRequest;
+use ipnet::IpNet;
+use moka::sync::Cache;
+
+/// What a refused push costs its source, in pushes: who guesses is slowed down twenty times sooner than Google.
+const REFUSAL_COST: u32 = 20;
+/// How much a source may save up, and how far into debt it may fall.
+const BURST: Duration = Duration::from_secs(2);
+const DEBT: Duration = Duration::from_secs(10);
+/// Sources that are remembered; an attacker with more addresses than that meets the process-wide limit.
+const SOURCES: u64 = 20_000;
+
+/// The proxies whose `X-Forwarded-For` is believed: addresses or networks, separated by commas.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies(Vec<IpNet>);
+
+impl FromStr for TrustedProxies {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let network = |part: &str| {
+            part.parse::<IpNet>()
+                .or_else(|_| part.parse::<IpAddr>().map(IpNet::from))
+                .map_err(|_| format!("{part:?} is neither an address (10.0.0.7) nor a network (10.0.0.0/8)"))
+        };
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        parts.map(network).collect::<Result<_, _>>().map(Self)
+    }
+}
+
+impl TrustedProxies {
+    /// The address that the request came from: the peer, or behind proxies of ours the last one that is none of them.
+    pub fn source(&self, request: &HttpRequest) -> Option<IpAddr> {
+        let peer = request.peer_addr()?.ip().to_canonical();
+        if self.0.is_empty() || !self.trusts(peer) {
+            return Some(peer);
+        }
+        let forwarded = request.headers().get_all("x-forwarded-for");
+        let mut hops: Vec<&str> = forwarded.filter_map(|value| value.to_str().ok()).collect();
+        hops.reverse();
+        let hop = hops
+            .iter()
+            .flat_map(|value| value.rsplit(','))
+            .map_while(|hop| hop.trim().parse::<IpAddr>().ok())
+            .map(|hop| hop.to_canonical())
+            .find(|hop| !self.trusts(*hop));
+        Some(hop.unwrap_or(peer))
+    }
+
+    fn trusts(&self, ip: IpAddr) -> bool {
+        self.0.iter().any(|network| network.contains(&ip))
+    }
+}
+
+/// A budget of requests for each source, refilled steadily.
+pub struct Sources {
+    /// What one request takes of a source's time.
+    cost: Duration,
+    started: Instant,
+    /// For each source, the moment since `started` at which its budget is full again, in nanoseconds.
+    full_at: Cache<IpAddr, Arc<AtomicU64>>,
+}
+
+impl Sources {
+    pub fn new(per_second: u32) -> Self {
+        Self {
+            cost: Duration::from_secs(1) / per_second.max(1),
+            started: Instant::now(),
+            full_at: Cache::builder()
+                .max_capacity(SOURCES)
+                .time_to_idle(BURST + DEBT)
+                .build(),
+        }
+    }
+
+    /// Takes one request from the budget of `source`. False: it is used up.
+    pub fn admit(&self, source: IpAddr) -> bool {
+        self.take(source, 1, BURST)
+    }
+
+    /// Makes `source` pay for a push that was refused.
+    pub fn refused(&self, source: IpAddr) {
+        self.take(source, REFUSAL_COST, DEBT);
+    }
+
+    fn take(&self, source: IpAddr, requests: u32, ahead: Duration) -> bool {
+        let now = nanos(self.started.elapsed());
+        let cost = nanos(self.cost * requests);
+        let full_at = self.full_at.get_with(network_of(source), Arc::default);
+        full_at
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
+                let next = full_at.max(now) + cost;
+                (next <= now + nanos(ahead)).then_some(next)
+            })
+            .is_ok()
+    }
+}
+
+/// A household or a host has a /64 of IPv6 addresses to itself.
+fn network_of(source: IpAddr) -> IpAddr {
+    match source {
+        IpAddr::V4(_) => source,
+        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    #[test]
+    fn a_source_has_its_own_budget_and_refusals_cost_more() {
+        let sources = Sources::new(1_000);
+        let (a, b): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
+        let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
+        let admitted = (0..10_000).filter(|_| sources.admit(a)).count();
+        assert!((2_000..3_000).contains(&admitted), "{admitted}");
+        assert!(!sources.admit(a) && sources.admit(b));
+        let guesses = (0..10_000).take_while(|_| {
+            sources.refused(b);
+            sources.admit(neighbour)
+        });
+        let guesses = guesses.count();
+        assert!((90..200).contains(&guesses), "{guesses}");
+    }
+
+    #[test]
+    fn only_a_proxy_of_ours_is_believed() {
+        let trusted: TrustedProxies = "10.0.0.0/8, 192.0.2.7".parse().unwrap();
+        let source = |peer: &str, forwarded: &[&str]| {
+            let mut request = TestRequest::default().peer_addr(format!("{peer}:1").parse().unwrap());
+            for value in forwarded {
+                request = request.append_header(("x-forwarded-for", *value));
+            }
+            trusted.source(&request.to_http_request()).unwrap().to_string()
+        };
+        assert_eq!(source("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
+        assert_eq!(source("10.1.2.3", &["198.51.100.1"]), "198.51.100.1");
+        assert_eq!(
+            source("10.1.2.3", &["6.6.6.6, 198.51.100.1, 192.0.2.7"]),
+            "198.51.100.1"
+        );
+        assert_eq!(source("10.1.2.3", &["6.6.6.6", "198.51.100.1"]), "198.51.100.1");
+        assert_eq!(source("10.1.2.3", &["198.51.100.1, garbage"]), "10.1.2.3");
+        assert_eq!(source("10.1.2.3", &[]), "10.1.2.3");
+        assert!(
+            "10.0.0.0/8,proxy"
+                .parse::<TrustedProxies>()
+                .unwrap_err()
+                .starts_with("\"proxy\" is neither")
+        );
+    }
+}
