@@ -6,11 +6,9 @@ use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::{HttpResponse, web};
-use anyhow::Context as _;
 use common::clock::Clock;
 use common::http::{ErrorBody, Readiness};
 use rpc::Router;
-use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 
@@ -46,28 +44,21 @@ impl Application {
     pub async fn build_with_clock(config: Config, clock: Clock) -> anyhow::Result<Self> {
         let listener = common::http::bind(config.listen_addr)?;
         let authenticator = config.authenticator().map_err(anyhow::Error::msg)?;
-        let pool = connect_database(&config).await?;
         let broker = centrifugo::Client::new(&config.centrifugo_api_url, config.centrifugo_api_key.clone())?;
         broker.check(centrifugo::NAMESPACE).await?;
-        let settings = config.settings();
-        if settings.webhook_address().is_none() {
+        let tokens = centrifugo::Tokens::new(&config.centrifugo_token_secret);
+        let browser_url = config.browser_url();
+        let sync = config.sync.context(clock, ACQUIRE_TIMEOUT).await?;
+        if sync.settings.webhook_address().is_none() {
             tracing::info!("Polling-only mode, because PUBLIC_URL is not set");
         }
-        {
-            let mut conn = pool.acquire().await?;
-            let missing = store::seal::check_keys(&mut conn, clock.now(), &config.token_keys).await?;
-            if !missing.is_empty() {
-                tracing::warn!(?missing, "TOKEN_KEYS lacks keys that connections are sealed with");
-            }
-        }
-        let google = google::Google::new(config.google())?;
         let state = State {
-            tokens: centrifugo::Tokens::new(&config.centrifugo_token_secret),
+            tokens,
             rate_limit: RateLimit::per_minute(config.rate_limit_per_minute),
             openings: Openings::default(),
-            browser_url: config.browser_url().clone(),
-            app_origins: config.app_origins.clone(),
-            sync: sync::Context::new(pool, google, clock, config.token_keys, settings),
+            browser_url,
+            app_origins: config.app_origins,
+            sync,
             authenticator,
             broker,
         };
@@ -95,15 +86,6 @@ impl Application {
         .await?;
         Ok(())
     }
-}
-
-async fn connect_database(config: &Config) -> anyhow::Result<PgPool> {
-    let url = config.database_url.expose_secret();
-    let pool = store::connect(url, config.database_max_connections, ACQUIRE_TIMEOUT)
-        .await
-        .context("cannot connect to DATABASE_URL")?;
-    store::check_schema(&pool).await?;
-    Ok(pool)
 }
 
 /// Ready means that reads can be answered. Without the broker they can.

@@ -1,59 +1,29 @@
 //! The environment variables of calendar-api.
 
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use common::config::{SecretKey, named};
 use common::{parsed, secret_key};
-use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
-use store::seal::Keyring;
-use sync::Settings;
-use url::{Host, Url};
+use url::Url;
 
 use crate::auth::{Authenticator, JwksUrl, SignatureAlgorithm};
 
 /// Read by [`common::config::from_env`]. A field's variable is its name in capitals.
 #[derive(Debug, Deserialize)]
 pub struct Config {
-    /// Postgres, 15 or newer.
-    pub database_url: SecretString,
-    /// The most connections to it.
-    #[serde(
-        default = "database_max_connections",
-        deserialize_with = "parse_max_connections"
-    )]
-    pub database_max_connections: u32,
+    #[serde(flatten)]
+    pub sync: sync::config::Config,
     /// Where to listen for browsers.
     #[serde(default = "listen_addr", deserialize_with = "parse_listen_addr")]
     pub listen_addr: SocketAddr,
 
-    /// The https origin under which the world reaches this installation. None: polling only.
-    #[serde(default, deserialize_with = "parse_public_url")]
-    pub public_url: Option<Origin>,
-    /// Where Google's pushes go, when that is not below `PUBLIC_URL`.
-    #[serde(default, deserialize_with = "parse_webhook_url")]
-    pub webhook_url: Option<Url>,
     /// The origin under which browsers reach this service, when `PUBLIC_URL` is not set.
     #[serde(default = "api_url", deserialize_with = "parse_api_url")]
     pub api_url: Origin,
     /// Origins of pages that may call from a browser, and to which a user returns after connecting.
     #[serde(default, deserialize_with = "parse_app_origins")]
     pub app_origins: Vec<Origin>,
-
-    pub google_client_id: String,
-    pub google_client_secret: SecretString,
-    /// Google's addresses; only tests and the emulator need others than the defaults.
-    #[serde(default, deserialize_with = "parse_google_auth_url")]
-    pub google_auth_url: Option<Url>,
-    #[serde(default, deserialize_with = "parse_google_token_url")]
-    pub google_token_url: Option<Url>,
-    #[serde(default, deserialize_with = "parse_google_revoke_url")]
-    pub google_revoke_url: Option<Url>,
-    #[serde(default, deserialize_with = "parse_google_userinfo_url")]
-    pub google_userinfo_url: Option<Url>,
-    #[serde(default, deserialize_with = "parse_google_calendar_url")]
-    pub google_calendar_url: Option<Url>,
 
     /// Centrifugo's HTTP API on its internal port.
     #[serde(deserialize_with = "parse_centrifugo_api_url")]
@@ -63,10 +33,6 @@ pub struct Config {
     /// Signs the tokens with which browsers open their socket. Nothing else may be signed with it.
     #[serde(deserialize_with = "centrifugo_token_secret")]
     pub centrifugo_token_secret: SecretKey,
-
-    /// The keys that seal Google's tokens: `id:base64 of 32 bytes`, separated by commas. The first seals, all open.
-    #[serde(deserialize_with = "token_keys")]
-    pub token_keys: Keyring,
 
     /// Where the host application publishes its keys …
     #[serde(default, deserialize_with = "parse_auth_jwks_url")]
@@ -82,13 +48,6 @@ pub struct Config {
     /// The `aud` that a token must have, or have among others.
     pub auth_audience: String,
 
-    /// Seconds after which a second `invalid_grant` ends a grant (default 30).
-    #[serde(default, deserialize_with = "parse_grant_confirm_delay")]
-    pub grant_confirm_delay: Option<u64>,
-    /// Seconds of life that are asked for a channel (default a week). Google may grant less.
-    #[serde(default, deserialize_with = "parse_watch_ttl")]
-    pub watch_ttl: Option<u64>,
-
     /// The most requests of one user in a minute, in bursts or not.
     #[serde(default = "rate_limit_per_minute", deserialize_with = "parse_rate_limit")]
     pub rate_limit_per_minute: u32,
@@ -99,10 +58,6 @@ pub struct Config {
 pub struct HealthConfig {
     #[serde(default = "listen_addr", deserialize_with = "parse_listen_addr")]
     pub listen_addr: SocketAddr,
-}
-
-const fn database_max_connections() -> u32 {
-    16
 }
 
 const fn listen_addr() -> SocketAddr {
@@ -119,12 +74,10 @@ const fn rate_limit_per_minute() -> u32 {
 
 secret_key!(centrifugo_api_key, "CENTRIFUGO_API_KEY");
 secret_key!(centrifugo_token_secret, "CENTRIFUGO_TOKEN_SECRET");
-parsed!(parse_max_connections: u32, "DATABASE_MAX_CONNECTIONS");
 parsed!(parse_rate_limit: u32, "RATE_LIMIT_PER_MINUTE");
 parsed!(parse_listen_addr: SocketAddr, "LISTEN_ADDR");
 parsed!(parse_api_url: Origin, "API_URL");
 parsed!(parse_centrifugo_api_url: Url, "CENTRIFUGO_API_URL");
-parsed!(token_keys: Keyring, "TOKEN_KEYS");
 
 /// As [`parsed!`], for a variable that need not be set.
 macro_rules! optional {
@@ -137,27 +90,8 @@ macro_rules! optional {
     };
 }
 
-optional!(parse_webhook_url: Url, "WEBHOOK_URL");
-optional!(parse_google_auth_url: Url, "GOOGLE_AUTH_URL");
-optional!(parse_google_token_url: Url, "GOOGLE_TOKEN_URL");
-optional!(parse_google_revoke_url: Url, "GOOGLE_REVOKE_URL");
-optional!(parse_google_userinfo_url: Url, "GOOGLE_USERINFO_URL");
-optional!(parse_google_calendar_url: Url, "GOOGLE_CALENDAR_URL");
-optional!(parse_grant_confirm_delay: u64, "GRANT_CONFIRM_DELAY");
-optional!(parse_watch_ttl: u64, "WATCH_TTL");
 optional!(parse_auth_jwks_url: JwksUrl, "AUTH_JWKS_URL");
 optional!(parse_auth_algorithm: SignatureAlgorithm, "AUTH_ALGORITHM");
-
-fn parse_public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Origin>, D::Error> {
-    named(deserializer, "PUBLIC_URL", |text| {
-        let origin: Origin = text.parse()?;
-        if origin.is_secure() || origin.is_local() {
-            Ok(Some(origin))
-        } else {
-            Err("expected https, which Google demands (http is for localhost and the emulator)")
-        }
-    })
-}
 
 fn parse_app_origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Origin>, D::Error> {
     named(deserializer, "APP_ORIGINS", |text| {
@@ -211,59 +145,15 @@ impl Origin {
     pub fn is_secure(&self) -> bool {
         self.0.starts_with("https:")
     }
-
-    fn is_local(&self) -> bool {
-        match Url::parse(&self.0).as_ref().map(Url::host) {
-            Ok(Some(Host::Domain(name))) => name == "localhost" || name.ends_with(".localhost"),
-            Ok(Some(Host::Ipv4(ip))) => ip.is_loopback(),
-            Ok(Some(Host::Ipv6(ip))) => ip.is_loopback(),
-            _ => false,
-        }
-    }
 }
 
 impl Config {
     /// The origin under which browsers reach this service.
-    pub fn browser_url(&self) -> &Origin {
-        self.public_url.as_ref().unwrap_or(&self.api_url)
-    }
-
-    /// Google's addresses and our client there.
-    pub fn google(&self) -> google::GoogleConfig {
-        let mut config = google::GoogleConfig::new(
-            self.google_client_id.clone(),
-            self.google_client_secret.expose_secret().into(),
-        );
-        let endpoints = &mut config.endpoints;
-        for (ours, theirs) in [
-            (&self.google_auth_url, &mut endpoints.auth_url),
-            (&self.google_token_url, &mut endpoints.token_url),
-            (&self.google_revoke_url, &mut endpoints.revoke_url),
-            (&self.google_userinfo_url, &mut endpoints.userinfo_url),
-            (&self.google_calendar_url, &mut endpoints.calendar_url),
-        ] {
-            if let Some(url) = ours {
-                *theirs = url.clone();
-            }
+    pub fn browser_url(&self) -> Origin {
+        match &self.sync.public_url {
+            Some(url) => Origin(url.origin().ascii_serialization()),
+            None => self.api_url.clone(),
         }
-        config
-    }
-
-    pub fn settings(&self) -> Settings {
-        let mut settings = Settings {
-            public_url: self.public_url.as_ref().map(|origin| origin.join("/")),
-            webhook_url: self.webhook_url.clone(),
-            ..Settings::default()
-        };
-        for (ours, theirs) in [
-            (self.grant_confirm_delay, &mut settings.grant_confirm_delay),
-            (self.watch_ttl, &mut settings.watch_ttl),
-        ] {
-            if let Some(seconds) = ours {
-                *theirs = Duration::from_secs(seconds);
-            }
-        }
-        settings
     }
 
     /// How users are told apart. `Err` says in one line which variables do not go together.
