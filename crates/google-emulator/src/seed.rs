@@ -21,8 +21,11 @@ use std::fmt;
 use std::path::Path;
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+
+use crate::recurrence::Series;
 
 /// The accounts the emulator starts with.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -298,12 +301,10 @@ impl SeedCalendar {
     }
 
     fn check(&self, place: &str) -> Result<(), String> {
-        if self.time_zone.parse::<chrono_tz::Tz>().is_err() {
-            let zone = &self.time_zone;
-            return Err(format!(
-                "{place}: timeZone {zone:?} is not an IANA name such as Europe/Zurich"
-            ));
-        }
+        let zone = self.time_zone.parse::<Tz>().map_err(|_| {
+            let name = &self.time_zone;
+            format!("{place}: timeZone {name:?} is not an IANA name such as Europe/Zurich")
+        })?;
         for color in [&self.background_color, &self.foreground_color] {
             if color.len() != 7
                 || !color.starts_with('#')
@@ -323,13 +324,14 @@ impl SeedCalendar {
                 .get("summary")
                 .and_then(Value::as_str)
                 .unwrap_or("no summary");
-            check_event(event, &masters).map_err(|what| format!("{place}.events[{e}] ({title}): {what}"))?;
+            check_event(event, &masters, zone)
+                .map_err(|what| format!("{place}.events[{e}] ({title}): {what}"))?;
         }
         Ok(())
     }
 }
 
-fn check_event(event: &Map<String, Value>, masters: &HashSet<&str>) -> Result<(), String> {
+fn check_event(event: &Map<String, Value>, masters: &HashSet<&str>, zone: Tz) -> Result<(), String> {
     if let Some(id) = event.get("id") {
         id.as_str().ok_or("id is not a string")?;
     }
@@ -350,6 +352,7 @@ fn check_event(event: &Map<String, Value>, masters: &HashSet<&str>) -> Result<()
     if check_time(event, "end")? != all_day {
         return Err("start and end are not both a date or both a dateTime".into());
     }
+    Series::of(event, zone).map_err(|err| format!("recurrence: {}", err.message))?;
     Ok(())
 }
 
@@ -357,9 +360,7 @@ fn check_event(event: &Map<String, Value>, masters: &HashSet<&str>) -> Result<()
 fn check_time(event: &Map<String, Value>, field: &str) -> Result<bool, String> {
     let time = event.get(field).ok_or_else(|| format!("{field} is missing"))?;
     if let Some(zone) = time.get("timeZone") {
-        let known = zone
-            .as_str()
-            .is_some_and(|zone| zone.parse::<chrono_tz::Tz>().is_ok());
+        let known = zone.as_str().is_some_and(|zone| zone.parse::<Tz>().is_ok());
         known
             .then_some(())
             .ok_or_else(|| format!("{field}.timeZone {zone} is not an IANA name"))?;

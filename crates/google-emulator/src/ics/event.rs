@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::time::{self, Time, Zones};
 use super::{parameter, property, text_of};
+use crate::recurrence::Series;
 
 pub type Body = Map<String, Value>;
 
@@ -103,6 +104,7 @@ pub fn read(event: &Component, zones: &Zones) -> Result<Entry, String> {
             Role::Master
         }
     };
+    Series::of(&body, zones.calendar).map_err(|err| format!("RRULE: {}", err.message))?;
     people(event, &mut body);
     if let Some(reminders) = reminders(event) {
         body.insert("reminders".into(), reminders);

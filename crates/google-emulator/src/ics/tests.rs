@@ -210,6 +210,7 @@ fn what_is_wrong_is_said_with_its_line() {
     assert_snapshot!(refused(&file("DTSTART:20261122T090000\nDTEND:20261122T080000")), @r#"3: event "no SUMMARY": DTEND is before DTSTART"#);
     assert_snapshot!(refused(&file("DTSTART:20261122T090000\nDURATION:long")), @r#"3: event "no SUMMARY": DURATION "long" is not a duration such as PT1H30M"#);
     assert_snapshot!(refused(&file("DTSTART:20261122T090000\nRRULE:FREQ=DAILY;UNTIL=never")), @r#"3: event "no SUMMARY": UNTIL "never" is not a date or time"#);
+    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nRRULE:FREQ=SOMETIMES")), @r#"3: event "no SUMMARY": RRULE: Invalid recurrence rule."#);
     assert_snapshot!(refused(&file("DTSTART:20261122T090000\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261122T090000")), @r#"3: event "no SUMMARY": RECURRENCE-ID with RANGE is not supported; split the series in two"#);
     assert_snapshot!(refused("BEGIN:VCALENDAR\nX-WR-TIMEZONE:Nowhere\nEND:VCALENDAR"), @r#"-: X-WR-TIMEZONE "Nowhere" is no zone this emulator knows; use an IANA name such as Europe/Zurich"#);
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, Offset, SecondsFormat, TimeDelta, TimeZone};
+use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta};
 use chrono_tz::Tz;
 use icalendar::parser::{Component, Property};
 use serde_json::{Value, json};
@@ -172,13 +172,9 @@ fn date(text: &str) -> Option<NaiveDate> {
         .flatten()
 }
 
-/// A wall clock's time as a moment: the first of two in autumn; in spring's gap, later by the gap (RFC 5545, 3.3.5).
+/// A wall clock's time as a moment (RFC 5545, 3.3.5).
 fn resolve(local: NaiveDateTime, zone: Tz) -> DateTime<Tz> {
-    zone.from_local_datetime(&local).earliest().unwrap_or_else(|| {
-        // No gap is longer than a day, so the offset of the day before is the one to keep.
-        let before = zone.offset_from_utc_datetime(&(local - TimeDelta::days(1)));
-        zone.from_utc_datetime(&(local - before.fix()))
-    })
+    crate::time::resolve(local, zone).with_timezone(&zone)
 }
 
 /// `PT1H30M`, `P1D`, `-PT15M`, `P2W`.
