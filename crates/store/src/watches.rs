@@ -26,6 +26,9 @@ pub struct Wanted {
     pub kind: Kind,
     /// Google's id of the calendar; none for a calendar list.
     pub google_calendar_id: Option<String>,
+    /// The live channel that there is, and that is not good enough. Another one in its place means that somebody else was
+    /// faster.
+    pub replaces: Option<String>,
 }
 
 /// Which live channels are as they should be.
@@ -44,10 +47,15 @@ pub struct Healthy<'a> {
 /// need: those without any live channel first.
 pub async fn wanted(conn: &mut PgConnection, healthy: Healthy<'_>, limit: i64) -> sqlx::Result<Vec<Wanted>> {
     let rows = sqlx::query!(
-        r#"select s.resource_id, s.connection_id, s.user_id, s.kind, c.google_id as "google_id?"
+        r#"select s.resource_id, s.connection_id, s.user_id, s.kind, c.google_id as "google_id?", l.channel_id as "replaces?"
            from sync_state s
            join connections n on n.id = s.connection_id
            left join calendars c on c.id = s.resource_id
+           left join lateral (
+               select w.channel_id, w.expires_at from watches w
+               where w.resource_id = s.resource_id and w.state = 'live'
+               order by w.created_at desc limit 1
+           ) l on true
            where n.grant_ended_at is null and n.disconnected_at is null and s.not_before < 'infinity'
              and (s.kind = 'calendar_list' or (c.selected and c.push_supported and c.access_lost_at is null))
              and not exists (
@@ -61,8 +69,7 @@ pub async fn wanted(conn: &mut PgConnection, healthy: Healthy<'_>, limit: i64) -
                    and not coalesce(s.last_change_at < $4
                                     and s.last_change_at > greatest(w.created_at + interval '10 minutes',
                                                                     w.last_message_at, s.last_push_at), false))
-           order by (select max(w.expires_at) from watches w where w.resource_id = s.resource_id and w.state = 'live')
-                    nulls first
+           order by l.expires_at nulls first
            limit $5"#,
         healthy.now,
         healthy.address,
@@ -80,6 +87,7 @@ pub async fn wanted(conn: &mut PgConnection, healthy: Healthy<'_>, limit: i64) -
                 user_id: crate::user_id(row.user_id)?,
                 kind: Kind::parse(&row.kind),
                 google_calendar_id: row.google_id,
+                replaces: row.replaces,
             })
         })
         .collect()
@@ -204,15 +212,32 @@ pub async fn begin(
         interval(lease),
         now,
     )
-    .fetch_optional(conn)
+    .fetch_optional(&mut *conn)
     .await?;
-    Ok(token.map_or(Begun::Taken, |token| {
-        Begun::Make(Lease::new(
-            new.channel_id.to_owned(),
-            token,
-            attempts.unsigned_abs(),
-        ))
-    }))
+    let Some(token) = token else {
+        return Ok(Begun::Taken);
+    };
+    if overtaken(conn, wanted).await? {
+        sqlx::query!("delete from watches where channel_id = $1", new.channel_id)
+            .execute(conn)
+            .await?;
+        return Ok(Begun::Taken);
+    }
+    let lease = Lease::new(new.channel_id.to_owned(), token, attempts.unsigned_abs());
+    Ok(Begun::Make(lease))
+}
+
+/// Somebody else has made the channel since the caller looked. To be asked once the pending row is there: from then on
+/// nobody else begins, and who was before has committed.
+async fn overtaken(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from watches where resource_id = $1 and state = 'live'
+                          and channel_id is distinct from $2) as "overtaken!""#,
+        wanted.resource_id.as_uuid(),
+        wanted.replaces,
+    )
+    .fetch_one(conn)
+    .await
 }
 
 async fn give_up(conn: &mut PgConnection, channel_id: &str) -> sqlx::Result<()> {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::worker::Pass;
-use store::{poll, quota, watches};
+use store::{oauth_states, poll, quota, watches};
 
 use crate::Context;
 
@@ -53,8 +53,9 @@ pub async fn purge_once(ctx: &Context) -> sqlx::Result<Pass> {
     let mut conn = ctx.pool.acquire().await?;
     let minutes = quota::purge(&mut conn, now).await?;
     let channels = watches::purge(&mut conn, now - WATCH_ROW_GRACE, now - WATCH_LIFE_MAX).await?;
-    if minutes + channels > 0 {
-        tracing::debug!(minutes, channels, "Purged expired rows");
+    let flows = oauth_states::purge_expired(&mut conn, now).await?;
+    if minutes + channels + flows > 0 {
+        tracing::debug!(minutes, channels, flows, "Purged expired rows");
     }
     Ok(Pass::Idle)
 }

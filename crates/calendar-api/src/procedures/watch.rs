@@ -61,6 +61,7 @@ pub async fn watch_calendar(caller: Caller, input: WatchCalendarInput) -> Result
         connection_id: calendar.connection_id,
         user_id: caller.user.clone(),
         google_calendar_id: Some(calendar.google_id.clone()),
+        replaces: None,
     };
     sync::watch::open(ctx, &wanted).await?;
     match live(&caller, &calendar).await? {

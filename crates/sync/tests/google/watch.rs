@@ -1,10 +1,11 @@
 //! Promise 11: the life of a channel, and the end of a connection.
 
-use crate::stage::{ALICE, HOLIDAYS, Stage, user_id};
+use crate::stage::{ALICE, HOLIDAYS, Stage, WEBHOOK, user_id};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::worker::Pass;
 use google_emulator::{Fault, Rule, Settings};
 use sqlx::PgPool;
+use store::watches;
 use sync::{connections, poll, watch};
 
 /// Connected, pulled, and with every channel that there can be: the calendar list's and the primary calendar's.
@@ -75,6 +76,32 @@ async fn two_renewers_make_one_channel_and_a_pull_follows(pool: PgPool) {
         .one("select count(*) from sync_state where dirty_seq > synced_seq")
         .await;
     assert_eq!(due, 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_renewer_that_looked_before_another_had_finished_makes_no_second_channel(pool: PgPool) {
+    let stage = watched(pool).await;
+    stage.pass(TimeDelta::days(6));
+    let healthy = watches::Healthy {
+        now: stage.now(),
+        address: WEBHOOK,
+        heard_since: stage.now(),
+        change_seen_before: stage.now(),
+    };
+    let mut conn = stage.ctx.pool.acquire().await.unwrap();
+    let wanted = watches::wanted(&mut conn, healthy, 10).await.unwrap();
+    assert_eq!(wanted.len(), 2);
+    // The other one, meanwhile.
+    make_all(&stage).await;
+    assert_eq!(stage.google.channels().len(), 4);
+    for wanted in &wanted {
+        assert!(!watch::open(&stage.ctx, wanted).await.unwrap());
+    }
+    assert_eq!(stage.google.channels().len(), 4);
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 0)
+    );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

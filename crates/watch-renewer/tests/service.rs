@@ -1,0 +1,163 @@
+//! The whole service: from its configuration to its end, against the emulator and a real Postgres.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use google::scopes;
+use google_emulator::{Emulator, Seed};
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use watch_renewer::{Application, Config};
+
+const ALICE: &str = "alice@example.com";
+const KEYS: &str = "1:/v38+/r5+Pf29fTz8vHw7+7t7Ovq6ejn5uXk4+Lh4N8=";
+
+async fn emulator() -> Emulator {
+    let seed = r#"{"users": [{"email": "alice@example.com", "name": "Alice", "calendars": [
+        {"id": "alice@example.com", "summary": "Alice", "primary": true}]}]}"#;
+    Emulator::start(google_emulator::Config {
+        seed: Seed::from_json("seed.json", seed).unwrap(),
+        allow_http_callbacks: true,
+        ..google_emulator::Config::default()
+    })
+    .await
+    .unwrap()
+}
+
+fn config(pool: &PgPool, google: &Emulator, more: &[(&str, &str)]) -> Config {
+    let options = pool.connect_options();
+    let database = sqlx::ConnectOptions::to_url_lossy(&*options).to_string();
+    let mut vars = vec![
+        ("DATABASE_URL", database),
+        ("LISTEN_ADDR", "127.0.0.1:0".into()),
+        ("GOOGLE_CLIENT_ID", google.client().id.clone()),
+        ("GOOGLE_CLIENT_SECRET", google.client().secret.clone()),
+        ("GOOGLE_TOKEN_URL", google.token_url()),
+        ("GOOGLE_REVOKE_URL", google.revoke_url()),
+        ("GOOGLE_CALENDAR_URL", google.calendar_url()),
+        ("TOKEN_KEYS", KEYS.into()),
+    ];
+    vars.extend(more.iter().map(|&(name, value)| (name, value.to_owned())));
+    common::config::from_vars(vars.into_iter().map(|(name, value)| (name.to_owned(), value))).unwrap()
+}
+
+/// Connects an account as the OAuth callback does, from another process than the renewer.
+async fn connect(pool: &PgPool, google: &Emulator, config: &Config) {
+    let ctx = sync::Context::new(
+        pool.clone(),
+        google::Google::new(config.google()).unwrap(),
+        common::clock::Clock::system(),
+        KEYS.parse().unwrap(),
+        config.settings(),
+    );
+    let tokens = google.mint(ALICE, &scopes::REQUESTED).unwrap();
+    let grant = google::Grant {
+        access_token: tokens.access_token.into(),
+        expires_in: Duration::from_hours(1),
+        refresh_token: Some(tokens.refresh_token.into()),
+        scopes: scopes::REQUESTED.map(str::to_owned).to_vec(),
+    };
+    let account = google::UserInfo {
+        sub: "1".into(),
+        email: ALICE.into(),
+        email_verified: true,
+    };
+    let user = common::ids::UserId::parse("alice").unwrap();
+    sync::connections::connect(&ctx, &user, &grant, &account)
+        .await
+        .unwrap();
+    // What webhook-ingest does in its own process.
+    while sync::pull::run_once(&ctx).await.unwrap() == common::worker::Pass::Worked {}
+}
+
+async fn until(what: &str, mut done: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !done() {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "waited in vain: {what}"
+        );
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn it_watches_what_was_connected_and_ends_when_told(pool: PgPool) {
+    let google = emulator().await;
+    let config = config(&pool, &google, &[("PUBLIC_URL", "http://localhost:9")]);
+    let application = Application::build(config.clone()).await.unwrap();
+    let addr = SocketAddr::from(([127, 0, 0, 1], application.port()));
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(application.run_until_stopped(stop.clone()));
+    connect(&pool, &google, &config).await;
+    until("two channels", || google.channels().len() == 2).await;
+    let address = google.channels()[0]["address"].clone();
+    assert_eq!(address, "http://localhost:9/api/calendar/webhook");
+    common::http::probe(addr).await.unwrap();
+
+    let told = Instant::now();
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert!(told.elapsed() < Duration::from_secs(10));
+    assert!(common::http::probe(addr).await.is_err());
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn without_a_public_url_it_polls_and_asks_for_no_channel(pool: PgPool) {
+    let google = emulator().await;
+    let config = config(&pool, &google, &[]);
+    let application = Application::build(config.clone()).await.unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(application.run_until_stopped(stop.clone()));
+    connect(&pool, &google, &config).await;
+    let planned = "select count(*) from sync_state where poll_at between now() + interval '40 s' and now() + interval '80 s'";
+    let started = Instant::now();
+    while sqlx::query_scalar::<_, i64>(planned)
+        .fetch_one(&pool)
+        .await
+        .unwrap()
+        < 2
+    {
+        assert!(
+            started.elapsed() < Duration::from_secs(20),
+            "both resources are polled about every minute"
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    stop.cancel();
+    running.await.unwrap().unwrap();
+    assert_eq!(
+        google.requests_to("events.watch").len() + google.requests_to("calendarList.watch").len(),
+        0
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_keeps_it_from_starting_is_said_in_one_line(pool: PgPool) {
+    let google = emulator().await;
+    let refusal = async |config: Config| match Application::build(config).await {
+        Ok(_) => panic!("it started"),
+        Err(error) => format!("{error:#}"),
+    };
+    let good = config(&pool, &google, &[]);
+    drop(Application::build(good.clone()).await.unwrap());
+
+    let other_key = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=";
+    let error = refusal(config(&pool, &google, &[("TOKEN_KEYS", other_key)])).await;
+    assert!(error.starts_with("TOKEN_KEYS: key 1 is not"), "{error}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let addr = taken.local_addr().unwrap().to_string();
+    let error = refusal(config(&pool, &google, &[("LISTEN_ADDR", &addr)])).await;
+    assert!(error.starts_with(&format!("cannot listen on {addr}")), "{error}");
+
+    sqlx::query("delete from _sqlx_migrations")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let error = refusal(good).await;
+    assert!(error.contains("run `calendar-api migrate`"), "{error}");
+    assert_eq!(error.lines().count(), 1);
+}
