@@ -164,7 +164,13 @@ impl State {
             .iter()
             .partition(|event| event.contains_key("recurringEventId"));
         for event in others.into_iter().chain(exceptions) {
-            event_write::seed(self, email, &seed.id, event)?;
+            event_write::seed(self, email, &seed.id, event).map_err(|mut error| {
+                let name = text(event, "id")
+                    .or(text(event, "summary"))
+                    .unwrap_or("without id and summary");
+                error.message = format!("{}, event {name}: {}", seed.id, error.message);
+                error
+            })?;
         }
         Ok(())
     }

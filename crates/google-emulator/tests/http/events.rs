@@ -288,6 +288,46 @@ async fn roles_and_scopes_decide_who_may_do_what() {
 }
 
 #[tokio::test]
+async fn a_guest_changes_only_the_own_part_of_an_event() {
+    let google = start().await;
+    let seed = json!({"users": [{"email": BOB, "calendars": [{"id": BOB, "summary": "Bob", "primary": true, "events": [{
+        "id": "invited1", "summary": "Planning", "organizer": {"email": ALICE}, "creator": {"email": ALICE},
+        "attendees": [{"email": ALICE, "responseStatus": "accepted"}, {"email": BOB}],
+        "start": {"dateTime": "2026-12-01T09:00:00Z"}, "end": {"dateTime": "2026-12-01T10:00:00Z"},
+    }]}]}]});
+    google
+        .with(|state| state.load(&google_emulator::Seed::from_json("guest", &seed.to_string()).unwrap()))
+        .unwrap();
+    let bob = Client::of(&google, BOB);
+    let path = "calendars/primary/events/invited1";
+    let (_, event) = bob.get(path).await;
+    assert_eq!(event["organizer"], json!({"email": ALICE}));
+    assert_eq!(event["attendees"][0]["organizer"], true);
+    assert_eq!(
+        event["attendees"][1],
+        json!({"email": BOB, "responseStatus": "needsAction", "self": true})
+    );
+    let (status, refused) = bob.patch(path, json!({"summary": "Mine now"})).await;
+    assert_eq!(
+        (status.as_u16(), reason(&refused)),
+        (403, "forbiddenForNonOrganizer")
+    );
+    let mut attendees = event["attendees"].clone();
+    attendees[1]["responseStatus"] = json!("declined");
+    let (_, answered) = bob
+        .patch(path, json!({"attendees": attendees, "colorId": "3"}))
+        .await;
+    assert_eq!(answered["attendees"][1]["responseStatus"], "declined");
+    let known = bob
+        .request(reqwest::Method::GET, path)
+        .header("If-None-Match", answered["etag"].as_str().unwrap());
+    assert_eq!(
+        answer(known).await,
+        (reqwest::StatusCode::NOT_MODIFIED, Value::Null)
+    );
+}
+
+#[tokio::test]
 async fn the_calendar_list_calendars_colors_and_free_busy_answer() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);

@@ -263,6 +263,33 @@ async fn sync_may_come_before_the_watch_call_is_answered() {
 }
 
 #[tokio::test]
+async fn a_channel_may_ask_for_some_event_types_and_a_calendar_may_be_unwatchable() {
+    let (google, mut receiver) = (start().await, Receiver::start());
+    let alice = Client::of(&google, ALICE);
+    alice
+        .post(
+            &format!("{WATCH}?eventTypes=focusTime&eventTypes=outOfOffice"),
+            channel("one", &receiver),
+        )
+        .await;
+    assert_eq!(receiver.next().await.state(), "sync");
+    insert(&google, 1);
+    receiver.nothing().await;
+    let mut focus = hour("Focus", 2);
+    focus["eventType"] = json!("focusTime");
+    google.insert(ALICE, "primary", focus).unwrap();
+    assert_eq!(receiver.next().await.state(), "exists");
+    let (_, list) = alice.get("calendars/primary/events?eventTypes=focusTime").await;
+    assert_eq!(list["items"].as_array().unwrap().len(), 1);
+
+    google.fault(Rule::new("events.watch", Fault::Unwatchable).of_calendar(ALICE));
+    let (_, refused) = alice.post(WATCH, channel("two", &receiver)).await;
+    assert_eq!(reason(&refused), "pushNotSupportedForRequestedResource");
+    let team = "calendars/team@group.calendar.google.com/events/watch";
+    assert_eq!(alice.post(team, channel("three", &receiver)).await.0, 200);
+}
+
+#[tokio::test]
 async fn the_calendar_list_has_channels_too() {
     let (google, mut receiver) = (start().await, Receiver::start());
     let alice = Client::of(&google, ALICE);
