@@ -13,8 +13,10 @@ mod time;
 
 use std::collections::HashMap;
 
+use chrono_tz::Tz;
 use icalendar::parser::{Component, Property, read_components};
 
+use crate::recurrence::Series;
 use crate::seed::SeedCalendar;
 use event::{Entry, Role};
 use time::Zones;
@@ -75,14 +77,15 @@ pub fn calendar(text: &str, id: &str) -> Result<SeedCalendar, IcsError> {
         summary: text_of(root, "X-WR-CALNAME").unwrap_or(id).into(),
         description: text_of(root, "X-WR-CALDESC").map(Into::into),
         time_zone: zones.calendar.name().into(),
-        events: join(entries),
+        events: join(entries, zones.calendar),
         ..SeedCalendar::named(id)
     })
 }
 
 /// Masters, single events and their exceptions. Of several versions of an event the one with the highest `SEQUENCE`
-/// counts; an exception whose master is not in the file (an invitation to one day only) is an event of its own.
-fn join(entries: Vec<Entry>) -> Vec<event::Body> {
+/// counts; an exception whose master is not in the file (an invitation to one day only), or has no instance then, is an
+/// event of its own.
+fn join(entries: Vec<Entry>, zone: Tz) -> Vec<event::Body> {
     let mut newest: HashMap<(Option<String>, Role), i64> = HashMap::new();
     for entry in entries.iter().filter(|entry| entry.uid.is_some()) {
         let sequence = newest.entry(entry.key()).or_insert(entry.sequence);
@@ -96,15 +99,16 @@ fn join(entries: Vec<Entry>) -> Vec<event::Body> {
             kept.push(entry);
         }
     }
-    let masters: HashMap<String, String> = kept
+    let masters: HashMap<String, (String, Series)> = kept
         .iter()
         .filter(|entry| entry.role == Role::Master)
-        .filter_map(|entry| Some((entry.uid.clone()?, entry.id()?)))
+        .filter_map(|entry| Some((entry.uid.clone()?, (entry.id()?, entry.series(zone)?))))
         .collect();
     kept.into_iter()
         .filter_map(|entry| {
-            let master = entry.uid.as_ref().and_then(|uid| masters.get(uid)).cloned();
-            entry.into_body(master.as_deref())
+            let master = entry.uid.as_ref().and_then(|uid| masters.get(uid));
+            let master = master.filter(|(_, series)| entry.is_instance_of(series, zone));
+            entry.into_body(master.map(|(id, _)| id.as_str()))
         })
         .collect()
 }

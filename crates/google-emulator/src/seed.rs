@@ -26,6 +26,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::recurrence::Series;
+use crate::time::EventTime;
 
 /// The accounts the emulator starts with.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -313,11 +314,11 @@ impl SeedCalendar {
                 return Err(format!("{place}: colour {color:?} is not of the form #rrggbb"));
             }
         }
-        let masters: HashSet<&str> = self
+        let series = |event: &Map<String, Value>| Series::of(event, zone).ok().flatten();
+        let masters: HashMap<&str, Series> = self
             .events
             .iter()
-            .filter(|event| event.contains_key("recurrence"))
-            .filter_map(|event| event.get("id")?.as_str())
+            .filter_map(|event| Some((event.get("id")?.as_str()?, series(event)?)))
             .collect();
         for (e, event) in self.events.iter().enumerate() {
             let title = event
@@ -331,19 +332,24 @@ impl SeedCalendar {
     }
 }
 
-fn check_event(event: &Map<String, Value>, masters: &HashSet<&str>, zone: Tz) -> Result<(), String> {
+fn check_event(event: &Map<String, Value>, masters: &HashMap<&str, Series>, zone: Tz) -> Result<(), String> {
     if let Some(id) = event.get("id") {
         id.as_str().ok_or("id is not a string")?;
     }
     let exception = event.get("recurringEventId");
     if let Some(master) = exception {
         let master = master.as_str().ok_or("recurringEventId is not a string")?;
-        if !masters.contains(master) {
-            return Err(format!(
-                "no event with \"recurrence\" and the id {master:?} in this calendar"
-            ));
-        }
+        let series = masters
+            .get(master)
+            .ok_or_else(|| format!("no event with \"recurrence\" and the id {master:?} in this calendar"))?;
         check_time(event, "originalStartTime")?;
+        let original = EventTime::parse(&event["originalStartTime"], zone, "original start");
+        let original = original
+            .ok()
+            .and_then(|original| series.start_of(&original.suffix()));
+        if !original.is_some_and(|original| series.contains(&original, zone)) {
+            return Err(format!("{master:?} has no instance at this originalStartTime"));
+        }
     }
     if exception.is_some() && event.get("status").and_then(Value::as_str) == Some("cancelled") {
         return Ok(());

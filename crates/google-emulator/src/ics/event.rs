@@ -1,6 +1,7 @@
 //! One `VEVENT` as the body of an `events.insert`.
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 use icalendar::parser::{Component, Property};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -47,6 +48,21 @@ impl Entry {
     /// The id made of the `UID`.
     pub fn id(&self) -> Option<String> {
         self.uid.as_deref().map(id_of)
+    }
+
+    /// The series of a master.
+    pub fn series(&self, zone: Tz) -> Option<Series> {
+        Series::of(&self.body, zone).ok().flatten()
+    }
+
+    /// Whether an exception names a start the series has; some programs keep exceptions of rules that were changed.
+    pub fn is_instance_of(&self, series: &Series, zone: Tz) -> bool {
+        let Role::Exception(suffix) = &self.role else {
+            return false;
+        };
+        series
+            .start_of(suffix)
+            .is_some_and(|original| series.contains(&original, zone))
     }
 
     /// `None` for a cancelled event that is not one instance of a series: Google would not import it either.

@@ -190,6 +190,17 @@ fn an_exception_without_its_series_is_an_event_and_a_cancelled_event_is_none() {
 }
 
 #[test]
+fn an_exception_of_a_day_the_series_does_not_have_is_an_event() {
+    let text = file(
+        "DTSTART:20261102T090000\nRRULE:FREQ=WEEKLY\nEND:VEVENT\nBEGIN:VEVENT\nUID:u\nRECURRENCE-ID:20261104T090000\nDTSTART:20261104T110000",
+    );
+    let events = calendar(&text, "c").unwrap().events;
+    assert_eq!(events.len(), 2);
+    assert!(events[1].get("recurringEventId").is_none());
+    assert_ne!(events[0]["id"], events[1]["id"]);
+}
+
+#[test]
 fn a_time_in_the_spring_gap_is_later_by_the_gap() {
     assert_eq!(
         one("DTSTART:20260329T023000")["start"]["dateTime"],

@@ -48,6 +48,10 @@ fn what_the_types_cannot_refuse_is_refused_by_name() {
         @"seed.json: users[0] (a@example.com).calendars[0] (C).events[0] (Lunch): start is missing");
     assert_snapshot!(with(r#""events":[{"start":{"date":"2026-11-22"},"end":{"dateTime":"2026-11-22T10:00:00Z"}}]"#),
         @"seed.json: users[0] (a@example.com).calendars[0] (C).events[0] (no summary): start and end are not both a date or both a dateTime");
+    let daily = r#"{"id":"m","recurrence":["RRULE:FREQ=DAILY;COUNT=2"],"start":{"date":"2026-11-22"},"end":{"date":"2026-11-23"}}"#;
+    let late = r#"{"recurringEventId":"m","status":"cancelled","originalStartTime":{"date":"2026-11-24"}}"#;
+    assert_snapshot!(with(&format!(r#""events":[{daily},{late}]"#)),
+        @r#"seed.json: users[0] (a@example.com).calendars[0] (C).events[1] (no summary): "m" has no instance at this originalStartTime"#);
     assert_snapshot!(with(r#""events":[{"recurrence":["RRULE:FREQ=NEVER"],"start":{"date":"2026-11-22"},"end":{"date":"2026-11-23"}}]"#),
         @"seed.json: users[0] (a@example.com).calendars[0] (C).events[0] (no summary): recurrence: Invalid recurrence rule.");
     assert_snapshot!(with(r#""events":[{"recurringEventId":"m","status":"cancelled"}]"#),
