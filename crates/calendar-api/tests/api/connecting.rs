@@ -5,20 +5,20 @@ use reqwest::Url;
 use super::*;
 
 /// A flow that was begun: Google's address, and the browser's cookie.
-struct Begun {
-    url: Url,
-    cookie: String,
+pub struct Begun {
+    pub url: Url,
+    pub cookie: String,
 }
 
 impl Begun {
-    fn parameter(&self, name: &str) -> String {
+    pub fn parameter(&self, name: &str) -> String {
         let found = self.url.query_pairs().find(|(key, _)| key == name);
         found.map(|(_, value)| value.into_owned()).unwrap_or_default()
     }
 }
 
 impl Api {
-    async fn begin(&self, user: &str, input: Value) -> Begun {
+    pub async fn begin(&self, user: &str, input: Value) -> Begun {
         let request = self
             .post(user, "calendar.google.connect", &input)
             .header("origin", APP);
@@ -35,7 +35,7 @@ impl Api {
     }
 
     /// Comes back from Google; where the browser is sent then.
-    async fn back(&self, query: &str, cookie: Option<&str>) -> String {
+    pub async fn back(&self, query: &str, cookie: Option<&str>) -> String {
         let mut request = self
             .http
             .get(format!("{}/oauth/google/callback?{query}", self.base));

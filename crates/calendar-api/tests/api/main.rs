@@ -7,6 +7,7 @@
 )]
 
 mod connecting;
+mod emulator;
 mod isolation;
 mod protocol;
 mod reading;
@@ -38,6 +39,7 @@ pub struct Api {
     broker: MockServer,
     google: MockServer,
     http: reqwest::Client,
+    vars: BTreeMap<String, String>,
     stop: CancellationToken,
 }
 
@@ -97,7 +99,7 @@ impl Api {
                 .iter()
                 .map(|&(name, value)| (name.to_owned(), value.to_owned())),
         );
-        let config: Config = common::config::from_vars(vars).unwrap();
+        let config: Config = common::config::from_vars(vars.clone()).unwrap();
         let app = Application::build_with_clock(config, clock.clone())
             .await
             .unwrap();
@@ -116,8 +118,16 @@ impl Api {
             broker,
             google,
             http,
+            vars,
             stop,
         }
+    }
+
+    /// What the other services work with.
+    async fn sync(&self) -> sync::Context {
+        let config: sync::config::Config = common::config::from_vars(self.vars.clone()).unwrap();
+        let wait = std::time::Duration::from_secs(5);
+        config.context(self.clock.clone(), wait).await.unwrap()
     }
 
     fn jwt(&self, user: &str) -> String {

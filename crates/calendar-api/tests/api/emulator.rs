@@ -1,0 +1,201 @@
+//! The connect flow to its end, against the emulator: Google's own rules (PKCE, single use of codes, granular consent)
+//! are enforced by somebody else's reading of them.
+
+use google_emulator::{Decision, Emulator, Seed};
+
+use super::connecting::Begun;
+use super::*;
+
+const ALICE: &str = "alice@example.com";
+
+async fn start(pool: PgPool) -> (Emulator, Api) {
+    let google = Emulator::start(google_emulator::Config {
+        seed: Seed::demo(noon().date_naive()),
+        ..google_emulator::Config::default()
+    })
+    .await
+    .unwrap();
+    let client = google.client().clone();
+    let addresses = [
+        ("GOOGLE_CLIENT_ID", client.id),
+        ("GOOGLE_CLIENT_SECRET", client.secret),
+        ("GOOGLE_AUTH_URL", google.auth_url()),
+        ("GOOGLE_TOKEN_URL", google.token_url()),
+        ("GOOGLE_REVOKE_URL", google.revoke_url()),
+        ("GOOGLE_USERINFO_URL", google.userinfo_url()),
+        ("GOOGLE_CALENDAR_URL", google.calendar_url()),
+    ];
+    let changes: Vec<_> = addresses
+        .iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect();
+    let api = Api::start_with(pool, &changes).await;
+    (google, api)
+}
+
+/// Decides on Google's page; the query that the browser comes back with.
+fn decide(google: &Emulator, begun: &Begun, decision: &Decision) -> String {
+    let back: reqwest::Url = google
+        .authorize(begun.url.as_str(), decision)
+        .unwrap()
+        .parse()
+        .unwrap();
+    assert_eq!(back.path(), "/oauth/google/callback");
+    back.query().unwrap().to_owned()
+}
+
+/// Connects `user` to an account of Google; where the browser lands.
+async fn connect(google: &Emulator, api: &Api, user: &str, decision: &Decision) -> String {
+    let begun = api.begin(user, json!({})).await;
+    let query = decide(google, &begun, decision);
+    api.back(&query, Some(&begun.cookie)).await
+}
+
+fn all_of(account: &str) -> Decision {
+    Decision {
+        user: account.into(),
+        scopes: None,
+        deny: false,
+    }
+}
+
+async fn pull_all(ctx: &sync::Context) {
+    while sync::pull::run_once(ctx).await.unwrap() == common::worker::Pass::Worked {}
+}
+
+/// What watch-renewer does about accounts that leave.
+async fn let_go(ctx: &sync::Context) {
+    sync::watch::stop_once(ctx).await.unwrap();
+    sync::connections::purge_once(ctx).await.unwrap();
+}
+
+fn revocations(google: &Emulator) -> usize {
+    google
+        .requests()
+        .iter()
+        .filter(|request| request.path == "/revoke")
+        .count()
+}
+
+const CONNECTED: &str = "http://localhost:3000/?calwire=connected";
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_account_is_connected_read_shared_and_disconnected(pool: PgPool) {
+    let (google, api) = start(pool).await;
+    let ctx = api.sync().await;
+    let start = noon() + chrono::TimeDelta::hours(3);
+    let lunch = json!({"summary": "Late lunch", "start": {"dateTime": start.to_rfc3339()},
+        "end": {"dateTime": (start + chrono::TimeDelta::hours(1)).to_rfc3339()}});
+    google.insert(ALICE, "primary", lunch).unwrap();
+    // Two users of the host application, one Google account.
+    for user in ["alice", "bob"] {
+        assert_eq!(connect(&google, &api, user, &all_of(ALICE)).await, CONNECTED);
+        pull_all(&ctx).await;
+        let answer = api
+            .query(
+                user,
+                "calendar.google.getUpcomingEvents",
+                json!({"days": 1, "maxResults": 50}),
+            )
+            .await
+            .unwrap();
+        let titles: Vec<_> = answer["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|event| &event["title"])
+            .collect();
+        assert!(titles.contains(&&json!("Late lunch")), "{titles:?}");
+        assert_eq!(answer["mode"], "polling");
+        let list = api
+            .query(user, "calendar.google.listCalendars", Value::Null)
+            .await
+            .unwrap();
+        assert!(list["calendars"].as_array().unwrap().len() > 1);
+    }
+
+    // Revoking ends every grant of the account, so it waits until nobody else lives on it.
+    api.mutate("alice", "calendar.google.disconnect", Value::Null)
+        .await
+        .unwrap();
+    let_go(&ctx).await;
+    assert_eq!(revocations(&google), 0);
+    api.mutate("bob", "calendar.google.syncNow", Value::Null)
+        .await
+        .unwrap();
+    pull_all(&ctx).await;
+    let status = api
+        .query("bob", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(status["connections"][0]["state"], "healthy");
+    api.mutate("bob", "calendar.google.disconnect", Value::Null)
+        .await
+        .unwrap();
+    let_go(&ctx).await;
+    assert_eq!(revocations(&google), 1);
+    let left: i64 = sqlx::query_scalar(
+        "select (select count(*) from connections) + (select count(*) from calendars) + (select count(*) from events)",
+    )
+    .fetch_one(&api.pool)
+    .await
+    .unwrap();
+    assert_eq!(left, 0);
+
+    // And back again.
+    assert_eq!(connect(&google, &api, "alice", &all_of(ALICE)).await, CONNECTED);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_code_of_another_flow_joins_no_account(pool: PgPool) {
+    let (google, api) = start(pool).await;
+    let (theirs, ours) = (
+        api.begin("mallory", json!({})).await,
+        api.begin("alice", json!({})).await,
+    );
+    let back = decide(&google, &theirs, &all_of("bob@example.com"));
+    let code = back.split('&').find(|pair| pair.starts_with("code=")).unwrap();
+    let query = format!("state={}&{code}", ours.parameter("state"));
+    let landed = api.back(&query, Some(&ours.cookie)).await;
+    assert_eq!(
+        landed,
+        "http://localhost:3000/?calwire=error&calwire_reason=code_rejected"
+    );
+    let status = api
+        .query("alice", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(status["connected"], false);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_user_may_cancel_or_untick(pool: PgPool) {
+    let (google, api) = start(pool).await;
+    let cancelled = Decision {
+        deny: true,
+        ..all_of(ALICE)
+    };
+    let landed = connect(&google, &api, "alice", &cancelled).await;
+    assert_eq!(landed, "http://localhost:3000/?calwire=denied");
+    let unticked = Decision {
+        scopes: Some(vec!["openid".into(), "email".into()]),
+        ..all_of(ALICE)
+    };
+    let landed = connect(&google, &api, "alice", &unticked).await;
+    assert_eq!(landed, format!("{CONNECTED}&calwire_reason=scope_missing"));
+    let answer = api
+        .query("alice", "calendar.google.getUpcomingEvents", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&answer["connected"], &answer["hasCalendarAccess"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(connect(&google, &api, "alice", &all_of(ALICE)).await, CONNECTED);
+    pull_all(&api.sync().await).await;
+    let status = api
+        .query("alice", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(status["connections"][0]["state"], "healthy");
+}
