@@ -4,6 +4,7 @@
 use rand::RngExt;
 use serde_json::{Value, json};
 
+use crate::conference;
 use crate::error::{ApiError, Result};
 use crate::event_view::{self, exceptions};
 use crate::recurrence::Series;
@@ -268,7 +269,7 @@ fn compose(state: &State, writer: &Writer<'_>, old: &Resource, fields: &Resource
     }
     set_times(&mut event, fields, calendar)?;
     set_defaults(&mut event, old, fields)?;
-    set_conference(&mut event, old, fields, writer.conference);
+    conference::set(&mut event, old, fields, writer.conference);
     Ok(event)
 }
 
@@ -355,50 +356,6 @@ fn set_defaults(event: &mut Resource, old: &Resource, fields: &Resource) -> Resu
     Ok(())
 }
 
-/// Conference data is kept or made only for a client that says it understands it.
-fn set_conference(event: &mut Resource, old: &Resource, fields: &Resource, understood: bool) {
-    let wanted = if understood {
-        fields.get("conferenceData")
-    } else {
-        old.get("conferenceData")
-    };
-    let Some(data) = wanted.filter(|data| !data.is_null()) else {
-        event.shift_remove("hangoutLink");
-        return;
-    };
-    let mut data = data.clone();
-    if let Some(request) = data
-        .get_mut("createRequest")
-        .filter(|request| request.get("status").is_none())
-    {
-        request["status"] = json!({ "statusCode": "success" });
-        let code = new_id();
-        let code = format!("{}-{}-{}", &code[..3], &code[3..7], &code[7..10]);
-        let uri = format!("https://meet.google.com/{code}");
-        data["conferenceId"] = json!(code);
-        data["conferenceSolution"] = json!({ "key": { "type": "hangoutsMeet" }, "name": "Google Meet" });
-        data["entryPoints"] = json!([{ "entryPointType": "video", "uri": uri, "label": &uri[8..] }]);
-    }
-    match meet_link(&data) {
-        Some(uri) => event.insert("hangoutLink".into(), json!(uri)),
-        None => event.shift_remove("hangoutLink"),
-    };
-    event.insert("conferenceData".into(), data);
-}
-
-/// The address of a Meet conference, which Google also shows as `hangoutLink`.
-fn meet_link(conference: &Value) -> Option<&str> {
-    if conference.pointer("/conferenceSolution/key/type")? != "hangoutsMeet" {
-        return None;
-    }
-    let entries = conference.get("entryPoints")?.as_array()?;
-    entries
-        .iter()
-        .find(|entry| entry["entryPointType"] == "video")?
-        .get("uri")?
-        .as_str()
-}
-
 /// Stores a version and tells the channels. A change to a master cancels the exceptions whose instances it took away,
 /// and bringing it back brings its exceptions back.
 fn put(state: &mut State, calendar: &str, mut event: Resource, touched: bool) -> Resource {
@@ -445,7 +402,7 @@ fn is_client_id(id: &str) -> bool {
 }
 
 /// 26 characters of base32hex, as Google's own ids.
-fn new_id() -> String {
+pub(crate) fn new_id() -> String {
     let mut rng = rand::rng();
     (0..26)
         .map(|_| char::from(b"0123456789abcdefghijklmnopqrstuv"[rng.random_range(0..32)]))

@@ -28,6 +28,7 @@ mod calendar_list;
 mod calls;
 pub mod clock;
 mod colors;
+mod conference;
 mod error;
 mod event_list;
 mod event_view;

@@ -54,6 +54,9 @@ impl Series {
             let (name, options) = head.split_once(';').unwrap_or((head, ""));
             match name.to_ascii_uppercase().as_str() {
                 "RRULE" => {
+                    if is_below_a_day(value) {
+                        return Err(invalid());
+                    }
                     let rule: rrule::RRule<rrule::Unvalidated> = series
                         .local_until(value)
                         .ok_or_else(invalid)?
@@ -190,6 +193,14 @@ impl Series {
     }
 }
 
+/// Google Calendar repeats events by days at most, and counting seconds over years would hold everybody up.
+fn is_below_a_day(rule: &str) -> bool {
+    let rule = rule.to_ascii_uppercase();
+    ["FREQ=SECONDLY", "FREQ=MINUTELY", "FREQ=HOURLY"]
+        .iter()
+        .any(|freq| rule.contains(freq))
+}
+
 fn invalid() -> ApiError {
     ApiError::bad_request("invalid", "Invalid recurrence rule.")
 }
@@ -265,10 +276,33 @@ mod tests {
 
     #[test]
     fn a_rule_google_would_refuse_is_refused() {
-        for rule in ["RRULE:FREQ=SOMETIMES", "FREQ=DAILY", "DTSTART:20260101T000000Z"] {
+        for rule in [
+            "RRULE:FREQ=SOMETIMES",
+            "FREQ=DAILY",
+            "DTSTART:20260101T000000Z",
+            "RRULE:FREQ=HOURLY",
+        ] {
             let event =
                 json!({"start": {"date": "2026-03-28"}, "end": {"date": "2026-03-29"}, "recurrence": [rule]});
             assert!(Series::of(event.as_object().unwrap(), Tz::UTC).is_err(), "{rule}");
         }
+    }
+
+    #[test]
+    fn rules_that_never_meet_a_day_end() {
+        let asked = std::time::Instant::now();
+        for rule in ["FREQ=YEARLY", "FREQ=DAILY", "FREQ=WEEKLY", "FREQ=MONTHLY"] {
+            let rule = format!("RRULE:{rule};BYMONTH=2;BYMONTHDAY=30");
+            let event =
+                json!({"start": {"date": "2026-03-28"}, "end": {"date": "2026-03-29"}, "recurrence": [rule]});
+            if let Ok(series) = Series::of(event.as_object().unwrap(), Tz::UTC) {
+                assert_eq!(series.unwrap().starts(None, None, Tz::UTC), [], "{rule}");
+            }
+        }
+        assert!(
+            asked.elapsed() < std::time::Duration::from_secs(20),
+            "{:?}",
+            asked.elapsed()
+        );
     }
 }

@@ -1,6 +1,8 @@
 //! The emulator over HTTP, as a client of Google sees it. One file for each topic.
 
 #[cfg(test)]
+mod convergence;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod faults;
