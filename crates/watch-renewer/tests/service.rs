@@ -47,10 +47,10 @@ fn config(pool: &PgPool, google: &Emulator, more: &[(&str, &str)]) -> Config {
 async fn connect(pool: &PgPool, google: &Emulator, config: &Config) {
     let ctx = sync::Context::new(
         pool.clone(),
-        google::Google::new(config.google()).unwrap(),
+        google::Google::new(config.sync.google()).unwrap(),
         common::clock::Clock::system(),
         KEYS.parse().unwrap(),
-        config.settings(),
+        config.sync.settings(),
     );
     let tokens = google.mint(ALICE, &scopes::REQUESTED).unwrap();
     let grant = google::Grant {
@@ -86,12 +86,14 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn it_watches_what_was_connected_and_ends_when_told(pool: PgPool) {
     let google = emulator().await;
-    let config = config(&pool, &google, &[("PUBLIC_URL", "http://localhost:9")]);
-    let application = Application::build(config.clone()).await.unwrap();
+    let settings = [("PUBLIC_URL", "http://localhost:9")];
+    let application = Application::build(config(&pool, &google, &settings))
+        .await
+        .unwrap();
     let addr = SocketAddr::from(([127, 0, 0, 1], application.port()));
     let stop = CancellationToken::new();
     let running = tokio::spawn(application.run_until_stopped(stop.clone()));
-    connect(&pool, &google, &config).await;
+    connect(&pool, &google, &config(&pool, &google, &settings)).await;
     until("two channels", || google.channels().len() == 2).await;
     let address = google.channels()[0]["address"].clone();
     assert_eq!(address, "http://localhost:9/api/calendar/webhook");
@@ -107,11 +109,10 @@ async fn it_watches_what_was_connected_and_ends_when_told(pool: PgPool) {
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn without_a_public_url_it_polls_and_asks_for_no_channel(pool: PgPool) {
     let google = emulator().await;
-    let config = config(&pool, &google, &[]);
-    let application = Application::build(config.clone()).await.unwrap();
+    let application = Application::build(config(&pool, &google, &[])).await.unwrap();
     let stop = CancellationToken::new();
     let running = tokio::spawn(application.run_until_stopped(stop.clone()));
-    connect(&pool, &google, &config).await;
+    connect(&pool, &google, &config(&pool, &google, &[])).await;
     let planned = "select count(*) from sync_state where poll_at between now() + interval '40 s' and now() + interval '80 s'";
     let started = Instant::now();
     while sqlx::query_scalar::<_, i64>(planned)
@@ -141,8 +142,7 @@ async fn what_keeps_it_from_starting_is_said_in_one_line(pool: PgPool) {
         Ok(_) => panic!("it started"),
         Err(error) => format!("{error:#}"),
     };
-    let good = config(&pool, &google, &[]);
-    drop(Application::build(good.clone()).await.unwrap());
+    drop(Application::build(config(&pool, &google, &[])).await.unwrap());
 
     let other_key = "1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=";
     let error = refusal(config(&pool, &google, &[("TOKEN_KEYS", other_key)])).await;
@@ -157,7 +157,7 @@ async fn what_keeps_it_from_starting_is_said_in_one_line(pool: PgPool) {
         .execute(&pool)
         .await
         .unwrap();
-    let error = refusal(good).await;
+    let error = refusal(config(&pool, &google, &[])).await;
     assert!(error.contains("run `calendar-api migrate`"), "{error}");
     assert_eq!(error.lines().count(), 1);
 }
