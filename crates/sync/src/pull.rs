@@ -34,7 +34,7 @@ pub use horizon::extend_horizon_once;
 pub(crate) use series::{context, expand_stored as expand_series};
 use session::Session;
 
-use crate::payload::Change;
+use crate::payload::{Change, ConnectionState};
 use crate::tell::tell;
 use crate::{Context, calendar_list};
 
@@ -174,11 +174,7 @@ async fn give_up(session: &Session<'_>, stop: Stop) -> sqlx::Result<()> {
             let mut conn = ctx.pool.acquire().await?;
             sync_state::defer(&mut conn, lease, delay, word).await?;
         }
-        Stop::Suspend { word } => {
-            tracing::warn!(resource.id = %lease.key, error = word, "Nothing is pulled until the user acts");
-            let mut conn = ctx.pool.acquire().await?;
-            sync_state::suspend(&mut conn, lease, word).await?;
-        }
+        Stop::Suspend { word } => suspend(session, word).await?,
         Stop::AccessLost => lose_access(session).await?,
         // Only a full listing ends a rebuild, and it does not ask for another one.
         Stop::Rebuild => {
@@ -190,6 +186,23 @@ async fn give_up(session: &Session<'_>, stop: Stop) -> sqlx::Result<()> {
             let mut conn = ctx.pool.acquire().await?;
             sync_state::defer(&mut conn, lease, decision::storing(attempts), "database").await?;
         }
+    }
+    Ok(())
+}
+
+/// Waits for a person. That a scope is missing is a state of the whole connection: the first to find it tells.
+async fn suspend(session: &Session<'_>, word: &str) -> sqlx::Result<()> {
+    let pull = session.pull;
+    let connection_id = pull.connection_id;
+    tracing::warn!(resource.id = %pull.lease.key, error = word, "Nothing is pulled until the user acts");
+    let mut tx = session.ctx.pool.begin().await?;
+    if word == decision::SCOPE_MISSING && !sync_state::any_failed_with(&mut tx, connection_id, word).await? {
+        let state = ConnectionState::ScopeMissing;
+        let change = Change::ConnectionChanged { connection_id, state };
+        tell(&mut tx, session.ctx.clock.now(), &pull.user_id, change).await?;
+    }
+    if sync_state::suspend(&mut tx, &pull.lease, word).await? {
+        tx.commit().await?;
     }
     Ok(())
 }

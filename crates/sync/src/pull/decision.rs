@@ -35,6 +35,9 @@ impl From<sqlx::Error> for Stop {
     }
 }
 
+/// The word in `sync_state.last_error` from which `store::connections` derives the state.
+pub(crate) const SCOPE_MISSING: &str = "scope_missing";
+
 /// Failures that are nobody's fault: soon again, then less and less often.
 const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(5));
 /// Failures that will hardly go away by themselves.
@@ -79,9 +82,7 @@ fn decide_google(error: &Error, attempt: u32) -> Stop {
         Error::SyncTokenExpired => Stop::Rebuild,
         Error::RateLimited { limit, retry_after } => rate_limited(*limit, *retry_after, attempt),
         Error::NotFound | Error::Forbidden { .. } => Stop::AccessLost,
-        Error::ScopeMissing => Stop::Suspend {
-            word: "scope_missing",
-        },
+        Error::ScopeMissing => Stop::Suspend { word: SCOPE_MISSING },
         // A fresh token was refused as well, or the grant is in doubt: whether it has ended is decided with the tokens.
         Error::Unauthorized | Error::GrantRejected => retry(STUBBORN, "unauthorized"),
         Error::ClientMisconfigured { .. } => retry(STUBBORN, "client_misconfigured"),

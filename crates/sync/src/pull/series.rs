@@ -173,3 +173,97 @@ pub(super) fn rows(occurrences: &[Occurrence]) -> serde_json::Result<Vec<NewOccu
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use common::ids::CalendarId;
+    use serde_json::value::RawValue;
+
+    fn sent(id: &str, json: &str) -> RawEvent {
+        RawEvent {
+            id: id.to_owned(),
+            status: Some("confirmed".into()),
+            etag: Some("\"1\"".into()),
+            updated: None,
+            ical_uid: None,
+            recurring_event_id: None,
+            original_start_time: None,
+            recurrence: None,
+            start: None,
+            end: None,
+            raw: RawValue::from_string(json.to_owned()).expect("JSON"),
+        }
+    }
+
+    fn berlin() -> CalendarContext {
+        CalendarContext {
+            id: CalendarId::generate(),
+            time_zone: chrono_tz::Europe::Berlin,
+            access_role: AccessRole::Owner,
+        }
+    }
+
+    fn stored(series: &str, json: &str) -> Stored {
+        Stored {
+            event_id: "of no interest".into(),
+            series_id: series.into(),
+            raw: json.into(),
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_kept_flagged_and_what_cannot_be_kept_is_passed_over() {
+        let read = |id: &str, json: &str| Incoming::read(sent(id, json));
+        let without_start = read("a", r#"{"id":"a","etag":"e"}"#).expect("kept");
+        assert_eq!(without_start.row.problem, Some("no_start"));
+        let no_object = read("b", "17").expect("kept");
+        assert_eq!(
+            (no_object.row.problem, no_object.event.is_none()),
+            (Some("unreadable"), true)
+        );
+        let long = "x".repeat(EVENT_ID_MAX_LEN + 1);
+        let of_long_series =
+            read("c", &format!(r#"{{"id":"c","recurringEventId":"{long}"}}"#)).expect("kept");
+        assert_eq!(
+            (of_long_series.row.problem, of_long_series.series_id()),
+            (Some("unreadable"), "c")
+        );
+        assert!(read(&long, "{}").is_none());
+        assert!(read("", "{}").is_none());
+        let nul = read("d", r#"{"id":"d","summary":"a\u0000b"}"#).expect("kept");
+        assert!(!nul.row.raw.contains("u0000"), "{}", nul.row.raw);
+    }
+
+    #[test]
+    fn a_bare_tombstone_of_an_instance_belongs_to_its_series() {
+        let bare = r#"{"id":"m_20261123T090000Z","status":"cancelled"}"#;
+        let incoming = Incoming::read(sent("m_20261123T090000Z", bare)).expect("kept");
+        assert!(incoming.is_cancelled() && !incoming.is_single());
+        assert_eq!(incoming.series_id(), "m");
+    }
+
+    #[test]
+    fn an_exception_without_its_master_is_shown_by_itself_however_far_away() {
+        let exception = r#"{"id":"m_1","recurringEventId":"m","summary":"Guest",
+            "start":{"dateTime":"2031-01-01T09:00:00Z"},"end":{"dateTime":"2031-01-01T10:00:00Z"}}"#;
+        let never = Window {
+            from: DateTime::UNIX_EPOCH,
+            to: DateTime::UNIX_EPOCH,
+        };
+        let expanded = expand_stored(&berlin(), vec![stored("m", exception), stored("z", "17")], never);
+        assert_eq!(expanded.len(), 1);
+        assert_eq!(
+            (expanded[0].series_id.as_str(), expanded[0].event.title.as_str()),
+            ("m", "Guest")
+        );
+    }
+
+    #[test]
+    fn an_instance_id_that_comes_twice_becomes_one_row() {
+        let event = r#"{"id":"a","start":{"date":"2026-11-23"},"end":{"date":"2026-11-24"}}"#;
+        let mut expanded = expand_stored(&berlin(), vec![stored("a", event)], EVER);
+        expanded.extend(expanded.clone());
+        assert_eq!(rows(&expanded).expect("JSON").len(), 1);
+    }
+}

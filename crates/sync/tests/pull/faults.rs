@@ -123,6 +123,30 @@ async fn a_403_is_read_by_its_reason(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_missing_scope_is_told_and_waits_for_the_user(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.fault(Rule::new("events.list", error(403, "insufficientPermissions")));
+    for _ in 0..3 {
+        world.push_and_settle(&alice()).await;
+        world.let_time_pass().await;
+    }
+    assert_eq!(
+        world.told_kinds(&alice()).await.first(),
+        Some(&"connection.changed")
+    );
+    assert_eq!(
+        world.listings(),
+        4,
+        "two calendars, imported once and refused once"
+    );
+    world.google.clear_faults();
+    world.connect(&alice()).await;
+    world.add(ALICE, world.event("Event", 1, 9));
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_calendar_that_is_gone_stays_readable_and_is_told_once(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(TEAM, world.event("Together", 1, 11));
