@@ -46,6 +46,8 @@ function render() {
   const events = state.events.filter((event) => !state.hidden.has(event.calendarId));
   const model = { from, to, days: days(), events, zone: state.zone, open, create, move };
   const view = byId("view");
+  // Which state of the emulator is shown, for whoever tests the page.
+  view.dataset.revision = state.revision;
   const focused = document.activeElement?.closest?.("[data-event]")?.dataset.event;
   const old = view.querySelector(".scroll");
   if (old) state.scroll = old.scrollTop;
@@ -269,6 +271,9 @@ function listen() {
 }
 
 async function start() {
+  // A link may name a day: /?day=2026-11-25#alice@example.com
+  const day = new URLSearchParams(location.search).get("day");
+  if (/^\d{4}-\d\d-\d\d$/.test(day ?? "")) state.day = day;
   listen();
   const users = await admin.users();
   const wanted = decodeURIComponent(location.hash.slice(1));

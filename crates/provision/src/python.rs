@@ -1,7 +1,8 @@
 //! Python with packages from PyPI, for tests that compare with an independent implementation.
 
+use std::ffi::OsStr;
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result};
@@ -16,6 +17,25 @@ use crate::process::{find_in_path, output};
 /// is used where the machine is set to one.
 pub fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let dir = cache::dir()?.join(format!("python-{name}-{}", versions(packages)));
+    make(&dir, packages.iter().map(OsStr::new))
+}
+
+/// The same from a `requirements.txt` that pins every package by hash; another content is another environment.
+pub fn environment_of(name: &str, requirements: &Path) -> Result<PathBuf> {
+    let text =
+        std::fs::read(requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
+    let dir = cache::dir()?.join(format!("python-{name}-{:016x}", fingerprint(&text)));
+    make(
+        &dir,
+        [
+            OsStr::new("--require-hashes"),
+            OsStr::new("-r"),
+            requirements.as_os_str(),
+        ],
+    )
+}
+
+fn make<'a>(dir: &Path, packages: impl IntoIterator<Item = &'a OsStr>) -> Result<PathBuf> {
     let python = dir.join("bin/python");
     // Written last, so that an environment whose making was interrupted is made anew.
     let complete = dir.join("complete");
@@ -30,16 +50,23 @@ pub fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
         .map(PathBuf::from)
         .or_else(|| find_in_path("python3"))
         .context("this test compares with a Python package, and python3 is not installed: install Python 3.9 or newer with its venv module, or set PYTHON_BIN")?;
-    output(Command::new(maker).args(["-m", "venv", "--clear"]).arg(&dir))
+    output(Command::new(maker).args(["-m", "venv", "--clear"]).arg(dir))
         .context("python3 cannot make a virtual environment (on Debian: apt-get install python3-venv)")?;
     output(
         Command::new(&python)
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
             .args(packages),
     )
-    .with_context(|| format!("pip cannot install {}", packages.join(" ")))?;
+    .context("pip cannot install the packages this test compares with")?;
     File::create(&complete)?;
     Ok(python)
+}
+
+/// FNV-1a: it only has to differ when a file was edited.
+fn fingerprint(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 /// `1.2.3_4.5`: another version is another environment.
