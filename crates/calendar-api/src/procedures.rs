@@ -11,6 +11,7 @@ use common::ids::{CalendarId, ConnectionId};
 use rpc::{Code, Router, RpcError};
 use sqlx::PgConnection;
 use store::calendars::Calendar;
+use sync::tokens::CallError;
 
 use crate::state::Caller;
 
@@ -29,6 +30,24 @@ pub fn router() -> Router<Caller> {
         .query("realtime.getConnectionToken", realtime::get_connection_token)
         .query("realtime.getSubscriptionToken", realtime::get_subscription_token)
         .query("realtime.getState", realtime::get_state)
+        .passing_errors(passing)
+}
+
+/// Whether a failure is of a database that is busy, restarting or out of reach.
+fn passing(error: &(dyn std::error::Error + 'static)) -> bool {
+    let database = match error.downcast_ref::<CallError>() {
+        Some(CallError::Database(error)) => Some(error),
+        _ => error.downcast_ref::<sqlx::Error>(),
+    };
+    match database {
+        Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) => true,
+        // Connection trouble, too many connections, a shut-down, a statement or lock that took too long.
+        Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
+            matches!(&*code, "55P03" | "40001" | "40P01")
+                || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
+        }),
+        _ => false,
+    }
 }
 
 /// The user's calendars, if those named are among them. Somebody else's calendar is one that does not exist.

@@ -98,7 +98,7 @@ async fn run<C: Clone + Send + Sync + 'static>(
         if !allowed.contains(&call.method.as_str()) {
             return Err(RpcError::of(Code::MethodNotSupported).with_allow(allowed));
         }
-        procedure.call(context?, call.input).await
+        router.call(procedure, context?, call.input).await
     };
     match result.await {
         Ok(output) => Outcome::success(&output),

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::BTreeMap;
+use std::error::Error;
 use std::fmt;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -82,20 +83,16 @@ impl<C> Procedure<C> {
         (self.types.export)(config)
     }
 
-    /// Runs the handler: bounded in time, a panic caught, a failure logged.
-    pub(crate) async fn call(&self, context: C, input: Option<Value>) -> Result<Output, RpcError> {
+    /// Runs the handler: bounded in time, a panic caught.
+    async fn run(&self, context: C, input: Option<Value>) -> Result<Output, RpcError> {
         let call = AssertUnwindSafe(async { (self.handler)(context, input).await }).catch_unwind();
-        let result = match tokio::time::timeout(self.kind.timeout(), call).await {
+        match tokio::time::timeout(self.kind.timeout(), call).await {
             Ok(Ok(result)) => result,
             Ok(Err(_panic)) => Err(RpcError::internal("the handler panicked")),
             Err(_elapsed) => {
                 Err(RpcError::of(Code::Timeout).with_source("the handler took longer than it may"))
             }
-        };
-        if let Err(error) = &result {
-            error.log(self.path);
         }
-        result
     }
 }
 
@@ -112,13 +109,26 @@ impl<C> fmt::Debug for Procedure<C> {
 #[derive(Debug)]
 pub struct Router<C> {
     procedures: BTreeMap<&'static str, Procedure<C>>,
+    passing: fn(&(dyn Error + 'static)) -> bool,
 }
+
+/// What a client is asked to wait when the cause of an internal error passes by itself.
+const PASSING_RETRY_AFTER: Duration = Duration::from_secs(1);
 
 impl<C: Send + 'static> Router<C> {
     pub const fn new() -> Self {
         Self {
             procedures: BTreeMap::new(),
+            passing: |_| false,
         }
+    }
+
+    /// Tells which internal errors pass by themselves, such as a database that restarts: they are answered with
+    /// SERVICE_UNAVAILABLE and a `retry-after`, and no more text than the others.
+    #[must_use]
+    pub fn passing_errors(mut self, passing: fn(&(dyn Error + 'static)) -> bool) -> Self {
+        self.passing = passing;
+        self
     }
 
     /// Adds a procedure that changes nothing.
@@ -156,6 +166,27 @@ impl<C: Send + 'static> Router<C> {
     /// All procedures, by path.
     pub fn procedures(&self) -> impl Iterator<Item = &Procedure<C>> {
         self.procedures.values()
+    }
+
+    /// Calls one procedure of this table. A failure is logged here, once.
+    pub(crate) async fn call(
+        &self,
+        procedure: &Procedure<C>,
+        context: C,
+        input: Option<Value>,
+    ) -> Result<Output, RpcError> {
+        let mut result = procedure.run(context, input).await;
+        if let Err(error) = &mut result {
+            error.log(procedure.path);
+            if error.code == Code::InternalServerError
+                && let Some(source) = &error.source
+                && (self.passing)(source.as_ref())
+            {
+                error.code = Code::ServiceUnavailable;
+                error.retry_after = Some(PASSING_RETRY_AFTER);
+            }
+        }
+        result
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<&Procedure<C>> {

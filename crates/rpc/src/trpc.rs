@@ -224,7 +224,7 @@ impl<C: Clone + Send + Sync + 'static> Call<C> {
             let allow = allowed_methods(procedure.kind);
             return Err(RpcError::new(Code::MethodNotSupported, message).with_allow(allow));
         }
-        procedure.call(self.context?, self.input?).await
+        self.router.call(procedure, self.context?, self.input?).await
     }
 }
 

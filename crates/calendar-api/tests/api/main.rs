@@ -9,6 +9,7 @@
 mod connecting;
 mod emulator;
 mod isolation;
+mod outage;
 mod protocol;
 mod reading;
 mod watching;

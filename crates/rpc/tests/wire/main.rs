@@ -83,6 +83,13 @@ async fn panicking(_: Caller, _: Nothing) -> Result<(), RpcError> {
     panic!("password=hunter2")
 }
 
+async fn restarting(_: Caller, _: Nothing) -> Result<(), RpcError> {
+    Err(std::io::Error::new(
+        std::io::ErrorKind::ConnectionRefused,
+        "password=hunter2",
+    ))?
+}
+
 async fn forbidden(_: Caller, _: Nothing) -> Result<(), RpcError> {
     Err(RpcError::new(Code::Forbidden, "Not your channel").with_reason("NOT_YOURS"))
 }
@@ -98,6 +105,12 @@ fn router() -> Arc<Router<Caller>> {
             .query("nothing", nothing)
             .query("leak", leak)
             .query("panicking", panicking)
+            .query("restarting", restarting)
+            .passing_errors(|error| {
+                error
+                    .downcast_ref::<std::io::Error>()
+                    .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
+            })
             .query("forbidden", forbidden)
             .query("hang", hang)
             .mutation("calendar.google.stopWatchCalendar", stop),

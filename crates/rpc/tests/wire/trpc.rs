@@ -235,6 +235,10 @@ async fn internal_errors_tell_nothing() {
 {"error":{"message":"INTERNAL_SERVER_ERROR","code":-32603,"data":{"code":"INTERNAL_SERVER_ERROR","httpStatus":500,"path":"PATH"}}}"#;
     assert_eq!(get("leak").await, internal.replace("PATH", "leak"));
     assert_eq!(get("panicking").await, internal.replace("PATH", "panicking"));
+    assert_snapshot!(get("restarting").await, @r#"
+    503 retry-after: 1
+    {"error":{"message":"SERVICE_UNAVAILABLE","code":-32603,"data":{"code":"SERVICE_UNAVAILABLE","httpStatus":503,"path":"restarting"}}}
+    "#);
     assert_snapshot!(get("hang").await, @r#"
     408
     {"error":{"message":"TIMEOUT","code":-32008,"data":{"code":"TIMEOUT","httpStatus":408,"path":"hang"}}}

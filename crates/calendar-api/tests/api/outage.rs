@@ -1,0 +1,85 @@
+//! Postgres goes away and comes back.
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use super::*;
+
+/// A line to Postgres that can be cut: its port answers, or nothing does.
+struct Line {
+    port: u16,
+    upstream: String,
+    forwarding: Option<JoinHandle<()>>,
+}
+
+impl Line {
+    async fn lay(upstream: String) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mut line = Self {
+            port,
+            upstream,
+            forwarding: None,
+        };
+        line.forward(listener);
+        line
+    }
+
+    fn forward(&mut self, listener: TcpListener) {
+        let upstream = self.upstream.clone();
+        self.forwarding = Some(tokio::spawn(async move {
+            let mut connections = tokio::task::JoinSet::new();
+            while let Ok((mut near, _)) = listener.accept().await {
+                let upstream = upstream.clone();
+                connections.spawn(async move {
+                    let mut far = TcpStream::connect(upstream).await?;
+                    tokio::io::copy_bidirectional(&mut near, &mut far).await
+                });
+            }
+        }));
+    }
+
+    /// Ends all connections and takes no new ones.
+    async fn cut(&mut self) {
+        if let Some(forwarding) = self.forwarding.take() {
+            forwarding.abort();
+            let _ = forwarding.await;
+        }
+    }
+
+    async fn mend(&mut self) {
+        let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
+        self.forward(listener);
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn without_postgres_it_is_503_and_with_it_everything_goes_on(pool: PgPool) {
+    let mut url = pool.connect_options().to_url_lossy();
+    let upstream = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
+    let mut line = Line::lay(upstream).await;
+    url.set_host(Some("127.0.0.1")).unwrap();
+    url.set_port(Some(line.port)).unwrap();
+    let api = Api::start_with(pool, &[("DATABASE_URL", url.as_str())]).await;
+    let status = "calendar.google.status";
+    api.query("alice", status, Value::Null).await.unwrap();
+
+    line.cut().await;
+    for _ in 0..2 {
+        let response = api.get("alice", status, &Value::Null).send().await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], "1");
+        let refused = unwrap(response).await.unwrap_err();
+        let expected = json!({"code": "SERVICE_UNAVAILABLE", "httpStatus": 503, "path": status});
+        assert_eq!(refused, expected);
+    }
+    let readyz = api.http.get(format!("{}/readyz", api.base)).send().await.unwrap();
+    assert_eq!(readyz.status(), 503);
+    // What needs no database is answered.
+    api.query("alice", "realtime.getConnectionToken", Value::Null)
+        .await
+        .unwrap();
+
+    line.mend().await;
+    api.query("alice", status, Value::Null).await.unwrap();
+}
