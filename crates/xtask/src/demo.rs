@@ -47,10 +47,10 @@ fn connect(agent: &Agent, stack: &Stack, emulator_url: &str, user: &str) -> Resu
         .get(&callback)
         .header("Cookie", started.cookies.join("; "))
         .call()?;
-    let arrived = Answer::read(back)?.expect(302)?;
+    let arrived = Answer::read(back)?.expect(303)?;
     let location = arrived.location.unwrap_or_default();
-    if location.contains("error") {
-        bail!("the callback says: {location}");
+    if !location.contains("calwire=connected") {
+        bail!("the callback leads to {location}");
     }
     Ok(())
 }

@@ -85,7 +85,7 @@ fn describe(binaries: &Binaries, cluster: &Cluster) -> Result<BTreeMap<String, S
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace::root())
-        .args(["check", "--quiet", "--locked", "--all-targets"])
+        .args(["check", "--quiet", "--all-targets"])
         .env("SQLX_OFFLINE", "false")
         .env("SQLX_OFFLINE_DIR", out.path())
         .env("DATABASE_URL", &url);

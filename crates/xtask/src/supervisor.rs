@@ -35,6 +35,10 @@ pub struct Supervisor(Vec<Process>);
 impl Supervisor {
     /// Starts `command` and shows each line it prints under `name`.
     pub fn start(&mut self, name: &'static str, command: &mut Command) -> Result<()> {
+        if !std::io::stdout().is_terminal() {
+            // Colours are for eyes; a file that is searched later has no use for them.
+            command.env("NO_COLOR", "1");
+        }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

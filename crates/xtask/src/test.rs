@@ -11,7 +11,8 @@ use anyhow::{Context, Result, bail};
 use provision::postgres::{Binaries, Cluster};
 use provision::{centrifugo, chromium, process};
 
-use crate::cargo::{cargo, tool};
+use crate::cargo::{build_binaries, cargo, tool};
+use crate::services::PACKAGES;
 use crate::{interrupt, prepare, workspace};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
@@ -288,8 +289,9 @@ fn config(shared: &mut Shared) -> Result<()> {
     Ok(())
 }
 
+/// As `up` builds them, so that the test of `up` finds nothing left to do.
 fn build(_: &mut Shared) -> Result<()> {
-    interrupt::run(cargo().args(["build", "--locked", "--workspace", "--bins"]))
+    build_binaries(&PACKAGES, false).map(drop)
 }
 
 /// `npm ci` for every package under `web/`, unless it has been done for this lock file.

@@ -30,6 +30,7 @@ Environment:
   CENTRIFUGO_BIN     use this Centrifugo instead of one in PATH or built with Go
   GOOGLE_CLIENT_ID and GOOGLE_CLIENT_SECRET
                      use real Google instead of the emulator, in polling-only mode
+  CALWIRE_STATE_DIR  keep the database, the secrets and stack.json there instead of in target/calwire
   RUST_LOG           filter the services' logs, for instance info,sync=debug")]
 pub struct Args {
     #[command(flatten)]

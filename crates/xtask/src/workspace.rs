@@ -13,9 +13,12 @@ pub fn root() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
-/// What a run leaves behind: the database, logs, secrets, `stack.json`. Created when it is not there.
+/// What a run leaves behind: the database, logs, secrets, `stack.json`. `CALWIRE_STATE_DIR`, else `target/calwire`;
+/// created when it is not there.
 pub fn state_dir() -> Result<PathBuf> {
-    let dir = root().join("target/calwire");
+    let dir = std::env::var_os("CALWIRE_STATE_DIR")
+        .filter(|dir| !dir.is_empty())
+        .map_or_else(|| root().join("target/calwire"), PathBuf::from);
     std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
     Ok(dir)
 }
