@@ -1,5 +1,6 @@
 //! Which program is started with which environment. `.env.example` says what each variable means.
 
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -107,6 +108,9 @@ impl Services<'_> {
     pub fn migrate(&self) -> Command {
         let mut command = self.service(&self.binaries.api, self.ports.api);
         command.arg("migrate");
+        if !std::io::stdout().is_terminal() {
+            command.env("NO_COLOR", "1");
+        }
         command
     }
 

@@ -1,5 +1,7 @@
 //! `cargo xtask up` as a person runs it: from nothing to ready, a change in Google that arrives, and nothing left behind.
 
+#![expect(clippy::unwrap_used, reason = "helpers of a test")]
+
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
