@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod calendars;
+mod convergence;
 mod faults;
 mod incremental;
 mod rebuild;
