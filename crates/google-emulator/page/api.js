@@ -123,6 +123,11 @@ export class Calendar {
     return this.#call("PATCH", eventPath(calendar, id), { conferenceDataVersion: 1 }, { body, headers });
   }
 
+  /** Gives a whole event to another calendar of the account. */
+  move(calendar, id, destination) {
+    return this.#call("POST", `${eventPath(calendar, id)}/move`, { destination });
+  }
+
   remove(calendar, id) {
     return this.#call("DELETE", eventPath(calendar, id));
   }

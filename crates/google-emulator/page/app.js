@@ -166,6 +166,7 @@ async function open(event) {
     start: shown.start, end: shown.end, zone, calendarId: event.calendarId, location: own.location,
     description: own.description, guests: (own.attendees ?? []).map((guest) => guest.email).join(", "),
     recurrence: (master ?? own).recurrence, meet: own.hangoutLink, resource: own,
+    movable: !own.recurringEventId && (own.eventType ?? "default") === "default",
   };
   const result = await edit(draft, state.calendars);
   if (result?.action === "delete") {

@@ -100,8 +100,9 @@ class Form {
         field("endTime", "at", el("input", { type: "time", value: time(draft.end, "10:00"), required: true }))),
       el("div.row", {},
         field("zone", "Time zone", el("select", {}, options(zones, draft.zone))),
-        field("calendar", "Calendar", el("select", { disabled: !isNew }, options(
-          (isNew ? writable : calendars).map((calendar) => [calendar.id, calendar.name]), draft.calendarId)))),
+        // Google moves whole events only, and of the ordinary type.
+        field("calendar", "Calendar", el("select", { disabled: !isNew && !draft.movable }, options(
+          writable.map((calendar) => [calendar.id, calendar.name]), draft.calendarId)))),
       field("repeat", "Repeats", el("select", {})),
       field("rule", "Rule (RFC 5545)", el("input", { type: "text", spellcheck: false, value: ruleOf(draft) })),
       field("location", "Where", el("input", { type: "text", value: draft.location ?? "", autocomplete: "off" })),

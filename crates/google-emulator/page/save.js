@@ -9,9 +9,9 @@ export async function save(api, before, after, master) {
   if (master || !isInstance) changedRules(before, after, body);
   const timesChanged = ["start", "end", "allDay", "zone"].some((field) => before[field] !== after[field]);
   if (timesChanged) Object.assign(body, master ? seriesTimes(before, after, master, body) : times(after));
-  if (Object.keys(body).length === 0) return;
   const target = master ?? { id: before.id, etag: before.etag };
-  await api.patch(before.calendarId, target.id, body, target.etag);
+  if (Object.keys(body).length) await api.patch(before.calendarId, target.id, body, target.etag);
+  if (after.calendarId !== before.calendarId) await api.move(before.calendarId, target.id, after.calendarId);
 }
 
 /** The body that inserts a draft. */

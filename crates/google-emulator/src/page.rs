@@ -48,7 +48,8 @@ const FILES: [(&str, &str, &str); 14] = [
 /// Adds the page's routes to a server.
 pub fn configure(server: &mut web::ServiceConfig) {
     for (path, media_type, content) in FILES {
-        server.route(path, web::get().to(move || ready(file(media_type, content))));
+        let page = web::resource(path).route(web::get().to(move || ready(file(media_type, content))));
+        server.service(page.route(web::head().to(move || ready(file(media_type, content)))));
     }
 }
 

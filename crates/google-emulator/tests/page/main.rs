@@ -24,6 +24,7 @@ async fn open(events: Value) -> Option<(Emulator, Browser)> {
         { "id": ALICE, "summary": "Alice", "timeZone": "Europe/Zurich", "primary": true, "events": events },
         { "id": "read@group.calendar.google.com", "summary": "Read", "accessRole": "reader", "timeZone": "Europe/Zurich",
           "events": [timed("Not mine", 9, 10)] },
+        { "id": "team@group.calendar.google.com", "summary": "Team", "timeZone": "Europe/Zurich" },
     ] }] });
     let seed = Seed::from_json("page", &seed.to_string()).unwrap();
     let google = Emulator::start(Config {
@@ -141,6 +142,28 @@ async fn an_event_is_dragged_and_stretched() {
         one(&google, "Lunch")["end"]["dateTime"],
         "2026-11-26T16:00:00+01:00"
     );
+}
+
+#[actix_web::test]
+async fn an_event_goes_to_another_calendar() {
+    let Some((google, mut page)) = open(json!([timed("Lunch", 12, 13)])).await else {
+        return;
+    };
+    page.open_event("Lunch").await;
+    let offered = page
+        .js("[...document.querySelectorAll('#field-calendar option')].map((each) => each.textContent)")
+        .await;
+    assert_eq!(
+        offered,
+        json!(["Alice", "Team"]),
+        "calendars that cannot be written to are not offered"
+    );
+    page.fill(&[("calendar", "team@group.calendar.google.com")]).await;
+    page.save().await;
+    assert_eq!(titled(&google, "Lunch"), []);
+    let moved = google.events("team@group.calendar.google.com");
+    assert_eq!(moved.len(), 1);
+    assert_eq!(moved[0]["summary"], "Lunch");
 }
 
 #[actix_web::test]
