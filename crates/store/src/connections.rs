@@ -547,3 +547,54 @@ fn binding<'a>(column: &'static str, row: &'a [&'a [u8]; 3]) -> Binding<'a> {
         row,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_what_the_evidence_supports_the_gravest_first() {
+        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
+        let healthy = Connection {
+            id: ConnectionId::generate(),
+            user_id: UserId::parse("alice").expect("a user"),
+            google_sub: "1".into(),
+            email: "alice@example.com".into(),
+            scopes: vec![],
+            grant_ended_at: None,
+            disconnected_at: None,
+            created_at: now,
+            progress: Progress::default(),
+        };
+        let state = |change: fn(&mut Connection, DateTime<Utc>)| {
+            let mut connection = healthy.clone();
+            change(&mut connection, now);
+            State::of(&connection, true, now)
+        };
+        assert_eq!(state(|_, _| {}), State::Healthy);
+        assert_eq!(state(|c, _| c.progress.importing = true), State::Importing);
+        let failing = |c: &mut Connection, now: DateTime<Utc>, seconds| {
+            c.progress.importing = true;
+            c.progress.failing_since = Some(now - TimeDelta::seconds(seconds));
+            State::of(c, true, now)
+        };
+        assert_eq!(failing(&mut healthy.clone(), now, 60), State::Importing);
+        assert_eq!(failing(&mut healthy.clone(), now, 121), State::Delayed);
+        assert_eq!(State::of(&healthy, false, now), State::ScopeMissing);
+        assert_eq!(state(|c, _| c.progress.scope_missing = true), State::ScopeMissing);
+        assert_eq!(
+            state(|c, now| {
+                c.progress.scope_missing = true;
+                c.grant_ended_at = Some(now);
+            }),
+            State::ReauthRequired
+        );
+        assert_eq!(
+            state(|c, now| {
+                c.grant_ended_at = Some(now);
+                c.disconnected_at = Some(now);
+            }),
+            State::Disconnected
+        );
+    }
+}

@@ -227,12 +227,15 @@ pub async fn begin(
     Ok(Begun::Make(lease))
 }
 
-/// Somebody else has made the channel since the caller looked. To be asked once the pending row is there: from then on
-/// nobody else begins, and who was before has committed.
+/// What the caller saw is out of date: somebody else has made the channel meanwhile, or found that there cannot be one, or
+/// the calendar is no longer wanted. To be asked once the pending row is there: from then on nobody else begins, and who
+/// was before has committed.
 async fn overtaken(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from watches where resource_id = $1 and state = 'live'
-                          and channel_id is distinct from $2) as "overtaken!""#,
+                          and channel_id is distinct from $2)
+               or exists (select from calendars where id = $1
+                          and not (selected and push_supported and access_lost_at is null)) as "overtaken!""#,
         wanted.resource_id.as_uuid(),
         wanted.replaces,
     )
@@ -473,8 +476,8 @@ pub async fn write_off_of_connection(conn: &mut PgConnection, connection: Connec
     Ok(written_off.rows_affected())
 }
 
-/// Deletes the rows of channels that Google no longer has: expired since before `now`, or, where nobody knows their
-/// expiry, made before `unknown_made_before`.
+/// Deletes the rows of channels that Google no longer has: expired since before `expired_before`, or, where nobody knows
+/// their expiry, made before `unknown_made_before`.
 pub async fn purge(
     conn: &mut PgConnection,
     expired_before: DateTime<Utc>,
@@ -482,8 +485,7 @@ pub async fn purge(
 ) -> sqlx::Result<u64> {
     let purged = sqlx::query!(
         "delete from watches
-         where state in ('replaced', 'stopped')
-           and (expires_at < $1 or (expires_at is null and created_at < $2))",
+         where state <> 'pending' and (expires_at < $1 or (expires_at is null and created_at < $2))",
         expired_before,
         unknown_made_before,
     )

@@ -7,6 +7,7 @@ use google::CalendarListEntry;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar, Listed, Upserted};
 use store::sync_state::{self, Horizon, Kind, Progress};
+use store::watches;
 
 use crate::payload::Change;
 use crate::pull::Stop;
@@ -171,6 +172,7 @@ pub async fn select(
     } else {
         let paused: Vec<ResourceId> = changed.iter().map(|calendar| calendar.id.into()).collect();
         sync_state::pause(conn, &paused).await?;
+        watches::replace_of_resources(conn, &paused).await?;
     }
     Ok(changed)
 }

@@ -4,7 +4,7 @@
 //! time in the event's own zone: a weekly meeting at nine stays at nine when the clocks change. An all-day event is a span
 //! of dates, and is expanded as dates.
 //!
-//! Everything here is a pure function of what Google said. No rule makes it panic or run long: [`generate`] bounds the
+//! Everything here is a pure function of what Google said. No rule makes it panic or run long: `generate` bounds the
 //! work, and what cannot be read is passed over and told by [`flaws`].
 
 mod generate;

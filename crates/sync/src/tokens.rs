@@ -120,13 +120,20 @@ async fn access_token(
             let mut conn = ctx.pool.acquire().await?;
             connections::acquire_refresh(&mut conn, &ctx.keyring, connection, LEASE).await?
         };
-        match refresh {
-            Some(refresh) => {
-                if let Some(ready) = refreshed(ctx, refresh).await? {
-                    return Ok(ready);
-                }
+        let Some(refresh) = refresh else {
+            tokio::time::sleep(jittered(LOOK_AGAIN)).await;
+            continue;
+        };
+        // Between the look and the lease another process may have finished; under the lease nobody can.
+        let ready = match stored(ctx, connection, work, rejected).await {
+            Ok(None) => refreshed(ctx, refresh).await?,
+            settled => {
+                release(ctx, &refresh).await?;
+                settled?
             }
-            None => tokio::time::sleep(jittered(LOOK_AGAIN)).await,
+        };
+        if let Some(ready) = ready {
+            return Ok(ready);
         }
     }
     Err(CallError::Busy)

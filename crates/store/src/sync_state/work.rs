@@ -263,7 +263,7 @@ pub async fn defer(
 }
 
 /// Ends a try that will not succeed until a person or another part does something: the resource is not taken again
-/// before [`resume`] or [`resume_connection`].
+/// before [`resume`](super::resume) or [`resume_connection`](super::resume_connection).
 pub async fn suspend(conn: &mut PgConnection, lease: &Lease<ResourceId>, error: &str) -> sqlx::Result<bool> {
     let suspended = sqlx::query!(
         "update sync_state

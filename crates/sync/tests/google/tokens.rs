@@ -323,4 +323,12 @@ async fn tokens_are_sealed_to_their_row(pool: PgPool) {
         json!(sync::connections::state(&of_bob[0], stage.now())),
         json!("importing")
     );
+
+    // A key that is missing is told at start; the accounts stay as they are.
+    let other = "2:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=".parse().unwrap();
+    let mut conn = stage.ctx.pool.acquire().await.unwrap();
+    let missing = store::seal::check_keys(&mut conn, stage.now(), &other)
+        .await
+        .unwrap();
+    assert_eq!(missing, [1]);
 }

@@ -5,8 +5,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::worker::Pass;
 use google_emulator::{Fault, Rule, Settings};
 use sqlx::PgPool;
+use store::sync_state::Kind;
 use store::watches;
-use sync::{connections, poll, watch};
+use sync::{calendar_list, connections, poll, watch};
 
 /// Connected, pulled, and with every channel that there can be: the calendar list's and the primary calendar's.
 async fn watched(pool: PgPool) -> Stage {
@@ -120,6 +121,19 @@ async fn a_calendar_that_google_cannot_watch_is_polled_and_not_asked_about_again
     let asked = stage.asked("events.watch");
     stage.pass(TimeDelta::hours(2));
     make_all(&stage).await;
+    // Nor by a renewer that had looked before another one learnt it.
+    let wanted = watches::Wanted {
+        resource_id: stage
+            .one::<uuid::Uuid>("select id from calendars where not is_primary")
+            .await
+            .into(),
+        connection_id: stage.one::<uuid::Uuid>("select id from connections").await.into(),
+        user_id: user_id("alice"),
+        kind: Kind::Events,
+        google_calendar_id: Some(HOLIDAYS.into()),
+        replaces: None,
+    };
+    assert!(!watch::open(&stage.ctx, &wanted).await.unwrap());
     assert_eq!(stage.asked("events.watch"), asked);
 
     // Polls find what no push tells: the unwatched one after a minute, the watched one after a quarter of an hour.
@@ -332,6 +346,29 @@ async fn another_public_url_means_other_channels_and_none_means_none(pool: PgPoo
     stop_all(&stage).await;
     assert_eq!(stage.google.channels().len(), 0);
     assert_eq!(watch::run_once(&stage.ctx).await.unwrap(), Pass::Idle);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_calendar_that_is_no_longer_wanted_is_no_longer_watched_and_one_that_is_again_is_again(
+    pool: PgPool,
+) {
+    let stage = watched(pool).await;
+    let primary: uuid::Uuid = stage.one("select id from calendars where is_primary").await;
+    let select = async |selected| {
+        let mut tx = stage.ctx.pool.begin().await.unwrap();
+        let ids = [primary.into()];
+        let changed = calendar_list::select(&mut tx, stage.now(), &user_id("alice"), &ids, selected)
+            .await
+            .unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!(changed.len(), 1);
+        make_all(&stage).await;
+        stop_all(&stage).await;
+    };
+    select(false).await;
+    assert_eq!(stage.google.channels().len(), 1);
+    select(true).await;
+    assert_eq!(stage.google.channels().len(), 2);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
