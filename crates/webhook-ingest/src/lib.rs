@@ -21,8 +21,7 @@ use common::backoff::Backoff;
 use common::clock::Clock;
 use common::http::{self, Readiness};
 use common::worker::{self, Pass, Rhythm};
-use google::Google;
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use sync::pull::Puller;
@@ -31,7 +30,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-pub use config::Config;
+pub use config::{Config, HealthConfig};
 use intake::Intake;
 use source::Sources;
 use webhook::Webhook;
@@ -52,16 +51,10 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub enum StartError {
     #[error(transparent)]
     Listen(#[from] std::io::Error),
-    #[error("DATABASE_URL: cannot connect: {0}")]
-    Database(#[from] sqlx::Error),
     #[error(transparent)]
-    Schema(#[from] store::SchemaError),
-    #[error(transparent)]
-    Keys(#[from] store::seal::KeyCheckError),
+    Sync(#[from] sync::config::StartError),
     #[error(transparent)]
     Broker(#[from] centrifugo::Error),
-    #[error(transparent)]
-    Google(#[from] google::SetupError),
 }
 
 /// The service, bound to its address and checked.
@@ -81,22 +74,8 @@ impl Application {
     pub async fn build(config: Config) -> Result<Self, StartError> {
         let listener = http::bind(config.listen_addr)?;
         let port = listener.local_addr()?.port();
-        let clock = Clock::system();
-        let pool = store::connect(
-            config.database_url.expose_secret(),
-            config.database_max_connections,
-            ACQUIRE_TIMEOUT,
-        )
-        .await?;
-        store::check_schema(&pool).await?;
-        let missing =
-            store::seal::check_keys(&mut *pool.acquire().await?, clock.now(), &config.token_keys).await?;
-        if !missing.is_empty() {
-            tracing::error!(
-                ?missing,
-                "TOKEN_KEYS lacks keys that accounts are sealed with; those are not synchronized"
-            );
-        }
+        let database_url = config.sync.database_url.clone();
+        let sync = config.sync.context(Clock::system(), ACQUIRE_TIMEOUT).await?;
         let centrifugo =
             centrifugo::Client::new(&config.centrifugo_api_url, config.centrifugo_api_key.clone())?;
         match centrifugo.check(centrifugo::NAMESPACE).await {
@@ -105,11 +84,9 @@ impl Application {
             }
             checked => checked?,
         }
-        let google = Google::new(config.google())?;
-        let settings = config.sync_settings();
         tracing::info!(
             port,
-            mode = if settings.webhook_address().is_some() {
+            mode = if sync.settings.webhook_address().is_some() {
                 "push"
             } else {
                 "polling only"
@@ -117,7 +94,7 @@ impl Application {
             "webhook-ingest is set up"
         );
         let webhook = Webhook {
-            intake: Arc::new(Intake::new(pool.clone(), clock.clone())),
+            intake: Arc::new(Intake::new(sync.pool.clone(), sync.clock.clone())),
             sources: Sources::new(config.webhook_max_per_source),
             proxies: config.trusted_proxies,
             slots: Semaphore::new(config.webhook_max_in_flight),
@@ -125,8 +102,8 @@ impl Application {
         Ok(Self {
             listener,
             port,
-            database_url: config.database_url,
-            sync: sync::Context::new(pool, google, clock, config.token_keys, settings),
+            database_url,
+            sync,
             centrifugo,
             webhook: web::Data::new(webhook),
             pull_slots: config.pull_slots,

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use common::{config, http, telemetry, worker};
-use webhook_ingest::{Application, Config, StartError};
+use webhook_ingest::{Application, Config, HealthConfig, StartError};
 
 /// Takes Google Calendar's push notifications at POST /api/calendar/webhook, pulls what changed, and publishes it.
 ///
@@ -54,6 +54,6 @@ async fn serve() -> Result<(), String> {
 }
 
 async fn health() -> Result<(), String> {
-    let addr = Config::listen_addr_from_env().map_err(|error| error.to_string())?;
-    http::probe(addr).await
+    let config: HealthConfig = config::from_env().map_err(|error| error.to_string())?;
+    http::probe(config.listen_addr).await
 }

@@ -51,6 +51,9 @@ impl TryFrom<Taken> for Pull {
 
 /// Takes up to `limit` due resources for `lease`, the longest untouched first. None of them is touched by anybody else
 /// until then.
+///
+/// The commit is not waited for: a lease that a crash of Postgres forgets is a lost one, whose holder cannot settle, and
+/// somebody's change is on its way to the screen. So this is a transaction of its own.
 pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sqlx::Result<Vec<Pull>> {
     let rows = sqlx::query_as!(
         Taken,
@@ -63,7 +66,7 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
              order by not_before
              limit $2
              for update skip locked
-         )
+         ) and set_config('synchronous_commit', 'off', true) is not null
          returning resource_id, kind, connection_id, user_id, dirty_seq, sync_token, generation, sweep_digest,
                    horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts",
         interval(lease),
