@@ -292,4 +292,42 @@ mod tests {
         let keys = read(&[jwks, no_secret, ("AUTH_ALGORITHM", "EdDSA")]).unwrap();
         assert!(keys.authenticator().is_ok());
     }
+
+    /// `.env.example` with `change-me` replaced as its comments say.
+    fn sample() -> Vec<(String, String)> {
+        include_str!("../../../.env.example")
+            .lines()
+            .filter(|line| !line.starts_with('#'))
+            .filter_map(|line| line.split_once('='))
+            .map(|(name, value)| {
+                let value = match (name, value.contains("change-me")) {
+                    ("TOKEN_KEYS", true) => "1:4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8=".to_owned(),
+                    (_, true) => format!("{name}-0123456789abcdef0123456789abcdef"),
+                    _ => value.to_owned(),
+                };
+                (name.to_owned(), value)
+            })
+            .collect()
+    }
+
+    #[test]
+    fn the_sample_configuration_works_once_its_secrets_are_replaced() {
+        let config: Config = common::config::from_vars(sample()).unwrap();
+        assert!(config.authenticator().is_ok());
+        assert_eq!(config.app_origins.len(), 1);
+
+        let mut unchanged = sample();
+        let secret = unchanged
+            .iter_mut()
+            .find(|(name, _)| name == "AUTH_HS256_SECRET")
+            .unwrap();
+        secret.1 = "change-me-change-me-change-me-change-me".into();
+        let error = common::config::from_vars::<Config>(unchanged)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.starts_with("AUTH_HS256_SECRET still has its sample value"),
+            "{error}"
+        );
+    }
 }

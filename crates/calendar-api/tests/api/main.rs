@@ -12,6 +12,7 @@ mod isolation;
 mod outage;
 mod protocol;
 mod reading;
+mod starting;
 mod watching;
 
 use std::collections::BTreeMap;
