@@ -1,0 +1,207 @@
+//! A connection's tokens, who may refresh them, and when a grant is over.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use common::ids::{ConnectionId, UserId};
+use common::lease::Lease;
+use secrecy::SecretString;
+use sqlx::PgConnection;
+
+use super::{open, seal};
+use crate::seal::{Keyring, Unsealable};
+use crate::sync_state::interval;
+
+/// What a call to Google needs to know about its connection.
+#[derive(Debug)]
+pub struct Tokens {
+    pub user_id: UserId,
+    pub google_sub: String,
+    pub disconnected_at: Option<DateTime<Utc>>,
+    pub grant_ended_at: Option<DateTime<Utc>>,
+    pub grant_suspect_at: Option<DateTime<Utc>>,
+    /// The access token and when it expires, if there is one.
+    pub access: Option<(Result<SecretString, Unsealable>, DateTime<Utc>)>,
+    /// When it was stored, or later.
+    pub updated_at: DateTime<Utc>,
+}
+
+/// Reads a connection's access token. None: there is no such connection (any more).
+pub async fn tokens(
+    conn: &mut PgConnection,
+    keyring: &Keyring,
+    id: ConnectionId,
+) -> sqlx::Result<Option<Tokens>> {
+    let Some(row) = sqlx::query!(
+        "select user_id, google_sub, disconnected_at, grant_ended_at, grant_suspect_at, access_token,
+                access_expires_at, updated_at
+         from connections where id = $1",
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?
+    else {
+        return Ok(None);
+    };
+    let user_id = crate::user_id(row.user_id)?;
+    let open = |record: Vec<u8>| open(keyring, "access_token", id, &user_id, &row.google_sub, &record);
+    Ok(Some(Tokens {
+        access: row.access_token.map(open).zip(row.access_expires_at),
+        user_id,
+        google_sub: row.google_sub,
+        disconnected_at: row.disconnected_at,
+        grant_ended_at: row.grant_ended_at,
+        grant_suspect_at: row.grant_suspect_at,
+        updated_at: row.updated_at,
+    }))
+}
+
+/// The right to refresh a connection's token.
+#[derive(Debug)]
+pub struct Refresh {
+    pub lease: Lease<ConnectionId>,
+    pub user_id: UserId,
+    pub google_sub: String,
+    pub refresh_token: Result<SecretString, Unsealable>,
+    /// The record itself: a verdict of Google's is about this token and no other.
+    record: Vec<u8>,
+}
+
+/// Takes the right to refresh for `lease`. None: another process has it, or there is nothing to refresh with.
+pub async fn acquire_refresh(
+    conn: &mut PgConnection,
+    keyring: &Keyring,
+    id: ConnectionId,
+    lease: Duration,
+) -> sqlx::Result<Option<Refresh>> {
+    let Some(row) = sqlx::query!(
+        r#"update connections
+           set refresh_lease = gen_random_uuid(), refresh_leased_until = clock_timestamp() + $2
+           where id = $1 and grant_ended_at is null and refresh_token is not null
+             and (refresh_leased_until is null or refresh_leased_until < clock_timestamp())
+           returning user_id, google_sub, refresh_lease as "lease!", refresh_token as "record!""#,
+        id.as_uuid(),
+        interval(lease),
+    )
+    .fetch_optional(conn)
+    .await?
+    else {
+        return Ok(None);
+    };
+    let user_id = crate::user_id(row.user_id)?;
+    Ok(Some(Refresh {
+        refresh_token: open(
+            keyring,
+            "refresh_token",
+            id,
+            &user_id,
+            &row.google_sub,
+            &row.record,
+        ),
+        lease: Lease::new(id, row.lease, 1),
+        user_id,
+        google_sub: row.google_sub,
+        record: row.record,
+    }))
+}
+
+/// What a refresh brought.
+#[derive(Debug)]
+pub struct Refreshed<'a> {
+    pub access_token: &'a SecretString,
+    pub expires_at: DateTime<Utc>,
+    /// None: as before.
+    pub refresh_token: Option<&'a SecretString>,
+    pub scopes: Option<&'a [String]>,
+}
+
+/// Stores a new access token and gives the lease back. False: the lease was lost, and nothing was stored.
+pub async fn settle_refresh(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    keyring: &Keyring,
+    refresh: &Refresh,
+    new: &Refreshed<'_>,
+) -> sqlx::Result<bool> {
+    let id = refresh.lease.key;
+    let seal = |column, secret| seal(keyring, column, id, &refresh.user_id, &refresh.google_sub, secret);
+    let stored = sqlx::query!(
+        "update connections
+         set access_token = $3, access_expires_at = $4, refresh_token = coalesce($5, refresh_token),
+             scopes = coalesce($6, scopes), grant_suspect_at = null,
+             refresh_lease = null, refresh_leased_until = null, updated_at = $7
+         where id = $1 and refresh_lease = $2",
+        id.as_uuid(),
+        refresh.lease.token,
+        seal("access_token", new.access_token),
+        new.expires_at,
+        new.refresh_token.map(|token| seal("refresh_token", token)),
+        new.scopes,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(stored.rows_affected() == 1)
+}
+
+/// Gives the right to refresh back after a try that told nothing about the grant.
+pub async fn release_refresh(conn: &mut PgConnection, refresh: &Refresh) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update connections set refresh_lease = null, refresh_leased_until = null
+         where id = $1 and refresh_lease = $2",
+        refresh.lease.key.as_uuid(),
+        refresh.lease.token,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// What an `invalid_grant` means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the first one for this refresh token, or too soon after the first.
+    Suspect { since: DateTime<Utc> },
+    /// It is confirmed: the grant has ended, its tokens are gone.
+    Ended,
+    /// It was about a token that has been replaced meanwhile: read again.
+    Outdated,
+}
+
+/// Takes down an `invalid_grant` and gives the lease back. The grant ends when Google said it before, of the same
+/// refresh token, at least `confirm_delay` ago.
+pub async fn reject_grant(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    refresh: &Refresh,
+    confirm_delay: Duration,
+) -> sqlx::Result<Verdict> {
+    let row = sqlx::query!(
+        r#"with verdict as (
+               select id, grant_suspect_at is not null and grant_suspect_at <= $4::timestamptz - $5::interval as ended
+               from connections where id = $1 and refresh_lease = $2 and refresh_token = $3
+               for update
+           )
+           update connections n
+           set grant_suspect_at = coalesce(grant_suspect_at, $4),
+               grant_ended_at = case when ended then $4 end,
+               refresh_token = case when not ended then refresh_token end,
+               access_token = case when not ended then access_token end,
+               access_expires_at = case when not ended then access_expires_at end,
+               refresh_lease = null, refresh_leased_until = null, updated_at = $4
+           from verdict v where n.id = v.id
+           returning ended as "ended!", grant_suspect_at as "since!""#,
+        refresh.lease.key.as_uuid(),
+        refresh.lease.token,
+        refresh.record,
+        now,
+        interval(confirm_delay),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(match row {
+        None => Verdict::Outdated,
+        Some(row) if row.ended => Verdict::Ended,
+        Some(row) => Verdict::Suspect { since: row.since },
+    })
+}
