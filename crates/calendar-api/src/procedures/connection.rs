@@ -20,7 +20,9 @@ use crate::state::Caller;
 #[ts(optional_fields)]
 pub struct ConnectInput {
     /// The page to come back to, as a path of the application that calls: `/settings?tab=calendar`. It gets
-    /// `?calwire=connected`, `denied` or `error`, and in an error a `calwire_reason`.
+    /// `?calwire=connected`, `denied` or `error`. A `calwire_reason` beside it says more: `scope_missing` when the user is
+    /// connected and unticked the calendar; in an error `invalid_state`, `expired_state`, `other_browser`, `code_missing`,
+    /// `code_rejected`, `refresh_token_missing`, `refused_by_google`, `google_unavailable`, `misconfigured` or `internal`.
     #[serde(deserialize_with = "return_to")]
     #[ts(as = "Option<String>")]
     return_to: ReturnTo,

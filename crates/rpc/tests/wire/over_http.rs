@@ -1,5 +1,7 @@
 //! What only the adapter can get wrong.
 
+use actix_web::dev::Payload;
+use actix_web::error::PayloadError;
 use actix_web::http::header;
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, HttpRequest};
@@ -79,4 +81,39 @@ async fn a_streamed_batch_arrives_whole() {
     let (status, _, body) = send(request).await;
     assert_eq!(status, 200);
     assert_eq!(body, "{\"0\":[[0],[null,0,0]]}\n[0,0,[[{\"result\":{}}]]]\n");
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_arrive_is_refused_in_the_envelope() {
+    let app = init_service(App::new().configure(|config| {
+        rpc::actix::mount(config, &router(), "/trpc", &["/rpc-v1"], context);
+    }))
+    .await;
+    tokio::time::pause();
+    for (uri, envelope) in [
+        (
+            "/trpc/nothing",
+            r#"{"error":{"message":"The request body did not arrive in time","code":-32008"#,
+        ),
+        (
+            "/rpc-v1/nothing",
+            r#"{"json":{"defined":false,"code":"TIMEOUT","status":408"#,
+        ),
+    ] {
+        let request = TestRequest::post()
+            .uri(uri)
+            .insert_header(("content-type", "application/json"))
+            .insert_header((header::AUTHORIZATION, "alice"))
+            .to_request();
+        let never = futures_util::stream::pending::<Result<bytes::Bytes, PayloadError>>();
+        let payload: Payload = Payload::Stream {
+            payload: Box::pin(never),
+        };
+        let (request, _) = request.replace_payload(payload);
+        let response = call_service(&app, request).await;
+        assert_eq!(response.status(), 408);
+        let body = read_body(response).await;
+        let body = String::from_utf8_lossy(&body);
+        assert!(body.starts_with(envelope), "{body}");
+    }
 }
