@@ -29,7 +29,10 @@ pub fn init() {
     }
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(std::io::stderr)
+        // When whoever reads the log is gone, writing fails, and so would the report of that: by a panic, in the midst
+        // of work. A service goes on without a log.
+        .log_internal_errors(false);
     if std::env::var("LOG_FORMAT").is_ok_and(|format| format == "json") {
         builder.json().flatten_event(true).init();
     } else {

@@ -440,7 +440,13 @@ fn log_path(dir: &Path) -> PathBuf {
     dir.with_extension("log")
 }
 
-/// Stops a server that an earlier run left behind: one that was killed could not stop it itself.
+/// Stops the server of the cluster in `dir` that an earlier run left behind: one that was killed could not stop it.
+pub fn stop_leftover(dir: &Path) -> Result<()> {
+    let dir = Owner::choose()?.reachable(dir.to_owned());
+    end_leftover(&dir);
+    Ok(())
+}
+
 fn end_leftover(dir: &Path) {
     let pid_file = dir.join("postmaster.pid");
     let pid = fs::read_to_string(&pid_file)

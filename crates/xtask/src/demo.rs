@@ -1,6 +1,6 @@
 //! The demo's users, connected to their calendars the way a person does it: connect, consent, and back.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde_json::{Value, json};
@@ -8,10 +8,12 @@ use ureq::Agent;
 
 use crate::http::{self, Answer};
 use crate::stack::Stack;
-use crate::token;
+use crate::{interrupt, token};
 
 /// Where a person ends up after connecting; any path of the page will do.
 const RETURN_TO: &str = "/";
+/// The longest that `up` waits for the demo's events before it says `ready`. They come after that too.
+const IMPORTED_WITHIN: Duration = Duration::from_secs(30);
 
 /// Connects every demo user to the emulator's account of the same name, anew each time: the emulator keeps its grants in
 /// memory.
@@ -21,7 +23,30 @@ pub fn connect_users(stack: &Stack, emulator_url: &str) -> Result<()> {
         connect(&agent, stack, emulator_url, user)
             .with_context(|| format!("the demo user {user} could not be connected"))?;
     }
+    let deadline = Instant::now() + IMPORTED_WITHIN;
+    for user in &stack.users {
+        while !is_imported(&agent, stack, user)? {
+            interrupt::check()?;
+            if Instant::now() > deadline {
+                println!("{user}'s calendars are still being imported");
+                break;
+            }
+            std::thread::sleep(interrupt::TICK);
+        }
+    }
     Ok(())
+}
+
+/// Whether the first listing of all of the user's calendars is in Postgres.
+fn is_imported(agent: &Agent, stack: &Stack, user: &str) -> Result<bool> {
+    let jwt = token::sign(&stack.keys, user, Duration::from_mins(5))?;
+    let status = agent
+        .get(format!("{}/trpc/calendar.google.status", stack.api_url))
+        .header("Authorization", format!("Bearer {jwt}"))
+        .call()?;
+    let status: Value = serde_json::from_str(&Answer::read(status)?.expect(200)?.body)?;
+    let connections = status["result"]["data"]["connections"].as_array();
+    Ok(connections.is_some_and(|all| all.iter().all(|each| each["state"] == "healthy")))
 }
 
 fn connect(agent: &Agent, stack: &Stack, emulator_url: &str, user: &str) -> Result<()> {

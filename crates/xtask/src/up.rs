@@ -23,6 +23,9 @@ const READY_WITHIN: Duration = Duration::from_mins(1);
 /// The database of the demo, beside that of real Google.
 const DEMO_DATABASE: &str = "calwire_demo";
 
+/// The longest that processes of an earlier run may take to end.
+const STOP_WITHIN: Duration = Duration::from_secs(15);
+
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Environment:
@@ -70,7 +73,7 @@ pub struct Ports {
     #[arg(long = "port-centrifugo-api", value_name = "PORT", default_value_t = 9000)]
     pub centrifugo_api: u16,
     /// The private Postgres.
-    #[arg(long = "port-postgres", value_name = "PORT", default_value_t = 55432)]
+    #[arg(long = "port-postgres", value_name = "PORT", default_value_t = 15432)]
     pub postgres: u16,
 }
 
@@ -105,8 +108,11 @@ pub fn run(args: &Args) -> Result<()> {
     interrupt::install()?;
     let state = workspace::state_dir()?;
     let _lock = lock(&state)?;
-    end_leftovers(&state);
     let own_database = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
+    end_leftovers(&state);
+    if own_database.is_none() {
+        postgres::stop_leftover(&state.join("postgres"))?;
+    }
     if args.fresh {
         wipe(&state, own_database.is_some())?;
     }
@@ -115,7 +121,7 @@ pub fn run(args: &Args) -> Result<()> {
     let say = |line: &str| println!("{line}");
     let google = Google::from_env();
     let secrets = Secrets::load_or_make(&state)?;
-    let postgres = match own_database {
+    let mut postgres = match own_database {
         Some(_) => None,
         None => Some(start_postgres(&state, &args.ports, &secrets, say)?),
     };
@@ -159,7 +165,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     stack.write()?;
     print_table(&stack, args, &state);
-    watch(&mut running, postgres)
+    watch(&mut running, postgres.as_mut())
 }
 
 fn start_postgres(state: &Path, ports: &Ports, secrets: &Secrets, say: impl Fn(&str)) -> Result<Cluster> {
@@ -279,7 +285,7 @@ fn print_table(stack: &Stack, args: &Args, state: &Path) {
 }
 
 /// Until a signal comes; an error when a process has ended before.
-fn watch(running: &mut Supervisor, mut postgres: Option<Cluster>) -> Result<()> {
+fn watch(running: &mut Supervisor, mut postgres: Option<&mut Cluster>) -> Result<()> {
     while !interrupt::asked() {
         running.check()?;
         if let Some(cluster) = &mut postgres
@@ -323,25 +329,33 @@ fn end_leftovers(state: &Path) {
     let Ok(pids) = fs::read_to_string(state.join("pids")) else {
         return;
     };
-    for pid in pids
+    let pids = pids
         .lines()
-        .filter_map(|line| line.split(' ').next()?.parse::<u32>().ok())
-    {
-        let arguments = process::output(Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]));
-        let ours = |args: &str| {
-            PACKAGES.iter().any(|name| args.contains(name)) || args.contains("deploy/centrifugo.json")
-        };
-        if arguments.is_ok_and(|args| ours(&args)) {
-            println!("Ending process {pid}, left behind by an earlier run");
-            signal(pid, Signal::TERM);
-            let deadline = Instant::now() + Duration::from_secs(15);
-            while Path::new("/proc").join(pid.to_string()).exists() && Instant::now() < deadline {
-                std::thread::sleep(interrupt::TICK);
-            }
-        }
+        .filter_map(|line| line.split(' ').next()?.parse::<u32>().ok());
+    let mut left: Vec<_> = pids.filter(|&pid| is_ours(pid)).collect();
+    for &pid in &left {
+        println!("Ending process {pid}, left behind by an earlier run");
+        signal(pid, Signal::TERM);
+    }
+    let deadline = Instant::now() + STOP_WITHIN;
+    while !left.is_empty() && Instant::now() < deadline {
+        std::thread::sleep(interrupt::TICK);
+        left.retain(|&pid| is_ours(pid));
+    }
+    for pid in left {
+        signal(pid, Signal::KILL);
     }
     // It is only a hint, and a stale one now.
     let _ = fs::remove_file(state.join("pids"));
+}
+
+/// Whether `pid` runs one of our programs. One that has ended and is not yet collected has no arguments left.
+fn is_ours(pid: u32) -> bool {
+    let arguments = process::output(Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]));
+    arguments.is_ok_and(|args| {
+        let ended = args.contains("<defunct>");
+        !ended && (PACKAGES.iter().any(|name| args.contains(name)) || args.contains("deploy/centrifugo.json"))
+    })
 }
 
 fn wipe(state: &Path, external_database: bool) -> Result<()> {
