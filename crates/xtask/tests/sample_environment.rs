@@ -1,6 +1,7 @@
-//! `.env.example` cannot rot: each service's configuration is built from it, with nothing replaced but the
-//! secrets.
+//! `.env.example` cannot rot: each service's configuration is built from it, with nothing replaced but the secrets, and
+//! it names what they read and nothing else.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use common::config::from_vars;
@@ -55,4 +56,51 @@ fn no_service_starts_with_the_sample_as_it_is() {
         let value = sample().into_iter().find(|(name, _)| name == variable).unwrap().1;
         assert!(value.contains("change-me"), "{refusal}");
     }
+}
+
+/// Where the services' variables are declared.
+const CONFIGS: [&str; 4] = [
+    "crates/sync/src/config.rs",
+    "crates/calendar-api/src/config.rs",
+    "crates/webhook-ingest/src/config.rs",
+    "crates/watch-renewer/src/config.rs",
+];
+/// What is read elsewhere: by the log's set-up, and by docker-compose.yml.
+const ELSEWHERE: [&str; 4] = [
+    "RUST_LOG",
+    "LOG_FORMAT",
+    "POSTGRES_PASSWORD",
+    "CENTRIFUGO_ALLOWED_ORIGINS",
+];
+
+#[test]
+fn the_sample_has_what_is_read_and_nothing_else() {
+    let sample: BTreeSet<_> = sample().into_iter().map(|(name, _)| name).collect();
+    let mut read: BTreeSet<_> = CONFIGS.iter().flat_map(|path| variables(&read(path))).collect();
+    read.extend(ELSEWHERE.map(String::from));
+    let missing: Vec<_> = read.difference(&sample).collect();
+    assert!(missing.is_empty(), "not in .env.example: {missing:?}");
+    let unread: Vec<_> = sample.difference(&read).collect();
+    assert!(
+        unread.is_empty(),
+        "in .env.example, and read by nobody: {unread:?}"
+    );
+}
+
+/// The names of the variables in the source of a configuration.
+fn variables(source: &str) -> Vec<String> {
+    let mut renamed = None;
+    let mut names = Vec::new();
+    for line in source.lines().map(str::trim) {
+        if let Some((_, rest)) = line.split_once("rename = \"") {
+            renamed = rest.split('"').next();
+        } else if let Some((field, kind)) = line.strip_prefix("pub ").and_then(|rest| rest.split_once(": "))
+            && field.chars().all(|it| it.is_ascii_lowercase() || it.is_ascii_digit() || it == '_')
+            // A flattened struct has variables and is none.
+            && !kind.ends_with("Config,")
+        {
+            names.push(renamed.take().unwrap_or(field).to_uppercase());
+        }
+    }
+    names
 }
