@@ -1,7 +1,5 @@
 //! The everyday pull: what changed, in one commit, told once.
 
-use std::time::Duration;
-
 use google_emulator::{Fault, Rule};
 use serde_json::json;
 use sqlx::PgPool;
@@ -126,7 +124,7 @@ async fn a_push_during_a_pull_is_not_lost(pool: PgPool) {
         world.add(ALICE, world.event("Before", 1, hour));
     }
     let second_page = Fault::Delay {
-        ms: 400,
+        ms: 1_000,
         jitter_ms: 0,
     };
     world.fault(
@@ -138,9 +136,7 @@ async fn a_push_during_a_pull_is_not_lost(pool: PgPool) {
     let listings = world.listings();
     world.push(&alice()).await;
     let during = async {
-        while world.listings() < listings + 3 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        world.until_asked(listings + 3).await;
         world.add(ALICE, world.event("During", 1, 14));
         world.push(&alice()).await;
     };

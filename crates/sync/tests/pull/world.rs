@@ -330,6 +330,13 @@ impl World {
         self.google.fault(rule);
     }
 
+    /// Waits until Google has been asked for events so often, answered or not.
+    pub async fn until_asked(&self, listings: usize) {
+        while self.listings() < listings {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+    }
+
     pub fn listings(&self) -> usize {
         self.google.requests_to("events.list").len()
     }
