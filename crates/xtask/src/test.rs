@@ -222,15 +222,19 @@ fn machete(_: &mut Shared) -> Result<()> {
 
 fn deny(_: &mut Shared) -> Result<()> {
     let deny = tool(CARGO_DENY.0, CARGO_DENY.1)?;
-    let check = |checks: &[&str]| {
+    let check = |graph: &[&str], checks: &[&str]| {
         let mut command = Command::new(&deny);
         command
-            .args(["--workspace", "--locked", "check", "--hide-inclusion-graph"])
+            .args(["--workspace", "--locked"])
+            .args(graph)
+            .args(["check", "--hide-inclusion-graph", "--allow", "unused-wrapper"])
             .args(checks)
             .current_dir(workspace::root());
         command
     };
-    interrupt::run(&mut check(&["bans", "licenses", "sources"]))?;
+    // The layers are of what is shipped; a crate's tests may reach across.
+    interrupt::run(&mut check(&["--exclude-dev"], &["bans"]))?;
+    interrupt::run(&mut check(&[], &["licenses", "sources"]))?;
     // The database of advisories is a git repository elsewhere. Where it cannot be had, that is no fault of the code.
     let fetch = process::output(
         Command::new(&deny)
@@ -245,7 +249,7 @@ fn deny(_: &mut Shared) -> Result<()> {
         );
         return Ok(());
     }
-    interrupt::run(&mut check(&["advisories"]))
+    interrupt::run(&mut check(&[], &["advisories"]))
 }
 
 fn last_line(text: &str) -> &str {
