@@ -36,8 +36,9 @@ use crate::tokens::{CallError, Work, call};
 const BATCH: i64 = 8;
 /// The least time that a batch takes.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long a renewer may take to make a channel before another takes over. Longer than a token and a call together.
-const MAKE_LEASE: Duration = Duration::from_mins(2);
+/// How many leases' time a renewer may take to make a channel before another takes over. It refreshes a token and makes
+/// a call, and has no sign of life to give in between.
+const MAKE_LEASES: u32 = 2;
 const STOP_LEASE: Duration = Duration::from_mins(2);
 const STOP_BATCH: i64 = 16;
 /// After so many tries a channel is left to its expiry.
@@ -105,7 +106,7 @@ async fn make(ctx: &Context, wanted: &Wanted, address: &str) -> Result<bool, Cal
         address,
     };
     let mut tx = ctx.pool.begin().await?;
-    let begun = watches::begin(&mut tx, now, wanted, &new, MAKE_LEASE).await?;
+    let begun = watches::begin(&mut tx, now, wanted, &new, MAKE_LEASES * ctx.settings.lease).await?;
     if begun == Begun::Adopted {
         sync_state::mark_dirty(&mut tx, now, &[wanted.resource_id]).await?;
     }
