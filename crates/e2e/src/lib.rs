@@ -1,1 +1,18 @@
-//! e2e
+//! The whole of Calwire in a test: a database of its own on a real Postgres, the real Centrifugo binary, the Google
+//! emulator in process, and the three services as the processes that run in production, so that a test can kill one
+//! between any two steps and look at what a person's browser saw.
+//!
+//! Needs `DATABASE_URL` (a server on which databases can be created), Centrifugo (`CENTRIFUGO_BIN`, else as
+//! [`centrifugo::binary`] finds it) and the services' binaries beside the test's own: `cargo xtask test` provides all.
+
+pub mod broker;
+pub mod database;
+pub mod google;
+pub mod oracle;
+pub mod process;
+pub mod rpc;
+pub mod socket;
+pub mod stack;
+pub mod wait;
+
+pub use stack::{Options, Stack};

@@ -1,0 +1,172 @@
+//! The judge: Google's truth, Calwire's mirror and a browser's view must be one.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::rpc::Api;
+use crate::socket::Socket;
+use crate::{Stack, wait};
+
+/// Event id → etag.
+type Versions = BTreeMap<String, String>;
+
+/// Waits until the mirror of every selected calendar of `user` holds exactly what Google does, each event at the same
+/// version. Fails with the difference.
+pub async fn mirror_equals_google(stack: &Stack, user: &str) -> Result<()> {
+    let mut difference = String::new();
+    let started = std::time::Instant::now();
+    while started.elapsed() < wait::PATIENCE {
+        difference = compare(stack, user).await?;
+        if difference.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    anyhow::bail!("the mirror of {user} does not become equal to Google:\n{difference}")
+}
+
+async fn compare(stack: &Stack, user: &str) -> Result<String> {
+    let calendars: Vec<(uuid::Uuid, String)> = sqlx::query_as(
+        "select id, google_id from calendars where user_id = $1 and selected and access_lost_at is null",
+    )
+    .bind(user)
+    .fetch_all(&stack.database.pool)
+    .await?;
+    let mut differences = Vec::new();
+    for (id, google_id) in calendars {
+        let mirrored: Versions = sqlx::query_as::<_, (String, String)>(
+            "select event_id, etag from events join sync_state on resource_id = calendar_id \
+             where calendar_id = $1 and events.generation = sync_state.generation",
+        )
+        .bind(id)
+        .fetch_all(&stack.database.pool)
+        .await?
+        .into_iter()
+        .collect();
+        let truth: Versions = stack
+            .google
+            .events(&google_id)
+            .into_iter()
+            .map(|event| (text(&event["id"]), text(&event["etag"])))
+            .collect();
+        for (event, etag) in &truth {
+            match mirrored.get(event) {
+                None => differences.push(format!("{google_id}: {event} is missing")),
+                Some(ours) if ours != etag => {
+                    differences.push(format!("{google_id}: {event} is {ours}, not {etag}"));
+                }
+                Some(_) => {}
+            }
+        }
+        for event in mirrored.keys().filter(|event| !truth.contains_key(*event)) {
+            differences.push(format!("{google_id}: {event} is not in Google"));
+        }
+    }
+    Ok(differences.join("\n"))
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What a browser shows, kept by the rules of the protocol: apply `seq = last + 1`, ignore what was seen, reload on a gap.
+pub struct View {
+    api: Api,
+    pub seq: i64,
+    /// (calendar, series) → its occurrences, within `window`.
+    series: BTreeMap<(String, String), Vec<Value>>,
+    window: Value,
+    pub reloads: u32,
+}
+
+impl View {
+    /// The first paint: position and snapshot in one answer.
+    pub async fn load(api: &Api) -> Result<Self> {
+        let mut view = Self {
+            api: api.clone(),
+            seq: 0,
+            series: BTreeMap::new(),
+            window: Value::Null,
+            reloads: 0,
+        };
+        view.reload().await?;
+        view.reloads = 0;
+        Ok(view)
+    }
+
+    async fn reload(&mut self) -> Result<()> {
+        let state = self.api.query("realtime.getState", Value::Null).await?;
+        self.reloads += 1;
+        self.seq = state["seq"].as_i64().unwrap_or_default();
+        self.window = state["window"].clone();
+        self.series.clear();
+        for event in state["events"].as_array().into_iter().flatten() {
+            let series = event["recurringEventId"]
+                .as_str()
+                .or(event["eventId"].as_str())
+                .unwrap_or_default();
+            let key = (text(&event["calendarId"]), series.to_owned());
+            self.series.entry(key).or_default().push(event.clone());
+        }
+        Ok(())
+    }
+
+    pub async fn apply(&mut self, message: &Value) -> Result<()> {
+        let seq = message["seq"].as_i64().unwrap_or_default();
+        if seq <= self.seq {
+            return Ok(());
+        }
+        if seq > self.seq + 1 || message["type"] != "events.changed" {
+            return self.reload().await;
+        }
+        self.seq = seq;
+        let calendar = text(&message["calendarId"]);
+        for series in message["upserted"].as_array().into_iter().flatten() {
+            let occurrences = series["occurrences"].as_array().cloned().unwrap_or_default();
+            let key = (calendar.clone(), text(&series["eventId"]));
+            if occurrences.is_empty() {
+                self.series.remove(&key);
+            } else {
+                self.series.insert(key, occurrences);
+            }
+        }
+        for series in message["deleted"].as_array().into_iter().flatten() {
+            self.series.remove(&(calendar.clone(), text(series)));
+        }
+        Ok(())
+    }
+
+    /// Applies what comes until the view equals what the API answers for the same window.
+    pub async fn catches_up(&mut self, socket: &mut Socket) -> Result<()> {
+        let started = std::time::Instant::now();
+        loop {
+            while let Some(message) = socket.next_within(std::time::Duration::from_millis(100)).await? {
+                self.apply(&message).await?;
+            }
+            let range = json!({"from": self.window["from"], "to": self.window["to"]});
+            let answer = self.api.query("calendar.google.getEvents", range).await?;
+            let (truth, shown) = (
+                ids(answer["events"].as_array().into_iter().flatten()),
+                ids(self.series.values().flatten()),
+            );
+            if truth == shown {
+                return Ok(());
+            }
+            ensure!(
+                started.elapsed() < wait::PATIENCE,
+                "the view stays different: {shown:#?} instead of {truth:#?}"
+            );
+        }
+    }
+}
+
+fn ids<'a>(events: impl Iterator<Item = &'a Value>) -> BTreeMap<(String, String), (String, String, String)> {
+    events
+        .map(|event| {
+            let what = (text(&event["title"]), text(&event["start"]), text(&event["etag"]));
+            ((text(&event["calendarId"]), text(&event["id"])), what)
+        })
+        .collect()
+}

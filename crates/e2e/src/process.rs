@@ -1,0 +1,120 @@
+//! Child processes that end with the test, and whose last words are shown when they matter.
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
+use tokio::process::{Child, Command};
+
+/// How many lines of a process's output are kept.
+const KEPT_LINES: usize = 400;
+
+/// A running child. Killed when dropped, by its process id.
+pub struct Process {
+    pub name: String,
+    child: Child,
+    lines: Arc<Mutex<VecDeque<String>>>,
+}
+
+impl Process {
+    /// Starts `command` with exactly the given environment beside `PATH` and `HOME`.
+    pub fn start(name: &str, mut command: Command, env: &[(String, String)]) -> Result<Self> {
+        command
+            .env_clear()
+            .envs(
+                std::env::vars()
+                    .filter(|(name, _)| matches!(name.as_str(), "PATH" | "HOME" | "RUST_BACKTRACE")),
+            )
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let lines = Arc::new(Mutex::new(VecDeque::new()));
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(keep(stdout, name.to_owned(), lines.clone()));
+        }
+        if let Some(stderr) = child.stderr.take() {
+            tokio::spawn(keep(stderr, name.to_owned(), lines.clone()));
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            child,
+            lines,
+        })
+    }
+
+    /// SIGKILL: no destructor, no flush, no goodbye.
+    pub async fn kill(mut self) {
+        let _ = self.child.kill().await;
+    }
+
+    /// SIGTERM, then the exit code. Fails when the process takes longer than `patience`.
+    pub async fn terminate(mut self, patience: Duration) -> Result<Option<i32>> {
+        self.signal("TERM").await?;
+        let status = tokio::time::timeout(patience, self.child.wait())
+            .await
+            .with_context(|| format!("{} did not end within {patience:?}", self.name))??;
+        Ok(status.code())
+    }
+
+    /// Sends a signal by name (`TERM`, `STOP`, `CONT`).
+    pub async fn signal(&self, signal: &str) -> Result<()> {
+        let id = self
+            .child
+            .id()
+            .with_context(|| format!("{} has ended", self.name))?;
+        let status = Command::new("kill")
+            .arg(format!("-{signal}"))
+            .arg(id.to_string())
+            .status()
+            .await?;
+        if !status.success() {
+            bail!("kill -{signal} {id} ({}) failed", self.name);
+        }
+        Ok(())
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        !matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// What it printed last.
+    pub fn output(&self) -> String {
+        let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.iter().cloned().collect::<Vec<_>>().join("\n")
+    }
+}
+
+async fn keep(stream: impl AsyncRead + Unpin, name: String, lines: Arc<Mutex<VecDeque<String>>>) {
+    let echo = std::env::var("E2E_LOG").is_ok();
+    let mut reader = BufReader::new(stream).lines();
+    while let Ok(Some(line)) = reader.next_line().await {
+        if echo {
+            eprintln!("{name}: {line}");
+        }
+        let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.len() == KEPT_LINES {
+            lines.pop_front();
+        }
+        lines.push_back(line);
+    }
+}
+
+/// A service's binary: beside the running test's, where cargo puts both.
+pub fn service_binary(name: &str) -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let found = test
+        .ancestors()
+        .skip(1)
+        .take(2)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file())
+        .with_context(|| format!("{name} is not built: run `cargo build --workspace --bins` first"))?;
+    Ok(found)
+}

@@ -1,0 +1,90 @@
+//! Calls to `calendar-api` as a user of the host application, in the tRPC protocol.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context, Result, bail};
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+
+pub const AUTH_SECRET: &str = "e2e-host-application-secret-0123456789abcdef";
+pub const AUTH_ISSUER: &str = "https://host.example";
+pub const AUTH_AUDIENCE: &str = "calwire";
+
+/// A JWT of the host application for `user`, good for an hour.
+pub fn jwt(user: &str) -> Result<String> {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a token for a real service is made at the real time"
+    )]
+    let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
+    let claims =
+        json!({"sub": user, "iss": AUTH_ISSUER, "aud": AUTH_AUDIENCE, "iat": now, "exp": now + 3600});
+    Ok(encode(
+        &Header::new(Algorithm::HS256),
+        &claims,
+        &EncodingKey::from_secret(AUTH_SECRET.as_bytes()),
+    )?)
+}
+
+/// One user's view of the API, with the cookies of one browser.
+#[derive(Clone)]
+pub struct Api {
+    pub base: String,
+    pub user: String,
+    token: String,
+    pub http: reqwest::Client,
+}
+
+impl Api {
+    pub fn new(base: &str, user: &str) -> Result<Self> {
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .redirect(reqwest::redirect::Policy::none())
+            .build()?;
+        Ok(Self {
+            base: base.to_owned(),
+            user: user.to_owned(),
+            token: jwt(user)?,
+            http,
+        })
+    }
+
+    /// A query, or the error envelope as an error.
+    pub async fn query(&self, path: &str, input: Value) -> Result<Value> {
+        let mut request = self
+            .http
+            .get(format!("{}/trpc/{path}", self.base))
+            .bearer_auth(&self.token);
+        if !input.is_null() {
+            request = request.query(&[("input", input.to_string())]);
+        }
+        unwrap(path, request.send().await?).await
+    }
+
+    pub async fn mutate(&self, path: &str, input: Value) -> Result<Value> {
+        unwrap(path, self.mutation(path, &input).send().await?).await
+    }
+
+    /// The request of a mutation, for a caller that wants its response's headers.
+    pub fn mutation(&self, path: &str, input: &Value) -> reqwest::RequestBuilder {
+        let request = self
+            .http
+            .post(format!("{}/trpc/{path}", self.base))
+            .bearer_auth(&self.token);
+        let request = request.header("content-type", "application/json");
+        if input.is_null() {
+            request
+        } else {
+            request.body(input.to_string())
+        }
+    }
+}
+
+async fn unwrap(path: &str, response: reqwest::Response) -> Result<Value> {
+    let (status, body) = (response.status(), response.text().await?);
+    let mut body: Value = serde_json::from_str(&body).with_context(|| format!("{path}: {status} {body}"))?;
+    if body.get("error").is_some() {
+        bail!("{path}: {status} {body}");
+    }
+    Ok(body["result"]["data"].take())
+}

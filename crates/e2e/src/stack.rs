@@ -1,0 +1,348 @@
+//! One stack: everything between Google's change and the browser's socket.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use google_emulator::Emulator;
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::broker::{self, Broker};
+use crate::database::Database;
+use crate::google;
+use crate::process::{Process, service_binary};
+use crate::rpc::{self, Api};
+use crate::socket::{Socket, Subscribed};
+use crate::wait;
+
+/// How a stack differs from the usual one.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Without, Calwire runs in polling-only mode.
+    pub push: bool,
+    pub ingests: usize,
+    pub renewers: usize,
+    /// Environment for all services, over the usual.
+    pub env: BTreeMap<String, String>,
+    /// The Postgres server; `DATABASE_URL`'s unless given.
+    pub database_server: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            push: true,
+            ingests: 1,
+            renewers: 1,
+            env: BTreeMap::new(),
+            database_server: None,
+        }
+    }
+}
+
+impl Options {
+    #[must_use]
+    pub fn set(mut self, variable: &str, value: &str) -> Self {
+        self.env.insert(variable.to_owned(), value.to_owned());
+        self
+    }
+}
+
+/// A service process that can be killed and started again on the same port.
+pub struct Service {
+    name: &'static str,
+    port: u16,
+    process: Option<Process>,
+    env: Vec<(String, String)>,
+}
+
+impl Service {
+    async fn start(name: &'static str, port: u16, mut env: Vec<(String, String)>) -> Result<Self> {
+        env.push(("LISTEN_ADDR".to_owned(), format!("127.0.0.1:{port}")));
+        let mut service = Self {
+            name,
+            port,
+            process: None,
+            env,
+        };
+        service.start_again().await?;
+        Ok(service)
+    }
+
+    /// SIGKILL.
+    pub async fn kill(&mut self) {
+        if let Some(process) = self.process.take() {
+            process.kill().await;
+        }
+    }
+
+    pub async fn start_again(&mut self) -> Result<()> {
+        let mut command = Command::new(service_binary(self.name)?);
+        command.arg("serve");
+        let mut process = Process::start(self.name, command, &self.env)?;
+        let health = format!("{}/healthz", self.url());
+        let answered = wait::until(&format!("{} answers", self.name), async || {
+            let answers = reqwest::get(&health)
+                .await
+                .is_ok_and(|response| response.status().is_success());
+            (answers || process.has_ended()).then_some(answers)
+        })
+        .await;
+        ensure!(answered, "{} ended at start:\n{}", self.name, process.output());
+        self.process = Some(process);
+        Ok(())
+    }
+
+    /// SIGTERM; the exit code.
+    pub async fn terminate(&mut self) -> Result<Option<i32>> {
+        let process = self.process.take().context("not running")?;
+        process.terminate(Duration::from_secs(10)).await
+    }
+
+    pub fn process(&self) -> Result<&Process> {
+        self.process
+            .as_ref()
+            .with_context(|| format!("{} is not running", self.name))
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+}
+
+pub struct Stack {
+    pub database: Database,
+    pub broker: Broker,
+    pub google: Emulator,
+    pub api: Service,
+    pub ingests: Vec<Service>,
+    pub renewers: Vec<Service>,
+    push: bool,
+    env: Vec<(String, String)>,
+}
+
+impl Stack {
+    /// The usual stack: one of each service, push on.
+    pub async fn start() -> Result<Self> {
+        Self::with(Options::default()).await
+    }
+
+    pub async fn with(options: Options) -> Result<Self> {
+        let database = match &options.database_server {
+            Some(server) => Database::create_on(server.clone()).await?,
+            None => Database::create().await?,
+        };
+        let (api_port, ingest_port) = (provision::port::free()?, provision::port::free()?);
+        let api_url = format!("http://127.0.0.1:{api_port}");
+        let google = google::start().await?;
+        let broker = Broker::start()?;
+        let mut env = environment(&database, &broker, &google, &api_url);
+        if options.push {
+            env.insert("PUBLIC_URL".to_owned(), api_url.clone());
+            // One origin in production, by a proxy; here the webhook has a port of its own.
+            env.insert(
+                "WEBHOOK_URL".to_owned(),
+                format!("http://127.0.0.1:{ingest_port}/api/calendar/webhook"),
+            );
+        }
+        env.extend(options.env.clone());
+        let env: Vec<_> = env.into_iter().collect();
+        migrate(&env).await?;
+        let api = Service::start("calendar-api", api_port, env.clone()).await?;
+        let mut ingests = Vec::new();
+        for n in 0..options.ingests {
+            let port = if n == 0 {
+                ingest_port
+            } else {
+                provision::port::free()?
+            };
+            ingests.push(Service::start("webhook-ingest", port, env.clone()).await?);
+        }
+        let mut renewers = Vec::new();
+        for _ in 0..options.renewers {
+            renewers.push(Service::start("watch-renewer", provision::port::free()?, env.clone()).await?);
+        }
+        Ok(Self {
+            database,
+            broker,
+            google,
+            api,
+            ingests,
+            renewers,
+            push: options.push,
+            env,
+        })
+    }
+
+    pub fn as_user(&self, user: &str) -> Result<Api> {
+        Api::new(&self.api.url(), user)
+    }
+
+    /// Takes `user` through the connect flow, as the Google account of the same name, granting all that is asked.
+    pub async fn connect(&self, user: &str) -> Result<Api> {
+        let api = self.as_user(user)?;
+        let landed = google::consent(&self.google, &api, &google::account(user), None).await?;
+        ensure!(landed.contains("connected"), "the connect flow ended at {landed}");
+        Ok(api)
+    }
+
+    /// As [`Stack::connect`], and waits until every selected calendar has been imported and, with push, is watched.
+    pub async fn connect_and_settle(&self, user: &str) -> Result<Api> {
+        let api = self.connect(user).await?;
+        self.settled(user).await;
+        if self.push && !self.renewers.is_empty() {
+            self.watched(user).await;
+            // A new channel is followed by one more pull.
+            self.settled(user).await;
+        }
+        Ok(api)
+    }
+
+    /// Waits until each of the user's calendars that Google can watch has exactly one live channel.
+    pub async fn watched(&self, user: &str) {
+        wait::until(&format!("{user}'s calendars are watched"), async || {
+            let (calendars, watched): (i64, i64) = sqlx::query_as(
+                "select count(*), count(*) filter (where live = 1) from ( \
+                   select count(w.channel_id) as live from calendars c \
+                   left join watches w on w.resource_id = c.id and w.state = 'live' \
+                   where c.user_id = $1 and c.selected and c.push_supported and c.access_lost_at is null \
+                   group by c.id) counted",
+            )
+            .bind(user)
+            .fetch_one(&self.database.pool)
+            .await
+            .ok()?;
+            (calendars > 0 && calendars == watched).then_some(())
+        })
+        .await;
+    }
+
+    /// Waits until nothing of `user` is dirty, every calendar has been pulled, and the outbox is empty.
+    pub async fn settled(&self, user: &str) {
+        wait::until(&format!("{user}'s calendars are in step"), async || {
+            let (resources, open, unpulled): (i64, i64, i64) = sqlx::query_as(
+                "select count(*), count(*) filter (where dirty_seq > synced_seq or lease_token is not null), \
+                        count(*) filter (where last_pull_at is null) \
+                 from sync_state where user_id = $1",
+            )
+            .bind(user)
+            .fetch_one(&self.database.pool)
+            .await
+            .ok()?;
+            let waiting: i64 = sqlx::query_scalar("select count(*) from outbox where user_id = $1")
+                .bind(user)
+                .fetch_one(&self.database.pool)
+                .await
+                .ok()?;
+            // The list alone is one resource: the calendars must have come in.
+            (resources > 1 && open == 0 && unpulled == 0 && waiting == 0).then_some(())
+        })
+        .await;
+    }
+
+    /// A browser of `user`, subscribed to the user's channel.
+    pub async fn browser(&self, api: &Api) -> Result<(Socket, Subscribed)> {
+        let token = api.query("realtime.getConnectionToken", Value::Null).await?;
+        let token = token["token"].as_str().context("no connection token")?.to_owned();
+        let mut socket = Socket::connect(&self.broker.ws_url(), &token).await?;
+        let channel = format!("calendar:{}", api.user);
+        let token = api
+            .query("realtime.getSubscriptionToken", json!({"channel": channel}))
+            .await?;
+        let token = token["token"]
+            .as_str()
+            .context("no subscription token")?
+            .to_owned();
+        let subscribed = socket.subscribe(&channel, &token, None).await?;
+        Ok((socket, subscribed))
+    }
+
+    /// The user's calendar by its Google id, as Calwire names it.
+    pub async fn calendar_id(&self, user: &str, google_id: &str) -> Result<String> {
+        let id: uuid::Uuid =
+            sqlx::query_scalar("select id from calendars where user_id = $1 and google_id = $2")
+                .bind(user)
+                .bind(google_id)
+                .fetch_one(&self.database.pool)
+                .await
+                .with_context(|| format!("{user} has no calendar {google_id}"))?;
+        Ok(id.to_string())
+    }
+
+    /// One more `webhook-ingest`, on a port that Google does not know: it takes part in the work of the loops.
+    pub async fn add_ingest(&mut self) -> Result<()> {
+        let ingest = Service::start("webhook-ingest", provision::port::free()?, self.env.clone()).await?;
+        self.ingests.push(ingest);
+        Ok(())
+    }
+
+    /// Ends everything and drops the database.
+    pub async fn end(mut self) -> Result<()> {
+        for service in self
+            .ingests
+            .iter_mut()
+            .chain(&mut self.renewers)
+            .chain([&mut self.api])
+        {
+            service.kill().await;
+        }
+        self.broker.kill();
+        self.database.drop_now().await
+    }
+}
+
+async fn migrate(env: &[(String, String)]) -> Result<()> {
+    let output = Command::new(service_binary("calendar-api")?)
+        .arg("migrate")
+        .envs(env.iter().map(|(name, value)| (name, value)))
+        .output()
+        .await?;
+    ensure!(
+        output.status.success(),
+        "calendar-api migrate: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(())
+}
+
+fn environment(
+    database: &Database,
+    broker: &Broker,
+    google: &Emulator,
+    api_url: &str,
+) -> BTreeMap<String, String> {
+    [
+        ("DATABASE_URL", database.url.clone()),
+        ("DATABASE_MAX_CONNECTIONS", "8".to_owned()),
+        ("API_URL", api_url.to_owned()),
+        ("APP_ORIGINS", "http://localhost:3000".to_owned()),
+        ("GOOGLE_CLIENT_ID", google::CLIENT_ID.to_owned()),
+        ("GOOGLE_CLIENT_SECRET", google::CLIENT_SECRET.to_owned()),
+        ("GOOGLE_AUTH_URL", google.auth_url()),
+        ("GOOGLE_TOKEN_URL", google.token_url()),
+        ("GOOGLE_REVOKE_URL", google.revoke_url()),
+        ("GOOGLE_USERINFO_URL", google.userinfo_url()),
+        ("GOOGLE_CALENDAR_URL", google.calendar_url()),
+        ("CENTRIFUGO_API_URL", broker.api_url()),
+        ("CENTRIFUGO_API_KEY", broker::API_KEY.to_owned()),
+        ("CENTRIFUGO_TOKEN_SECRET", broker::TOKEN_SECRET.to_owned()),
+        (
+            "TOKEN_KEYS",
+            "1:4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8=".to_owned(),
+        ),
+        ("AUTH_HS256_SECRET", rpc::AUTH_SECRET.to_owned()),
+        ("AUTH_ALGORITHM", "HS256".to_owned()),
+        ("AUTH_ISSUER", rpc::AUTH_ISSUER.to_owned()),
+        ("AUTH_AUDIENCE", rpc::AUTH_AUDIENCE.to_owned()),
+        // A crash is taken over sooner than in production, so that tests need not wait a minute.
+        ("SYNC_LEASE_SECONDS", "5".to_owned()),
+        (
+            "RUST_LOG",
+            std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),
+        ),
+    ]
+    .into_iter()
+    .map(|(name, value)| (name.to_owned(), value))
+    .collect()
+}
