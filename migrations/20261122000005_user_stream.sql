@@ -4,11 +4,6 @@ create table user_stream (
     -- The stream's identity: a restored backup gets a new one, so that a lower seq is not mistaken for old news.
     epoch               uuid        not null,
     seq                 bigint      not null default 0,
-    -- The hot window as the bytes that an answer needs, as of snapshot_seq.
-    snapshot            bytea,
-    snapshot_seq        bigint,
-    snapshot_from       timestamptz,
-    snapshot_until      timestamptz,
     -- The relay publishes one user's messages in order: head of line, one worker at a time.
     relay_lease         uuid,
     relay_leased_until  timestamptz,
