@@ -135,7 +135,7 @@ where
     parse(text.trim()).map_err(|error| D::Error::custom(format!("{variable}: {error}")))
 }
 
-/// Defines a function for `#[serde(deserialize_with = "…")]` that reads a [`SecretKey`](config::SecretKey) from the
+/// Defines a function for `#[serde(deserialize_with = "…")]` that reads a [`SecretKey`] from the
 /// named variable.
 #[macro_export]
 macro_rules! secret_key {

@@ -202,11 +202,19 @@ fn clippy(_: &mut Shared) -> Result<()> {
     ]))
 }
 
+/// With private items, and links to them: the readers are those who work on the code.
 fn doc(_: &mut Shared) -> Result<()> {
     interrupt::run(
         cargo()
-            .args(["doc", "--locked", "--workspace", "--no-deps", "--quiet"])
-            .env("RUSTDOCFLAGS", "-D warnings"),
+            .args([
+                "doc",
+                "--locked",
+                "--workspace",
+                "--no-deps",
+                "--document-private-items",
+                "--quiet",
+            ])
+            .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links"),
     )
 }
 
