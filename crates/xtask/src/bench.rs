@@ -4,6 +4,8 @@ use anyhow::{Result, bail};
 use provision::centrifugo;
 use provision::postgres::{Binaries, Cluster};
 
+use crate::cargo::build_binaries;
+use crate::services::PACKAGES;
 use crate::{cargo, interrupt, workspace};
 
 #[derive(Debug, clap::Args)]
@@ -31,6 +33,8 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("there is no benchmark {wanted:?}; `cargo xtask bench --list` names them");
     }
 
+    println!("Building the services with optimisations");
+    build_binaries(&PACKAGES, true)?;
     let mut say = |line: &str| println!("{line}");
     let centrifugo = centrifugo::binary(&mut say)?;
     let binaries = Binaries::find_or_install(&mut say)?;

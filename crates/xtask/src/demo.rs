@@ -49,29 +49,44 @@ fn is_imported(agent: &Agent, stack: &Stack, user: &str) -> Result<bool> {
     Ok(connections.is_some_and(|all| all.iter().all(|each| each["state"] == "healthy")))
 }
 
-fn connect(agent: &Agent, stack: &Stack, emulator_url: &str, user: &str) -> Result<()> {
-    let jwt = token::sign(&stack.keys, user, Duration::from_mins(5))?;
-    let started = Answer::read(
-        agent
-            .post(format!("{}/trpc/calendar.google.connect", stack.api_url))
-            .header("Authorization", format!("Bearer {jwt}"))
-            .send_json(json!({ "returnTo": RETURN_TO }))?,
-    )?
-    .expect(200)?;
-    let consent_url = serde_json::from_str::<Value>(&started.body)?["result"]["data"]["url"]
-        .as_str()
-        .context("`connect` answered without a url")?
-        .to_owned();
+/// What a user's browser is given when it asks to connect.
+pub struct Started {
+    /// Google's consent page.
+    pub url: String,
+    /// To be sent back with the callback: they show that it is the same browser.
+    pub cookies: Vec<String>,
+}
 
+/// Calls `connect` as this user.
+pub fn start(agent: &Agent, stack: &Stack, user: &str) -> Result<Started> {
+    let jwt = token::sign(&stack.keys, user, Duration::from_mins(5))?;
+    let answer = agent
+        .post(format!("{}/trpc/calendar.google.connect", stack.api_url))
+        .header("Authorization", format!("Bearer {jwt}"))
+        .send_json(json!({ "returnTo": RETURN_TO }))?;
+    let answer = Answer::read(answer)?.expect(200)?;
+    let data: Value = serde_json::from_str(&answer.body)?;
+    let url = data["result"]["data"]["url"].as_str();
+    let url = url.context("`connect` answered without a url")?.to_owned();
+    Ok(Started {
+        url,
+        cookies: answer.cookies,
+    })
+}
+
+fn connect(agent: &Agent, stack: &Stack, emulator_url: &str, user: &str) -> Result<()> {
+    let started = start(agent, stack, user)?;
+    let consent_url = started.url;
     let page = Answer::read(agent.get(&consent_url).call()?)?.expect(200)?;
     let decided = allow(agent, emulator_url, &consent_url, &page.body, user)?;
     let callback = decided.location.context("the consent page sent nobody back")?;
 
-    // The cookie shows that it is the same browser that started.
-    let back = agent
-        .get(&callback)
-        .header("Cookie", started.cookies.join("; "))
-        .call()?;
+    let cookies = started
+        .cookies
+        .iter()
+        .filter_map(|cookie| cookie.split(';').next());
+    let cookies: Vec<_> = cookies.collect();
+    let back = agent.get(&callback).header("Cookie", cookies.join("; ")).call()?;
     let arrived = Answer::read(back)?.expect(303)?;
     let location = arrived.location.unwrap_or_default();
     if !location.contains("calwire=connected") {

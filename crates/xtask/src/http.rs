@@ -22,7 +22,7 @@ pub fn agent() -> Agent {
 pub struct Answer {
     pub status: u16,
     pub location: Option<String>,
-    /// `name=value` of each cookie that was set.
+    /// Each cookie that was set, with its attributes.
     pub cookies: Vec<String>,
     pub body: String,
 }
@@ -40,7 +40,7 @@ impl Answer {
         let cookies = headers
             .get_all("set-cookie")
             .iter()
-            .filter_map(|value| Some(value.to_str().ok()?.split(';').next()?.to_owned()))
+            .filter_map(|value| Some(value.to_str().ok()?.to_owned()))
             .collect();
         Ok(Self {
             status: response.status().as_u16(),

@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
+use crate::stack::Stack;
+use crate::{demo, http};
+
 /// The largest request head that is read; the services accept no larger one either.
 const MAX_HEAD: usize = 64 * 1024;
 /// A client that has not sent its request head by then is dropped.
@@ -21,8 +24,8 @@ pub struct Routes {
     pub api: u16,
     pub webhook: u16,
     pub centrifugo: u16,
-    /// Where `/` leads to: a page.
-    pub home: String,
+    /// For `/` and `/connect`.
+    pub stack: Stack,
 }
 
 impl Routes {
@@ -68,12 +71,10 @@ fn serve(mut client: TcpStream, routes: &Routes) -> io::Result<()> {
     };
     client.set_read_timeout(None)?;
     let path = head.split(' ').nth(1).unwrap_or_default();
-    if path == "/" {
-        return answer(
-            &mut client,
-            "302 Found",
-            &format!("Location: {}\r\n", routes.home),
-        );
+    match path.split_once('?').unwrap_or((path, "")) {
+        ("/", query) => return home(&mut client, &routes.stack, query),
+        ("/connect", query) => return connect(&mut client, &routes.stack, query),
+        _ => {}
     }
     let Some(port) = routes.port(path) else {
         return answer(&mut client, "404 Not Found", "");
@@ -118,6 +119,54 @@ fn one_request(head: &str) -> String {
         .collect();
     lines.push("Connection: close");
     lines.join("\r\n") + "\r\n\r\n"
+}
+
+/// The emulator's page, where calendars are changed. Real Google has its own: then how a connect flow ended.
+fn home(client: &mut TcpStream, stack: &Stack, query: &str) -> io::Result<()> {
+    match &stack.emulator_url {
+        Some(url) => answer(client, "302 Found", &format!("Location: {url}/\r\n")),
+        None if query.contains("calwire=connected") => text(client, "Connected. Changes arrive from now on."),
+        None if query.contains("calwire=") => text(client, &format!("Not connected: {query}")),
+        None => text(
+            client,
+            "To connect a Google account as the user alice, open /connect?user=alice here.",
+        ),
+    }
+}
+
+/// `/connect?user=NAME` begins a connect flow in the browser that asks, as a button on the application's page would.
+fn connect(client: &mut TcpStream, stack: &Stack, query: &str) -> io::Result<()> {
+    let user = query.strip_prefix("user=").unwrap_or_default();
+    if !stack.users.iter().any(|known| known == user) {
+        return text(
+            client,
+            &format!("The users are {}: /connect?user=alice", stack.users.join(", ")),
+        );
+    }
+    match demo::start(&http::agent(), stack, user) {
+        Ok(started) => {
+            let cookies = started
+                .cookies
+                .iter()
+                .map(|cookie| ("Set-Cookie", cookie.as_str()));
+            let headers = cookies.chain([("Location", started.url.as_str())]);
+            let headers: Vec<_> = headers
+                .map(|(name, value)| format!("{name}: {value}\r\n"))
+                .collect();
+            let headers = headers.concat();
+            answer(client, "302 Found", &headers)
+        }
+        Err(error) => text(client, &format!("The connect flow could not begin: {error:#}")),
+    }
+}
+
+fn text(client: &mut TcpStream, body: &str) -> io::Result<()> {
+    let length = body.len();
+    write!(
+        client,
+        "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )
 }
 
 fn answer(client: &mut TcpStream, status: &str, headers: &str) -> io::Result<()> {
@@ -172,6 +221,18 @@ mod tests {
         answer
     }
 
+    fn stack() -> Stack {
+        serde_json::from_value(serde_json::json!({
+            "apiUrl": "", "webhookUrl": "", "centrifugoWsUrl": "", "centrifugoApiUrl": "", "databaseUrl": "",
+            "webUrl": "", "emulatorUrl": "http://localhost:1", "users": ["alice"],
+            "keys": {
+                "centrifugoApiKey": "", "centrifugoTokenSecret": "", "authHs256Secret": "", "authIssuer": "",
+                "authAudience": "",
+            },
+        }))
+        .unwrap()
+    }
+
     #[test]
     fn each_path_reaches_its_program_and_others_none() {
         let port = provision::port::free().unwrap();
@@ -179,7 +240,7 @@ mod tests {
             api: upstream("api"),
             webhook: upstream("webhook"),
             centrifugo: upstream("centrifugo"),
-            home: "http://localhost:1/".into(),
+            stack: stack(),
         };
         start(port, routes).unwrap();
 
@@ -208,7 +269,13 @@ mod tests {
             "{socket}"
         );
 
-        assert!(ask(port, "GET / HTTP/1.1\r\n\r\n").contains("Location: http://localhost:1/\r\n"));
+        let home = ask(port, "GET /?calwire=connected HTTP/1.1\r\n\r\n");
+        assert!(home.contains("Location: http://localhost:1/\r\n"), "{home}");
+        let nobody = ask(port, "GET /connect?user=mallory HTTP/1.1\r\n\r\n");
+        assert!(
+            nobody.ends_with("The users are alice: /connect?user=alice"),
+            "{nobody}"
+        );
         for path in ["/trpcx", "/healthz", "/api/publish", "/api/calendar/webhook/x"] {
             let answer = ask(port, &format!("GET {path} HTTP/1.1\r\n\r\n"));
             assert!(answer.starts_with("HTTP/1.1 404"), "{path}: {answer}");

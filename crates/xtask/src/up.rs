@@ -44,9 +44,6 @@ pub struct Args {
     /// Throw away the private database and the secrets of earlier runs first.
     #[arg(long)]
     fresh: bool,
-    /// Do not start the emulator and do not create demo users, as with real Google.
-    #[arg(long)]
-    no_demo: bool,
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -148,12 +145,12 @@ pub fn run(args: &Args) -> Result<()> {
 
     // Declared after Postgres, so dropped, and stopped, before it.
     let mut running = Supervisor::default();
-    let emulated = matches!(google, Google::Emulator) && !args.no_demo;
+    let emulated = matches!(google, Google::Emulator);
     let routes = proxy::Routes {
         api: args.ports.api,
         webhook: args.ports.webhook,
         centrifugo: args.ports.centrifugo,
-        home: stack.emulator_url.as_ref().unwrap_or(&stack.api_url).clone(),
+        stack: stack.clone(),
     };
     proxy::start(args.ports.web, routes)?;
     start(&mut running, &services, &centrifugo, emulated)?;
