@@ -70,3 +70,9 @@ create table quota_usage (
     used                integer     not null,
     primary key (bucket, minute)
 ) with (fillfactor = 50);
+
+-- Until when Google has asked for no calls at all, for a budget.
+create table quota_pauses (
+    bucket              text        primary key,
+    until               timestamptz not null
+);

@@ -13,25 +13,36 @@ pub struct Budget<'a> {
     pub per_minute: i32,
 }
 
-/// Takes one call from both budgets, from `narrow` first. False, and no call is to be made: one of them is spent. When
-/// it is the wide one, the narrow one has lost a call; the other way round would let one busy user drain the project.
-/// A transaction of its own.
+/// Whether a call may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Take {
+    Taken,
+    /// Our own budget for this minute is spent.
+    Spent,
+    /// Google has asked for none before this moment.
+    Paused(DateTime<Utc>),
+}
+
+/// Takes one call from both budgets, from `narrow` first. When it is the wide one that is spent, the narrow one has lost
+/// a call; the other way round would let one busy user drain the project. A transaction of its own.
 pub async fn take(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     narrow: Budget<'_>,
     wide: Budget<'_>,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<Take> {
     let (minute, carried) = window(now);
     let taken = sqlx::query!(
-        r#"with recent as (
+        r#"with paused as (
+               select max(until) as until from quota_pauses where bucket in ($3, $5) and until > $7
+           ), recent as (
                select coalesce(sum(used) filter (where bucket = $3), 0)::float8 * $2::float8 as narrow,
                       coalesce(sum(used) filter (where bucket = $5), 0)::float8 * $2::float8 as wide
                from quota_usage
                where bucket in ($3, $5) and minute = $1::timestamptz - interval '1 minute'
            ), narrow as (
                insert into quota_usage as q (bucket, minute, used)
-               select $3, $1, 1 from recent where recent.narrow < $4::float8
+               select $3, $1, 1 from recent, paused where paused.until is null and recent.narrow < $4::float8
                on conflict (bucket, minute) do update set used = q.used + 1
                where q.used + (select recent.narrow from recent) < $4::float8
                returning 1
@@ -43,50 +54,50 @@ pub async fn take(
                returning 1
            )
            -- A count that a crash of the database forgets does no harm: its commit does not wait for the disk.
-           select exists (select from wide) as "taken!", set_config('synchronous_commit', 'off', true) as hurried"#,
+           select exists (select from wide) as "taken!", (select until from paused) as until,
+                  set_config('synchronous_commit', 'off', true) as hurried"#,
         minute,
         carried,
         narrow.bucket,
         f64::from(narrow.per_minute),
         wide.bucket,
         f64::from(wide.per_minute),
+        now,
     )
     .fetch_one(conn)
     .await?;
-    Ok(taken.taken)
+    Ok(match (taken.taken, taken.until) {
+        (true, _) => Take::Taken,
+        (false, Some(until)) => Take::Paused(until),
+        (false, None) => Take::Spent,
+    })
 }
 
-/// Spends a budget up to `until`, because Google said that it is: nobody calls before.
-pub async fn exhaust(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    until: DateTime<Utc>,
-    budget: Budget<'_>,
-) -> sqlx::Result<()> {
+/// Pauses a budget until then, because Google said so. A longer pause is not cut short.
+pub async fn pause(conn: &mut PgConnection, bucket: &str, until: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into quota_usage (bucket, minute, used)
-         select $1, minute, $4
-         from generate_series($2::timestamptz, $3::timestamptz, interval '1 minute') as minute
-         on conflict (bucket, minute) do update set used = greatest(quota_usage.used, excluded.used)",
-        budget.bucket,
-        window(now).0,
+        "insert into quota_pauses as p (bucket, until) values ($1, $2)
+         on conflict (bucket) do update set until = greatest(p.until, excluded.until)",
+        bucket,
         until,
-        budget.per_minute,
     )
     .execute(conn)
     .await?;
     Ok(())
 }
 
-/// Deletes the minutes that no window covers any more.
+/// Deletes the minutes that no window covers any more, and the pauses that are over.
 pub async fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
-    let purged = sqlx::query!(
+    let minutes = sqlx::query!(
         "delete from quota_usage where minute < $1",
         now - TimeDelta::minutes(5)
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(purged.rows_affected())
+    let pauses = sqlx::query!("delete from quota_pauses where until < $1", now)
+        .execute(conn)
+        .await?;
+    Ok(minutes.rows_affected() + pauses.rows_affected())
 }
 
 /// The minute that `now` is in, and the share of the minute before that the last sixty seconds cover.
@@ -117,7 +128,7 @@ mod tests {
     async fn taken(conn: &mut PgConnection, now: DateTime<Utc>, narrow: Budget<'_>, n: usize) -> usize {
         let mut taken = 0;
         for _ in 0..n {
-            taken += usize::from(take(conn, now, narrow, PROJECT).await.unwrap());
+            taken += usize::from(take(conn, now, narrow, PROJECT).await.unwrap() == Take::Taken);
         }
         taken
     }
@@ -145,18 +156,21 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn what_google_declared_spent_stays_spent_until_then(pool: PgPool) {
+    async fn a_pause_lasts_as_long_as_google_said_and_for_nobody_else(pool: PgPool) {
         let mut conn = pool.acquire().await.unwrap();
         let now: DateTime<Utc> = "2026-11-22T10:00:30Z".parse().unwrap();
-        exhaust(&mut conn, now, now + TimeDelta::minutes(2), user("user:a"))
+        let until = now + TimeDelta::seconds(90);
+        pause(&mut conn, "user:a", until).await.unwrap();
+        pause(&mut conn, "user:a", now + TimeDelta::seconds(1))
             .await
             .unwrap();
-        for minutes in 0..3 {
-            let at = now + TimeDelta::minutes(minutes);
-            assert_eq!(taken(&mut conn, at, user("user:a"), 5).await, 0, "{minutes}");
-            assert_eq!(taken(&mut conn, at, user("user:b"), 1).await, 1, "{minutes}");
+        for seconds in [0, 60, 89] {
+            let at = now + TimeDelta::seconds(seconds);
+            let refused = take(&mut conn, at, user("user:a"), PROJECT).await.unwrap();
+            assert_eq!(refused, Take::Paused(until), "{seconds}");
+            assert_eq!(taken(&mut conn, at, user("user:b"), 1).await, 1, "{seconds}");
         }
-        assert!(taken(&mut conn, now + TimeDelta::minutes(4), user("user:a"), 5).await > 0);
-        assert!(purge(&mut conn, now + TimeDelta::hours(1)).await.unwrap() >= 4);
+        assert_eq!(taken(&mut conn, until, user("user:a"), 5).await, 4);
+        assert!(purge(&mut conn, now + TimeDelta::hours(1)).await.unwrap() >= 2);
     }
 }

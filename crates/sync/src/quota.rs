@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use google::Limit;
-use store::quota::{self, Budget};
+use store::quota::{self, Budget, Take};
 
 use crate::Context;
 use crate::tokens::CallError;
@@ -19,6 +19,8 @@ const USER_PER_MINUTE: i32 = 480;
 
 /// How long to wait when our own budget is spent; with ± 25 % from the caller's jitter, the next window has begun.
 const SPENT_WAIT: Duration = Duration::from_secs(20);
+/// How far apart those come who waited for the end of the same pause.
+const PAUSE_SPREAD: Duration = Duration::from_millis(500);
 /// How long a limit of each kind is believed when Google does not say.
 const USER_WAIT: Duration = Duration::from_secs(30);
 const PROJECT_WAIT: Duration = Duration::from_secs(15);
@@ -31,12 +33,16 @@ const WAIT_MAX: Duration = Duration::from_hours(1);
 pub async fn take(ctx: &Context, google_sub: &str) -> Result<(), CallError> {
     let bucket = bucket(google_sub);
     let mut conn = ctx.pool.acquire().await?;
-    if quota::take(&mut conn, ctx.clock.now(), user(&bucket), PROJECT).await? {
-        return Ok(());
-    }
-    Err(CallError::OverBudget {
-        retry_after: common::backoff::jittered(SPENT_WAIT),
-    })
+    let now = ctx.clock.now();
+    let retry_after = match quota::take(&mut conn, now, user(&bucket), PROJECT).await? {
+        Take::Taken => return Ok(()),
+        Take::Spent => common::backoff::jittered(SPENT_WAIT),
+        // A little spread, so that all who wait for the same moment do not come at it together.
+        Take::Paused(until) => {
+            (until - now).to_std().unwrap_or_default() + common::backoff::jittered(PAUSE_SPREAD)
+        }
+    };
+    Err(CallError::OverBudget { retry_after })
 }
 
 /// Remembers that Google wants fewer calls, for everybody whom the limit is about.
@@ -47,16 +53,16 @@ pub(crate) async fn note_limit(
     retry_after: Option<Duration>,
 ) -> Result<(), CallError> {
     let bucket = bucket(google_sub);
-    let (budget, wait) = match limit {
-        Limit::Project => (PROJECT, PROJECT_WAIT),
-        Limit::User => (user(&bucket), USER_WAIT),
-        Limit::Usage => (user(&bucket), USAGE_WAIT),
+    let (bucket, wait) = match limit {
+        Limit::Project => (PROJECT.bucket, PROJECT_WAIT),
+        Limit::User => (bucket.as_str(), USER_WAIT),
+        Limit::Usage => (bucket.as_str(), USAGE_WAIT),
     };
     let wait = retry_after.unwrap_or(wait).min(WAIT_MAX);
     tracing::warn!(?limit, wait_s = wait.as_secs(), "Google asks to slow down");
     let now = ctx.clock.now();
     let mut conn = ctx.pool.acquire().await?;
-    Ok(quota::exhaust(&mut conn, now, now + wait, budget).await?)
+    Ok(quota::pause(&mut conn, bucket, now + wait).await?)
 }
 
 fn bucket(google_sub: &str) -> String {
