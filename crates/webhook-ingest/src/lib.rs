@@ -3,7 +3,7 @@
 //!
 //! What a push goes through, in order: the process-wide limit and its source's budget (503), headers and body within
 //! bounds, the headers of a push (400), its channel (404), the channel's token and resource (403), and then one commit
-//! that it shares with all pushes that wait at that moment (200, or 503). See [`webhook`], [`intake`] and [`batch`].
+//! that it shares with all pushes that wait at that moment (200, or 503). See the modules `webhook`, `intake` and `batch`.
 
 mod batch;
 pub mod config;
