@@ -2,8 +2,8 @@
 //! emulator in process, and the three services as the processes that run in production, so that a test can kill one
 //! between any two steps and look at what a person's browser saw.
 //!
-//! Needs `DATABASE_URL` (a server on which databases can be created), Centrifugo (`CENTRIFUGO_BIN`, else as
-//! [`centrifugo::binary`] finds it) and the services' binaries beside the test's own: `cargo xtask test` provides all.
+//! Needs `DATABASE_URL` (a server on which databases can be created), Centrifugo (as
+//! [`provision::centrifugo::binary`] finds or builds it) and the services' binaries beside the test's own: `cargo xtask test` provides all.
 
 pub mod broker;
 pub mod database;

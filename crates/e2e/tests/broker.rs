@@ -40,7 +40,8 @@ async fn centrifugo_away_and_back_empty() -> Result<()> {
             .iter()
             .any(|event| event["title"] == "Away 0")
     );
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Long enough for every retry to have come and gone in vain.
+    tokio::time::sleep(Duration::from_mins(1)).await;
     stack.broker.start_again()?;
 
     // A browser that comes back with its old position is told that it cannot be recovered, and reloads.

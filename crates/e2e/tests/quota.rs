@@ -1,0 +1,75 @@
+//! Promise 13: when Google says "slow down", Calwire does, for as long as it was told, and then catches up.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use chrono::TimeDelta;
+use e2e::google::{ALICE, BOB, timed};
+use e2e::oracle::mirror_equals_google;
+use e2e::{Stack, wait};
+use google_emulator::{Fault, Rule};
+use serde_json::Value;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_budget_is_waited_for_and_nobody_else_waits() -> Result<()> {
+    let stack = Stack::start().await?;
+    let alice = stack.connect_and_settle("alice").await?;
+    let bob = stack.connect_and_settle("bob").await?;
+    let (mut socket, _) = stack.browser(&bob).await?;
+    let spent = stack.google.fault(
+        Rule::new(
+            "events.list",
+            Fault::Error {
+                status: 403,
+                reason: Some("userRateLimitExceeded".to_owned()),
+                message: None,
+                retry_after: Some(3),
+            },
+        )
+        .of_user(ALICE),
+    );
+    stack
+        .google
+        .insert(ALICE, "primary", timed("Must wait", TimeDelta::hours(1), "UTC"))?;
+    let refusals = || {
+        let lists = stack.google.requests_to("events.list");
+        lists
+            .iter()
+            .filter(|list| list.user.as_deref() == Some(ALICE) && list.status == Some(403))
+            .count()
+    };
+    wait::until("Google has refused alice", async || {
+        (refusals() > 0).then_some(())
+    })
+    .await;
+
+    // Alice's budget is hers: bob's change is told meanwhile.
+    stack
+        .google
+        .insert(BOB, "primary", timed("Need not wait", TimeDelta::hours(1), "UTC"))?;
+    assert_eq!(
+        socket.next_change().await?["upserted"][0]["occurrences"][0]["title"],
+        "Need not wait"
+    );
+
+    // More pushes and an impatient person do not make Calwire ask sooner than it was told to.
+    let before = refusals();
+    for n in 0..5 {
+        stack.google.insert(
+            ALICE,
+            "primary",
+            timed(&format!("Event {n}"), TimeDelta::hours(n), "UTC"),
+        )?;
+        alice.mutate("calendar.google.syncNow", Value::Null).await?;
+    }
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert!(
+        refusals() <= before + 1,
+        "{} refusals within two seconds",
+        refusals() - before
+    );
+
+    stack.google.clear_fault(&spent);
+    mirror_equals_google(&stack, "alice").await?;
+    stack.end().await
+}
