@@ -176,31 +176,31 @@ fn median(values: &[f64]) -> f64 {
 
 /// Calendars with live channels. Their pulls are put off for ever, so that only the intake is at work.
 async fn seed(pool: &PgPool) -> Result<Vec<Uuid>> {
-    let connection = Uuid::now_v7();
+    let ids: Vec<Uuid> = (0..CALENDARS).map(|_| Uuid::new_v4()).collect();
+    // A connection has a handful of calendars; here it bears the id of the first.
     sqlx::query(
         "insert into connections (id, user_id, google_sub, email, scopes, created_at, updated_at)
-         values ($1, 'bench', 'bench', '', '{}', now(), now())",
-    )
-    .bind(connection)
-    .execute(pool)
-    .await?;
-    let ids: Vec<Uuid> = (0..CALENDARS).map(|_| Uuid::new_v4()).collect();
-    sqlx::query(
-        "insert into sync_state (resource_id, kind, connection_id, user_id, not_before)
-         select id, 'events', $2, 'bench', 'infinity' from unnest($1::uuid[]) as id",
+         select id, 'bench', id::text, '', '{}', now(), now()
+         from unnest($1::uuid[]) with ordinality as c(id, n) where n % 5 = 1",
     )
     .bind(&ids)
-    .bind(connection)
+    .execute(pool)
+    .await?;
+    sqlx::query(
+        "insert into sync_state (resource_id, kind, connection_id, user_id, not_before, poll_at)
+         select id, 'events', ($1::uuid[])[n - (n - 1) % 5], 'bench', 'infinity', now() + random() * interval '15 min'
+         from unnest($1::uuid[]) with ordinality as c(id, n)",
+    )
+    .bind(&ids)
     .execute(pool)
     .await?;
     sqlx::query(
         "insert into watches (channel_id, resource_id, connection_id, token_sha256, google_resource_id, state, address,
                               last_message_at, created_at)
-         select id::text, id, $2, sha256(convert_to($3, 'utf8')), 'resource', 'live', 'https://example.com', now(), now()
-         from unnest($1::uuid[]) as id",
+         select resource_id::text, resource_id, connection_id, sha256(convert_to($1, 'utf8')), 'resource', 'live',
+                'https://example.com', now(), now()
+         from sync_state",
     )
-    .bind(&ids)
-    .bind(connection)
     .bind(TOKEN)
     .execute(pool)
     .await?;
@@ -211,7 +211,6 @@ async fn seed(pool: &PgPool) -> Result<Vec<Uuid>> {
 }
 
 async fn start_intake(database_url: &str, stop: CancellationToken) -> Result<u16> {
-    let token_key = format!("1:{}", "bW9uZGF5dHVlc2RheXdlZG5lc2RheXRodXJzZGF5ZnI=");
     let vars = [
         ("DATABASE_URL", database_url),
         ("LISTEN_ADDR", "127.0.0.1:0"),
@@ -221,7 +220,7 @@ async fn start_intake(database_url: &str, stop: CancellationToken) -> Result<u16
         ("GOOGLE_CALENDAR_URL", "http://127.0.0.1:9/"),
         ("CENTRIFUGO_API_URL", "http://127.0.0.1:9/"),
         ("CENTRIFUGO_API_KEY", "5f0f6c1d9e7b4a3c8d2e1f0a9b8c7d6e"),
-        ("TOKEN_KEYS", &token_key),
+        ("TOKEN_KEYS", "1:OHfStxJVmN+4DjQYADk5IJiZT7jg6uZJIXg0Ay2kzVE="),
         ("WEBHOOK_MAX_PER_SOURCE", "100000000"),
     ];
     let config: Config = common::config::from_vars(vars.map(|(name, value)| (name.into(), value.into())))?;
