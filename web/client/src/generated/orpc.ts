@@ -1,6 +1,6 @@
-// Made from the table of procedures by `cargo test`. Do not edit.
-import type { Client, ORPCError } from '@orpc/client';
+// Written by `cargo xtask types`.
 
+import type { Client, ORPCError } from '@orpc/client';
 import type {
   CalendarList,
   Connect,
@@ -9,16 +9,14 @@ import type {
   DisconnectInput,
   EventList,
   EventsInput,
+  InputIssue,
   RealtimeState,
   RealtimeToken,
   SelectCalendarsInput,
-  StateInput,
   Status,
   StopWatchCalendar,
   StopWatchCalendarInput,
   SubscriptionTokenInput,
-  SyncActivity,
-  SyncActivityInput,
   SyncNow,
   SyncNowInput,
   UpcomingEventsInput,
@@ -26,32 +24,53 @@ import type {
   WatchCalendarInput,
 } from './types.js';
 
-interface ErrorData {
-  reason?: string;
-  issues?: { path: string; message: string }[];
-}
+export type ErrorCode =
+  | 'PARSE_ERROR'
+  | 'BAD_REQUEST'
+  | 'UNAUTHORIZED'
+  | 'PAYMENT_REQUIRED'
+  | 'FORBIDDEN'
+  | 'NOT_FOUND'
+  | 'METHOD_NOT_SUPPORTED'
+  | 'TIMEOUT'
+  | 'CONFLICT'
+  | 'PRECONDITION_FAILED'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'UNPROCESSABLE_CONTENT'
+  | 'PRECONDITION_REQUIRED'
+  | 'TOO_MANY_REQUESTS'
+  | 'CLIENT_CLOSED_REQUEST'
+  | 'INTERNAL_SERVER_ERROR'
+  | 'NOT_IMPLEMENTED'
+  | 'BAD_GATEWAY'
+  | 'SERVICE_UNAVAILABLE'
+  | 'GATEWAY_TIMEOUT';
 
-type Call<I, O> = Client<Record<never, never>, I, O, Error | ORPCError<string, ErrorData | undefined>>;
+/** What `isDefinedError` recognises: an error with a word for programs. */
+export type DefinedError = ORPCError<ErrorCode, { reason: string; issues?: InputIssue[] }>;
 
+type Procedure<Input, Output> = Client<Record<never, never>, Input, Output, Error | DefinedError>;
+
+/** The table of procedures, as a client of `createORPCClient`. */
 export type AppClient = {
   calendar: {
     google: {
-      getUpcomingEvents: Call<UpcomingEventsInput | undefined, EventList>;
-      getEvents: Call<EventsInput, EventList>;
-      listCalendars: Call<undefined, CalendarList>;
-      selectCalendars: Call<SelectCalendarsInput, CalendarList>;
-      syncNow: Call<SyncNowInput | undefined, SyncNow>;
-      watchCalendar: Call<WatchCalendarInput | undefined, WatchCalendar>;
-      stopWatchCalendar: Call<StopWatchCalendarInput, StopWatchCalendar>;
-      connect: Call<ConnectInput | undefined, Connect>;
-      disconnect: Call<DisconnectInput | undefined, Disconnect>;
-      status: Call<undefined, Status>;
-      getSyncActivity: Call<SyncActivityInput | undefined, SyncActivity>;
+      connect: Procedure<ConnectInput | undefined, Connect>;
+      disconnect: Procedure<DisconnectInput | undefined, Disconnect>;
+      getEvents: Procedure<EventsInput, EventList>;
+      getUpcomingEvents: Procedure<UpcomingEventsInput | undefined, EventList>;
+      listCalendars: Procedure<undefined, CalendarList>;
+      selectCalendars: Procedure<SelectCalendarsInput, CalendarList>;
+      status: Procedure<undefined, Status>;
+      stopWatchCalendar: Procedure<StopWatchCalendarInput, StopWatchCalendar>;
+      syncNow: Procedure<SyncNowInput | undefined, SyncNow>;
+      watchCalendar: Procedure<WatchCalendarInput | undefined, WatchCalendar>;
     };
   };
   realtime: {
-    getConnectionToken: Call<undefined, RealtimeToken>;
-    getSubscriptionToken: Call<SubscriptionTokenInput, RealtimeToken>;
-    getState: Call<StateInput | undefined, RealtimeState>;
+    getConnectionToken: Procedure<undefined, RealtimeToken>;
+    getState: Procedure<undefined, RealtimeState>;
+    getSubscriptionToken: Procedure<SubscriptionTokenInput, RealtimeToken>;
   };
 };

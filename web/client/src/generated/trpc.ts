@@ -1,6 +1,6 @@
-// Made from the table of procedures by `cargo test`. Do not edit.
-import type { TRPCBuiltRouter, TRPCDefaultErrorShape, TRPCMutationProcedure, TRPCQueryProcedure } from '@trpc/server';
+// Written by `cargo xtask types`.
 
+import type { TRPCBuiltRouter, TRPCDefaultErrorShape, TRPCMutationProcedure, TRPCQueryProcedure } from '@trpc/server';
 import type {
   CalendarList,
   Connect,
@@ -9,16 +9,14 @@ import type {
   DisconnectInput,
   EventList,
   EventsInput,
+  InputIssue,
   RealtimeState,
   RealtimeToken,
   SelectCalendarsInput,
-  StateInput,
   Status,
   StopWatchCalendar,
   StopWatchCalendarInput,
   SubscriptionTokenInput,
-  SyncActivity,
-  SyncActivityInput,
   SyncNow,
   SyncNowInput,
   UpcomingEventsInput,
@@ -26,10 +24,12 @@ import type {
   WatchCalendarInput,
 } from './types.js';
 
-interface ErrorShape extends TRPCDefaultErrorShape {
-  data: TRPCDefaultErrorShape['data'] & { reason?: string; issues?: { path: string; message: string }[] };
+/** What an error's `shape` is: `data.reason` is a word for programs, `data.issues` tells what is wrong with the input. */
+export interface ErrorShape extends TRPCDefaultErrorShape {
+  data: TRPCDefaultErrorShape['data'] & { reason?: string; issues?: InputIssue[] };
 }
 
+/** Plain JSON: a client with a transformer does not fit. */
 interface Root {
   ctx: object;
   meta: object;
@@ -37,31 +37,38 @@ interface Root {
   transformer: false;
 }
 
-type Query<I, O> = TRPCQueryProcedure<{ input: I; output: O; meta: object; errorShape: ErrorShape }>;
-type Mutation<I, O> = TRPCMutationProcedure<{ input: I; output: O; meta: object; errorShape: ErrorShape }>;
+interface Definition<Input, Output> {
+  input: Input;
+  output: Output;
+  meta: object;
+  errorShape: ErrorShape;
+}
 
+type Query<Input, Output> = TRPCQueryProcedure<Definition<Input, Output>>;
+type Mutation<Input, Output> = TRPCMutationProcedure<Definition<Input, Output>>;
+
+/** The table of procedures, as `createTRPCClient` wants to know it. */
 export type AppRouter = TRPCBuiltRouter<
   Root,
   {
     calendar: {
       google: {
-        getUpcomingEvents: Query<UpcomingEventsInput | void, EventList>;
+        connect: Mutation<ConnectInput | undefined, Connect>;
+        disconnect: Mutation<DisconnectInput | undefined, Disconnect>;
         getEvents: Query<EventsInput, EventList>;
-        listCalendars: Query<void, CalendarList>;
+        getUpcomingEvents: Query<UpcomingEventsInput | undefined, EventList>;
+        listCalendars: Query<undefined, CalendarList>;
         selectCalendars: Mutation<SelectCalendarsInput, CalendarList>;
-        syncNow: Mutation<SyncNowInput | void, SyncNow>;
-        watchCalendar: Mutation<WatchCalendarInput | void, WatchCalendar>;
+        status: Query<undefined, Status>;
         stopWatchCalendar: Mutation<StopWatchCalendarInput, StopWatchCalendar>;
-        connect: Mutation<ConnectInput | void, Connect>;
-        disconnect: Mutation<DisconnectInput | void, Disconnect>;
-        status: Query<void, Status>;
-        getSyncActivity: Query<SyncActivityInput | void, SyncActivity>;
+        syncNow: Mutation<SyncNowInput | undefined, SyncNow>;
+        watchCalendar: Mutation<WatchCalendarInput | undefined, WatchCalendar>;
       };
     };
     realtime: {
-      getConnectionToken: Query<void, RealtimeToken>;
+      getConnectionToken: Query<undefined, RealtimeToken>;
+      getState: Query<undefined, RealtimeState>;
       getSubscriptionToken: Query<SubscriptionTokenInput, RealtimeToken>;
-      getState: Query<StateInput | void, RealtimeState>;
     };
   }
 >;
