@@ -31,21 +31,38 @@ export class CalwireError extends Error {
     return PASSING.has(this.code);
   }
 
+  /** The user has to sign in (again). */
+  get isSignedOut(): boolean {
+    return this.code === 'UNAUTHORIZED' && this.reason === undefined;
+  }
+
   /** Any failure of a call as one of ours. */
   static of(error: unknown): CalwireError {
     if (error instanceof CalwireError) return error;
-    const data = error instanceof TRPCClientError ? (error.data as { code?: unknown; reason?: unknown } | null) : null;
-    if (typeof data?.code === 'string') {
-      const reason = typeof data.reason === 'string' ? data.reason : undefined;
-      return new CalwireError(data.code, sentence(data.code, (error as Error).message), { reason, cause: error });
-    }
-    return new CalwireError('NETWORK', 'The calendar service cannot be reached right now.', { cause: error });
+    if (!(error instanceof TRPCClientError)) return unreachable(error);
+    if (error.cause instanceof CalwireError) return error.cause;
+    const data = error.data as { code?: unknown; reason?: unknown } | null | undefined;
+    if (typeof data?.code !== 'string') return unreachable(error);
+    const reason = typeof data.reason === 'string' ? data.reason : undefined;
+    return new CalwireError(data.code, inWords(data.code, error.message), { reason, cause: error });
   }
 }
 
-function sentence(code: string, message: string): string {
-  if (code === 'UNAUTHORIZED' && message === code) return 'You are signed out. Sign in again to see your calendar.';
-  if (code === 'TOO_MANY_REQUESTS') return 'Too many requests at once. It is tried again in a moment.';
-  if (message === code || code === 'INTERNAL_SERVER_ERROR') return 'The calendar service has a problem right now.';
-  return message;
+export function signedOut(): CalwireError {
+  return new CalwireError('UNAUTHORIZED', 'You are signed out. Sign in to see your calendar.');
+}
+
+function unreachable(cause: unknown): CalwireError {
+  return new CalwireError('NETWORK', 'The calendar service cannot be reached right now.', { cause });
+}
+
+function inWords(code: string, message: string): string {
+  switch (code) {
+    case 'TOO_MANY_REQUESTS':
+      return 'That was a lot at once. Please wait a moment.';
+    case 'INTERNAL_SERVER_ERROR':
+      return 'The calendar service has a problem right now.';
+    default:
+      return message === code ? 'The calendar service refused this request.' : message;
+  }
 }
