@@ -3,7 +3,6 @@ import { safeUrl } from './url.js';
 // Embeddings, overrides and isolates: they can turn the text around them. `<bdi>` gives each title its own direction anyway.
 const BIDI_CONTROLS = /[\u202A-\u202E\u2066-\u2069]/g;
 // Control characters that nobody can see, but for the tab and the line break.
-// eslint-disable-next-line no-control-regex -- they are what is looked for
 const INVISIBLE = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\uFEFF]/g;
 
 function withoutControls(text: string): string {

@@ -26,27 +26,27 @@ export interface Formats {
   readonly locale: string | undefined;
   readonly timeZone: string;
   /** The local day of an instant. */
-  dayOf(instant: Date | string): DayString;
+  readonly dayOf: (instant: Date | string) => DayString;
   /** "9:30 AM", of an instant. */
-  time(instant: Date | string, timeZone?: string): string;
+  readonly time: (instant: Date | string, timeZone?: string) => string;
   /** "Today", "Tomorrow", "Thursday, November 26", with the year when it is another one. */
-  day(day: DayString, today: DayString): string;
+  readonly day: (day: DayString, today: DayString) => string;
   /** "Thu, Nov 26" */
-  shortDay(day: DayString): string;
+  readonly shortDay: (day: DayString) => string;
   /** "Today", or "Nov 26 – 28" for several days; of a timed event, its first day. */
-  daysOf(event: Timed, today: DayString): string;
+  readonly daysOf: (event: Timed, today: DayString) => string;
   /** "9:30 – 10:00 AM"; with the days when it goes on past midnight. Null for an all-day event. */
-  times(event: Timed): string | null;
+  readonly times: (event: Timed) => string | null;
   /** The same in the event's own zone, when clocks show something else there. */
-  timesThere(event: Timed): { times: string; zone: string } | null;
+  readonly timesThere: (event: Timed) => { times: string; zone: string } | null;
   /** "9:30 AM" of today, else with the day. */
-  moment(instant: string, now: Date): string;
+  readonly moment: (instant: string, now: Date) => string;
   /** "November 2026" */
-  month(day: DayString): string;
+  readonly month: (day: DayString) => string;
   /** "November 23 – 29, 2026" */
-  span(first: DayString, last: DayString): string;
+  readonly span: (first: DayString, last: DayString) => string;
   /** "in 3 days", or "tomorrow" */
-  inDays(days: number): string;
+  readonly inDays: (days: number) => string;
 }
 
 const cache = new Map<string, Formats>();
