@@ -11,6 +11,7 @@ import type {
   EventsInput,
   InputIssue,
   RealtimeState,
+  RealtimeStateInput,
   RealtimeToken,
   SelectCalendarsInput,
   Status,
@@ -70,7 +71,7 @@ export type AppClient = {
   };
   realtime: {
     getConnectionToken: Procedure<undefined, RealtimeToken>;
-    getState: Procedure<undefined, RealtimeState>;
+    getState: Procedure<RealtimeStateInput | undefined, RealtimeState>;
     getSubscriptionToken: Procedure<SubscriptionTokenInput, RealtimeToken>;
   };
 };

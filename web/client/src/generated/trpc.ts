@@ -11,6 +11,7 @@ import type {
   EventsInput,
   InputIssue,
   RealtimeState,
+  RealtimeStateInput,
   RealtimeToken,
   SelectCalendarsInput,
   Status,
@@ -67,7 +68,7 @@ export type AppRouter = TRPCBuiltRouter<
     };
     realtime: {
       getConnectionToken: Query<undefined, RealtimeToken>;
-      getState: Query<undefined, RealtimeState>;
+      getState: Query<RealtimeStateInput | undefined, RealtimeState>;
       getSubscriptionToken: Query<SubscriptionTokenInput, RealtimeToken>;
     };
   }

@@ -198,9 +198,9 @@ export type Person = {
 
 /** What a browser begins with, and where on its channel it goes on from there. */
 export type RealtimeState = {
-  /** The channel's position in Centrifugo, for `getState` of a subscription. */
-  epoch: string;
-  offset: number;
+  /** The channel's position in Centrifugo, for `getState` of a subscription. `null` where it was not asked for. */
+  epoch: string | null;
+  offset: number | null;
   /** The last message that the snapshot contains: those up to it are to be ignored. */
   seq: number;
   /** `seq` counts within it: with another one, start anew. */
@@ -216,6 +216,14 @@ export type RealtimeState = {
   events: Array<Event>;
   /** There are more events than a snapshot holds; ask for the time that is shown. */
   truncated: boolean;
+};
+
+export type RealtimeStateInput = {
+  /**
+   * `false`: without the channel's position, for a page that shows what there is while Centrifugo is away. A
+   * subscription cannot begin there.
+   */
+  live?: boolean | undefined;
 };
 
 export type RealtimeToken = {
