@@ -14,6 +14,7 @@ mod stack;
 mod supervisor;
 mod test;
 mod token;
+mod types;
 mod up;
 mod workspace;
 
@@ -42,6 +43,8 @@ enum Command {
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
     Prepare(prepare::Args),
+    /// Write the client package's TypeScript types. Run it after changing a procedure or a payload.
+    Types,
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Prepare(args) => prepare::run(&args),
+        Command::Types => types::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
