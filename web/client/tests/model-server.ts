@@ -35,6 +35,7 @@ export class ModelServer {
   brokerEpoch = 'broker-1';
   offset = 0;
   connected = true;
+  readonly unselected = new Set<string>();
   /** The UTC day on which the window is based. */
   today: number;
   /** Of each calendar the occurrences of each series, wherever they are. */
