@@ -11,8 +11,9 @@ import { goToOrigin, loadSession, tokensOf, type Session } from './session';
 export function App({ outcome }: { outcome: Outcome | null }) {
   const { user, view } = useAddress();
   const { session, error, retry } = useSession();
-  const [told, setTold] = useState(outcome);
-  const banner = told && <Banner outcome={told} onClose={() => setTold(null)} />;
+  const [told, setTold] = useState(() => outcome && { outcome, user });
+  // It is said to the one who connected, and not to whom the page is switched to.
+  const banner = told?.user === user && <Banner outcome={told.outcome} onClose={() => setTold(null)} />;
 
   if (error !== null) return <Unreachable error={error} onRetry={retry} />;
   if (session === null) return <p className="waiting">Opening…</p>;

@@ -1,8 +1,8 @@
 // The words of the server, for a person.
 
-import type { Mode, SyncCause } from '@calwire/client';
+import type { Mode, SyncRound } from '@calwire/client';
 
-export const CAUSES: Record<SyncCause, { name: string; meaning: string }> = {
+export const CAUSES: Record<SyncRound['cause'], { name: string; meaning: string }> = {
   push: { name: 'Push', meaning: 'Google said that something changed' },
   poll: { name: 'Poll', meaning: 'It was time to ask Google' },
   opening: { name: 'Opened', meaning: 'Somebody opened the page, and it had been a while' },

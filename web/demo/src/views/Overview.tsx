@@ -7,8 +7,8 @@ import type { Session } from '../session';
 import type { ViewProps } from '../Signed';
 
 export function Overview({ session }: ViewProps) {
-  const { connected, isLoading } = useUpcomingEvents({ days: 7 });
-  if (!isLoading && !connected) return <NotConnected session={session} />;
+  const { connected, hasCalendarAccess, isLoading } = useUpcomingEvents({ days: 7 });
+  if (!isLoading && !hasCalendarAccess) return <Start session={session} connected={connected} />;
   return (
     <>
       <h1 className="visually-hidden">Overview</h1>
@@ -40,15 +40,16 @@ function Invitation({ session }: { session: Session }) {
   );
 }
 
-function NotConnected({ session }: { session: Session }) {
-  const google = session.emulatorUrl === null ? 'Google' : 'the emulated Google';
+/** Before there is a calendar to show. */
+function Start({ session, connected }: { session: Session; connected: boolean }) {
+  const google = session.emulatorUrl === null ? 'Google' : 'The emulated Google';
   return (
     <div className="start">
       <div>
-        <h1>Bring your calendar here</h1>
+        <h1>{connected ? 'One tick is missing' : 'Bring your calendar here'}</h1>
         <ol className="steps">
           <li>
-            <strong>Connect.</strong> {google.slice(0, 1).toUpperCase() + google.slice(1)} asks which account it is.
+            <strong>{connected ? 'Connect once more.' : 'Connect.'}</strong> {google} asks which account it is.
           </li>
           <li>
             <strong>Leave the calendar ticked.</strong> Without it there is nothing to show.
@@ -58,7 +59,10 @@ function NotConnected({ session }: { session: Session }) {
           </li>
         </ol>
       </div>
-      <NextEventWidget days={7} returnTo={here()} />
+      <div className="column">
+        <NextEventWidget days={7} returnTo={here()} />
+        {connected && <Accounts />}
+      </div>
     </div>
   );
 }
