@@ -5,8 +5,9 @@ mod cargo;
 mod demo;
 mod http;
 mod interrupt;
+mod node;
+mod page;
 mod prepare;
-mod proxy;
 mod secrets;
 mod services;
 mod stack;
@@ -31,9 +32,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Bring up Postgres, Centrifugo, the Google emulator and the services, with three demo users; Ctrl-C stops all.
+    /// Bring up Postgres, Centrifugo, the Google emulator, the services and the page, with three demo users; Ctrl-C
+    /// stops all.
     Up(up::Args),
-    /// Run the gate: format, lints, docs, SQL metadata, dependencies, configuration, every test.
+    /// Run the gate: format, lints, docs, SQL metadata, dependencies, configuration, the web packages, every test.
     Test(test::Args),
     /// Build with optimisations and run the benchmarks.
     Bench(bench::Args),

@@ -19,8 +19,6 @@ use super::own_calendars;
 use crate::state::Caller;
 use crate::{opening, reading};
 
-/// How long a socket goes on without asking who its user is.
-const CONNECTION_TOKEN_TTL: Duration = Duration::from_mins(15);
 /// A subscription token is used at once; what it opened lives as long as its connection.
 const SUBSCRIPTION_TOKEN_TTL: Duration = Duration::from_mins(5);
 /// The most events of a snapshot.
@@ -38,11 +36,10 @@ pub struct RealtimeToken {
 /// `realtime.getConnectionToken`
 pub async fn get_connection_token(caller: Caller, _: Nothing) -> Result<RealtimeToken, RpcError> {
     let state = &caller.state;
+    let life = state.connection_token_life;
     Ok(RealtimeToken {
-        token: state
-            .tokens
-            .connection(&caller.user, state.now(), CONNECTION_TOKEN_TTL),
-        expires_in: CONNECTION_TOKEN_TTL.as_secs(),
+        token: state.tokens.connection(&caller.user, state.now(), life),
+        expires_in: life.as_secs(),
     })
 }
 
