@@ -64,13 +64,15 @@ export function CalendarCard({ activity, calendar, received, refetch, now }: Cal
 }
 
 function Facts({ activity, now }: { activity: CalendarActivity; now: Date }) {
-  const { asOf, watch, lastPushAt, nextPollAt, dueSince, attempts } = activity;
+  const { mode, asOf, watch, lastPushAt, nextPollAt, dueSince, attempts } = activity;
   const facts = [
     ['As Google had it', asOf === null ? 'not read yet' : ago(asOf, now)],
     ['Watch channel', watch === null ? 'none' : `ends ${until(watch.expiresAt, now)}`],
     ['Last push', lastPushAt === null ? 'none yet' : ago(lastPushAt, now)],
     ['Next poll', nextPollAt === null ? 'none planned' : until(nextPollAt, now)],
-    dueSince !== null && ['Under way', attempts > 1 ? `try ${attempts}, due since ${clock(dueSince)}` : 'now'],
+    // A calendar that is paused stays due until a person acts.
+    mode !== 'paused' &&
+      dueSince !== null && ['Under way', attempts > 1 ? `try ${attempts}, due since ${clock(dueSince)}` : 'now'],
   ] satisfies ([string, string] | false)[];
   return (
     <dl className="facts">

@@ -30,7 +30,7 @@ export function Round({ round, receivedAt, scale, now }: RoundProps) {
       </div>
       <div className="round-way">
         <Bar way={way} scale={scale} />
-        <p className="round-parts">{round.times > 1 ? `the first of them ${parts}` : parts}</p>
+        <p className="round-parts">{round.times > 1 ? `the first: ${parts}` : parts}</p>
         {failed && <p className="round-failure">{errorOf(round.outcome)}</p>}
       </div>
       <div className="round-end">

@@ -4,6 +4,7 @@ import { useId } from 'react';
 
 import type { Messages, Received } from '../messages';
 import { ago, clock } from './durations';
+import { BECAME } from './words';
 
 const SOCKET: Record<LiveState, string> = {
   connecting: 'Opening',
@@ -80,6 +81,6 @@ function plainly(message: Message, nameOf: NameOf): string {
     case 'calendars.changed':
       return 'The list of calendars changed';
     case 'connection.changed':
-      return `An account is ${message.state.replaceAll('_', ' ')} now`;
+      return `An account ${BECAME[message.state]}`;
   }
 }

@@ -1,6 +1,6 @@
 // The words of the server, for a person.
 
-import type { Mode, SyncRound } from '@calwire/client';
+import type { ConnectionState, Mode, SyncRound } from '@calwire/client';
 
 export const CAUSES: Record<SyncRound['cause'], { name: string; meaning: string }> = {
   push: { name: 'Push', meaning: 'Google said that something changed' },
@@ -16,6 +16,16 @@ export const MODES: Record<Mode, { name: string; meaning: string }> = {
   polling: { name: 'Polling', meaning: 'Google is asked every now and then' },
   stale: { name: 'Behind', meaning: 'Older than it should be; work on it is going on' },
   paused: { name: 'Paused', meaning: 'Nothing changes until somebody acts, or a limit ends' },
+};
+
+/** What an account became, to be read after “An account”. */
+export const BECAME: Record<ConnectionState, string> = {
+  healthy: 'is in order',
+  importing: 'is being read for the first time',
+  delayed: 'is behind, and tried again',
+  reauth_required: 'has to be connected again',
+  scope_missing: 'is connected without the calendar',
+  disconnected: 'was disconnected',
 };
 
 const ERRORS: Record<string, string> = {

@@ -21,7 +21,7 @@ export default function Inspector({ session, messages }: ViewProps) {
   const nameOf = (id: string) => byId.get(id)?.summary ?? 'A calendar';
   const nothing = !activity.isLoading && activity.error === null && activity.calendars.length === 0;
   const known = activity.calendars.some(({ calendarId }) => calendarId === chosen);
-  const shown = activity.calendars.filter(({ calendarId }) => !known || calendarId === chosen);
+  const shown = inOrder(activity.calendars, infos).filter(({ calendarId }) => !known || calendarId === chosen);
 
   return (
     <>
@@ -35,7 +35,12 @@ export default function Inspector({ session, messages }: ViewProps) {
       <div className="inspector">
         <div className="column">
           <div className="tools">
-            <Filter calendars={activity.calendars} byId={byId} value={known ? chosen : ''} onChange={setChosen} />
+            <Filter
+              calendars={inOrder(activity.calendars, infos)}
+              byId={byId}
+              value={known ? chosen : ''}
+              onChange={setChosen}
+            />
             {activity.calendars.length > 0 && (
               <SyncButton
                 phase={all.phase}
@@ -74,6 +79,13 @@ export default function Inspector({ session, messages }: ViewProps) {
       </div>
     </>
   );
+}
+
+/** As they stand in every list of calendars: the primary one first. */
+function inOrder(calendars: CalendarActivity[], infos: CalendarInfo[]): CalendarActivity[] {
+  const rank = new Map(infos.map(({ id }, index) => [id, index]));
+  const rankOf = ({ calendarId }: CalendarActivity) => rank.get(calendarId) ?? infos.length;
+  return [...calendars].sort((a, b) => rankOf(a) - rankOf(b));
 }
 
 interface FilterProps {
