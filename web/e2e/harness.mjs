@@ -5,6 +5,16 @@ export { broker } from './harness/broker.mjs';
 export { calwire } from './harness/calwire.mjs';
 export { control } from './harness/control.mjs';
 export { allDay, google, morning, timed } from './harness/google.mjs';
-export { agendaTitles, equalToServer, eventIn, isLive, parts, show, shown, until } from './harness/parts.mjs';
+export {
+  agendaTitles,
+  equalToServer,
+  eventIn,
+  isLive,
+  keptUsers,
+  parts,
+  show,
+  shown,
+  until,
+} from './harness/parts.mjs';
 export { stack } from './harness/stack.mjs';
 export { widgetsPage } from './harness/widgets-page.mjs';

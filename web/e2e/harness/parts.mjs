@@ -92,6 +92,32 @@ export async function equalToServer(page, user) {
   const input = { days: 7, maxResults: 50, timeZone };
   const { events } = await calwire.as(user).query('calendar.google.getUpcomingEvents', input);
   const titles = events.map((/** @type {{ title: string }} */ { title }) => title);
-  await until(() => agendaTitles(page), (shown) => shown.join('\n') === titles.join('\n'), `the page shows ${titles}`);
+  await until(
+    () => agendaTitles(page),
+    (shown) => shown.join('\n') === titles.join('\n'),
+    `the page shows ${titles}`,
+  );
   return titles;
 }
+
+/**
+ * Whose events are kept in the browser.
+ *
+ * @param {Page} page
+ * @returns {Promise<string[]>}
+ */
+export const keptUsers = (page) =>
+  page.evaluate(
+    () =>
+      new Promise((resolve, reject) => {
+        const opening = indexedDB.open('calwire');
+        opening.onerror = () => reject(new Error('IndexedDB cannot be opened'));
+        opening.onsuccess = () => {
+          const keys = opening.result.transaction('snapshots').objectStore('snapshots').getAllKeys();
+          keys.onsuccess = () => {
+            opening.result.close();
+            resolve(keys.result.map((key) => String(key).split(' ')[1] ?? ''));
+          };
+        };
+      }),
+  );

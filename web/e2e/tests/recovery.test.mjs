@@ -11,11 +11,13 @@ import {
   equalToServer,
   eventIn,
   isLive,
+  keptUsers,
   morning,
   openPage,
   parts,
   shown,
   timed,
+  until,
 } from '../harness.mjs';
 
 /** Complaints of the browser about a server that is away. */
@@ -83,7 +85,10 @@ test('an absence longer than the history costs one reload', async (t) => {
   await person.insert(timed('Long ago', { inMinutes: 90 }));
   await control.settled('absent');
   // They say nothing new; they push out of the history what does.
-  await broker.publish('absent', Array.from({ length: HISTORY_SIZE + 1 }, () => ({ v: 1, seq: 0, type: 'resync' })));
+  await broker.publish(
+    'absent',
+    Array.from({ length: HISTORY_SIZE + 1 }, () => ({ v: 1, seq: 0, type: 'resync' })),
+  );
   await eventIn(agenda, 'There before').waitFor();
 
   const since = traffic.mark();
@@ -124,7 +129,11 @@ test('while calendar-api is away the page goes on, says what it cannot do, and r
   await eventIn(agenda, 'Past the API').waitFor();
 
   // A reload has what was there at the last visit.
-  await page.waitForFunction(async () => (await indexedDB.databases()).some(({ name }) => name === 'calwire'));
+  await until(
+    () => keptUsers(page),
+    (users) => users.includes('alone'),
+    'the events are kept',
+  );
   await page.reload();
   await eventIn(agenda, 'Past the API').waitFor();
   await agenda.getByText(/^(Offline|Connecting…) · as of/).waitFor();
