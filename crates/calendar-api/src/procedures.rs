@@ -1,5 +1,6 @@
 //! The table of procedures.
 
+mod activity;
 mod calendars;
 mod connection;
 mod events;
@@ -19,6 +20,7 @@ pub fn router() -> Router<Caller> {
     Router::new()
         .query("calendar.google.getUpcomingEvents", events::get_upcoming_events)
         .query("calendar.google.getEvents", events::get_events)
+        .query("calendar.google.getSyncActivity", activity::get_sync_activity)
         .query("calendar.google.listCalendars", calendars::list_calendars)
         .mutation("calendar.google.selectCalendars", calendars::select_calendars)
         .mutation("calendar.google.syncNow", calendars::sync_now)

@@ -352,8 +352,11 @@ pub struct Evidence {
     /// There is a live channel that has not expired.
     pub watched: bool,
     pub push_supported: bool,
-    /// Why the last try failed, if it failed.
+    /// Why the last try failed, if it failed, and when.
     pub last_error: Option<String>,
+    pub last_error_at: Option<DateTime<Utc>>,
+    /// Tries since the last pull that succeeded, one that is under way included.
+    pub attempts: u32,
     /// Nothing is tried until somebody does something.
     pub suspended: bool,
     pub access_lost_at: Option<DateTime<Utc>>,
@@ -375,7 +378,8 @@ pub async fn evidence(
                   case when isfinite(s.poll_at) then s.poll_at end as "poll_at?",
                   exists (select from watches w where w.resource_id = c.id and w.state = 'live' and w.expires_at > $3)
                       as "watched!",
-                  c.push_supported, s.last_error as "last_error?",
+                  c.push_supported, s.last_error as "last_error?", s.last_error_at as "last_error_at?",
+                  s.attempts as "attempts?",
                   coalesce(s.not_before = 'infinity', true) as "suspended!",
                   c.access_lost_at, n.grant_ended_at, n.disconnected_at
            from calendars c
@@ -401,6 +405,8 @@ pub async fn evidence(
             watched: row.watched,
             push_supported: row.push_supported,
             last_error: row.last_error,
+            last_error_at: row.last_error_at,
+            attempts: row.attempts.unwrap_or_default().unsigned_abs(),
             suspended: row.suspended,
             access_lost_at: row.access_lost_at,
             grant_ended_at: row.grant_ended_at,

@@ -108,9 +108,10 @@ pub async fn bump(
              for no key update of s skip locked
          ), bumped as (
              update sync_state s
-             set (dirty_seq, dirty_at) = (
+             set (dirty_seq, dirty_at, dirty_cause) = (
                      select case when covered then s.dirty_seq else s.dirty_seq + 1 end,
-                            case when covered then s.dirty_at else $2 end
+                            case when covered then s.dirty_at else $2 end,
+                            case when covered then s.dirty_cause else 'push' end
                      from (select s.lease_token is null and s.dirty_seq > s.synced_seq as covered) c),
                  last_push_at = $2
              from free where s.resource_id = free.resource_id

@@ -20,6 +20,7 @@ pub mod occurrences;
 pub mod outbox;
 pub mod poll;
 pub mod quota;
+pub mod rounds;
 pub mod seal;
 pub mod sync_state;
 pub mod user_stream;

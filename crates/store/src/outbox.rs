@@ -129,14 +129,25 @@ pub async fn acquire(
     Ok(lanes)
 }
 
-/// Gives a lane back: all up to `told` has been published and goes; the rest waits for `retry_after`, if there is one.
-/// False: the lease was lost, and nothing was changed.
+/// A message that Centrifugo has taken, and when.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Published {
+    pub seq: i64,
+    pub at: DateTime<Utc>,
+}
+
+/// Gives a lane back: all up to `told` is done with and goes; the rest waits for `retry_after`, if there is one. Rounds
+/// that made one of the `published` messages learn when it went out. False: the lease was lost, and nothing was changed.
 pub async fn settle(
     conn: &mut PgConnection,
     lease: &Lease<UserId>,
     told: Option<i64>,
+    published: &[Published],
     retry_after: Option<Duration>,
 ) -> sqlx::Result<bool> {
+    let seqs: Vec<i64> = published.iter().map(|message| message.seq).collect();
+    let times: Vec<DateTime<Utc>> = published.iter().map(|message| message.at).collect();
+    // A round that somebody holds is being deleted together with its calendar.
     let settled = sqlx::query!(
         "with settled as (
              update user_stream
@@ -148,12 +159,23 @@ pub async fn settle(
              returning user_id
          ), told as (
              delete from outbox o using settled s where o.user_id = s.user_id and o.seq <= $3
+         ), heard_of as materialized (
+             select r.calendar_id, r.number, p.at
+             from settled s cross join unnest($5::bigint[], $6::timestamptz[]) as p(seq, at)
+             join sync_rounds r on r.user_id = s.user_id and r.seq = p.seq
+             where r.seq is not null and r.published_at is null
+             for no key update of r skip locked
+         ), dated as (
+             update sync_rounds r set published_at = h.at from heard_of h
+             where r.calendar_id = h.calendar_id and r.number = h.number
          )
          select count(*) as \"settled!\", set_config('synchronous_commit', 'off', true) from settled",
         lease.key.as_str(),
         lease.token,
         told,
         retry_after.map(interval),
+        &seqs,
+        &times,
     )
     .fetch_one(conn)
     .await?;

@@ -41,7 +41,8 @@ pub async fn bump_due(
          set poll_at = $1 + (case when d.watched then $2::interval else $3::interval end) * (0.75 + random() * 0.5),
              -- As every bump: a row that is waiting for a worker already will be listed from now on anyway.
              dirty_seq = s.dirty_seq + (case when b.bump then 1 else 0 end),
-             dirty_at = case when b.bump then $1 else s.dirty_at end
+             dirty_at = case when b.bump then $1 else s.dirty_at end,
+             dirty_cause = case when b.bump then 'poll' else s.dirty_cause end
          from due d
          join sync_state c using (resource_id)
          join connections n on n.id = c.connection_id

@@ -50,6 +50,48 @@ impl Kind {
     }
 }
 
+/// Why a resource is due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Cause {
+    /// Google has told of a change.
+    Push,
+    /// It had not been asked for long enough.
+    Poll,
+    /// Somebody looks at it.
+    Opening,
+    /// Somebody wants it pulled now, or has connected the account again.
+    Person,
+    /// A new push channel: what changed before it is told by nobody.
+    Watch,
+    /// It begins to be kept current.
+    First,
+}
+
+impl Cause {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Push => "push",
+            Self::Poll => "poll",
+            Self::Opening => "opening",
+            Self::Person => "person",
+            Self::Watch => "watch",
+            Self::First => "first",
+        }
+    }
+
+    pub(crate) fn parse(text: &str) -> Self {
+        // The columns' check constraints know these.
+        match text {
+            "push" => Self::Push,
+            "opening" => Self::Opening,
+            "person" => Self::Person,
+            "watch" => Self::Watch,
+            "first" => Self::First,
+            _ => Self::Poll,
+        }
+    }
+}
+
 /// A resource taken for a pull, with what the pull needs to begin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pull {
@@ -59,6 +101,9 @@ pub struct Pull {
     pub user_id: UserId,
     /// As it was when the lease was taken, so before the first page: what `synced_seq` becomes.
     pub dirty_seq: i64,
+    /// Why it is due, and since when. None: nobody has asked.
+    pub cause: Cause,
+    pub asked_at: Option<DateTime<Utc>>,
     /// Where the last pull ended. None: list everything.
     pub sync_token: Option<String>,
     /// What readers see; 0 before the first import has ended.
@@ -82,8 +127,8 @@ pub async fn create(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "with resource as (
-             insert into sync_state (resource_id, kind, connection_id, user_id, dirty_seq, dirty_at)
-             values ($1, $2, $3, $4, 1, $5)
+             insert into sync_state (resource_id, kind, connection_id, user_id, dirty_seq, dirty_at, dirty_cause)
+             values ($1, $2, $3, $4, 1, $5, 'first')
              on conflict (resource_id) do nothing
          )
          select pg_notify('calwire_dirty', '')",
@@ -104,13 +149,15 @@ pub async fn mark_dirty(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     resources: &[ResourceId],
+    cause: Cause,
 ) -> sqlx::Result<u64> {
     let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
     let bumped = sqlx::query!(
-        "update sync_state set dirty_seq = dirty_seq + 1, dirty_at = $2
+        "update sync_state set dirty_seq = dirty_seq + 1, dirty_at = $2, dirty_cause = $3
          where resource_id = any($1) and not (dirty_seq > synced_seq and lease_token is null)",
         &resources,
         now,
+        cause.as_str(),
     )
     .execute(&mut *conn)
     .await?
@@ -121,7 +168,7 @@ pub async fn mark_dirty(
     Ok(bumped)
 }
 
-/// As [`mark_dirty`], for all that a user has, or for the calendars named. A calendar of somebody else is not touched.
+/// As [`mark_dirty`], because a user asks: for all that the user has, or for the calendars named. A calendar of somebody else is not touched.
 pub async fn mark_dirty_of_user(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -130,7 +177,7 @@ pub async fn mark_dirty_of_user(
 ) -> sqlx::Result<u64> {
     let calendars: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
     let bumped = sqlx::query!(
-        "update sync_state set dirty_seq = dirty_seq + 1, dirty_at = $3
+        "update sync_state set dirty_seq = dirty_seq + 1, dirty_at = $3, dirty_cause = 'person'
          where user_id = $1 and ($2::uuid[] is null or resource_id = any($2))
            and not (dirty_seq > synced_seq and lease_token is null)",
         user.as_str(),
@@ -154,7 +201,7 @@ pub async fn mark_dirty_on_opening(
     user: &UserId,
 ) -> sqlx::Result<u64> {
     let bumped = sqlx::query!(
-        "update sync_state s set dirty_seq = dirty_seq + 1, dirty_at = $2
+        "update sync_state s set dirty_seq = dirty_seq + 1, dirty_at = $2, dirty_cause = 'opening'
          where user_id = $1 and kind = 'events' and dirty_seq = synced_seq and lease_token is null
            and not_before < 'infinity' and (last_pull_at is null or last_pull_at < $2::timestamptz - interval '60 s')
            and not exists (select from watches w
@@ -202,6 +249,7 @@ pub async fn resume(
     let resumed = sqlx::query!(
         "update sync_state
          set not_before = '-infinity', attempts = 0, dirty_seq = dirty_seq + 1, dirty_at = $2,
+             dirty_cause = case when generation = 0 then 'first' else 'person' end,
              last_error = null, last_error_at = null
          where resource_id = any($1)",
         &resources,
@@ -223,7 +271,7 @@ pub async fn resume_connection(
 ) -> sqlx::Result<u64> {
     let resumed = sqlx::query!(
         "update sync_state s
-         set not_before = '-infinity', attempts = 0, dirty_seq = dirty_seq + 1, dirty_at = $2,
+         set not_before = '-infinity', attempts = 0, dirty_seq = dirty_seq + 1, dirty_at = $2, dirty_cause = 'person',
              last_error = null, last_error_at = null
          where connection_id = $1
            and not exists (select from calendars c where c.id = s.resource_id and not c.selected)",

@@ -138,6 +138,39 @@ pub async fn live_of_calendar(
     .await
 }
 
+/// How a channel does on which Google pushes now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doing {
+    pub calendar_id: CalendarId,
+    pub expires_at: DateTime<Utc>,
+    /// When another one is made in its place.
+    pub renew_at: Option<DateTime<Utc>>,
+    /// The last push over it; exact to some minutes.
+    pub last_message_at: Option<DateTime<Utc>>,
+    /// Where Google pushes to.
+    pub address: String,
+}
+
+/// The channels of a user's calendars; of each calendar the newest.
+pub async fn live_of_user(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+) -> sqlx::Result<Vec<Doing>> {
+    sqlx::query_as!(
+        Doing,
+        r#"select distinct on (c.id) c.id as calendar_id, w.expires_at as "expires_at!", w.renew_at,
+                  w.last_message_at, w.address
+           from watches w join calendars c on c.id = w.resource_id
+           where c.user_id = $1 and w.state = 'live' and w.expires_at > $2
+           order by c.id, w.created_at desc"#,
+        user.as_str(),
+        now,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// A user wants no more pushes on a channel: it is stopped at Google as soon as somebody gets round to it. False: the
 /// user has no such channel.
 pub async fn replace_of_user(

@@ -10,7 +10,7 @@ use common::lease::Settled;
 use sqlx::{PgConnection, PgPool};
 use store::events::{NewEvent, Walk};
 use store::occurrences::{NewOccurrence, Place, Span};
-use store::sync_state::{self, Horizon, Kind, Progress, Pull};
+use store::sync_state::{self, Cause, Horizon, Kind, Progress, Pull};
 use store::{calendars, events, occurrences, outbox, user_stream};
 
 const LEASE: Duration = Duration::from_mins(1);
@@ -81,10 +81,20 @@ async fn a_push_during_a_pull_makes_it_due_again(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let id: ResourceId = calendar_of(&mut conn, "alice").await.into();
     // Dirty and not leased: whoever takes it will see this too, so nothing is written.
-    assert_eq!(sync_state::mark_dirty(&mut conn, now(), &[id]).await.unwrap(), 0);
+    assert_eq!(
+        sync_state::mark_dirty(&mut conn, now(), &[id], Cause::Watch)
+            .await
+            .unwrap(),
+        0
+    );
     let pull = take(&mut conn).await.unwrap();
     assert!(take(&mut conn).await.is_none(), "a leased row is not taken twice");
-    assert_eq!(sync_state::mark_dirty(&mut conn, now(), &[id]).await.unwrap(), 1);
+    assert_eq!(
+        sync_state::mark_dirty(&mut conn, now(), &[id], Cause::Watch)
+            .await
+            .unwrap(),
+        1
+    );
     assert_eq!(
         sync_state::settle(&mut conn, &pull, progress(1)).await.unwrap(),
         Settled::Again
@@ -111,7 +121,12 @@ async fn a_bump_under_an_expired_lease_is_written(pool: PgPool) {
         .execute(&mut *conn)
         .await
         .unwrap();
-    assert_eq!(sync_state::mark_dirty(&mut conn, now(), &[id]).await.unwrap(), 1);
+    assert_eq!(
+        sync_state::mark_dirty(&mut conn, now(), &[id], Cause::Watch)
+            .await
+            .unwrap(),
+        1
+    );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -174,7 +189,9 @@ async fn what_is_deferred_or_suspended_waits(pool: PgPool) {
             .await
             .unwrap()
     );
-    sync_state::mark_dirty(&mut conn, now(), &[id]).await.unwrap();
+    sync_state::mark_dirty(&mut conn, now(), &[id], Cause::Watch)
+        .await
+        .unwrap();
     assert!(take(&mut conn).await.is_none());
     let evidence = calendars::evidence(&mut conn, now(), &user("alice"), None)
         .await

@@ -62,6 +62,8 @@ mod tests {
             watched: true,
             push_supported: true,
             last_error: None,
+            last_error_at: None,
+            attempts: 0,
             suspended: false,
             access_lost_at: None,
             grant_ended_at: None,

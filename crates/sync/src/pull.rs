@@ -32,7 +32,7 @@ use tokio::sync::Semaphore;
 pub(crate) use decision::Stop;
 pub use horizon::extend_horizon_once;
 pub(crate) use series::{context, expand_stored as expand_series};
-use session::Session;
+use session::{End, Session};
 
 use crate::payload::{Change, ConnectionState};
 use crate::tell::tell;
@@ -161,8 +161,7 @@ async fn pull_events(session: &mut Session<'_>) -> Result<Settled, Stop> {
 
 /// Ends the lease of a pull that did not commit, and leaves word why.
 async fn give_up(session: &Session<'_>, stop: Stop) -> sqlx::Result<()> {
-    let (ctx, pull) = (session.ctx, session.pull);
-    let lease = &pull.lease;
+    let lease = &session.pull.lease;
     let attempts = lease.attempts;
     match stop {
         Stop::LeaseLost => {
@@ -171,21 +170,28 @@ async fn give_up(session: &Session<'_>, stop: Stop) -> sqlx::Result<()> {
         Stop::Retry { delay, word } => {
             let retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
             tracing::info!(resource.id = %lease.key, attempts, error = word, retry_in_ms, "A pull will be tried again");
-            let mut conn = ctx.pool.acquire().await?;
-            sync_state::defer(&mut conn, lease, delay, word).await?;
+            defer(session, delay, word).await?;
         }
         Stop::Suspend { word } => suspend(session, word).await?,
         Stop::AccessLost => lose_access(session).await?,
         // Only a full listing ends a rebuild, and it does not ask for another one.
         Stop::Rebuild => {
-            let mut conn = ctx.pool.acquire().await?;
-            sync_state::defer(&mut conn, lease, Duration::from_mins(1), "sync_token_refused").await?;
+            defer(session, Duration::from_mins(1), "sync_token_refused").await?;
         }
         Stop::Database(error) => {
             tracing::warn!(resource.id = %lease.key, attempts, %error, "A pull could not be stored and will be tried again");
-            let mut conn = ctx.pool.acquire().await?;
-            sync_state::defer(&mut conn, lease, decision::storing(attempts), "database").await?;
+            defer(session, decision::storing(attempts), "database").await?;
         }
+    }
+    Ok(())
+}
+
+/// Tries again later.
+async fn defer(session: &Session<'_>, delay: Duration, word: &str) -> sqlx::Result<()> {
+    let mut tx = session.ctx.pool.begin().await?;
+    session.record(&mut tx, End::failed(word)).await?;
+    if sync_state::defer(&mut tx, &session.pull.lease, delay, word).await? {
+        tx.commit().await?;
     }
     Ok(())
 }
@@ -196,6 +202,7 @@ async fn suspend(session: &Session<'_>, word: &str) -> sqlx::Result<()> {
     let connection_id = pull.connection_id;
     tracing::warn!(resource.id = %pull.lease.key, error = word, "Nothing is pulled until the user acts");
     let mut tx = session.ctx.pool.begin().await?;
+    session.record(&mut tx, End::failed(word)).await?;
     if word == decision::SCOPE_MISSING && !sync_state::any_failed_with(&mut tx, connection_id, word).await? {
         let state = ConnectionState::ScopeMissing;
         let change = Change::ConnectionChanged { connection_id, state };
@@ -217,6 +224,7 @@ async fn lose_access(session: &Session<'_>) -> sqlx::Result<()> {
         tracing::info!(calendar.id = %id, "Google no longer shows this calendar to its account");
         tell(&mut tx, now, &pull.user_id, Change::CalendarsChanged {}).await?;
     }
+    session.record(&mut tx, End::failed("access_lost")).await?;
     if sync_state::defer(&mut tx, &pull.lease, ACCESS_RECHECK, "access_lost").await? {
         tx.commit().await?;
     }

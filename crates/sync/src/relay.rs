@@ -21,7 +21,7 @@ use common::backoff::Backoff;
 use common::worker::Pass;
 use futures_util::future::join_all;
 use sqlx::PgPool;
-use store::outbox::{self, Lane, Outgoing};
+use store::outbox::{self, Lane, Outgoing, Published};
 
 use crate::payload::{Change, MESSAGE_VERSION, Message};
 
@@ -95,13 +95,22 @@ async fn drain(
     let channel = channel_of(&lane.lease.key);
     let epoch = lane.epoch.to_string();
     let mut told = None;
+    let mut published = Vec::new();
     let mut failure = None;
+    let taken_at = |seq| Published {
+        seq,
+        // The pass began at `now`, when the lease was taken.
+        at: now + taken.elapsed(),
+    };
     for message in &mut lane.messages {
         if taken.elapsed() > DRAIN {
             break;
         }
         match publish(centrifugo, &channel, &epoch, message).await {
-            Ok(()) => told = Some(message.seq),
+            Ok(()) => {
+                told = Some(message.seq);
+                published.push(taken_at(message.seq));
+            }
             Err(centrifugo::Error::Poison { reason }) => {
                 let mut conn = pool.acquire().await?;
                 let replacement = stand_in(message.seq, &message.payload);
@@ -115,7 +124,10 @@ async fn drain(
                 message.id = id;
                 message.payload = replacement;
                 match publish(centrifugo, &channel, &epoch, message).await {
-                    Ok(()) => told = Some(message.seq),
+                    Ok(()) => {
+                        told = Some(message.seq);
+                        published.push(taken_at(message.seq));
+                    }
                     // Not even the stand-in: the channel itself is refused, and a seq that never comes makes the
                     // browser reload, if there is one.
                     Err(centrifugo::Error::Poison { reason }) => {
@@ -135,13 +147,14 @@ async fn drain(
             break;
         }
     }
-    give_back(pool, &lane, told, failure).await
+    give_back(pool, &lane, told, &published, failure).await
 }
 
 async fn give_back(
     pool: &PgPool,
     lane: &Lane,
     told: Option<i64>,
+    published: &[Published],
     failure: Option<centrifugo::Error>,
 ) -> Result<Outcome, Error> {
     let mut conn = pool.acquire().await?;
@@ -154,7 +167,7 @@ async fn give_back(
         // The pause is the loop's: once the configuration is right, no lane has to wait.
         Some(_) | None => None,
     };
-    let settled = outbox::settle(&mut conn, &lane.lease, told, retry_after).await?;
+    let settled = outbox::settle(&mut conn, &lane.lease, told, published, retry_after).await?;
     Ok(match failure {
         Some(error) => Outcome::Failed(error),
         None if settled => Outcome::Told,

@@ -21,7 +21,7 @@ use google::{Channel, Error, NewChannel};
 use rand::RngExt;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use store::sync_state::Kind;
+use store::sync_state::{Cause, Kind};
 use store::watches::{self, Begun, Granted, Healthy, NewWatch, ToStop, Wanted};
 use store::{calendars, sync_state};
 use uuid::Uuid;
@@ -108,7 +108,7 @@ async fn make(ctx: &Context, wanted: &Wanted, address: &str) -> Result<bool, Cal
     let mut tx = ctx.pool.begin().await?;
     let begun = watches::begin(&mut tx, now, wanted, &new, MAKE_LEASES * ctx.settings.lease).await?;
     if begun == Begun::Adopted {
-        sync_state::mark_dirty(&mut tx, now, &[wanted.resource_id]).await?;
+        sync_state::mark_dirty(&mut tx, now, &[wanted.resource_id], Cause::Watch).await?;
     }
     tx.commit().await?;
     let lease = match begun {
@@ -164,7 +164,7 @@ async fn granted(
     let mut tx = ctx.pool.begin().await?;
     let live = watches::settle(&mut tx, lease, wanted.resource_id, &granted).await?;
     if live {
-        sync_state::mark_dirty(&mut tx, ctx.clock.now(), &[wanted.resource_id]).await?;
+        sync_state::mark_dirty(&mut tx, ctx.clock.now(), &[wanted.resource_id], Cause::Watch).await?;
     }
     tx.commit().await?;
     if live {

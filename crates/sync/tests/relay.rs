@@ -126,7 +126,7 @@ async fn a_crash_between_publication_and_deletion_is_not_seen(pool: PgPool) {
     // The dead worker turns out to have been asleep. Its lease is not good for anything any more.
     tell(&pool, &alice, CalendarId::generate(), "").await;
     assert!(
-        !outbox::settle(&mut conn, &lanes[0].lease, Some(3), None)
+        !outbox::settle(&mut conn, &lanes[0].lease, Some(3), &[], None)
             .await
             .unwrap()
     );

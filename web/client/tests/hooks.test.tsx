@@ -83,7 +83,8 @@ describe('useUpcomingEvents', () => {
     await pass(20 * 60_000);
     change('alice', 'short', { start: iso(NOW + 60_000), end: iso(NOW + 120_000) });
     await pass();
-    expect(hook.last.events).toEqual([]);
+    expect(hook.last.asOf).toBe(made.stack.user('alice').freshness[0]?.asOf);
+    expect(hook.answers.flatMap(titles)).toEqual([]);
   });
 
   it('asks the server for days beyond the window, and again when something changes', async () => {
@@ -192,6 +193,7 @@ describe('the socket', () => {
     expect(made.stack.sockets).toHaveLength(1);
     expect(made.stack.subscribed).toEqual(['calendar:alice']);
     expect(made.stack.callsTo('realtime.getState')).toHaveLength(1);
+    expect(made.stack.callsTo('realtime.getConnectionToken')).toHaveLength(1);
     view.unmount();
     await pass(2_000);
     expect(made.stack.openSockets).toHaveLength(0);
@@ -340,6 +342,14 @@ describe('users', () => {
     expect(made.stack.calls.filter(({ userId }) => userId === 'alice').length).toBeGreaterThan(0);
   });
 
+  it("get nothing with another user's token", async () => {
+    write('bob', "bob's");
+    const hook = renderHookIn(() => useUpcomingEvents(), { getAuthToken: () => tokenOf('bob') });
+    await pass(60_000);
+    expect(hook.last).toMatchObject({ live: 'signedOut', events: [], error: { code: 'UNAUTHORIZED' } });
+    expect(made.stack.calls).toEqual([]);
+  });
+
   it('are known by their tokens too', async () => {
     write('alice', "alice's");
     write('bob', "bob's");
@@ -357,6 +367,7 @@ describe('users', () => {
       </CalwireProvider>
     );
     render(tree());
+    await pass();
     await pass();
     expect(answers[0]).toEqual({ userId: null, live: 'connecting', titles: [] });
     expect(answers.at(-1)).toEqual({ userId: 'alice', live: 'live', titles: ["alice's"] });

@@ -16,6 +16,7 @@ async fn another_users_ids_do_not_exist(pool: PgPool) {
     )
     .await;
     watching::live(&pool, connection, calendar, "channel").await;
+    activity::round(&pool, "alice", calendar, 1).await;
     let api = Api::start(pool.clone()).await;
     let range =
         json!({"from": "2026-11-22T00:00:00Z", "to": "2026-11-23T00:00:00Z", "calendarIds": [calendar]});
@@ -28,6 +29,10 @@ async fn another_users_ids_do_not_exist(pool: PgPool) {
         (
             "calendar.google.selectCalendars",
             json!({"calendarIds": [calendar], "selected": false}),
+        ),
+        (
+            "calendar.google.getSyncActivity",
+            json!({"calendarIds": [calendar]}),
         ),
         ("calendar.google.syncNow", json!({"calendarIds": [calendar]})),
         ("calendar.google.watchCalendar", json!({"calendarId": calendar})),

@@ -6,6 +6,7 @@
     reason = "clippy exempts tests, not the functions that they share"
 )]
 
+mod activity;
 mod connecting;
 mod emulator;
 mod isolation;

@@ -8,7 +8,7 @@ use common::lease::{Lease, Settled};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Kind, Pull, interval};
+use super::{Cause, Kind, Pull, interval};
 
 /// A row as [`acquire`] returns it.
 struct Taken {
@@ -17,6 +17,8 @@ struct Taken {
     connection_id: Uuid,
     user_id: String,
     dirty_seq: i64,
+    dirty_cause: String,
+    dirty_at: Option<DateTime<Utc>>,
     sync_token: Option<String>,
     generation: i64,
     sweep_digest: Option<Vec<u8>>,
@@ -40,6 +42,8 @@ impl TryFrom<Taken> for Pull {
             connection_id: row.connection_id.into(),
             user_id: crate::user_id(row.user_id)?,
             dirty_seq: row.dirty_seq,
+            cause: Cause::parse(&row.dirty_cause),
+            asked_at: row.dirty_at,
             sync_token: row.sync_token,
             generation: row.generation,
             sweep_digest: row.sweep_digest,
@@ -67,8 +71,8 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
              limit $2
              for update skip locked
          ) and set_config('synchronous_commit', 'off', true) is not null
-         returning resource_id, kind, connection_id, user_id, dirty_seq, sync_token, generation, sweep_digest,
-                   horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts",
+         returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, generation,
+                   sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts",
         interval(lease),
         limit,
     )
@@ -97,8 +101,8 @@ pub async fn acquire_behind_horizon(
              limit $3
              for update skip locked
          )
-         returning resource_id, kind, connection_id, user_id, dirty_seq, sync_token, generation, sweep_digest,
-                   horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts",
+         returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, generation,
+                   sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts",
         interval(lease),
         until,
         limit,

@@ -8,11 +8,12 @@ use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Version};
 use store::occurrences::{self, Place};
+use store::rounds::Outcome;
 use store::sync_state::{self, Horizon, Progress};
 
 use super::decision::Stop;
 use super::series::{Incoming, context, expand_stored, rows};
-use super::session::{Pages, Session};
+use super::session::{End, Pages, Session};
 use crate::expand::{self, Occurrence};
 use crate::payload::{Change, Series};
 use crate::tell::tell;
@@ -45,13 +46,14 @@ pub(super) async fn pull(
     super::report_unreadable(calendar.id, unreadable);
     let next = pages.sync_token().unwrap_or(sync_token);
     let mut tx = session.ctx.pool.begin().await?;
-    let changed = apply(&mut tx, session, calendar, changes).await?;
+    let applied = apply(&mut tx, session, calendar, changes).await?;
+    session.record(&mut tx, applied).await?;
     let progress = Progress {
         sync_token: next,
         generation: session.pull.generation,
         horizon: Horizon::AsBefore,
         pulled_at: session.started,
-        changed,
+        changed: applied.seq.is_some(),
     };
     match sync_state::settle(&mut tx, session.pull, progress).await? {
         Settled::Lost => Err(Stop::LeaseLost),
@@ -62,31 +64,38 @@ pub(super) async fn pull(
     }
 }
 
-/// Writes what is news and tells of it. False: there was none.
+/// Writes what is news and tells of it, if there is any.
 async fn apply(
     conn: &mut PgConnection,
     session: &Session<'_>,
     calendar: &Calendar,
     changes: HashMap<String, Incoming>,
-) -> Result<bool, Stop> {
+) -> Result<End<'static>, Stop> {
     let regained = calendar.access_lost_at.is_some()
         && calendars::regain_access(conn, session.started, calendar.id).await?;
     let news = News::of(conn, session, changes).await?;
-    if !news.is_empty() {
-        let change = write(conn, session, calendar, news).await?;
-        tell(conn, session.started, &session.pull.user_id, change).await?;
-        return Ok(true);
-    }
-    if regained {
-        tell(
-            conn,
-            session.started,
-            &session.pull.user_id,
-            Change::CalendarsChanged {},
-        )
-        .await?;
-    }
-    Ok(regained)
+    let (changed, deleted) = (news.upserts.len(), news.deletes.len());
+    let told = if !news.is_empty() {
+        Some(write(conn, session, calendar, news).await?)
+    } else if regained {
+        Some(Change::CalendarsChanged {})
+    } else {
+        None
+    };
+    let seq = match told {
+        Some(change) => Some(tell(conn, session.started, &session.pull.user_id, change).await?),
+        None => None,
+    };
+    Ok(End {
+        outcome: if seq.is_some() {
+            Outcome::Ok
+        } else {
+            Outcome::NoChange
+        },
+        changed,
+        deleted,
+        seq,
+    })
 }
 
 /// The changes that are news here, by what has to be done.

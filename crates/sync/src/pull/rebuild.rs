@@ -14,11 +14,12 @@ use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Walk};
 use store::occurrences::{self, Place};
+use store::rounds::Outcome;
 use store::sync_state::{self, Horizon, Progress};
 
 use super::decision::Stop;
 use super::series::{Incoming, context, expand_single, expand_stored, rows};
-use super::session::{Pages, Session};
+use super::session::{End, Pages, Session};
 use crate::expand::{self, CalendarContext, Occurrence};
 use crate::payload::{Change, Window};
 use crate::tell::tell;
@@ -46,13 +47,16 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
     drop(conn);
     let context = context(calendar);
     let mut pages = Pages::from(None);
-    let mut unreadable = 0;
+    let (mut listed, mut unreadable) = (0, 0);
     while let Some(page) = session
         .events(&calendar.google_id, &mut pages)
         .await
         .map_err(restart)?
     {
-        unreadable += page.unreadable + write_page(session, &context, generation, page.items).await?;
+        let received = page.items.len();
+        let stored = write_page(session, &context, generation, page.items).await?;
+        listed += stored;
+        unreadable += page.unreadable + received - stored;
     }
     super::report_unreadable(calendar.id, unreadable);
     let horizon = expand::horizon(session.started);
@@ -65,7 +69,7 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
         pulled_at: session.started,
         changed: true,
     };
-    flip(session, calendar, progress).await
+    flip(session, calendar, progress, listed).await
 }
 
 fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
@@ -90,14 +94,13 @@ fn restart(stop: Stop) -> Stop {
     }
 }
 
-/// One statement per table. Returns how many events could not be stored.
+/// One statement per table. Returns how many events could be read.
 async fn write_page(
     session: &Session<'_>,
     context: &CalendarContext,
     generation: i64,
     items: Vec<RawEvent>,
 ) -> Result<usize, Stop> {
-    let received = items.len();
     // An id that comes twice in a page: the later one counts, and one statement cannot write a row twice.
     let page: HashMap<String, Incoming> = items
         .into_iter()
@@ -120,7 +123,7 @@ async fn write_page(
     events::upsert(&mut tx, context.id, generation, &events).await?;
     write_occurrences(&mut tx, session, context, generation, &expanded).await?;
     stay_and_commit(tx, session).await?;
-    Ok(received - stored)
+    Ok(stored)
 }
 
 async fn write_occurrences(
@@ -193,11 +196,14 @@ async fn flip(
     session: &Session<'_>,
     calendar: &Calendar,
     mut progress: Progress<'_>,
+    listed: usize,
 ) -> Result<Settled, Stop> {
     let pull = session.pull;
     let mut tx = session.ctx.pool.begin().await?;
+    let mut lost = 0;
     if pull.generation > 0 {
         let sweep = events::sweep(&mut tx, calendar.id, pull.generation, progress.generation).await?;
+        lost = usize::try_from(sweep.lost).unwrap_or_default();
         let suspicious = sweep.lost > SWEEP_FREE && sweep.lost * 2 > sweep.before;
         if suspicious && pull.sweep_digest.as_deref() != Some(sweep.digest.as_slice()) {
             if !sync_state::hold_sweep(&mut tx, &pull.lease, &sweep.digest).await? {
@@ -221,7 +227,14 @@ async fn flip(
     let resync = Change::Resync {
         calendar_id: calendar.id,
     };
-    tell(&mut tx, session.started, &pull.user_id, resync).await?;
+    let seq = tell(&mut tx, session.started, &pull.user_id, resync).await?;
+    let end = End {
+        outcome: Outcome::Listed,
+        changed: listed,
+        deleted: lost,
+        seq: Some(seq),
+    };
+    session.record(&mut tx, end).await?;
     match sync_state::settle(&mut tx, pull, progress).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {

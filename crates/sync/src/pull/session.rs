@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use google::{CalendarListEntry, EventsPage, ListCursor, Next, Page};
-use store::sync_state::{self, Pull};
+use sqlx::PgConnection;
+use store::rounds::{self, Ended, Outcome};
+use store::sync_state::{self, Kind, Pull};
 
 use super::decision::{Stop, decide};
 use crate::Context;
@@ -23,8 +25,33 @@ pub(crate) struct Session<'a> {
     pub pull: &'a Pull,
     /// When it began: all it commits is as Google had it then, or later.
     pub started: DateTime<Utc>,
+    /// How many pages Google has answered.
+    pub pages: u32,
     /// The most events on a page; less than configured only after an answer that was too large.
     page_size: u16,
+}
+
+/// What a pull came to.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct End<'a> {
+    pub outcome: Outcome<'a>,
+    /// Events that were written, and that went.
+    pub changed: usize,
+    pub deleted: usize,
+    /// The message that tells of it, if it told.
+    pub seq: Option<i64>,
+}
+
+impl<'a> End<'a> {
+    /// Given up for now.
+    pub fn failed(word: &'a str) -> Self {
+        Self {
+            outcome: Outcome::Failed(word),
+            changed: 0,
+            deleted: 0,
+            seq: None,
+        }
+    }
 }
 
 /// Walks over the pages of one listing: the same parameters on each, and an end even where Google knows none.
@@ -79,6 +106,7 @@ impl<'a> Session<'a> {
             ctx,
             pull,
             started: ctx.clock.now(),
+            pages: 0,
             page_size: ctx.settings.events_page_size,
         }
     }
@@ -100,6 +128,7 @@ impl<'a> Session<'a> {
             );
             match answer.await {
                 Ok(page) => {
+                    self.pages += 1;
                     pages.advance(page.next.clone())?;
                     return Ok(Some(page));
                 }
@@ -148,6 +177,23 @@ impl<'a> Session<'a> {
         } else {
             self.stay().await
         }
+    }
+
+    /// Writes down how a pull of a calendar ended, in the transaction that ends it.
+    pub async fn record(&self, conn: &mut PgConnection, end: End<'_>) -> sqlx::Result<()> {
+        if self.pull.kind != Kind::Events {
+            return Ok(());
+        }
+        let ended = Ended {
+            started_at: self.started,
+            at: self.ctx.clock.now(),
+            outcome: end.outcome,
+            pages: self.pages,
+            changed: end.changed,
+            deleted: end.deleted,
+            seq: end.seq,
+        };
+        rounds::record(conn, self.pull, ended).await
     }
 
     /// Prolongs the lease.

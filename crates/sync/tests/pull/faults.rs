@@ -225,6 +225,12 @@ async fn a_slow_calendar_holds_up_no_other(pool: PgPool) {
     let asked = asked_for(&world, "team");
     let puller = Puller::new(world.ctx.clone(), 2);
     world.push(&alice()).await;
+    // The slow one is taken first, whichever was pulled last before.
+    sqlx::query("update sync_state set not_before = '-infinity' where resource_id = $1")
+        .bind(world.id(&alice(), TEAM).await.as_uuid())
+        .execute(&world.pool)
+        .await
+        .unwrap();
     while world.mirror(&alice(), ALICE).await.is_empty() {
         puller.run_once().await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;

@@ -6,4 +6,5 @@ mod convergence;
 mod faults;
 mod incremental;
 mod rebuild;
+mod rounds;
 mod world;

@@ -18,6 +18,8 @@ import type {
   StopWatchCalendar,
   StopWatchCalendarInput,
   SubscriptionTokenInput,
+  SyncActivity,
+  SyncActivityInput,
   SyncNow,
   SyncNowInput,
   UpcomingEventsInput,
@@ -60,6 +62,7 @@ export type AppClient = {
       connect: Procedure<ConnectInput | undefined, Connect>;
       disconnect: Procedure<DisconnectInput | undefined, Disconnect>;
       getEvents: Procedure<EventsInput, EventList>;
+      getSyncActivity: Procedure<SyncActivityInput | undefined, SyncActivity>;
       getUpcomingEvents: Procedure<UpcomingEventsInput | undefined, EventList>;
       listCalendars: Procedure<undefined, CalendarList>;
       selectCalendars: Procedure<SelectCalendarsInput, CalendarList>;

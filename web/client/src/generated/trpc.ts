@@ -18,6 +18,8 @@ import type {
   StopWatchCalendar,
   StopWatchCalendarInput,
   SubscriptionTokenInput,
+  SyncActivity,
+  SyncActivityInput,
   SyncNow,
   SyncNowInput,
   UpcomingEventsInput,
@@ -57,6 +59,7 @@ export type AppRouter = TRPCBuiltRouter<
         connect: Mutation<ConnectInput | undefined, Connect>;
         disconnect: Mutation<DisconnectInput | undefined, Disconnect>;
         getEvents: Query<EventsInput, EventList>;
+        getSyncActivity: Query<SyncActivityInput | undefined, SyncActivity>;
         getUpcomingEvents: Query<UpcomingEventsInput | undefined, EventList>;
         listCalendars: Query<undefined, CalendarList>;
         selectCalendars: Mutation<SelectCalendarsInput, CalendarList>;

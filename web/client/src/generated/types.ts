@@ -9,6 +9,26 @@ export type Attendee = {
   responseStatus: string;
 };
 
+export type CalendarActivity = {
+  calendarId: string;
+  mode: Mode;
+  asOf: string | null;
+  /** The channel on which Google pushes. `null`: there is none. */
+  watch: WatchActivity | null;
+  /** Google's last push about this calendar; exact to ten seconds in a burst. */
+  lastPushAt: string | null;
+  /** When it is asked for at the latest, push or no push. */
+  nextPollAt: string | null;
+  /** Since when a pull is due, if one is. */
+  dueSince: string | null;
+  /** Why the last pull failed. `null`: it did not. */
+  lastError: SyncError | null;
+  /** Tries since the last pull that succeeded, one that is under way included. */
+  attempts: number;
+  /** The newest first. */
+  rounds: Array<SyncRound>;
+};
+
 export type CalendarInfo = {
   id: string;
   connectionId: string;
@@ -273,6 +293,32 @@ export type SubscriptionTokenInput = {
   channel: string;
 };
 
+export type SyncActivity = {
+  connected: boolean;
+  hasCalendarAccess: boolean;
+  asOf: string | null;
+  mode: Mode;
+  /** This service's clock, by which the times below are to be read. */
+  now: string;
+  calendars: Array<CalendarActivity>;
+};
+
+export type SyncActivityInput = {
+  /** Left out: the selected ones. */
+  calendarIds?: Array<string> | undefined;
+  /** The most rounds of each calendar. */
+  limit?: number | undefined;
+};
+
+/** Why a calendar was pulled. */
+export type SyncCause = 'push' | 'poll' | 'opening' | 'person' | 'watch' | 'first';
+
+export type SyncError = {
+  /** `rate_limited`, `transient`, `reauth_required`, `scope_missing`, `quota_spent`, `access_lost`, … */
+  word: string;
+  at: string | null;
+};
+
 export type SyncNow = {
   success: boolean;
   /** How many pulls this asked for; one that was waiting already is not counted. */
@@ -284,6 +330,35 @@ export type SyncNowInput = {
   calendarIds?: Array<string> | undefined;
 };
 
+/** One pull of a calendar: asked for, begun, committed together with its message, told. */
+export type SyncRound = {
+  /** Counts within the calendar. */
+  number: number;
+  cause: SyncCause;
+  /** When the cause arose: for a push, when it came in. */
+  askedAt: string;
+  /** When the pull began that ended so. */
+  startedAt: string;
+  /** When the outcome was written down. */
+  committedAt: string;
+  /** When the broker had taken the message of it. `null`: there is none, or it is still to go out. */
+  publishedAt: string | null;
+  /** The pages that Google answered. */
+  pages: number;
+  /** Events that were written; all that were listed where `outcome` is `listed`. */
+  changed: number;
+  /** Events that went. */
+  deleted: number;
+  /** The message that told of it. */
+  seq: number | null;
+  /** `ok`, `no_change`, `listed` (everything was read anew), or the word of why it was given up for now. */
+  outcome: string;
+  /** How many rounds this one stands for: such as bring nothing are counted, not listed. */
+  times: number;
+  /** When the last of them was committed. */
+  lastAt: string;
+};
+
 export type UpcomingEventsInput = {
   /** Local days: 0 is from now to the end of today, 1 to the end of tomorrow. */
   days?: number | undefined;
@@ -292,6 +367,16 @@ export type UpcomingEventsInput = {
   calendarIds?: Array<string> | undefined;
   /** Whose days are meant, by IANA name. Left out: the primary calendar's zone. */
   timeZone?: string | undefined;
+};
+
+export type WatchActivity = {
+  expiresAt: string;
+  /** When another channel is made in its place. */
+  renewAt: string | null;
+  /** The last message over it; exact to some minutes. */
+  lastMessageAt: string | null;
+  /** The host that Google pushes to. */
+  host: string;
 };
 
 export type WatchCalendar = {

@@ -1,0 +1,154 @@
+//! What is remembered of each pull: its cause, how long each step took, and what came of it.
+
+use std::time::Duration;
+
+use centrifugo::testing::Server;
+use chrono::{SubsecRound, TimeDelta};
+use google_emulator::{Fault, Rule};
+use sqlx::PgPool;
+use store::rounds::{self, Round};
+use store::sync_state::Cause;
+use store::{intake, poll};
+use sync::{pull, relay};
+
+use crate::world::{ALICE, World, alice, bob};
+
+/// The rounds of Alice's own calendar, the newest first.
+async fn recent(world: &World) -> Vec<Round> {
+    let mut conn = world.pool.acquire().await.unwrap();
+    let calendar = world.id(&alice(), ALICE).await;
+    rounds::recent(&mut conn, &alice(), Some(&[calendar]), 100)
+        .await
+        .unwrap()
+}
+
+/// Google tells that Alice's own calendar changed.
+async fn google_pushes(world: &World) {
+    let calendar = world.id(&alice(), ALICE).await;
+    let mut conn = world.pool.acquire().await.unwrap();
+    intake::bump(&mut conn, world.clock.now(), &[calendar.into()])
+        .await
+        .unwrap();
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_push_can_be_followed_to_the_broker(pool: PgPool) {
+    let server = Server::start().await;
+    let world = World::new(pool).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    let [first] = &recent(&world).await[..] else {
+        panic!("one round, the import")
+    };
+    assert_eq!((first.cause, first.outcome.as_str()), (Cause::First, "listed"));
+    assert_eq!(first.published_at, None);
+
+    let step = || world.clock.advance(TimeDelta::milliseconds(300));
+    let id = world.add(ALICE, world.event("Secret lunch", 1, 11));
+    world.add(ALICE, world.event("Dinner", 1, 18));
+    google_pushes(&world).await;
+    // As exact as Postgres keeps it.
+    let pushed_at = world.clock.now().trunc_subsecs(6);
+    step();
+    world.settle().await;
+    step();
+    relay::run_once(&world.pool, &server.client(), world.clock.now())
+        .await
+        .unwrap();
+
+    let rounds = recent(&world).await;
+    let [round, import] = &rounds[..] else {
+        panic!("{rounds:?}")
+    };
+    assert_eq!((round.cause, round.outcome.as_str()), (Cause::Push, "ok"));
+    assert_eq!((round.changed, round.deleted, round.pages), (2, 0, 1));
+    assert_eq!(round.asked_at, pushed_at);
+    assert_eq!(round.started_at, pushed_at + TimeDelta::milliseconds(300));
+    assert!(round.started_at <= round.committed_at && round.committed_at < round.published_at.unwrap());
+    assert!(import.published_at.is_some(), "the import was told of as well");
+    assert!(round.seq > import.seq, "{rounds:?}");
+
+    world.google.delete(ALICE, ALICE, &id).unwrap();
+    google_pushes(&world).await;
+    world.settle().await;
+    let round = &recent(&world).await[0];
+    assert_eq!((round.changed, round.deleted, round.published_at), (0, 1, None));
+    let kept: Vec<String> = sqlx::query_scalar("select r::text from sync_rounds r")
+        .fetch_all(&world.pool)
+        .await
+        .unwrap();
+    assert!(
+        !kept.iter().any(|row| row.contains("lunch") || row.contains(&id)),
+        "no word of what is in the calendar: {kept:?}"
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn polls_that_bring_nothing_cost_one_row(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let every = Duration::from_mins(5);
+    for _ in 0..4 {
+        world.clock.advance(TimeDelta::minutes(10));
+        let mut conn = world.pool.acquire().await.unwrap();
+        poll::bump_due(&mut conn, world.clock.now(), every, every, 10)
+            .await
+            .unwrap();
+        drop(conn);
+        world.settle().await;
+    }
+    let rounds = recent(&world).await;
+    let [polls, _import] = &rounds[..] else {
+        panic!("{rounds:?}")
+    };
+    assert_eq!((polls.cause, polls.outcome.as_str()), (Cause::Poll, "no_change"));
+    assert_eq!((polls.times, polls.seq), (4, None));
+    assert_eq!(polls.last_at - polls.committed_at, TimeDelta::minutes(30));
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_try_that_failed_says_why_and_one_that_was_overtaken_says_nothing(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.connect(&bob()).await;
+    world.settle().await;
+    let unavailable = Fault::Error {
+        status: 503,
+        reason: None,
+        message: None,
+        retry_after: None,
+    };
+    world.fault(Rule::new("events.list", unavailable).of_calendar(ALICE).times(2));
+    google_pushes(&world).await;
+    for _ in 0..3 {
+        world.settle().await;
+        world.let_time_pass().await;
+    }
+    let rounds = recent(&world).await;
+    let [ok, failed, _import] = &rounds[..] else {
+        panic!("{rounds:?}")
+    };
+    assert_eq!((failed.outcome.as_str(), failed.times), ("transient", 2));
+    assert_eq!((failed.pages, failed.changed, failed.seq), (0, 0, None));
+    assert_eq!((ok.outcome.as_str(), ok.asked_at), ("no_change", failed.asked_at));
+
+    // The lease runs out while Google is asked: what the worker did is rolled back with all the rest.
+    world.add(ALICE, world.event("Lunch", 1, 11));
+    google_pushes(&world).await;
+    let listings = world.listings();
+    let slow = Fault::Delay {
+        ms: 500,
+        jitter_ms: 0,
+    };
+    world.fault(Rule::new("events.list", slow).of_calendar(ALICE).times(1));
+    let overtaken = async {
+        world.until_asked(listings + 1).await;
+        sqlx::query("update sync_state set leased_until = now() where lease_token is not null")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+    };
+    let (pass, ()) = tokio::join!(pull::run_once(&world.ctx), overtaken);
+    pass.unwrap();
+    assert_eq!(recent(&world).await.len(), 3);
+    world.settle().await;
+    assert_eq!(recent(&world).await[0].outcome, "ok");
+}
