@@ -138,7 +138,8 @@ fn page(body: &[u8]) -> Result<EventsPage, Error> {
     })
 }
 
-fn event(raw: Box<RawValue>) -> Option<RawEvent> {
+/// An event as far as it can be read; none without an id.
+pub(crate) fn event(raw: Box<RawValue>) -> Option<RawEvent> {
     #[derive(Deserialize)]
     struct Least {
         id: String,
