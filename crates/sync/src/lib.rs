@@ -27,6 +27,7 @@ pub mod tell;
 pub mod tokens;
 pub mod view;
 pub mod watch;
+pub mod write;
 
 /// What every job works with. Cheap to clone.
 #[derive(Clone)]

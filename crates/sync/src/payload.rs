@@ -37,6 +37,12 @@ pub struct Event {
     pub organizer: Option<Person>,
     /// Where to join a video meeting, if there is one.
     pub conference_url: Option<String>,
+    /// RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series that this is an unchanged instance of.
+    #[serde(default)]
+    pub recurrence: Vec<String>,
+    /// None: Google says nothing.
+    #[serde(default)]
+    pub reminders: Option<Reminders>,
     /// The fields that this user may change here, in Google's rules. Empty: read only.
     pub can_edit: Vec<String>,
     /// The version that an edit is based on.
@@ -72,6 +78,27 @@ pub struct Attendee {
     pub optional: bool,
     /// `needsAction`, `declined`, `tentative` or `accepted`.
     pub response_status: String,
+}
+
+/// When Google reminds the user of an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reminders {
+    /// As the calendar's settings say.
+    #[serde(default)]
+    pub use_default: bool,
+    /// Instead of those. Google takes at most five.
+    #[serde(default)]
+    pub overrides: Vec<Reminder>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct Reminder {
+    /// `popup` or `email`.
+    pub method: String,
+    /// Before the start.
+    pub minutes: u32,
 }
 
 /// How a calendar is being kept current.
