@@ -71,6 +71,24 @@ pub struct Pull {
     pub rebuilt_at: Option<DateTime<Utc>>,
 }
 
+/// What readers of a resource see, and what is being built beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Generations {
+    pub seen: i64,
+    pub building: Option<i64>,
+}
+
+/// None: the resource is not known.
+pub async fn generations(conn: &mut PgConnection, resource: ResourceId) -> sqlx::Result<Option<Generations>> {
+    sqlx::query_as!(
+        Generations,
+        "select generation as seen, building from sync_state where resource_id = $1",
+        resource.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Begins to keep a resource current. It is due at once. Does nothing when the resource is known already.
 pub async fn create(
     conn: &mut PgConnection,
