@@ -54,6 +54,7 @@ impl Application {
         }
         let state = State {
             tokens,
+            connection_token_life: config.realtime_token_seconds.0,
             rate_limit: RateLimit::per_minute(config.rate_limit_per_minute),
             openings: Openings::default(),
             browser_url,

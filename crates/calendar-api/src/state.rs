@@ -1,6 +1,7 @@
 //! What every request is answered with, and who makes it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -20,6 +21,8 @@ pub struct State {
     pub sync: sync::Context,
     pub broker: centrifugo::Client,
     pub tokens: centrifugo::Tokens,
+    /// How long a socket goes on without asking who its user is.
+    pub connection_token_life: Duration,
     pub authenticator: Authenticator,
     pub rate_limit: RateLimit,
     pub openings: Openings,

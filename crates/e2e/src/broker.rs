@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use provision::centrifugo::{Options, Server, binary};
 
 /// Keys of one test stack; in production they come from the deployment's secrets.
@@ -17,14 +17,15 @@ pub struct Broker {
 }
 
 impl Broker {
-    pub fn start() -> Result<Self> {
+    /// Pages of `origin` may open a socket.
+    pub fn start(origin: &str) -> Result<Self> {
         let options = Options {
             config: workspace_root().join("deploy/centrifugo.json"),
             port: provision::port::free()?,
             internal_port: provision::port::free()?,
             api_key: API_KEY.to_owned(),
             token_secret: TOKEN_SECRET.to_owned(),
-            allowed_origins: vec!["http://localhost:3000".to_owned()],
+            allowed_origins: vec![origin.to_owned()],
         };
         let mut broker = Self {
             server: None,
@@ -43,6 +44,7 @@ impl Broker {
     }
 
     pub fn start_again(&mut self) -> Result<()> {
+        ensure!(self.server.is_none(), "Centrifugo is running");
         let binary = binary(&mut |line| eprintln!("{line}"))?;
         let server = Server::start(&binary, self.options.clone(), self.log.path());
         self.server =
@@ -52,6 +54,11 @@ impl Broker {
 
     pub fn api_url(&self) -> String {
         self.options.api_url()
+    }
+
+    /// Where browsers connect.
+    pub fn port(&self) -> u16 {
+        self.options.port
     }
 
     pub fn ws_url(&self) -> String {

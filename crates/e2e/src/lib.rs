@@ -6,6 +6,7 @@
 //! [`provision::centrifugo::binary`] finds or builds it) and the services' binaries beside the test's own: `cargo xtask test` provides all.
 
 pub mod broker;
+pub mod control;
 pub mod database;
 pub mod google;
 pub mod oracle;

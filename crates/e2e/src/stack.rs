@@ -1,10 +1,12 @@
 //! One stack: everything between Google's change and the browser's socket.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use google_emulator::Emulator;
+use provision::front::{self, Demo, Front, Site, Upstreams};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -15,6 +17,14 @@ use crate::process::{Process, service_binary};
 use crate::rpc::{self, Api};
 use crate::socket::{Socket, Subscribed};
 use crate::wait;
+
+/// The page's origin where there is no page.
+const OTHER_ORIGIN: &str = "http://localhost:3000";
+/// Whom a page can sign in as. Their Google accounts bear the same names.
+const USERS: [&str; 3] = ["alice", "bob", "carol"];
+
+/// How much of a service's log is shown when a test has failed.
+const LAST_LINES: usize = 30;
 
 /// How a stack differs from the usual one.
 #[derive(Debug, Clone)]
@@ -27,6 +37,8 @@ pub struct Options {
     pub env: BTreeMap<String, String>,
     /// The Postgres server; `DATABASE_URL`'s unless given.
     pub database_server: Option<String>,
+    /// The folder of a built page, to be served on one origin with API and sockets.
+    pub page: Option<PathBuf>,
 }
 
 impl Default for Options {
@@ -37,6 +49,7 @@ impl Default for Options {
             renewers: 1,
             env: BTreeMap::new(),
             database_server: None,
+            page: None,
         }
     }
 }
@@ -78,9 +91,16 @@ impl Service {
     }
 
     pub async fn start_again(&mut self) -> Result<()> {
+        self.start_with(BTreeMap::new()).await
+    }
+
+    /// As [`Service::start_again`], with more environment for this once.
+    pub async fn start_with(&mut self, env: BTreeMap<String, String>) -> Result<()> {
+        ensure!(self.process.is_none(), "{} is running", self.name);
         let mut command = Command::new(service_binary(self.name)?);
         command.arg("serve");
-        let mut process = Process::start(self.name, command, &self.env)?;
+        let env: Vec<_> = self.env.iter().cloned().chain(env).collect();
+        let mut process = Process::start(self.name, command, &env)?;
         let health = format!("{}/healthz", self.url());
         let answered = wait::until(&format!("{} answers", self.name), async || {
             let answers = reqwest::get(&health)
@@ -118,6 +138,8 @@ pub struct Stack {
     pub api: Service,
     pub ingests: Vec<Service>,
     pub renewers: Vec<Service>,
+    /// With [`Options::page`].
+    pub front: Option<Front>,
     push: bool,
     env: Vec<(String, String)>,
 }
@@ -136,11 +158,18 @@ impl Stack {
         let (api_port, ingest_port) = (provision::port::free()?, provision::port::free()?);
         let api_url = format!("http://127.0.0.1:{api_port}");
         let google = google::start().await?;
-        let broker = Broker::start()?;
-        let mut env = environment(&database, &broker, &google, &api_url);
+        let front_port = options
+            .page
+            .as_ref()
+            .map(|_| provision::port::free())
+            .transpose()?;
+        let origin = front_port.map_or_else(|| OTHER_ORIGIN.to_owned(), front::origin);
+        let broker = Broker::start(&origin)?;
+        let mut env = environment(&database, &broker, &google, &api_url, &origin);
         if options.push {
-            env.insert("PUBLIC_URL".to_owned(), api_url.clone());
-            // One origin in production, by a proxy; here the webhook has a port of its own.
+            let public_url = if front_port.is_some() { origin } else { api_url };
+            env.insert("PUBLIC_URL".to_owned(), public_url);
+            // One origin in production, by a proxy; here Google's way is its own, so that a browser can lose the other.
             env.insert(
                 "WEBHOOK_URL".to_owned(),
                 format!("http://127.0.0.1:{ingest_port}/api/calendar/webhook"),
@@ -163,6 +192,17 @@ impl Stack {
         for _ in 0..options.renewers {
             renewers.push(Service::start("watch-renewer", provision::port::free()?, env.clone()).await?);
         }
+        let front = match (front_port, options.page) {
+            (Some(port), Some(page)) => {
+                let upstreams = Upstreams {
+                    api: api_port,
+                    webhook: ingest_port,
+                    centrifugo: broker.port(),
+                };
+                Some(Front::start(port, site(upstreams, page, &google))?)
+            }
+            _ => None,
+        };
         Ok(Self {
             database,
             broker,
@@ -170,6 +210,7 @@ impl Stack {
             api,
             ingests,
             renewers,
+            front,
             push: options.push,
             env,
         })
@@ -277,6 +318,22 @@ impl Stack {
         Ok(())
     }
 
+    /// What each service printed last, for whoever looks into a failure.
+    pub fn last_lines(&self) -> Vec<String> {
+        let services = [&self.api].into_iter().chain(&self.ingests).chain(&self.renewers);
+        services
+            .filter_map(|service| service.process.as_ref())
+            .flat_map(|process| {
+                let output = process.output();
+                let lines: Vec<_> = output
+                    .lines()
+                    .map(|line| format!("{}: {line}", process.name))
+                    .collect();
+                lines.into_iter().rev().take(LAST_LINES).rev().collect::<Vec<_>>()
+            })
+            .collect()
+    }
+
     /// Ends everything and drops the database.
     pub async fn end(mut self) -> Result<()> {
         for service in self
@@ -289,6 +346,16 @@ impl Stack {
         }
         self.broker.kill();
         self.database.drop_now().await
+    }
+}
+
+/// The page signs in as the demo's users.
+fn site(upstreams: Upstreams, page: PathBuf, google: &Emulator) -> Site {
+    let emulator = Some(google.base_url().to_owned());
+    Site {
+        upstreams,
+        page,
+        demo: Demo::new(&USERS, emulator, rpc::jwt),
     }
 }
 
@@ -311,12 +378,13 @@ fn environment(
     broker: &Broker,
     google: &Emulator,
     api_url: &str,
+    origin: &str,
 ) -> BTreeMap<String, String> {
     [
         ("DATABASE_URL", database.url.clone()),
         ("DATABASE_MAX_CONNECTIONS", "8".to_owned()),
         ("API_URL", api_url.to_owned()),
-        ("APP_ORIGINS", "http://localhost:3000".to_owned()),
+        ("APP_ORIGINS", origin.to_owned()),
         ("GOOGLE_CLIENT_ID", google::CLIENT_ID.to_owned()),
         ("GOOGLE_CLIENT_SECRET", google::CLIENT_SECRET.to_owned()),
         ("GOOGLE_AUTH_URL", google.auth_url()),

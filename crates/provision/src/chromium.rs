@@ -2,7 +2,13 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Context, Result, bail};
+
+use crate::apt;
 use crate::process::find_in_path;
+
+/// The browser, and letters and emoji for it to draw, without which a screenshot is full of boxes.
+const PACKAGES: [&str; 3] = ["chromium", "fonts-dejavu-core", "fonts-noto-color-emoji"];
 
 /// `CHROMIUM_BIN`, or the first Chromium or Chrome in `PATH`.
 pub fn find() -> Option<PathBuf> {
@@ -17,4 +23,18 @@ pub fn find() -> Option<PathBuf> {
     ]
     .into_iter()
     .find_map(find_in_path)
+}
+
+/// As [`find`]; where that finds none and we are root on Debian, the package is installed.
+pub fn find_or_install(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let remedy = "install it (Debian: apt-get install chromium), or set CHROMIUM_BIN to a Chromium or Chrome";
+    if !apt::can_install() {
+        bail!("Chromium is not installed: {remedy}");
+    }
+    progress("Installing Chromium and fonts for the tests in a browser");
+    apt::install(&PACKAGES).with_context(|| format!("Chromium could not be installed: {remedy}"))?;
+    find().with_context(|| format!("the package chromium brought no program: {remedy}"))
 }

@@ -1,11 +1,14 @@
-//! Finds, or makes, what Calwire needs from outside: Postgres, Centrifugo, and for tests a Chromium and Python packages.
+//! Finds, or makes, what Calwire needs from outside: Postgres, Centrifugo, and for tests a Chromium and Python packages;
+//! and puts the programs of a stack on one origin.
 //!
 //! Shared by `xtask`, which is compiled before everything else, and by the end-to-end tests: so no async runtime, no
 //! HTTP client, few dependencies. Whatever is started here is stopped when its value is dropped, by process id.
 
+mod apt;
 pub mod cache;
 pub mod centrifugo;
 pub mod chromium;
+pub mod front;
 pub mod port;
 pub mod postgres;
 pub mod process;

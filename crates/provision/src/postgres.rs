@@ -14,8 +14,8 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::port;
 use crate::process::{find_in_path, is_root, output, signal, stop};
+use crate::{apt, port};
 
 /// The superuser of a private cluster, and the name of its database.
 const NAME: &str = "calwire";
@@ -60,19 +60,11 @@ impl Binaries {
         }
         let remedy =
             "install it (Debian: apt-get install postgresql), or set DATABASE_URL to a database of your own";
-        let Some(apt) = find_in_path("apt-get").filter(|_| is_root()) else {
+        if !apt::can_install() {
             bail!("Postgres is not installed: {remedy}");
-        };
+        }
         progress("Installing the package postgresql");
-        let apt_get = |args: &[&str]| {
-            output(
-                Command::new(&apt)
-                    .args(args)
-                    .env("DEBIAN_FRONTEND", "noninteractive"),
-            )
-        };
-        apt_get(&["update", "-q"])
-            .and_then(|_| apt_get(&["install", "-q", "-y", "--no-install-recommends", "postgresql"]))
+        apt::install(&["postgresql"])
             .with_context(|| format!("Postgres could not be installed: {remedy}"))?;
         Self::find().with_context(|| format!("the package postgresql brought no initdb: {remedy}"))
     }

@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use ts_rs::TS;
 
 macro_rules! codes {
     ($($variant:ident $name:literal $json_rpc:literal $status:literal $title:literal,)+) => {
@@ -72,7 +73,8 @@ impl Serialize for Code {
 }
 
 /// One thing that is wrong with an input.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[ts(rename = "InputIssue")]
 pub struct Issue {
     /// Where: `days`, `calendarIds[2]`, or empty for the input as a whole.
     pub path: String,

@@ -21,6 +21,8 @@
 //! assert_eq!(router.procedures().next().unwrap().path, "math.add");
 //! ```
 //!
+//! [`typescript`] writes the table down for both clients, so that a page's calls are checked against these very types.
+//!
 //! What every answer keeps: an envelope that the clients read (401, 404, 405, 408, 413, 415, 429 and 500 included),
 //! `cache-control: no-store`, and no text of an internal error. A handler that panics or takes too long is an answer too.
 //!
@@ -33,6 +35,7 @@ mod input;
 pub mod orpc;
 mod router;
 pub mod trpc;
+pub mod typescript;
 
 pub use error::{Code, Issue, RpcError};
 pub use router::{Kind, Procedure, Router};

@@ -17,7 +17,8 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use ts_rs::TS;
 
-use crate::{Code, RpcError, input};
+use crate::typescript::Declarations;
+use crate::{Code, RpcError, input, typescript};
 
 /// Reads come from a database and take milliseconds; longer than this and nobody is waiting any more.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -60,11 +61,13 @@ pub struct Procedure<C> {
     types: Types,
 }
 
-/// The TypeScript side of a procedure, for whoever writes the client's types from the table.
+/// The TypeScript side of a procedure, for [`typescript`].
 struct Types {
     input: fn(&ts_rs::Config) -> String,
+    has_input: fn(&ts_rs::Config) -> bool,
+    needs_input: fn() -> bool,
     output: fn(&ts_rs::Config) -> String,
-    export: fn(&ts_rs::Config) -> Result<(), ts_rs::ExportError>,
+    declare: fn(&mut Declarations),
 }
 
 impl<C> Procedure<C> {
@@ -78,9 +81,19 @@ impl<C> Procedure<C> {
         (self.types.output)(config)
     }
 
-    /// Writes the declarations of both types and of all they are made of.
-    pub fn export_types(&self, config: &ts_rs::Config) -> Result<(), ts_rs::ExportError> {
-        (self.types.export)(config)
+    /// Whether the input has any field.
+    pub(crate) fn has_input(&self, config: &ts_rs::Config) -> bool {
+        (self.types.has_input)(config)
+    }
+
+    /// Whether a call without an input is refused.
+    pub(crate) fn needs_input(&self) -> bool {
+        (self.types.needs_input)()
+    }
+
+    /// Declares both types and all they are made of.
+    pub(crate) fn declare_types(&self, declarations: &mut Declarations) {
+        (self.types.declare)(declarations);
     }
 
     /// Runs the handler: bounded in time, a panic caught.
@@ -216,10 +229,12 @@ impl<C: Send + 'static> Router<C> {
             handler: Arc::new(handler),
             types: Types {
                 input: I::name,
+                has_input: typescript::has_fields::<I>,
+                needs_input: || input::parse::<I>(None).is_err(),
                 output: O::name,
-                export: |config| {
-                    I::export_all(config)?;
-                    O::export_all(config)
+                declare: |declarations| {
+                    declarations.add::<I>();
+                    declarations.add::<O>();
                 },
             },
         };

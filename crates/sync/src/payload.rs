@@ -13,7 +13,7 @@ pub struct Event {
     /// `<master>_<original start in UTC>`.
     pub id: String,
     pub title: String,
-    /// RFC 3339 with the event zone's offset, or a date (`2026-11-22`) when `all_day`.
+    /// RFC 3339 with the event zone's offset, or a date (`2026-11-22`) when `allDay`.
     pub start: String,
     /// As `start`; the end of an all-day event is exclusive.
     pub end: String,
@@ -121,7 +121,7 @@ pub enum Mode {
 pub struct Freshness {
     #[ts(type = "string")]
     pub calendar_id: CalendarId,
-    /// The data is as Google had it at this moment, or later. None: never pulled yet.
+    /// The data is as Google had it at this moment, or later. `null`: never pulled yet.
     #[ts(type = "string | null")]
     pub as_of: Option<DateTime<Utc>>,
     pub mode: Mode,
@@ -201,7 +201,7 @@ pub struct Window {
 }
 
 /// All instances of one event within a window: one for a single event, any number for a series. They replace whatever
-/// the receiver had under `event_id`, which is the master's id for a series.
+/// the receiver had under `eventId`, which is the master's id for a series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Series {

@@ -50,15 +50,15 @@ fn is_imported(agent: &Agent, stack: &Stack, user: &str) -> Result<bool> {
 }
 
 /// What a user's browser is given when it asks to connect.
-pub struct Started {
+struct Started {
     /// Google's consent page.
-    pub url: String,
+    url: String,
     /// To be sent back with the callback: they show that it is the same browser.
-    pub cookies: Vec<String>,
+    cookies: Vec<String>,
 }
 
 /// Calls `connect` as this user.
-pub fn start(agent: &Agent, stack: &Stack, user: &str) -> Result<Started> {
+fn start(agent: &Agent, stack: &Stack, user: &str) -> Result<Started> {
     let jwt = token::sign(&stack.keys, user, Duration::from_mins(5))?;
     let answer = agent
         .post(format!("{}/trpc/calendar.google.connect", stack.api_url))

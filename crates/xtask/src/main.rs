@@ -5,14 +5,16 @@ mod cargo;
 mod demo;
 mod http;
 mod interrupt;
+mod node;
+mod page;
 mod prepare;
-mod proxy;
 mod secrets;
 mod services;
 mod stack;
 mod supervisor;
 mod test;
 mod token;
+mod types;
 mod up;
 mod workspace;
 
@@ -30,9 +32,10 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Bring up Postgres, Centrifugo, the Google emulator and the services, with three demo users; Ctrl-C stops all.
+    /// Bring up Postgres, Centrifugo, the Google emulator, the services and the page, with three demo users; Ctrl-C
+    /// stops all.
     Up(up::Args),
-    /// Run the gate: format, lints, docs, SQL metadata, dependencies, configuration, every test.
+    /// Run the gate: format, lints, docs, SQL metadata, dependencies, configuration, the web packages, every test.
     Test(test::Args),
     /// Build with optimisations and run the benchmarks.
     Bench(bench::Args),
@@ -40,6 +43,8 @@ enum Command {
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
     Prepare(prepare::Args),
+    /// Write the client package's TypeScript types. Run it after changing a procedure or a payload.
+    Types,
 }
 
 fn main() -> ExitCode {
@@ -49,6 +54,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Prepare(args) => prepare::run(&args),
+        Command::Types => types::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

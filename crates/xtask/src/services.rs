@@ -4,6 +4,8 @@ use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use provision::front::origin;
+
 use crate::secrets::Secrets;
 use crate::stack::{Keys, Stack};
 use crate::up::Ports;
@@ -75,11 +77,6 @@ pub fn stack(ports: &Ports, secrets: &Secrets, google: &Google, database_url: St
         },
         users: crate::stack::USERS.map(String::from).to_vec(),
     }
-}
-
-/// `localhost` rather than an address: it is what Google allows as a redirect without https, and what people type.
-pub fn origin(port: u16) -> String {
-    format!("http://localhost:{port}")
 }
 
 pub struct Services<'a> {

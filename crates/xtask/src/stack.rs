@@ -20,7 +20,7 @@ pub struct Stack {
     /// Absent with real Google.
     pub emulator_url: Option<String>,
     pub database_url: String,
-    /// The page to open in a browser.
+    /// The one origin; the page is at its `/`.
     pub web_url: String,
     pub keys: Keys,
     pub users: Vec<String>,

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -12,8 +12,9 @@ use provision::postgres::{Binaries, Cluster};
 use provision::{centrifugo, chromium, process};
 
 use crate::cargo::{build_binaries, cargo, tool};
+use crate::node::Npm;
 use crate::services::PACKAGES;
-use crate::{interrupt, prepare, workspace};
+use crate::{interrupt, page, prepare, workspace};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 const CARGO_MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
@@ -38,7 +39,7 @@ struct Step {
 }
 
 /// In the order in which they run: what takes seconds first.
-const STEPS: [Step; 10] = [
+const STEPS: [Step; 12] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
@@ -81,8 +82,18 @@ const STEPS: [Step; 10] = [
     },
     Step {
         name: "node",
-        about: "npm ci for the tests with the real clients",
+        about: "npm ci for the page and for the tests with the real clients",
         run: node,
+    },
+    Step {
+        name: "web",
+        about: "the client package and the page: build, lints, types, tests, package, size",
+        run: web,
+    },
+    Step {
+        name: "browser",
+        about: "a Chromium for the tests of the page",
+        run: browser,
     },
     Step {
         name: "tests",
@@ -308,44 +319,53 @@ fn build(_: &mut Shared) -> Result<()> {
 
 /// `npm ci` for every package under `web/`, unless it has been done for this lock file.
 fn node(_: &mut Shared) -> Result<()> {
-    for package in node_packages()? {
-        let (lock, installed) = (
-            package.join("package-lock.json"),
-            package.join("node_modules/.package-lock.json"),
-        );
-        let modified = |path: &Path| fs::metadata(path).and_then(|it| it.modified()).ok();
-        if modified(&installed).is_some_and(|done| modified(&lock).is_some_and(|lock| lock < done)) {
-            println!("{}: installed already", package.display());
-            continue;
+    let npm = Npm::find()?;
+    node_packages()?
+        .iter()
+        .try_for_each(|package| npm.install(package))
+}
+
+/// In the order in which they need each other: lints and types read what the build made of the client package.
+const WEB_SCRIPTS: [&str; 5] = ["lint", "typecheck", "test", "check", "size"];
+
+fn web(shared: &mut Shared) -> Result<()> {
+    let npm = Npm::find()?;
+    npm.install(&page::web())?;
+    page::build(&npm)?;
+    let mut failed = Vec::new();
+    for script in WEB_SCRIPTS {
+        let mut command = npm.script(&page::web(), script);
+        // Colours would stand in the way of counting.
+        if counted(command.env("NO_COLOR", "1"), &mut shared.tests).is_err() {
+            interrupt::check()?;
+            failed.push(script);
         }
-        let npm =
-            process::find_in_path("npm").context("npm is not installed: install Node.js 20 or newer")?;
-        interrupt::run(
-            Command::new(npm)
-                .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
-                .current_dir(&package),
-        )?;
+    }
+    if !failed.is_empty() {
+        bail!("npm run {} failed in web/", failed.join(", "));
     }
     Ok(())
 }
 
+fn browser(_: &mut Shared) -> Result<()> {
+    let chromium = chromium::find_or_install(&mut |line| println!("{line}"))?;
+    println!("{}", chromium.display());
+    Ok(())
+}
+
+/// `web` itself, with its workspaces, and the folders in it that have a lock file of their own.
 fn node_packages() -> Result<Vec<PathBuf>> {
-    let Ok(entries) = fs::read_dir(workspace::root().join("web")) else {
-        return Ok(Vec::new());
-    };
-    let mut packages = Vec::new();
-    for entry in entries {
-        let package = entry?.path();
-        if package.join("package-lock.json").is_file() {
-            packages.push(package);
-        }
+    let mut packages = vec![page::web()];
+    for entry in fs::read_dir(page::web())? {
+        packages.push(entry?.path());
     }
+    packages.retain(|package| package.join("package-lock.json").is_file());
     packages.sort();
     Ok(packages)
 }
 
-/// The sums of the `test result:` lines.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+/// The sums over what Rust's tests, Vitest and Node's test runner say at their end.
+#[derive(Debug, Default, Clone, Copy)]
 struct Tests {
     passed: u64,
     failed: u64,
@@ -353,25 +373,36 @@ struct Tests {
 }
 
 impl Tests {
-    /// Adds the counts of a line such as `test result: ok. 4 passed; 0 failed; 1 ignored; …`.
+    /// Adds the counts of a line such as `test result: ok. 4 passed; 0 failed; 1 ignored; …` (Rust),
+    /// `Tests  1 failed | 4 passed (5)` (Vitest), `# pass 4` (Node, and `ℹ pass 4` in a terminal).
     fn add(&mut self, line: &str) {
-        let Some((_, counts)) = line
+        let line = line.trim();
+        if let Some((_, counts)) = line
             .strip_prefix("test result: ")
             .and_then(|rest| rest.split_once(". "))
-        else {
+        {
+            counts.split("; ").for_each(|count| self.add_count(count));
+        } else if let Some(counts) = line.strip_prefix("Tests  ") {
+            let counts = counts.split(" (").next().unwrap_or_default();
+            counts.split(" | ").for_each(|count| self.add_count(count));
+        } else if let Some(count) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ "))
+            && let Some((what, number)) = count.split_once(' ')
+        {
+            self.add_count(&format!("{number} {what}"));
+        }
+    }
+
+    /// `4 passed`; a word that counts something else adds nothing.
+    fn add_count(&mut self, count: &str) {
+        let Some((number, what)) = count.trim().split_once(' ') else {
             return;
         };
-        for count in counts.split("; ") {
-            let Some((number, what)) = count.split_once(' ') else {
-                continue;
-            };
-            let number = number.parse().unwrap_or(0);
-            match what {
-                "passed" => self.passed += number,
-                "failed" => self.failed += number,
-                "ignored" => self.ignored += number,
-                _ => {}
-            }
+        let number = number.parse().unwrap_or(0);
+        match what {
+            "passed" | "pass" => self.passed += number,
+            "failed" | "fail" => self.failed += number,
+            "ignored" | "skipped" | "todo" => self.ignored += number,
+            _ => {}
         }
     }
 }
@@ -381,23 +412,28 @@ fn tests(shared: &mut Shared) -> Result<()> {
     command
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .env("DATABASE_URL", shared.database_url()?)
-        .env("CENTRIFUGO_BIN", shared.centrifugo()?)
-        .stdout(Stdio::piped());
-    if let Some(chromium) = chromium::find() {
-        command.env("CHROMIUM_BIN", chromium);
-    }
-    let mut child = command.spawn().context("cannot run cargo test")?;
+        .env("CENTRIFUGO_BIN", shared.centrifugo()?);
+    counted(&mut command, &mut shared.tests)
+}
+
+/// Runs to the end, shows what it says and adds up the tests in it.
+fn counted(command: &mut Command, tests: &mut Tests) -> Result<()> {
+    let shown = process::show(command);
+    let mut child = command
+        .stdout(Stdio::piped())
+        .spawn()
+        .with_context(|| format!("cannot run {shown}"))?;
     if let Some(out) = child.stdout.take() {
         for line in BufReader::new(out).split(b'\n') {
             let line = line?;
             let line = String::from_utf8_lossy(&line);
             println!("{line}");
-            shared.tests.add(&line);
+            tests.add(&line);
         }
     }
     let status = child.wait()?;
     if !status.success() {
-        bail!("cargo test failed ({status})");
+        bail!("{shown} failed ({status})");
     }
     Ok(())
 }
@@ -405,6 +441,10 @@ fn tests(shared: &mut Shared) -> Result<()> {
 #[cfg(test)]
 mod unit {
     use super::*;
+
+    fn counts(tests: Tests) -> (u64, u64, u64) {
+        (tests.passed, tests.failed, tests.ignored)
+    }
 
     #[test]
     fn results_are_summed() {
@@ -414,13 +454,22 @@ mod unit {
         );
         tests.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
         tests.add("test postgres::tests::a_cluster ... ok");
-        assert_eq!(
-            tests,
-            Tests {
-                passed: 6,
-                failed: 3,
-                ignored: 1
-            }
-        );
+        assert_eq!(counts(tests), (6, 3, 1));
+
+        tests.add(" Test Files  2 passed (2)");
+        tests.add("      Tests  1 failed | 20 passed | 2 skipped (23)");
+        assert_eq!(counts(tests), (26, 4, 3));
+
+        for line in [
+            "# tests 9",
+            "# suites 2",
+            "# pass 7",
+            "# fail 1",
+            "# cancelled 0",
+            "# skipped 1",
+        ] {
+            tests.add(line);
+        }
+        assert_eq!(counts(tests), (33, 5, 4));
     }
 }

@@ -6,16 +6,17 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use provision::front::{Demo, Front, Site, Upstreams, origin};
 use provision::postgres::{self, Cluster};
 use provision::process::{self, signal};
 use provision::{centrifugo, port};
 use rustix::process::Signal;
 
 use crate::secrets::Secrets;
-use crate::services::{Binaries, Google, PACKAGES, Services, origin, stack};
-use crate::stack::Stack;
+use crate::services::{Binaries, Google, PACKAGES, Services, stack};
+use crate::stack::{Stack, USERS};
 use crate::supervisor::Supervisor;
-use crate::{cargo, demo, http, interrupt, proxy, workspace};
+use crate::{cargo, demo, http, interrupt, page, token, workspace};
 
 /// The longest that the services may take from start to ready.
 const READY_WITHIN: Duration = Duration::from_mins(1);
@@ -25,6 +26,9 @@ const DEMO_DATABASE: &str = "calwire_demo";
 
 /// The longest that processes of an earlier run may take to end.
 const STOP_WITHIN: Duration = Duration::from_secs(15);
+
+/// As long as a session of the page lasts without asking who its user is.
+const PAGE_TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -41,6 +45,9 @@ pub struct Args {
     /// Build with optimisations.
     #[arg(long)]
     release: bool,
+    /// Do not build the page: the API, the emulator and the sockets alone, without Node.js.
+    #[arg(long)]
+    no_page: bool,
     /// Throw away the private database and the secrets of earlier runs first.
     #[arg(long)]
     fresh: bool,
@@ -48,7 +55,7 @@ pub struct Args {
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Ports {
-    /// The one origin for pages, API, pushes and sockets.
+    /// The one origin for the page, API, pushes and sockets.
     #[arg(long = "port-web", value_name = "PORT", default_value_t = 8088)]
     pub web: u16,
     /// calendar-api.
@@ -131,6 +138,9 @@ pub fn run(args: &Args) -> Result<()> {
     interrupt::check()?;
     say("Building the services");
     let binaries = build(args.release)?;
+    if !args.no_page {
+        page::make()?;
+    }
 
     let stack = stack(&args.ports, &secrets, &google, database_url);
     let services = Services {
@@ -146,13 +156,7 @@ pub fn run(args: &Args) -> Result<()> {
     // Declared after Postgres, so dropped, and stopped, before it.
     let mut running = Supervisor::default();
     let emulated = matches!(google, Google::Emulator);
-    let routes = proxy::Routes {
-        api: args.ports.api,
-        webhook: args.ports.webhook,
-        centrifugo: args.ports.centrifugo,
-        stack: stack.clone(),
-    };
-    proxy::start(args.ports.web, routes)?;
+    let _front = Front::start(args.ports.web, site(&args.ports, &stack))?;
     start(&mut running, &services, &centrifugo, emulated)?;
     write_pids(&state, &running)?;
     wait_until_ready(&mut running, &args.ports, emulated)?;
@@ -187,6 +191,21 @@ fn database_of(cluster: &Cluster, google: &Google) -> Result<String> {
             cluster.recreate_database(DEMO_DATABASE)?;
             Ok(cluster.url_of(DEMO_DATABASE))
         }
+    }
+}
+
+/// What the one origin serves: the programs as in a deployment, the page, and whom it may sign in as.
+fn site(ports: &Ports, stack: &Stack) -> Site {
+    let keys = stack.keys.clone();
+    let sign = move |user: &str| token::sign(&keys, user, PAGE_TOKEN_LIFE);
+    Site {
+        upstreams: Upstreams {
+            api: ports.api,
+            webhook: ports.webhook,
+            centrifugo: ports.centrifugo,
+        },
+        page: page::folder(),
+        demo: Demo::new(&stack.users, stack.emulator_url.clone(), sign),
     }
 }
 
@@ -255,10 +274,8 @@ fn wait_until_ready(running: &mut Supervisor, ports: &Ports, emulated: bool) -> 
 }
 
 fn print_table(stack: &Stack, args: &Args, state: &Path) {
-    let mut rows = vec![
-        ("page", stack.web_url.as_str()),
-        ("API (tRPC)", stack.api_url.as_str()),
-    ];
+    let page = format!("{}/?user={}", stack.web_url, USERS[0]);
+    let mut rows = vec![("page", page.as_str()), ("API (tRPC)", stack.api_url.as_str())];
     if let Some(url) = &stack.emulator_url {
         rows.push(("Google emulator", url));
     }

@@ -91,7 +91,7 @@ pub async fn select_calendars(caller: Caller, input: SelectCalendarsInput) -> Re
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[ts(optional_fields)]
 pub struct SyncNowInput {
-    /// None: all, and the list of calendars.
+    /// Left out: all, and the list of calendars.
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
 }

@@ -52,7 +52,7 @@ pub async fn connect(caller: Caller, input: ConnectInput) -> Result<Connect, Rpc
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[ts(optional_fields)]
 pub struct DisconnectInput {
-    /// None: all of the user's accounts.
+    /// Left out: all of the user's accounts.
     #[ts(as = "Option<String>")]
     connection_id: Option<ConnectionId>,
 }

@@ -27,10 +27,10 @@ pub struct UpcomingEventsInput {
     days: Bounded<0, 365>,
     #[ts(as = "Option<u32>")]
     max_results: Bounded<1, 50>,
-    /// None: the selected ones.
+    /// Left out: the selected ones.
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
-    /// Whose days are meant, by IANA name. None: the primary calendar's zone.
+    /// Whose days are meant, by IANA name. Left out: the primary calendar's zone.
     #[serde(deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
     time_zone: Option<Tz>,
@@ -58,7 +58,7 @@ pub struct EventsInput {
     to: DateTime<Utc>,
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
-    /// Which days are all-day events on, by IANA name. None: the primary calendar's zone.
+    /// Which days are all-day events on, by IANA name. Left out: the primary calendar's zone.
     #[serde(default, deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
     time_zone: Option<Tz>,

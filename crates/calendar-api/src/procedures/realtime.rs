@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use centrifugo::Position;
 use chrono::{DateTime, Utc};
 use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
@@ -18,8 +19,6 @@ use super::own_calendars;
 use crate::state::Caller;
 use crate::{opening, reading};
 
-/// How long a socket goes on without asking who its user is.
-const CONNECTION_TOKEN_TTL: Duration = Duration::from_mins(15);
 /// A subscription token is used at once; what it opened lives as long as its connection.
 const SUBSCRIPTION_TOKEN_TTL: Duration = Duration::from_mins(5);
 /// The most events of a snapshot.
@@ -37,11 +36,10 @@ pub struct RealtimeToken {
 /// `realtime.getConnectionToken`
 pub async fn get_connection_token(caller: Caller, _: Nothing) -> Result<RealtimeToken, RpcError> {
     let state = &caller.state;
+    let life = state.connection_token_life;
     Ok(RealtimeToken {
-        token: state
-            .tokens
-            .connection(&caller.user, state.now(), CONNECTION_TOKEN_TTL),
-        expires_in: CONNECTION_TOKEN_TTL.as_secs(),
+        token: state.tokens.connection(&caller.user, state.now(), life),
+        expires_in: life.as_secs(),
     })
 }
 
@@ -75,10 +73,10 @@ pub async fn get_subscription_token(
 #[derive(Debug, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct RealtimeState {
-    /// The channel's position in Centrifugo, for `getState` of a subscription.
-    epoch: String,
-    #[ts(type = "number")]
-    offset: u64,
+    /// The channel's position in Centrifugo, for `getState` of a subscription. `null` where it was not asked for.
+    epoch: Option<String>,
+    #[ts(type = "number | null")]
+    offset: Option<u64>,
     /// The last message that the snapshot contains: those up to it are to be ignored.
     #[ts(type = "number")]
     seq: i64,
@@ -100,19 +98,32 @@ pub struct RealtimeState {
     truncated: bool,
 }
 
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+#[ts(optional_fields)]
+pub struct RealtimeStateInput {
+    /// `false`: without the channel's position, for a page that shows what there is while Centrifugo is away. A
+    /// subscription cannot begin there.
+    #[serde(default = "yes")]
+    #[ts(as = "Option<bool>")]
+    live: bool,
+}
+
+const fn yes() -> bool {
+    true
+}
+
 /// `realtime.getState`
-pub async fn get_state(caller: Caller, _: Nothing) -> Result<RealtimeState, RpcError> {
+pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<RealtimeState, RpcError> {
     opening::note(&caller);
     let state = &caller.state;
     // The position comes first: whatever is published up to it is committed, so the snapshot that is read after it has it
     // all. The other way round, a message between the two would be lost.
-    let channel = centrifugo::channel_of(&caller.user);
-    let position = state.broker.history_position(&channel).await.map_err(|error| {
-        RpcError::new(Code::ServiceUnavailable, "The live channel cannot be reached")
-            .with_reason("BROKER_UNAVAILABLE")
-            .with_retry_after(Duration::from_secs(1))
-            .with_source(error)
-    })?;
+    let position = if input.live {
+        Some(channel_position(&caller).await?)
+    } else {
+        None
+    };
     let now = state.now();
     let window = hot_window(now);
     // A first-time user's stream is made before the snapshot, where a race for it is no conflict.
@@ -133,9 +144,10 @@ pub async fn get_state(caller: Caller, _: Nothing) -> Result<RealtimeState, RpcE
     let truncated = events.len() > SNAPSHOT_MAX;
     events.truncate(SNAPSHOT_MAX);
     let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
+    let (epoch, offset) = position.map(|position| (position.epoch, position.offset)).unzip();
     Ok(RealtimeState {
-        epoch: position.epoch,
-        offset: position.offset,
+        epoch,
+        offset,
         seq: stream.seq,
         stream_epoch: stream.epoch,
         connected: !connections.is_empty(),
@@ -147,4 +159,19 @@ pub async fn get_state(caller: Caller, _: Nothing) -> Result<RealtimeState, RpcE
         events,
         truncated,
     })
+}
+
+async fn channel_position(caller: &Caller) -> Result<Position, RpcError> {
+    let channel = centrifugo::channel_of(&caller.user);
+    caller
+        .state
+        .broker
+        .history_position(&channel)
+        .await
+        .map_err(|error| {
+            RpcError::new(Code::ServiceUnavailable, "The live channel cannot be reached")
+                .with_reason("BROKER_UNAVAILABLE")
+                .with_retry_after(Duration::from_secs(1))
+                .with_source(error)
+        })
 }

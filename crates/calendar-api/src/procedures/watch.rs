@@ -15,7 +15,7 @@ use crate::state::Caller;
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 #[ts(optional_fields)]
 pub struct WatchCalendarInput {
-    /// None: the primary one.
+    /// Left out: the primary one.
     #[ts(as = "Option<String>")]
     calendar_id: Option<CalendarId>,
 }

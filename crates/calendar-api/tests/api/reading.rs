@@ -227,6 +227,9 @@ async fn tokens_open_the_callers_own_channel_only(pool: PgPool) {
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn without_the_broker_there_is_no_position_and_reads_go_on(pool: PgPool) {
+    let (_, calendar) = connected(&pool, "alice").await;
+    let (start, end) = ("2026-11-22T13:00:00Z", "2026-11-22T14:00:00Z");
+    occurrence(&pool, "alice", calendar, "soon", start, end).await;
     let api = Api::start(pool).await;
     api.broker.reset().await;
     Mock::given(method("POST"))
@@ -242,6 +245,21 @@ async fn without_the_broker_there_is_no_position_and_reads_go_on(pool: PgPool) {
         (&json!("SERVICE_UNAVAILABLE"), &json!("BROKER_UNAVAILABLE"))
     );
     api.query("alice", UPCOMING, Value::Null).await.unwrap();
+
+    let asked = api.broker.received_requests().await.unwrap().len();
+    let state = api
+        .query("alice", "realtime.getState", json!({"live": false}))
+        .await
+        .unwrap();
+    assert_eq!(
+        (titles(&state), &state["epoch"], &state["offset"], &state["seq"]),
+        (vec!["soon"], &Value::Null, &Value::Null, &json!(0))
+    );
+    assert_eq!(
+        api.broker.received_requests().await.unwrap().len(),
+        asked,
+        "the broker is not asked"
+    );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

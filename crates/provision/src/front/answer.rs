@@ -1,0 +1,77 @@
+//! An answer of the front itself.
+
+use std::fmt::Write as _;
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use super::Request;
+
+/// How long, and for how much, a client that still sends is listened to after its answer.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: u64 = 1024 * 1024;
+
+pub struct Answer {
+    status: &'static str,
+    headers: Vec<(&'static str, String)>,
+    body: Vec<u8>,
+}
+
+impl Answer {
+    pub fn status(status: &'static str) -> Self {
+        Self {
+            status,
+            headers: Vec::new(),
+            body: Vec::new(),
+        }
+    }
+
+    pub fn text(status: &'static str, line: &str) -> Self {
+        let body = format!("{line}\n").into_bytes();
+        Self::status(status)
+            .with("Cache-Control", "no-store")
+            .with_body("text/plain; charset=utf-8", body)
+    }
+
+    pub fn json(status: &'static str, value: &serde_json::Value) -> Self {
+        Self::status(status)
+            .with("Cache-Control", "no-store")
+            .with_body("application/json", value.to_string().into_bytes())
+    }
+
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    #[must_use]
+    pub fn with_body(mut self, content_type: &str, body: Vec<u8>) -> Self {
+        self.body = body;
+        self.with("Content-Type", content_type)
+            .with("X-Content-Type-Options", "nosniff")
+    }
+
+    /// Sends it, without the body to a `HEAD`, and ends the connection.
+    pub fn send(&self, client: &mut TcpStream, request: &Request<'_>) -> io::Result<()> {
+        let mut head = format!("HTTP/1.1 {}\r\n", self.status);
+        for (name, value) in &self.headers {
+            // Writing to a String cannot fail.
+            let _ = write!(head, "{name}: {value}\r\n");
+        }
+        let length = self.body.len();
+        let _ = write!(head, "Content-Length: {length}\r\nConnection: close\r\n\r\n");
+        client.write_all(head.as_bytes())?;
+        if request.method != "HEAD" {
+            client.write_all(&self.body)?;
+        }
+        close(client)
+    }
+}
+
+/// Closing while there is unread input would throw away the answer on its way, so the rest of the request is read first.
+fn close(client: &mut TcpStream) -> io::Result<()> {
+    client.shutdown(Shutdown::Write)?;
+    client.set_read_timeout(Some(LINGER))?;
+    io::copy(&mut client.take(LINGER_BYTES), &mut io::sink()).map(drop)
+}

@@ -1,0 +1,131 @@
+//! Node.js and npm, for the page and for the tests in JavaScript.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::SystemTime;
+
+use anyhow::{Result, bail};
+use provision::process::{self, find_in_path};
+
+use crate::interrupt;
+
+/// The oldest version that the build tools run on, as `engines` in web/package.json.
+const OLDEST: (u32, u32) = (20, 19);
+
+/// An npm that is new enough.
+pub struct Npm(PathBuf);
+
+impl Npm {
+    pub fn find() -> Result<Self> {
+        let needed = format!("Node.js {}.{} or newer with npm is needed", OLDEST.0, OLDEST.1);
+        let remedy = "install it from https://nodejs.org";
+        let (Some(node), Some(npm)) = (find_in_path("node"), find_in_path("npm")) else {
+            bail!("{needed}, and it is not in PATH: {remedy}");
+        };
+        let said = process::output(Command::new(node).arg("--version"))?;
+        if version(&said).is_none_or(|version| version < OLDEST) {
+            bail!("{needed}, and here is {}: {remedy}", said.trim());
+        }
+        Ok(Self(npm))
+    }
+
+    /// Installs what the lock file in `dir` says, unless that has been done.
+    pub fn install(&self, dir: &Path) -> Result<()> {
+        if is_installed(dir) {
+            return Ok(());
+        }
+        println!("Installing the packages of {}", dir.display());
+        quietly(
+            Command::new(&self.0)
+                .args(["ci", "--no-audit", "--no-fund", "--loglevel=error"])
+                .current_dir(dir),
+        )
+    }
+
+    /// `npm run SCRIPT` in `dir`.
+    pub fn script(&self, dir: &Path, script: &str) -> Command {
+        let mut command = Command::new(&self.0);
+        command
+            .args(["run", script])
+            .current_dir(dir)
+            .stdin(Stdio::null());
+        command
+    }
+}
+
+/// Major and minor of what `node --version` says.
+fn version(said: &str) -> Option<(u32, u32)> {
+    let mut numbers = said.trim().strip_prefix('v')?.split('.');
+    let mut number = || numbers.next()?.parse().ok();
+    Some((number()?, number()?))
+}
+
+/// Whether `npm ci` has run since the lock file was changed. npm writes its own lock file last.
+pub fn is_installed(dir: &Path) -> bool {
+    let (Some(locked), Some(installed)) = (
+        modified(&dir.join("package-lock.json")),
+        modified(&dir.join("node_modules/.package-lock.json")),
+    ) else {
+        return false;
+    };
+    locked <= installed
+}
+
+pub fn modified(path: &Path) -> Option<SystemTime> {
+    path.metadata().and_then(|it| it.modified()).ok()
+}
+
+/// Runs to the end. What the command says is shown when it fails.
+pub fn quietly(command: &mut Command) -> Result<()> {
+    let said = tempfile::NamedTempFile::new()?;
+    let both = said.reopen()?;
+    command
+        .stdin(Stdio::null())
+        .stdout(both.try_clone()?)
+        .stderr(both);
+    let status = interrupt::status(command)?;
+    if !status.success() {
+        let said = std::fs::read_to_string(said.path()).unwrap_or_default();
+        bail!("{} failed ({status}):\n{}", process::show(command), said.trim());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_compared_by_number() {
+        assert_eq!(version("v20.19.4\n"), Some((20, 19)));
+        assert!(version("v9.11.2") < Some(OLDEST));
+        assert!(version("v22.0.0") > Some(OLDEST));
+        assert_eq!(version("not node"), None);
+    }
+
+    #[test]
+    fn what_a_command_says_is_told_when_it_fails() {
+        quietly(Command::new("sh").args(["-c", "echo fine"])).unwrap();
+        let error = quietly(Command::new("sh").args(["-c", "echo one; echo two >&2; exit 3"]))
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("exit status: 3") && error.ends_with("one\ntwo"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_changed_lock_file_is_not_installed_yet() {
+        let dir = tempfile::tempdir().unwrap();
+        let touch = |name: &str| std::fs::write(dir.path().join(name), "").unwrap();
+        touch("package-lock.json");
+        assert!(!is_installed(dir.path()));
+        std::fs::create_dir(dir.path().join("node_modules")).unwrap();
+        touch("node_modules/.package-lock.json");
+        assert!(is_installed(dir.path()));
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        touch("package-lock.json");
+        assert!(!is_installed(dir.path()));
+    }
+}

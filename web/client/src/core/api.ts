@@ -1,0 +1,60 @@
+import { createTRPCClient, httpBatchLink, splitLink, type TRPCClient } from '@trpc/client';
+
+import type { AppRouter } from '../generated/trpc.js';
+import { CalwireError, signedOut } from './error.js';
+
+export type Api = TRPCClient<AppRouter>;
+
+export type GetAuthToken = () => string | null | undefined | Promise<string | null | undefined>;
+
+export interface ApiOptions {
+  apiUrl: string;
+  /** Calls are made for this user and for nobody else. */
+  userId: string;
+  getAuthToken: GetAuthToken;
+}
+
+/** Longer addresses are refused on the way by some proxies. */
+const MAX_URL_LENGTH = 2083;
+/** The most calls that the server takes at once. */
+const MAX_ITEMS = 10;
+
+export function createApi({ apiUrl, userId, getAuthToken }: ApiOptions): Api {
+  const url = `${apiUrl.replace(/\/+$/, '')}/trpc`;
+  const headers = async () => ({ Authorization: `Bearer ${await tokenOf(userId, getAuthToken)}` });
+  const common = { url, headers, maxItems: MAX_ITEMS, maxURLLength: MAX_URL_LENGTH };
+  return createTRPCClient<AppRouter>({
+    links: [
+      splitLink({
+        condition: ({ path }) => path === 'calendar.google.connect',
+        // The consent flow is bound to this browser by a cookie, which another origin's answer sets only so.
+        true: httpBatchLink({
+          ...common,
+          fetch: (input, init) => fetch(input, { ...(init as RequestInit), credentials: 'include' }),
+        }),
+        false: httpBatchLink(common),
+      }),
+    ],
+  });
+}
+
+async function tokenOf(userId: string, getAuthToken: GetAuthToken): Promise<string> {
+  const token = await getAuthToken();
+  if (!token) throw signedOut();
+  const subject = subjectOf(token);
+  // The application has moved on to another user, and what is left of this one must not load the other's events.
+  if (subject !== undefined && subject !== userId) throw new CalwireError('UNAUTHORIZED', 'Another user is signed in.');
+  return token;
+}
+
+/** Whose token it is, unverified; undefined when it cannot be read. */
+export function subjectOf(token: string): string | undefined {
+  try {
+    const payload = token.split('.')[1] ?? '';
+    const bytes = Uint8Array.from(atob(payload.replaceAll('-', '+').replaceAll('_', '/')), (c) => c.charCodeAt(0));
+    const claims = JSON.parse(new TextDecoder().decode(bytes)) as { sub?: unknown };
+    return typeof claims.sub === 'string' ? claims.sub : undefined;
+  } catch {
+    return undefined;
+  }
+}

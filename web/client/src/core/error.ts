@@ -1,0 +1,68 @@
+import { TRPCClientError } from '@trpc/client';
+
+/** Codes of answers that a later try may change. */
+const PASSING = new Set([
+  'NETWORK',
+  'TIMEOUT',
+  'TOO_MANY_REQUESTS',
+  'CLIENT_CLOSED_REQUEST',
+  'INTERNAL_SERVER_ERROR',
+  'BAD_GATEWAY',
+  'SERVICE_UNAVAILABLE',
+  'GATEWAY_TIMEOUT',
+]);
+
+/** What went wrong, in words that can be shown to a person. */
+export class CalwireError extends Error {
+  override readonly name = 'CalwireError';
+  /** tRPC's name of the error, such as `UNAUTHORIZED`; `NETWORK` when there was no answer at all. */
+  readonly code: string;
+  /** A word for programs that says more than the code, such as `CALENDAR_NOT_CONNECTED`. */
+  readonly reason?: string;
+
+  constructor(code: string, message: string, options: { reason?: string | undefined; cause?: unknown } = {}) {
+    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    this.code = code;
+    if (options.reason !== undefined) this.reason = options.reason;
+  }
+
+  /** Trying again later may help. */
+  get retryable(): boolean {
+    return PASSING.has(this.code);
+  }
+
+  /** The user has to sign in (again). */
+  get isSignedOut(): boolean {
+    return this.code === 'UNAUTHORIZED' && this.reason === undefined;
+  }
+
+  /** Any failure of a call as one of ours. */
+  static of(error: unknown): CalwireError {
+    if (error instanceof CalwireError) return error;
+    if (!(error instanceof TRPCClientError)) return unreachable(error);
+    if (error.cause instanceof CalwireError) return error.cause;
+    const data = error.data as { code?: unknown; reason?: unknown } | null | undefined;
+    if (typeof data?.code !== 'string') return unreachable(error);
+    const reason = typeof data.reason === 'string' ? data.reason : undefined;
+    return new CalwireError(data.code, inWords(data.code, error.message), { reason, cause: error });
+  }
+}
+
+export function signedOut(): CalwireError {
+  return new CalwireError('UNAUTHORIZED', 'You are signed out. Sign in to see your calendar.');
+}
+
+function unreachable(cause: unknown): CalwireError {
+  return new CalwireError('NETWORK', 'The calendar service cannot be reached right now.', { cause });
+}
+
+function inWords(code: string, message: string): string {
+  switch (code) {
+    case 'TOO_MANY_REQUESTS':
+      return 'That was a lot at once. Please wait a moment.';
+    case 'INTERNAL_SERVER_ERROR':
+      return 'The calendar service has a problem right now.';
+    default:
+      return message === code ? 'The calendar service refused this request.' : message;
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * The last known events of a user, kept in IndexedDB, so that a reload shows something before any network.
+ * It is a convenience: where IndexedDB is broken, full or forbidden, everything works without it.
+ */
+import { createStore, del, delMany, get, keys, set, type UseStore } from 'idb-keyval';
+
+import type { CalendarList, Event, Status } from '../generated/types.js';
+import { inOrder } from './occurrence.js';
+import { eventsOf, group, type LiveData } from './reducer.js';
+
+/** What another version has written is not read. */
+const VERSION = 1;
+/** A few hundred kilobytes. Who has more sees the next ones at once and the rest with the answer of the server. */
+const EVENTS_MAX = 1_000;
+/** Descriptions can be long, and the first paint needs their beginning. */
+const DESCRIPTION_MAX = 2_000;
+const AGE_MAX = 30 * 86_400_000;
+const WRITE_AFTER = 1_000;
+
+export interface Remembered {
+  data: LiveData;
+  calendars: CalendarList | undefined;
+  status: Status | undefined;
+  savedAt: number;
+}
+
+interface Row extends Remembered {
+  version: number;
+  userId: string;
+}
+
+export class Snapshot {
+  readonly #apiUrl: string;
+  readonly #userId: string;
+  #database: UseStore | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #waiting: (() => Remembered | null) | undefined;
+  #wiped = false;
+
+  constructor(apiUrl: string, userId: string) {
+    this.#apiUrl = apiUrl;
+    this.#userId = userId;
+  }
+
+  get #key(): string {
+    return `${this.#apiUrl} ${this.#userId}`;
+  }
+
+  /** What is kept of this user. What is kept of others who used this browser goes. */
+  async open(now: number): Promise<Remembered | null> {
+    const row = await this.#quietly(async (database) => {
+      const others = (await keys<string>(database)).filter(
+        (key) => key.startsWith(`${this.#apiUrl} `) && key !== this.#key,
+      );
+      if (others.length > 0) await delMany(others, database);
+      return get<Row>(this.#key, database);
+    });
+    const usable = row?.version === VERSION && row.userId === this.#userId && now - row.savedAt < AGE_MAX;
+    return usable ? row : null;
+  }
+
+  /** Keeps what `remember` returns, a little later: many changes are one write. */
+  save(remember: () => Remembered | null): void {
+    if (this.#wiped) return;
+    this.#waiting = remember;
+    this.#timer ??= setTimeout(() => void this.flush(), WRITE_AFTER);
+  }
+
+  /** Writes now what is waiting to be written. */
+  async flush(): Promise<void> {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const remember = this.#waiting;
+    this.#waiting = undefined;
+    const remembered = remember?.();
+    if (!remembered || this.#wiped) return;
+    const row: Row = {
+      ...remembered,
+      data: bounded(remembered.data, remembered.savedAt),
+      version: VERSION,
+      userId: this.#userId,
+    };
+    await this.#quietly((database) => set(this.#key, row, database));
+  }
+
+  /** Forgets the user; nothing is written any more. */
+  async wipe(): Promise<void> {
+    this.#wiped = true;
+    clearTimeout(this.#timer);
+    await this.#quietly((database) => del(this.#key, database));
+  }
+
+  async #quietly<T>(work: (database: UseStore) => Promise<T>): Promise<T | undefined> {
+    try {
+      this.#database ??= createStore('calwire', 'snapshots');
+      return await work(this.#database);
+    } catch {
+      // A private window, a full disk, a database that another tab blocks. The next time opens it anew.
+      this.#database = undefined;
+      return undefined;
+    }
+  }
+}
+
+/** As much of the data as is worth keeping: what is past goes first, then what is furthest ahead. */
+function bounded(data: LiveData, now: number): LiveData {
+  const ordered = inOrder(eventsOf(data), 'UTC');
+  const yesterday = now - 86_400_000;
+  const all = ordered.length > EVENTS_MAX ? ordered.filter((event) => Date.parse(event.end) > yesterday) : ordered;
+  const events = all.slice(0, EVENTS_MAX);
+  const firstLeftOut = all[EVENTS_MAX];
+  const from = all.length < ordered.length ? Math.max(data.window.from, yesterday) : data.window.from;
+  const to = firstLeftOut ? Date.parse(firstLeftOut.start) : data.window.to;
+  return { ...data, series: group(events.map(shortened)), window: { from, to } };
+}
+
+function shortened(event: Event): Event {
+  const { description } = event;
+  if (description === null || description.length <= DESCRIPTION_MAX) return event;
+  return { ...event, description: `${description.slice(0, DESCRIPTION_MAX)}…` };
+}

@@ -1,0 +1,77 @@
+// Written by `cargo xtask types`.
+
+import type { Client, ORPCError } from '@orpc/client';
+import type {
+  CalendarList,
+  Connect,
+  ConnectInput,
+  Disconnect,
+  DisconnectInput,
+  EventList,
+  EventsInput,
+  InputIssue,
+  RealtimeState,
+  RealtimeStateInput,
+  RealtimeToken,
+  SelectCalendarsInput,
+  Status,
+  StopWatchCalendar,
+  StopWatchCalendarInput,
+  SubscriptionTokenInput,
+  SyncNow,
+  SyncNowInput,
+  UpcomingEventsInput,
+  WatchCalendar,
+  WatchCalendarInput,
+} from './types.js';
+
+export type ErrorCode =
+  | 'PARSE_ERROR'
+  | 'BAD_REQUEST'
+  | 'UNAUTHORIZED'
+  | 'PAYMENT_REQUIRED'
+  | 'FORBIDDEN'
+  | 'NOT_FOUND'
+  | 'METHOD_NOT_SUPPORTED'
+  | 'TIMEOUT'
+  | 'CONFLICT'
+  | 'PRECONDITION_FAILED'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'UNPROCESSABLE_CONTENT'
+  | 'PRECONDITION_REQUIRED'
+  | 'TOO_MANY_REQUESTS'
+  | 'CLIENT_CLOSED_REQUEST'
+  | 'INTERNAL_SERVER_ERROR'
+  | 'NOT_IMPLEMENTED'
+  | 'BAD_GATEWAY'
+  | 'SERVICE_UNAVAILABLE'
+  | 'GATEWAY_TIMEOUT';
+
+/** What `isDefinedError` recognises: an error with a word for programs. */
+export type DefinedError = ORPCError<ErrorCode, { reason: string; issues?: InputIssue[] }>;
+
+type Procedure<Input, Output> = Client<Record<never, never>, Input, Output, Error | DefinedError>;
+
+/** The table of procedures, as a client of `createORPCClient`. */
+export type AppClient = {
+  calendar: {
+    google: {
+      connect: Procedure<ConnectInput | undefined, Connect>;
+      disconnect: Procedure<DisconnectInput | undefined, Disconnect>;
+      getEvents: Procedure<EventsInput, EventList>;
+      getUpcomingEvents: Procedure<UpcomingEventsInput | undefined, EventList>;
+      listCalendars: Procedure<undefined, CalendarList>;
+      selectCalendars: Procedure<SelectCalendarsInput, CalendarList>;
+      status: Procedure<undefined, Status>;
+      stopWatchCalendar: Procedure<StopWatchCalendarInput, StopWatchCalendar>;
+      syncNow: Procedure<SyncNowInput | undefined, SyncNow>;
+      watchCalendar: Procedure<WatchCalendarInput | undefined, WatchCalendar>;
+    };
+  };
+  realtime: {
+    getConnectionToken: Procedure<undefined, RealtimeToken>;
+    getState: Procedure<RealtimeStateInput | undefined, RealtimeState>;
+    getSubscriptionToken: Procedure<SubscriptionTokenInput, RealtimeToken>;
+  };
+};

@@ -1,0 +1,75 @@
+// Written by `cargo xtask types`.
+
+import type { TRPCBuiltRouter, TRPCDefaultErrorShape, TRPCMutationProcedure, TRPCQueryProcedure } from '@trpc/server';
+import type {
+  CalendarList,
+  Connect,
+  ConnectInput,
+  Disconnect,
+  DisconnectInput,
+  EventList,
+  EventsInput,
+  InputIssue,
+  RealtimeState,
+  RealtimeStateInput,
+  RealtimeToken,
+  SelectCalendarsInput,
+  Status,
+  StopWatchCalendar,
+  StopWatchCalendarInput,
+  SubscriptionTokenInput,
+  SyncNow,
+  SyncNowInput,
+  UpcomingEventsInput,
+  WatchCalendar,
+  WatchCalendarInput,
+} from './types.js';
+
+/** What an error's `shape` is: `data.reason` is a word for programs, `data.issues` tells what is wrong with the input. */
+export interface ErrorShape extends TRPCDefaultErrorShape {
+  data: TRPCDefaultErrorShape['data'] & { reason?: string; issues?: InputIssue[] };
+}
+
+/** Plain JSON: a client with a transformer does not fit. */
+interface Root {
+  ctx: object;
+  meta: object;
+  errorShape: ErrorShape;
+  transformer: false;
+}
+
+interface Definition<Input, Output> {
+  input: Input;
+  output: Output;
+  meta: object;
+  errorShape: ErrorShape;
+}
+
+type Query<Input, Output> = TRPCQueryProcedure<Definition<Input, Output>>;
+type Mutation<Input, Output> = TRPCMutationProcedure<Definition<Input, Output>>;
+
+/** The table of procedures, as `createTRPCClient` wants to know it. */
+export type AppRouter = TRPCBuiltRouter<
+  Root,
+  {
+    calendar: {
+      google: {
+        connect: Mutation<ConnectInput | undefined, Connect>;
+        disconnect: Mutation<DisconnectInput | undefined, Disconnect>;
+        getEvents: Query<EventsInput, EventList>;
+        getUpcomingEvents: Query<UpcomingEventsInput | undefined, EventList>;
+        listCalendars: Query<undefined, CalendarList>;
+        selectCalendars: Mutation<SelectCalendarsInput, CalendarList>;
+        status: Query<undefined, Status>;
+        stopWatchCalendar: Mutation<StopWatchCalendarInput, StopWatchCalendar>;
+        syncNow: Mutation<SyncNowInput | undefined, SyncNow>;
+        watchCalendar: Mutation<WatchCalendarInput | undefined, WatchCalendar>;
+      };
+    };
+    realtime: {
+      getConnectionToken: Query<undefined, RealtimeToken>;
+      getState: Query<RealtimeStateInput | undefined, RealtimeState>;
+      getSubscriptionToken: Query<SubscriptionTokenInput, RealtimeToken>;
+    };
+  }
+>;

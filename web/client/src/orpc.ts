@@ -1,0 +1,1 @@
+export type { AppClient } from './generated/orpc.js';

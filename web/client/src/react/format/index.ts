@@ -1,0 +1,5 @@
+export * from './colour.js';
+export * from './dates.js';
+export * from './text.js';
+export * from './url.js';
+export * from './when.js';

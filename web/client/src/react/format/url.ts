@@ -1,0 +1,41 @@
+const SCHEMES = new Set(['http:', 'https:', 'mailto:', 'tel:']);
+
+/**
+ * A link that may stand in a page, or null. What an event says comes from whoever sent the invitation, so only schemes
+ * that cannot run anything pass.
+ */
+export function safeUrl(text: string | null | undefined): string | null {
+  if (!text) return null;
+  try {
+    const url = new URL(text.trim());
+    return SCHEMES.has(url.protocol) ? url.href : null;
+  } catch {
+    return null;
+  }
+}
+
+const MEETING_HOSTS: readonly (readonly [suffix: string, name: string])[] = [
+  ['meet.google.com', 'Google Meet'],
+  ['zoom.us', 'Zoom'],
+  ['zoomgov.com', 'Zoom'],
+  ['teams.microsoft.com', 'Microsoft Teams'],
+  ['teams.live.com', 'Microsoft Teams'],
+  ['webex.com', 'Webex'],
+  ['whereby.com', 'Whereby'],
+  ['meet.jit.si', 'Jitsi'],
+];
+
+export interface Meeting {
+  url: string;
+  /** Whose meeting it is, when its address tells. */
+  provider: string | null;
+}
+
+/** Where to join, if the event has a meeting that a browser may open. */
+export function meetingOf(event: { conferenceUrl: string | null }): Meeting | null {
+  const url = safeUrl(event.conferenceUrl);
+  if (!url) return null;
+  const { hostname } = new URL(url);
+  const known = MEETING_HOSTS.find(([suffix]) => hostname === suffix || hostname.endsWith(`.${suffix}`));
+  return { url, provider: known?.[1] ?? null };
+}

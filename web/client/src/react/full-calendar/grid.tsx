@@ -1,0 +1,244 @@
+import FullCalendar, {
+  type CalendarOptions,
+  type DayCellInfo,
+  type DayHeaderInfo,
+  type EventDisplayInfo,
+  type EventInput,
+  useCalendarController,
+} from '@fullcalendar/react';
+import dayGridPlugin from '@fullcalendar/react/daygrid';
+import timeGridPlugin from '@fullcalendar/react/timegrid';
+import { type ReactElement, useEffect, useMemo } from 'react';
+
+import type { CalendarEvent } from '../../index.js';
+import { type DayString, isOver, plainLine, shorten } from '../format/index.js';
+import { Foreign, type Moment, type Palette, type Words } from '../widgets/base.js';
+import { isDeclined, nameOf, timesOf, titleOf } from '../widgets/event-text.js';
+import { groupByDay } from '../widgets/group-by-day.js';
+import { type Layout, NARROW_DAYS, type Range } from './range.js';
+
+export interface GridProps {
+  layout: Layout;
+  date: DayString;
+  range: Range;
+  firstWeekday: number;
+  events: readonly CalendarEvent[];
+  moment: Moment;
+  palette: Palette;
+  words: Words;
+  onOpen: (event: CalendarEvent) => void;
+  /** A day was chosen: all of its events are wanted. */
+  onDay: (day: DayString) => void;
+}
+
+const VIEWS: Readonly<Record<Layout, string>> = {
+  week: 'timeGridWeek',
+  days: 'timeGridDays',
+  month: 'dayGridMonth',
+  dots: 'dayGridMonth',
+};
+const PLUGINS = [dayGridPlugin, timeGridPlugin];
+/** More dots than these say no more. */
+const DOTS = 4;
+
+/** FullCalendar, with our looks: its grid, its layout of what overlaps, and nothing of its themes. */
+export default function Grid(props: GridProps): ReactElement {
+  const { layout, date, events, words, moment } = props;
+  const controller = useCalendarController();
+  const inputs = useMemo(
+    () => (layout === 'dots' ? [] : events.map((event) => inputOf(event, words, moment))),
+    [layout, events, words, moment],
+  );
+
+  useEffect(() => {
+    controller.gotoDate(date);
+  }, [controller, date]);
+
+  return (
+    <FullCalendar
+      // Another layout is another calendar: what FullCalendar measured for the last one does not hold.
+      key={layout}
+      controller={controller}
+      plugins={PLUGINS}
+      initialView={VIEWS[layout]}
+      initialDate={date}
+      events={inputs}
+      {...LOOKS}
+      {...behaviourOf(props)}
+    />
+  );
+}
+
+function behaviourOf(props: GridProps): CalendarOptions {
+  const { layout, words, firstWeekday, onOpen, onDay } = props;
+  const { formats, labels } = words;
+  return {
+    views: { timeGridDays: { type: 'timeGrid', duration: { days: NARROW_DAYS } } },
+    timeZone: formats.timeZone,
+    locale: formats.locale ?? new Intl.DateTimeFormat().resolvedOptions().locale,
+    firstDay: firstWeekday,
+    allDayText: labels.allDay,
+    navLinks: layout !== 'week' && layout !== 'days',
+    navLinkHint: (dateText: string) => labels.eventsOn(dateText),
+    navLinkDayClick: (day: Date) => {
+      onDay(formats.dayOf(day));
+    },
+    moreLinkText: labels.moreEvents,
+    moreLinkHint: labels.moreEvents,
+    moreLinkClick: ({ date: day }) => {
+      onDay(formats.dayOf(day));
+    },
+    eventClick: ({ event, jsEvent }) => {
+      jsEvent.preventDefault();
+      onOpen(eventOf(event));
+    },
+    eventContent: (info) => <Chip info={info} palette={props.palette} words={words} />,
+    dayHeaderContent: (info) => <DayName info={info} layout={layout} />,
+    ...(layout === 'dots' && { dayCellTopContent: dotsContent(props) }),
+  };
+}
+
+function inputOf(event: CalendarEvent, words: Words, { now, today }: Moment): EventInput {
+  return {
+    id: `${event.calendarId} ${event.id}`,
+    title: nameOf(event, today, words),
+    start: event.start,
+    end: event.end,
+    allDay: event.allDay,
+    extendedProps: { event, isOver: isOver(event, now, today) },
+  };
+}
+
+function eventOf(event: { extendedProps: Record<string, unknown> }): CalendarEvent {
+  return event.extendedProps['event'] as CalendarEvent;
+}
+
+interface ChipProps {
+  info: EventDisplayInfo;
+  palette: Palette;
+  words: Words;
+}
+
+function Chip({ info, palette, words }: ChipProps): ReactElement {
+  const event = eventOf(info.event);
+  const place = shorten(plainLine(event.location), 100);
+  const shape = event.allDay ? 'bar' : info.view.type.startsWith('dayGrid') && !isLong(event) ? 'line' : 'box';
+  return (
+    <div
+      className="calwire-chip"
+      style={palette.styleOf(event)}
+      data-shape={shape}
+      data-short={info.isShort}
+      data-over={info.event.extendedProps['isOver'] === true}
+      data-declined={isDeclined(event)}
+      data-tentative={event.status === 'tentative'}
+      data-start={info.isStart}
+      data-end={info.isEnd}
+    >
+      {shape === 'line' && <span className="calwire-chip-dot" aria-hidden="true" />}
+      <span className="calwire-chip-title">
+        <Foreign>{titleOf(event, words.labels)}</Foreign>
+      </span>
+      {!event.allDay && (
+        <span className="calwire-chip-time">
+          {shape === 'line' ? words.formats.time(event.start) : timesOf(event, words)}
+        </span>
+      )}
+      {place && shape === 'box' && (
+        <span className="calwire-chip-place">
+          <Foreign>{place}</Foreign>
+        </span>
+      )}
+    </div>
+  );
+}
+
+function isLong(event: CalendarEvent): boolean {
+  return new Date(event.end).getTime() - new Date(event.start).getTime() >= 86_400_000;
+}
+
+function DayName({ info, layout }: { info: DayHeaderInfo; layout: Layout }): ReactElement {
+  const withNumber = layout === 'week' || layout === 'days';
+  return (
+    <span className="calwire-day-name" data-today={info.isToday && withNumber}>
+      <span>{info.weekdayText}</span>
+      {withNumber && <span className="calwire-day-number">{info.dayNumberText}</span>}
+    </span>
+  );
+}
+
+/** A day of the narrow month: its number, and a dot in the colour of each of its first events. */
+function dotsContent({ events, range, palette, words, date }: GridProps) {
+  const { formats } = words;
+  const days = new Map(groupByDay(events, formats, range.first, range.last).map(({ day, events }) => [day, events]));
+  return function DayDots(info: DayCellInfo): ReactElement {
+    // The cell's date is a day in UTC, whatever the zone.
+    const day = info.date.toISOString().slice(0, 10);
+    return (
+      <span className="calwire-dots-day" data-today={info.isToday} data-chosen={day === date}>
+        <span className="calwire-day-number">{info.dayNumberText}</span>
+        <span className="calwire-dots">
+          {(days.get(day) ?? []).slice(0, DOTS).map((event) => (
+            <span key={`${event.calendarId} ${event.id}`} style={palette.styleOf(event)} />
+          ))}
+        </span>
+      </span>
+    );
+  };
+}
+
+/** What FullCalendar's themes would set. */
+const LOOKS: CalendarOptions = {
+  headerToolbar: false,
+  height: '100%',
+  borderless: true,
+  eventInteractive: true,
+  fixedWeekCount: true,
+  dayMaxEvents: true,
+  dayMaxEventRows: 4,
+  nowIndicator: true,
+  scrollTime: '07:00:00',
+  scrollTimeReset: false,
+  slotDuration: '00:30:00',
+  slotHeaderInterval: '01:00:00',
+  slotHeaderFormat: { hour: 'numeric' },
+  slotMinHeight: 24,
+  eventMinHeight: 20,
+  eventShortHeight: 40,
+  slotEventOverlap: false,
+  dayHeaderFormat: { weekday: 'short', day: 'numeric' },
+  eventOrder: 'start,-duration,title',
+  className: 'calwire-fc',
+  viewClass: 'calwire-fc-view',
+  tableHeaderClass: 'calwire-fc-head',
+  dayHeaderRowClass: 'calwire-fc-row',
+  dayHeaderClass: 'calwire-fc-day-header',
+  dayHeaderAlign: 'center',
+  dayRowClass: 'calwire-fc-row',
+  dayCellClass: (info) => cell(info, info.isOther),
+  dayCellTopClass: 'calwire-fc-cell-top',
+  dayCellTopInnerClass: 'calwire-fc-cell-number',
+  dayCellBottomClass: 'calwire-fc-cell-bottom',
+  dayLaneClass: (info) => cell(info, false),
+  dayLaneInnerClass: 'calwire-fc-lane',
+  slotLaneClass: (info) => `calwire-fc-slot${info.isMinor ? ' calwire-fc-minor' : ''}`,
+  slotHeaderClass: 'calwire-fc-slot-header',
+  slotHeaderInnerClass: 'calwire-fc-slot-text',
+  slotHeaderDividerClass: 'calwire-fc-divider',
+  allDayHeaderClass: 'calwire-fc-slot-header',
+  allDayHeaderInnerClass: 'calwire-fc-slot-text',
+  allDayDividerClass: 'calwire-fc-all-day-divider',
+  eventClass: 'calwire-fc-event',
+  eventInnerClass: 'calwire-fc-event-inner',
+  rowMoreLinkClass: 'calwire-fc-more',
+  columnMoreLinkClass: 'calwire-fc-more',
+  navLinkClass: 'calwire-fc-nav',
+  nowIndicatorLineClass: 'calwire-fc-now',
+  nowIndicatorDotClass: 'calwire-fc-now-dot',
+};
+
+function cell({ isToday, isPast }: { isToday: boolean; isPast: boolean }, isOther: boolean): string {
+  return ['calwire-fc-cell', isToday && 'calwire-fc-today', isPast && 'calwire-fc-past', isOther && 'calwire-fc-other']
+    .filter(Boolean)
+    .join(' ');
+}

@@ -1,0 +1,32 @@
+import { describe, expect, it } from 'vitest';
+
+import { instantsOf, rangeOf, step } from './range.js';
+
+describe('the days that are shown', () => {
+  it('are a whole week, from the locale’s first day', () => {
+    expect(rangeOf('week', '2026-11-24', 1)).toEqual({ first: '2026-11-23', last: '2026-11-29' });
+    expect(rangeOf('week', '2026-11-22', 0)).toEqual({ first: '2026-11-22', last: '2026-11-28' });
+  });
+
+  it('are three on a phone, beginning with the date', () => {
+    expect(rangeOf('days', '2026-11-24', 1)).toEqual({ first: '2026-11-24', last: '2026-11-26' });
+  });
+
+  it('are six weeks around a month', () => {
+    expect(rangeOf('month', '2026-11-24', 1)).toEqual({ first: '2026-10-26', last: '2026-12-06' });
+    expect(rangeOf('dots', '2027-02-01', 1)).toEqual({ first: '2027-02-01', last: '2027-03-14' });
+  });
+
+  it('move on by what is seen', () => {
+    expect(step('week', '2026-12-28', 1)).toBe('2027-01-04');
+    expect(step('days', '2026-11-24', -1)).toBe('2026-11-21');
+    expect(step('month', '2026-01-31', 1)).toBe('2026-02-28');
+  });
+
+  it('are asked for with room for the zones from −12 to +14', () => {
+    const { from, to } = instantsOf({ first: '2026-11-24', last: '2026-11-24' });
+    // Midnight in Kiritimati comes first, the end of the day on Baker Island last.
+    expect(new Date(from).getTime()).toBeLessThanOrEqual(new Date('2026-11-24T00:00:00+14:00').getTime());
+    expect(new Date(to).getTime()).toBeGreaterThanOrEqual(new Date('2026-11-25T00:00:00-12:00').getTime());
+  });
+});

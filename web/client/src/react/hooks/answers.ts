@@ -1,0 +1,66 @@
+import type {
+  CalendarActivity,
+  CalendarInfo,
+  ConnectionInfo,
+  Event as CalendarEvent,
+  Freshness,
+  Mode,
+} from '../../generated/types.js';
+import type { CalwireError } from '../../core/error.js';
+import type { LiveState } from '../../core/live-state.js';
+
+/** What every hook tells beside its data: how fresh it is, and whether changes are heard of. */
+export interface Answer {
+  /** The data is as Google had it at this moment, or later: the least current calendar's. */
+  asOf: string | null;
+  /** How the least current calendar is kept current. */
+  mode: Mode | null;
+  live: LiveState;
+  /** There is nothing to show yet. */
+  isLoading: boolean;
+  /** What is shown is the last known, and was not yet compared with the server. */
+  fromSnapshot: boolean;
+  error: CalwireError | null;
+  refetch(): Promise<void>;
+}
+
+export interface EventsAnswer extends Answer {
+  events: CalendarEvent[];
+  connected: boolean;
+  hasCalendarAccess: boolean;
+  /** There are more events than these. */
+  truncated: boolean;
+  calendars: Freshness[];
+}
+
+export interface CalendarsAnswer extends Answer {
+  calendars: CalendarInfo[];
+  connected: boolean;
+  hasCalendarAccess: boolean;
+  /** Whether these calendars are kept current and shown; the others stay as they are. */
+  select(ids: string[], selected: boolean): Promise<void>;
+}
+
+export interface SyncStatusAnswer extends Answer {
+  connections: ConnectionInfo[];
+  calendars: Freshness[];
+  connected: boolean;
+  hasCalendarAccess: boolean;
+  /** Google can reach this installation; otherwise it is asked every now and then. */
+  pushAvailable: boolean;
+  /** Asks Google now, for these calendars or for all; what changed comes by the socket. */
+  syncNow(ids?: string[]): Promise<void>;
+}
+
+export interface SyncActivityAnswer extends Answer {
+  calendars: CalendarActivity[];
+}
+
+export interface ConnectAnswer {
+  /** Leaves the page for Google's consent page; it comes back to `returnTo`, a path of this application. */
+  connect(options?: { returnTo?: string }): Promise<void>;
+  /** One Google account, or all of the user's. */
+  disconnect(connectionId?: string): Promise<void>;
+  isPending: boolean;
+  error: CalwireError | null;
+}

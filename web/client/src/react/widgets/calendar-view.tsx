@@ -1,0 +1,310 @@
+import {
+  type ChangeEvent,
+  lazy,
+  type ReactElement,
+  type RefObject,
+  Suspense,
+  useId,
+  useLayoutEffect,
+  useMemo,
+  useRef,
+  useState,
+} from 'react';
+
+import type { CalendarEvent } from '../../index.js';
+import { type DayString, firstWeekday, isDay } from '../format/index.js';
+import { instantsOf, type Layout, rangeOf, step, titleOfRange } from '../full-calendar/range.js';
+import { useEvents } from '../hooks/index.js';
+import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps } from './base.js';
+import { CalendarPicker } from './calendar-picker.js';
+import { Dialog } from './dialog.js';
+import { EventDialog } from './event-details.js';
+import { EventList, type EventListContext } from './event-list.js';
+import { FreshnessLine } from './freshness-line.js';
+import { groupByDay, latestOf } from './group-by-day.js';
+import { LeftIcon, ListIcon, RightIcon } from './icons.js';
+import type { Labels } from './labels.js';
+import { Obstacle, obstacleOf, ReconnectNotice } from './notices.js';
+
+/** By far the largest part, so it comes only with the first week or month that is shown. */
+const Grid = lazy(() => import('../full-calendar/grid.js'));
+
+export interface CalendarViewProps extends WidgetProps {
+  /** A day to show, as `2026-11-24`. With `onDateChange` it is up to you; alone it is where the view begins. */
+  date?: string | undefined;
+  onDateChange?: ((date: string) => void) | undefined;
+  /** Instead of opening the details. */
+  onEventClick?: ((event: CalendarEvent) => void) | undefined;
+  /** The path to come back to from Google's consent page. */
+  returnTo?: string | undefined;
+}
+
+/** The days of a week in columns, with the hours; three days at a time where there is little room. */
+export function WeekView(props: CalendarViewProps): ReactElement {
+  return <CalendarView kind="week" {...props} />;
+}
+
+/** The weeks of a month; where there is little room, with a dot for each event and the chosen day below. */
+export function MonthView(props: CalendarViewProps): ReactElement {
+  return <CalendarView kind="month" {...props} />;
+}
+
+/** Below this a week's columns are too narrow for a title. */
+const NARROW_PX = 620;
+
+function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | 'month' }): ReactElement {
+  const frame = useRef<HTMLElement>(null);
+  const narrow = useNarrow(frame);
+  const layout: Layout = kind === 'week' ? (narrow ? 'days' : 'week') : narrow ? 'dots' : 'month';
+  const words = useWords(props);
+  const { formats, labels } = words;
+  const moment = useMoment(formats);
+  const palette = usePalette();
+  const [date, setDate] = useDate(props, moment.today);
+  const weekday = useMemo(() => firstWeekday(props.locale), [props.locale]);
+  const range = useMemo(() => rangeOf(layout, date, weekday), [layout, date, weekday]);
+  const { calendarIds } = props;
+  const answer = useEvents({ ...instantsOf(range), timeZone: formats.timeZone, ...(calendarIds && { calendarIds }) });
+  const events = useMemo(() => answer.events.filter(({ status }) => status !== 'cancelled'), [answer.events]);
+  const versions = useMemo(() => events.map(({ id, etag }) => `${id} ${etag}`).join(), [events]);
+  const [open, setOpen] = useState<Opened>(null);
+  const obstacle = obstacleOf(answer);
+  const onOpen = props.onEventClick ?? ((event: CalendarEvent) => setOpen({ what: 'event', event }));
+  const context = { moment, palette, words, onOpen };
+  const close = () => {
+    setOpen(null);
+  };
+
+  return (
+    <Frame
+      frameRef={frame}
+      name="view"
+      label={labels[kind]}
+      busy={answer.isLoading}
+      className={props.className}
+      style={props.style}
+    >
+      <Toolbar
+        title={titleOfRange(layout, date, range, formats)}
+        layout={layout}
+        date={date}
+        today={moment.today}
+        labels={labels}
+        onDate={setDate}
+        onCalendars={() => {
+          setOpen({ what: 'calendars' });
+        }}
+      />
+      {!obstacle && <ReconnectNotice labels={labels} returnTo={props.returnTo} />}
+      {obstacle ? (
+        <Obstacle answer={answer} labels={labels} returnTo={props.returnTo} />
+      ) : (
+        <div className="calwire-view-grid" data-layout={layout} data-loading={answer.isLoading}>
+          <Suspense fallback={<p className="calwire-view-wait">{labels.loading}</p>}>
+            <Grid
+              layout={layout}
+              date={date}
+              range={range}
+              firstWeekday={weekday}
+              events={events}
+              moment={moment}
+              palette={palette}
+              words={words}
+              onOpen={onOpen}
+              onDay={(day) => {
+                if (layout === 'dots') setDate(day);
+                else setOpen({ what: 'day', day });
+              }}
+            />
+          </Suspense>
+        </div>
+      )}
+      {!obstacle && layout === 'dots' && <DayBelow day={date} events={events} context={context} />}
+      {obstacle !== 'signedOut' && <FreshnessLine answer={answer} moment={moment} words={words} />}
+      <Announcer
+        // Another range is not news, only a change within this one.
+        key={range.first}
+        state={answer.isLoading ? null : versions}
+        text={labels.agendaChanged(events.length)}
+      />
+      {open?.what === 'event' && (
+        <EventDialog
+          event={latestOf(open.event, events)}
+          onClose={close}
+          locale={props.locale}
+          timeZone={props.timeZone}
+          labels={props.labels}
+        />
+      )}
+      {open?.what === 'day' && <DayDialog day={open.day} events={events} context={context} onClose={close} />}
+      {open?.what === 'calendars' && <PickerDialog onClose={close} labels={labels} props={props} />}
+    </Frame>
+  );
+}
+
+type Opened = { what: 'event'; event: CalendarEvent } | { what: 'day'; day: DayString } | { what: 'calendars' } | null;
+
+/** The host's date, if it looks after it; else our own, which begins with the host's. */
+function useDate({ date, onDateChange }: CalendarViewProps, today: DayString): [DayString, (date: DayString) => void] {
+  const given = date !== undefined && isDay(date) ? date : null;
+  const [own, setOwn] = useState<DayString | null>(given);
+  const shown = (onDateChange ? given : null) ?? own ?? today;
+  return [
+    shown,
+    (next) => {
+      setOwn(next);
+      onDateChange?.(next);
+    },
+  ];
+}
+
+/** Whether the element is too narrow for seven columns; before it is measured it is not. */
+function useNarrow(element: RefObject<HTMLElement | null>): boolean {
+  const [narrow, setNarrow] = useState(false);
+  useLayoutEffect(() => {
+    const target = element.current;
+    if (!target || typeof ResizeObserver === 'undefined') return;
+    const measure = () => {
+      setNarrow(target.clientWidth > 0 && target.clientWidth < NARROW_PX);
+    };
+    measure();
+    const observer = new ResizeObserver(measure);
+    observer.observe(target);
+    return () => {
+      observer.disconnect();
+    };
+  }, [element]);
+  return narrow;
+}
+
+interface ToolbarProps {
+  title: string;
+  layout: Layout;
+  date: DayString;
+  today: DayString;
+  labels: Labels;
+  onDate: (date: DayString) => void;
+  onCalendars: () => void;
+}
+
+function Toolbar({ title, layout, date, today, labels, onDate, onCalendars }: ToolbarProps): ReactElement {
+  const id = useId();
+  const unit = layout === 'dots' ? 'month' : layout;
+  return (
+    <header className="calwire-toolbar">
+      <h2 className="calwire-toolbar-title" aria-live="polite">
+        {title}
+      </h2>
+      <div className="calwire-toolbar-group">
+        <button
+          type="button"
+          className="calwire-icon-button"
+          onClick={() => {
+            onDate(step(layout, date, -1));
+          }}
+        >
+          <LeftIcon />
+          <span className="calwire-hidden">{labels.previous[unit]}</span>
+        </button>
+        <button
+          type="button"
+          className="calwire-button"
+          aria-current={date === today ? 'date' : undefined}
+          onClick={() => {
+            onDate(today);
+          }}
+        >
+          {labels.today}
+        </button>
+        <button
+          type="button"
+          className="calwire-icon-button"
+          onClick={() => {
+            onDate(step(layout, date, 1));
+          }}
+        >
+          <RightIcon />
+          <span className="calwire-hidden">{labels.following[unit]}</span>
+        </button>
+      </div>
+      <div className="calwire-toolbar-group calwire-toolbar-end">
+        <label className="calwire-hidden" htmlFor={id}>
+          {labels.goToDate}
+        </label>
+        <input
+          id={id}
+          type="date"
+          className="calwire-date"
+          value={date}
+          onChange={(change: ChangeEvent<HTMLInputElement>) => {
+            if (isDay(change.target.value)) onDate(change.target.value);
+          }}
+        />
+        <button type="button" className="calwire-button" aria-haspopup="dialog" onClick={onCalendars}>
+          <ListIcon />
+          <span className="calwire-wide-only">{labels.calendars}</span>
+        </button>
+      </div>
+    </header>
+  );
+}
+
+interface DayProps {
+  day: DayString;
+  events: readonly CalendarEvent[];
+  context: EventListContext;
+}
+
+/** The chosen day of a narrow month. */
+function DayBelow({ day, events, context }: DayProps): ReactElement {
+  const id = useId();
+  return (
+    <section className="calwire-day-below" aria-labelledby={id} aria-live="polite">
+      <DayContent id={id} day={day} events={events} context={context} />
+    </section>
+  );
+}
+
+function DayDialog({ onClose, ...props }: DayProps & { onClose: () => void }): ReactElement {
+  const id = useId();
+  return (
+    <Dialog labelledBy={id} closeLabel={props.context.words.labels.close} onClose={onClose}>
+      <DayContent id={id} {...props} />
+    </Dialog>
+  );
+}
+
+function DayContent({ id, day, events, context }: DayProps & { id: string }): ReactElement {
+  const { formats, labels } = context.words;
+  const there = groupByDay(events, formats, day, day)[0]?.events ?? [];
+  return (
+    <>
+      <h3 id={id} className="calwire-day-title">
+        {formats.day(day, context.moment.today)}
+      </h3>
+      {there.length > 0 ? (
+        <EventList day={day} events={there} context={context} />
+      ) : (
+        <p className="calwire-quiet">{labels.nothingThatDay}</p>
+      )}
+    </>
+  );
+}
+
+interface PickerDialogProps {
+  labels: Labels;
+  props: CalendarViewProps;
+  onClose: () => void;
+}
+
+function PickerDialog({ labels, props, onClose }: PickerDialogProps): ReactElement {
+  const id = useId();
+  return (
+    <Dialog labelledBy={id} closeLabel={labels.close} onClose={onClose}>
+      <h3 id={id} className="calwire-day-title">
+        {labels.chooseCalendars}
+      </h3>
+      <CalendarPicker locale={props.locale} labels={props.labels} returnTo={props.returnTo} />
+    </Dialog>
+  );
+}

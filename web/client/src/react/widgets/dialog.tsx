@@ -1,0 +1,62 @@
+import { type ReactElement, type ReactNode, useLayoutEffect, useRef } from 'react';
+
+import { CloseIcon } from './icons.js';
+
+interface Props {
+  /** The id of the heading that names it. */
+  labelledBy: string;
+  closeLabel: string;
+  onClose: () => void;
+  children: ReactNode;
+}
+
+/**
+ * A modal dialog while it is mounted. The browser keeps the focus inside, closes it with Escape, and gives the focus back
+ * to where it was; when that is gone, because the event moved meanwhile, to the widget around it.
+ */
+export function Dialog({ labelledBy, closeLabel, onClose, children }: Props): ReactElement {
+  const element = useRef<HTMLDialogElement>(null);
+
+  // A layout effect, for its end comes before the element goes: only then can the browser give the focus back.
+  useLayoutEffect(() => {
+    const dialog = element.current;
+    if (!dialog) return;
+    const widget = dialog.closest<HTMLElement>('.calwire');
+    if (!dialog.open) dialog.showModal();
+    return () => {
+      dialog.close();
+      if (document.activeElement === document.body) focusOn(widget);
+    };
+  }, []);
+
+  return (
+    <dialog
+      ref={element}
+      className="calwire-dialog"
+      aria-labelledby={labelledBy}
+      onCancel={(event) => {
+        // Closing is up to the owner, which takes it away.
+        event.preventDefault();
+        onClose();
+      }}
+      onClick={(event) => {
+        // Inside there is a box that fills the dialog, so the dialog itself is hit through its backdrop only.
+        if (event.target === event.currentTarget) onClose();
+      }}
+    >
+      <div className="calwire-dialog-box">
+        <button type="button" className="calwire-icon-button calwire-dialog-close" onClick={onClose}>
+          <CloseIcon />
+          <span className="calwire-hidden">{closeLabel}</span>
+        </button>
+        {children}
+      </div>
+    </dialog>
+  );
+}
+
+function focusOn(widget: HTMLElement | null): void {
+  if (!widget?.isConnected) return;
+  widget.tabIndex = -1;
+  widget.focus({ preventScroll: true });
+}

@@ -1,0 +1,62 @@
+import type { CalendarEvent } from '../../index.js';
+import { countdownOf, daysBetween, plainLine, shorten, spanOf } from '../format/index.js';
+import type { Moment, Words } from './base.js';
+import type { Labels } from './labels.js';
+
+/** More of a title than any place shows; the details show all of it. */
+const TITLE_LENGTH = 300;
+
+export function fullTitle(event: CalendarEvent, labels: Labels): string {
+  return plainLine(event.title) || labels.untitled;
+}
+
+export function titleOf(event: CalendarEvent, labels: Labels): string {
+  return shorten(fullTitle(event, labels), TITLE_LENGTH);
+}
+
+/** "9:30 – 10:00 AM" or "All day" */
+export function timesOf(event: CalendarEvent, { formats, labels }: Words): string {
+  return formats.times(event) ?? labels.allDay;
+}
+
+function durationOf(minutes: number, labels: Labels): string {
+  return labels.duration(Math.floor(minutes / 60), minutes % 60);
+}
+
+/** "in 12 min", "now", "in 3 days"; null when it is over, or takes whole days. */
+export function countdownText(event: CalendarEvent, { now, today }: Moment, { formats, labels }: Words): string | null {
+  const countdown = countdownOf(event, now);
+  if (!countdown || countdown.state === 'over') return null;
+  if (countdown.state === 'running') return labels.now;
+  const days = daysBetween(today, formats.dayOf(event.start));
+  return countdown.minutes < 24 * 60 ? labels.in(durationOf(countdown.minutes, labels)) : formats.inDays(days);
+}
+
+/** "ends in 20 min", while it is running. */
+export function endText(event: CalendarEvent, { now }: Moment, { labels }: Words): string | null {
+  const countdown = countdownOf(event, now);
+  if (countdown?.state !== 'running' || countdown.minutesLeft <= 0) return null;
+  return labels.endsIn(durationOf(countdown.minutesLeft, labels));
+}
+
+export function isDeclined(event: CalendarEvent): boolean {
+  return event.attendees.some((attendee) => attendee.self && attendee.responseStatus === 'declined');
+}
+
+/** Everything of an event in one sentence, for its button's name. */
+export function nameOf(event: CalendarEvent, today: string, words: Words): string {
+  const { formats, labels } = words;
+  const place = plainLine(event.location);
+  const state = isDeclined(event) ? labels.declined : event.status === 'tentative' ? labels.tentative : '';
+  return [titleOf(event, labels), formats.daysOf(event, today), timesOf(event, words), shorten(place, 100), state]
+    .filter(Boolean)
+    .join(', ');
+}
+
+/** "day 2 of 3", for an event over several days, on one of them. */
+export function dayInSpan(event: CalendarEvent, day: string, { formats, labels }: Words): string | null {
+  const { first, last } = spanOf(event, formats.dayOf);
+  const days = daysBetween(first, last) + 1;
+  const overnight = !event.allDay && new Date(event.end).getTime() - new Date(event.start).getTime() < 86_400_000;
+  return days < 2 || overnight ? null : labels.dayOf(daysBetween(first, day) + 1, days);
+}

@@ -1,0 +1,8 @@
+export { AgendaWidget, type AgendaWidgetProps } from './agenda-widget.js';
+export type { WidgetProps } from './base.js';
+export { CalendarPicker, type CalendarPickerProps } from './calendar-picker.js';
+export { type CalendarViewProps, MonthView, WeekView } from './calendar-view.js';
+export { EventDetails, type EventDetailsProps } from './event-details.js';
+export { englishLabels, type Labels } from './labels.js';
+export { NextEventWidget, type NextEventWidgetProps } from './next-event-widget.js';
+export { SyncStatus, type SyncStatusProps } from './sync-status.js';

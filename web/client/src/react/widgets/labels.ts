@@ -1,0 +1,230 @@
+import type { ConnectionState, Mode } from '../../generated/types.js';
+
+/** Every text of the widgets that `Intl` does not write. Give those you translate; the others stay English. */
+export interface Labels {
+  // Names of the widgets, for screen readers.
+  nextEvent: string;
+  agenda: string;
+  week: string;
+  month: string;
+  calendars: string;
+  syncStatus: string;
+
+  // Instead of events.
+  loading: string;
+  notConnectedTitle: string;
+  notConnected: string;
+  connect: string;
+  noAccessTitle: string;
+  noAccess: string;
+  allowAccess: string;
+  signedOutTitle: string;
+  signedOut: string;
+  failedTitle: string;
+  nothingTitle: string;
+  nothingAhead: (days: number) => string;
+  nothingThatDay: string;
+  noCalendars: string;
+  retry: string;
+
+  // A grant that has ended.
+  reauth: (account: string) => string;
+  scopeMissing: (account: string) => string;
+  reconnect: string;
+
+  // Events.
+  untitled: string;
+  allDay: string;
+  now: string;
+  in: (duration: string) => string;
+  endsIn: (duration: string) => string;
+  duration: (hours: number, minutes: number) => string;
+  dayOf: (day: number, days: number) => string;
+  timeThere: (times: string, zone: string) => string;
+  join: string;
+  joinWith: (provider: string) => string;
+  openInGoogle: string;
+  location: string;
+  calendar: string;
+  description: string;
+  guests: (count: number) => string;
+  organizer: string;
+  optionalGuest: string;
+  more: string;
+  less: string;
+  moreGuests: (count: number) => string;
+  repeats: string;
+  tentative: string;
+  cancelled: string;
+  declined: string;
+  responses: { accepted: string; declined: string; tentative: string; needsAction: string };
+  moreToday: (count: number) => string;
+  newTab: string;
+  close: string;
+
+  // Week and month.
+  previous: { week: string; days: string; month: string };
+  following: { week: string; days: string; month: string };
+  today: string;
+  goToDate: string;
+  chooseCalendars: string;
+  moreEvents: (count: number) => string;
+  eventsOn: (day: string) => string;
+  eventCount: (count: number) => string;
+
+  // How fresh it is.
+  live: string;
+  polling: string;
+  asOf: (moment: string) => string;
+  connecting: string;
+  reconnecting: string;
+  offline: string;
+  stale: string;
+  paused: string;
+  lastKnown: string;
+  failed: string;
+
+  // Accounts and calendars.
+  states: Record<ConnectionState, string>;
+  remedies: Record<ConnectionState, string>;
+  modes: Record<Mode, string>;
+  allGood: string;
+  needsAttention: (count: number) => string;
+  working: string;
+  noPush: string;
+  syncNow: string;
+  syncing: string;
+  synced: string;
+  neverSynced: string;
+  accounts: string;
+  accessLost: string;
+  primary: string;
+  readOnly: string;
+  selected: (count: number, of: number) => string;
+
+  // Told to screen readers when something changes by itself.
+  nextIs: (event: string) => string;
+  agendaChanged: (count: number) => string;
+}
+
+const plural = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
+
+export const englishLabels: Labels = {
+  nextEvent: 'Next event',
+  agenda: 'Agenda',
+  week: 'Week',
+  month: 'Month',
+  calendars: 'Calendars',
+  syncStatus: 'Sync status',
+
+  loading: 'Loading your calendar…',
+  notConnectedTitle: 'See what comes next',
+  notConnected: 'Connect your Google Calendar, and changes show up here by themselves.',
+  connect: 'Connect Google Calendar',
+  noAccessTitle: 'Calendar access is missing',
+  noAccess:
+    'You are connected to Google, but the box for the calendar was left unticked. Allow it, and your events appear.',
+  allowAccess: 'Allow calendar access',
+  signedOutTitle: 'You are signed out',
+  signedOut: 'Sign in to see your calendar.',
+  failedTitle: 'Your calendar cannot be shown',
+  nothingTitle: 'Nothing ahead',
+  nothingAhead: (days) =>
+    days === 0 ? 'The rest of today is free.' : `The next ${plural(days, 'day is', 'days are')} free.`,
+  nothingThatDay: 'No events on this day.',
+  noCalendars: 'There are no calendars in this account yet.',
+  retry: 'Try again',
+
+  reauth: (account) => `Google wants you to sign in again for ${account}. Until then, these events stay as they were.`,
+  scopeMissing: (account) => `Calendar access was not granted for ${account}.`,
+  reconnect: 'Reconnect',
+
+  untitled: '(No title)',
+  allDay: 'All day',
+  now: 'now',
+  in: (duration) => `in ${duration}`,
+  endsIn: (duration) => `ends in ${duration}`,
+  duration: (hours, minutes) =>
+    [hours > 0 && `${hours} h`, (minutes > 0 || hours === 0) && `${minutes} min`].filter(Boolean).join(' '),
+  dayOf: (day, days) => `day ${day} of ${days}`,
+  timeThere: (times, zone) => `${times} in ${zone}`,
+  join: 'Join',
+  joinWith: (provider) => `Join ${provider}`,
+  openInGoogle: 'Open in Google Calendar',
+  location: 'Location',
+  calendar: 'Calendar',
+  description: 'Description',
+  guests: (count) => plural(count, 'guest', 'guests'),
+  organizer: 'organizer',
+  optionalGuest: 'optional',
+  more: 'More',
+  less: 'Less',
+  moreGuests: (count) => `${count} more`,
+  repeats: 'Repeats',
+  tentative: 'Tentative',
+  cancelled: 'Cancelled',
+  declined: 'You declined',
+  responses: { accepted: 'going', declined: 'not going', tentative: 'maybe', needsAction: 'no answer' },
+  moreToday: (count) => `and ${count} more today`,
+  newTab: 'opens in a new tab',
+  close: 'Close',
+
+  previous: { week: 'Previous week', days: 'Previous days', month: 'Previous month' },
+  following: { week: 'Next week', days: 'Next days', month: 'Next month' },
+  today: 'Today',
+  goToDate: 'Go to date',
+  chooseCalendars: 'Choose calendars',
+  moreEvents: (count) => `+${count} more`,
+  eventsOn: (day) => `Events on ${day}`,
+  eventCount: (count) => (count === 0 ? 'no events' : plural(count, 'event', 'events')),
+
+  live: 'Live',
+  polling: 'Checked every minute or so',
+  asOf: (moment) => `as of ${moment}`,
+  connecting: 'Connecting…',
+  reconnecting: 'Reconnecting…',
+  offline: 'Offline',
+  stale: 'Catching up',
+  paused: 'Paused',
+  lastKnown: 'Last known',
+  failed: 'Live updates stopped',
+
+  states: {
+    healthy: 'Up to date',
+    importing: 'Importing',
+    delayed: 'Delayed',
+    reauth_required: 'Sign in again',
+    scope_missing: 'No calendar access',
+    disconnected: 'Disconnected',
+  },
+  remedies: {
+    healthy: 'Changes in Google arrive by themselves.',
+    importing: 'The first import is running. Events appear as they come.',
+    delayed: 'Google answers slowly; it is being tried again. There is nothing to do.',
+    reauth_required: 'Google has ended the connection. Reconnect to go on; what you see stays as it was.',
+    scope_missing: 'The box for the calendar was left unticked on Google’s page. Connect again and tick it.',
+    disconnected: 'This account is no longer read.',
+  },
+  modes: {
+    push: 'Live from Google',
+    polling: 'Checked every minute or so',
+    stale: 'Catching up',
+    paused: 'Paused',
+  },
+  allGood: 'All calendars are up to date',
+  needsAttention: (count) => plural(count, 'account needs you', 'accounts need you'),
+  working: 'Some calendars are catching up',
+  noPush: 'Google cannot reach this installation, so it is asked every minute or so.',
+  syncNow: 'Sync now',
+  syncing: 'Asking Google…',
+  synced: 'Up to date',
+  neverSynced: 'not yet read',
+  accounts: 'Accounts',
+  accessLost: 'No longer shared with you',
+  primary: 'Primary',
+  readOnly: 'Read only',
+  selected: (count, of) => `${count} of ${of} shown`,
+
+  nextIs: (event) => `Next: ${event}`,
+  agendaChanged: (count) => `The agenda changed: ${plural(count, 'event', 'events')}`,
+};

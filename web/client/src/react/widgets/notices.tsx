@@ -1,0 +1,140 @@
+import type { ReactElement, ReactNode } from 'react';
+
+import type { ConnectionInfo } from '../../generated/types.js';
+import { plainLine } from '../format/index.js';
+import { type Answer, useConnect, useSyncStatus } from '../hooks/index.js';
+import { Foreign } from './base.js';
+import { CalendarIcon, WarningIcon } from './icons.js';
+import type { Labels } from './labels.js';
+
+interface ConnectButtonProps {
+  labels: Labels;
+  text: string;
+  returnTo?: string | undefined;
+  quiet?: boolean;
+}
+
+/** Leads to Google's consent page. */
+export function ConnectButton({ labels, text, returnTo, quiet }: ConnectButtonProps): ReactElement {
+  const connecting = useConnect();
+  const { isPending, error } = connecting;
+  // The hook keeps what went wrong, to be shown below.
+  const go = () => connecting.connect(returnTo === undefined ? {} : { returnTo }).catch(() => undefined);
+  return (
+    <>
+      <button
+        type="button"
+        className={quiet ? 'calwire-button' : 'calwire-button calwire-primary'}
+        aria-disabled={isPending}
+        onClick={() => {
+          if (!isPending) void go();
+        }}
+      >
+        {isPending ? labels.connecting : text}
+      </button>
+      {error && (
+        <span className="calwire-error" role="alert">
+          {error.message}
+        </span>
+      )}
+    </>
+  );
+}
+
+interface NoticeProps {
+  title: string;
+  text?: string;
+  icon?: ReactNode;
+  children?: ReactNode;
+}
+
+/** Says why there are no events here, and what to do about it. */
+export function Notice({ title, text, icon = <CalendarIcon />, children }: NoticeProps): ReactElement {
+  return (
+    <div className="calwire-notice">
+      <span className="calwire-notice-icon">{icon}</span>
+      <p className="calwire-notice-title">{title}</p>
+      {text && <p className="calwire-notice-text">{text}</p>}
+      {children && <div className="calwire-notice-action">{children}</div>}
+    </div>
+  );
+}
+
+type Access = Pick<Answer, 'isLoading' | 'error' | 'live' | 'refetch'> & {
+  connected: boolean;
+  hasCalendarAccess: boolean;
+};
+
+/** What stands in the way of events, if anything does. While the answer is on its way, nothing does. */
+export function obstacleOf(answer: Access): 'signedOut' | 'failed' | 'notConnected' | 'noAccess' | null {
+  if (answer.live === 'signedOut') return 'signedOut';
+  if (answer.isLoading) return answer.error ? 'failed' : null;
+  if (!answer.connected) return answer.error ? 'failed' : 'notConnected';
+  return answer.hasCalendarAccess ? null : 'noAccess';
+}
+
+interface ObstacleProps {
+  answer: Access;
+  labels: Labels;
+  returnTo?: string | undefined;
+}
+
+export function Obstacle({ answer, labels, returnTo }: ObstacleProps): ReactElement | null {
+  switch (obstacleOf(answer)) {
+    case null:
+      return null;
+    case 'signedOut':
+      return <Notice title={labels.signedOutTitle} text={labels.signedOut} />;
+    case 'notConnected':
+      return (
+        <Notice title={labels.notConnectedTitle} text={labels.notConnected}>
+          <ConnectButton labels={labels} text={labels.connect} returnTo={returnTo} />
+        </Notice>
+      );
+    case 'noAccess':
+      return (
+        <Notice title={labels.noAccessTitle} text={labels.noAccess} icon={<WarningIcon />}>
+          <ConnectButton labels={labels} text={labels.allowAccess} returnTo={returnTo} />
+        </Notice>
+      );
+    case 'failed':
+      return (
+        <Notice title={labels.failedTitle} text={answer.error?.message ?? ''} icon={<WarningIcon />}>
+          <button type="button" className="calwire-button" onClick={() => void answer.refetch().catch(() => undefined)}>
+            {labels.retry}
+          </button>
+        </Notice>
+      );
+  }
+}
+
+/** Accounts that only their owner can bring back. */
+export function brokenOf(connections: readonly ConnectionInfo[]): ConnectionInfo[] {
+  return connections.filter(({ state }) => state === 'reauth_required' || state === 'scope_missing');
+}
+
+/** Tells of accounts whose events stand still, above the events that are still shown. */
+export function ReconnectNotice({
+  labels,
+  returnTo,
+}: {
+  labels: Labels;
+  returnTo?: string | undefined;
+}): ReactElement | null {
+  const { connections } = useSyncStatus();
+  const broken = brokenOf(connections);
+  if (broken.length === 0) return null;
+  return (
+    <ul className="calwire-broken">
+      {broken.map(({ id, email, state }) => (
+        <li key={id} className="calwire-banner">
+          <WarningIcon />
+          <p>
+            <Foreign>{(state === 'reauth_required' ? labels.reauth : labels.scopeMissing)(plainLine(email))}</Foreign>
+          </p>
+          <ConnectButton labels={labels} text={labels.reconnect} returnTo={returnTo} quiet />
+        </li>
+      ))}
+    </ul>
+  );
+}

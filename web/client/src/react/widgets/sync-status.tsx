@@ -1,0 +1,228 @@
+import { type ReactElement, useEffect, useRef, useState } from 'react';
+
+import type { CalendarInfo, ConnectionInfo, Freshness } from '../../generated/types.js';
+import { colourOf, eventStyle, plainLine } from '../format/index.js';
+import { type SyncStatusAnswer, useCalendars, useSyncStatus } from '../hooks/index.js';
+import { Foreign, Frame, type Moment, useMoment, useWords, type WidgetProps, type Words } from './base.js';
+import { FreshnessLine } from './freshness-line.js';
+import { RefreshIcon } from './icons.js';
+import type { Labels } from './labels.js';
+import { brokenOf, ConnectButton, Obstacle, obstacleOf } from './notices.js';
+
+export interface SyncStatusProps extends WidgetProps {
+  /** The path to come back to from Google's consent page. */
+  returnTo?: string | undefined;
+  /** Show everything at once. Default: one line, until the person opens it. */
+  defaultOpen?: boolean | undefined;
+}
+
+/** After this long without news of a pull that was asked for, the person may ask again. */
+const PATIENCE_MS = 20_000;
+const LOOK_MS = 2_000;
+
+/** How current everything is, why, and what to do where it is not. */
+export function SyncStatus({ returnTo, defaultOpen = false, ...props }: SyncStatusProps): ReactElement {
+  const words = useWords(props);
+  const { formats, labels } = words;
+  const moment = useMoment(formats);
+  const answer = useSyncStatus();
+  const { calendars: infos } = useCalendars();
+  const obstacle = obstacleOf(answer);
+  // Without access there is still an account to tell of.
+  const hidden = obstacle !== null && obstacle !== 'noAccess';
+  const { calendarIds } = props;
+  const calendars = answer.calendars.filter(({ calendarId }) => calendarIds?.includes(calendarId) ?? true);
+  return (
+    <Frame
+      name="sync"
+      label={labels.syncStatus}
+      busy={answer.isLoading}
+      className={props.className}
+      style={props.style}
+    >
+      {hidden ? (
+        <Obstacle answer={answer} labels={labels} returnTo={returnTo} />
+      ) : (
+        <details className="calwire-sync-details" open={defaultOpen}>
+          <summary>
+            <span className="calwire-sync-summary" data-tone={toneOf(answer)}>
+              <span className="calwire-dot" aria-hidden="true" />
+              <span role="status">{answer.isLoading ? labels.loading : summaryOf(answer, labels)}</span>
+            </span>
+          </summary>
+          <div className="calwire-sync-body">
+            <Accounts connections={answer.connections} labels={labels} returnTo={returnTo} />
+            <CalendarTable calendars={calendars} infos={infos} moment={moment} words={words} />
+            {answer.connected && !answer.pushAvailable && !answer.isLoading && (
+              <p className="calwire-quiet">{labels.noPush}</p>
+            )}
+          </div>
+        </details>
+      )}
+      {!hidden && (
+        <div className="calwire-sync-foot">
+          <FreshnessLine answer={answer} moment={moment} words={words} />
+          {answer.hasCalendarAccess && <SyncNow answer={answer} calendars={calendars} labels={labels} />}
+        </div>
+      )}
+    </Frame>
+  );
+}
+
+function summaryOf({ connections, calendars }: SyncStatusAnswer, labels: Labels): string {
+  const broken = brokenOf(connections).length;
+  if (broken > 0) return labels.needsAttention(broken);
+  if (connections.some(({ state }) => state === 'importing')) return labels.states.importing;
+  return calendars.some(({ mode }) => mode === 'stale' || mode === 'paused') ? labels.working : labels.allGood;
+}
+
+function toneOf({ connections, calendars, isLoading }: SyncStatusAnswer): 'good' | 'waiting' | 'bad' {
+  if (brokenOf(connections).length > 0) return 'bad';
+  const waiting = isLoading || connections.some(({ state }) => state === 'importing' || state === 'delayed');
+  return waiting || calendars.some(({ mode }) => mode === 'stale' || mode === 'paused') ? 'waiting' : 'good';
+}
+
+const STATE_TONES = {
+  healthy: 'good',
+  importing: 'waiting',
+  delayed: 'waiting',
+  reauth_required: 'bad',
+  scope_missing: 'bad',
+  disconnected: 'bad',
+} as const;
+
+interface AccountsProps {
+  connections: readonly ConnectionInfo[];
+  labels: Labels;
+  returnTo: string | undefined;
+}
+
+function Accounts({ connections, labels, returnTo }: AccountsProps): ReactElement | null {
+  if (connections.length === 0) return null;
+  return (
+    <ul className="calwire-accounts" aria-label={labels.accounts}>
+      {connections.map(({ id, email, state }) => (
+        <li key={id} data-tone={STATE_TONES[state]}>
+          <p className="calwire-account-head">
+            <span className="calwire-account-name">
+              <Foreign>{plainLine(email)}</Foreign>
+            </span>
+            <span className="calwire-state">{labels.states[state]}</span>
+          </p>
+          <p className="calwire-quiet">{labels.remedies[state]}</p>
+          {(state === 'reauth_required' || state === 'scope_missing' || state === 'disconnected') && (
+            <ConnectButton labels={labels} text={labels.reconnect} returnTo={returnTo} />
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+interface CalendarTableProps {
+  calendars: readonly Freshness[];
+  infos: readonly CalendarInfo[];
+  moment: Moment;
+  words: Words;
+}
+
+function CalendarTable({
+  calendars,
+  infos,
+  moment,
+  words: { formats, labels },
+}: CalendarTableProps): ReactElement | null {
+  if (calendars.length === 0) return null;
+  const byId = new Map(infos.map((info) => [info.id, info]));
+  return (
+    <ul className="calwire-modes" aria-label={labels.calendars}>
+      {calendars.map(({ calendarId, mode, asOf }) => {
+        const info = byId.get(calendarId);
+        return (
+          <li key={calendarId} style={eventStyle(colourOf({ colorId: null }, info))}>
+            <span className="calwire-swatch" aria-hidden="true" />
+            <span className="calwire-mode-name calwire-clamp-1">
+              <Foreign>{plainLine(info?.summary) || labels.untitled}</Foreign>
+            </span>
+            <span className="calwire-quiet">
+              {labels.modes[mode]} · {asOf ? labels.asOf(formats.moment(asOf, moment.now)) : labels.neverSynced}
+            </span>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+interface SyncNowProps {
+  answer: SyncStatusAnswer;
+  calendars: readonly Freshness[];
+  labels: Labels;
+}
+
+/** Asks Google, and says so until every calendar has been read since. */
+function SyncNow({ answer, calendars, labels }: SyncNowProps): ReactElement {
+  const [before, setBefore] = useState<readonly Freshness[] | null>(null);
+  const [error, setError] = useState<string | null>(null);
+  const latest = useRef(answer);
+  const answered = before !== null && calendars.every((calendar) => isNewer(calendar, before));
+  const syncing = before !== null && !answered;
+
+  useEffect(() => {
+    latest.current = answer;
+  });
+
+  useEffect(() => {
+    if (!syncing) return;
+    // A pull that found nothing new sends no message, so its time is asked for.
+    const look = setInterval(() => void latest.current.refetch().catch(() => undefined), LOOK_MS);
+    const giveUp = setTimeout(() => {
+      setBefore(null);
+    }, PATIENCE_MS);
+    return () => {
+      clearInterval(look);
+      clearTimeout(giveUp);
+    };
+  }, [syncing]);
+
+  const ask = () => {
+    setError(null);
+    setBefore(calendars);
+    answer.syncNow().catch((reason: unknown) => {
+      setBefore(null);
+      setError(reason instanceof Error ? reason.message : String(reason));
+    });
+  };
+
+  return (
+    <span className="calwire-sync-now">
+      <span role="status" className="calwire-quiet">
+        {answered && labels.synced}
+      </span>
+      <button
+        type="button"
+        className="calwire-button"
+        data-busy={syncing}
+        aria-disabled={syncing}
+        onClick={() => {
+          if (!syncing) ask();
+        }}
+      >
+        <RefreshIcon />
+        {syncing ? labels.syncing : labels.syncNow}
+      </button>
+      {error && (
+        <span className="calwire-error" role="alert">
+          {error}
+        </span>
+      )}
+    </span>
+  );
+}
+
+/** Server's time against server's time: a browser's clock may be wrong. What is paused gives no answer to wait for. */
+function isNewer({ calendarId, asOf, mode }: Freshness, before: readonly Freshness[]): boolean {
+  if (mode === 'paused') return true;
+  const old = before.find((calendar) => calendar.calendarId === calendarId)?.asOf;
+  return asOf !== null && (!old || new Date(asOf) > new Date(old));
+}
