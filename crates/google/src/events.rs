@@ -55,6 +55,13 @@ pub struct RawEvent {
     pub raw: Box<RawValue>,
 }
 
+impl RawEvent {
+    /// An event from its JSON, as a page has it; none without an id.
+    pub fn read(json: &str) -> Option<Self> {
+        RawValue::from_string(json.to_owned()).ok().and_then(event)
+    }
+}
+
 /// A date (all-day) or a moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use common::ids::{CalendarId, ConnectionId};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use uuid::Uuid;
 
 /// One instance of an event, as people see it in a calendar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -189,6 +190,27 @@ pub enum Change {
         connection_id: ConnectionId,
         state: ConnectionState,
     },
+    /// A write that was answered with `pending` has come to its end. The same call with the same `idempotencyKey` answers
+    /// with all of it; what it changed was told before.
+    #[serde(rename = "write.resolved")]
+    WriteResolved {
+        idempotency_key: String,
+        #[ts(type = "string")]
+        intent_id: Uuid,
+        state: WriteState,
+        /// Why it failed, as an error's `data.reason`.
+        reason: Option<String>,
+    },
+}
+
+/// What has become of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum WriteState {
+    Done,
+    Failed,
+    /// Somebody else had changed the same fields.
+    Conflict,
 }
 
 /// A span of time, `from` inclusive, `to` exclusive.
