@@ -14,6 +14,7 @@ mod protocol;
 mod reading;
 mod starting;
 mod watching;
+mod writing;
 
 use std::collections::BTreeMap;
 
