@@ -170,22 +170,24 @@ fn not_written(run: &Run<'_>, id: &str, written: Written) -> Ended {
 
 /// Writes an edit over what the event is by now, unless both changed the same.
 async fn write(run: &mut Run<'_>, calendar: &Calendar, id: &str, edit: &Edit) -> Result<Written, Stop> {
+    let found = if run.is_in_doubt() {
+        look(run, calendar, id).await?
+    } else {
+        known(run, calendar, id).await?
+    };
     let request = run.id();
-    write_as(run, calendar, id, edit, request).await
+    write_as(run, calendar, id, edit, request, found).await
 }
 
+/// As [`write`], over what was `found`, in the name of `request`.
 async fn write_as(
     run: &mut Run<'_>,
     calendar: &Calendar,
     id: &str,
     edit: &Edit,
     request: Uuid,
+    mut found: Option<Version>,
 ) -> Result<Written, Stop> {
-    let mut found = if run.is_in_doubt() {
-        look(run, calendar, id).await?
-    } else {
-        known(run, calendar, id).await?
-    };
     for _ in 0..MERGES_MAX {
         let Some(theirs) = found else {
             return Ok(Written::Gone(None));

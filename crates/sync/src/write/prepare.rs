@@ -183,7 +183,7 @@ impl Preparing {
                 Ok(self.done(event_id.to_owned(), Act::Patch(Box::new(edit)), shown))
             }
             Part::All => self.update_all(conn, &target, base_etag, patch).await,
-            Part::Following => self.split(&target, Some(patch)),
+            Part::Following => self.split(conn, &target, Some(base_etag), Some(patch)).await,
         }
     }
 
@@ -196,11 +196,7 @@ impl Preparing {
     ) -> Result<Prepared, Refused> {
         let master = master_of(target)?;
         self.may_edit(&master.event, patch)?;
-        // Seen through an exception, the series was seen as it is in the mirror.
-        let base = match target::own_fields_at(conn, &self.calendar, master, base_etag).await? {
-            None if target.series.is_some() => Some(master.fields.clone()),
-            base => base,
-        };
+        let base = self.series_at(conn, target, master, base_etag).await?;
         let from = base.as_ref().unwrap_or(&master.fields);
         let (ours, touched) = self.edit_series(from, target.version.fields.when, patch)?;
         let id = master.event.id.clone();
@@ -251,7 +247,7 @@ impl Preparing {
         let target = self.find(conn, event_id).await?;
         let part = part(&target, scope)?;
         let (version, base) = match part {
-            Part::Following => return self.split(&target, None),
+            Part::Following => return self.split(conn, &target, base_etag, None).await,
             Part::This => {
                 let base = match base_etag {
                     Some(etag) => target::fields_at(conn, &self.calendar, &target, etag).await?,
@@ -262,9 +258,7 @@ impl Preparing {
             Part::All => {
                 let master = master_of(&target)?;
                 let base = match base_etag {
-                    Some(etag) => target::own_fields_at(conn, &self.calendar, master, etag)
-                        .await?
-                        .or_else(|| target.series.is_some().then(|| master.fields.clone())),
+                    Some(etag) => self.series_at(conn, &target, master, etag).await?,
                     None => None,
                 };
                 (master, base)
@@ -342,7 +336,13 @@ impl Preparing {
     }
 
     /// Ends a series before an instance, and with a patch begins a new one there.
-    fn split(self, target: &Target, patch: Option<&EventPatch>) -> Result<Prepared, Refused> {
+    async fn split(
+        self,
+        conn: &mut PgConnection,
+        target: &Target,
+        base_etag: Option<&str>,
+        patch: Option<&EventPatch>,
+    ) -> Result<Prepared, Refused> {
         let Some(Series {
             master: Some(master),
             original,
@@ -362,33 +362,37 @@ impl Preparing {
                 field: "recurrence",
             });
         }
-        let first = master
-            .fields
-            .when
-            .ok_or(Refused::Reason(Reason::SeriesNotFound))?;
-        let cut = recurrence::cut(&master.fields.recurrence, first, *original, |line| {
+        let base = match base_etag {
+            Some(etag) => self.series_at(conn, target, master, etag).await?,
+            None => Some(master.fields.clone()),
+        };
+        let seen = base.as_ref().unwrap_or(&master.fields);
+        let first = seen.when.ok_or(Refused::Reason(Reason::SeriesNotFound))?;
+        let cut = recurrence::cut(&seen.recurrence, first, *original, |line| {
             expand::count_before(&self.context, &master.event, line, *original)
         });
         let ended = Fields {
             recurrence: cut.before,
-            ..master.fields.clone()
+            ..seen.clone()
+        };
+        let rest = Fields {
+            when: first.at(*original),
+            recurrence: cut.after,
+            ..seen.clone()
         };
         let new = patch
-            .map(|patch| self.new_series(target, master, *original, cut.after, patch))
+            .map(|patch| self.new_series(target, rest, base.is_some(), patch))
             .transpose()?;
         let series = new.as_ref().map_or(&master.event.id, |new| &new.id);
+        let begin = new.as_ref().and_then(|new| new.ours.when);
         let shown = Shown {
             series: series.clone(),
             instance: None,
-            at: self.instant(
-                new.as_ref()
-                    .and_then(|new| new.ours.when)
-                    .map_or(*original, Span::start),
-            ),
+            at: self.instant(begin.map_or(*original, Span::start)),
         };
         let split = Split {
             end: Edit {
-                base: Some(master.fields.clone()),
+                base,
                 ours: ended,
                 touched: [Field::Recurrence].into(),
             },
@@ -404,23 +408,37 @@ impl Preparing {
     fn new_series(
         &self,
         target: &Target,
-        master: &Version,
-        original: Start,
-        lines: Vec<String>,
+        rest: Fields,
+        is_known: bool,
         patch: &EventPatch,
     ) -> Result<NewSeries, Refused> {
-        let rest = Fields {
-            when: master.fields.when.and_then(|first| first.at(original)),
-            recurrence: lines,
-            ..master.fields.clone()
-        };
-        let (ours, _) = self.edit_series(&rest, target.version.fields.when, patch)?;
+        let (ours, touched) = self.edit_series(&rest, target.version.fields.when, patch)?;
         Ok(NewSeries {
             // Another id than the request's, which names what it creates; as little to be guessed.
             id: Uuid::now_v7().simple().to_string(),
-            base: rest,
+            rest,
+            is_known,
             ours,
+            touched,
         })
+    }
+
+    /// What a series looked like to who saw this version of it, or of one of its instances; none when that is not known any
+    /// more.
+    async fn series_at(
+        &self,
+        conn: &mut PgConnection,
+        target: &Target,
+        master: &Version,
+        etag: &str,
+    ) -> sqlx::Result<Option<Fields>> {
+        let fields = target::own_fields_at(conn, &self.calendar, master, etag).await?;
+        if fields.is_some() {
+            return Ok(fields);
+        }
+        // Who saw an exception saw no more of its series than that.
+        let exception = target::own_fields_at(conn, &self.calendar, &target.version, etag).await?;
+        Ok(exception.map(|_| master.fields.clone()))
     }
 
     async fn find(&self, conn: &mut PgConnection, event_id: &str) -> Result<Target, Refused> {

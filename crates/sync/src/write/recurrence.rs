@@ -116,7 +116,15 @@ fn move_rule(line: &Line<'_>, old: Span, new: Span, days: i64, same_hour: bool) 
     let is_weekly = line
         .part("FREQ")
         .is_some_and(|freq| matches!(freq.to_ascii_uppercase().as_str(), "WEEKLY" | "DAILY"));
+    let is_by_week = line
+        .part("FREQ")
+        .is_some_and(|freq| freq.eq_ignore_ascii_case("WEEKLY"));
+    let skips_weeks = is_by_week && line.part("INTERVAL").is_some_and(|interval| interval != "1");
     let mut parts = Vec::new();
+    // Which weeks are skipped depends on where a week begins: it begins as much later as its days come.
+    if skips_weeks && days % 7 != 0 && line.part("WKST").is_none() {
+        parts.push(format!("WKST={}", move_weekdays("MO", days).ok_or(Fixed)?));
+    }
     for (name, value) in line.parts() {
         let value = match name.to_ascii_uppercase().as_str() {
             "UNTIL" => {
@@ -124,7 +132,7 @@ fn move_rule(line: &Line<'_>, old: Span, new: Span, days: i64, same_hour: bool) 
                 place(until, old, new).ok_or(Fixed)?
             }
             "BYHOUR" | "BYMINUTE" | "BYSECOND" if !same_hour => return Err(Fixed),
-            "BYDAY" if days != 0 && is_weekly => move_weekdays(value, days).ok_or(Fixed)?,
+            "BYDAY" | "WKST" if days != 0 && is_weekly => move_weekdays(value, days).ok_or(Fixed)?,
             "BYMONTHDAY" if days != 0 && value == old.local_start().day().to_string() => {
                 // The fifteenth of each month becomes the sixteenth; within a month only, or others would be moved by
                 // another number of days.
@@ -141,6 +149,8 @@ fn move_rule(line: &Line<'_>, old: Span, new: Span, days: i64, same_hour: bool) 
         };
         parts.push(format!("{name}={value}"));
     }
+    // FREQ first, where readers of rules like to have it.
+    parts.sort_by_key(|part| !part.to_ascii_uppercase().starts_with("FREQ="));
     Ok(format!("{}:{}", line.head, parts.join(";")))
 }
 
@@ -398,6 +408,19 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_that_skips_weeks_skips_the_same_ones_wherever_its_days_go() {
+        let old = at("2026-10-06T09:00:00+02:00");
+        let two_days_before = at("2026-10-04T09:00:00+02:00");
+        let rule = "RRULE:FREQ=WEEKLY;BYDAY=TU,TH,SU;INTERVAL=2;COUNT=2";
+        assert_eq!(
+            moved(&lines(&[rule]), old, two_days_before),
+            Ok(lines(&[
+                "RRULE:FREQ=WEEKLY;WKST=SA;BYDAY=SU,TU,FR;INTERVAL=2;COUNT=2"
+            ]))
+        );
+    }
+
+    #[test]
     fn a_series_becomes_all_day_and_back() {
         let timed = at("2026-10-06T09:00:00+02:00");
         let rules = lines(&[
@@ -431,5 +454,101 @@ mod tests {
             of("RRULE:FREQ=MONTHLY", next_day),
             Ok(lines(&["RRULE:FREQ=MONTHLY"]))
         );
+    }
+
+    mod series {
+        use super::*;
+        use crate::expand::{CalendarContext, count_before, occurrences};
+        use crate::payload::Window;
+        use crate::view::{AccessRole, EventResource, parse};
+        use common::ids::CalendarId;
+        use proptest::prelude::*;
+        use serde_json::json;
+
+        fn calendar() -> CalendarContext {
+            CalendarContext {
+                id: CalendarId::generate(),
+                time_zone: Berlin,
+                access_role: AccessRole::Owner,
+            }
+        }
+
+        fn master(when: Span, lines: &[String]) -> EventResource {
+            let mut event = json!({"id": "m", "recurrence": lines});
+            event["start"] = when.google_new()["start"].clone();
+            event["end"] = when.google_new()["end"].clone();
+            parse(&event.to_string()).unwrap()
+        }
+
+        fn starts(when: Span, lines: &[String]) -> Vec<DateTime<chrono::Utc>> {
+            let ever = Window {
+                from: "2026-01-01T00:00:00Z".parse().unwrap(),
+                to: "2028-01-01T00:00:00Z".parse().unwrap(),
+            };
+            let instances = occurrences(&calendar(), &master(when, lines), &[], ever);
+            instances.iter().map(|instance| instance.starts_at).collect()
+        }
+
+        /// A rule that begins with the Tuesday of `when`, a series of at most a year and a bit.
+        fn rule() -> impl Strategy<Value = String> {
+            let freq = prop_oneof![
+                Just("FREQ=DAILY"),
+                Just("FREQ=WEEKLY"),
+                Just("FREQ=WEEKLY;BYDAY=TU,TH,SU"),
+                Just("FREQ=MONTHLY"),
+                Just("FREQ=MONTHLY;BYDAY=1TU"),
+            ];
+            let end = prop_oneof![
+                (1_u32..40).prop_map(|count| format!(";COUNT={count}")),
+                (1_u32..300).prop_map(|days| {
+                    let until = NaiveDate::from_ymd_opt(2026, 10, 6).unwrap() + Days::new(days.into());
+                    format!(";UNTIL={}T060000Z", until.format("%Y%m%d"))
+                }),
+            ];
+            (freq, 1_u32..4, end)
+                .prop_map(|(freq, interval, end)| format!("RRULE:{freq};INTERVAL={interval}{end}"))
+        }
+
+        proptest! {
+            #![proptest_config(ProptestConfig::with_cases(400))]
+
+            #[test]
+            fn the_two_parts_make_what_the_whole_made(rule in rule(), nth in 0_usize..40, without in 0_usize..40) {
+                // Over both changes of the clocks.
+                let first = at("2026-10-06T09:00:00+02:00");
+                let mut rules = vec![rule];
+                let all = starts(first, &rules);
+                if let Some(gone) = all.get(without).filter(|_| without > 0) {
+                    rules.push(format!("EXDATE:{}", basic_time(gone.naive_utc())));
+                }
+                let all = starts(first, &rules);
+                prop_assume!(nth > 0 && nth < all.len());
+                let split = Start::At(all[nth]);
+                let whole = master(first, &rules);
+                let parts = cut(&rules, first, split, |line| count_before(&calendar(), &whole, line, split));
+                let mut both = starts(first, &parts.before);
+                prop_assert_eq!(both.len(), nth, "{:?} {:?}", &rules, &parts);
+                both.extend(starts(first.at(split).unwrap(), &parts.after));
+                prop_assert_eq!(both, all, "{:?} {:?}", rules, parts);
+            }
+
+            #[test]
+            fn a_moved_series_is_the_same_one_elsewhere(rule in rule(), days in -3_i64..4, minutes in -500_i64..700) {
+                let old = at("2026-10-06T09:00:00+02:00");
+                let by = TimeDelta::days(days) + TimeDelta::minutes(minutes);
+                let local = old.local_start() + by;
+                let start = zone::instant(Berlin, local).unwrap();
+                let new = Span::Time { start, end: start + TimeDelta::hours(1), zone: Berlin, end_zone: Berlin };
+                let rules = vec![rule];
+                let Ok(lines) = moved(&rules, old, new) else { return Ok(()) };
+                // A month has its own days: the 31st has no equal in every month.
+                prop_assume!(!rules[0].contains("MONTHLY") || new.local_start().date() == old.local_start().date());
+                let locals = |when, rules: &[String]| -> Vec<NaiveDateTime> {
+                    starts(when, rules).into_iter().map(|start| zone::local(Berlin, start)).collect()
+                };
+                let expected: Vec<_> = locals(old, &rules).into_iter().map(|local| local + by).collect();
+                prop_assert_eq!(locals(new, &lines), expected, "{:?} {:?}", rules, lines);
+            }
+        }
     }
 }

@@ -77,8 +77,11 @@ pub struct NewSeries {
     /// Chosen by us.
     pub id: String,
     /// The rest of the old series as it was seen.
-    pub base: Fields,
+    pub rest: Fields,
+    /// As it was when the user saw it; otherwise as it was by the time of the request.
+    pub is_known: bool,
     pub ours: Fields,
+    pub touched: BTreeSet<Field>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]

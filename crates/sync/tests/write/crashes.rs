@@ -366,3 +366,26 @@ async fn a_move_ends_in_one_calendar_whatever_dies(pool: PgPool) {
         assert_eq!(there["status"], "confirmed", "{kill:?}");
     }
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_edit_that_came_through_is_found_before_google_can_refuse_it(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let made = done(&world, create(hour(&world, "Review", 2, 9)))
+        .await
+        .0
+        .unwrap();
+    world.fault(Rule::new("events.patch", Fault::Reset { after: true }).times(1));
+    let refusal = Fault::Error {
+        status: 403,
+        reason: Some("forbiddenForNonOrganizer".into()),
+        message: None,
+        retry_after: None,
+    };
+    world.fault(Rule::new("events.patch", refusal).skipping(1));
+    let edited = done(&world, update(&made, None, json!({"title": "Ours"})))
+        .await
+        .0;
+    assert_eq!(edited.unwrap().title, "Ours");
+    assert_eq!(world.google.requests_to("events.patch").len(), 1);
+    assert_silent(&world).await;
+}

@@ -216,3 +216,66 @@ async fn a_series_becomes_all_day_and_repeats_otherwise(pool: PgPool) {
     assert_as_google(&world).await;
     assert_eq!(shown(&world).await.len(), 1);
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_series_whose_second_half_google_refuses_is_as_it_was(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    weekly(&world).await;
+    let before = shown(&world).await;
+    let refusal = google_emulator::Fault::Error {
+        status: 400,
+        reason: Some("invalid".into()),
+        message: None,
+        retry_after: None,
+    };
+    world.fault(google_emulator::Rule::new("events.insert", refusal).times(1));
+    let at = at_week(&world, 10).await;
+    let (reason, word) = failure(
+        &world,
+        update(&at, Some(Scope::Following), json!({"title": "Later"})),
+    )
+    .await;
+    assert_eq!(
+        (reason.name(), word.as_deref()),
+        ("REFUSED_BY_GOOGLE", Some("invalid"))
+    );
+    assert_eq!(shown(&world).await, before);
+    assert_as_google(&world).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_cut_goes_together_with_what_others_changed_of_the_series_or_not_at_all(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    weekly(&world).await;
+    let at = at_week(&world, 10).await;
+    let master = at.recurring_event_id.clone().unwrap();
+    let theirs = json!({"location": "Room 4"});
+    world.google.patch(ALICE, ALICE, &master, theirs).unwrap();
+    let (first, _) = done(
+        &world,
+        update(&at, Some(Scope::Following), json!({"title": "Later"})),
+    )
+    .await;
+    assert_eq!(first.unwrap().location.as_deref(), Some("Room 4"));
+    assert_as_google(&world).await;
+
+    let at = at_week(&world, 5).await;
+    world
+        .google
+        .patch(ALICE, ALICE, &master, json!({"summary": "Theirs"}))
+        .unwrap();
+    world.push_and_settle(&alice()).await;
+    let masters = world.google.events(ALICE).len();
+    let mut edit = update(&at, Some(Scope::Following), json!({"title": "Ours"}));
+    if let sync::write::Command::Update { base_etag, .. } = &mut edit {
+        base_etag.clone_from(&at.etag);
+    }
+    let collision = conflict(&world, edit).await;
+    assert_eq!(collision.theirs["title"], "Theirs");
+    assert_eq!(world.google.events(ALICE).len(), masters, "nothing was cut");
+    assert_as_google(&world).await;
+}

@@ -8,8 +8,8 @@ use store::calendars::Calendar;
 use store::write_intents::State;
 use uuid::Uuid;
 
-use super::super::fields::{Fields, Span};
-use super::super::merge::merge;
+use super::super::fields::{Field, Fields, Span};
+use super::super::merge::{Collision, merge, merge_without_base};
 use super::super::work::{Act, Edit, NewSeries, Split};
 use super::{
     End, Ended, Run, Stop, Version, Written, calendar, conflict, look, make, mark, not_written, write,
@@ -94,11 +94,17 @@ async fn end(
 ) -> Result<Result<Box<Version>, Written>, Stop> {
     let id = run.intent.event_id.clone();
     // What is asked of the new series has to go together with what the old one has become, before anything is written.
-    if let (Some(new), false) = (&split.new, run.is_in_doubt())
-        && let Some(theirs) = super::known(run, calendar, &id).await?
-        && let Some(written) = collides(new, &split.end, theirs)
-    {
-        return Ok(Err(written));
+    if let (Some(new), false) = (&split.new, run.is_in_doubt()) {
+        let mut theirs = super::known(run, calendar, &id).await?;
+        if theirs
+            .as_ref()
+            .is_some_and(|theirs| theirs.news.is_none() && merged(new, theirs).is_err())
+        {
+            theirs = look(run, calendar, &id).await?;
+        }
+        if let Some(written) = theirs.and_then(|theirs| collides(new, theirs)) {
+            return Ok(Err(written));
+        }
     }
     match write(run, calendar, &id, &split.end).await? {
         Written::Is { version, .. } => Ok(Ok(version)),
@@ -106,12 +112,12 @@ async fn end(
     }
 }
 
-fn collides(new: &NewSeries, end: &Edit, theirs: Version) -> Option<Written> {
-    let collision = merge(&new.base, &new.ours, &rest_of(new, &theirs.fields)).err()?;
+fn collides(new: &NewSeries, theirs: Version) -> Option<Written> {
+    let collision = merged(new, &theirs).err()?;
     let edit = Edit {
-        base: Some(new.base.clone()),
+        base: new.is_known.then(|| new.rest.clone()),
         ours: new.ours.clone(),
-        touched: end.touched.clone(),
+        touched: new.touched.clone(),
     };
     Some(Written::Collided {
         conflict: Box::new(conflict(collision.fields, &edit, &theirs)),
@@ -119,12 +125,29 @@ fn collides(new: &NewSeries, end: &Edit, theirs: Version) -> Option<Written> {
     })
 }
 
-/// The rest of the series as it would be by now: what others changed of the series is changed of its rest.
-fn rest_of(new: &NewSeries, series: &Fields) -> Fields {
-    Fields {
-        when: new.base.when,
-        recurrence: new.base.recurrence.clone(),
-        ..series.clone()
+/// The new series, with what others changed of the old one.
+fn merged(new: &NewSeries, series: &Version) -> Result<Fields, Collision> {
+    let theirs = Fields {
+        when: new.rest.when,
+        recurrence: new.rest.recurrence.clone(),
+        ..series.fields.clone()
+    };
+    if new.is_known {
+        merge(&new.rest, &new.ours, &theirs)
+    } else {
+        // Of its times nobody else has a say: they are the old ones, moved.
+        let mut touched = new.touched.clone();
+        touched.retain(|field| !matches!(field, Field::When | Field::Recurrence));
+        let ours = Fields {
+            when: theirs.when,
+            recurrence: theirs.recurrence.clone(),
+            ..new.ours.clone()
+        };
+        merge_without_base(&touched, &ours, &theirs).map(|merged| Fields {
+            when: new.ours.when,
+            recurrence: new.ours.recurrence.clone(),
+            ..merged
+        })
     }
 }
 
@@ -140,8 +163,7 @@ async fn begin(
     {
         return Ok(made);
     }
-    let theirs = rest_of(new, &ended.fields);
-    let wanted = merge(&new.base, &new.ours, &theirs).unwrap_or_else(|_| new.ours.clone());
+    let wanted = merged(new, ended).unwrap_or_else(|_| new.ours.clone());
     let mut body: Map<String, Value> = ended
         .raw
         .as_object()
@@ -178,7 +200,10 @@ async fn undo(run: &mut Run<'_>, calendar: &Calendar, split: Split) -> Result<En
     };
     let id = run.intent.event_id.clone();
     let mut ended = Ended::of(End::Failed(failure));
-    match super::write_as(run, calendar, &id, &edit, undo_of(run.id())).await? {
+    // The mirror knows nothing of the first step.
+    let found = look(run, calendar, &id).await?;
+    let request = undo_of(run.id());
+    match super::write_as(run, calendar, &id, &edit, request, found).await? {
         Written::Is { version, .. }
         | Written::Collided { theirs: version, .. }
         | Written::Gone(Some(version)) => ended.add(run.intent.calendar_id, *version),
