@@ -405,6 +405,7 @@ fn environment(
         ("AUTH_AUDIENCE", rpc::AUTH_AUDIENCE.to_owned()),
         // A crash is taken over sooner than in production, so that tests need not wait a minute.
         ("SYNC_LEASE_SECONDS", "5".to_owned()),
+        ("NO_COLOR", "1".to_owned()),
         (
             "RUST_LOG",
             std::env::var("RUST_LOG").unwrap_or_else(|_| "info".to_owned()),

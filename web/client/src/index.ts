@@ -1,3 +1,4 @@
+export type { CalendarActivity, SyncActivity, SyncActivityInput, SyncRound } from './core/activity.js';
 export type * from './generated/types.js';
 export type { Event as CalendarEvent } from './generated/types.js';
 

@@ -97,7 +97,12 @@ export class LiveStore {
     if (!same) this.#show({ ...known, data: { ...data, freshness } });
   }
 
-  /** Loads a snapshot. Rejects with a CalwireError. */
+  /** No load that has begun is still under way. */
+  async idle(): Promise<void> {
+    await this.#load?.done.catch(() => undefined);
+  }
+
+  /** Loads a snapshot, or waits for one that is being loaded. Rejects with a CalwireError. */
   async load(live: boolean): Promise<RealtimeState> {
     const running = this.#load;
     if (running && (running.live || !live)) return running.done;

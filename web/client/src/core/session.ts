@@ -108,6 +108,8 @@ export class Session {
   /** Loads what is there now. How it went is in the state. */
   async reload(): Promise<void> {
     if (this.state.get().ended) return;
+    // A load that is under way may have read before what this one is to see.
+    await this.#live.idle();
     await this.#live.load(false).catch(() => undefined);
   }
 
@@ -273,7 +275,7 @@ export class Session {
 
   #fallBack(): void {
     this.#fallback = setTimeout(() => this.#fallBack(), FALLBACK_EVERY * (0.8 + Math.random() * 0.4));
-    if (!document.hidden) void this.reload();
+    if (!document.hidden) void this.#live.load(false).catch(() => undefined);
   }
 
   readonly #onVisibility = (): void => {

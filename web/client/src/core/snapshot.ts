@@ -7,6 +7,7 @@ import { createStore, del, delMany, get, keys, set, type UseStore } from 'idb-ke
 import type { CalendarList, Event, Status } from '../generated/types.js';
 import { inOrder } from './occurrence.js';
 import { eventsOf, group, type LiveData } from './reducer.js';
+import { DAY } from './zone.js';
 
 /** What another version has written is not read. */
 const VERSION = 1;
@@ -14,7 +15,9 @@ const VERSION = 1;
 const EVENTS_MAX = 1_000;
 /** Descriptions can be long, and the first paint needs their beginning. */
 const DESCRIPTION_MAX = 2_000;
-const AGE_MAX = 30 * 86_400_000;
+const AGE_MAX = 30 * DAY;
+/** What ended before is past in every zone. */
+const RECENT = 3 * DAY;
 const WRITE_AFTER = 1_000;
 
 export interface Remembered {
@@ -105,11 +108,11 @@ export class Snapshot {
 /** As much of the data as is worth keeping: what is past goes first, then what is furthest ahead. */
 function bounded(data: LiveData, now: number): LiveData {
   const ordered = inOrder(eventsOf(data), 'UTC');
-  const yesterday = now - 86_400_000;
-  const all = ordered.length > EVENTS_MAX ? ordered.filter((event) => Date.parse(event.end) > yesterday) : ordered;
+  const recent = now - RECENT;
+  const all = ordered.length > EVENTS_MAX ? ordered.filter((event) => Date.parse(event.end) > recent) : ordered;
   const events = all.slice(0, EVENTS_MAX);
   const firstLeftOut = all[EVENTS_MAX];
-  const from = all.length < ordered.length ? Math.max(data.window.from, yesterday) : data.window.from;
+  const from = all.length < ordered.length ? Math.max(data.window.from, recent) : data.window.from;
   const to = firstLeftOut ? Date.parse(firstLeftOut.start) : data.window.to;
   return { ...data, series: group(events.map(shortened)), window: { from, to } };
 }

@@ -27,6 +27,8 @@ export interface Formats {
   readonly timeZone: string;
   /** The local day of an instant. */
   readonly dayOf: (instant: Date | string) => DayString;
+  /** The local hour of an instant, 0 to 23. */
+  readonly hourOf: (instant: Date | string) => number;
   /** "9:30 AM", of an instant. */
   readonly time: (instant: Date | string, timeZone?: string) => string;
   /** "Today", "Tomorrow", "Thursday, November 26", with the year when it is another one. */
@@ -43,8 +45,8 @@ export interface Formats {
   readonly moment: (instant: string, now: Date) => string;
   /** "November 2026" */
   readonly month: (day: DayString) => string;
-  /** "November 23 – 29, 2026" */
-  readonly span: (first: DayString, last: DayString) => string;
+  /** "November 23 – 29, 2026", or "Nov 23 – 29, 2026" */
+  readonly span: (first: DayString, last: DayString, month?: 'long' | 'short') => string;
   /** "in 3 days", or "tomorrow" */
   readonly inDays: (days: number) => string;
 }
@@ -80,6 +82,7 @@ function createFormats(locale: string | undefined, timeZone: string): Formats {
   };
   const dated = (options: Intl.DateTimeFormatOptions) => formatter(options, 'UTC');
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
+  const hour = new Intl.DateTimeFormat('en-US', { timeZone, hour: '2-digit', hourCycle: 'h23' });
   const isoDay = new Intl.DateTimeFormat('en-US', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' });
   const SHORT_DAY: Intl.DateTimeFormatOptions = { weekday: 'short', month: 'short', day: 'numeric' };
   const TIME: Intl.DateTimeFormatOptions = { timeStyle: 'short' };
@@ -122,6 +125,7 @@ function createFormats(locale: string | undefined, timeZone: string): Formats {
     locale,
     timeZone,
     dayOf,
+    hourOf: (instant) => Number(hour.format(new Date(instant))),
     time,
     day,
     shortDay,
@@ -140,8 +144,8 @@ function createFormats(locale: string | undefined, timeZone: string): Formats {
     moment: (instant, now) =>
       dayOf(instant) === dayOf(now) ? time(instant) : formatter(MOMENT, timeZone).format(new Date(instant)),
     month: (of) => capitalized(dated({ month: 'long', year: 'numeric' }).format(utcOf(of)), locale),
-    span: (first, last) =>
-      dated({ day: 'numeric', month: 'long', year: 'numeric' }).formatRange(utcOf(first), utcOf(last)),
+    span: (first, last, month = 'long') =>
+      dated({ day: 'numeric', month, year: 'numeric' }).formatRange(utcOf(first), utcOf(last)),
     inDays: (days) => relative.format(days, 'day'),
   };
 }

@@ -8,7 +8,7 @@ import FullCalendar, {
 } from '@fullcalendar/react';
 import dayGridPlugin from '@fullcalendar/react/daygrid';
 import timeGridPlugin from '@fullcalendar/react/timegrid';
-import { type ReactElement, useEffect, useMemo } from 'react';
+import { type ReactElement, useEffect, useMemo, useState } from 'react';
 
 import type { CalendarEvent } from '../../index.js';
 import { type DayString, isOver, plainLine, shorten } from '../format/index.js';
@@ -50,6 +50,8 @@ export default function Grid(props: GridProps): ReactElement {
     [layout, events, words, moment],
   );
 
+  const [scrollTime] = useState(() => firstHour(words, moment));
+
   useEffect(() => {
     controller.gotoDate(date);
   }, [controller, date]);
@@ -63,10 +65,20 @@ export default function Grid(props: GridProps): ReactElement {
       initialView={VIEWS[layout]}
       initialDate={date}
       events={inputs}
+      scrollTime={scrollTime}
       {...LOOKS}
       {...behaviourOf(props)}
     />
   );
+}
+
+/** The hours of work; early and late in the day those around the present. */
+function firstHour({ formats }: Words, { now }: Moment): string {
+  const hour = formats.hourOf(now);
+  const inView = hour >= 8 && hour < 17;
+  const first = inView ? 7 : Math.min(Math.max(hour - 2, 0), 14);
+  // A little before the hour, which is written across its line.
+  return first === 0 ? '00:00:00' : `${String(first - 1).padStart(2, '0')}:45:00`;
 }
 
 function behaviourOf(props: GridProps): CalendarOptions {
@@ -85,22 +97,34 @@ function behaviourOf(props: GridProps): CalendarOptions {
     },
     moreLinkText: labels.moreEvents,
     moreLinkHint: labels.moreEvents,
-    moreLinkClick: ({ date: day }) => {
+    moreLinkClick: ({ date: day, jsEvent }) => {
+      focusOn(jsEvent.target);
       onDay(formats.dayOf(day));
     },
-    eventClick: ({ event, jsEvent }) => {
+    eventClick: ({ event, jsEvent, el }) => {
       jsEvent.preventDefault();
+      focusOn(el);
       onOpen(eventOf(event));
     },
     eventContent: (info) => <Chip info={info} palette={props.palette} words={words} />,
     dayHeaderContent: (info) => <DayName info={info} layout={layout} />,
+    // Side by side where there is room for it; overlapping, but with longer titles, where there is not.
+    slotEventOverlap: layout === 'days',
+    dayCellTopClass: layout === 'dots' ? 'calwire-fc-cell-top calwire-fc-cell-top-dots' : 'calwire-fc-cell-top',
+    dayCellTopInnerClass: layout === 'dots' ? 'calwire-fc-cell-dots' : 'calwire-fc-cell-number',
     ...(layout === 'dots' && { dayCellTopContent: dotsContent(props) }),
   };
+}
+
+/** A click leaves the focus where it was; the dialog it opens has to give it back to here. */
+function focusOn(target: EventTarget | null): void {
+  if (target instanceof Element) target.closest<HTMLElement>('[tabindex]')?.focus({ preventScroll: true });
 }
 
 function inputOf(event: CalendarEvent, words: Words, { now, today }: Moment): EventInput {
   return {
     id: `${event.calendarId} ${event.id}`,
+    // What a screen reader says; people see the chip below.
     title: nameOf(event, today, words),
     start: event.start,
     end: event.end,
@@ -129,23 +153,25 @@ function Chip({ info, palette, words }: ChipProps): ReactElement {
       style={palette.styleOf(event)}
       data-shape={shape}
       data-short={info.isShort}
+      data-narrow={info.isNarrow}
       data-over={info.event.extendedProps['isOver'] === true}
       data-declined={isDeclined(event)}
       data-tentative={event.status === 'tentative'}
       data-start={info.isStart}
       data-end={info.isEnd}
     >
-      {shape === 'line' && <span className="calwire-chip-dot" aria-hidden="true" />}
-      <span className="calwire-chip-title">
+      <span className="calwire-hidden">{info.event.title}</span>
+      {shape === 'line' && <span className="calwire-chip-dot" />}
+      <span className="calwire-chip-title" aria-hidden="true">
         <Foreign>{titleOf(event, words.labels)}</Foreign>
       </span>
       {!event.allDay && (
-        <span className="calwire-chip-time">
+        <span className="calwire-chip-time" aria-hidden="true">
           {shape === 'line' ? words.formats.time(event.start) : timesOf(event, words)}
         </span>
       )}
       {place && shape === 'box' && (
-        <span className="calwire-chip-place">
+        <span className="calwire-chip-place" aria-hidden="true">
           <Foreign>{place}</Foreign>
         </span>
       )}
@@ -172,8 +198,7 @@ function dotsContent({ events, range, palette, words, date }: GridProps) {
   const { formats } = words;
   const days = new Map(groupByDay(events, formats, range.first, range.last).map(({ day, events }) => [day, events]));
   return function DayDots(info: DayCellInfo): ReactElement {
-    // The cell's date is a day in UTC, whatever the zone.
-    const day = info.date.toISOString().slice(0, 10);
+    const day = formats.dayOf(info.date);
     return (
       <span className="calwire-dots-day" data-today={info.isToday} data-chosen={day === date}>
         <span className="calwire-day-number">{info.dayNumberText}</span>
@@ -193,19 +218,17 @@ const LOOKS: CalendarOptions = {
   height: '100%',
   borderless: true,
   eventInteractive: true,
-  fixedWeekCount: true,
+  fixedWeekCount: false,
   dayMaxEvents: true,
   dayMaxEventRows: 4,
   nowIndicator: true,
-  scrollTime: '07:00:00',
   scrollTimeReset: false,
   slotDuration: '00:30:00',
   slotHeaderInterval: '01:00:00',
   slotHeaderFormat: { hour: 'numeric' },
   slotMinHeight: 24,
-  eventMinHeight: 20,
+  eventMinHeight: 24,
   eventShortHeight: 40,
-  slotEventOverlap: false,
   dayHeaderFormat: { weekday: 'short', day: 'numeric' },
   eventOrder: 'start,-duration,title',
   className: 'calwire-fc',
@@ -216,8 +239,6 @@ const LOOKS: CalendarOptions = {
   dayHeaderAlign: 'center',
   dayRowClass: 'calwire-fc-row',
   dayCellClass: (info) => cell(info, info.isOther),
-  dayCellTopClass: 'calwire-fc-cell-top',
-  dayCellTopInnerClass: 'calwire-fc-cell-number',
   dayCellBottomClass: 'calwire-fc-cell-bottom',
   dayLaneClass: (info) => cell(info, false),
   dayLaneInnerClass: 'calwire-fc-lane',
@@ -226,7 +247,7 @@ const LOOKS: CalendarOptions = {
   slotHeaderInnerClass: 'calwire-fc-slot-text',
   slotHeaderDividerClass: 'calwire-fc-divider',
   allDayHeaderClass: 'calwire-fc-slot-header',
-  allDayHeaderInnerClass: 'calwire-fc-slot-text',
+  allDayHeaderInnerClass: 'calwire-fc-slot-text calwire-fc-all-day-text',
   allDayDividerClass: 'calwire-fc-all-day-divider',
   eventClass: 'calwire-fc-event',
   eventInnerClass: 'calwire-fc-event-inner',

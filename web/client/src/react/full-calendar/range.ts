@@ -37,7 +37,8 @@ export function step(layout: Layout, date: DayString, direction: 1 | -1): DayStr
 }
 
 export function titleOfRange(layout: Layout, date: DayString, { first, last }: Range, formats: Formats): string {
-  return layout === 'week' || layout === 'days' ? formats.span(first, last) : formats.month(date);
+  if (layout === 'month' || layout === 'dots') return formats.month(date);
+  return formats.span(first, last, layout === 'days' ? 'short' : 'long');
 }
 
 /** The instants to ask for: a day more on each side holds these days in every time zone there is. */

@@ -55,7 +55,9 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
       ) : (
         <Days days={groups} context={context} />
       )}
-      {obstacle !== 'signedOut' && <FreshnessLine answer={answer} moment={moment} words={words} />}
+      {obstacle !== 'signedOut' && (
+        <FreshnessLine answer={answer} hasContent={!obstacle && !isLoading} moment={moment} words={words} />
+      )}
       <Announcer state={isLoading ? null : versions} text={labels.agendaChanged(events.length)} />
       {open && (
         <EventDialog
@@ -84,15 +86,15 @@ function Days({ days, context }: { days: readonly Day[]; context: EventListConte
 
 function AgendaDay({ day: { day, events }, context }: { day: Day; context: EventListContext }): ReactElement {
   const id = useId();
-  const { formats } = context.words;
+  const { formats, Heading } = context.words;
   const { today } = context.moment;
   const name = formats.day(day, today);
   const date = formats.shortDay(day);
   return (
     <section className="calwire-day" aria-labelledby={id} data-today={day === today}>
-      <h3 id={id} className="calwire-day-heading">
+      <Heading id={id} className="calwire-day-heading">
         <span>{name}</span> {isNear(day, today) && <span className="calwire-quiet">{date}</span>}
-      </h3>
+      </Heading>
       <EventList day={day} events={events} context={context} />
     </section>
   );

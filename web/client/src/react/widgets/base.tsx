@@ -15,6 +15,8 @@ export interface WidgetProps {
   timeZone?: string | undefined;
   /** Default: the calendars that the person selected. */
   calendarIds?: string[] | undefined;
+  /** The level of the headings, as it fits into your page. Default: 2. */
+  headingLevel?: 2 | 3 | 4 | undefined;
   /** Texts in another language. */
   labels?: Partial<Labels> | undefined;
 }
@@ -23,12 +25,19 @@ export interface WidgetProps {
 export interface Words {
   formats: Formats;
   labels: Labels;
+  Heading: 'h2' | 'h3' | 'h4';
 }
 
-export function useWords({ locale, timeZone, labels }: Pick<WidgetProps, 'locale' | 'timeZone' | 'labels'>): Words {
+type WordProps = Pick<WidgetProps, 'locale' | 'timeZone' | 'labels' | 'headingLevel'>;
+
+export function useWords({ locale, timeZone, labels, headingLevel = 2 }: WordProps): Words {
   return useMemo(
-    () => ({ formats: formatsOf(locale, timeZone ?? viewerZone()), labels: { ...englishLabels, ...labels } }),
-    [locale, timeZone, labels],
+    () => ({
+      formats: formatsOf(locale, timeZone ?? viewerZone()),
+      labels: { ...englishLabels, ...labels },
+      Heading: `h${headingLevel}` as const,
+    }),
+    [locale, timeZone, labels, headingLevel],
   );
 }
 

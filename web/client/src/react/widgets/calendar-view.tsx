@@ -15,7 +15,7 @@ import type { CalendarEvent } from '../../index.js';
 import { type DayString, firstWeekday, isDay } from '../format/index.js';
 import { instantsOf, type Layout, rangeOf, step, titleOfRange } from '../full-calendar/range.js';
 import { useEvents } from '../hooks/index.js';
-import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps } from './base.js';
+import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps, type Words } from './base.js';
 import { CalendarPicker } from './calendar-picker.js';
 import { Dialog } from './dialog.js';
 import { EventDialog } from './event-details.js';
@@ -89,7 +89,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
         layout={layout}
         date={date}
         today={moment.today}
-        labels={labels}
+        words={words}
         onDate={setDate}
         onCalendars={() => {
           setOpen({ what: 'calendars' });
@@ -120,7 +120,9 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
         </div>
       )}
       {!obstacle && layout === 'dots' && <DayBelow day={date} events={events} context={context} />}
-      {obstacle !== 'signedOut' && <FreshnessLine answer={answer} moment={moment} words={words} />}
+      {obstacle !== 'signedOut' && (
+        <FreshnessLine answer={answer} hasContent={!obstacle && !answer.isLoading} moment={moment} words={words} />
+      )}
       <Announcer
         // Another range is not news, only a change within this one.
         key={range.first}
@@ -182,19 +184,20 @@ interface ToolbarProps {
   layout: Layout;
   date: DayString;
   today: DayString;
-  labels: Labels;
+  words: Words;
   onDate: (date: DayString) => void;
   onCalendars: () => void;
 }
 
-function Toolbar({ title, layout, date, today, labels, onDate, onCalendars }: ToolbarProps): ReactElement {
+function Toolbar({ title, layout, date, today, words, onDate, onCalendars }: ToolbarProps): ReactElement {
+  const { labels, Heading } = words;
   const id = useId();
   const unit = layout === 'dots' ? 'month' : layout;
   return (
     <header className="calwire-toolbar">
-      <h2 className="calwire-toolbar-title" aria-live="polite">
+      <Heading className="calwire-toolbar-title" aria-live="polite">
         {title}
-      </h2>
+      </Heading>
       <div className="calwire-toolbar-group">
         <button
           type="button"
@@ -279,9 +282,9 @@ function DayContent({ id, day, events, context }: DayProps & { id: string }): Re
   const there = groupByDay(events, formats, day, day)[0]?.events ?? [];
   return (
     <>
-      <h3 id={id} className="calwire-day-title">
+      <h2 id={id} className="calwire-day-title">
         {formats.day(day, context.moment.today)}
-      </h3>
+      </h2>
       {there.length > 0 ? (
         <EventList day={day} events={there} context={context} />
       ) : (
@@ -301,9 +304,9 @@ function PickerDialog({ labels, props, onClose }: PickerDialogProps): ReactEleme
   const id = useId();
   return (
     <Dialog labelledBy={id} closeLabel={labels.close} onClose={onClose}>
-      <h3 id={id} className="calwire-day-title">
+      <h2 id={id} className="calwire-day-title">
         {labels.chooseCalendars}
-      </h3>
+      </h2>
       <CalendarPicker locale={props.locale} labels={props.labels} returnTo={props.returnTo} />
     </Dialog>
   );

@@ -11,21 +11,23 @@ interface Props {
 }
 
 /**
- * A modal dialog while it is mounted. The browser keeps the focus inside, closes it with Escape, and gives the focus back
- * to where it was; when that is gone, because the event moved meanwhile, to the widget around it.
+ * A modal dialog while it is mounted. The browser keeps the focus inside, and closes it with Escape. The focus goes
+ * back to where it was; when that is gone, because the event moved meanwhile, to the widget around it.
  */
 export function Dialog({ labelledBy, closeLabel, onClose, children }: Props): ReactElement {
   const element = useRef<HTMLDialogElement>(null);
 
-  // A layout effect, for its end comes before the element goes: only then can the browser give the focus back.
+  // A layout effect, for its end comes before the element goes: a dialog that is gone can no longer be closed.
   useLayoutEffect(() => {
     const dialog = element.current;
     if (!dialog) return;
     const widget = dialog.closest<HTMLElement>('.calwire');
+    const opener = document.activeElement;
     if (!dialog.open) dialog.showModal();
     return () => {
       dialog.close();
-      if (document.activeElement === document.body) focusOn(widget);
+      const back = opener instanceof HTMLElement && opener !== document.body && opener.isConnected ? opener : widget;
+      focusOn(back);
     };
   }, []);
 
@@ -55,8 +57,8 @@ export function Dialog({ labelledBy, closeLabel, onClose, children }: Props): Re
   );
 }
 
-function focusOn(widget: HTMLElement | null): void {
-  if (!widget?.isConnected) return;
-  widget.tabIndex = -1;
-  widget.focus({ preventScroll: true });
+function focusOn(element: HTMLElement | null): void {
+  if (!element?.isConnected) return;
+  if (element.tabIndex < 0) element.tabIndex = -1;
+  element.focus({ preventScroll: true });
 }

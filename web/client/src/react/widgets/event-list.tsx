@@ -3,7 +3,7 @@ import type { ReactElement } from 'react';
 import type { CalendarEvent } from '../../index.js';
 import { countdownOf, type DayString, plainLine, shorten } from '../format/index.js';
 import { Foreign, type Moment, type Palette, type Words } from './base.js';
-import { dayInSpan, endText, isDeclined, timesOf, titleOf } from './event-text.js';
+import { dayInSpan, endText, isDeclined, timesOn, titleOf } from './event-text.js';
 
 /** What every row of a list needs. */
 export interface EventListContext {
@@ -42,7 +42,7 @@ function EventRow({ event, day, context: { moment, palette, words, onOpen } }: R
   const { labels } = words;
   const running = day === moment.today && countdownOf(event, moment.now)?.state === 'running';
   const place = shorten(plainLine(event.location), 200);
-  const times = [timesOf(event, words), dayInSpan(event, day, words)].filter(Boolean).join(' · ');
+  const times = [timesOn(day, event, words), dayInSpan(event, day, words)].filter(Boolean).join(' · ');
   return (
     <button
       type="button"
@@ -73,7 +73,7 @@ function EventRow({ event, day, context: { moment, palette, words, onOpen } }: R
         <span className="calwire-badge calwire-now">
           <span className="calwire-dot" aria-hidden="true" />
           {labels.now}
-          <span className="calwire-now-end"> · {endText(event, moment, words)}</span>
+          <span>· {endText(event, moment, words)}</span>
         </span>
       )}
     </button>

@@ -1,5 +1,5 @@
 import type { CalendarEvent } from '../../index.js';
-import { countdownOf, daysBetween, plainLine, shorten, spanOf } from '../format/index.js';
+import { countdownOf, daysBetween, type DayString, plainLine, shorten, spanOf } from '../format/index.js';
 import type { Moment, Words } from './base.js';
 import type { Labels } from './labels.js';
 
@@ -17,6 +17,13 @@ export function titleOf(event: CalendarEvent, labels: Labels): string {
 /** "9:30 – 10:00 AM" or "All day" */
 export function timesOf(event: CalendarEvent, { formats, labels }: Words): string {
   return formats.times(event) ?? labels.allDay;
+}
+
+/** The same on one day of several: what began before is told by its end. */
+export function timesOn(day: DayString, event: CalendarEvent, words: Words): string {
+  const { formats, labels } = words;
+  const { first, last } = spanOf(event, formats.dayOf);
+  return !event.allDay && first < day && day === last ? labels.until(formats.time(event.end)) : timesOf(event, words);
 }
 
 function durationOf(minutes: number, labels: Labels): string {

@@ -47,14 +47,16 @@ export function freshnessOf({ live, mode, fromSnapshot }: Freshness, labels: Lab
 
 interface Props {
   answer: Freshness;
+  /** Something is shown that can be fresh. Without it only trouble is told. */
+  hasContent: boolean;
   moment: Moment;
   words: Words;
 }
 
 /** "● Live", or since when it is not. Takes its line even when it is empty, so that nothing jumps. */
-export function FreshnessLine({ answer, moment, words: { formats, labels } }: Props): ReactElement {
+export function FreshnessLine({ answer, hasContent, moment, words: { formats, labels } }: Props): ReactElement {
   const calwire = useCalwire();
-  const told = freshnessOf(answer, labels);
+  const told = hasContent || answer.live !== 'live' ? freshnessOf(answer, labels) : null;
   const asOf = told?.dated && answer.asOf ? labels.asOf(formats.moment(answer.asOf, moment.now)) : null;
   return (
     <p className="calwire-freshness" data-tone={told?.tone}>

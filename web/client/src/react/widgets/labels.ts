@@ -35,6 +35,7 @@ export interface Labels {
   // Events.
   untitled: string;
   allDay: string;
+  until: (time: string) => string;
   now: string;
   in: (duration: string) => string;
   endsIn: (duration: string) => string;
@@ -141,6 +142,7 @@ export const englishLabels: Labels = {
 
   untitled: '(No title)',
   allDay: 'All day',
+  until: (time) => `until ${time}`,
   now: 'now',
   in: (duration) => `in ${duration}`,
   endsIn: (duration) => `ends in ${duration}`,

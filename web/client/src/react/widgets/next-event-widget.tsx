@@ -63,7 +63,9 @@ export function NextEventWidget({ days = 7, returnTo, calendarIds, ...props }: N
           <Notice title={labels.nothingTitle} text={labels.nothingAhead(days)} />
         )}
       </div>
-      {obstacle !== 'signedOut' && <FreshnessLine answer={answer} moment={moment} words={words} />}
+      {obstacle !== 'signedOut' && (
+        <FreshnessLine answer={answer} hasContent={!obstacle && !answer.isLoading} moment={moment} words={words} />
+      )}
       <NextAnnouncer event={next?.event} loading={answer.isLoading} moment={moment} words={words} />
     </Frame>
   );
@@ -93,7 +95,7 @@ interface NextEventProps {
 }
 
 function NextEvent({ event, moreToday, moment, palette, words }: NextEventProps): ReactElement {
-  const { formats, labels } = words;
+  const { formats, labels, Heading } = words;
   const there = formats.timesThere(event);
   const href = safeUrl(event.htmlLink);
   const calendar = palette.calendar(event.calendarId);
@@ -103,9 +105,9 @@ function NextEvent({ event, moreToday, moment, palette, words }: NextEventProps)
         <p className="calwire-next-day">{formats.daysOf(event, moment.today)}</p>
         <Countdown event={event} moment={moment} words={words} />
       </header>
-      <h3 className="calwire-next-title">
+      <Heading className="calwire-next-title">
         <Foreign>{titleOf(event, labels)}</Foreign>
-      </h3>
+      </Heading>
       <ul className="calwire-facts">
         <li>
           <ClockIcon />

@@ -61,7 +61,7 @@ export function SyncStatus({ returnTo, defaultOpen = false, ...props }: SyncStat
       )}
       {!hidden && (
         <div className="calwire-sync-foot">
-          <FreshnessLine answer={answer} moment={moment} words={words} />
+          <FreshnessLine answer={answer} hasContent={!answer.isLoading} moment={moment} words={words} />
           {answer.hasCalendarAccess && <SyncNow answer={answer} calendars={calendars} labels={labels} />}
         </div>
       )}
@@ -141,7 +141,7 @@ function CalendarTable({
         return (
           <li key={calendarId} style={eventStyle(colourOf({ colorId: null }, info))}>
             <span className="calwire-swatch" aria-hidden="true" />
-            <span className="calwire-mode-name calwire-clamp-1">
+            <span className="calwire-clamp-1">
               <Foreign>{plainLine(info?.summary) || labels.untitled}</Foreign>
             </span>
             <span className="calwire-quiet">

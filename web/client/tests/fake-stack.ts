@@ -1,0 +1,293 @@
+/**
+ * calendar-api and Centrifugo as a browser sees them, for the real @trpc/client and the real centrifuge: `fetch` and
+ * `WebSocket` are replaced, everything above them is what is shipped.
+ */
+import { vi } from 'vitest';
+
+import type { CalendarInfo, Message } from '../src/generated/types.js';
+import { ModelServer } from './model-server.js';
+
+export const API_URL = 'https://calwire.test';
+export const WS_URL = 'wss://calwire.test/connection/websocket';
+
+export interface Call {
+  path: string;
+  input: unknown;
+  userId: string;
+  credentials: string | undefined;
+}
+
+class Refusal extends Error {
+  constructor(
+    readonly code: string,
+    readonly status: number,
+    readonly reason?: string,
+  ) {
+    super(code);
+  }
+}
+
+export function tokenOf(userId: string, version = 1): string {
+  const payload = btoa(JSON.stringify({ sub: userId, version }))
+    .replaceAll('+', '-')
+    .replaceAll('/', '_');
+  return `header.${payload.replace(/=+$/, '')}.signature`;
+}
+
+function userOf(token: string): string {
+  return (JSON.parse(atob(token.split('.')[1] ?? '')) as { sub: string }).sub;
+}
+
+export class FakeStack {
+  readonly users = new Map<string, ModelServer>();
+  readonly calls: Call[] = [];
+  readonly sockets: FakeSocket[] = [];
+  readonly subscribed: string[] = [];
+  readonly published = new Map<string, { offset: number; data: Message }[]>();
+  /** No answer at all, while false. */
+  apiUp = true;
+  brokerUp = true;
+  /** Users whose tokens are refused. */
+  readonly refused = new Set<string>();
+  /** Procedures that fail, with the code they answer. */
+  readonly failing = new Map<string, string>();
+  #gate: Promise<unknown> = Promise.resolve();
+
+  install(): void {
+    vi.stubGlobal('fetch', (input: string, init?: RequestInit) => this.#fetch(input, init));
+    // eslint-disable-next-line @typescript-eslint/no-this-alias -- the socket's constructor has a `this` of its own
+    const stack = this;
+    vi.stubGlobal(
+      'WebSocket',
+      class extends FakeSocket {
+        constructor() {
+          super(stack);
+        }
+      },
+    );
+  }
+
+  /** Holds all answers back until the returned function is called. */
+  hold(): () => void {
+    let open: (value?: unknown) => void = () => undefined;
+    this.#gate = new Promise((resolve) => (open = resolve));
+    return () => open();
+  }
+
+  user(userId: string): ModelServer {
+    let server = this.users.get(userId);
+    if (!server) {
+      server = new ModelServer(Date.now());
+      this.users.set(userId, server);
+    }
+    return server;
+  }
+
+  callsTo(path: string): Call[] {
+    return this.calls.filter((call) => call.path === path);
+  }
+
+  get openSockets(): FakeSocket[] {
+    return this.sockets.filter(({ readyState }) => readyState < 2);
+  }
+
+  publish(userId: string, message: Message): void {
+    const channel = `calendar:${userId}`;
+    const publication = { offset: this.user(userId).offset, data: message };
+    const published = this.published.get(channel) ?? [];
+    published.push(publication);
+    this.published.set(channel, published);
+    for (const socket of this.openSockets) socket.push(channel, publication);
+  }
+
+  /** Everything that is open breaks, as when the network goes. */
+  breakSockets(): void {
+    for (const socket of this.openSockets) socket.break();
+  }
+
+  async #fetch(address: string, init: RequestInit = {}): Promise<Response> {
+    const url = new URL(address);
+    const paths = url.pathname.replace('/trpc/', '').split(',');
+    const inputs = JSON.parse(url.searchParams.get('input') ?? (init.body as string | undefined) ?? '{}') as Record<
+      string,
+      unknown
+    >;
+    const token = new Headers(init.headers).get('authorization')?.replace('Bearer ', '') ?? '';
+    const userId = userOf(token);
+    const calls = paths.map((path, i) => ({ path, input: inputs[i], userId, credentials: init.credentials }));
+    this.calls.push(...calls);
+    if (!this.apiUp) throw new TypeError('Failed to fetch');
+    await this.#gate;
+    const answers = calls.map((call) => this.#answer(call));
+    return new Response(JSON.stringify(answers), { status: 207, headers: { 'content-type': 'application/json' } });
+  }
+
+  #answer(call: Call): unknown {
+    try {
+      const code = this.failing.get(call.path);
+      if (code) throw new Refusal(code, 500);
+      if (this.refused.has(call.userId)) throw new Refusal('UNAUTHORIZED', 401);
+      return { result: { data: this.#result(call) } };
+    } catch (error) {
+      const { code, status, reason } = error as Refusal;
+      const data = { code, httpStatus: status, path: call.path, ...(reason && { reason }) };
+      return { error: { message: code, code: -32_000, data } };
+    }
+  }
+
+  #result({ path, input, userId }: Call): unknown {
+    const server = this.user(userId);
+    const flags = { connected: server.connected, hasCalendarAccess: server.connected };
+    const asOf = { asOf: server.freshness[0]?.asOf ?? null, mode: 'push' };
+    switch (path) {
+      case 'realtime.getConnectionToken':
+        return { token: `connection ${userId}`, expiresIn: 900 };
+      case 'realtime.getSubscriptionToken':
+        return { token: `subscription ${userId}`, expiresIn: 300 };
+      case 'realtime.getState': {
+        const live = (input as { live?: boolean } | undefined)?.live ?? true;
+        if (live && !this.brokerUp) throw new Refusal('SERVICE_UNAVAILABLE', 503, 'BROKER_UNAVAILABLE');
+        return server.state(live);
+      }
+      case 'calendar.google.getEvents':
+      case 'calendar.google.getUpcomingEvents': {
+        const { from, to } = input as { from?: string; to?: string };
+        const all = [...server.calendars.values()].flatMap((calendar) => [...calendar.values()].flat());
+        const events = all.filter(({ start, end }) => !from || !to || (start < to && end > from));
+        return { ...flags, ...asOf, events, truncated: false, calendars: server.freshness };
+      }
+      case 'calendar.google.listCalendars':
+        return { ...flags, calendars: this.#calendars(server) };
+      case 'calendar.google.selectCalendars': {
+        const { calendarIds, selected } = input as { calendarIds: string[]; selected: boolean };
+        for (const id of calendarIds) {
+          if (selected) server.unselected.delete(id);
+          else server.unselected.add(id);
+        }
+        return { ...flags, calendars: this.#calendars(server) };
+      }
+      case 'calendar.google.status':
+        return { ...flags, ...asOf, connections: [], pushAvailable: true, calendars: server.freshness };
+      case 'calendar.google.getSyncActivity':
+        return { calendars: [] };
+      case 'calendar.google.syncNow':
+        return { success: true, queued: 1 };
+      case 'calendar.google.connect':
+        return { url: 'https://accounts.google.test/consent' };
+      case 'calendar.google.disconnect':
+        server.connected = false;
+        return { success: true, connectionIds: [] };
+      default:
+        throw new Refusal('NOT_FOUND', 404);
+    }
+  }
+
+  #calendars(server: ModelServer): CalendarInfo[] {
+    return [...server.calendars.keys()].map((id) => ({
+      id,
+      connectionId: 'connection',
+      googleId: `${id}@example.com`,
+      summary: id,
+      description: null,
+      timeZone: 'UTC',
+      colorId: null,
+      backgroundColor: '#0b8043',
+      foregroundColor: '#ffffff',
+      accessRole: 'owner',
+      primary: id === 'work',
+      selected: !server.unselected.has(id),
+      accessLost: false,
+      pushSupported: true,
+      freshness: server.freshness.find(({ calendarId }) => calendarId === id) ?? null,
+    }));
+  }
+}
+
+interface Command {
+  id: number;
+  connect?: { token: string };
+  subscribe?: { channel: string; token?: string; recover?: boolean; offset?: number; epoch?: string };
+  unsubscribe?: { channel: string };
+}
+
+/** Centrifugo's JSON protocol, as far as the SDK uses it here. */
+export class FakeSocket {
+  readyState = 0;
+  onopen: (() => void) | null = null;
+  onclose: ((event: { code: number; reason: string }) => void) | null = null;
+  onmessage: ((event: { data: string }) => void) | null = null;
+  onerror: (() => void) | null = null;
+  readonly channels = new Set<string>();
+  userId = '';
+  readonly #stack: FakeStack;
+  #pings: ReturnType<typeof setInterval> | undefined;
+
+  constructor(stack: FakeStack) {
+    this.#stack = stack;
+    stack.sockets.push(this);
+    setTimeout(() => (stack.brokerUp ? this.#open() : this.break()), 1);
+  }
+
+  send(frame: string): void {
+    for (const line of frame.split('\n').filter((line) => line !== '{}')) this.#answer(JSON.parse(line) as Command);
+  }
+
+  close(): void {
+    if (this.readyState >= 2) return;
+    this.readyState = 3;
+    clearInterval(this.#pings);
+    setTimeout(() => this.onclose?.({ code: 1000, reason: '' }), 0);
+  }
+
+  break(): void {
+    if (this.readyState >= 2) return;
+    this.readyState = 3;
+    clearInterval(this.#pings);
+    this.onclose?.({ code: 1006, reason: '' });
+  }
+
+  push(channel: string, pub: { offset: number; data: unknown }): void {
+    if (this.channels.has(channel)) this.#say({ push: { channel, pub } });
+  }
+
+  #open(): void {
+    if (this.readyState !== 0) return;
+    this.readyState = 1;
+    this.onopen?.();
+    this.#pings = setInterval(() => this.#say({}), 25_000);
+  }
+
+  #answer({ id, connect, subscribe, unsubscribe }: Command): void {
+    if (connect) {
+      this.userId = connect.token.replace('connection ', '');
+      this.#say({
+        id,
+        connect: { client: `client-${this.#stack.sockets.length}`, version: '6.9.1', ping: 25, pong: true },
+      });
+    } else if (subscribe) {
+      this.#say({ id, ...this.#subscribe(subscribe) });
+    } else if (unsubscribe) {
+      this.channels.delete(unsubscribe.channel);
+      this.#say({ id, unsubscribe: {} });
+    }
+  }
+
+  #subscribe({ channel, recover, offset = 0, epoch }: NonNullable<Command['subscribe']>): object {
+    this.#stack.subscribed.push(channel);
+    const server = this.#stack.users.get(channel.replace('calendar:', ''));
+    const current = server?.brokerEpoch ?? 'epoch';
+    if (recover && epoch !== current) return { error: { code: 112, message: 'unrecoverable position' } };
+    this.channels.add(channel);
+    const missed = (this.#stack.published.get(channel) ?? []).filter((publication) => publication.offset > offset);
+    const recovery = recover ? { recovered: true, was_recovering: true, publications: missed } : {};
+    return {
+      subscribe: { recoverable: true, positioned: true, epoch: current, offset: server?.offset ?? 0, ...recovery },
+    };
+  }
+
+  #say(reply: object): void {
+    setTimeout(() => {
+      if (this.readyState === 1) this.onmessage?.({ data: JSON.stringify(reply) });
+    }, 0);
+  }
+}

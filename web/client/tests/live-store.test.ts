@@ -1,0 +1,343 @@
+/**
+ * Whatever happens between the server and the browser, in the end both have the same events.
+ *
+ * A model of the server changes and tells of it. Messages come twice, late, in another order, or not at all; snapshots are
+ * read at one time and arrive at another, or fail; the stream and the broker begin anew; the window moves on. At last
+ * everything that is under way arrives, and one more message, so that what was lost can be noticed.
+ */
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { LiveStore } from '../src/core/live-store.js';
+import { eventsOf } from '../src/core/reducer.js';
+import type { Event, Message, RealtimeState } from '../src/generated/types.js';
+import { anEvent, DAY, iso, ModelServer } from './model-server.js';
+
+const NOW = Date.parse('2026-11-24T09:00:00Z');
+const CALENDARS = ['home', 'work'];
+
+interface Loading {
+  live: boolean;
+  read: RealtimeState | undefined;
+  answer: (state: RealtimeState) => void;
+  fail: () => void;
+}
+
+class Bench {
+  readonly server = new ModelServer(NOW, CALENDARS);
+  readonly loadings: Loading[] = [];
+  /** Sent and not yet received. */
+  readonly wire: { message: Message; offset: number }[] = [];
+  readonly received: { message: Message; offset: number }[] = [];
+  mostAtOnce = 0;
+  notified = 0;
+  readonly store = new LiveStore({
+    load: (live) => this.#load(live),
+    onMessages: () => undefined,
+    onCaughtUp: () => undefined,
+  });
+
+  constructor() {
+    this.store.known.subscribe(() => (this.notified += 1));
+  }
+
+  #load(live: boolean): Promise<RealtimeState> {
+    return new Promise((resolve, reject) => {
+      const done = (settle: () => void) => () => {
+        this.loadings.splice(this.loadings.indexOf(loading), 1);
+        settle();
+      };
+      const loading: Loading = {
+        live,
+        read: undefined,
+        answer: (state) => done(() => resolve(state))(),
+        fail: done(() => reject(new TypeError('no network'))),
+      };
+      this.loadings.push(loading);
+      this.mostAtOnce = Math.max(this.mostAtOnce, this.loadings.length);
+    });
+  }
+
+  /** As the SDK does: again, if the broker does not know the position any more. */
+  async subscribe(): Promise<void> {
+    const state = await this.store.load(true).catch(() => null);
+    if (state?.epoch !== this.server.brokerEpoch) await vi.advanceTimersByTimeAsync(1).then(() => this.subscribe());
+  }
+
+  publish(message: Message): void {
+    this.wire.push({ message, offset: this.server.offset });
+  }
+
+  deliver(index = 0): void {
+    // A subscription begins where a snapshot was read.
+    if (this.store.known.get().source !== 'server') return;
+    const [sent] = this.wire.splice(index, 1);
+    if (!sent) return;
+    this.received.push(sent);
+    this.store.receive(structuredClone(sent.message), sent.offset);
+  }
+
+  answerLoads(): boolean {
+    const loading = this.loadings[0];
+    if (!loading) return false;
+    loading.answer(loading.read ?? this.server.state(loading.live));
+    return true;
+  }
+
+  async settle(): Promise<void> {
+    for (let round = 0; round < 50; round += 1) {
+      while (this.answerLoads()) await vi.advanceTimersByTimeAsync(0);
+      while (this.wire.length > 0) this.deliver();
+      await vi.advanceTimersByTimeAsync(31_000);
+    }
+  }
+
+  get shown(): Event[] {
+    const { data } = this.store.known.get();
+    if (!data) throw new Error('nothing is known');
+    const to = Date.parse(this.server.window.to);
+    const from = Date.parse(this.server.window.from);
+    // The browser's window may be a day behind; what is told for later comes when it moves on.
+    return [...eventsOf(data)]
+      .filter(({ start, end }) => Date.parse(end) > from && Date.parse(start) < Math.min(to, data.window.to))
+      .sort((a, b) => Date.parse(a.start) - Date.parse(b.start) || (a.id < b.id ? -1 : 1));
+  }
+
+  get expected(): Event[] {
+    const { data } = this.store.known.get();
+    return this.server.events.filter(({ start }) => Date.parse(start) < (data?.window.to ?? 0));
+  }
+}
+
+beforeEach(() => vi.useFakeTimers({ now: NOW }));
+afterEach(() => vi.useRealTimers());
+
+const change = fc.record({
+  kind: fc.constant('change' as const),
+  calendar: fc.constantFrom(...CALENDARS),
+  series: fc.constantFrom('a', 'b', 'c'),
+  days: fc.uniqueArray(fc.integer({ min: -10, max: 45 }), { maxLength: 4 }),
+  silent: fc.boolean(),
+});
+const step = fc.oneof(
+  { weight: 6, arbitrary: change },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('deliver' as const), index: fc.nat(2) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('repeat' as const), index: fc.nat(5) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('lose' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('read' as const) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('answer' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('refetch' as const) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 2_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('list' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('day' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const), stream: fc.boolean() }) },
+);
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+let versions = 0;
+
+function occurrences(server: ModelServer, calendarId: string, series: string, days: number[]): Event[] {
+  versions += 1;
+  return days.map((day) => {
+    const start = server.today + day * DAY + 10 * 3_600_000;
+    const times = { start: iso(start), end: iso(start + 3_600_000) };
+    const id = `${calendarId}-${series}_${day}`;
+    return anEvent({ id, eventId: series, recurringEventId: series, calendarId, etag: `"${versions}"`, ...times });
+  });
+}
+
+async function take(bench: Bench, one: Step): Promise<void> {
+  const { server } = bench;
+  switch (one.kind) {
+    case 'change': {
+      const events = occurrences(server, one.calendar, one.series, one.days);
+      if (!one.silent) {
+        bench.publish(server.change(one.calendar, one.series, events));
+        return;
+      }
+      server.write(one.calendar, one.series, events);
+      bench.publish(server.tell({ type: 'resync', calendarId: one.calendar }));
+      return;
+    }
+    case 'deliver': {
+      bench.deliver(one.index);
+      return;
+    }
+    case 'repeat': {
+      const again = bench.received[one.index];
+      if (again) bench.store.receive(structuredClone(again.message), again.offset);
+      return;
+    }
+    case 'lose':
+      bench.wire.shift();
+      return;
+    case 'read':
+      for (const loading of bench.loadings) loading.read = server.state(loading.live);
+      return;
+    case 'answer':
+      bench.answerLoads();
+      return;
+    case 'fail':
+      bench.loadings[0]?.fail();
+      return;
+    case 'refetch':
+      void bench.store.load(false).catch(() => undefined);
+      return;
+    case 'wait':
+      await vi.advanceTimersByTimeAsync(one.ms);
+      return;
+    case 'list': {
+      bench.publish(server.tell({ type: 'calendars.changed' }));
+      return;
+    }
+    case 'day':
+      server.today += DAY;
+      return;
+    case 'restart':
+      if (one.stream) server.restart();
+      else server.restartBroker();
+      // What was on its way is gone, and the browser has to subscribe again.
+      bench.wire.length = 0;
+      bench.received.length = 0;
+      void bench.subscribe();
+  }
+}
+
+describe('live data', () => {
+  it('ends equal to the server, whatever comes in whatever order', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+        const bench = new Bench();
+        void bench.subscribe();
+        for (const one of steps) {
+          await take(bench, one);
+          await vi.advanceTimersByTimeAsync(0);
+        }
+        await bench.settle();
+        const last = occurrences(bench.server, 'work', 'last', [1]);
+        bench.publish(bench.server.change('work', 'last', last));
+        await bench.settle();
+        expect(bench.shown).toEqual(bench.expected);
+        expect(bench.store.known.get().data).toMatchObject({
+          seq: bench.server.seq,
+          streamEpoch: bench.server.streamEpoch,
+          freshness: bench.server.freshness,
+        });
+        expect(bench.mostAtOnce).toBe(1);
+        bench.store.close();
+      }),
+      { numRuns: 500 },
+    );
+  }, 120_000);
+
+  async function started(): Promise<Bench> {
+    const bench = new Bench();
+    void bench.subscribe();
+    await vi.advanceTimersByTimeAsync(0);
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    return bench;
+  }
+
+  const publish = (bench: Bench, series: string) =>
+    bench.publish(bench.server.change('work', series, occurrences(bench.server, 'work', series, [1])));
+
+  it('applies a burst of messages as one change, and asks nobody', async () => {
+    const bench = await started();
+    const before = bench.notified;
+    for (let i = 0; i < 20; i += 1) publish(bench, `series-${i}`);
+    while (bench.wire.length > 0) bench.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(bench.shown).toHaveLength(20);
+    expect(bench.notified - before).toBe(1);
+    expect(bench.loadings).toHaveLength(0);
+  });
+
+  it('closes a gap with one load', async () => {
+    const bench = await started();
+    publish(bench, 'a');
+    bench.wire.length = 0;
+    for (const series of ['b', 'c', 'd']) publish(bench, series);
+    while (bench.wire.length > 0) bench.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(bench.loadings).toHaveLength(1);
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(bench.loadings).toHaveLength(0);
+    expect(bench.shown).toEqual(bench.server.events);
+  });
+
+  it('tries a load that is needed again, ever more slowly, until it succeeds', async () => {
+    const bench = await started();
+    publish(bench, 'a');
+    bench.wire.length = 0;
+    publish(bench, 'b');
+    bench.deliver();
+    const waits: number[] = [];
+    for (let i = 0; i < 6; i += 1) {
+      const since = Date.now();
+      while (bench.loadings.length === 0) await vi.advanceTimersByTimeAsync(50);
+      waits.push(Date.now() - since);
+      bench.loadings[0]?.fail();
+      await vi.advanceTimersByTimeAsync(0);
+      expect(bench.store.known.get().error?.code).toBe('NETWORK');
+    }
+    expect(waits[0]).toBeLessThan(100);
+    expect(waits[5]).toBeGreaterThan(7_000);
+    while (bench.loadings.length === 0) await vi.advanceTimersByTimeAsync(50);
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.store.known.get().error).toBeNull();
+    expect(bench.shown).toEqual(bench.server.events);
+  });
+
+  it('notices by the place on the channel that seq begins anew', async () => {
+    const bench = await started();
+    for (const series of ['a', 'b', 'c']) publish(bench, series);
+    while (bench.wire.length > 0) bench.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    const { offset } = bench.server;
+    bench.server.restart();
+    bench.server.offset = offset;
+    publish(bench, 'd');
+    bench.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.store.known.get().data?.streamEpoch).toBe('stream-2');
+    expect(bench.shown).toEqual(bench.server.events);
+  });
+
+  it('loads the next window after midnight, UTC', async () => {
+    const bench = await started();
+    bench.server.today += DAY;
+    await vi.advanceTimersByTimeAsync(15 * 3_600_000 - 1_000);
+    expect(bench.loadings).toHaveLength(0);
+    await vi.advanceTimersByTimeAsync(11 * 60_000);
+    expect(bench.loadings).toHaveLength(1);
+  });
+
+  it('shows the last visit until the server has answered, and applies no message to it', async () => {
+    const earlier = await started();
+    publish(earlier, 'a');
+    earlier.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    const remembered = earlier.store.known.get().data;
+    const bench = new Bench();
+    if (remembered) bench.store.hydrate(remembered);
+    expect(bench.store.known.get()).toMatchObject({ source: 'snapshot', data: remembered });
+    void bench.subscribe();
+    await vi.advanceTimersByTimeAsync(0);
+    bench.store.receive(bench.server.change('work', 'b', occurrences(bench.server, 'work', 'b', [1])));
+    await vi.advanceTimersByTimeAsync(100);
+    expect(bench.shown.map(({ eventId }) => eventId)).toEqual(['a']);
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.shown.map(({ eventId }) => eventId)).toEqual(['b']);
+    expect(bench.store.known.get().source).toBe('server');
+    // Too late to be of use.
+    if (remembered) bench.store.hydrate(remembered);
+    expect(bench.shown.map(({ eventId }) => eventId)).toEqual(['b']);
+  });
+});

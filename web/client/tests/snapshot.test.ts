@@ -1,0 +1,92 @@
+import 'fake-indexeddb/auto';
+
+import { IDBFactory } from 'fake-indexeddb';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { eventsOf, fromSnapshot, type LiveData } from '../src/core/reducer.js';
+import { Snapshot } from '../src/core/snapshot.js';
+import { upcoming } from '../src/core/upcoming.js';
+import type { Event } from '../src/generated/types.js';
+import { anEvent, DAY, iso, ModelServer } from './model-server.js';
+
+const NOW = Date.parse('2026-11-24T09:30:00Z');
+const API = 'https://calwire.test';
+
+function known(events: Event[]): LiveData {
+  const server = new ModelServer(NOW);
+  for (const event of events) server.write('work', event.id, [event]);
+  return fromSnapshot(server.state(true));
+}
+
+function remembered(events: Event[], savedAt = NOW) {
+  return { data: known(events), calendars: undefined, status: undefined, savedAt };
+}
+
+async function keep(userId: string, events: Event[], savedAt?: number): Promise<Snapshot> {
+  const snapshot = new Snapshot(API, userId);
+  snapshot.save(() => remembered(events, savedAt));
+  await snapshot.flush();
+  return snapshot;
+}
+
+beforeEach(() => vi.stubGlobal('indexedDB', new IDBFactory()));
+
+describe('a snapshot', () => {
+  it('is there at the next visit, as it was', async () => {
+    await keep('alice', [anEvent({ id: 'a' })]);
+    const again = await new Snapshot(API, 'alice').open(NOW + DAY);
+    expect(again).toMatchObject(remembered([anEvent({ id: 'a' })]));
+  });
+
+  it('is of one user at one address, and goes when another signs in', async () => {
+    await keep('alice', [anEvent({ id: 'a' })]);
+    expect(await new Snapshot('https://elsewhere.test', 'bob').open(NOW)).toBeNull();
+    expect(await new Snapshot(API, 'alice').open(NOW)).not.toBeNull();
+    expect(await new Snapshot(API, 'bob').open(NOW)).toBeNull();
+    expect(await new Snapshot(API, 'alice').open(NOW)).toBeNull();
+  });
+
+  it('is wiped for good: what was still to be written is not', async () => {
+    const snapshot = await keep('alice', [anEvent({ id: 'a' })]);
+    snapshot.save(() => remembered([anEvent({ id: 'b' })]));
+    await snapshot.wipe();
+    await snapshot.flush();
+    snapshot.save(() => remembered([anEvent({ id: 'c' })]));
+    await snapshot.flush();
+    expect(await new Snapshot(API, 'alice').open(NOW)).toBeNull();
+  });
+
+  it('is not read when it is old', async () => {
+    await keep('alice', [], NOW - 31 * DAY);
+    expect(await new Snapshot(API, 'alice').open(NOW)).toBeNull();
+  });
+
+  it('is bounded, and honest about what it left out', async () => {
+    const hour = 3_600_000;
+    const many = Array.from({ length: 1_500 }, (_, i) => {
+      const start = NOW - 5 * DAY + i * hour * 0.5;
+      return anEvent({ id: `event-${i}`, start: iso(start), end: iso(start + hour), description: 'x'.repeat(10_000) });
+    });
+    await keep('alice', many);
+    const data = (await new Snapshot(API, 'alice').open(NOW))?.data;
+    if (!data) throw new Error('nothing was kept');
+    const kept = [...eventsOf(data)];
+    expect(kept).toHaveLength(1_000);
+    expect(Math.max(...kept.map(({ description }) => description?.length ?? 0))).toBeLessThan(2_100);
+    const ask = { days: 1, maxResults: 50, calendarIds: undefined, zone: 'UTC' };
+    const ids = (data: LiveData) => upcoming(data, NOW, ask)?.events.map(({ id }) => id);
+    expect(ids(data)).toEqual(ids(known(many)));
+    expect(ids(data)).toHaveLength(50);
+    expect(upcoming(data, NOW, { ...ask, days: 30 })).toBeNull();
+  });
+
+  it('is written once for many changes', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    const snapshot = new Snapshot(API, 'alice');
+    const remember = vi.fn(() => remembered([]));
+    for (let i = 0; i < 20; i += 1) snapshot.save(remember);
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(remember).toHaveBeenCalledOnce();
+    vi.useRealTimers();
+  });
+});

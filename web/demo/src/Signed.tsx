@@ -1,0 +1,85 @@
+import { useCalwire } from '@calwire/client/react';
+import { lazy, Suspense, useEffect, useRef, type ComponentType, type ReactNode } from 'react';
+
+import type { View } from './address';
+import { Header } from './parts/Header';
+import { Mishap } from './parts/Mishap';
+import { Toasts } from './parts/Toasts';
+import { useMessages, type Messages } from './messages';
+import type { Session } from './session';
+import { MonthPage, WeekPage } from './views/Grid';
+import { Overview } from './views/Overview';
+
+const Inspector = lazy(() => import('./views/Inspector'));
+
+interface SignedProps {
+  session: Session;
+  user: string;
+  view: View;
+  banner: ReactNode;
+}
+
+export interface ViewProps {
+  session: Session;
+  messages: Messages;
+}
+
+const PAGES: Record<View, { title: string; Page: ComponentType<ViewProps> }> = {
+  overview: { title: 'Overview', Page: Overview },
+  week: { title: 'Week', Page: WeekPage },
+  month: { title: 'Month', Page: MonthPage },
+  inspector: { title: 'Sync inspector', Page: Inspector },
+};
+
+/** The page of the user who is signed in. */
+export function Signed({ session, user, view, banner }: SignedProps) {
+  const { userId } = useCalwire();
+  const messages = useMessages(userId);
+  const main = useRef<HTMLElement>(null);
+  const { title, Page } = PAGES[view];
+  useTitle(title, user);
+  useFocusOnChange(main, view);
+
+  return (
+    <>
+      <a
+        className="skip"
+        href="#main"
+        onClick={(event) => {
+          // The address after # names the view.
+          event.preventDefault();
+          main.current?.focus();
+        }}
+      >
+        Skip to the calendar
+      </a>
+      <Header session={session} user={user} view={view} />
+      <main ref={main} id="main" tabIndex={-1} aria-label={title} className="page" data-view={view}>
+        {banner}
+        <Mishap key={view}>
+          <Suspense fallback={<p className="waiting">Opening…</p>}>
+            <Page session={session} messages={messages} />
+          </Suspense>
+        </Mishap>
+      </main>
+      <Toasts messages={messages} user={user} view={view} />
+    </>
+  );
+}
+
+function useTitle(title: string, user: string): void {
+  useEffect(() => {
+    document.title = `${title} · ${user} · Calwire`;
+  }, [title, user]);
+}
+
+/** Whoever goes to another view without seeing it is taken to its beginning. */
+function useFocusOnChange(main: { current: HTMLElement | null }, view: View): void {
+  const shown = useRef(view);
+  useEffect(() => {
+    if (shown.current === view) return;
+    shown.current = view;
+    main.current?.focus({ preventScroll: true });
+    window.scrollTo(0, 0);
+  }, [main, view]);
+}

@@ -1,0 +1,69 @@
+// The address bar: who is signed in (`?user=`), which view is shown (`#week`), and how a connect flow ended.
+
+import { useSyncExternalStore } from 'react';
+
+export const VIEWS = ['overview', 'week', 'month', 'inspector'] as const;
+export type View = (typeof VIEWS)[number];
+
+export interface Address {
+  user: string | null;
+  view: View;
+}
+
+/** How the flow ended that brought the browser back here. */
+export interface Outcome {
+  status: 'connected' | 'denied' | 'error';
+  reason: string | null;
+}
+
+const MOVED = 'calwire-demo:moved';
+
+function subscribe(listener: () => void): () => void {
+  const kinds = ['popstate', 'hashchange', MOVED];
+  for (const kind of kinds) window.addEventListener(kind, listener);
+  return () => {
+    for (const kind of kinds) window.removeEventListener(kind, listener);
+  };
+}
+
+export function useAddress(): Address {
+  const href = useSyncExternalStore(subscribe, () => window.location.href);
+  return parse(href);
+}
+
+function parse(href: string): Address {
+  const url = new URL(href);
+  const name = url.hash.slice(1);
+  return {
+    user: url.searchParams.get('user') || null,
+    view: VIEWS.find((view) => view === name) ?? 'overview',
+  };
+}
+
+export function addressOf({ user, view }: Address): string {
+  const query = user === null ? '' : `?${new URLSearchParams({ user }).toString()}`;
+  const hash = view === 'overview' ? '' : `#${view}`;
+  return `/${query}${hash}`;
+}
+
+export function navigate(to: Address): void {
+  window.history.pushState(null, '', addressOf(to));
+  window.dispatchEvent(new Event(MOVED));
+}
+
+/** Where a connect flow comes back to: here. */
+export function here(): string {
+  return addressOf(parse(window.location.href));
+}
+
+/** Reads how a connect flow ended and takes it out of the address bar, so that a reload does not tell it again. */
+export function takeOutcome(): Outcome | null {
+  const url = new URL(window.location.href);
+  const status = url.searchParams.get('calwire');
+  const reason = url.searchParams.get('calwire_reason');
+  if (status === null) return null;
+  url.searchParams.delete('calwire');
+  url.searchParams.delete('calwire_reason');
+  window.history.replaceState(null, '', url);
+  return status === 'connected' || status === 'denied' || status === 'error' ? { status, reason } : null;
+}

@@ -1,0 +1,90 @@
+// A change, told to a person: "Design review moved to Tue 3 pm".
+
+import type { CalendarEvent, Message, Series } from '@calwire/client';
+
+export interface News {
+  title: string;
+  /** What happened to it, to be read after the title. */
+  what: string;
+}
+
+/** Occurrences by calendar and series, see `seriesKey`. */
+export type Known = Map<string, CalendarEvent[]>;
+
+export function seriesKey(calendarId: string, seriesId: string): string {
+  return `${calendarId} ${seriesId}`;
+}
+
+/** What the message changes for a person, and leaves `known` as it is after it. */
+export function newsOf(message: Message, known: Known): News[] {
+  if (message.type !== 'events.changed') return [];
+  const { calendarId, upserted, deleted } = message;
+  const news: (News | null)[] = [
+    ...upserted.map((series) => ofSeries(series, take(known, calendarId, series))),
+    ...deleted.map((eventId) => ofDeleted(take(known, calendarId, { eventId, occurrences: [] }))),
+  ];
+  return news.filter((each) => each !== null);
+}
+
+function take(known: Known, calendarId: string, { eventId, occurrences }: Series): CalendarEvent[] {
+  const key = seriesKey(calendarId, eventId);
+  const before = known.get(key) ?? [];
+  if (occurrences.length === 0) known.delete(key);
+  else known.set(key, occurrences);
+  return before;
+}
+
+function ofDeleted([first]: CalendarEvent[]): News | null {
+  return first ? { title: first.title, what: 'was removed' } : null;
+}
+
+function ofSeries({ occurrences }: Series, before: CalendarEvent[]): News | null {
+  const first = next(occurrences);
+  const former = next(before);
+  if (!first) return former ? { title: former.title, what: 'left the coming weeks' } : null;
+  if (!former) return { title: first.title, what: `was added · ${when(first)}` };
+  const ids = new Map(before.map((event) => [event.id, event]));
+  const kept = occurrences.filter((event) => ids.has(event.id));
+  // Instances are named after their original start: a series that is moved as a whole has none of its former ones.
+  if (kept.length === 0) return told(former, first);
+  const changed = kept.find((event) => told(ids.get(event.id), event) !== null);
+  if (changed) return told(ids.get(changed.id), changed);
+  return { title: first.title, what: kept.length < before.length ? 'was cancelled on a day' : 'was changed' };
+}
+
+/** Of a series, the instance that people think of. */
+function next(occurrences: CalendarEvent[]): CalendarEvent | undefined {
+  const now = Date.now();
+  return occurrences.find(({ end }) => Date.parse(end) > now) ?? occurrences[0];
+}
+
+function told(before: CalendarEvent | undefined, after: CalendarEvent): News | null {
+  if (!before) return null;
+  const { title } = after;
+  if (before.title !== title) return { title: before.title, what: `is called “${title}” now` };
+  if (!sameTime(before, after)) return { title, what: `moved to ${when(after)}` };
+  if (before.location !== after.location)
+    return { title, what: after.location ? `is at ${after.location} now` : 'has no place now' };
+  if (before.status !== after.status) return { title, what: `is ${after.status} now` };
+  return before.etag === after.etag ? null : { title, what: 'was changed' };
+}
+
+function sameTime(a: CalendarEvent, b: CalendarEvent): boolean {
+  if (a.allDay || b.allDay) return a.start === b.start && a.end === b.end;
+  return Date.parse(a.start) === Date.parse(b.start) && Date.parse(a.end) === Date.parse(b.end);
+}
+
+const MOMENT = new Intl.DateTimeFormat(undefined, {
+  weekday: 'short',
+  day: 'numeric',
+  month: 'short',
+  hour: 'numeric',
+  minute: '2-digit',
+});
+const DATE = new Intl.DateTimeFormat(undefined, { weekday: 'short', day: 'numeric', month: 'short' });
+
+function when({ allDay, start }: CalendarEvent): string {
+  if (!allDay) return MOMENT.format(new Date(start));
+  const [year = 0, month = 1, day = 1] = start.split('-').map(Number);
+  return DATE.format(new Date(year, month - 1, day));
+}

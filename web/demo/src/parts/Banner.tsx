@@ -1,0 +1,86 @@
+import type { Outcome } from '../address';
+import { Icon } from './Icon';
+
+interface Words {
+  tone: 'good' | 'warn' | 'bad';
+  title: string;
+  remedy: string;
+}
+
+/** How the connect flow ended that brought the browser back here, in words. */
+export function Banner({ outcome, onClose }: { outcome: Outcome; onClose: () => void }) {
+  const { tone, title, remedy } = wordsOf(outcome);
+  return (
+    <div className="banner" data-tone={tone} role={tone === 'good' ? 'status' : 'alert'}>
+      <p>
+        <strong>{title}</strong> {remedy}
+      </p>
+      <button type="button" className="button quiet square" aria-label="Close this message" onClick={onClose}>
+        <Icon name="close" />
+      </button>
+    </div>
+  );
+}
+
+function wordsOf({ status, reason }: Outcome): Words {
+  if (status === 'denied') {
+    return {
+      tone: 'warn',
+      title: 'Not connected: you said no on Google’s page.',
+      remedy: 'Nothing was stored. Connect again whenever you like.',
+    };
+  }
+  if (status === 'connected') return reason === 'scope_missing' ? SCOPE_MISSING : CONNECTED;
+  return { tone: 'bad', ...(FAILURES[reason ?? ''] ?? UNKNOWN) };
+}
+
+const CONNECTED: Words = {
+  tone: 'good',
+  title: 'Google is connected.',
+  remedy: 'Your events are on their way; what changes in Google shows here by itself from now on.',
+};
+
+const SCOPE_MISSING: Words = {
+  tone: 'warn',
+  title: 'Connected, but without the calendar.',
+  remedy: 'The box for your calendar was not ticked on Google’s page. Connect again and leave it ticked.',
+};
+
+const UNKNOWN = { title: 'Google could not be connected.', remedy: 'Please try again.' };
+
+const FAILURES: Record<string, typeof UNKNOWN> = {
+  invalid_state: {
+    title: 'This connection attempt is not known any more.',
+    remedy: 'It was finished already, or its link was opened twice. Start again with the connect button.',
+  },
+  expired_state: {
+    title: 'That took a little long.',
+    remedy: 'A connection has to be finished within some minutes. Start again with the connect button.',
+  },
+  other_browser: {
+    title: 'The connection was started in another browser.',
+    remedy: 'Start it here, and finish it in this same window. Cookies have to be allowed for it.',
+  },
+  code_missing: { title: 'Google sent nothing to connect with.', remedy: 'Start again with the connect button.' },
+  code_rejected: {
+    title: 'Google did not accept the connection.',
+    remedy: 'Its one-time code had been used or had ended. Start again with the connect button.',
+  },
+  refresh_token_missing: {
+    title: 'Google gave no lasting access.',
+    remedy: 'Remove Calwire from the third-party access of your Google account, then connect again.',
+  },
+  refused_by_google: {
+    title: 'Google refused the connection.',
+    remedy: 'An administrator may have to allow it for your account. You can also try another account.',
+  },
+  google_unavailable: { title: 'Google cannot be reached just now.', remedy: 'Please try again in a minute.' },
+  misconfigured: {
+    title: 'Google does not accept this installation.',
+    remedy: 'Its OAuth client or redirect address is wrong; whoever runs it finds which in the log of calendar-api.',
+  },
+  internal: {
+    title: 'Something went wrong on our side.',
+    remedy: 'Please try again; the log of calendar-api has the cause.',
+  },
+};

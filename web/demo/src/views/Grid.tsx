@@ -1,0 +1,31 @@
+import { MonthView, WeekView } from '@calwire/client/react';
+
+import { GoogleLink } from '../parts/GoogleLink';
+import type { ViewProps } from '../Signed';
+
+export function WeekPage({ session }: ViewProps) {
+  return (
+    <>
+      <Heading title="Week" session={session} />
+      <WeekView />
+    </>
+  );
+}
+
+export function MonthPage({ session }: ViewProps) {
+  return (
+    <>
+      <Heading title="Month" session={session} />
+      <MonthView />
+    </>
+  );
+}
+
+function Heading({ title, session }: { title: string } & Pick<ViewProps, 'session'>) {
+  return (
+    <div className="heading">
+      <h1>{title}</h1>
+      <GoogleLink session={session} />
+    </div>
+  );
+}

@@ -1,0 +1,68 @@
+import { AgendaWidget, CalendarPicker, NextEventWidget, SyncStatus, useUpcomingEvents } from '@calwire/client/react';
+
+import { here } from '../address';
+import { Accounts } from '../parts/Accounts';
+import { GoogleLink } from '../parts/GoogleLink';
+import type { Session } from '../session';
+import type { ViewProps } from '../Signed';
+
+export function Overview({ session }: ViewProps) {
+  const { connected, hasCalendarAccess, isLoading } = useUpcomingEvents({ days: 7 });
+  if (!isLoading && !hasCalendarAccess) return <Start session={session} connected={connected} />;
+  return (
+    <>
+      <h1 className="visually-hidden">Overview</h1>
+      <div className="columns">
+        <div className="column">
+          <NextEventWidget days={7} returnTo={here()} />
+          <Invitation session={session} />
+          <AgendaWidget days={7} maxResults={50} />
+        </div>
+        <div className="column side">
+          <SyncStatus />
+          <CalendarPicker />
+          <Accounts />
+        </div>
+      </div>
+    </>
+  );
+}
+
+function Invitation({ session }: { session: Session }) {
+  return (
+    <section className="invitation" aria-label="Try it">
+      <div>
+        <h2>Make something happen</h2>
+        <p>Put the windows side by side, move an event there, and watch it move here.</p>
+      </div>
+      <GoogleLink session={session} primary />
+    </section>
+  );
+}
+
+/** Before there is a calendar to show. */
+function Start({ session, connected }: { session: Session; connected: boolean }) {
+  const google = session.emulatorUrl === null ? 'Google' : 'The emulated Google';
+  return (
+    <div className="start">
+      <div>
+        <h1>{connected ? 'One tick is missing' : 'Bring your calendar here'}</h1>
+        <ol className="steps">
+          <li>
+            <strong>{connected ? 'Connect once more.' : 'Connect.'}</strong> {google} asks which account it is.
+          </li>
+          <li>
+            <strong>Leave the calendar ticked.</strong> Without it there is nothing to show.
+          </li>
+          <li>
+            <strong>Come back.</strong> Your events are here in a moment, and stay current by themselves.
+          </li>
+        </ol>
+      </div>
+      <div className="column">
+        <NextEventWidget days={7} returnTo={here()} />
+        {connected && <Accounts />}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,175 @@
+// A real Chromium, and pages in it that may complain about nothing.
+
+import assert from 'node:assert/strict';
+import { mkdir } from 'node:fs/promises';
+import { after } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+import axe from 'axe-core';
+import { chromium } from 'playwright-core';
+
+import { stack } from './stack.mjs';
+import { Traffic } from './traffic.mjs';
+
+const SCREENSHOTS = fileURLToPath(new URL('../../../target/calwire/screenshots/', import.meta.url));
+
+/** Long enough for a busy two-core machine; a test that meets it has found something, not a slow day. */
+const PATIENCE_MS = 20_000;
+
+/** @type {Promise<import('playwright-core').Browser> | undefined} */
+let running;
+after(async () => (await running)?.close());
+
+/** One Chromium for the tests of a file; each page has a profile of its own in it. */
+function browser() {
+  running ??= chromium.launch({
+    executablePath: stack.chromium,
+    args: [
+      '--disable-gpu',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      '--no-first-run',
+      // Nothing of this leaves the machine: a request to anywhere else fails, and so does its test.
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
+    ],
+  });
+  return running;
+}
+
+/**
+ * @typedef {object} PageOptions
+ * @property {string} [user] signed in as; without, nobody is
+ * @property {string} [path] with its query; `user` is added to it
+ * @property {string} [timeZone]
+ * @property {string} [locale]
+ * @property {'light' | 'dark'} [colorScheme]
+ * @property {{ width: number, height: number }} [viewport]
+ * @property {boolean} [touch] a phone
+ * @property {number} [tokenSeconds] how long each of the user's tokens lives; an hour, unless given
+ * @property {RegExp[]} [expected] complaints that belong to what is tested, such as those about a server that is down
+ * @property {(context: import('playwright-core').BrowserContext) => Promise<void>} [before] before the page is opened
+ */
+
+/**
+ * Opens the page in a profile of its own. It is closed when the test ends, which fails if a page of it has complained:
+ * an error in the console, an exception that nobody caught.
+ *
+ * @param {import('node:test').TestContext} t
+ * @param {PageOptions} [options]
+ */
+export async function openPage(t, options = {}) {
+  const { timeZone = 'Europe/Zurich', locale = 'en-GB', colorScheme = 'light', touch = false } = options;
+  const context = await (
+    await browser()
+  ).newContext({
+    baseURL: stack.webUrl,
+    timezoneId: timeZone,
+    locale,
+    colorScheme,
+    viewport: options.viewport ?? (touch ? { width: 390, height: 844 } : { width: 1280, height: 900 }),
+    ...(touch ? { hasTouch: true, isMobile: true, deviceScaleFactor: 2 } : {}),
+  });
+  context.setDefaultTimeout(PATIENCE_MS);
+  const traffic = new Traffic(context);
+  const complaints = complaintsOf(context, options.expected ?? []);
+  t.after(async () => {
+    await picturesOfFailure(t, context);
+    await context.close();
+    assert.deepEqual(complaints, [], 'the page complained');
+  });
+  if (options.user !== undefined && options.tokenSeconds !== undefined) {
+    await shortTokens(context, options.user, options.tokenSeconds);
+  }
+  await options.before?.(context);
+
+  const address = new URL(options.path ?? '/', stack.webUrl);
+  if (options.user !== undefined) address.searchParams.set('user', options.user);
+  const open = async () => {
+    const page = await context.newPage();
+    await page.goto(address.href);
+    return page;
+  };
+  return {
+    page: await open(),
+    context,
+    traffic,
+    /** What the pages complained about so far. */
+    complaints,
+    /** Another tab of the same browser. */
+    newTab: open,
+  };
+}
+
+/**
+ * @param {import('playwright-core').BrowserContext} context
+ * @param {RegExp[]} expected
+ */
+function complaintsOf(context, expected) {
+  /** @type {string[]} */
+  const complaints = [];
+  /** @param {string} text */
+  const add = (text) => {
+    if (!expected.some((pattern) => pattern.test(text))) complaints.push(text);
+  };
+  context.on('console', (message) => {
+    const { url } = message.location();
+    if (message.type() === 'error') add(`${message.text()}${url ? ` (${url})` : ''}`);
+  });
+  context.on('weberror', (error) => add(String(error.error().stack ?? error.error())));
+  return complaints;
+}
+
+/**
+ * @param {import('playwright-core').BrowserContext} context
+ * @param {string} user
+ * @param {number} expiresIn
+ */
+async function shortTokens(context, user, expiresIn) {
+  const { control } = await import('./control.mjs');
+  await context.route(
+    (url) => url.pathname === '/demo/token' && url.searchParams.get('user') === user,
+    async (route) => route.fulfill({ json: { token: await control.token(user, expiresIn) } }),
+  );
+}
+
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {import('playwright-core').BrowserContext} context
+ */
+async function picturesOfFailure(t, context) {
+  // Node has it, its types do not yet.
+  if (/** @type {{ passed?: boolean }} */ (/** @type {unknown} */ (t)).passed !== false) return;
+  for (const [index, page] of context.pages().entries()) {
+    await screenshot(page, `failed ${t.name} ${index + 1}`);
+  }
+}
+
+/**
+ * A picture of the page, under target/calwire/screenshots. Returns its path.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {string} name
+ * @param {{ fullPage?: boolean }} [options]
+ */
+export async function screenshot(page, name, { fullPage = true } = {}) {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  const path = `${SCREENSHOTS}${name.toLowerCase().replaceAll(/[^a-z0-9]+/g, '-')}.png`;
+  await page.screenshot({ path, fullPage });
+  return path;
+}
+
+/**
+ * What axe-core finds wrong on the page for people who use a keyboard or a screen reader, a line each.
+ *
+ * @param {import('playwright-core').Page} page
+ * @returns {Promise<string[]>}
+ */
+export async function violations(page) {
+  // Not as a script tag, which the page's content security policy rightly refuses.
+  await page.evaluate(axe.source);
+  const results = await page.evaluate(() => /** @type {any} */ (window).axe.run());
+  return /** @type {import('axe-core').AxeResults} */ (results).violations.flatMap((violation) =>
+    violation.nodes.map((node) => `${violation.id}: ${violation.help}: ${node.html}`),
+  );
+}

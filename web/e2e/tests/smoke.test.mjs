@@ -1,0 +1,109 @@
+// The page opens; and what the other tests lean on does what it says.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { control, google, openPage, screenshot, stack, timed } from '../harness.mjs';
+
+test('the page opens without a complaint', async (t) => {
+  const { page } = await openPage(t, { user: 'alice' });
+  assert.match(await page.title(), /Calwire/);
+  await screenshot(page, 'page');
+});
+
+test('a browser is where and when it was told to be', async (t) => {
+  const { page } = await openPage(t, { timeZone: 'Pacific/Auckland', locale: 'de-CH', colorScheme: 'dark' });
+  const seen = await page.evaluate(() => ({
+    timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+    language: navigator.language,
+    dark: matchMedia('(prefers-color-scheme: dark)').matches,
+  }));
+  assert.deepEqual(seen, { timeZone: 'Pacific/Auckland', language: 'de-CH', dark: true });
+});
+
+test('complaints, requests and sockets are noticed', async (t) => {
+  const { page, complaints, traffic } = await openPage(t);
+  const since = traffic.mark();
+  await page.evaluate(
+    async (wsUrl) => {
+      console.error('an error of this test');
+      await fetch('/demo/session');
+      const socket = new WebSocket(wsUrl);
+      await new Promise((resolve, reject) => {
+        socket.onopen = resolve;
+        socket.onerror = reject;
+      });
+    },
+    stack.webUrl.replace('http', 'ws') + '/connection/websocket',
+  );
+  assert.deepEqual(
+    since.requests(/session/).map(({ method, path }) => [method, path]),
+    [['GET', '/demo/session']],
+  );
+  assert.equal(since.sockets().length, 1);
+  assert.match(complaints.join(), /an error of this test/);
+  complaints.length = 0;
+});
+
+test('no script may be written into the page', async (t) => {
+  const { page } = await openPage(t, { expected: [/Content Security Policy/] });
+  const ran = await page.evaluate(() => {
+    const script = document.createElement('script');
+    script.textContent = 'window.intruder = true';
+    document.body.append(script);
+    return 'intruder' in window;
+  });
+  assert.equal(ran, false);
+});
+
+test('a user of its own, connected, sees what is made in Google', async () => {
+  await control.addUser('smoke');
+  assert.match(await control.connect('smoke'), /calwire=connected/);
+  await control.settled('smoke');
+  const person = google.as('smoke');
+  const event = await person.insert(timed('Made by the smoke test'));
+  await person.move(event.id, 30);
+  await control.settled('smoke');
+  const answer = await ask('smoke', 'calendar.google.getUpcomingEvents');
+  assert.deepEqual(
+    answer.events.map((/** @type {{ title: string }} */ { title }) => title),
+    ['Made by the smoke test'],
+  );
+});
+
+test('what is killed is gone, and comes back', async () => {
+  await control.network.cut();
+  await assert.rejects(fetch(stack.webUrl));
+  await control.network.mend();
+  assert.ok((await fetch(stack.webUrl)).ok);
+
+  await control.api.kill();
+  await assert.rejects(ask('alice', 'realtime.getConnectionToken'), /502/);
+  await control.api.start({ REALTIME_TOKEN_SECONDS: '10' });
+  assert.equal((await ask('alice', 'realtime.getConnectionToken')).expiresIn, 10);
+  await control.api.kill();
+  await control.api.start();
+
+  for (const part of [control.broker, control.ingest, control.renewer]) {
+    await part.kill();
+    await part.start();
+  }
+  await control.database.stop();
+  await assert.rejects(ask('alice', 'calendar.google.status'), /50\d/);
+  await control.database.start();
+  assert.equal((await ask('alice', 'calendar.google.status')).connected, false);
+});
+
+/**
+ * A query of the API as the page sends it.
+ *
+ * @param {string} user
+ * @param {string} procedure
+ * @returns {Promise<any>}
+ */
+async function ask(user, procedure) {
+  const headers = { authorization: `Bearer ${await control.token(user, 60)}` };
+  const response = await fetch(`${stack.webUrl}/trpc/${procedure}`, { headers });
+  if (!response.ok) throw new Error(`${procedure}: ${response.status} ${await response.text()}`);
+  return (await response.json()).result.data;
+}
