@@ -7,6 +7,7 @@ mod events;
 mod input;
 mod realtime;
 mod watch;
+mod write;
 
 use common::ids::{CalendarId, ConnectionId};
 use rpc::{Code, Router, RpcError};
@@ -22,6 +23,11 @@ pub fn router() -> Router<Caller> {
         .query("calendar.google.getEvents", events::get_events)
         .query("calendar.google.getSyncActivity", activity::get_sync_activity)
         .query("calendar.google.listCalendars", calendars::list_calendars)
+        .mutation("calendar.google.createEvent", write::create_event)
+        .mutation("calendar.google.updateEvent", write::update_event)
+        .mutation("calendar.google.deleteEvent", write::delete_event)
+        .mutation("calendar.google.moveEvent", write::move_event)
+        .mutation("calendar.google.respondToEvent", write::respond_to_event)
         .mutation("calendar.google.selectCalendars", calendars::select_calendars)
         .mutation("calendar.google.syncNow", calendars::sync_now)
         .mutation("calendar.google.watchCalendar", watch::watch_calendar)

@@ -87,6 +87,16 @@ impl Socket {
         }
     }
 
+    /// As [`Socket::next_change`], of an event with this title.
+    pub async fn next_titled(&mut self, title: &str) -> Result<Value> {
+        loop {
+            let message = self.next_change().await?;
+            if message["upserted"][0]["occurrences"][0]["title"] == title {
+                return Ok(message);
+            }
+        }
+    }
+
     /// The next publication's data, or none if there is none within `bound`.
     pub async fn next_within(&mut self, bound: Duration) -> Result<Option<Value>> {
         let deadline = tokio::time::Instant::now() + bound;

@@ -20,6 +20,7 @@
 //! | `GET`, `POST /_emulator/clock` [`Move`] | `{now}` |
 //! | `GET`, `DELETE /_emulator/requests?endpoint=&user=&limit=` | what was received, oldest first; `DELETE` forgets it |
 //! | `GET`, `DELETE /_emulator/pushes?channel=&calendar=&user=&limit=` | each try to deliver a push, with its answer |
+//! | `GET`, `DELETE /_emulator/mails?user=&calendar=&limit=` | mails to guests and organizers that writes with `sendUpdates` led to: `[{at, to, kind, calendar, event}]`, `kind` is `invitation`, `update`, `cancellation` or `response`; `user` is who gets it |
 //! | `GET /_emulator/channels` | live push channels, without their tokens |
 //! | `POST /_emulator/reset` | everything as at the start |
 
@@ -67,6 +68,8 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("/requests", web::delete().to(clear_requests))
             .route("/pushes", web::get().to(pushes))
             .route("/pushes", web::delete().to(clear_pushes))
+            .route("/mails", web::get().to(mails))
+            .route("/mails", web::delete().to(clear_mails))
             .route("/channels", web::get().to(channels))
             .route("/reset", web::post().to(reset)),
     );
@@ -433,6 +436,19 @@ async fn pushes(shared: Data<Shared>, query: Query<LogQuery>) -> Answer {
 
 async fn clear_pushes(shared: Data<Shared>) -> Answer {
     shared.state().log.pushes.clear();
+    ok(json!({}))
+}
+
+async fn mails(shared: Data<Shared>, query: Query<LogQuery>) -> Answer {
+    let state = shared.state();
+    let chosen = state.log.mails.iter().filter(|mail| {
+        is(query.user.as_ref(), Some(&mail.to)) && is(query.calendar.as_ref(), Some(&mail.calendar))
+    });
+    ok(newest(chosen.collect(), query.limit))
+}
+
+async fn clear_mails(shared: Data<Shared>) -> Answer {
+    shared.state().log.mails.clear();
     ok(json!({}))
 }
 

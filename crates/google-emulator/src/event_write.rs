@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use crate::conference;
 use crate::error::{ApiError, Result};
 use crate::event_view::{self, exceptions};
+use crate::guests::{self, SendUpdates};
 use crate::recurrence::Series;
 use crate::seed::AccessRole;
 use crate::state::{Calendar, State, email_of};
@@ -22,6 +23,8 @@ pub struct Writer<'a> {
     pub if_match: Option<&'a str>,
     /// `conferenceDataVersion=1`: without it conference data in a body is ignored.
     pub conference: bool,
+    /// Who is mailed about it.
+    pub send_updates: SendUpdates,
 }
 
 impl<'a> Writer<'a> {
@@ -31,6 +34,7 @@ impl<'a> Writer<'a> {
             calendar: State::calendar_id(email, calendar),
             if_match: None,
             conference: false,
+            send_updates: SendUpdates::None,
         }
     }
 }
@@ -78,19 +82,30 @@ pub fn insert(state: &mut State, writer: &Writer<'_>, body: &Resource) -> Result
     };
     let base = identity(state, writer, &id, body);
     let event = compose(state, writer, &base, body)?;
-    Ok(put(state, writer.calendar, event, true))
+    let event = put(state, writer.calendar, event, true);
+    mail(state, writer, None, &event);
+    Ok(event)
+}
+
+fn mail(state: &mut State, writer: &Writer<'_>, old: Option<&Resource>, new: &Resource) {
+    let by = (writer.email, writer.calendar);
+    guests::mail(state, by, writer.send_updates, old, new);
 }
 
 pub fn patch(state: &mut State, writer: &Writer<'_>, id: &str, patch: &Resource) -> Result<Resource> {
     let old = current(state, writer, id)?;
     let mut fields = old.clone();
-    merge(&mut fields, patch);
+    merge(
+        &mut fields,
+        &guests::only_own_answer(writer.calendar, &old, patch),
+    );
     write(state, writer, old, &fields)
 }
 
 pub fn update(state: &mut State, writer: &Writer<'_>, id: &str, body: &Resource) -> Result<Resource> {
     let old = current(state, writer, id)?;
-    write(state, writer, old, body)
+    let body = guests::only_own_answer(writer.calendar, &old, body);
+    write(state, writer, old, &body)
 }
 
 pub fn delete(state: &mut State, writer: &Writer<'_>, id: &str) -> Result<()> {
@@ -98,8 +113,10 @@ pub fn delete(state: &mut State, writer: &Writer<'_>, id: &str) -> Result<()> {
     if is_cancelled(&event) {
         return Err(ApiError::deleted());
     }
+    let old = event.clone();
     event.insert("status".into(), json!("cancelled"));
-    put(state, writer.calendar, event, true);
+    let event = put(state, writer.calendar, event, true);
+    mail(state, writer, Some(&old), &event);
     Ok(())
 }
 
@@ -120,10 +137,16 @@ pub fn move_to(state: &mut State, writer: &Writer<'_>, id: &str, destination: &s
             "Only a whole event of type default can be moved.",
         ));
     }
-    delete(state, writer, id)?;
-    let mut moved = event;
+    let unheard = Writer {
+        send_updates: SendUpdates::None,
+        ..*writer
+    };
+    delete(state, &unheard, id)?;
+    let mut moved = event.clone();
     moved.insert("organizer".into(), organizer(state, &target));
-    Ok(put(state, target.calendar, moved, true))
+    let moved = put(state, target.calendar, moved, true);
+    mail(state, &target, Some(&event), &moved);
+    Ok(moved)
 }
 
 /// Writes an event of a seed file: as an insert, but ids and people are taken as they are, and an exception of a series
@@ -134,6 +157,7 @@ pub fn seed(state: &mut State, email: &str, calendar: &str, body: &Resource) -> 
         calendar,
         if_match: None,
         conference: true,
+        send_updates: SendUpdates::None,
     };
     let Some(master) = text(body, "recurringEventId") else {
         let id = text(body, "id").map_or_else(new_id, ToOwned::to_owned);
@@ -216,7 +240,9 @@ fn write(state: &mut State, writer: &Writer<'_>, old: Resource, fields: &Resourc
     }
     // Google leaves `updated` alone when only reminders change, while the etag is new.
     let touched = changed(&["reminders"]);
-    Ok(put(state, writer.calendar, event, touched))
+    let event = put(state, writer.calendar, event, touched);
+    mail(state, writer, Some(&old), &event);
+    Ok(event)
 }
 
 /// The server-set fields of a new event.

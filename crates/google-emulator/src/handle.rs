@@ -8,12 +8,13 @@ use crate::error::{ApiError, Result};
 use crate::event_view::find;
 use crate::event_write::{self, Writer};
 use crate::faults::Rule;
-use crate::log::{Received, Sent};
+use crate::log::{Mail, Received, Sent};
 use crate::oauth::{Decision, Denied, decide};
 use crate::paging::SyncToken;
+use crate::recurrence::Series;
 use crate::seed::SeedCalendar;
 use crate::state::State;
-use crate::store::{Resource, Revision};
+use crate::store::{Resource, Revision, is_cancelled};
 use crate::{Client, Emulator, Shared, event_list, scopes};
 
 /// A ready grant: what a client has after its OAuth dance.
@@ -116,6 +117,31 @@ impl Emulator {
         self.with(|state| find(state.calendars.get(calendar)?, event))
     }
 
+    /// All instances of a series that are not deleted, wherever they have been moved; an event that does not repeat is its
+    /// own.
+    pub fn instances(&self, calendar: &str, event: &str) -> Vec<Resource> {
+        self.with(|state| {
+            let Some(calendar) = state.calendars.get(calendar) else {
+                return Vec::new();
+            };
+            let Some(master) = find(calendar, event) else {
+                return Vec::new();
+            };
+            let ids = match Series::of(&master, calendar.zone) {
+                Ok(Some(series)) => series
+                    .starts(None, None, calendar.zone)
+                    .iter()
+                    .map(|start| format!("{event}_{}", start.suffix()))
+                    .collect(),
+                _ => vec![event.to_owned()],
+            };
+            ids.iter()
+                .filter_map(|id| find(calendar, id))
+                .filter(|instance| !is_cancelled(instance))
+                .collect()
+        })
+    }
+
     /// What a client must have that has seen everything: masters, exceptions and single events that are not deleted,
     /// and cancelled instances.
     pub fn events(&self, calendar: &str) -> Vec<Resource> {
@@ -199,8 +225,14 @@ impl Emulator {
         self.with(|state| state.log.pushes.iter().cloned().collect())
     }
 
+    /// The mails to guests and organizers, oldest first.
+    pub fn mails(&self) -> Vec<Mail> {
+        self.with(|state| state.log.mails.iter().cloned().collect())
+    }
+
     pub fn clear_log(&self) {
         self.with(|state| {
+            state.log.mails.clear();
             state.log.requests.clear();
             state.log.pushes.clear();
         });

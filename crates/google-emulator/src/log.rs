@@ -14,6 +14,7 @@ const KEPT: usize = 50_000;
 pub struct Log {
     pub requests: VecDeque<Received>,
     pub pushes: VecDeque<Sent>,
+    pub mails: VecDeque<Mail>,
     serial: u64,
 }
 
@@ -65,6 +66,27 @@ pub struct Sent {
     pub error: Option<String>,
 }
 
+/// A mail to a guest or an organizer, as it would have been sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Mail {
+    pub at: DateTime<Utc>,
+    pub to: String,
+    pub kind: MailKind,
+    pub calendar: String,
+    pub event: String,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum MailKind {
+    Invitation,
+    Update,
+    Cancellation,
+    /// A guest's answer, to the organizer.
+    Response,
+}
+
 impl Log {
     /// Notes a request and returns its number.
     pub fn received(&mut self, mut request: Received) -> u64 {
@@ -83,6 +105,10 @@ impl Log {
             request.status = Some(status);
             request.revision = Some(revision);
         }
+    }
+
+    pub fn mailed(&mut self, mail: Mail) {
+        push_bounded(&mut self.mails, mail);
     }
 
     pub fn sent(&mut self, push: Sent) {

@@ -11,6 +11,7 @@ use crate::calls::{Context, bearer};
 use crate::error::{ApiError, Result};
 use crate::event_view::Viewer;
 use crate::event_write::{self, Writer};
+use crate::guests::SendUpdates;
 use crate::params::Params;
 use crate::push::{self, Watched};
 use crate::state::State;
@@ -114,6 +115,7 @@ impl Caller {
         Ok(Writer {
             if_match: self.if_match.as_deref(),
             conference: self.params.number("conferenceDataVersion")? == Some(1),
+            send_updates: SendUpdates::of(&self.params)?,
             ..Writer::new(&self.email, calendar)
         })
     }

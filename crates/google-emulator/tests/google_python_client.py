@@ -430,6 +430,54 @@ class Writes(Case):
         found = self.calls.list(calendarId="primary", privateExtendedProperty="row=7").execute()["items"]
         self.assertEqual([item["id"] for item in found], [event["id"]])
 
+    def mails(self):
+        return [(mail["to"], mail["kind"]) for mail in admin("GET", "mails")]
+
+    def test_guests_hear_of_writes_that_say_so(self):
+        admin("DELETE", "mails")
+        guests = [{"email": "bob@example.com"}, {"email": "guest@example.org"}]
+        quiet = self.insert(attendees=guests)
+        self.calls.delete(calendarId="primary", eventId=quiet["id"], sendUpdates="none").execute()
+        self.assertEqual(self.mails(), [])
+
+        body = timed("told", attendees=guests)
+        event = self.calls.insert(calendarId="primary", body=body, sendUpdates="externalOnly").execute()
+        self.assertEqual(self.mails(), [("guest@example.org", "invitation")])
+        patch = {"summary": "told otherwise", "attendees": [{"email": "bob@example.com"}, {"email": "new@example.org"}]}
+        self.calls.patch(calendarId="primary", eventId=event["id"], body=patch, sendUpdates="all").execute()
+        self.assertEqual(sorted(self.mails()[1:]), [
+            ("bob@example.com", "update"), ("guest@example.org", "cancellation"), ("new@example.org", "invitation")])
+        self.calls.patch(calendarId="primary", eventId=event["id"], body={"colorId": "3"}, sendUpdates="all").execute()
+        self.assertEqual(len(self.mails()), 4, "a colour is each copy's own")
+        self.calls.delete(calendarId="primary", eventId=event["id"], sendUpdates="all").execute()
+        self.assertEqual(sorted(self.mails()[4:]), [
+            ("bob@example.com", "cancellation"), ("new@example.org", "cancellation")])
+
+    def test_an_answer_alone_leaves_the_list(self):
+        event = self.insert(attendees=[{"email": ALICE}, {"email": "guest@example.org", "comment": "late"}])
+        answer = {"attendeesOmitted": True, "attendees": [{"email": ALICE, "responseStatus": "tentative", "comment": "maybe"}]}
+        changed = self.calls.patch(calendarId="primary", eventId=event["id"], body=answer).execute()
+        self.assertNotIn("attendeesOmitted", changed)
+        own, other = changed["attendees"]
+        self.assertEqual((own["responseStatus"], own["comment"], own["self"]), ("tentative", "maybe", True))
+        self.assertEqual((other["responseStatus"], other["comment"]), ("needsAction", "late"))
+
+    def test_a_series_is_ended_and_another_goes_on(self):
+        event = self.insert(recurrence=["RRULE:FREQ=WEEKLY;COUNT=6"])
+        instances = self.calls.instances(calendarId="primary", eventId=event["id"]).execute()["items"]
+        late = instances[4]
+        self.calls.patch(calendarId="primary", eventId=late["id"], body={"summary": "late"}).execute()
+        third = instances[2]["start"]["dateTime"][:10]
+        ended = self.calls.patch(
+            calendarId="primary", eventId=event["id"], body={"recurrence": ["RRULE:FREQ=WEEKLY;COUNT=2"]}).execute()
+        rest = self.insert(start=at(third, 9), end=at(third, 10), recurrence=["RRULE:FREQ=WEEKLY;COUNT=4"])
+        both = [self.calls.instances(calendarId="primary", eventId=each["id"]).execute()["items"] for each in (ended, rest)]
+        self.assertEqual([len(items) for items in both], [2, 4])
+        starts = [item["start"]["dateTime"] for items in both for item in items]
+        self.assertEqual(starts, [item["start"]["dateTime"] for item in instances])
+        gone = self.calls.get(calendarId="primary", eventId=late["id"]).execute()
+        self.assertEqual(gone["status"], "cancelled", "an exception goes with its instance")
+
     def test_a_reader_does_not_write(self):
         self.refused(403, "requiredAccessLevel", self.calls.insert(calendarId=HOLIDAYS, body=timed("no")))
 

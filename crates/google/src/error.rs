@@ -51,6 +51,9 @@ pub enum Error {
     /// The answer is larger than [`BODY_MAX_LEN`](crate::BODY_MAX_LEN). Ask for smaller pages.
     #[error("Google's answer is larger than {} MiB", crate::BODY_MAX_LEN >> 20)]
     AnswerTooLarge,
+    /// A write was sent and its answer was lost or cannot be read: it may have happened. Look before it is repeated.
+    #[error("nobody can tell whether Google did it: {reason}")]
+    OutcomeUnknown { reason: String },
     /// It may work later: 5xx, timeouts, resets, truncated or unreadable answers.
     #[error("Google could not be asked: {reason}")]
     Transient { reason: String },

@@ -55,6 +55,13 @@ pub struct RawEvent {
     pub raw: Box<RawValue>,
 }
 
+impl RawEvent {
+    /// An event from its JSON, as a page has it; none without an id.
+    pub fn read(json: &str) -> Option<Self> {
+        RawValue::from_string(json.to_owned()).ok().and_then(event)
+    }
+}
+
 /// A date (all-day) or a moment.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -138,7 +145,8 @@ fn page(body: &[u8]) -> Result<EventsPage, Error> {
     })
 }
 
-fn event(raw: Box<RawValue>) -> Option<RawEvent> {
+/// An event as far as it can be read; none without an id.
+pub(crate) fn event(raw: Box<RawValue>) -> Option<RawEvent> {
     #[derive(Deserialize)]
     struct Least {
         id: String,

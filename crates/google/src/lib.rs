@@ -10,6 +10,7 @@
 //!   crypto provider, the status and the `Retry-After` that its errors lose.
 //! - `reqwest` makes the others, each for a reason. `events.list`: the generated types drop every field they do not know
 //!   and lose the offset of a time, one odd event fails the whole page, bodies come without gzip and without a bound.
+//!   Writes: the generated client sends neither `If-Match` nor `null`, and a write must tell "not done" from "nobody knows".
 //!   OAuth: `yup-oauth2` has no web-server flow, cannot tell a revoked grant from a failed request, and asks a fixed
 //!   address in its refresh flow. Its `ApplicationSecret` is the record of the OAuth client here, so that a
 //!   `client_secret.json` of Google's console is read as it is; its `TokenInfo` is not used, since it reads the
@@ -30,6 +31,7 @@ pub mod oauth;
 pub mod push;
 pub mod scopes;
 mod transport;
+mod write;
 
 pub use calendar::{CalendarListEntry, Channel, ColorPair, Colors, ListCursor, NewChannel, Next, Page};
 pub use config::{Endpoints, GoogleConfig};
@@ -37,6 +39,7 @@ pub use error::{Error, Limit};
 pub use events::{EVENTS_PAGE_MAX, EventTime, EventsPage, RawEvent};
 pub use oauth::{AccessToken, AuthorizationRequest, Grant, Pkce, UserInfo};
 pub use transport::BODY_MAX_LEN;
+pub use write::{EventPath, SendUpdates};
 
 /// Why the client cannot be made. Reads as one line.
 #[derive(Debug, thiserror::Error)]

@@ -16,6 +16,8 @@ pub const BODY_MAX_LEN: usize = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Longer waits than this are Google's mistake or a forged header; the caller's own back-off takes over.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+/// Nobody was reached, so nothing has happened.
+pub(crate) const CANNOT_CONNECT: &str = "cannot connect";
 pub(crate) const USER_AGENT: &str = concat!("calwire/", env!("CARGO_PKG_VERSION"));
 
 pub(crate) struct Http(Client);
@@ -81,7 +83,7 @@ fn told(error: &reqwest::Error) -> Error {
     transient(if error.is_timeout() {
         "timeout"
     } else if error.is_connect() {
-        "cannot connect"
+        CANNOT_CONNECT
     } else if error.is_body() || error.is_decode() {
         "the answer broke off"
     } else {

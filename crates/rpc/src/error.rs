@@ -6,6 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value};
 use ts_rs::TS;
 
 macro_rules! codes {
@@ -92,7 +93,9 @@ pub struct RpcError {
     pub message: Option<Cow<'static, str>>,
     /// For programs: a word that says more than the code, in `data.reason`.
     pub reason: Option<&'static str>,
-    pub issues: Vec<Issue>,
+    pub issues: Box<[Issue]>,
+    /// For programs: more fields of `data`, such as the two sides of a conflict.
+    pub details: Option<Box<Map<String, Value>>>,
     /// Sent as the header `retry-after`, in whole seconds, rounded up.
     pub retry_after: Option<Duration>,
     pub source: Option<Box<dyn Error + Send + Sync>>,
@@ -102,12 +105,13 @@ pub struct RpcError {
 
 impl RpcError {
     /// An error that says no more than its code.
-    pub const fn of(code: Code) -> Self {
+    pub fn of(code: Code) -> Self {
         Self {
             code,
             message: None,
             reason: None,
-            issues: Vec::new(),
+            issues: Box::new([]),
+            details: None,
             retry_after: None,
             source: None,
             allow: &[],
@@ -132,7 +136,7 @@ impl RpcError {
             path => format!("Input validation failed: {path}: {}", issue.message),
         };
         Self {
-            issues: vec![issue],
+            issues: Box::new([issue]),
             ..Self::new(Code::BadRequest, text)
         }
     }
@@ -149,6 +153,15 @@ impl RpcError {
     pub fn with_reason(self, reason: &'static str) -> Self {
         Self {
             reason: Some(reason),
+            ..self
+        }
+    }
+
+    /// Fields of `data` beside `code`, `reason` and `issues`, whose names they may not have.
+    #[must_use]
+    pub fn with_details(self, details: Map<String, Value>) -> Self {
+        Self {
+            details: Some(Box::new(details)),
             ..self
         }
     }
@@ -181,6 +194,7 @@ impl RpcError {
             message: self.message.clone(),
             reason: self.reason,
             issues: self.issues.clone(),
+            details: self.details.clone(),
             retry_after: self.retry_after,
             source: None,
             allow: self.allow,

@@ -12,8 +12,8 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::error::share;
 use crate::http::{Body, Request, Response, ResponseHeaders, decode_component, to_json};
@@ -259,6 +259,8 @@ struct FailureData<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "<[Issue]>::is_empty")]
     issues: &'a [Issue],
+    #[serde(flatten)]
+    details: Option<&'a Map<String, Value>>,
 }
 
 struct Outcome {
@@ -282,8 +284,9 @@ impl Outcome {
         let data = FailureData {
             reason: error.reason,
             issues: &error.issues,
+            details: error.details.as_deref(),
         };
-        let told = error.reason.is_some() || !error.issues.is_empty();
+        let told = error.reason.is_some() || !error.issues.is_empty() || error.details.is_some();
         let failure = Failure {
             json: FailureBody {
                 defined: error.reason.is_some(),

@@ -10,8 +10,8 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde::Serialize;
-use serde_json::Value;
 use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 
 use crate::error::share;
 use crate::http::{Body, Request, Response, ResponseHeaders, decode_component};
@@ -266,6 +266,8 @@ struct FailureData<'a> {
     reason: Option<&'a str>,
     #[serde(skip_serializing_if = "<[Issue]>::is_empty")]
     issues: &'a [Issue],
+    #[serde(flatten)]
+    details: Option<&'a Map<String, Value>>,
 }
 
 /// What came of a call: its envelope as JSON, and what it wants of the HTTP answer.
@@ -293,6 +295,7 @@ impl Outcome {
                 path,
                 reason: error.reason,
                 issues: &error.issues,
+                details: error.details.as_deref(),
             },
         });
         Self::new(error.code.status(), &envelope, error.headers())

@@ -135,6 +135,18 @@ pub async fn get(
     .transpose()
 }
 
+/// Lets nobody else write to a calendar's events until the caller commits: a series is expanded from all its rows, so two
+/// writers that each know half of them would both be wrong. The first lock of a transaction; calendars in order of id.
+pub async fn lock(conn: &mut PgConnection, calendar: CalendarId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "select id from calendars where id = $1 for no key update",
+        calendar.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(())
+}
+
 /// Whether a calendar still has the zone and the role that its events were expanded for. It keeps them until the caller
 /// commits: who changes them waits, and then asks for another expansion.
 pub async fn still_expands_alike(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Result<bool> {

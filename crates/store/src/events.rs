@@ -46,6 +46,14 @@ pub struct Stored {
     pub raw: String,
 }
 
+/// An event as readers see it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Current {
+    pub etag: String,
+    pub status: String,
+    pub raw: String,
+}
+
 /// The stored versions of these events; those that are not stored are missing.
 pub async fn versions(
     conn: &mut PgConnection,
@@ -65,7 +73,8 @@ pub async fn versions(
     .await
 }
 
-/// Writes events in one statement. A stored version that Google changed later than the given one stays.
+/// Writes events in one statement. A stored version that Google changed later than the given one stays. What is replaced
+/// is kept for a while among the [`event_versions`](crate::event_versions).
 pub async fn upsert(
     conn: &mut PgConnection,
     calendar: CalendarId,
@@ -85,13 +94,23 @@ pub async fn upsert(
         |field: fn(&NewEvent) -> Option<&str>| -> Vec<Option<&str>> { events.iter().map(field).collect() };
     let updated: Vec<Option<DateTime<Utc>>> = events.iter().map(|event| event.updated).collect();
     let written = sqlx::query!(
-        "insert into events as e (calendar_id, generation, event_id, etag, status, updated, ical_uid,
+        "with n as (
+             select * from unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
+                                  $9::text[], $10::text[], $11::text[], $12::text[])
+               as n (event_id, etag, status, updated, ical_uid, recurring_event_id, original_start, recurrence, raw,
+                     problem)
+         ), kept as (
+             insert into event_versions (calendar_id, event_id, etag, raw, replaced_at)
+             select $1, e.event_id, e.etag, e.raw, now()
+             from events e join n on n.event_id = e.event_id
+             where e.calendar_id = $1 and e.generation = $2 and e.etag <> n.etag and e.etag <> ''
+             on conflict do nothing
+         )
+         insert into events as e (calendar_id, generation, event_id, etag, status, updated, ical_uid,
                 recurring_event_id, original_start, recurrence, raw, problem)
          select $1, $2, event_id, etag, status, updated, ical_uid, recurring_event_id, original_start,
                 string_to_array(recurrence, E'\\n'), raw::jsonb, problem
-         from unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[], $9::text[],
-                     $10::text[], $11::text[], $12::text[])
-           as n (event_id, etag, status, updated, ical_uid, recurring_event_id, original_start, recurrence, raw, problem)
+         from n
          on conflict (calendar_id, generation, event_id) do update
          set etag = excluded.etag, status = excluded.status, updated = excluded.updated, ical_uid = excluded.ical_uid,
              recurring_event_id = excluded.recurring_event_id, original_start = excluded.original_start,
@@ -135,6 +154,47 @@ pub async fn delete(
     .execute(conn)
     .await?;
     Ok(deleted.rows_affected())
+}
+
+/// One event as it is stored, in the generation that readers see.
+pub async fn get(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    event_id: &str,
+) -> sqlx::Result<Option<Current>> {
+    sqlx::query_as!(
+        Current,
+        r#"select e.etag, e.status, e.raw::text as "raw!"
+           from events e join sync_state s on s.resource_id = e.calendar_id and s.generation = e.generation
+           where e.calendar_id = $1 and e.event_id = $2"#,
+        calendar.as_uuid(),
+        event_id,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Marks exceptions of a series as cancelled whose instances begin at `from` (as the store keeps it) or later, because the
+/// series ends before. Google does the same, and what it tells of them then is no news.
+pub async fn cancel_exceptions(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+    series_id: &str,
+    from: &str,
+) -> sqlx::Result<u64> {
+    let cancelled = sqlx::query!(
+        r#"update events set status = 'cancelled', raw = raw || '{"status": "cancelled"}'
+           where calendar_id = $1 and generation = $2 and recurring_event_id = $3
+             and original_start collate "C" >= $4 and status <> 'cancelled'"#,
+        calendar.as_uuid(),
+        generation,
+        series_id,
+        from,
+    )
+    .execute(conn)
+    .await?;
+    Ok(cancelled.rows_affected())
 }
 
 /// All that is stored of these series: masters with their exceptions, or single events.

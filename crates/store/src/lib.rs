@@ -13,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub mod calendars;
 pub mod connections;
+pub mod event_versions;
 pub mod events;
 pub mod intake;
 pub mod oauth_states;
@@ -25,6 +26,7 @@ pub mod seal;
 pub mod sync_state;
 pub mod user_stream;
 pub mod watches;
+pub mod write_intents;
 
 /// The schema, embedded. `calendar-api migrate` runs it; everything else only checks it.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");

@@ -116,6 +116,16 @@ pub struct Pull {
     pub rebuilt_at: Option<DateTime<Utc>>,
 }
 
+/// The generation that readers of a resource see. None: the resource is not known.
+pub async fn generation(conn: &mut PgConnection, resource: ResourceId) -> sqlx::Result<Option<i64>> {
+    sqlx::query_scalar!(
+        "select generation from sync_state where resource_id = $1",
+        resource.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Begins to keep a resource current. It is due at once. Does nothing when the resource is known already.
 pub async fn create(
     conn: &mut PgConnection,
@@ -216,6 +226,24 @@ pub async fn mark_dirty_on_opening(
         wake(conn).await?;
     }
     Ok(bumped)
+}
+
+/// Asks for one more pull of a resource that is being pulled: what the pull has read of it may be older than what was
+/// written meanwhile.
+pub async fn mark_dirty_if_pulled(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    resource: ResourceId,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update sync_state set dirty_seq = dirty_seq + 1, dirty_at = $2
+         where resource_id = $1 and (lease_token is not null or building is not null)",
+        resource.as_uuid(),
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 async fn wake(conn: &mut PgConnection) -> sqlx::Result<()> {

@@ -17,17 +17,19 @@ pub mod zone;
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use chrono_tz::Tz;
 use common::ids::CalendarId;
 
-pub use rule::Unreadable;
+pub use rule::{Stamp, Unreadable, parse_date_or_time as parse_stamp};
 pub use window::{ALL_DAY_SLACK, all_day_overlaps, days_window, horizon, hot_window, overlaps};
 
 use crate::payload::{Event, Window};
 use crate::view::{AccessRole, EventResource, When};
-use recurrence::{Recurrence, Start};
+use recurrence::Recurrence;
+pub use recurrence::Start;
 use show::template;
+pub use show::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, rfc3339};
 use span::Span;
 
 /// The most instances that a series has in one window; the earliest are kept. A daily event has 430 in the horizon, one
@@ -122,6 +124,43 @@ pub fn occurrences(
     }
     found.sort_by(|a, b| (a.starts_at, &a.instance_id).cmp(&(b.starts_at, &b.instance_id)));
     found
+}
+
+/// Whether a series has an instance that begins there, by its rules and before any exception.
+pub fn begins(calendar: &CalendarContext, master: &EventResource, start: Start) -> bool {
+    Span::of(master, calendar).is_some_and(|span| {
+        let day = match start {
+            Start::Day(day) => day.and_time(chrono::NaiveTime::MIN).and_utc(),
+            Start::At(at) => at,
+        };
+        let around = Window {
+            from: day.checked_sub_days(Days::new(1)).unwrap_or(day),
+            to: day.checked_add_days(Days::new(1)).unwrap_or(day),
+        };
+        span.starts(&master.recurrence, around).contains(&start)
+    })
+}
+
+/// How many starts a line of a series makes before this one, the first start of the series included.
+pub fn count_before(calendar: &CalendarContext, master: &EventResource, line: &str, before: Start) -> usize {
+    let Some(span) = Span::of(master, calendar) else {
+        return 0;
+    };
+    let to = match before {
+        Start::Day(day) => day.and_time(chrono::NaiveTime::MIN).and_utc(),
+        Start::At(at) => at,
+    };
+    let ever = Window {
+        from: DateTime::<Utc>::MIN_UTC,
+        to,
+    };
+    let starts = span.starts(&[line.to_owned()], ever);
+    starts.into_iter().filter(|start| *start < before).count()
+}
+
+/// What is wrong with the lines of a series; none if they can be followed. `zone`: none for an all-day series.
+pub fn unreadable(lines: &[String], zone: Option<Tz>) -> Option<Unreadable> {
+    Recurrence::parse(lines, zone).unreadable.into_iter().next()
 }
 
 /// An event that is its own only instance.

@@ -27,6 +27,7 @@ pub mod tell;
 pub mod tokens;
 pub mod view;
 pub mod watch;
+pub mod write;
 
 /// What every job works with. Cheap to clone.
 #[derive(Clone)]
@@ -53,6 +54,8 @@ pub struct Settings {
     pub poll_unwatched: Duration,
     /// How long a worker may hold a resource without a sign of life; after a crash others take over then.
     pub lease: Duration,
+    /// How long somebody who writes waits for the end before the answer is "pending". Less than a mutation may take.
+    pub write_deadline: Duration,
     /// How long after the first `invalid_grant` a second one, for the same refresh token, ends the grant.
     pub grant_confirm_delay: Duration,
     /// The life that is asked for a channel; Google may grant less.
@@ -74,6 +77,7 @@ impl Default for Settings {
             poll_watched: Duration::from_mins(15),
             poll_unwatched: Duration::from_mins(1),
             lease: Duration::from_mins(1),
+            write_deadline: Duration::from_secs(10),
             grant_confirm_delay: Duration::from_secs(30),
             // A week is Google's own default; it is known to cut longer wishes anyway.
             watch_ttl: Duration::from_hours(7 * 24),

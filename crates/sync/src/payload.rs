@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use common::ids::{CalendarId, ConnectionId};
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
+use uuid::Uuid;
 
 /// One instance of an event, as people see it in a calendar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
@@ -37,6 +38,12 @@ pub struct Event {
     pub organizer: Option<Person>,
     /// Where to join a video meeting, if there is one.
     pub conference_url: Option<String>,
+    /// RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series that this is an unchanged instance of.
+    #[serde(default)]
+    pub recurrence: Vec<String>,
+    /// None: Google says nothing.
+    #[serde(default)]
+    pub reminders: Option<Reminders>,
     /// The fields that this user may change here, in Google's rules. Empty: read only.
     pub can_edit: Vec<String>,
     /// The version that an edit is based on.
@@ -72,6 +79,27 @@ pub struct Attendee {
     pub optional: bool,
     /// `needsAction`, `declined`, `tentative` or `accepted`.
     pub response_status: String,
+}
+
+/// When Google reminds the user of an event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Reminders {
+    /// As the calendar's settings say.
+    #[serde(default)]
+    pub use_default: bool,
+    /// Instead of those. Google takes at most five.
+    #[serde(default)]
+    pub overrides: Vec<Reminder>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, TS)]
+#[serde(deny_unknown_fields)]
+pub struct Reminder {
+    /// `popup` or `email`.
+    pub method: String,
+    /// Before the start.
+    pub minutes: u32,
 }
 
 /// How a calendar is being kept current.
@@ -162,6 +190,27 @@ pub enum Change {
         connection_id: ConnectionId,
         state: ConnectionState,
     },
+    /// A write that was answered with `pending` has come to its end. The same call with the same `idempotencyKey` answers
+    /// with all of it; what it changed was told before.
+    #[serde(rename = "write.resolved")]
+    WriteResolved {
+        idempotency_key: String,
+        #[ts(type = "string")]
+        intent_id: Uuid,
+        state: WriteState,
+        /// Why it failed, as an error's `data.reason`.
+        reason: Option<String>,
+    },
+}
+
+/// What has become of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum WriteState {
+    Done,
+    Failed,
+    /// Somebody else had changed the same fields.
+    Conflict,
 }
 
 /// A span of time, `from` inclusive, `to` exclusive.

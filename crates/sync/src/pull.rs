@@ -14,6 +14,7 @@
 mod decision;
 mod horizon;
 mod incremental;
+mod news;
 mod rebuild;
 mod series;
 pub(crate) mod session;
@@ -31,7 +32,8 @@ use tokio::sync::Semaphore;
 
 pub(crate) use decision::Stop;
 pub use horizon::extend_horizon_once;
-pub(crate) use series::{context, expand_stored as expand_series};
+pub(crate) use news::write_news;
+pub(crate) use series::{Incoming, context, expand_stored as expand_series};
 use session::{End, Session};
 
 use crate::payload::{Change, ConnectionState};

@@ -14,10 +14,10 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 pub use clean::{clean, cut};
-pub use edit::{AccessRole, can_edit};
+pub use edit::{AccessRole, Rule, can_edit, organizes, refusal, refusal_to_delete, refusal_to_move};
 pub use time::{Timed, When};
 
-use crate::payload::{Attendee, EventStatus, Person};
+use crate::payload::{Attendee, EventStatus, Person, Reminder, Reminders};
 
 /// The part of a Google event that Calwire uses.
 #[expect(clippy::struct_excessive_bools, reason = "Google's flags, each on its own")]
@@ -47,6 +47,10 @@ pub struct EventResource {
     pub html_link: Option<String>,
     /// Where to join a video meeting; `https`.
     pub conference_url: Option<String>,
+    /// There is a meeting, even if we know no link to it.
+    pub has_conference: bool,
+    /// None: Google says nothing.
+    pub reminders: Option<Reminders>,
     /// `default` where Google says nothing.
     pub event_type: String,
     pub visibility: Option<String>,
@@ -116,6 +120,7 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
         }
     }
     let conference: Option<Conference> = read(fields.conference_data);
+    let hangout_link: Option<String> = read(fields.hangout_link);
     Ok(EventResource {
         etag: read(fields.etag).unwrap_or_default(),
         updated: read(fields.updated),
@@ -127,7 +132,9 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
         description: read(fields.description),
         location: read(fields.location),
         html_link: read::<String>(fields.html_link).filter(|link| has_scheme(link, &["https", "http"])),
-        conference_url: conference_url(read(fields.hangout_link), conference),
+        has_conference: hangout_link.is_some() || conference.is_some(),
+        conference_url: conference_url(hangout_link, conference),
+        reminders: read::<RawReminders>(fields.reminders).map(Reminders::from),
         event_type: read(fields.event_type).unwrap_or_else(|| "default".to_owned()),
         visibility: read(fields.visibility),
         color_id: read(fields.color_id),
@@ -196,6 +203,8 @@ struct Fields<'a> {
     #[serde(borrow)]
     conference_data: Option<&'a RawValue>,
     #[serde(borrow)]
+    reminders: Option<&'a RawValue>,
+    #[serde(borrow)]
     event_type: Option<&'a RawValue>,
     #[serde(borrow)]
     visibility: Option<&'a RawValue>,
@@ -259,6 +268,36 @@ impl From<Guest> for Person {
             email: guest.email,
             display_name: guest.display_name,
             is_self: guest.is_self.unwrap_or(false),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawReminders {
+    use_default: Option<bool>,
+    #[serde(default)]
+    overrides: Vec<RawReminder>,
+}
+
+#[derive(Deserialize)]
+struct RawReminder {
+    method: String,
+    minutes: u32,
+}
+
+impl From<RawReminders> for Reminders {
+    fn from(raw: RawReminders) -> Self {
+        let mut overrides: Vec<_> = raw
+            .overrides
+            .into_iter()
+            .map(|RawReminder { method, minutes }| Reminder { method, minutes })
+            .collect();
+        // Google tells them in any order.
+        overrides.sort();
+        Self {
+            use_default: raw.use_default.unwrap_or(false),
+            overrides,
         }
     }
 }

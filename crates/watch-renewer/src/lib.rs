@@ -11,7 +11,7 @@ use common::clock::Clock;
 use common::http::Readiness;
 use common::worker::{Rhythm, repeat};
 use sqlx::PgPool;
-use sync::{Context, connections, poll, pull, watch};
+use sync::{Context, connections, poll, pull, watch, write};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -104,6 +104,7 @@ fn start_loops(ctx: &Context, stop: &CancellationToken) -> JoinSet<()> {
     start!("horizon", HORIZON_EVERY, pull::extend_horizon_once);
     start!("sweep", SWEEP_EVERY, pull::purge_once);
     start!("purge", PURGE_EVERY, poll::purge_once);
+    start!("forget", PURGE_EVERY, write::purge_once);
     loops
 }
 

@@ -1,5 +1,6 @@
 //! `webhook-ingest`: Google's push notifications in, one durable bump out. It also runs the loops that follow from a
-//! bump: sync pulls what is due from Google, and the relay publishes what came of it.
+//! bump: sync pulls what is due from Google, and the relay publishes what came of it. And it goes on with writes that
+//! `calendar-api` did not bring to their end.
 //!
 //! What a push goes through, in order: the process-wide limit and its source's budget (503), headers and body within
 //! bounds, the headers of a push (400), its channel (404), the channel's token and resource (403), and then one commit
@@ -183,6 +184,11 @@ impl Application {
                 worker::repeat("relay", &stopped, &outbox, rhythm(IDLE), pass).await;
             });
         }
+        let (sync, stopped) = (self.sync.clone(), stop.clone());
+        loops.spawn(async move {
+            let pass = async || sync::write::run_once(&sync).await;
+            worker::repeat("write", &stopped, &Notify::new(), rhythm(IDLE), pass).await;
+        });
         let (intake, stopped) = (self.webhook.intake.clone(), stop.clone());
         loops.spawn(async move {
             let pass = async || intake.write_touches().await.map(|()| Pass::Idle);

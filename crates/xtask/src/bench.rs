@@ -1,12 +1,15 @@
 //! `bench`: the benchmarks of the workspace, built with optimisations, against a fresh Postgres and Centrifugo.
 
 use anyhow::{Result, bail};
-use provision::centrifugo;
 use provision::postgres::{Binaries, Cluster};
+use provision::{centrifugo, chromium};
 
 use crate::cargo::build_binaries;
 use crate::services::PACKAGES;
-use crate::{cargo, interrupt, workspace};
+use crate::{cargo, interrupt, page, workspace};
+
+/// It needs the page and a Chromium to show it.
+const IN_A_BROWSER: &str = "bench_dom";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -36,6 +39,10 @@ pub fn run(args: &Args) -> Result<()> {
     println!("Building the services with optimisations");
     build_binaries(&PACKAGES, true)?;
     let mut say = |line: &str| println!("{line}");
+    if names.iter().any(|name| name == IN_A_BROWSER) {
+        page::make()?;
+        chromium::find_or_install(&mut say)?;
+    }
     let centrifugo = centrifugo::binary(&mut say)?;
     let binaries = Binaries::find_or_install(&mut say)?;
     // Durable: the time of a commit is part of what is measured.

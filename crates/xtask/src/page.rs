@@ -31,7 +31,7 @@ pub fn make() -> Result<()> {
     if is_current(&web()) {
         return Ok(());
     }
-    let npm = Npm::find().context("the page cannot be built (`up --no-page` goes without it)")?;
+    let npm = Npm::find()?;
     npm.install(&web())?;
     build(&npm)
 }

@@ -139,7 +139,7 @@ pub fn run(args: &Args) -> Result<()> {
     say("Building the services");
     let binaries = build(args.release)?;
     if !args.no_page {
-        page::make()?;
+        page::make().context("the page cannot be built, and `up --no-page` goes without it")?;
     }
 
     let stack = stack(&args.ports, &secrets, &google, database_url);

@@ -98,6 +98,22 @@ fn read_stack(state: &Path) -> Value {
     serde_json::from_slice(&std::fs::read(state.join("stack.json")).unwrap()).unwrap()
 }
 
+/// On the one origin, with a token for whom it may sign in as.
+fn the_page_is_served(stack: &Value) {
+    let web = stack["webUrl"].as_str().unwrap();
+    let mut page = ureq::get(format!("{web}/?user=alice")).call().unwrap();
+    assert_eq!(page.headers()["content-type"], "text/html; charset=utf-8");
+    let html = page.body_mut().read_to_string().unwrap();
+    assert!(html.contains("src=\"/assets/"), "{html}");
+    let mut token = ureq::get(format!("{web}/demo/token?user=alice")).call().unwrap();
+    let token: Value = token.body_mut().read_json().unwrap();
+    let token = token["token"].as_str().unwrap();
+    ureq::get(format!("{web}/trpc/calendar.google.status"))
+        .header("Authorization", format!("Bearer {token}"))
+        .call()
+        .unwrap();
+}
+
 /// The upcoming events of alice, as the page would ask for them.
 fn upcoming(stack: &Value, token: &str) -> Value {
     let input = "%7B%22days%22%3A30%2C%22maxResults%22%3A50%7D";
@@ -133,6 +149,7 @@ fn up_runs_the_product_and_leaves_nothing_behind() {
     let token = String::from_utf8(token.stdout).unwrap().trim().to_owned();
     assert_eq!(token.split('.').count(), 3, "{token}");
 
+    the_page_is_served(&stack);
     // The demo's month is there.
     eventually("alice has events", Duration::from_secs(30), || {
         let data = upcoming(&stack, &token);

@@ -1,4 +1,3 @@
-export type { CalendarActivity, SyncActivity, SyncActivityInput, SyncRound } from './core/activity.js';
 export type * from './generated/types.js';
 export type { Event as CalendarEvent } from './generated/types.js';
 

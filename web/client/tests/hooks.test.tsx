@@ -374,6 +374,7 @@ describe('users', () => {
     token = tokenOf('bob');
     act(() => hide(false));
     await pass();
+    await pass();
     expect(answers.at(-1)).toEqual({ userId: 'bob', live: 'live', titles: ["bob's"] });
     expect(answers.filter(({ userId, titles }) => userId === 'bob' && titles.includes("alice's"))).toEqual([]);
     token = null;

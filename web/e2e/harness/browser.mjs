@@ -6,8 +6,8 @@ import { after } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
 import axe from 'axe-core';
-import { chromium } from 'playwright-core';
 
+import { launch } from './chromium.mjs';
 import { stack } from './stack.mjs';
 import { Traffic } from './traffic.mjs';
 
@@ -22,18 +22,7 @@ after(async () => (await running)?.close());
 
 /** One Chromium for the tests of a file; each page has a profile of its own in it. */
 function browser() {
-  running ??= chromium.launch({
-    executablePath: stack.chromium,
-    args: [
-      '--disable-gpu',
-      '--disable-background-networking',
-      '--disable-component-update',
-      '--disable-sync',
-      '--no-first-run',
-      // Nothing of this leaves the machine: a request to anywhere else fails, and so does its test.
-      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
-    ],
-  });
+  running ??= launch(stack.chromium);
   return running;
 }
 

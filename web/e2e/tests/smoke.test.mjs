@@ -27,7 +27,7 @@ test('complaints, requests and sockets are noticed', async (t) => {
   await page.evaluate(
     async (wsUrl) => {
       console.error('an error of this test');
-      await fetch('/demo/session');
+      await fetch('/demo/session?of=this-test');
       const socket = new WebSocket(wsUrl);
       await new Promise((resolve, reject) => {
         socket.onopen = resolve;
@@ -37,8 +37,8 @@ test('complaints, requests and sockets are noticed', async (t) => {
     stack.webUrl.replace('http', 'ws') + '/connection/websocket',
   );
   assert.deepEqual(
-    since.requests(/session/).map(({ method, path }) => [method, path]),
-    [['GET', '/demo/session']],
+    since.requests(/this-test/).map(({ method, path }) => [method, path]),
+    [['GET', '/demo/session?of=this-test']],
   );
   assert.equal(since.sockets().length, 1);
   assert.match(complaints.join(), /an error of this test/);

@@ -72,6 +72,54 @@ impl<'de> Deserialize<'de> for CalendarIds {
     }
 }
 
+/// A client's name for one request of its user: of visible ASCII, such as a UUID.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyKey(String);
+
+const KEY_MAX_LEN: usize = 200;
+
+impl IdempotencyKey {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for IdempotencyKey {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let key = String::deserialize(deserializer)?;
+        let is_plain = key.bytes().all(|byte| byte.is_ascii_graphic());
+        if key.is_empty() || key.len() > KEY_MAX_LEN || !is_plain {
+            return Err(D::Error::custom(format!(
+                "expected 1 to {KEY_MAX_LEN} visible ASCII characters, such as a UUID"
+            )));
+        }
+        Ok(Self(key))
+    }
+}
+
+/// An id or an etag of Google's, as an Event has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GoogleText(String);
+
+/// Google's ids have at most 1,024 characters, and an instance's a little more.
+const GOOGLE_TEXT_MAX_LEN: usize = 1_200;
+
+impl GoogleText {
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl<'de> Deserialize<'de> for GoogleText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.is_empty() || text.len() > GOOGLE_TEXT_MAX_LEN || text.chars().any(char::is_control) {
+            return Err(D::Error::custom("expected what an Event has"));
+        }
+        Ok(Self(text))
+    }
+}
+
 /// A time zone by its IANA name.
 pub fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Tz>, D::Error> {
     let Some(name) = Option::<String>::deserialize(deserializer)? else {

@@ -6,9 +6,9 @@ use google_emulator::{Decision, Emulator, Seed};
 use super::connecting::Begun;
 use super::*;
 
-const ALICE: &str = "alice@example.com";
+pub const ALICE: &str = "alice@example.com";
 
-async fn start(pool: PgPool) -> (Emulator, Api) {
+pub async fn start(pool: PgPool) -> (Emulator, Api) {
     let google = Emulator::start(google_emulator::Config {
         seed: Seed::demo(noon().date_naive()),
         ..google_emulator::Config::default()
@@ -45,13 +45,13 @@ fn decide(google: &Emulator, begun: &Begun, decision: &Decision) -> String {
 }
 
 /// Connects `user` to an account of Google; where the browser lands.
-async fn connect(google: &Emulator, api: &Api, user: &str, decision: &Decision) -> String {
+pub async fn connect(google: &Emulator, api: &Api, user: &str, decision: &Decision) -> String {
     let begun = api.begin(user, json!({})).await;
     let query = decide(google, &begun, decision);
     api.back(&query, Some(&begun.cookie)).await
 }
 
-fn all_of(account: &str) -> Decision {
+pub fn all_of(account: &str) -> Decision {
     Decision {
         user: account.into(),
         scopes: None,
@@ -59,7 +59,7 @@ fn all_of(account: &str) -> Decision {
     }
 }
 
-async fn pull_all(ctx: &sync::Context) {
+pub async fn pull_all(ctx: &sync::Context) {
     while sync::pull::run_once(ctx).await.unwrap() == common::worker::Pass::Worked {}
 }
 

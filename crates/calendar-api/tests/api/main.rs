@@ -15,6 +15,7 @@ mod protocol;
 mod reading;
 mod starting;
 mod watching;
+mod writing;
 
 use std::collections::BTreeMap;
 

@@ -9,9 +9,9 @@ use crate::view::{EventResource, can_edit, cut};
 
 /// The most that goes to a browser of a text, in characters: more than Google's own pages let a person type, so that a
 /// megabyte in a title, which the API takes, does not crowd out everything else. The mirror keeps it whole.
-const MAX_TITLE: usize = 1_024;
-const MAX_LOCATION: usize = 1_024;
-const MAX_DESCRIPTION: usize = 8_192;
+pub const MAX_TITLE: usize = 1_024;
+pub const MAX_LOCATION: usize = 1_024;
+pub const MAX_DESCRIPTION: usize = 8_192;
 
 /// Where one instance lies.
 pub struct Place {
@@ -85,6 +85,8 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
         attendees: event.attendees.clone(),
         organizer: event.organizer.clone(),
         conference_url: event.conference_url.clone(),
+        recurrence: event.recurrence.clone(),
+        reminders: event.reminders.clone(),
         can_edit: can_edit(event, &calendar.access_role),
         etag: event.etag.clone(),
         ical_uid: event.ical_uid.clone(),

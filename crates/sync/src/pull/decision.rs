@@ -86,7 +86,7 @@ fn decide_google(error: &Error, attempt: u32) -> Stop {
         // A fresh token was refused as well, or the grant is in doubt: whether it has ended is decided with the tokens.
         Error::Unauthorized | Error::GrantRejected => retry(STUBBORN, "unauthorized"),
         Error::ClientMisconfigured { .. } => retry(STUBBORN, "client_misconfigured"),
-        Error::Transient { .. } => retry(TRANSIENT, "transient"),
+        Error::Transient { .. } | Error::OutcomeUnknown { .. } => retry(TRANSIENT, "transient"),
         Error::Refused { .. }
         | Error::AnswerTooLarge
         | Error::PushNotSupported

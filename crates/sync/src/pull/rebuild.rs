@@ -166,6 +166,7 @@ pub(super) async fn expand_generation(
     let mut after = String::new();
     loop {
         let mut tx = session.ctx.pool.begin().await?;
+        calendars::lock(&mut tx, context.id).await?;
         let series =
             events::series_after(&mut tx, context.id, generation, walk, &after, SERIES_AT_ONCE).await?;
         let Some(last) = series.last() else {

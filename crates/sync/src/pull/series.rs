@@ -22,8 +22,8 @@ const EVER: Window = Window {
 };
 
 /// An event of a listing, read as far as it can be read.
-#[derive(Debug)]
-pub(super) struct Incoming {
+#[derive(Debug, Clone)]
+pub(crate) struct Incoming {
     pub row: NewEvent,
     /// None: it cannot be read at all. It is kept as Google sent it, and not shown.
     pub event: Option<EventResource>,

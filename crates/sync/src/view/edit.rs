@@ -1,4 +1,7 @@
-//! Who may change what, as Google would answer.
+//! Who may change what, as Google would answer: asked before a person begins to type, and again before a write.
+
+use serde::{Deserialize, Serialize};
+use ts_rs::TS;
 
 use super::EventResource;
 
@@ -28,55 +31,187 @@ impl From<&str> for AccessRole {
     }
 }
 
-/// Fields shared by every copy of an event: the organizer's, unless guests may modify.
-const SHARED: [&str; 6] = ["title", "start", "end", "description", "location", "attendees"];
+impl AccessRole {
+    pub fn writes(&self) -> bool {
+        matches!(
+            self,
+            Self::WriterWithoutPrivateAccess | Self::Writer | Self::Owner
+        )
+    }
+}
+
+/// The rule that stands in the way of an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Rule {
+    /// The account may only read this calendar.
+    CalendarReadOnly,
+    /// The event is private, and the account sees no more of it than when it is.
+    EventPrivate,
+    EventCancelled,
+    /// Only the organizer changes what all guests share, unless `guestsCanModify`.
+    NotOrganizer,
+    /// A copy whose main fields Google lets nobody change.
+    EventLocked,
+    /// Google made the event (a birthday, a mail), or its kind has no such field (a place of being out of office).
+    EventType,
+    /// Google did not tell the whole list of guests; to write a part of it would uninvite the rest.
+    AttendeesOmitted,
+    /// The organizer does not let guests invite others.
+    GuestsCannotInvite,
+    /// An instance of a series repeats by its series' rules.
+    InstanceOfSeries,
+    /// Only who is invited can answer.
+    NotInvited,
+}
+
+impl Rule {
+    /// As an error names it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CalendarReadOnly => "CALENDAR_READ_ONLY",
+            Self::EventPrivate => "EVENT_PRIVATE",
+            Self::EventCancelled => "EVENT_CANCELLED",
+            Self::NotOrganizer => "NOT_ORGANIZER",
+            Self::EventLocked => "EVENT_LOCKED",
+            Self::EventType => "EVENT_TYPE",
+            Self::AttendeesOmitted => "ATTENDEES_OMITTED",
+            Self::GuestsCannotInvite => "GUESTS_CANNOT_INVITE",
+            Self::InstanceOfSeries => "INSTANCE_OF_SERIES",
+            Self::NotInvited => "NOT_INVITED",
+        }
+    }
+
+    /// For people.
+    pub const fn message(self) -> &'static str {
+        match self {
+            Self::CalendarReadOnly => "You can read this calendar but not change it",
+            Self::EventPrivate => "This event is private, and you see only when it is",
+            Self::EventCancelled => "This event has been cancelled",
+            Self::NotOrganizer => "Only the organizer can change this",
+            Self::EventLocked => "Google has locked this event",
+            Self::EventType => "Events of this kind cannot be changed like that",
+            Self::AttendeesOmitted => {
+                "Google does not show the whole guest list, so it cannot be changed here"
+            }
+            Self::GuestsCannotInvite => "The organizer does not let guests invite others",
+            Self::InstanceOfSeries => "One event of a series repeats as its series does",
+            Self::NotInvited => "You are not among the guests of this event",
+        }
+    }
+}
+
+/// The fields that `canEdit` may list, in its order.
+const FIELDS: [&str; 11] = [
+    "title",
+    "start",
+    "end",
+    "description",
+    "location",
+    "attendees",
+    "recurrence",
+    "conference",
+    "reminders",
+    "colorId",
+    "responseStatus",
+];
 
 /// The fields of [`crate::payload::Event`] that the user may change, and `responseStatus` where the user is a guest.
+pub fn can_edit(event: &EventResource, role: &AccessRole) -> Vec<String> {
+    FIELDS
+        .into_iter()
+        .filter(|field| refusal(event, role, field).is_none())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Why the user may not change a field; none where it may be changed.
 ///
 /// - Only a writer or an owner changes anything, and no one a cancelled event or a private one seen as busy.
 /// - Shared fields are the organizer's (Google answers others with `forbiddenForNonOrganizer`), or every guest's where
 ///   `guestsCanModify`; guests may by default invite others. An event without organizer is the calendar's own.
 /// - Events from Gmail and birthdays are made by Google and take few changes; status events (out of office, focus time,
 ///   working location) have neither place nor guests.
-/// - The colour is each copy's own, and so is the answer to the invitation.
-pub fn can_edit(event: &EventResource, role: &AccessRole) -> Vec<String> {
-    let writes = match role {
-        AccessRole::Owner | AccessRole::Writer => true,
-        AccessRole::WriterWithoutPrivateAccess => !is_private(event),
-        AccessRole::FreeBusyReader | AccessRole::Reader | AccessRole::Other(_) => false,
-    };
-    if !writes || event.is_cancelled() {
-        return Vec::new();
-    }
-    let mut fields: Vec<&str> = SHARED
-        .into_iter()
-        .filter(|field| may_edit_shared(event, field))
-        .collect();
-    fields.push("colorId");
-    if event.attendees.iter().any(|guest| guest.is_self) {
-        fields.push("responseStatus");
-    }
-    fields.into_iter().map(str::to_owned).collect()
+/// - Colour and reminders are each copy's own, and so is the answer to the invitation.
+pub fn refusal(event: &EventResource, role: &AccessRole, field: &str) -> Option<Rule> {
+    refusal_to_write(event, role).or_else(|| match field {
+        "reminders"
+            if matches!(
+                event.event_type.as_str(),
+                "fromGmail" | "birthday" | "workingLocation"
+            ) =>
+        {
+            Some(Rule::EventType)
+        }
+        "colorId" | "reminders" => None,
+        "responseStatus" => {
+            let is_invited = event.attendees.iter().any(|guest| guest.is_self);
+            (!is_invited).then_some(Rule::NotInvited)
+        }
+        "recurrence" if event.recurring_event_id.is_some() => Some(Rule::InstanceOfSeries),
+        shared => by_type(event, shared).or_else(|| by_role(event, shared)),
+    })
 }
 
-fn may_edit_shared(event: &EventResource, field: &str) -> bool {
-    let by_type = match event.event_type.as_str() {
+/// Why the user may not take the event out of this calendar: it goes for all guests if the user organizes it, and from
+/// this calendar alone otherwise.
+pub fn refusal_to_delete(event: &EventResource, role: &AccessRole) -> Option<Rule> {
+    refusal_to_write(event, role)
+}
+
+/// Why the event cannot be given to another calendar.
+pub fn refusal_to_move(event: &EventResource, role: &AccessRole) -> Option<Rule> {
+    refusal_to_write(event, role).or_else(|| {
+        if event.recurring_event_id.is_some() {
+            Some(Rule::InstanceOfSeries)
+        } else if event.event_type != "default" {
+            Some(Rule::EventType)
+        } else {
+            (!organizes(event)).then_some(Rule::NotOrganizer)
+        }
+    })
+}
+
+fn refusal_to_write(event: &EventResource, role: &AccessRole) -> Option<Rule> {
+    if !role.writes() {
+        Some(Rule::CalendarReadOnly)
+    } else if *role == AccessRole::WriterWithoutPrivateAccess && is_private(event) {
+        Some(Rule::EventPrivate)
+    } else {
+        event.is_cancelled().then_some(Rule::EventCancelled)
+    }
+}
+
+fn by_type(event: &EventResource, field: &str) -> Option<Rule> {
+    let allows = match event.event_type.as_str() {
         "fromGmail" => false,
         "birthday" => field == "title",
         "workingLocation" => matches!(field, "start" | "end"),
-        "outOfOffice" | "focusTime" => !matches!(field, "location" | "attendees"),
+        "outOfOffice" | "focusTime" => !matches!(field, "location" | "attendees" | "conference"),
         _ => true,
     };
-    let organizes = event.organizer.as_ref().is_none_or(|organizer| organizer.is_self);
-    let by_role = match field {
+    (!allows).then_some(Rule::EventType)
+}
+
+fn by_role(event: &EventResource, field: &str) -> Option<Rule> {
+    let modifies = organizes(event) || event.guests_can_modify;
+    if field == "attendees" {
         // The array is replaced as a whole: editing a part of it would uninvite the rest.
-        "attendees" => {
-            !event.attendees_omitted
-                && (organizes || event.guests_can_modify || event.guests_can_invite_others)
-        }
-        _ => !event.locked && (organizes || event.guests_can_modify),
-    };
-    by_type && by_role
+        return if event.attendees_omitted {
+            Some(Rule::AttendeesOmitted)
+        } else {
+            (!modifies && !event.guests_can_invite_others).then_some(Rule::GuestsCannotInvite)
+        };
+    }
+    if event.locked {
+        Some(Rule::EventLocked)
+    } else {
+        (!modifies).then_some(Rule::NotOrganizer)
+    }
+}
+
+pub fn organizes(event: &EventResource) -> bool {
+    event.organizer.as_ref().is_none_or(|organizer| organizer.is_self)
 }
 
 fn is_private(event: &EventResource) -> bool {

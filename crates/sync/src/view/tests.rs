@@ -223,7 +223,7 @@ fn who_may_edit_follows_google() {
         }
         can_edit(&parse(&raw.to_string()).unwrap(), &AccessRole::from(role)).join(" ")
     };
-    let all = "title start end description location attendees colorId responseStatus";
+    let all = "title start end description location attendees recurrence conference reminders colorId responseStatus";
     let mine = json!({"organizer": {"self": true}});
     assert_eq!(edit("owner", mine.clone()), all);
     assert_eq!(edit("writer", json!({"organizer": null})), all);
@@ -232,10 +232,13 @@ fn who_may_edit_follows_google() {
         all.replace(" responseStatus", "")
     );
     // A guest.
-    assert_eq!(edit("owner", json!({})), "attendees colorId responseStatus");
+    assert_eq!(
+        edit("owner", json!({})),
+        "attendees reminders colorId responseStatus"
+    );
     assert_eq!(
         edit("owner", json!({"guestsCanInviteOthers": false})),
-        "colorId responseStatus"
+        "reminders colorId responseStatus"
     );
     assert_eq!(edit("owner", json!({"guestsCanModify": true})), all);
     // Not the whole list is not to be written back.
@@ -248,7 +251,7 @@ fn who_may_edit_follows_google() {
     );
     assert_eq!(
         edit("owner", json!({"organizer": {"self": true}, "locked": true})),
-        "attendees colorId responseStatus"
+        "attendees reminders colorId responseStatus"
     );
     // Roles.
     for role in ["reader", "freeBusyReader", "none", "somethingNew", ""] {
@@ -273,10 +276,13 @@ fn who_may_edit_follows_google() {
     assert_eq!(of_type("fromGmail"), "colorId");
     assert_eq!(of_type("birthday"), "title colorId");
     assert_eq!(of_type("workingLocation"), "start end colorId");
-    assert_eq!(of_type("outOfOffice"), "title start end description colorId");
+    assert_eq!(
+        of_type("outOfOffice"),
+        "title start end description recurrence reminders colorId"
+    );
     assert_eq!(
         of_type("somethingNew"),
-        "title start end description location attendees colorId"
+        "title start end description location attendees recurrence conference reminders colorId"
     );
 }
 

@@ -41,7 +41,7 @@ impl Browser {
                 }
             }
             Change::Resync { .. } | Change::CalendarsChanged {} => self.reload(world).await,
-            Change::ConnectionChanged { .. } => {}
+            Change::ConnectionChanged { .. } | Change::WriteResolved { .. } => {}
         }
     }
 

@@ -48,6 +48,20 @@ fn seed() -> Seed {
     Seed::from_json("seed", &seed.to_string()).unwrap()
 }
 
+/// A client of its own, with its own connections.
+pub fn client_of(google: &Emulator) -> Google {
+    let client = google.client().clone();
+    let mut config = GoogleConfig::new(client.id, client.secret.into());
+    config.endpoints = Endpoints {
+        auth_url: google.auth_url().parse().unwrap(),
+        token_url: google.token_url().parse().unwrap(),
+        revoke_url: google.revoke_url().parse().unwrap(),
+        userinfo_url: google.userinfo_url().parse().unwrap(),
+        calendar_url: google.calendar_url().parse().unwrap(),
+    };
+    Google::new(config).unwrap()
+}
+
 impl World {
     /// Nobody is connected yet. Pages are small, so that everything takes several.
     pub async fn new(pool: PgPool) -> Self {
@@ -61,15 +75,6 @@ impl World {
         })
         .await
         .unwrap();
-        let client = google.client().clone();
-        let mut config = GoogleConfig::new(client.id, client.secret.into());
-        config.endpoints = Endpoints {
-            auth_url: google.auth_url().parse().unwrap(),
-            token_url: google.token_url().parse().unwrap(),
-            revoke_url: google.revoke_url().parse().unwrap(),
-            userinfo_url: google.userinfo_url().parse().unwrap(),
-            calendar_url: google.calendar_url().parse().unwrap(),
-        };
         let clock = Clock::manual(google.now());
         let settings = Settings {
             events_page_size,
@@ -78,7 +83,7 @@ impl World {
         let keyring = "1:q83vEjRWeJCrze8BI0VniavN7wEjRWeJq83vASNFZ4k="
             .parse::<Keyring>()
             .unwrap();
-        let google_client = Google::new(config).unwrap();
+        let google_client = client_of(&google);
         let ctx = Context::new(pool.clone(), google_client, clock.clone(), keyring, settings);
         Self {
             google,
@@ -197,6 +202,7 @@ impl World {
             Change::Resync { .. } => "resync",
             Change::CalendarsChanged {} => "calendars.changed",
             Change::ConnectionChanged { .. } => "connection.changed",
+            Change::WriteResolved { .. } => "write.resolved",
         });
         kinds.collect()
     }

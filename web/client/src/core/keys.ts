@@ -1,8 +1,7 @@
 /** Keys of the query cache. All begin with the user, so that one user's answers are never another's. */
 import type { QueryClient } from '@tanstack/react-query';
 
-import type { EventsInput, UpcomingEventsInput } from '../generated/types.js';
-import type { SyncActivityInput } from './activity.js';
+import type { EventsInput, SyncActivityInput, UpcomingEventsInput } from '../generated/types.js';
 
 export const keys = {
   user: (userId: string | null) => ['calwire', userId] as const,

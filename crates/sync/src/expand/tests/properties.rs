@@ -142,16 +142,16 @@ proptest! {
     fn a_date_never_shifts(offset in -12_i32..=14, day in 0_u64..40_000, length in 1_u64..10, interval in 1_u32..40) {
         // Etc/GMT has its signs the other way round.
         let zone: Tz = format!("Etc/GMT{:+}", -offset).parse().unwrap();
-        let start = date("1970-01-01") + chrono::Days::new(day);
-        let end = start + chrono::Days::new(length);
+        let start = date("1970-01-01") + Days::new(day);
+        let end = start + Days::new(length);
         let rule = format!("RRULE:FREQ=DAILY;INTERVAL={interval};COUNT=5");
         let master = event(&all_day(&start.to_string(), &end.to_string(), &[&rule]));
         let window = Window { from: DateTime::<Utc>::MIN_UTC, to: DateTime::<Utc>::MAX_UTC };
         let found = occurrences(&calendar(zone), &master, &[], window);
         prop_assert_eq!(found.len(), 5);
         for (nth, one) in (0_u64..).zip(&found) {
-            let start = start + chrono::Days::new(nth * u64::from(interval));
-            let end = start + chrono::Days::new(length);
+            let start = start + Days::new(nth * u64::from(interval));
+            let end = start + Days::new(length);
             prop_assert_eq!(one.dates, Some((start, end)));
             prop_assert_eq!(&one.event.start, &start.to_string());
             prop_assert_eq!(&one.event.end, &end.to_string());

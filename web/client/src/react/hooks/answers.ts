@@ -1,5 +1,11 @@
-import type { CalendarActivity } from '../../core/activity.js';
-import type { CalendarInfo, ConnectionInfo, Event as CalendarEvent, Freshness, Mode } from '../../generated/types.js';
+import type {
+  CalendarActivity,
+  CalendarInfo,
+  ConnectionInfo,
+  Event as CalendarEvent,
+  Freshness,
+  Mode,
+} from '../../generated/types.js';
 import type { CalwireError } from '../../core/error.js';
 import type { LiveState } from '../../core/live-state.js';
 

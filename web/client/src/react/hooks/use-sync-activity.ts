@@ -1,6 +1,6 @@
-import { type CalendarActivity, getSyncActivity } from '../../core/activity.js';
 import { keys } from '../../core/keys.js';
 import { overall } from '../../core/occurrence.js';
+import type { CalendarActivity } from '../../generated/types.js';
 import { usePresent } from '../context.js';
 import type { SyncActivityAnswer } from './answers.js';
 import { useCalwireQuery } from './use-calwire-query.js';
@@ -18,7 +18,7 @@ export function useSyncActivity(options: { calendarIds?: string[] | undefined } 
   const key = keys.activity(userId, calendarIds ? { calendarIds } : {});
   const query = useCalwireQuery(present, {
     key,
-    ask: (api, signal) => getSyncActivity(api, key[3], signal),
+    ask: (api, signal) => api.calendar.google.getSyncActivity.query(key[3], { signal }),
     staleTime: 0,
     every: ASK_EVERY,
   });

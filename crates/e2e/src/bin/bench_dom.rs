@@ -1,0 +1,158 @@
+//! How long a change in Google takes to a page in a real Chromium, beside how long the same change takes to a socket.
+//!
+//! Each round renames an event in the emulator. A socket of the same user says when the frame came, and a MutationObserver in
+//! the page when the new title was in the DOM; all three are times of this machine's clock. What is between the two is the
+//! browser: parsing, the client package, React.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, TimeDelta, Utc};
+use e2e::broker::workspace_root;
+use e2e::google::now;
+use e2e::measure::{Renamed, Times, print_head};
+use e2e::socket::Socket;
+use e2e::wait::PATIENCE;
+use e2e::{Options, Stack};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+
+/// Enough for a p99 that is not one sample.
+const ROUNDS: u32 = 300;
+/// Caches are filled and code is compiled after so many.
+const WARM_UP: u32 = 20;
+/// Between rounds, so that each is a change of its own and not one of many at once.
+const PAUSE: Duration = Duration::from_millis(30);
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let page = workspace_root().join("web/demo/dist");
+    ensure!(
+        page.join("index.html").is_file(),
+        "the page is not built: run `cargo xtask bench`, which builds it"
+    );
+    let options = Options {
+        page: Some(page),
+        ..Options::default()
+    };
+    let stack = Stack::with(options).await?;
+    let alice = stack.connect_and_settle("alice").await?;
+    let (mut socket, _) = stack.browser(&alice).await?;
+    let event = Renamed::insert(&stack)?;
+    stack.settled("alice").await;
+    let mut window = Window::open(&stack).await?;
+
+    let (mut frames, mut screens, mut between) = (Times::new()?, Times::new()?, Times::new()?);
+    for n in 0..ROUNDS + WARM_UP {
+        let start = now();
+        let (renamed, frame, shown) = tokio::join!(event.rename(n), framed(&mut socket, n), window.shown(n));
+        renamed?;
+        let (frame, shown) = (frame?, shown?);
+        if n >= WARM_UP {
+            frames.record((frame - start).to_std()?)?;
+            screens.record((shown - start).to_std()?)?;
+            // The page may even be first.
+            between.record((shown - frame).max(TimeDelta::zero()).to_std()?)?;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    window.close().await?;
+    stack.end().await?;
+
+    print_head();
+    frames.print("change in Google → frame");
+    screens.print("change in Google → DOM");
+    between.print("frame → DOM");
+    println!(
+        "\nratio, change → DOM ÷ change → frame: {:.2} at p50, {:.2} at p99\n",
+        screens.ms(0.5) / frames.ms(0.5),
+        screens.ms(0.99) / frames.ms(0.99)
+    );
+    size().await
+}
+
+/// When the frame of the `n`th name came.
+async fn framed(socket: &mut Socket, n: u32) -> Result<DateTime<Utc>> {
+    socket.next_titled(&Renamed::title(n)).await?;
+    Ok(now())
+}
+
+/// A Chromium that shows the page.
+struct Window {
+    browser: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+}
+
+impl Window {
+    async fn open(stack: &Stack) -> Result<Self> {
+        let chromium = provision::chromium::find().context("Chromium is not installed")?;
+        let origin = stack.front.as_ref().context("the stack has no page")?.origin();
+        let mut browser = Command::new("node")
+            .arg("bench/dom.mjs")
+            .current_dir(workspace_root().join("web/e2e"))
+            .env("CALWIRE_WEB_URL", origin)
+            .env("CHROMIUM_BIN", chromium)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("cannot run node")?;
+        let out = browser.stdout.take().context("its output is piped")?;
+        let lines = BufReader::new(out).lines();
+        let mut window = Self { browser, lines };
+        let line = window.line().await?;
+        ensure!(line == "ready", "the page said {line:?}");
+        Ok(window)
+    }
+
+    /// When the `n`th name was in the DOM.
+    async fn shown(&mut self, n: u32) -> Result<DateTime<Utc>> {
+        loop {
+            let line = self.line().await?;
+            let (number, at) = line.split_once(' ').with_context(|| line.clone())?;
+            if number.parse() == Ok(n) {
+                return of_page(at.parse()?).context("a time");
+            }
+        }
+    }
+
+    async fn line(&mut self) -> Result<String> {
+        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
+        line.context("the page shows nothing")??
+            .context("the browser has ended")
+    }
+
+    async fn close(mut self) -> Result<()> {
+        drop(self.browser.stdin.take());
+        tokio::time::timeout(PATIENCE, self.browser.wait())
+            .await
+            .context("the browser does not end")??;
+        Ok(())
+    }
+}
+
+/// Milliseconds since 1970, with a fraction.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "microseconds since 1970 fit for some 290,000 years"
+)]
+fn of_page(ms: f64) -> Option<DateTime<Utc>> {
+    DateTime::from_timestamp_micros((ms * 1e3) as i64)
+}
+
+/// What the client package adds to a page.
+async fn size() -> Result<()> {
+    println!("@calwire/client/react, gzipped bytes without its peers:");
+    let status = Command::new("npm")
+        .args(["run", "--silent", "size"])
+        .current_dir(workspace_root().join("web"))
+        .status()
+        .await
+        .context("cannot run npm")?;
+    ensure!(
+        status.success(),
+        "the package is larger than it may be ({status})"
+    );
+    Ok(())
+}

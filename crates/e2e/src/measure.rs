@@ -1,0 +1,72 @@
+//! What the benchmarks of latency share: an event that is renamed over and over, and times with their quantiles.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use chrono::TimeDelta;
+use hdrhistogram::Histogram;
+use serde_json::json;
+
+use crate::Stack;
+use crate::google::{ALICE, timed};
+
+/// Times of one kind.
+pub struct Times(Histogram<u64>);
+
+impl Times {
+    pub fn new() -> Result<Self> {
+        Ok(Self(Histogram::new(3)?))
+    }
+
+    pub fn record(&mut self, time: Duration) -> Result<()> {
+        self.0.record(u64::try_from(time.as_micros())?)?;
+        Ok(())
+    }
+
+    pub fn ms(&self, quantile: f64) -> f64 {
+        Duration::from_micros(self.0.value_at_quantile(quantile)).as_secs_f64() * 1e3
+    }
+
+    /// Prints the line of this kind, below [`print_head`]'s.
+    pub fn print(&self, name: &str) {
+        println!("{name:36} {:9.2} {:9.2}", self.ms(0.5), self.ms(0.99));
+    }
+}
+
+pub fn print_head() {
+    println!("{:36} {:>9} {:>9}", "", "p50 ms", "p99 ms");
+}
+
+/// An event of alice's that is renamed through the emulator's HTTP API, as Google's own clients do.
+pub struct Renamed {
+    url: String,
+    token: String,
+    http: reqwest::Client,
+}
+
+impl Renamed {
+    /// It begins as "Renamed a lot", soon enough to be among the first of alice's day.
+    pub fn insert(stack: &Stack) -> Result<Self> {
+        let event = timed("Renamed a lot", TimeDelta::minutes(5), "UTC");
+        let event = stack.google.insert(ALICE, "primary", event)?;
+        let id = event["id"].as_str().context("an event has an id")?;
+        let scopes = ["https://www.googleapis.com/auth/calendar"];
+        Ok(Self {
+            url: format!("{}calendars/primary/events/{id}", stack.google.calendar_url()),
+            token: stack.google.mint(ALICE, &scopes)?.access_token,
+            http: reqwest::Client::builder().no_proxy().build()?,
+        })
+    }
+
+    pub fn title(n: u32) -> String {
+        format!("Renamed for the {n}th time")
+    }
+
+    /// Until Google has answered.
+    pub async fn rename(&self, n: u32) -> Result<()> {
+        let patch = self.http.patch(&self.url).bearer_auth(&self.token);
+        let answer = patch.json(&json!({"summary": Self::title(n)})).send().await?;
+        answer.error_for_status()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,151 @@
+//! What an organizer and guests hear of each other's writes.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::error::{ApiError, Result};
+use crate::log::{Mail, MailKind};
+use crate::params::Params;
+use crate::state::{State, email_of};
+use crate::store::{Resource, is_cancelled, text};
+
+/// Who is mailed about a write (`sendUpdates`).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SendUpdates {
+    All,
+    /// Guests who have no account here.
+    ExternalOnly,
+    #[default]
+    None,
+}
+
+impl SendUpdates {
+    /// `sendUpdates`, or the older `sendNotifications`; nobody when neither is given.
+    pub fn of(params: &Params) -> Result<Self> {
+        match (params.get("sendUpdates"), params.get("sendNotifications")) {
+            (Some("all"), _) | (None, Some("true")) => Ok(Self::All),
+            (Some("externalOnly"), _) => Ok(Self::ExternalOnly),
+            (Some("none"), _) | (None, None | Some("false")) => Ok(Self::None),
+            (Some(_), _) => Err(ApiError::invalid_parameter(
+                "sendUpdates",
+                "Invalid value for: sendUpdates",
+            )),
+            (None, Some(_)) => Err(ApiError::invalid_parameter(
+                "sendNotifications",
+                "Invalid value for: sendNotifications",
+            )),
+        }
+    }
+}
+
+/// What a guest sees no change in.
+const OWN: [&str; 9] = [
+    "etag",
+    "updated",
+    "sequence",
+    "attendees",
+    "reminders",
+    "colorId",
+    "transparency",
+    "visibility",
+    "extendedProperties",
+];
+
+/// Mails whom a write concerns: new guests an invitation, those taken off the list and those of a deleted event a
+/// cancellation, the others what changed; and the organizer a guest's answer.
+pub fn mail(
+    state: &mut State,
+    writer: (&str, &str),
+    send_updates: SendUpdates,
+    old: Option<&Resource>,
+    new: &Resource,
+) {
+    if send_updates == SendUpdates::None {
+        return;
+    }
+    let (email, calendar) = writer;
+    let organizer = email_of(new, "organizer").unwrap_or(calendar).to_owned();
+    let (before, after) = (guests(old), guests(Some(new)));
+    let mut mails: Vec<(String, MailKind)> = Vec::new();
+    if organizer != calendar {
+        let answer = |guests: &BTreeMap<String, Value>| guests.get(calendar).cloned();
+        if answer(&before) != answer(&after) {
+            mails.push((organizer.clone(), MailKind::Response));
+        }
+    } else if is_cancelled(new) {
+        mails.extend(before.into_keys().map(|guest| (guest, MailKind::Cancellation)));
+    } else {
+        let changed = old.is_some_and(|old| changed(old, new));
+        for guest in after.keys() {
+            match before.contains_key(guest) {
+                false => mails.push((guest.clone(), MailKind::Invitation)),
+                true if changed => mails.push((guest.clone(), MailKind::Update)),
+                true => {}
+            }
+        }
+        let gone = before.into_keys().filter(|guest| !after.contains_key(guest));
+        mails.extend(gone.map(|guest| (guest, MailKind::Cancellation)));
+    }
+    for (to, kind) in mails {
+        let is_external = !state.users.contains_key(&to);
+        let is_own = to == calendar || to == email || (to == organizer && kind != MailKind::Response);
+        if is_own || (send_updates == SendUpdates::ExternalOnly && !is_external) {
+            continue;
+        }
+        let mail = Mail {
+            at: state.now(),
+            to,
+            kind,
+            calendar: calendar.to_owned(),
+            event: text(new, "id").unwrap_or_default().to_owned(),
+        };
+        state.log.mailed(mail);
+    }
+}
+
+fn guests(event: Option<&Resource>) -> BTreeMap<String, Value> {
+    let list = event.and_then(|event| event.get("attendees")?.as_array());
+    list.into_iter()
+        .flatten()
+        .filter_map(|guest| {
+            Some((
+                guest["email"].as_str()?.to_owned(),
+                guest["responseStatus"].clone(),
+            ))
+        })
+        .collect()
+}
+
+fn changed(old: &Resource, new: &Resource) -> bool {
+    let keys = old.keys().chain(new.keys());
+    keys.filter(|key| !OWN.contains(&key.as_str()))
+        .any(|key| old.get(key) != new.get(key))
+}
+
+/// A write that says `attendeesOmitted` updates the writer's own answer and leaves the list as it is.
+pub fn only_own_answer(calendar: &str, old: &Resource, body: &Resource) -> Resource {
+    let mut body = body.clone();
+    if body.get("attendeesOmitted") != Some(&Value::Bool(true)) {
+        return body;
+    }
+    body.shift_remove("attendeesOmitted");
+    let given = match body.shift_remove("attendees") {
+        Some(Value::Array(given)) => given,
+        _ => Vec::new(),
+    };
+    let Some(Value::Array(mut list)) = old.get("attendees").cloned() else {
+        return body;
+    };
+    let answer = given.iter().find(|guest| guest["email"] == calendar);
+    let own = list.iter_mut().find(|guest| guest["email"] == calendar);
+    if let (Some(Value::Object(answer)), Some(Value::Object(own))) = (answer, own) {
+        for key in ["responseStatus", "comment", "additionalGuests"] {
+            if let Some(value) = answer.get(key) {
+                own.insert(key.to_owned(), value.clone());
+            }
+        }
+    }
+    body.insert("attendees".into(), Value::Array(list));
+    body
+}

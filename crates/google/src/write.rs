@@ -1,0 +1,200 @@
+//! Writes to single events: by an id of ours, on condition of a version, and honest about what may have happened.
+//!
+//! They go by `reqwest` and plain JSON. The generated client can neither send `If-Match` nor a `null`, which is how a
+//! patch clears a field; and an event that is read and written back through its types loses every field they do not know.
+
+use reqwest::{Method, RequestBuilder};
+use secrecy::SecretString;
+use serde_json::Value;
+use serde_json::value::RawValue;
+
+use crate::classify::{self, transient};
+use crate::events::event;
+use crate::hub::path_segment;
+use crate::oauth::bearer;
+use crate::transport::{Answer, CANNOT_CONNECT, send};
+use crate::{Error, Google, RawEvent};
+
+/// Whom Google mails about a write.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum SendUpdates {
+    All,
+    /// Guests who do not use Google Calendar.
+    ExternalOnly,
+    #[default]
+    None,
+}
+
+impl SendUpdates {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::ExternalOnly => "externalOnly",
+            Self::None => "none",
+        }
+    }
+}
+
+/// An event in a calendar, both by Google's ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct EventPath<'a> {
+    pub calendar: &'a str,
+    pub event: &'a str,
+}
+
+impl Google {
+    /// One event or instance as it is now. A deleted one comes with the status `cancelled`, or as [`Error::NotFound`].
+    pub async fn event(&self, access: &SecretString, path: EventPath<'_>) -> Result<RawEvent, Error> {
+        let request = self.event_request(Method::GET, access, path, "")?;
+        let answer = send(request.query(&[("prettyPrint", "false")])).await?;
+        read(&answer).map_err(|error| match error {
+            // Nothing was written, so nothing is in doubt.
+            Error::OutcomeUnknown { reason } => Error::Transient { reason },
+            error => error,
+        })
+    }
+
+    /// Makes an event. With an `id` in the body (5 to 1,024 of `0-9a-v`) the call can be repeated: [`Error::AlreadyExists`]
+    /// then says that an event of this id is or was there.
+    pub async fn insert_event(
+        &self,
+        access: &SecretString,
+        calendar: &str,
+        body: &Value,
+        send_updates: SendUpdates,
+    ) -> Result<RawEvent, Error> {
+        let path = format!("calendars/{}/events", path_segment(calendar)?);
+        let request = self.calendar_request(Method::POST, access, &path)?;
+        read(&write(request.query(&write_query(send_updates)).json(body)).await?)
+    }
+
+    /// Changes the fields that the body has; `null` clears one, and a field that is absent stays. [`Error::Conflict`]: the
+    /// event is not the version `if_match` any more.
+    pub async fn patch_event(
+        &self,
+        access: &SecretString,
+        path: EventPath<'_>,
+        if_match: Option<&str>,
+        body: &Value,
+        send_updates: SendUpdates,
+    ) -> Result<RawEvent, Error> {
+        let request = self.event_request(Method::PATCH, access, path, "")?;
+        let request = on_condition(request, if_match)?.query(&write_query(send_updates));
+        read(&write(request.json(body)).await?)
+    }
+
+    /// Deletes an event, a series with all its instances, or one instance. [`Error::AlreadyDeleted`]: it is gone.
+    pub async fn delete_event(
+        &self,
+        access: &SecretString,
+        path: EventPath<'_>,
+        if_match: Option<&str>,
+        send_updates: SendUpdates,
+    ) -> Result<(), Error> {
+        let request = self.event_request(Method::DELETE, access, path, "")?;
+        let request = on_condition(request, if_match)?.query(&[("sendUpdates", send_updates.as_str())]);
+        accepted(&write(request).await?)
+    }
+
+    /// Gives an event, under the same id, to another calendar of the account. Google takes no condition here.
+    pub async fn move_event(
+        &self,
+        access: &SecretString,
+        path: EventPath<'_>,
+        destination: &str,
+        send_updates: SendUpdates,
+    ) -> Result<RawEvent, Error> {
+        let query = [
+            ("destination", destination),
+            ("sendUpdates", send_updates.as_str()),
+            ("prettyPrint", "false"),
+        ];
+        // A POST without a body still says how long it is; some front ends answer 411 otherwise.
+        let request = self
+            .event_request(Method::POST, access, path, "/move")?
+            .query(&query)
+            .header(http::header::CONTENT_LENGTH, 0);
+        read(&write(request).await?)
+    }
+
+    fn event_request(
+        &self,
+        method: Method,
+        access: &SecretString,
+        path: EventPath<'_>,
+        below: &str,
+    ) -> Result<RequestBuilder, Error> {
+        let (calendar, event) = (path_segment(path.calendar)?, path_segment(path.event)?);
+        self.calendar_request(
+            method,
+            access,
+            &format!("calendars/{calendar}/events/{event}{below}"),
+        )
+    }
+
+    fn calendar_request(
+        &self,
+        method: Method,
+        access: &SecretString,
+        path: &str,
+    ) -> Result<RequestBuilder, Error> {
+        let url = self
+            .0
+            .calendar_url
+            .join(path)
+            .map_err(|_| transient("an id that makes no URL"))?;
+        let request = self.0.http.client().request(method, url);
+        Ok(request.bearer_auth(bearer(access)?))
+    }
+}
+
+/// What goes with every write that has a body. Without the version, Google ignores a request for a Meet link; without the
+/// word about attachments, it drops those that a copied event has.
+fn write_query(send_updates: SendUpdates) -> [(&'static str, &'static str); 4] {
+    [
+        ("sendUpdates", send_updates.as_str()),
+        ("conferenceDataVersion", "1"),
+        ("supportsAttachments", "true"),
+        ("prettyPrint", "false"),
+    ]
+}
+
+/// An etag is Google's text; one that is no header value is the version of nothing.
+fn on_condition(request: RequestBuilder, if_match: Option<&str>) -> Result<RequestBuilder, Error> {
+    let Some(etag) = if_match else { return Ok(request) };
+    let etag = http::HeaderValue::from_str(etag).map_err(|_| Error::Conflict)?;
+    Ok(request.header(http::header::IF_MATCH, etag))
+}
+
+/// Sends a write. What is transient about a read is in doubt here, unless nobody was reached.
+async fn write(request: RequestBuilder) -> Result<Answer, Error> {
+    send(request).await.map_err(|error| match error {
+        Error::Transient { reason } if reason != CANNOT_CONNECT => Error::OutcomeUnknown { reason },
+        Error::AnswerTooLarge => unknown("an answer that is too large"),
+        error => error,
+    })
+}
+
+fn accepted(answer: &Answer) -> Result<(), Error> {
+    if answer.is_success() {
+        return Ok(());
+    }
+    match classify::calendar(answer.status, answer.json().as_ref(), answer.retry_after) {
+        Error::Transient { reason } => Err(Error::OutcomeUnknown { reason }),
+        error => Err(error),
+    }
+}
+
+fn read(answer: &Answer) -> Result<RawEvent, Error> {
+    accepted(answer)?;
+    serde_json::from_slice::<Box<RawValue>>(&answer.body)
+        .ok()
+        .and_then(event)
+        .ok_or_else(|| unknown("unreadable answer"))
+}
+
+fn unknown(reason: &str) -> Error {
+    Error::OutcomeUnknown {
+        reason: reason.to_owned(),
+    }
+}

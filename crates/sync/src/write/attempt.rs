@@ -1,0 +1,571 @@
+//! One try to do at Google what was asked for.
+
+mod split;
+
+use std::time::Duration;
+
+use common::backoff::Backoff;
+use common::ids::CalendarId;
+use google::{Error, EventPath, Limit, RawEvent};
+use serde_json::{Map, Value, json};
+use store::calendars::{self, Calendar};
+use store::write_intents::State;
+use uuid::Uuid;
+
+use super::commit::Ended;
+use super::end::{Conflict, End, Failure, Reason};
+use super::fields::{Field, Fields};
+use super::mark;
+use super::merge::{merge, merge_without_base};
+use super::target::{self, Version};
+use super::work::{Act, Edit, Run};
+use crate::pull::{Incoming, context};
+use crate::tokens::CallError;
+
+/// What came of a try.
+pub enum Step {
+    Ended(Box<Ended>),
+    Again {
+        delay: Duration,
+        /// Nothing of it has happened at Google.
+        is_sure: bool,
+    },
+    LeaseLost,
+}
+
+/// Why a try ends early.
+enum Stop {
+    Again { delay: Duration, is_sure: bool },
+    Failed(Failure),
+    LeaseLost,
+    Database(sqlx::Error),
+}
+
+impl From<sqlx::Error> for Stop {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+impl From<Reason> for Stop {
+    fn from(reason: Reason) -> Self {
+        Self::Failed(Failure {
+            reason,
+            google_reason: None,
+        })
+    }
+}
+
+/// Somebody is waiting: soon again, then less and less often.
+const TRANSIENT: Backoff = Backoff::new(Duration::from_millis(400), Duration::from_secs(30));
+const LIMITED: Backoff = Backoff::new(Duration::from_secs(4), Duration::from_mins(1));
+
+/// How often an edit is merged and tried again at once when others write to the same event all the time.
+const MERGES_MAX: usize = 5;
+
+pub async fn attempt(run: &mut Run<'_>) -> sqlx::Result<Step> {
+    let outcome = match run.work.act.clone() {
+        Act::Insert { body } => insert(run, &body).await,
+        Act::Patch(edit) => patch(run, &edit).await,
+        Act::Respond { response, comment } => respond(run, response.as_str(), comment.as_deref()).await,
+        Act::Delete { base, is_conditional } => delete(run, base.as_deref(), is_conditional).await,
+        Act::Move { destination } => give(run, destination).await,
+        Act::Split(split) => Box::pin(split::split(run, *split)).await,
+    };
+    match outcome {
+        Ok(ended) => Ok(Step::Ended(Box::new(ended))),
+        Err(Stop::Failed(failure)) => Ok(Step::Ended(Box::new(Ended::of(End::Failed(failure))))),
+        Err(Stop::Again { delay, is_sure }) => Ok(Step::Again { delay, is_sure }),
+        Err(Stop::LeaseLost) => Ok(Step::LeaseLost),
+        Err(Stop::Database(error)) => Err(error),
+    }
+}
+
+async fn insert(run: &mut Run<'_>, body: &Value) -> Result<Ended, Stop> {
+    let calendar = calendar(run).await?;
+    let id = run.intent.event_id.clone();
+    if run.is_in_doubt()
+        && let Some(made) = look(run, &calendar, &id).await?
+    {
+        return made_before(run, made);
+    }
+    let version = make(run, &calendar, body, &id).await?;
+    made_before(run, version)
+}
+
+/// Makes an event by an id of ours, or finds it made.
+async fn make(run: &mut Run<'_>, calendar: &Calendar, body: &Value, id: &str) -> Result<Version, Stop> {
+    send(run).await?;
+    let mail = run.work.mail.into();
+    let (google, calendar_id) = (&run.ctx.google, calendar.google_id.as_str());
+    let answer = run
+        .call(|access| async move { google.insert_event(&access, calendar_id, body, mail).await })
+        .await;
+    match answer {
+        Ok(event) => read(event, calendar),
+        // An id of ours is nobody else's: an earlier try came through.
+        Err(CallError::Google(Error::AlreadyExists)) => look(run, calendar, id)
+            .await?
+            .ok_or(Stop::from(Reason::EventDeleted)),
+        Err(CallError::Google(Error::NotFound)) => Err(Reason::AccessLost.into()),
+        Err(error) => Err(stop(run, error, false)),
+    }
+}
+
+fn made_before(run: &Run<'_>, made: Version) -> Result<Ended, Stop> {
+    if made.event.is_cancelled() {
+        return Err(Reason::EventDeleted.into());
+    }
+    let mut ended = Ended::done(run, false);
+    ended.add(run.intent.calendar_id, made);
+    Ok(ended)
+}
+
+async fn patch(run: &mut Run<'_>, edit: &Edit) -> Result<Ended, Stop> {
+    let calendar = calendar(run).await?;
+    let id = run.intent.event_id.clone();
+    match write(run, &calendar, &id, edit).await? {
+        Written::Is { version, merged } => {
+            let mut ended = Ended::done(run, merged);
+            ended.add(run.intent.calendar_id, *version);
+            Ok(ended)
+        }
+        written => Ok(not_written(run, &id, written)),
+    }
+}
+
+/// What became of an edit at Google.
+enum Written {
+    Is {
+        version: Box<Version>,
+        merged: bool,
+    },
+    Collided {
+        conflict: Box<Conflict>,
+        theirs: Box<Version>,
+    },
+    Gone(Option<Box<Version>>),
+}
+
+fn not_written(run: &Run<'_>, id: &str, written: Written) -> Ended {
+    let calendar = run.intent.calendar_id;
+    match written {
+        Written::Collided { conflict, theirs } => {
+            let mut ended = Ended::of(End::Conflict(conflict));
+            ended.add(calendar, *theirs);
+            ended
+        }
+        Written::Gone(Some(version)) => {
+            let mut ended = Ended::failed(Reason::EventDeleted);
+            ended.add(calendar, *version);
+            ended
+        }
+        Written::Gone(None) | Written::Is { .. } => {
+            let mut ended = Ended::failed(Reason::EventDeleted);
+            ended.news.extend(tombstone(id).map(|news| (calendar, news)));
+            ended
+        }
+    }
+}
+
+/// Writes an edit over what the event is by now, unless both changed the same.
+async fn write(run: &mut Run<'_>, calendar: &Calendar, id: &str, edit: &Edit) -> Result<Written, Stop> {
+    let found = if run.is_in_doubt() {
+        look(run, calendar, id).await?
+    } else {
+        known(run, calendar, id).await?
+    };
+    let request = run.id();
+    write_as(run, calendar, id, edit, request, found).await
+}
+
+/// As [`write`], over what was `found`, in the name of `request`.
+async fn write_as(
+    run: &mut Run<'_>,
+    calendar: &Calendar,
+    id: &str,
+    edit: &Edit,
+    request: Uuid,
+    mut found: Option<Version>,
+) -> Result<Written, Stop> {
+    for _ in 0..MERGES_MAX {
+        let Some(theirs) = found else {
+            return Ok(Written::Gone(None));
+        };
+        let was_merged = |theirs: &Version| {
+            let base = edit.base.as_ref();
+            base.is_some_and(|base| !base.differing(&theirs.fields).is_empty())
+        };
+        if mark::is_on(&theirs.raw, request) {
+            return Ok(Written::Is {
+                version: Box::new(theirs),
+                merged: false,
+            });
+        }
+        if theirs.event.is_cancelled() {
+            return Ok(Written::Gone(Some(Box::new(theirs))));
+        }
+        let merged = match &edit.base {
+            Some(base) => merge(base, &edit.ours, &theirs.fields),
+            None => merge_without_base(&edit.touched, &edit.ours, &theirs.fields),
+        };
+        let wanted = match merged {
+            Ok(wanted) => wanted,
+            // The mirror may lag behind: nobody is told of a conflict that is over.
+            Err(_) if theirs.news.is_none() => {
+                found = look(run, calendar, id).await?;
+                continue;
+            }
+            Err(collision) => {
+                return Ok(Written::Collided {
+                    conflict: Box::new(conflict(collision.fields, edit, &theirs)),
+                    theirs: Box::new(theirs),
+                });
+            }
+        };
+        let mut body = wanted.write_over(&theirs.raw, &theirs.fields, &request.simple().to_string());
+        if body.is_empty() {
+            let merged = was_merged(&theirs);
+            return Ok(Written::Is {
+                version: Box::new(theirs),
+                merged,
+            });
+        }
+        mark::put(&mut body, &theirs.raw, request);
+        match patch_once(run, calendar, id, &theirs.etag, &body.into()).await? {
+            Some(event) => {
+                let merged = was_merged(&theirs);
+                return Ok(Written::Is {
+                    version: Box::new(read(event, calendar)?),
+                    merged,
+                });
+            }
+            None => found = look(run, calendar, id).await?,
+        }
+    }
+    let delay = TRANSIENT.delay(run.failures + 1);
+    Err(Stop::Again { delay, is_sure: true })
+}
+
+fn conflict(fields: Vec<Field>, edit: &Edit, theirs: &Version) -> Conflict {
+    Conflict {
+        fields,
+        base: edit.base.as_ref().map(Fields::told),
+        ours: Some(edit.ours.told()),
+        theirs: theirs.fields.told(),
+        etag: theirs.etag.clone(),
+    }
+}
+
+/// None: the event is another version by now, or gone.
+async fn patch_once(
+    run: &mut Run<'_>,
+    calendar: &Calendar,
+    event: &str,
+    etag: &str,
+    body: &Value,
+) -> Result<Option<RawEvent>, Stop> {
+    send(run).await?;
+    let mail = run.work.mail.into();
+    let google = &run.ctx.google;
+    let path = EventPath {
+        calendar: &calendar.google_id,
+        event,
+    };
+    let answer = run
+        .call(|access| async move { google.patch_event(&access, path, Some(etag), body, mail).await })
+        .await;
+    match answer {
+        Ok(event) => Ok(Some(event)),
+        Err(CallError::Google(
+            Error::Conflict | Error::AlreadyDeleted | Error::SyncTokenExpired | Error::NotFound,
+        )) => Ok(None),
+        Err(error) => Err(stop(run, error, false)),
+    }
+}
+
+/// Writes the user's answer to an invitation, and leaves the rest of the guest list alone.
+async fn respond(run: &mut Run<'_>, response: &str, comment: Option<&str>) -> Result<Ended, Stop> {
+    let calendar = calendar(run).await?;
+    let (id, request) = (run.intent.event_id.clone(), run.id());
+    let mut found = if run.is_in_doubt() {
+        look(run, &calendar, &id).await?
+    } else {
+        known(run, &calendar, &id).await?
+    };
+    for _ in 0..MERGES_MAX {
+        let Some(theirs) = found else {
+            return Ok(not_written(run, &id, Written::Gone(None)));
+        };
+        if theirs.event.is_cancelled() {
+            return Ok(not_written(run, &id, Written::Gone(Some(Box::new(theirs)))));
+        }
+        let Some(own) = own_entry(&theirs.raw) else {
+            return Err(Reason::EventNotFound.into());
+        };
+        let is_said =
+            own["responseStatus"] == response && comment.is_none_or(|comment| own["comment"] == comment);
+        if mark::is_on(&theirs.raw, request) || is_said {
+            let mut ended = Ended::done(run, false);
+            ended.add(run.intent.calendar_id, theirs);
+            return Ok(ended);
+        }
+        let mut entry = Map::from_iter([
+            ("email".to_owned(), own["email"].clone()),
+            ("responseStatus".to_owned(), response.into()),
+        ]);
+        if let Some(comment) = comment {
+            entry.insert("comment".into(), comment.into());
+        }
+        // Google's own way to say that the list is not the list: it updates this entry and no other.
+        let mut body = Map::from_iter([
+            ("attendeesOmitted".to_owned(), true.into()),
+            ("attendees".to_owned(), json!([entry])),
+        ]);
+        mark::put(&mut body, &theirs.raw, request);
+        found = match patch_once(run, &calendar, &id, &theirs.etag, &body.into()).await? {
+            Some(event) => {
+                let mut ended = Ended::done(run, false);
+                ended.add(run.intent.calendar_id, read(event, &calendar)?);
+                return Ok(ended);
+            }
+            None => look(run, &calendar, &id).await?,
+        };
+    }
+    let delay = TRANSIENT.delay(run.failures + 1);
+    Err(Stop::Again { delay, is_sure: true })
+}
+
+fn own_entry(event: &Value) -> Option<&Value> {
+    let guests = event["attendees"].as_array()?;
+    guests.iter().find(|guest| guest["self"] == true)
+}
+
+async fn delete(run: &mut Run<'_>, base: Option<&Fields>, is_conditional: bool) -> Result<Ended, Stop> {
+    let calendar = calendar(run).await?;
+    let id = run.intent.event_id.clone();
+    let mut found = if run.is_in_doubt() {
+        look(run, &calendar, &id).await?
+    } else {
+        known(run, &calendar, &id).await?
+    };
+    for _ in 0..MERGES_MAX {
+        let theirs = match found {
+            Some(theirs) if !theirs.event.is_cancelled() => theirs,
+            _ => return Ok(deleted(run, &id)),
+        };
+        if is_conditional && let Some(changed) = changed_since(base, &theirs) {
+            if theirs.news.is_none() {
+                found = look(run, &calendar, &id).await?;
+                continue;
+            }
+            let conflict = Conflict {
+                fields: changed,
+                base: base.map(Fields::told),
+                ours: None,
+                theirs: theirs.fields.told(),
+                etag: theirs.etag.clone(),
+            };
+            let mut ended = Ended::of(End::Conflict(Box::new(conflict)));
+            ended.add(run.intent.calendar_id, theirs);
+            return Ok(ended);
+        }
+        send(run).await?;
+        let mail = run.work.mail.into();
+        let google = &run.ctx.google;
+        let path = EventPath {
+            calendar: &calendar.google_id,
+            event: &id,
+        };
+        let etag = is_conditional.then_some(theirs.etag.as_str());
+        let answer = run
+            .call(|access| async move { google.delete_event(&access, path, etag, mail).await })
+            .await;
+        match answer {
+            Ok(())
+            | Err(CallError::Google(Error::AlreadyDeleted | Error::SyncTokenExpired | Error::NotFound)) => {
+                return Ok(deleted(run, &id));
+            }
+            Err(CallError::Google(Error::Conflict)) => found = look(run, &calendar, &id).await?,
+            Err(error) => return Err(stop(run, error, false)),
+        }
+    }
+    let delay = TRANSIENT.delay(run.failures + 1);
+    Err(Stop::Again { delay, is_sure: true })
+}
+
+/// The fields whose change makes it another event than the one that the user wanted to be rid of. A colour, a reminder or
+/// a guest's answer does not.
+fn changed_since(base: Option<&Fields>, theirs: &Version) -> Option<Vec<Field>> {
+    let Some(base) = base else {
+        return Some(vec![]);
+    };
+    let mut changed = base.differing(&theirs.fields);
+    changed.retain(|field| !matches!(field, Field::ColorId | Field::Reminders | Field::Conference));
+    (!changed.is_empty()).then_some(changed)
+}
+
+fn deleted(run: &Run<'_>, id: &str) -> Ended {
+    let mut ended = Ended::of(End::Done {
+        event: None,
+        merged: false,
+    });
+    let calendar = run.intent.calendar_id;
+    ended.news.extend(tombstone(id).map(|news| (calendar, news)));
+    ended
+}
+
+async fn give(run: &mut Run<'_>, destination: CalendarId) -> Result<Ended, Stop> {
+    let calendar = calendar(run).await?;
+    let there = {
+        let mut conn = run.ctx.pool.acquire().await?;
+        calendars::get(&mut conn, &run.intent.user_id, destination).await?
+    };
+    let there = there.ok_or(Stop::from(Reason::CalendarNotFound))?;
+    let id = run.intent.event_id.clone();
+    if run.is_in_doubt()
+        && let Some(moved) = look(run, &there, &id).await?
+        && !moved.event.is_cancelled()
+    {
+        return Ok(given(run, &id, &there, moved));
+    }
+    send(run).await?;
+    let mail = run.work.mail.into();
+    let google = &run.ctx.google;
+    let path = EventPath {
+        calendar: &calendar.google_id,
+        event: &id,
+    };
+    let to = there.google_id.as_str();
+    let answer = run
+        .call(|access| async move { google.move_event(&access, path, to, mail).await })
+        .await;
+    match answer {
+        Ok(event) => {
+            let moved = read(event, &there)?;
+            Ok(given(run, &id, &there, moved))
+        }
+        // Gone from here: an earlier try of ours, or somebody else.
+        Err(CallError::Google(
+            Error::NotFound | Error::AlreadyDeleted | Error::AlreadyExists | Error::Conflict,
+        )) => match look(run, &there, &id).await? {
+            Some(moved) if !moved.event.is_cancelled() => Ok(given(run, &id, &there, moved)),
+            _ => Ok(not_written(run, &id, Written::Gone(None))),
+        },
+        Err(error) => Err(stop(run, error, false)),
+    }
+}
+
+fn given(run: &Run<'_>, id: &str, there: &Calendar, moved: Version) -> Ended {
+    let mut ended = deleted(run, id);
+    ended.end = End::Done {
+        event: None,
+        merged: false,
+    };
+    ended.shown = Some((there.id, run.work.shown.clone()));
+    ended.add(there.id, moved);
+    ended
+}
+
+async fn calendar(run: &Run<'_>) -> Result<Calendar, Stop> {
+    let mut conn = run.ctx.pool.acquire().await?;
+    let found = calendars::get(&mut conn, &run.intent.user_id, run.intent.calendar_id).await?;
+    found.ok_or(Stop::from(Reason::CalendarNotFound))
+}
+
+/// The event as the mirror has it, or else as Google has.
+async fn known(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Version>, Stop> {
+    let found = {
+        let mut conn = run.ctx.pool.acquire().await?;
+        target::find(&mut conn, calendar, id).await?
+    };
+    match found {
+        Some(target) => Ok(Some(target.version)),
+        None => look(run, calendar, id).await,
+    }
+}
+
+/// The event as Google has it now.
+async fn look(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Stop> {
+    let google = &run.ctx.google;
+    let path = EventPath {
+        calendar: &calendar.google_id,
+        event,
+    };
+    match run
+        .call(|access| async move { google.event(&access, path).await })
+        .await
+    {
+        Ok(event) => read(event, calendar).map(Some),
+        Err(CallError::Google(Error::NotFound | Error::AlreadyDeleted)) => Ok(None),
+        Err(error) => Err(stop(run, error, run.is_in_doubt())),
+    }
+}
+
+/// Commits that Google is about to be called.
+async fn send(run: &mut Run<'_>) -> Result<(), Stop> {
+    if run.mark(State::Sent).await? {
+        Ok(())
+    } else {
+        Err(Stop::LeaseLost)
+    }
+}
+
+fn read(event: RawEvent, calendar: &Calendar) -> Result<Version, Stop> {
+    // Google's own JSON with an id: it is readable, or Google is not itself.
+    Version::told(event, &context(calendar)).ok_or(Stop::Again {
+        delay: Duration::from_secs(1),
+        is_sure: false,
+    })
+}
+
+/// What becomes of a try that a call ended. `is_in_doubt`: an earlier call may have come through.
+fn stop(run: &Run<'_>, error: CallError, is_in_doubt: bool) -> Stop {
+    let again = |delay| Stop::Again {
+        delay,
+        is_sure: !is_in_doubt,
+    };
+    let tries = run.failures + 1;
+    match error {
+        CallError::Database(error) => Stop::Database(error),
+        CallError::Google(Error::OutcomeUnknown { .. }) => Stop::Again {
+            delay: TRANSIENT.delay(tries),
+            is_sure: false,
+        },
+        CallError::Google(Error::Transient { .. } | Error::Unauthorized | Error::GrantRejected)
+        | CallError::Busy
+        | CallError::Sealed(_) => again(TRANSIENT.delay(tries)),
+        CallError::GrantSuspect { retry_after } | CallError::OverBudget { retry_after } => again(retry_after),
+        CallError::Google(Error::RateLimited {
+            limit: Limit::User | Limit::Project,
+            retry_after,
+        }) => again(retry_after.unwrap_or_else(|| LIMITED.delay(tries))),
+        _ if is_in_doubt => Reason::OutcomeUnknown.into(),
+        CallError::Disconnected => Reason::NotConnected.into(),
+        CallError::GrantEnded => Reason::ReauthRequired.into(),
+        CallError::Google(error) => Stop::Failed(refused(error)),
+    }
+}
+
+fn refused(error: Error) -> Failure {
+    let (reason, google_reason) = match error {
+        Error::RateLimited { .. } => (Reason::QuotaExceeded, Some("quotaExceeded".to_owned())),
+        Error::ScopeMissing => (Reason::WriteScopeMissing, None),
+        Error::Forbidden { reason } => (Reason::ForbiddenByGoogle, Some(reason)),
+        Error::Refused { reason } => (Reason::RefusedByGoogle, Some(reason)),
+        Error::NotFound => (Reason::EventNotFound, None),
+        Error::AlreadyDeleted | Error::SyncTokenExpired => (Reason::EventDeleted, None),
+        Error::ClientMisconfigured { .. } => (Reason::Misconfigured, None),
+        other => (Reason::RefusedByGoogle, Some(other.to_string())),
+    };
+    Failure {
+        reason,
+        google_reason,
+    }
+}
+
+/// What the mirror keeps of an event that is gone.
+fn tombstone(id: &str) -> Option<Incoming> {
+    let raw = json!({"id": id, "status": "cancelled"}).to_string();
+    RawEvent::read(&raw).and_then(Incoming::read)
+}

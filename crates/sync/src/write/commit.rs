@@ -1,0 +1,191 @@
+//! The end of a request and all that it brought, in one commit.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use common::backoff::Backoff;
+use common::ids::CalendarId;
+use sqlx::PgConnection;
+use store::calendars::{self, Calendar};
+use store::{events, sync_state, write_intents};
+
+use super::end::{End, Failure, Reason};
+use super::target::Version;
+use super::work::{Run, Shown};
+use crate::payload::{Change, Event, Window};
+use crate::pull::{Incoming, context, expand_series, write_news};
+use crate::tell::tell;
+
+/// What came of a request at Google.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    pub end: End,
+    /// What the mirror does not have yet.
+    pub news: Vec<(CalendarId, Incoming)>,
+    /// A series that ends, and where: later exceptions of it are gone.
+    pub cancel: Option<(String, String)>,
+    /// What to answer with.
+    pub shown: Option<(CalendarId, Shown)>,
+}
+
+impl Ended {
+    pub fn of(end: End) -> Self {
+        Self {
+            end,
+            news: Vec::new(),
+            cancel: None,
+            shown: None,
+        }
+    }
+
+    pub fn done(run: &Run<'_>, merged: bool) -> Self {
+        Self {
+            shown: Some((run.intent.calendar_id, run.work.shown.clone())),
+            ..Self::of(End::Done { event: None, merged })
+        }
+    }
+
+    pub fn failed(reason: Reason) -> Self {
+        Self::of(End::Failed(Failure {
+            reason,
+            google_reason: None,
+        }))
+    }
+
+    pub fn add(&mut self, calendar: CalendarId, version: Version) {
+        self.news.extend(version.news.map(|news| (calendar, news)));
+    }
+}
+
+/// A passing failure of the database must not make us look again for what we know.
+const TRIES: u32 = 4;
+const STORING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
+
+/// How far around its start an instance is looked for that is answered with.
+const SHOWN_BEFORE: TimeDelta = TimeDelta::days(2);
+const SHOWN_AFTER: TimeDelta = TimeDelta::days(400);
+
+/// None: somebody else has the request by now, and answers it.
+pub async fn commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        match try_commit(run, ended.clone()).await {
+            Err(error) if tries < TRIES => {
+                tracing::warn!(intent.id = %run.id(), %error, tries, "What a write brought could not be stored");
+                tokio::time::sleep(STORING.delay(tries)).await;
+            }
+            committed => return committed,
+        }
+    }
+}
+
+async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
+    let (now, user) = (run.ctx.clock.now(), &run.intent.user_id);
+    let mut news: BTreeMap<CalendarId, HashMap<String, Incoming>> = BTreeMap::new();
+    for (calendar, incoming) in ended.news {
+        news.entry(calendar)
+            .or_default()
+            .insert(incoming.row.event_id.clone(), incoming);
+    }
+    let touched: Vec<CalendarId> = news.keys().copied().collect();
+    let mut end = ended.end;
+    let mut tx = run.ctx.pool.begin().await?;
+    let mut changes = Vec::new();
+    for (id, news) in news {
+        let Some((calendar, generation)) = place(&mut tx, run, id).await? else {
+            continue;
+        };
+        if let (Some((series, from)), true) = (&ended.cancel, id == run.intent.calendar_id) {
+            events::cancel_exceptions(&mut tx, id, generation, series, from).await?;
+        }
+        let written = write_news(&mut tx, now, &calendar, generation, news).await?;
+        changes.extend(written.map(|written| written.change));
+    }
+    if let (End::Done { event, .. }, Some((calendar, shown))) = (&mut end, &ended.shown)
+        && let Some((calendar, generation)) = place(&mut tx, run, *calendar).await?
+    {
+        *event = find(&mut tx, &calendar, generation, shown).await?.map(Box::new);
+    }
+    for change in changes {
+        tell(&mut tx, now, user, change).await?;
+    }
+    let result = serde_json::value::to_raw_value(&end).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let lease = &run.intent.lease;
+    let Some(announce) = write_intents::finish(&mut tx, lease, end.state(), &result).await? else {
+        return Ok(None);
+    };
+    if announce {
+        let (state, reason) = end.told();
+        let resolved = Change::WriteResolved {
+            idempotency_key: run.intent.idempotency_key.clone(),
+            intent_id: run.id(),
+            state,
+            reason,
+        };
+        tell(&mut tx, now, user, resolved).await?;
+    }
+    for calendar in touched {
+        sync_state::mark_dirty_if_pulled(&mut tx, now, calendar.into()).await?;
+    }
+    tx.commit().await?;
+    log(run, &end);
+    Ok(Some(end))
+}
+
+/// A calendar and the generation that readers see of it; nobody else writes to it from here on.
+async fn place(
+    conn: &mut PgConnection,
+    run: &Run<'_>,
+    id: CalendarId,
+) -> sqlx::Result<Option<(Calendar, i64)>> {
+    calendars::lock(conn, id).await?;
+    let Some(calendar) = calendars::get(conn, &run.intent.user_id, id).await? else {
+        return Ok(None);
+    };
+    let generation = sync_state::generation(conn, id.into()).await?;
+    Ok(generation.map(|generation| (calendar, generation)))
+}
+
+/// The instance to answer with, also where no row of an instance reaches.
+async fn find(
+    conn: &mut PgConnection,
+    calendar: &Calendar,
+    generation: i64,
+    shown: &Shown,
+) -> sqlx::Result<Option<Event>> {
+    let series = [shown.series.clone()];
+    let stored = events::of_series(conn, calendar.id, generation, &series).await?;
+    let window = Window {
+        from: shown.at - SHOWN_BEFORE,
+        to: shown.at + SHOWN_AFTER,
+    };
+    let mut instances = expand_series(&context(calendar), stored, window);
+    let index = shown
+        .instance
+        .as_ref()
+        .and_then(|id| instances.iter().position(|instance| instance.instance_id == *id))
+        .or_else(|| {
+            instances
+                .iter()
+                .position(|instance| instance.starts_at >= shown.at)
+        })
+        .unwrap_or(0);
+    Ok((index < instances.len()).then(|| instances.swap_remove(index).event))
+}
+
+fn log(run: &Run<'_>, end: &End) {
+    let duration_ms = (run.ctx.clock.now() - run.intent.created_at).num_milliseconds();
+    let (operation, attempts) = (&run.intent.operation, run.intent.lease.attempts);
+    match end {
+        End::Failed(failure) => {
+            tracing::info!(intent.id = %run.id(), operation, attempts, duration_ms, reason = failure.reason.name(),
+                google.reason = failure.google_reason.as_deref(), "A write was refused");
+        }
+        end => {
+            tracing::debug!(intent.id = %run.id(), operation, attempts, duration_ms, state = end.state().as_str(),
+                "A write has ended");
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The ids of the last requests that were written to an event, kept in the event itself where only we look: in its
+//! private extended properties. Whoever does not know whether a request has been written finds it there.
+
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+const PROPERTY: &str = "calwireWrites";
+
+/// Those that may still be looked for, when several write to an event at the same time. A property holds 1,024
+/// characters, and one id is 32 of them.
+const IDS_MAX: usize = 8;
+
+/// Adds the request to those that `before` (an event as Google has it) carries.
+pub fn put(body: &mut Map<String, Value>, before: &Value, request: Uuid) {
+    let mut ids = vec![request.simple().to_string()];
+    ids.extend(carried(before).map(str::to_owned).take(IDS_MAX - 1));
+    body.insert(
+        "extendedProperties".into(),
+        json!({"private": {PROPERTY: ids.join(" ")}}),
+    );
+}
+
+/// Whether the request has been written to the event.
+pub fn is_on(event: &Value, request: Uuid) -> bool {
+    let id = request.simple().to_string();
+    carried(event).any(|carried| carried == id)
+}
+
+fn carried(event: &Value) -> impl Iterator<Item = &str> {
+    event["extendedProperties"]["private"][PROPERTY]
+        .as_str()
+        .unwrap_or_default()
+        .split_ascii_whitespace()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_carries_its_last_requests_and_no_more() {
+        let ids: Vec<Uuid> = (0..12).map(Uuid::from_u128).collect();
+        let mut event = json!({"extendedProperties": {"private": {"other": "x"}}});
+        for id in &ids {
+            let mut body = Map::new();
+            put(&mut body, &event, *id);
+            event = body.into();
+        }
+        let carried: Vec<bool> = ids.iter().map(|id| is_on(&event, *id)).collect();
+        assert_eq!(carried, [[false; 4].as_slice(), &[true; 8]].concat());
+        let text = event["extendedProperties"]["private"][PROPERTY].as_str();
+        assert!(text.is_some_and(|text| text.len() <= 1_024));
+        assert!(!is_on(&json!({}), ids[0]));
+    }
+}

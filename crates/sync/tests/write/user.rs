@@ -1,0 +1,134 @@
+//! Somebody who writes.
+
+use common::ids::CalendarId;
+use google_emulator::{Mail, MailKind, Resource};
+use serde_json::{Value, json};
+use sync::payload::Event;
+use sync::write::{
+    Answer, Command, Conflict, End, EventPatch, Mail as SendTo, Reason, Refused, Request, Scope, submit,
+};
+use uuid::Uuid;
+
+use crate::world::{ALICE, World, alice};
+
+pub fn patch(patch: Value) -> EventPatch {
+    serde_json::from_value(patch).unwrap()
+}
+
+pub async fn request(world: &World, command: Command) -> Request {
+    Request {
+        calendar: own(world).await,
+        mail: SendTo::All,
+        command,
+    }
+}
+
+pub async fn own(world: &World) -> CalendarId {
+    world.id(&alice(), ALICE).await
+}
+
+/// A key that was not used before.
+pub fn key() -> String {
+    Uuid::now_v7().to_string()
+}
+
+pub async fn send(world: &World, command: Command) -> Result<Answer, Refused> {
+    let request = request(world, command).await;
+    submit(&world.ctx, &alice(), &key(), request)
+        .await
+        .map(|(_, answer)| answer)
+}
+
+pub async fn end(world: &World, command: Command) -> End {
+    match send(world, command).await.unwrap() {
+        Answer::Ended(end) => end,
+        Answer::Pending => panic!("pending"),
+    }
+}
+
+/// The event that a write answers with, and whether it was merged.
+pub async fn done(world: &World, command: Command) -> (Option<Event>, bool) {
+    match end(world, command).await {
+        End::Done { event, merged } => (event.map(|event| *event), merged),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn conflict(world: &World, command: Command) -> Conflict {
+    match end(world, command).await {
+        End::Conflict(conflict) => *conflict,
+        other => panic!("{other:?}"),
+    }
+}
+
+pub async fn failure(world: &World, command: Command) -> (Reason, Option<String>) {
+    match end(world, command).await {
+        End::Failed(failure) => (failure.reason, failure.google_reason),
+        other => panic!("{other:?}"),
+    }
+}
+
+pub fn create(event: Value) -> Command {
+    Command::Create { event: patch(event) }
+}
+
+pub fn update(event: &Event, scope: Option<Scope>, edit: Value) -> Command {
+    Command::Update {
+        event_id: event.id.clone(),
+        base_etag: event.etag.clone(),
+        patch: patch(edit),
+        scope,
+    }
+}
+
+pub fn delete(event: &Event, scope: Option<Scope>) -> Command {
+    Command::Delete {
+        event_id: event.id.clone(),
+        base_etag: Some(event.etag.clone()),
+        scope,
+    }
+}
+
+/// An event of an hour in the names of the API.
+pub fn hour(world: &World, title: &str, days: u64, hour: u32) -> Value {
+    let start = world.at(days, hour);
+    json!({
+        "title": title, "start": start, "end": start + chrono::TimeDelta::hours(1), "timeZone": "Europe/Berlin",
+    })
+}
+
+pub fn google(world: &World, id: &str) -> Resource {
+    world.google.event(ALICE, id).unwrap()
+}
+
+/// How often each guest was mailed of each kind.
+pub fn mails(world: &World) -> Vec<(String, MailKind)> {
+    let mails = world.google.mails();
+    mails
+        .into_iter()
+        .map(|Mail { to, kind, .. }| (to, kind))
+        .collect()
+}
+
+/// The mirror is what Google has, and a pull finds nothing new.
+pub async fn assert_silent(world: &World) {
+    world.assert_in_step(&alice(), ALICE).await;
+    world.told(&alice()).await;
+    world.push_and_settle(&alice()).await;
+    assert_eq!(
+        world.told_kinds(&alice()).await,
+        Vec::<&str>::new(),
+        "an echo is silent"
+    );
+}
+
+/// A series of Alice's that nobody but she has, as readers see it on a day.
+pub async fn instance(world: &World, day: u64) -> Event {
+    let window = sync::payload::Window {
+        from: world.at(day, 0),
+        to: world.at(day + 1, 0),
+    };
+    let mut events = world.read(&alice(), window).await;
+    assert_eq!(events.len(), 1, "{events:?}");
+    events.remove(0)
+}

@@ -1,0 +1,31 @@
+// Opens the page in Chromium and says when a title appears on it. A line on standard output for each: its number, and the
+// time in milliseconds since 1970 at which the DOM had changed. `ready` comes first. It ends with its standard input.
+
+import { launch } from '../harness/chromium.mjs';
+
+const { CALWIRE_WEB_URL, CHROMIUM_BIN } = process.env;
+if (!CALWIRE_WEB_URL || !CHROMIUM_BIN) throw new Error('CALWIRE_WEB_URL and CHROMIUM_BIN are not set');
+
+const browser = await launch(CHROMIUM_BIN);
+const page = await browser.newPage();
+await page.exposeFunction('shown', (/** @type {string} */ number, /** @type {number} */ at) => {
+  process.stdout.write(`${number} ${at}\n`);
+});
+await page.goto(`${CALWIRE_WEB_URL}/?user=alice`);
+await page.getByText('Renamed a lot').first().waitFor();
+await page.evaluate(() => {
+  let last = '';
+  new MutationObserver((mutations) => {
+    const at = performance.timeOrigin + performance.now();
+    for (const { target } of mutations) {
+      const number = /Renamed for the (\d+)th time/.exec(target.textContent ?? '')?.[1];
+      if (number === undefined || number === last) continue;
+      last = number;
+      void (/** @type {any} */ (window).shown(number, at));
+    }
+  }).observe(document.body, { childList: true, characterData: true, subtree: true });
+});
+process.stdout.write('ready\n');
+
+process.stdin.resume();
+process.stdin.once('end', () => void browser.close());
