@@ -89,6 +89,8 @@ export type Change =
       reason: string | null;
     };
 
+export type ConferenceInput = 'meet';
+
 export type Connect = {
   /**
    * Google's consent page. Send the browser there: the same one, for it was given a cookie with this answer. (A page
@@ -218,7 +220,7 @@ export type EventList = {
 
 /** The fields to change; one that is absent stays as it is, `null` clears it. */
 export type EventPatch = {
-  title: string | null;
+  title?: string | null | undefined;
   /**
    * RFC 3339 (or wall-clock time of `timeZone`, without an offset), or a date. Without an `end` the event keeps its
    * length.
@@ -230,17 +232,17 @@ export type EventPatch = {
   allDay?: boolean | undefined;
   /** An IANA name. */
   timeZone?: string | undefined;
-  description: string | null;
-  location: string | null;
-  colorId: string | null;
+  description?: string | null | undefined;
+  location?: string | null | undefined;
+  colorId?: string | null | undefined;
   /** The whole list. What guests answered stays; somebody who is missing is uninvited. */
-  attendees: Array<GuestInput> | null;
+  attendees?: Array<GuestInput> | null | undefined;
   /** RRULE, EXDATE and RDATE lines. */
-  recurrence: Array<string> | null;
+  recurrence?: Array<string> | null | undefined;
   /** `null`: as the calendar's settings say. */
-  reminders: Reminders | null;
+  reminders?: Reminders | null | undefined;
   /** `"meet"` asks Google for a Meet link where there is no meeting yet. */
-  conference: 'meet' | null;
+  conference?: ConferenceInput | null | undefined;
 };
 
 export type EventStatus = 'confirmed' | 'tentative' | 'cancelled';
@@ -260,6 +262,13 @@ export type Freshness = {
   /** The data is as Google had it at this moment, or later. `null`: never pulled yet. */
   asOf: string | null;
   mode: Mode;
+};
+
+/** A guest to invite. An attendee of an Event will do. */
+export type GuestInput = {
+  email: string;
+  optional?: boolean | undefined;
+  displayName?: string | null | undefined;
 };
 
 /** One thing that is wrong with an input. */
