@@ -1,6 +1,20 @@
-// What the tests import: a browser, Google, and the stack behind the page.
+// What the tests import: a browser, its page, Google, Calwire, and the stack behind the page.
 
 export { openPage, screenshot, violations } from './harness/browser.mjs';
+export { broker } from './harness/broker.mjs';
+export { calwire } from './harness/calwire.mjs';
 export { control } from './harness/control.mjs';
-export { allDay, google, timed } from './harness/google.mjs';
+export { allDay, google, morning, timed } from './harness/google.mjs';
+export {
+  agendaTitles,
+  equalToServer,
+  eventIn,
+  isLive,
+  keptUsers,
+  parts,
+  show,
+  shown,
+  until,
+} from './harness/parts.mjs';
 export { stack } from './harness/stack.mjs';
+export { widgetsPage } from './harness/widgets-page.mjs';

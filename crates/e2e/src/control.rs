@@ -17,7 +17,6 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::net::{Ipv4Addr, TcpListener};
 use std::panic::AssertUnwindSafe;
-use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::web::{Bytes, Data, Path};
@@ -209,8 +208,8 @@ async fn service(service: &mut Service, action: &str, body: &Value) -> Result<()
 }
 
 fn token(body: &Value) -> Result<Value> {
-    let seconds = body["expiresIn"].as_u64().context("expiresIn is missing")?;
-    let token = rpc::jwt_for(user(body)?, Duration::from_secs(seconds))?;
+    let seconds = body["expiresIn"].as_i64().context("expiresIn is missing")?;
+    let token = rpc::jwt_for(user(body)?, seconds)?;
     Ok(json!({ "token": token }))
 }
 

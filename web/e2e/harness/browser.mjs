@@ -37,7 +37,7 @@ function browser() {
  * @property {boolean} [touch] a phone
  * @property {number} [tokenSeconds] how long each of the user's tokens lives; an hour, unless given
  * @property {RegExp[]} [expected] complaints that belong to what is tested, such as those about a server that is down
- * @property {(context: import('playwright-core').BrowserContext) => Promise<void>} [before] before the page is opened
+ * @property {(context: import('playwright-core').BrowserContext) => Promise<unknown>} [before] before the page is opened
  */
 
 /**
@@ -74,9 +74,9 @@ export async function openPage(t, options = {}) {
 
   const address = new URL(options.path ?? '/', stack.webUrl);
   if (options.user !== undefined) address.searchParams.set('user', options.user);
-  const open = async () => {
+  const open = async (hash = address.hash) => {
     const page = await context.newPage();
-    await page.goto(address.href);
+    await page.goto(Object.assign(new URL(address), { hash }).href);
     return page;
   };
   return {
@@ -85,7 +85,7 @@ export async function openPage(t, options = {}) {
     traffic,
     /** What the pages complained about so far. */
     complaints,
-    /** Another tab of the same browser. */
+    /** Another tab of the same browser; `#week` opens it there. */
     newTab: open,
   };
 }

@@ -30,6 +30,17 @@ export function allDay(summary, { inDays = 0, days = 1 } = {}) {
   return { summary, start: date(today + inDays), end: date(today + inDays + days) };
 }
 
+/**
+ * A zone in which it is morning just now: "in an hour" is today there, whenever the test runs.
+ *
+ * @param {number} [hour] that its clocks show
+ */
+export function morning(hour = 9) {
+  const ahead = ((hour - new Date().getUTCHours() + 36) % 24) - 12;
+  // The sign is the other way round in these names.
+  return ahead === 0 ? 'Etc/GMT' : `Etc/GMT${ahead > 0 ? '-' : '+'}${Math.abs(ahead)}`;
+}
+
 export const google = {
   /** @param {string} user of the demo, such as alice */
   accountOf: (user) => `${user}@example.com`,

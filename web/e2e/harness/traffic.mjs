@@ -27,6 +27,11 @@ export class Traffic {
     });
   }
 
+  /** All sockets that were opened. */
+  allSockets() {
+    return [...this.#sockets];
+  }
+
   /** The sockets that are open now. */
   openSockets() {
     return this.#sockets.filter((socket) => socket.open);

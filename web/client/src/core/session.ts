@@ -279,7 +279,11 @@ export class Session {
   }
 
   readonly #onVisibility = (): void => {
-    if (document.hidden) return;
+    if (document.hidden) {
+      // On a phone it may be the last that is heard of the page.
+      void this.#snapshot?.flush();
+      return;
+    }
     const { live } = this.state.get();
     if (live === 'signedOut' || live === 'failed') this.retry();
     else if (live !== 'live') void this.reload();

@@ -2,7 +2,7 @@
  * The last known events of a user, kept in IndexedDB, so that a reload shows something before any network.
  * It is a convenience: where IndexedDB is broken, full or forbidden, everything works without it.
  */
-import { createStore, del, delMany, get, keys, set, type UseStore } from 'idb-keyval';
+import { createStore, del, delMany, get, keys, promisifyRequest, type UseStore } from 'idb-keyval';
 
 import type { CalendarList, Event, Status } from '../generated/types.js';
 import { inOrder } from './occurrence.js';
@@ -18,7 +18,8 @@ const DESCRIPTION_MAX = 2_000;
 const AGE_MAX = 30 * DAY;
 /** What ended before is past in every zone. */
 const RECENT = 3 * DAY;
-const WRITE_AFTER = 1_000;
+/** Not more often than this. The first is not kept waiting: a page may be left as soon as it was seen. */
+const WRITE_EVERY = 1_000;
 
 export interface Remembered {
   data: LiveData;
@@ -38,6 +39,7 @@ export class Snapshot {
   #database: UseStore | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #waiting: (() => Remembered | null) | undefined;
+  #writtenAt = 0;
   #wiped = false;
 
   constructor(apiUrl: string, userId: string) {
@@ -66,7 +68,8 @@ export class Snapshot {
   save(remember: () => Remembered | null): void {
     if (this.#wiped) return;
     this.#waiting = remember;
-    this.#timer ??= setTimeout(() => void this.flush(), WRITE_AFTER);
+    const wait = Math.max(0, this.#writtenAt + WRITE_EVERY - Date.now());
+    this.#timer ??= setTimeout(() => void this.flush(), wait);
   }
 
   /** Writes now what is waiting to be written. */
@@ -77,13 +80,14 @@ export class Snapshot {
     this.#waiting = undefined;
     const remembered = remember?.();
     if (!remembered || this.#wiped) return;
+    this.#writtenAt = Date.now();
     const row: Row = {
       ...remembered,
       data: bounded(remembered.data, remembered.savedAt),
       version: VERSION,
       userId: this.#userId,
     };
-    await this.#quietly((database) => set(this.#key, row, database));
+    await this.#quietly((database) => database('readwrite', (store) => written(store, this.#key, row)));
   }
 
   /** Forgets the user; nothing is written any more. */
@@ -103,6 +107,14 @@ export class Snapshot {
       return undefined;
     }
   }
+}
+
+/** Committed at once: what is written while the page is being left would not be, if it were left to the browser. */
+function written(store: IDBObjectStore, key: string, row: Row): Promise<unknown> {
+  const done = promisifyRequest(store.transaction);
+  store.put(row, key);
+  store.transaction.commit();
+  return done;
 }
 
 /** As much of the data as is worth keeping: what is past goes first, then what is furthest ahead. */

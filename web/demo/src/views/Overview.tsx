@@ -7,7 +7,9 @@ import type { Session } from '../session';
 import type { ViewProps } from '../Signed';
 
 export function Overview({ session }: ViewProps) {
-  const { connected, hasCalendarAccess, isLoading } = useUpcomingEvents({ days: 7 });
+  const { connected, hasCalendarAccess, isLoading, error, live } = useUpcomingEvents({ days: 7 });
+  // Whether there is a calendar is not known then: the widget says why.
+  if (!isLoading && !connected && (error !== null || live === 'signedOut')) return <Nothing />;
   if (!isLoading && !hasCalendarAccess) return <Start session={session} connected={connected} />;
   return (
     <>
@@ -24,6 +26,15 @@ export function Overview({ session }: ViewProps) {
           <Accounts />
         </div>
       </div>
+    </>
+  );
+}
+
+function Nothing() {
+  return (
+    <>
+      <h1 className="visually-hidden">Overview</h1>
+      <NextEventWidget days={7} returnTo={here()} />
     </>
   );
 }

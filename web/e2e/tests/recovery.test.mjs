@@ -1,0 +1,155 @@
+// What is lost on the way is made up for, once, and the page says how current it is until then.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import {
+  allDay,
+  broker,
+  calwire,
+  control,
+  equalToServer,
+  eventIn,
+  isLive,
+  keptUsers,
+  morning,
+  openPage,
+  parts,
+  shown,
+  timed,
+  until,
+} from '../harness.mjs';
+
+/** Complaints of the browser about a server that is away. */
+const AWAY = [/WebSocket connection to/, /Failed to load resource/, /ERR_/];
+
+/** Of Centrifugo's history; deploy/centrifugo.json. */
+const HISTORY_SIZE = 200;
+
+/** With the place on the channel: the one load that a lost subscription costs. */
+const RELOAD = /getState.*true/;
+
+/**
+ * @param {import('node:test').TestContext} t
+ * @param {string} user
+ */
+async function overview(t, user) {
+  const person = await calwire.newUser(user);
+  await person.insert(timed('There before'));
+  await control.settled(user);
+  const opened = await openPage(t, { user, timeZone: morning(), expected: AWAY });
+  await isLive(opened.page);
+  await equalToServer(opened.page, user);
+  return { ...opened, person, ...parts(opened.page) };
+}
+
+test('Centrifugo is killed and comes back empty', async (t) => {
+  const { page, person, traffic, agenda } = await overview(t, 'amnesia');
+  await control.broker.kill();
+  await page.locator('[data-live=reconnecting]').waitFor();
+  await eventIn(agenda, 'There before').waitFor();
+  await agenda.getByText(/^Reconnecting… · as of/).waitFor();
+  await person.insert(timed('While it was away', { inMinutes: 90 }));
+
+  const since = traffic.mark();
+  await control.broker.start();
+  await isLive(page);
+  assert.deepEqual(await equalToServer(page, 'amnesia'), ['There before', 'While it was away']);
+  assert.equal(since.requests(RELOAD).length, 1, JSON.stringify(since.requests()));
+
+  const later = traffic.mark();
+  await person.insert(timed('Live again', { inMinutes: 120 }));
+  await eventIn(agenda, 'Live again').waitFor();
+  assert.deepEqual(later.requests(), []);
+});
+
+test('a short absence is made up for from the history, without a reload', async (t) => {
+  const { page, person, traffic, agenda } = await overview(t, 'blinker');
+  const since = traffic.mark();
+  await control.network.cut();
+  t.after(() => control.network.mend());
+  await person.insert(timed('Meanwhile', { inMinutes: 90 }));
+  await control.settled('blinker');
+  await control.network.mend();
+  await eventIn(agenda, 'Meanwhile').waitFor();
+  await isLive(page);
+  await equalToServer(page, 'blinker');
+  assert.equal(since.requests(RELOAD).length, 0, JSON.stringify(since.requests()));
+});
+
+test('an absence longer than the history costs one reload', async (t) => {
+  const { page, person, traffic, agenda } = await overview(t, 'absent');
+  await control.network.cut();
+  t.after(() => control.network.mend());
+  await page.locator('[data-live=reconnecting], [data-live=offline]').waitFor();
+  await person.insert(timed('Long ago', { inMinutes: 90 }));
+  await control.settled('absent');
+  // They say nothing new; they push out of the history what does.
+  await broker.publish(
+    'absent',
+    Array.from({ length: HISTORY_SIZE + 1 }, () => ({ v: 1, seq: 0, type: 'resync' })),
+  );
+  await eventIn(agenda, 'There before').waitFor();
+
+  const since = traffic.mark();
+  await control.network.mend();
+  await isLive(page);
+  assert.deepEqual(await equalToServer(page, 'absent'), ['There before', 'Long ago']);
+  assert.equal(since.requests(RELOAD).length, 1, JSON.stringify(since.requests()));
+});
+
+test('a gap in the messages is noticed, and costs one load', async (t) => {
+  const { page, person, traffic, agenda } = await overview(t, 'gap');
+  const since = traffic.mark();
+  await broker.publish('gap', [{ v: 1, seq: 1_000_000, type: 'calendars.changed' }]);
+  await person.insert(timed('After the gap', { inMinutes: 90 }));
+  await eventIn(agenda, 'After the gap').waitFor();
+  await equalToServer(page, 'gap');
+  assert.ok(since.requests(/getState/).length <= 3, JSON.stringify(since.requests()));
+});
+
+test('the machine goes offline and comes back', async (t) => {
+  const { page, context, person, agenda } = await overview(t, 'traveller');
+  await context.setOffline(true);
+  await page.locator('[data-live=offline]').waitFor();
+  await agenda.getByText(/^Offline · as of/).waitFor();
+  await eventIn(agenda, 'There before').waitFor();
+  await person.insert(timed('On the train', { inMinutes: 90 }));
+  await context.setOffline(false);
+  await isLive(page);
+  await eventIn(agenda, 'On the train').waitFor();
+});
+
+test('while calendar-api is away the page goes on, says what it cannot do, and recovers', async (t) => {
+  const { page, person, agenda } = await overview(t, 'alone');
+  t.after(() => control.api.start().catch(() => undefined));
+  await control.api.kill();
+  // The socket does not need it.
+  await person.insert(timed('Past the API', { inMinutes: 90 }));
+  await eventIn(agenda, 'Past the API').waitFor();
+
+  // A reload has what was there at the last visit.
+  await until(
+    () => keptUsers(page),
+    (users) => users.includes('alone'),
+    'the events are kept',
+  );
+  await page.reload();
+  await eventIn(agenda, 'Past the API').waitFor();
+  await agenda.getByText(/^(Offline|Connecting…) · as of/).waitFor();
+
+  // A month that nobody has asked for can only be said not to be there.
+  await page.getByRole('link', { name: 'Month' }).click();
+  await shown(page, 'Month').catch(() => undefined);
+  const { grid } = parts(page);
+  const far = new Date(Date.now() + 200 * 86_400_000).toISOString().slice(0, 10);
+  await grid.getByLabel('Go to date').fill(far);
+  await grid.getByText('The calendar service cannot be reached right now.').waitFor();
+
+  await person.insert({ ...allDay('Far away', { inDays: 200 }) });
+  await control.api.start();
+  await isLive(page);
+  await eventIn(grid, 'Far away').waitFor();
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await equalToServer(page, 'alone');
+});

@@ -1,0 +1,113 @@
+// One socket per user and tab, for as long as somebody is signed in, and not longer.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import { calwire, control, eventIn, isLive, morning, openPage, parts, timed, until, widgetsPage } from '../harness.mjs';
+
+test('StrictMode with five widgets and a hook opens one socket', async (t) => {
+  const person = await calwire.newUser('strict');
+  const { page, traffic } = await openPage(t, {
+    user: 'strict',
+    path: '/widgets/',
+    timeZone: morning(),
+    before: widgetsPage,
+  });
+  const { next, agenda } = parts(page);
+  const isOpen = () =>
+    page
+      .getByLabel('State')
+      .filter({ hasText: /^live$/ })
+      .waitFor();
+  await isOpen();
+  assert.equal(await page.evaluate(() => document.documentElement.dataset['renders']), '2', 'StrictMode is at work');
+  assert.equal(await page.locator('section.calwire').count(), 5);
+
+  await person.insert(timed('Standup'));
+  await next.getByRole('heading', { name: 'Standup' }).waitFor();
+  for (const part of [agenda, page.locator('.calwire-view').nth(0), page.locator('.calwire-view').nth(1)]) {
+    await eventIn(part, 'Standup').waitFor();
+  }
+  assert.equal(await page.getByLabel('Heard').textContent(), '1', 'each message is heard once');
+  assert.equal(traffic.allSockets().length, 1);
+
+  // Gone and there again at once, as by a change of the route: the same socket.
+  await page.getByRole('button', { name: 'Hide' }).click();
+  await page.getByRole('button', { name: 'Show' }).click();
+  await isOpen();
+  await eventIn(agenda, 'Standup').waitFor();
+  assert.equal(traffic.openSockets().length, 1);
+
+  await page.getByRole('button', { name: 'Hide' }).click();
+  await until(
+    () => traffic.openSockets().length,
+    (open) => open === 0,
+    'nobody needs it any more',
+  );
+});
+
+test('the socket outlives its tokens', async (t) => {
+  const person = await calwire.newUser('outliver');
+  await control.api.kill();
+  await control.api.start({ REALTIME_TOKEN_SECONDS: '10' });
+  t.after(async () => {
+    await control.api.kill();
+    await control.api.start();
+  });
+  const { page, traffic } = await openPage(t, { user: 'outliver', tokenSeconds: 5, timeZone: morning() });
+  const { next } = parts(page);
+  await isLive(page);
+  const since = traffic.mark();
+  await until(
+    () => since.requests(/getConnectionToken/).length,
+    (times) => times > 0,
+    'its token is renewed',
+  );
+  assert.deepEqual(since.sockets(), [], 'it is the same socket');
+  await person.insert(timed('After the tokens'));
+  await next.getByRole('heading', { name: 'After the tokens' }).waitFor();
+  assert.equal(await parts(page).live.getAttribute('data-live'), 'live');
+  assert.deepEqual(since.requests(/getState/), []);
+});
+
+test('a token that has ended means signed out, and is not tried again and again', async (t) => {
+  await calwire.newUser('expired');
+  await control.api.kill();
+  await control.api.start({ REALTIME_TOKEN_SECONDS: '10' });
+  t.after(async () => {
+    await control.api.kill();
+    await control.api.start();
+  });
+  let life = 20;
+  const { page, traffic } = await openPage(t, {
+    user: 'expired',
+    expected: [/401/],
+    before: (context) =>
+      context.route('**/demo/token?*', async (route) =>
+        route.fulfill({ json: { token: await control.token('expired', life) } }),
+      ),
+  });
+  const { live } = parts(page);
+  await isLive(page);
+  life = -3600;
+  await page.locator('[data-live=signedOut]').waitFor();
+  await until(
+    () => traffic.openSockets().length,
+    (open) => open === 0,
+    'the socket is closed',
+  );
+  const since = traffic.mark();
+  // Whatever would be repeated, would be by then: it is not by waiting that this is known, but by work on the page.
+  for (const view of ['Week', 'Month', 'Overview']) {
+    await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: view }).click();
+    await page.getByText('You are signed out').first().waitFor();
+  }
+  assert.ok(since.requests(/trpc/).length <= 6, JSON.stringify(since.requests()));
+  assert.deepEqual(since.sockets(), []);
+
+  // Signed in again: the page notices when the person comes back to it.
+  life = 3600;
+  await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
+  await isLive(page);
+  assert.equal(await live.textContent(), 'Connection: Live');
+});
