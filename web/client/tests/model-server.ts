@@ -16,6 +16,7 @@ export function anEvent(from: Partial<Event> & Pick<Event, 'id'>): Event {
     calendarId: 'work',
     eventId: from.id,
     recurringEventId: null,
+    recurrence: [],
     status: 'confirmed',
     eventType: 'default',
     colorId: null,
@@ -25,6 +26,7 @@ export function anEvent(from: Partial<Event> & Pick<Event, 'id'>): Event {
     canEdit: [],
     etag: '"1"',
     iCalUID: null,
+    recurrence: null,
     ...from,
   };
 }

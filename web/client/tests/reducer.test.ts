@@ -64,6 +64,14 @@ describe('a message', () => {
     expect(apply(data, { ...seq, type: 'connection.changed', ...connection })).toEqual({ kind: 'reload' });
   });
 
+  it('that a write has ended tells no more than that: what it changed was told before', () => {
+    const server = new ModelServer(NOW);
+    const data = fromSnapshot(server.state(true));
+    const ended = { idempotencyKey: 'k', intentId: 'i', state: 'done', reason: null } as const;
+    const next = applied(apply(data, { v: 1, seq: 1, type: 'write.resolved', ...ended }));
+    expect(next).toEqual({ ...data, seq: 1 });
+  });
+
   it('makes a calendar as current as it says, unless it is behind: then how it is kept has to be asked', () => {
     const server = new ModelServer(NOW);
     const data = fromSnapshot(server.state(true));

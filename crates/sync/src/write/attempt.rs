@@ -179,7 +179,7 @@ async fn write(run: &mut Run<'_>, calendar: &Calendar, id: &str, edit: &Edit) ->
     write_as(run, calendar, id, edit, request, found).await
 }
 
-/// As [`write`], over what was `found`, in the name of `request`.
+/// As [`write()`], over what was `found`, in the name of `request`.
 async fn write_as(
     run: &mut Run<'_>,
     calendar: &Calendar,

@@ -23,7 +23,6 @@ const MINUTES_MAX: u32 = 40_320;
 #[ts(optional_fields)]
 pub struct EventPatch {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[ts(type = "string | null")]
     pub title: Option<Option<String>>,
     /// RFC 3339 (or wall-clock time of `timeZone`, without an offset), or a date. Without an `end` the event keeps its
     /// length.
@@ -40,29 +39,22 @@ pub struct EventPatch {
     #[ts(as = "Option<String>")]
     pub time_zone: Option<Tz>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[ts(type = "string | null")]
     pub description: Option<Option<String>>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[ts(type = "string | null")]
     pub location: Option<Option<String>>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[ts(type = "string | null")]
     pub color_id: Option<Option<String>>,
     /// The whole list. What guests answered stays; somebody who is missing is uninvited.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[ts(type = "Array<GuestInput> | null")]
     pub attendees: Option<Option<Vec<GuestInput>>>,
     /// RRULE, EXDATE and RDATE lines.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[ts(type = "Array<string> | null")]
     pub recurrence: Option<Option<Vec<String>>>,
     /// `null`: as the calendar's settings say.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[ts(type = "Reminders | null")]
     pub reminders: Option<Option<Reminders>>,
     /// `"meet"` asks Google for a Meet link where there is no meeting yet.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
-    #[ts(type = "\"meet\" | null")]
     pub conference: Option<Option<ConferenceInput>>,
 }
 
@@ -74,6 +66,7 @@ pub struct GuestInput {
     pub email: String,
     #[ts(as = "Option<bool>")]
     pub optional: bool,
+    #[ts(as = "Option<Option<String>>")]
     pub display_name: Option<String>,
 }
 

@@ -55,6 +55,8 @@ function windowOf({ window, events, truncated }: RealtimeState): Span {
 export function apply(data: LiveData, message: Message): Outcome {
   if (message.seq <= data.seq) return { kind: 'seen' };
   if (message.seq > data.seq + 1) return { kind: 'gap' };
+  // What a write changed was told before.
+  if (message.type === 'write.resolved') return { kind: 'applied', data: { ...data, seq: message.seq } };
   if (message.type !== 'events.changed') return { kind: 'reload' };
   const known = data.freshness.find(({ calendarId }) => calendarId === message.calendarId);
   // A calendar that is not known yet, or is behind: the message proves that this is over, but not how it is kept now.

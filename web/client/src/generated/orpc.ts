@@ -5,14 +5,19 @@ import type {
   CalendarList,
   Connect,
   ConnectInput,
+  CreateEventInput,
+  DeleteEventInput,
+  DeletedEvent,
   Disconnect,
   DisconnectInput,
   EventList,
   EventsInput,
   InputIssue,
+  MoveEventInput,
   RealtimeState,
   RealtimeStateInput,
   RealtimeToken,
+  RespondToEventInput,
   SelectCalendarsInput,
   Status,
   StopWatchCalendar,
@@ -23,8 +28,10 @@ import type {
   SyncNow,
   SyncNowInput,
   UpcomingEventsInput,
+  UpdateEventInput,
   WatchCalendar,
   WatchCalendarInput,
+  WrittenEvent,
 } from './types.js';
 
 export type ErrorCode =
@@ -60,15 +67,20 @@ export type AppClient = {
   calendar: {
     google: {
       connect: Procedure<ConnectInput | undefined, Connect>;
+      createEvent: Procedure<CreateEventInput, WrittenEvent>;
+      deleteEvent: Procedure<DeleteEventInput, DeletedEvent>;
       disconnect: Procedure<DisconnectInput | undefined, Disconnect>;
       getEvents: Procedure<EventsInput, EventList>;
       getSyncActivity: Procedure<SyncActivityInput | undefined, SyncActivity>;
       getUpcomingEvents: Procedure<UpcomingEventsInput | undefined, EventList>;
       listCalendars: Procedure<undefined, CalendarList>;
+      moveEvent: Procedure<MoveEventInput, WrittenEvent>;
+      respondToEvent: Procedure<RespondToEventInput, WrittenEvent>;
       selectCalendars: Procedure<SelectCalendarsInput, CalendarList>;
       status: Procedure<undefined, Status>;
       stopWatchCalendar: Procedure<StopWatchCalendarInput, StopWatchCalendar>;
       syncNow: Procedure<SyncNowInput | undefined, SyncNow>;
+      updateEvent: Procedure<UpdateEventInput, WrittenEvent>;
       watchCalendar: Procedure<WatchCalendarInput | undefined, WatchCalendar>;
     };
   };

@@ -5,14 +5,19 @@ import type {
   CalendarList,
   Connect,
   ConnectInput,
+  CreateEventInput,
+  DeleteEventInput,
+  DeletedEvent,
   Disconnect,
   DisconnectInput,
   EventList,
   EventsInput,
   InputIssue,
+  MoveEventInput,
   RealtimeState,
   RealtimeStateInput,
   RealtimeToken,
+  RespondToEventInput,
   SelectCalendarsInput,
   Status,
   StopWatchCalendar,
@@ -23,8 +28,10 @@ import type {
   SyncNow,
   SyncNowInput,
   UpcomingEventsInput,
+  UpdateEventInput,
   WatchCalendar,
   WatchCalendarInput,
+  WrittenEvent,
 } from './types.js';
 
 /** What an error's `shape` is: `data.reason` is a word for programs, `data.issues` tells what is wrong with the input. */
@@ -57,15 +64,20 @@ export type AppRouter = TRPCBuiltRouter<
     calendar: {
       google: {
         connect: Mutation<ConnectInput | undefined, Connect>;
+        createEvent: Mutation<CreateEventInput, WrittenEvent>;
+        deleteEvent: Mutation<DeleteEventInput, DeletedEvent>;
         disconnect: Mutation<DisconnectInput | undefined, Disconnect>;
         getEvents: Query<EventsInput, EventList>;
         getSyncActivity: Query<SyncActivityInput | undefined, SyncActivity>;
         getUpcomingEvents: Query<UpcomingEventsInput | undefined, EventList>;
         listCalendars: Query<undefined, CalendarList>;
+        moveEvent: Mutation<MoveEventInput, WrittenEvent>;
+        respondToEvent: Mutation<RespondToEventInput, WrittenEvent>;
         selectCalendars: Mutation<SelectCalendarsInput, CalendarList>;
         status: Query<undefined, Status>;
         stopWatchCalendar: Mutation<StopWatchCalendarInput, StopWatchCalendar>;
         syncNow: Mutation<SyncNowInput | undefined, SyncNow>;
+        updateEvent: Mutation<UpdateEventInput, WrittenEvent>;
         watchCalendar: Mutation<WatchCalendarInput | undefined, WatchCalendar>;
       };
     };

@@ -79,7 +79,17 @@ export type Change =
       type: 'connection.changed';
       connectionId: string;
       state: ConnectionState;
+    }
+  | {
+      type: 'write.resolved';
+      idempotencyKey: string;
+      intentId: string;
+      state: WriteState;
+      /** Why it failed, as an error's `data.reason`. */
+      reason: string | null;
     };
+
+export type ConferenceInput = 'meet';
 
 export type Connect = {
   /**
@@ -112,6 +122,35 @@ export type ConnectionInfo = {
 /** The state of one connected Google account, derived from evidence. */
 export type ConnectionState =
   'healthy' | 'importing' | 'delayed' | 'reauth_required' | 'scope_missing' | 'disconnected';
+
+export type CreateEventInput = {
+  idempotencyKey: string;
+  calendarId: string;
+  /** With a `start` and an `end`. */
+  event: EventPatch;
+  /** Whom Google mails. None: nobody. */
+  sendUpdates?: SendUpdates | undefined;
+};
+
+export type DeleteEventInput = {
+  idempotencyKey: string;
+  calendarId: string;
+  /** The Event's `id`. */
+  eventId: string;
+  /** None: whatever it has become. */
+  baseEtag?: string | undefined;
+  /** Of a series. None: the instance alone. */
+  scope?: SeriesScope | undefined;
+  /** Whom Google mails. None: nobody. */
+  sendUpdates?: SendUpdates | undefined;
+};
+
+export type DeletedEvent = {
+  /** Not yet while `pending`. */
+  deleted: boolean;
+  pending: boolean;
+  intentId: string;
+};
 
 export type Disconnect = {
   success: boolean;
@@ -154,6 +193,10 @@ export type Event = {
   organizer: Person | null;
   /** Where to join a video meeting, if there is one. */
   conferenceUrl: string | null;
+  /** RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series that this is an unchanged instance of. */
+  recurrence: Array<string>;
+  /** None: Google says nothing. */
+  reminders: Reminders | null;
   /** The fields that this user may change here, in Google's rules. Empty: read only. */
   canEdit: Array<string>;
   /** The version that an edit is based on. */
@@ -175,6 +218,33 @@ export type EventList = {
   calendars: Array<Freshness>;
 };
 
+/** The fields to change; one that is absent stays as it is, `null` clears it. */
+export type EventPatch = {
+  title?: string | null | undefined;
+  /**
+   * RFC 3339 (or wall-clock time of `timeZone`, without an offset), or a date. Without an `end` the event keeps its
+   * length.
+   */
+  start?: string | undefined;
+  /** As `start`; the end of an all-day event is exclusive. */
+  end?: string | undefined;
+  /** Needed only to say that nothing else would: a start without a time makes an event all-day. */
+  allDay?: boolean | undefined;
+  /** An IANA name. */
+  timeZone?: string | undefined;
+  description?: string | null | undefined;
+  location?: string | null | undefined;
+  colorId?: string | null | undefined;
+  /** The whole list. What guests answered stays; somebody who is missing is uninvited. */
+  attendees?: Array<GuestInput> | null | undefined;
+  /** RRULE, EXDATE and RDATE lines. */
+  recurrence?: Array<string> | null | undefined;
+  /** `null`: as the calendar's settings say. */
+  reminders?: Reminders | null | undefined;
+  /** `"meet"` asks Google for a Meet link where there is no meeting yet. */
+  conference?: ConferenceInput | null | undefined;
+};
+
 export type EventStatus = 'confirmed' | 'tentative' | 'cancelled';
 
 export type EventsInput = {
@@ -194,6 +264,13 @@ export type Freshness = {
   mode: Mode;
 };
 
+/** A guest to invite. An attendee of an Event will do. */
+export type GuestInput = {
+  email: string;
+  optional?: boolean | undefined;
+  displayName?: string | null | undefined;
+};
+
 /** One thing that is wrong with an input. */
 export type InputIssue = {
   /** Where: `days`, `calendarIds[2]`, or empty for the input as a whole. */
@@ -209,6 +286,17 @@ export type Message = {
 
 /** How a calendar is being kept current. */
 export type Mode = 'push' | 'polling' | 'stale' | 'paused';
+
+export type MoveEventInput = {
+  idempotencyKey: string;
+  calendarId: string;
+  /** The `id` of an Event that is no instance of a series, or that of a series. */
+  eventId: string;
+  /** Of the same account. */
+  destinationCalendarId: string;
+  /** Whom Google mails. None: nobody. */
+  sendUpdates?: SendUpdates | undefined;
+};
 
 export type Person = {
   email: string | null;
@@ -252,11 +340,46 @@ export type RealtimeToken = {
   expiresIn: number;
 };
 
+export type Reminder = {
+  /** `popup` or `email`. */
+  method: string;
+  /** Before the start. */
+  minutes: number;
+};
+
+/** When Google reminds the user of an event. */
+export type Reminders = {
+  /** As the calendar's settings say. */
+  useDefault: boolean;
+  /** Instead of those. Google takes at most five. */
+  overrides: Array<Reminder>;
+};
+
+export type RespondToEventInput = {
+  idempotencyKey: string;
+  calendarId: string;
+  /** The Event's `id`. */
+  eventId: string;
+  responseStatus: ResponseStatus;
+  /** To the organizer. */
+  comment?: string | undefined;
+  /** Of a series: `this` or `all`. None: the instance alone. */
+  scope?: SeriesScope | undefined;
+  /** Whom Google mails. None: nobody. */
+  sendUpdates?: SendUpdates | undefined;
+};
+
+/** A guest's answer. */
+export type ResponseStatus = 'needsAction' | 'declined' | 'tentative' | 'accepted';
+
 export type SelectCalendarsInput = {
   calendarIds: Array<string>;
   /** Whether these are to be kept current and shown; the others stay as they are. */
   selected?: boolean | undefined;
 };
+
+/** Whom Google mails. */
+export type SendUpdates = 'all' | 'externalOnly' | 'none';
 
 /**
  * All instances of one event within a window: one for a single event, any number for a series. They replace whatever
@@ -266,6 +389,9 @@ export type Series = {
   eventId: string;
   occurrences: Array<Event>;
 };
+
+/** Which part of a series an edit is about. */
+export type SeriesScope = 'this' | 'following' | 'all';
 
 export type Status = {
   connected: boolean;
@@ -369,6 +495,20 @@ export type UpcomingEventsInput = {
   timeZone?: string | undefined;
 };
 
+export type UpdateEventInput = {
+  idempotencyKey: string;
+  calendarId: string;
+  /** The Event's `id`. */
+  eventId: string;
+  /** The Event's `etag`: the version that the user saw. */
+  baseEtag: string;
+  patch: EventPatch;
+  /** Of a series. None: the instance alone. */
+  scope?: SeriesScope | undefined;
+  /** Whom Google mails. None: nobody. */
+  sendUpdates?: SendUpdates | undefined;
+};
+
 export type WatchActivity = {
   expiresAt: string;
   /** When another channel is made in its place. */
@@ -396,4 +536,16 @@ export type WatchCalendarInput = {
 export type Window = {
   from: string;
   to: string;
+};
+
+/** What has become of a write. */
+export type WriteState = 'done' | 'failed' | 'conflict';
+
+export type WrittenEvent = {
+  /** As it is now: of a series, the instance that was edited or the first one. None while `pending`. */
+  event: Event | null;
+  /** Somebody else had changed other fields meanwhile, and both changes are in. */
+  merged: boolean;
+  pending: boolean;
+  intentId: string;
 };

@@ -82,5 +82,7 @@ function plainly(message: Message, nameOf: NameOf): string {
       return 'The list of calendars changed';
     case 'connection.changed':
       return `An account ${BECAME[message.state]}`;
+    case 'write.resolved':
+      return message.state === 'done' ? 'A change arrived in Google' : 'A change could not be made in Google';
   }
 }

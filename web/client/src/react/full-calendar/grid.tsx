@@ -38,6 +38,8 @@ const VIEWS: Readonly<Record<Layout, string>> = {
   dots: 'dayGridMonth',
 };
 const PLUGINS = [dayGridPlugin, timeGridPlugin];
+/** FullCalendar opens its own popover when it is told nothing, and a view when told a name. Told this, it does neither. */
+const HANDLED = true as unknown as string;
 /** More dots than these say no more. */
 const DOTS = 4;
 
@@ -100,6 +102,7 @@ function behaviourOf(props: GridProps): CalendarOptions {
     moreLinkClick: ({ date: day, jsEvent }) => {
       focusOn(jsEvent.target);
       onDay(formats.dayOf(day));
+      return HANDLED;
     },
     eventClick: ({ event, jsEvent, el }) => {
       jsEvent.preventDefault();

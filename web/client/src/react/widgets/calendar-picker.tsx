@@ -1,8 +1,8 @@
-import { type ReactElement, useState } from 'react';
+import type { ReactElement } from 'react';
 
 import type { CalendarInfo, ConnectionInfo } from '../../generated/types.js';
 import { eventStyle, colourOf, plainLine } from '../format/index.js';
-import { type CalendarsAnswer, useCalendars, useSyncStatus } from '../hooks/index.js';
+import { useCalendars, useSyncStatus } from '../hooks/index.js';
 import { Foreign, Frame, useWords, type WidgetProps } from './base.js';
 import type { Labels } from './labels.js';
 import { Obstacle, obstacleOf } from './notices.js';
@@ -17,8 +17,8 @@ export function CalendarPicker({ returnTo, ...props }: CalendarPickerProps): Rea
   const { labels } = useWords(props);
   const answer = useCalendars();
   const { connections } = useSyncStatus();
-  const { chosen, choose, error } = useChoice(answer);
   const obstacle = obstacleOf(answer);
+  const choose = (calendar: CalendarInfo, checked: boolean) => void answer.select([calendar.id], checked);
   return (
     <Frame
       name="picker"
@@ -42,16 +42,16 @@ export function CalendarPicker({ returnTo, ...props }: CalendarPickerProps): Rea
             <ul>
               {calendars.map((calendar) => (
                 <li key={calendar.id}>
-                  <Choice calendar={calendar} checked={chosen(calendar)} onChange={choose} labels={labels} />
+                  <Choice calendar={calendar} onChange={choose} labels={labels} />
                 </li>
               ))}
             </ul>
           </fieldset>
         ))
       )}
-      {error && (
+      {!obstacle && answer.error && (
         <p className="calwire-error" role="alert">
-          {error}
+          {answer.error.message}
         </p>
       )}
     </Frame>
@@ -60,12 +60,11 @@ export function CalendarPicker({ returnTo, ...props }: CalendarPickerProps): Rea
 
 interface ChoiceProps {
   calendar: CalendarInfo;
-  checked: boolean;
   onChange: (calendar: CalendarInfo, checked: boolean) => void;
   labels: Labels;
 }
 
-function Choice({ calendar, checked, onChange, labels }: ChoiceProps): ReactElement {
+function Choice({ calendar, onChange, labels }: ChoiceProps): ReactElement {
   const note = calendar.accessLost
     ? labels.accessLost
     : calendar.primary
@@ -75,7 +74,7 @@ function Choice({ calendar, checked, onChange, labels }: ChoiceProps): ReactElem
     <label className="calwire-choice" style={eventStyle(colourOf({ colorId: null }, calendar))}>
       <input
         type="checkbox"
-        checked={checked}
+        checked={calendar.selected}
         onChange={(change) => {
           onChange(calendar, change.target.checked);
         }}
@@ -86,38 +85,6 @@ function Choice({ calendar, checked, onChange, labels }: ChoiceProps): ReactElem
       {note && <span className="calwire-quiet">{note}</span>}
     </label>
   );
-}
-
-interface Choosing {
-  chosen: (calendar: CalendarInfo) => boolean;
-  choose: (calendar: CalendarInfo, checked: boolean) => void;
-  error: string | null;
-}
-
-/** A box answers at once, and goes back when the server refuses. */
-function useChoice(answer: CalendarsAnswer): Choosing {
-  const [pending, setPending] = useState<Readonly<Record<string, boolean>>>({});
-  const [error, setError] = useState<string | null>(null);
-  return {
-    chosen: (calendar) => pending[calendar.id] ?? calendar.selected,
-    choose: (calendar, checked) => {
-      setPending((before) => ({ ...before, [calendar.id]: checked }));
-      setError(null);
-      answer
-        .select([calendar.id], checked)
-        .catch((reason: unknown) => {
-          setError(reason instanceof Error ? reason.message : String(reason));
-        })
-        .finally(() => {
-          setPending((before) => without(before, calendar.id));
-        });
-    },
-    error,
-  };
-}
-
-function without(choices: Readonly<Record<string, boolean>>, id: string): Record<string, boolean> {
-  return Object.fromEntries(Object.entries(choices).filter(([key]) => key !== id));
 }
 
 interface Account {

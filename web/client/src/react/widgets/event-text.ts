@@ -3,7 +3,7 @@ import { countdownOf, daysBetween, type DayString, plainLine, shorten, spanOf } 
 import type { Moment, Words } from './base.js';
 import type { Labels } from './labels.js';
 
-/** More of a title than any place shows; the details show all of it. */
+/** More of a title than a list or a grid has room for. */
 const TITLE_LENGTH = 300;
 
 export function fullTitle(event: CalendarEvent, labels: Labels): string {

@@ -18,8 +18,7 @@ interface ConnectButtonProps {
 export function ConnectButton({ labels, text, returnTo, quiet }: ConnectButtonProps): ReactElement {
   const connecting = useConnect();
   const { isPending, error } = connecting;
-  // The hook keeps what went wrong, to be shown below.
-  const go = () => connecting.connect(returnTo === undefined ? {} : { returnTo }).catch(() => undefined);
+  const go = () => connecting.connect(returnTo === undefined ? {} : { returnTo });
   return (
     <>
       <button
@@ -60,7 +59,7 @@ export function Notice({ title, text, icon = <CalendarIcon />, children }: Notic
   );
 }
 
-type Access = Pick<Answer, 'isLoading' | 'error' | 'live' | 'refetch'> & {
+type Access = Pick<Answer, 'isLoading' | 'error' | 'live' | 'mode' | 'refetch'> & {
   connected: boolean;
   hasCalendarAccess: boolean;
 };
@@ -68,9 +67,10 @@ type Access = Pick<Answer, 'isLoading' | 'error' | 'live' | 'refetch'> & {
 /** What stands in the way of events, if anything does. While the answer is on its way, nothing does. */
 export function obstacleOf(answer: Access): 'signedOut' | 'failed' | 'notConnected' | 'noAccess' | null {
   if (answer.live === 'signedOut') return 'signedOut';
-  if (answer.isLoading) return answer.error ? 'failed' : null;
-  if (!answer.connected) return answer.error ? 'failed' : 'notConnected';
-  return answer.hasCalendarAccess ? null : 'noAccess';
+  if (answer.isLoading) return null;
+  if (answer.connected) return answer.hasCalendarAccess ? null : 'noAccess';
+  // Without a mode nobody has answered yet, and who has not answered has not said that there is no account.
+  return answer.mode === null ? 'failed' : 'notConnected';
 }
 
 interface ObstacleProps {
@@ -99,8 +99,8 @@ export function Obstacle({ answer, labels, returnTo }: ObstacleProps): ReactElem
       );
     case 'failed':
       return (
-        <Notice title={labels.failedTitle} text={answer.error?.message ?? ''} icon={<WarningIcon />}>
-          <button type="button" className="calwire-button" onClick={() => void answer.refetch().catch(() => undefined)}>
+        <Notice title={labels.failedTitle} text={answer.error?.message ?? labels.failed} icon={<WarningIcon />}>
+          <button type="button" className="calwire-button" onClick={() => void answer.refetch()}>
             {labels.retry}
           </button>
         </Notice>

@@ -163,10 +163,12 @@ interface SyncNowProps {
 /** Asks Google, and says so until every calendar has been read since. */
 function SyncNow({ answer, calendars, labels }: SyncNowProps): ReactElement {
   const [before, setBefore] = useState<readonly Freshness[] | null>(null);
-  const [error, setError] = useState<string | null>(null);
+  const { error } = answer;
   const latest = useRef(answer);
   const answered = before !== null && calendars.every((calendar) => isNewer(calendar, before));
-  const syncing = before !== null && !answered;
+  // A question that failed has no answer to wait for.
+  if (before && error) setBefore(null);
+  const syncing = before !== null && !answered && !error;
 
   useEffect(() => {
     latest.current = answer;
@@ -175,7 +177,7 @@ function SyncNow({ answer, calendars, labels }: SyncNowProps): ReactElement {
   useEffect(() => {
     if (!syncing) return;
     // A pull that found nothing new sends no message, so its time is asked for.
-    const look = setInterval(() => void latest.current.refetch().catch(() => undefined), LOOK_MS);
+    const look = setInterval(() => void latest.current.refetch(), LOOK_MS);
     const giveUp = setTimeout(() => {
       setBefore(null);
     }, PATIENCE_MS);
@@ -186,12 +188,8 @@ function SyncNow({ answer, calendars, labels }: SyncNowProps): ReactElement {
   }, [syncing]);
 
   const ask = () => {
-    setError(null);
     setBefore(calendars);
-    answer.syncNow().catch((reason: unknown) => {
-      setBefore(null);
-      setError(reason instanceof Error ? reason.message : String(reason));
-    });
+    void answer.syncNow();
   };
 
   return (
@@ -213,7 +211,7 @@ function SyncNow({ answer, calendars, labels }: SyncNowProps): ReactElement {
       </button>
       {error && (
         <span className="calwire-error" role="alert">
-          {error}
+          {error.message}
         </span>
       )}
     </span>

@@ -1,0 +1,264 @@
+/**
+ * Calwire's server as a browser meets it: its procedures behind `fetch`, its channel behind `WebSocket`. The provider,
+ * the hooks and the SDK of the socket are the real ones.
+ */
+import { QueryClient } from '@tanstack/react-query';
+import { act, cleanup, configure, render } from '@testing-library/react';
+import type { ReactElement } from 'react';
+import { vi } from 'vitest';
+
+import type {
+  CalendarInfo,
+  Change,
+  ConnectionInfo,
+  Event as CalendarEvent,
+  Freshness,
+  RealtimeState,
+} from '../../generated/types.js';
+import { CalwireProvider } from '../provider.js';
+
+// The gate runs on two cores, beside much else.
+configure({ asyncUtilTimeout: 5_000 });
+
+export const NOW = new Date('2026-11-24T11:48:00Z');
+export const WORK = 'c-work';
+export const HOME = 'c-home';
+
+export function event(fields: Partial<CalendarEvent> & { id: string }): CalendarEvent {
+  return {
+    title: 'Design review',
+    start: '2026-11-24T12:00:00Z',
+    end: '2026-11-24T12:30:00Z',
+    allDay: false,
+    timeZone: 'Europe/Berlin',
+    description: null,
+    location: null,
+    htmlLink: 'https://www.google.com/calendar/event?eid=1',
+    calendarId: WORK,
+    eventId: fields.id,
+    recurringEventId: null,
+    status: 'confirmed',
+    eventType: 'default',
+    colorId: null,
+    attendees: [],
+    organizer: null,
+    conferenceUrl: null,
+    canEdit: [],
+    etag: '"1"',
+    iCalUID: null,
+    ...fields,
+  };
+}
+
+function calendar(id: string, summary: string, backgroundColor: string): CalendarInfo {
+  return {
+    id,
+    connectionId: 'k-1',
+    googleId: `${id}@group.calendar.google.com`,
+    summary,
+    description: null,
+    timeZone: 'Europe/Berlin',
+    colorId: null,
+    backgroundColor,
+    foregroundColor: '#000000',
+    accessRole: 'owner',
+    primary: id === HOME,
+    selected: true,
+    accessLost: false,
+    pushSupported: true,
+    freshness: null,
+  };
+}
+
+/** What the server knows and how it behaves; tests change it before or while widgets are shown. */
+export class Server {
+  events: CalendarEvent[] = [];
+  calendars = [calendar(HOME, 'Home', '#9a9cff'), calendar(WORK, 'Work', '#d06b64')];
+  freshness: Freshness[] = [HOME, WORK].map((calendarId) => ({ calendarId, asOf: NOW.toISOString(), mode: 'push' }));
+  connections: ConnectionInfo[] = [
+    {
+      id: 'k-1',
+      email: 'alice@example.com',
+      state: 'healthy',
+      hasCalendarAccess: true,
+      canWrite: true,
+      createdAt: NOW.toISOString(),
+    },
+  ];
+  connected = true;
+  hasCalendarAccess = true;
+  /** Nothing answers. */
+  down = false;
+  /** What was called, by procedure. */
+  readonly calls: { path: string; input: unknown }[] = [];
+  seq = 0;
+  #sockets = new Set<FakeSocket>();
+
+  inputsOf(path: string): unknown[] {
+    return this.calls.filter((call) => call.path === path).map((call) => call.input);
+  }
+
+  /** Sends a message to whoever listens. */
+  async publish(change: Change): Promise<void> {
+    this.seq += 1;
+    const data = { v: 1, seq: this.seq, ...change };
+    await act(async () => {
+      for (const socket of this.#sockets) {
+        socket.send({ push: { channel: 'calendar:alice', pub: { data, offset: this.seq } } });
+      }
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    });
+  }
+
+  answer(path: string, input: unknown): unknown {
+    this.calls.push({ path, input });
+    const access = { connected: this.connected, hasCalendarAccess: this.hasCalendarAccess };
+    const fresh = { asOf: NOW.toISOString(), mode: 'push', calendars: this.connected ? this.freshness : [] };
+    switch (path) {
+      case 'realtime.getState':
+        return this.#state();
+      case 'realtime.getConnectionToken':
+      case 'realtime.getSubscriptionToken':
+        return { token: TOKEN, expiresIn: 900 };
+      case 'calendar.google.getUpcomingEvents':
+      case 'calendar.google.getEvents':
+        return { ...access, ...fresh, events: this.events, truncated: false };
+      case 'calendar.google.listCalendars':
+        return { ...access, calendars: this.connected ? this.calendars : [] };
+      case 'calendar.google.selectCalendars': {
+        const { calendarIds, selected } = input as { calendarIds: string[]; selected: boolean };
+        this.calendars = this.calendars.map((one) => (calendarIds.includes(one.id) ? { ...one, selected } : one));
+        return { ...access, calendars: this.calendars };
+      }
+      case 'calendar.google.status':
+        return { ...access, ...fresh, pushAvailable: true, connections: this.connected ? this.connections : [] };
+      case 'calendar.google.syncNow':
+        return { success: true, queued: 2 };
+      default:
+        throw new Error(`no such procedure here: ${path}`);
+    }
+  }
+
+  #state(): RealtimeState {
+    return {
+      epoch: 'epoch',
+      offset: this.seq,
+      seq: this.seq,
+      streamEpoch: 'stream',
+      connected: this.connected,
+      hasCalendarAccess: this.hasCalendarAccess,
+      asOf: NOW.toISOString(),
+      mode: 'push',
+      calendars: this.connected ? this.freshness : [],
+      window: { from: '2026-11-17T00:00:00Z', to: '2027-01-05T00:00:00Z' },
+      events: this.events,
+      truncated: false,
+    };
+  }
+
+  /** Takes the place of the browser's network. */
+  install(): void {
+    const sockets = this.#sockets;
+    vi.stubGlobal('fetch', (input: string | URL, init?: RequestInit) => this.#fetch(new URL(input), init));
+    vi.stubGlobal(
+      'WebSocket',
+      class extends FakeSocket {
+        constructor() {
+          super();
+          sockets.add(this);
+        }
+      },
+    );
+  }
+
+  #fetch(url: URL, init?: RequestInit): Promise<Response> {
+    if (this.down) return Promise.reject(new TypeError('Failed to fetch'));
+    const paths = url.pathname.replace('/trpc/', '').split(',');
+    const sent = init?.body ?? url.searchParams.get('input') ?? '{}';
+    const inputs = JSON.parse(sent as string) as Record<string, unknown>;
+    const answers = paths.map((path, index) => ({ result: { data: this.answer(path, inputs[String(index)]) } }));
+    return Promise.resolve(Response.json(answers));
+  }
+}
+
+const TOKEN = `x.${btoa(JSON.stringify({ sub: 'alice', exp: 4_000_000_000 }))}.x`;
+
+interface Command {
+  id: number;
+  connect?: unknown;
+  subscribe?: unknown;
+}
+
+/** Centrifugo's JSON protocol, as far as a connection and its one subscription need it. */
+class FakeSocket {
+  onopen: (() => void) | null = null;
+  onmessage: ((message: { data: string }) => void) | null = null;
+  onclose: ((close: { code: number; reason: string }) => void) | null = null;
+  onerror: (() => void) | null = null;
+  binaryType = 'blob';
+
+  constructor() {
+    setTimeout(() => this.onopen?.());
+    // The SDK calls `send` of what it takes for the browser's socket.
+    const answer = (text: string) => {
+      for (const line of text.split('\n').filter(Boolean)) this.#answer(JSON.parse(line) as Command);
+    };
+    const tell = (reply: object) => this.onmessage?.({ data: JSON.stringify(reply) });
+    this.send = (sent) => {
+      if (typeof sent === 'string') answer(sent);
+      else tell(sent);
+    };
+  }
+
+  send: (sent: string | object) => void;
+
+  close(): void {
+    this.onclose?.({ code: 1000, reason: '' });
+  }
+
+  #answer({ id, connect, subscribe }: Command): void {
+    const result = connect
+      ? { connect: { client: 'client', version: '6', ping: 3600, pong: true } }
+      : subscribe
+        ? { subscribe: { recoverable: true, positioned: true, epoch: 'epoch', offset: 0 } }
+        : null;
+    if (result) setTimeout(() => this.send({ id, ...result }));
+  }
+}
+
+/** Browsers have modal dialogs, jsdom does not yet. */
+export function installDialog(): void {
+  const prototype = HTMLDialogElement.prototype;
+  prototype.showModal = function (this: HTMLDialogElement) {
+    this.open = true;
+    this.querySelector<HTMLElement>('button, a, input')?.focus();
+  };
+  prototype.close = function (this: HTMLDialogElement) {
+    this.open = false;
+  };
+}
+
+/** Shows widgets to Alice, in Berlin and in English. */
+export function show(ui: ReactElement): void {
+  const queryClient = new QueryClient({ defaultOptions: { queries: { retry: false } } });
+  render(
+    <CalwireProvider
+      apiUrl="http://localhost:8088"
+      wsUrl="ws://localhost:8088/connection/websocket"
+      getAuthToken={() => TOKEN}
+      userId="alice"
+      snapshot={false}
+      queryClient={queryClient}
+    >
+      {ui}
+    </CalwireProvider>,
+  );
+}
+
+export const BERLIN = { timeZone: 'Europe/Berlin', locale: 'en-GB' } as const;
+
+export function tidy(): void {
+  cleanup();
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+}
