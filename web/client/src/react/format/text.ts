@@ -65,7 +65,8 @@ export function plainText(description: string | null | undefined): string {
 
 function textOfHtml(html: string): string {
   const { body } = new DOMParser().parseFromString(html, 'text/html');
-  return textOfNode(body);
+  // The items of a list follow what announces them.
+  return textOfNode(body).replace(/\n{2,}• /g, '\n• ');
 }
 
 function textOfNode(node: Node): string {
