@@ -24,7 +24,7 @@ import { FreshnessLine } from './freshness-line.js';
 import { groupByDay, latestOf } from './group-by-day.js';
 import { LeftIcon, ListIcon, RightIcon } from './icons.js';
 import type { Labels } from './labels.js';
-import { Obstacle, obstacleOf, ReconnectNotice } from './notices.js';
+import { FailureNotice, Obstacle, obstacleOf, ReconnectNotice } from './notices.js';
 
 /** By far the largest part, so it comes only with the first week or month that is shown. */
 const Grid = lazy(() => import('../full-calendar/grid.js'));
@@ -96,6 +96,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
         }}
       />
       {!obstacle && <ReconnectNotice labels={labels} returnTo={props.returnTo} />}
+      {!obstacle && <FailureNotice answer={answer} labels={labels} />}
       {obstacle ? (
         <Obstacle answer={answer} labels={labels} returnTo={props.returnTo} />
       ) : (

@@ -108,6 +108,23 @@ export function Obstacle({ answer, labels, returnTo }: ObstacleProps): ReactElem
   }
 }
 
+/** Days that could not be asked for are not free days: above the events that are known, says that others may be missing. */
+export function FailureNotice({ answer, labels }: Omit<ObstacleProps, 'returnTo'>): ReactElement | null {
+  const { error } = answer;
+  if (!error) return null;
+  return (
+    <div className="calwire-broken" role="alert">
+      <div className="calwire-banner">
+        <WarningIcon />
+        <p>{error.message}</p>
+        <button type="button" className="calwire-button" onClick={() => void answer.refetch().catch(() => undefined)}>
+          {labels.retry}
+        </button>
+      </div>
+    </div>
+  );
+}
+
 /** Accounts that only their owner can bring back. */
 export function brokenOf(connections: readonly ConnectionInfo[]): ConnectionInfo[] {
   return connections.filter(({ state }) => state === 'reauth_required' || state === 'scope_missing');
