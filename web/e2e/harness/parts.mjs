@@ -116,7 +116,7 @@ export const keptUsers = (page) =>
           const keys = opening.result.transaction('snapshots').objectStore('snapshots').getAllKeys();
           keys.onsuccess = () => {
             opening.result.close();
-            resolve(keys.result.map((key) => String(key).split(' ')[1] ?? ''));
+            resolve(keys.result.map((key) => /** @type {string} */ (key).split(' ')[1] ?? ''));
           };
         };
       }),

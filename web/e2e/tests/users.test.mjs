@@ -28,7 +28,7 @@ import {
  */
 async function lookOutFor(page, text) {
   await page.evaluate((text) => {
-    const seen = () => document.documentElement.textContent?.includes(text) ?? false;
+    const seen = () => document.documentElement.textContent.includes(text);
     const look = () => {
       if (seen()) document.documentElement.dataset['seen'] = 'yes';
     };
@@ -82,7 +82,7 @@ test('another user by the address finds nothing of the one before', async (t) =>
   await eventIn(parts(page).agenda, 'Secret of before').waitFor();
   await page.addInitScript(() => {
     new MutationObserver(() => {
-      if (document.documentElement.textContent?.includes('Secret of before')) console.error('seen');
+      if (document.documentElement.textContent.includes('Secret of before')) console.error('seen');
     }).observe(document, { subtree: true, childList: true, characterData: true });
   });
   await page.goto('/?user=after');
