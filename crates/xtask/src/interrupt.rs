@@ -1,6 +1,6 @@
 //! Ctrl-C and SIGTERM end what was started, in order, instead of ending this process on the spot.
 
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -39,13 +39,18 @@ pub fn check() -> Result<()> {
 pub fn status(command: &mut Command) -> Result<ExitStatus> {
     let shown = show(command);
     let mut child = command.spawn().with_context(|| format!("cannot run {shown}"))?;
+    wait(&mut child)
+}
+
+/// Waits for the end of `child`, or ends it when a signal comes.
+pub fn wait(child: &mut Child) -> Result<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait()? {
             check()?;
             return Ok(status);
         }
         if asked() {
-            stop(&mut child, Signal::TERM, Duration::from_secs(10));
+            stop(child, Signal::TERM, Duration::from_secs(10));
             check()?;
         }
         std::thread::sleep(TICK);

@@ -2,7 +2,7 @@
 //! hide the others.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -392,6 +392,12 @@ impl Tests {
         }
     }
 
+    fn add_all(&mut self, others: Self) {
+        self.passed += others.passed;
+        self.failed += others.failed;
+        self.ignored += others.ignored;
+    }
+
     /// `4 passed`; a word that counts something else adds nothing.
     fn add_count(&mut self, count: &str) {
         let Some((number, what)) = count.trim().split_once(' ') else {
@@ -423,19 +429,28 @@ fn counted(command: &mut Command, tests: &mut Tests) -> Result<()> {
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run {shown}"))?;
-    if let Some(out) = child.stdout.take() {
-        for line in BufReader::new(out).split(b'\n') {
-            let line = line?;
-            let line = String::from_utf8_lossy(&line);
-            println!("{line}");
-            tests.add(&line);
-        }
-    }
-    let status = child.wait()?;
+    let out = child.stdout.take().context("its output is piped")?;
+    let reader = std::thread::spawn(move || show_and_count(out));
+    // Not waited for after a signal: what the command has started itself may hold its output open.
+    let status = interrupt::wait(&mut child)?;
+    tests.add_all(reader.join().unwrap_or_default());
     if !status.success() {
         bail!("{shown} failed ({status})");
     }
     Ok(())
+}
+
+fn show_and_count(out: impl Read) -> Tests {
+    let mut tests = Tests::default();
+    for line in BufReader::new(out)
+        .split(b'\n')
+        .map_while(std::result::Result::ok)
+    {
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        tests.add(&line);
+    }
+    tests
 }
 
 #[cfg(test)]

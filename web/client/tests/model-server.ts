@@ -16,7 +16,6 @@ export function anEvent(from: Partial<Event> & Pick<Event, 'id'>): Event {
     calendarId: 'work',
     eventId: from.id,
     recurringEventId: null,
-    recurrence: [],
     status: 'confirmed',
     eventType: 'default',
     colorId: null,
@@ -26,7 +25,8 @@ export function anEvent(from: Partial<Event> & Pick<Event, 'id'>): Event {
     canEdit: [],
     etag: '"1"',
     iCalUID: null,
-    recurrence: null,
+    recurrence: [],
+    reminders: null,
     ...from,
   };
 }

@@ -124,7 +124,7 @@ for (const [device, options] of /** @type {const} */ ([
       await note('calendar picker');
       await page.keyboard.press('Escape');
       if (device === 'desk') {
-        await grid.locator('.calwire-fc-more').first().click();
+        await grid.locator('.calwire-fc-more').last().click();
         await details
           .getByText(/Interview/)
           .first()

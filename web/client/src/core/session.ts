@@ -207,9 +207,9 @@ export class Session {
     const remembered = await this.#snapshot?.open(Date.now());
     if (!remembered || this.state.get().ended) return;
     this.#live.hydrate(remembered.data);
-    const updatedAt = remembered.savedAt;
     const put = (key: readonly unknown[], value: CalendarList | Status | undefined) => {
-      if (value && !this.cache.getQueryData(key)) this.cache.setQueryData(key, value, { updatedAt });
+      // Shown at once, and asked for anew however young it is: what changed while nobody looked was told to nobody.
+      if (value && !this.cache.getQueryData(key)) this.cache.setQueryData(key, value, { updatedAt: 1 });
     };
     put(keys.calendars(this.userId), remembered.calendars);
     put(keys.status(this.userId), remembered.status);

@@ -28,6 +28,7 @@ describe('a description', () => {
     expect(plainText('Agenda:<br>1. <b>Numbers</b><br/>2. Q&amp;A')).toBe('Agenda:\n1. Numbers\n2. Q&A');
     expect(plainText('<p>One</p><p>Two</p>')).toBe('One\n\nTwo');
     expect(plainText('<ul><li>One</li><li>Two</li></ul>')).toBe('• One\n• Two');
+    expect(plainText('<p>Agenda:</p><ul><li>One</li></ul><p>Bye</p>')).toBe('Agenda:\n• One\n\nBye');
   });
 
   it('runs and loads nothing', () => {

@@ -73,7 +73,8 @@ function textOfHtml(html: string): string {
   // Handlers would not run there either, but a browser reports each to whoever watches over the page's security policy.
   const quiet = html.replace(TAGS, (tag) => tag.replace(HANDLERS, '$1data-'));
   const { body } = new DOMParser().parseFromString(quiet, 'text/html');
-  return textOfNode(body);
+  // The items of a list follow what announces them.
+  return textOfNode(body).replace(/\n{2,}• /g, '\n• ');
 }
 
 function textOfNode(node: Node): string {

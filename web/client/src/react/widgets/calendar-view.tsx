@@ -192,7 +192,6 @@ interface ToolbarProps {
 
 function Toolbar({ title, layout, date, today, words, onDate, onCalendars }: ToolbarProps): ReactElement {
   const { labels, Heading } = words;
-  const id = useId();
   const unit = layout === 'dots' ? 'month' : layout;
   return (
     <header className="calwire-toolbar">
@@ -232,24 +231,49 @@ function Toolbar({ title, layout, date, today, words, onDate, onCalendars }: Too
         </button>
       </div>
       <div className="calwire-toolbar-group calwire-toolbar-end">
-        <label className="calwire-hidden" htmlFor={id}>
-          {labels.goToDate}
-        </label>
-        <input
-          id={id}
-          type="date"
-          className="calwire-date"
-          value={date}
-          onChange={(change: ChangeEvent<HTMLInputElement>) => {
-            if (isDay(change.target.value)) onDate(change.target.value);
-          }}
-        />
+        <DateInput date={date} label={labels.goToDate} onDate={onDate} />
         <button type="button" className="calwire-button" aria-haspopup="dialog" onClick={onCalendars}>
           <ListIcon />
           <span className="calwire-wide-only">{labels.calendars}</span>
         </button>
       </div>
     </header>
+  );
+}
+
+/** While a year is typed it is 2, 20 and 202 first, which nobody wants to see. */
+const FIRST_YEAR = '1900';
+
+interface DateInputProps {
+  date: DayString;
+  label: string;
+  onDate: (date: DayString) => void;
+}
+
+function DateInput({ date, label, onDate }: DateInputProps): ReactElement {
+  const id = useId();
+  const [draft, setDraft] = useState<string | null>(null);
+  return (
+    <>
+      <label className="calwire-hidden" htmlFor={id}>
+        {label}
+      </label>
+      <input
+        id={id}
+        type="date"
+        className="calwire-date"
+        value={draft ?? date}
+        onChange={(change: ChangeEvent<HTMLInputElement>) => {
+          const typed = change.target.value;
+          const complete = isDay(typed) && typed >= FIRST_YEAR;
+          setDraft(complete ? null : typed);
+          if (complete) onDate(typed);
+        }}
+        onBlur={() => {
+          setDraft(null);
+        }}
+      />
+    </>
   );
 }
 

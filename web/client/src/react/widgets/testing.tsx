@@ -37,6 +37,7 @@ export function event(fields: Partial<CalendarEvent> & { id: string }): Calendar
     calendarId: WORK,
     eventId: fields.id,
     recurringEventId: null,
+    recurrence: [],
     status: 'confirmed',
     eventType: 'default',
     colorId: null,
@@ -46,6 +47,7 @@ export function event(fields: Partial<CalendarEvent> & { id: string }): Calendar
     canEdit: [],
     etag: '"1"',
     iCalUID: null,
+    reminders: null,
     ...fields,
   };
 }
