@@ -77,6 +77,18 @@ async function look(page, name) {
   return (await violations(page)).map((violation) => `${name}: ${violation}`);
 }
 
+/**
+ * Events of a grid in which there is nothing to be seen of the title.
+ *
+ * @param {Page} page
+ */
+const namelessChips = (page) =>
+  page
+    .locator('.calwire-chip-title:visible')
+    .evaluateAll((titles) =>
+      titles.filter((title) => title.getBoundingClientRect().width < 8).map(({ textContent }) => textContent),
+    );
+
 for (const [device, options] of /** @type {const} */ ([
   ['desk', {}],
   ['phone', { touch: true }],
@@ -85,6 +97,7 @@ for (const [device, options] of /** @type {const} */ ([
     test(`nothing is wrong with any view on a ${device}, ${colorScheme}`, async (t) => {
       const { page } = await openPage(t, { timeZone: ZONE, colorScheme, ...options });
       const { agenda, grid, details, sync } = parts(page);
+      /** @type {string[]} */
       const found = [];
       const note = async (/** @type {string} */ name) =>
         found.push(...(await look(page, `${name} ${device} ${colorScheme}`)));
@@ -118,13 +131,18 @@ for (const [device, options] of /** @type {const} */ ([
         await show(page, view);
         await grid.locator('.calwire-chip, .calwire-dots > span').first().waitFor();
         await note(view);
+        assert.deepEqual(await namelessChips(page), [], `${view}: each event shows the beginning of its title`);
       }
       await grid.getByRole('button', { name: 'Calendars' }).click();
       await details.getByRole('checkbox', { name: /Team/ }).waitFor();
       await note('calendar picker');
       await page.keyboard.press('Escape');
       if (device === 'desk') {
-        await grid.locator('.calwire-fc-more').last().click();
+        await grid
+          .getByText(/^\+\d more$/)
+          .filter({ visible: true })
+          .last()
+          .click();
         await details
           .getByText(/Interview/)
           .first()
