@@ -24,7 +24,9 @@ async fn the_page_in_a_browser() -> Result<()> {
         page: Some(page),
         database_server: Some(postgres.url()),
         ..Options::default()
-    };
+    }
+    // A grant that Google refuses is in doubt for a minute, else.
+    .set("GRANT_CONFIRM_SECONDS", "1");
     let mut world = World {
         stack: Stack::with(options).await?,
         postgres,

@@ -74,7 +74,7 @@ export const google = {
        * @param {string} [calendar]
        * @returns {Promise<GoogleEvent>}
        */
-      insert: (event, calendar = 'primary') => call('POST', at(calendar), event),
+      insert: (event, calendar = 'primary') => call('POST', `${at(calendar)}?conferenceDataVersion=1`, event),
       /**
        * An event, or an instance of a series: `<id>_20261122T090000Z`.
        *

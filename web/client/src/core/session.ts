@@ -241,9 +241,18 @@ export class Session {
 
   #onKnown(): void {
     if (this.state.get().ended) return;
+    const before = this.state.get();
     const known = this.#live.known.get();
     this.state.set({ ...known, live: this.#judge(known.error), ended: false });
-    if (known.source === 'server') this.remember();
+    if (known.source !== 'server') return;
+    this.remember();
+    if (before.source !== 'server' || (before.error && !known.error)) this.#askAgain();
+  }
+
+  /** The server answers: what it could not be asked meanwhile is asked now. */
+  #askAgain(): void {
+    const predicate = ({ state }: { state: { status: string } }) => state.status === 'error';
+    void this.cache.invalidateQueries({ queryKey: keys.user(this.userId), predicate });
   }
 
   #onLive(): void {

@@ -9,6 +9,7 @@ describe('a title', () => {
     expect(plainLine('\u2067שלום\u2069 Dana')).toBe('שלום Dana');
     expect(plainLine('a\u0000b\u0007c\uFEFF')).toBe('abc');
     expect(plainLine(null)).toBe('');
+    expect(plainLine('\u200B\u2060 \u00AD')).toBe('');
   });
 
   it('keeps its markup as text', () => {

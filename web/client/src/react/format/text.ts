@@ -4,6 +4,8 @@ import { safeUrl } from './url.js';
 const BIDI_CONTROLS = /[\u202A-\u202E\u2066-\u2069]/g;
 // Control characters that nobody can see, but for the tab and the line break.
 const INVISIBLE = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\uFEFF]/g;
+// Zero-width spaces, joiners and the like, which belong between other characters and are nothing by themselves.
+const BLANK = /^[\p{Z}\p{C}\p{Default_Ignorable_Code_Point}]*$/u;
 
 function withoutControls(text: string): string {
   return text.replace(BIDI_CONTROLS, '').replace(INVISIBLE, '');
@@ -11,9 +13,10 @@ function withoutControls(text: string): string {
 
 /** Text of an event for one line. Empty when there is nothing to see. */
 export function plainLine(text: string | null | undefined): string {
-  return withoutControls(text ?? '')
+  const line = withoutControls(text ?? '')
     .replace(/\s+/g, ' ')
     .trim();
+  return BLANK.test(line) ? '' : line;
 }
 
 /** The beginning of a text, cut between characters as people count them. */
@@ -63,10 +66,17 @@ export function plainText(description: string | null | undefined): string {
     .trim();
 }
 
+const TAGS = /<[a-z][^<>]*/gi;
+const HANDLERS = /([\s"'/])on(?=\w+\s*=)/gi;
+
 function textOfHtml(html: string): string {
-  const { body } = new DOMParser().parseFromString(html, 'text/html');
+  // Handlers would not run there either, but a browser reports each to whoever watches over the page's security policy.
+  const quiet = html.replace(TAGS, (tag) => tag.replace(HANDLERS, '$1data-'));
+  const { body } = new DOMParser().parseFromString(quiet, 'text/html');
   // The items of a list follow what announces them.
-  return textOfNode(body).replace(/\n{2,}• /g, '\n• ');
+  return textOfNode(body).replace(/
+{2,}• /g, '
+• ');
 }
 
 function textOfNode(node: Node): string {

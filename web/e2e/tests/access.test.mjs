@@ -1,0 +1,110 @@
+// What a person grants at Google, leaves out, withdraws and grants again, on Google's page as the emulator shows it.
+
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+
+import {
+  calwire,
+  control,
+  eventIn,
+  google,
+  isLive,
+  morning,
+  openPage,
+  parts,
+  show,
+  stack,
+  timed,
+} from '../harness.mjs';
+
+/**
+ * At Google's consent page: chooses the account, leaves the calendar ticked or not, and goes on.
+ *
+ * @param {import('playwright-core').Page} page
+ * @param {string} user
+ * @param {{ calendar?: boolean, decision?: 'Continue' | 'Cancel' }} [choice]
+ */
+async function consent(page, user, { calendar = true, decision = 'Continue' } = {}) {
+  await page.waitForURL(`${stack.emulatorUrl}/**`);
+  await page.getByRole('radio', { name: google.accountOf(user) }).check();
+  for (const box of await page.getByRole('checkbox').all()) await box.setChecked(calendar);
+  await page.getByRole('button', { name: decision }).click();
+  await page.waitForURL(`${stack.webUrl}/**`);
+}
+
+test('a person connects Google from the page, and sees their events come', async (t) => {
+  await control.addUser('newcomer');
+  await google.as('newcomer').insert(timed('Waiting in Google'));
+  const { page } = await openPage(t, { user: 'newcomer', timeZone: morning() });
+  await page.getByRole('heading', { name: 'Bring your calendar here' }).waitFor();
+
+  await page.getByRole('button', { name: 'Connect Google Calendar' }).click();
+  await consent(page, 'newcomer', { decision: 'Cancel' });
+  await page.getByRole('alert').getByText('Not connected').waitFor();
+
+  await page.getByRole('button', { name: 'Connect Google Calendar' }).click();
+  await consent(page, 'newcomer');
+  await page.getByText('Google is connected.').waitFor();
+  await eventIn(parts(page).agenda, 'Waiting in Google').waitFor();
+  assert.equal(new URL(page.url()).searchParams.get('user'), 'newcomer', 'back where it began');
+  assert.equal(new URL(page.url()).searchParams.get('calwire'), null, 'the address is clean again');
+  await isLive(page);
+});
+
+test('a calendar that was left unticked is asked for again', async (t) => {
+  await control.addUser('unticked');
+  await google.as('unticked').insert(timed('Behind the box'));
+  const { page } = await openPage(t, { user: 'unticked', timeZone: morning() });
+  const { next, agenda } = parts(page);
+  await page.getByRole('button', { name: 'Connect Google Calendar' }).click();
+  await consent(page, 'unticked', { calendar: false });
+  await page.getByText('Connected, but without the calendar.').waitFor();
+  await next.getByText('Calendar access is missing').waitFor();
+  await show(page, 'Overview');
+
+  await next.getByRole('button', { name: 'Allow calendar access' }).click();
+  await consent(page, 'unticked');
+  await eventIn(agenda, 'Behind the box').waitFor();
+  assert.equal(await page.getByText('Calendar access is missing').count(), 0);
+});
+
+test('a grant that was withdrawn is told at once; what was read stays, and connecting again mends it', async (t) => {
+  const person = await calwire.newUser('revoker');
+  await person.insert(timed('Read before'));
+  const { page } = await openPage(t, { user: 'revoker', timeZone: morning() });
+  const { agenda } = parts(page);
+  await isLive(page);
+  await eventIn(agenda, 'Read before').waitFor();
+
+  await person.revoke();
+  await calwire.as('revoker').mutate('calendar.google.syncNow');
+  await agenda.getByText(/Google wants you to sign in again for revoker@example\.com/).waitFor();
+  await eventIn(agenda, 'Read before').waitFor();
+  await agenda.getByText(/^Paused/).waitFor();
+  await show(page, 'Week');
+  await eventIn(parts(page).grid, 'Read before').waitFor();
+  await page.reload();
+  await eventIn(parts(page).grid, 'Read before').waitFor();
+  await show(page, 'Overview');
+
+  await person.insert(timed('Unseen', { inMinutes: 90 }));
+  await agenda.getByRole('button', { name: 'Reconnect' }).click();
+  await consent(page, 'revoker');
+  await eventIn(agenda, 'Unseen').waitFor();
+  await eventIn(agenda, 'Read before').waitFor();
+  await agenda.getByText(/Google wants you to sign in again/).waitFor({ state: 'detached' });
+  await person.insert(timed('Live again', { inMinutes: 120 }));
+  await eventIn(agenda, 'Live again').waitFor();
+});
+
+test('an account is disconnected from the page, and its events go', async (t) => {
+  const person = await calwire.newUser('quitter');
+  await person.insert(timed('Not for long'));
+  const { page } = await openPage(t, { user: 'quitter', timeZone: morning() });
+  await isLive(page);
+  await eventIn(parts(page).agenda, 'Not for long').waitFor();
+  await page.getByRole('button', { name: 'Disconnect quitter@example.com' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
+  await page.getByRole('heading', { name: 'Bring your calendar here' }).waitFor();
+  assert.equal(await page.getByText('Not for long').count(), 0);
+});
