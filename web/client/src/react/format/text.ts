@@ -74,9 +74,7 @@ function textOfHtml(html: string): string {
   const quiet = html.replace(TAGS, (tag) => tag.replace(HANDLERS, '$1data-'));
   const { body } = new DOMParser().parseFromString(quiet, 'text/html');
   // The items of a list follow what announces them.
-  return textOfNode(body).replace(/
-{2,}• /g, '
-• ');
+  return textOfNode(body).replace(/\n{2,}• /g, '\n• ');
 }
 
 function textOfNode(node: Node): string {
