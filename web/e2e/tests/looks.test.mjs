@@ -85,6 +85,7 @@ for (const [device, options] of /** @type {const} */ ([
     test(`nothing is wrong with any view on a ${device}, ${colorScheme}`, async (t) => {
       const { page } = await openPage(t, { timeZone: ZONE, colorScheme, ...options });
       const { agenda, grid, details, sync } = parts(page);
+      /** @type {string[]} */
       const found = [];
       const note = async (/** @type {string} */ name) =>
         found.push(...(await look(page, `${name} ${device} ${colorScheme}`)));
@@ -125,10 +126,7 @@ for (const [device, options] of /** @type {const} */ ([
       await page.keyboard.press('Escape');
       if (device === 'desk') {
         await grid.locator('.calwire-fc-more').first().click();
-        await details
-          .getByText(/Interview/)
-          .first()
-          .waitFor();
+        await details.getByText('Standup').first().waitFor();
         await note('day');
         await page.keyboard.press('Escape');
       }
