@@ -53,7 +53,7 @@ export class ModelServer {
   }
 
   get window(): { from: string; to: string } {
-    return { from: iso(this.today - 7 * DAY), to: iso(this.today + 42 * DAY) };
+    return { from: iso(this.today - 8 * DAY), to: iso(this.today + 42 * DAY) };
   }
 
   /** All events within the window, in a canonical order. */
@@ -136,7 +136,7 @@ export class ModelServer {
   }
 
   #inWindow(event: Event): boolean {
-    return Date.parse(event.start) < this.today + 42 * DAY && Date.parse(event.end) > this.today - 7 * DAY;
+    return Date.parse(event.start) < this.today + 42 * DAY && Date.parse(event.end) > this.today - 8 * DAY;
   }
 }
 

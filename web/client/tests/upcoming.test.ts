@@ -119,12 +119,28 @@ describe('what comes', () => {
     expect(upcoming(data, NOW, { ...ask, days: 41 })).toBeNull();
     const span = (from: number, to: number) => ({ from: NOW + from * DAY, to: NOW + to * DAY });
     for (const [from, to, inside] of [
-      [-5, 40, true],
-      [-7, 1, false],
+      [-6, 40, true],
+      [-8, 1, false],
       [0, 42, false],
     ] as const) {
       expect(covers(data, span(from, to))).toBe(inside);
       expect(willCover(NOW, span(from, to))).toBe(inside);
+    }
+  });
+
+  it('holds the week that is shown, whatever day it begins with, at every hour and everywhere', () => {
+    const zones = ['Pacific/Kiritimati', 'Pacific/Auckland', 'Asia/Kathmandu', 'Europe/Berlin', 'Etc/GMT+12'];
+    for (let hour = 0; hour < 7 * 24; hour += 1) {
+      const now = NOW + hour * 3_600_000;
+      const data = fromSnapshot(new ModelServer(now).state(true));
+      for (const zone of zones) {
+        const today = dateAt(zone, now);
+        for (const back of [0, 1, 2, 3, 4, 5, 6]) {
+          const first = addDays(today, -back);
+          const span = { from: instantOf(first, zone), to: instantOf(addDays(first, 7), zone) };
+          expect(covers(data, span), `${zone} ${iso(now)} -${back}`).toBe(true);
+        }
+      }
     }
   });
 

@@ -7,7 +7,8 @@ use super::zone;
 use crate::payload::Window;
 
 /// What a message tells about: views within it need not ask again. Aligned to UTC days so that it moves once a day.
-const HOT_DAYS_BACK: u64 = 7;
+/// The week that is shown is in it whatever day begins it, wherever the viewer is: six days back, and what zones differ by.
+const HOT_DAYS_BACK: u64 = 8;
 const HOT_DAYS_AHEAD: u64 = 42;
 
 /// The horizon: how far instances are kept as rows. Thirteen months, so that a yearly event is always there once.
@@ -19,7 +20,7 @@ const HORIZON_MONTHS_AHEAD: u32 = 13;
 /// then keeps what [`all_day_overlaps`].
 pub const ALL_DAY_SLACK: TimeDelta = TimeDelta::hours(26);
 
-/// The window of messages and of the user's snapshot: from the start of the UTC day a week ago to six weeks ahead.
+/// The window of messages and of the user's snapshot: from the start of the UTC day eight days ago to six weeks ahead.
 pub fn hot_window(now: DateTime<Utc>) -> Window {
     let today = now.date_naive();
     Window {

@@ -13,11 +13,11 @@ export function covers(data: LiveData, span: Span, calendarIds?: readonly string
   return inside && (calendarIds?.every(known) ?? true);
 }
 
-/** Whether the server's next snapshot can be expected to cover the span: it reaches from a week back to six weeks ahead. */
+/** Whether the server's next snapshot can be expected to cover the span: it reaches from eight days back to six weeks ahead. */
 export function willCover(now: number, span: Span): boolean {
   const day = 86_400_000;
   const today = Math.floor(now / day) * day;
-  return span.from >= today - 7 * day + ALL_DAY_SLACK && span.to <= today + 42 * day - ALL_DAY_SLACK;
+  return span.from >= today - 8 * day + ALL_DAY_SLACK && span.to <= today + 42 * day - ALL_DAY_SLACK;
 }
 
 /** The known events that touch the span, in order. */

@@ -10,7 +10,7 @@ fn window(from: &str, to: &str) -> Window {
 #[test]
 fn hot_window_and_horizon_are_aligned_to_utc_days() {
     let now = utc("2026-03-31T17:45:12Z");
-    assert_eq!(hot_window(now), days("2026-03-24", "2026-05-12"));
+    assert_eq!(hot_window(now), days("2026-03-23", "2026-05-12"));
     // A month before 31 March is the last of February.
     assert_eq!(horizon(now), days("2026-02-28", "2027-04-30"));
     assert_eq!(hot_window(utc("2026-03-31T00:00:00Z")), hot_window(now));

@@ -41,7 +41,7 @@ export function titleOfRange(layout: Layout, date: DayString, { first, last }: R
   return formats.span(first, last, layout === 'days' ? 'short' : 'long');
 }
 
-/** The instants to ask for: a day more on each side holds these days in every time zone there is. */
-export function instantsOf({ first, last }: Range): { from: string; to: string } {
-  return { from: `${addDays(first, -1)}T00:00:00Z`, to: `${addDays(last, 2)}T00:00:00Z` };
+/** The days to ask for, the last one exclusive. No more than these: this week is then answered without a request. */
+export function daysOf({ first, last }: Range): { from: DayString; to: DayString } {
+  return { from: first, to: addDays(last, 1) };
 }

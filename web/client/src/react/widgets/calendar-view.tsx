@@ -13,7 +13,7 @@ import {
 
 import type { CalendarEvent } from '../../index.js';
 import { type DayString, firstWeekday, isDay } from '../format/index.js';
-import { instantsOf, type Layout, rangeOf, step, titleOfRange } from '../full-calendar/range.js';
+import { daysOf, type Layout, rangeOf, step, titleOfRange } from '../full-calendar/range.js';
 import { useEvents } from '../hooks/index.js';
 import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps, type Words } from './base.js';
 import { CalendarPicker } from './calendar-picker.js';
@@ -64,7 +64,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
   const weekday = useMemo(() => firstWeekday(props.locale), [props.locale]);
   const range = useMemo(() => rangeOf(layout, date, weekday), [layout, date, weekday]);
   const { calendarIds } = props;
-  const answer = useEvents({ ...instantsOf(range), timeZone: formats.timeZone, ...(calendarIds && { calendarIds }) });
+  const answer = useEvents({ ...daysOf(range), timeZone: formats.timeZone, ...(calendarIds && { calendarIds }) });
   const events = useMemo(() => answer.events.filter(({ status }) => status !== 'cancelled'), [answer.events]);
   const versions = useMemo(() => events.map(({ id, etag }) => `${id} ${etag}`).join(), [events]);
   const [open, setOpen] = useState<Opened>(null);
