@@ -1,7 +1,7 @@
 import type { ReactElement } from 'react';
 
 import type { LiveState } from '../../core/live-state.js';
-import type { Mode } from '../../generated/types.js';
+import type { Freshness as OfCalendar, Mode } from '../../generated/types.js';
 import { type Answer, useCalwire } from '../hooks/index.js';
 import type { Moment, Words } from './base.js';
 import type { Labels } from './labels.js';
@@ -9,7 +9,7 @@ import type { Labels } from './labels.js';
 type TextLabel = 'connecting' | 'reconnecting' | 'offline' | 'failed' | 'live' | 'polling' | 'stale' | 'paused';
 type Tone = 'good' | 'waiting' | 'bad';
 
-type Freshness = Pick<Answer, 'live' | 'mode' | 'asOf' | 'fromSnapshot'>;
+type Freshness = Pick<Answer, 'live' | 'mode' | 'asOf' | 'fromSnapshot'> & { calendars?: readonly OfCalendar[] };
 
 interface Told {
   tone: Tone;
@@ -33,7 +33,7 @@ const BY_MODE: Readonly<Record<Mode, [TextLabel, Tone, dated: boolean]>> = {
 };
 
 /** How current what is shown is, in words. Null when there is nothing to say it of. */
-export function freshnessOf({ live, mode, fromSnapshot }: Freshness, labels: Labels): Told | null {
+export function freshnessOf({ live, mode, fromSnapshot, calendars = [] }: Freshness, labels: Labels): Told | null {
   if (live === 'signedOut') return null;
   if (live !== 'live') {
     const [label, tone] = CONNECTION_TROUBLE[live];
@@ -41,6 +41,11 @@ export function freshnessOf({ live, mode, fromSnapshot }: Freshness, labels: Lab
   }
   if (fromSnapshot) return { tone: 'waiting', text: labels.lastKnown, dated: true };
   if (!mode) return null;
+  const polled = calendars.filter((calendar) => calendar.mode === 'polling').length;
+  // One calendar that Google cannot push, such as its holidays, makes the others no less live.
+  if (mode === 'polling' && polled < calendars.length) {
+    return { tone: 'good', text: labels.liveButPolled(polled), dated: false };
+  }
   const [label, tone, dated] = BY_MODE[mode];
   return { tone, text: labels[label], dated };
 }

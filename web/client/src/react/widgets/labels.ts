@@ -76,6 +76,8 @@ export interface Labels {
   // How fresh it is.
   live: string;
   polling: string;
+  /** Most calendars are pushed, and so many are not. */
+  liveButPolled: (count: number) => string;
   asOf: (moment: string) => string;
   connecting: string;
   reconnecting: string;
@@ -182,6 +184,8 @@ export const englishLabels: Labels = {
 
   live: 'Live',
   polling: 'Checked every minute or so',
+  liveButPolled: (count) =>
+    `Live · ${count === 1 ? 'one calendar is' : `${count} calendars are`} checked every minute or so`,
   asOf: (moment) => `as of ${moment}`,
   connecting: 'Connecting…',
   reconnecting: 'Reconnecting…',

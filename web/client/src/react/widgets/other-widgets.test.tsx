@@ -137,6 +137,27 @@ describe('SyncStatus', () => {
     expect(calendars.textContent).toContain('Paused · not yet read');
   });
 
+  it('calls what is pushed live, and says how many calendars are not', async () => {
+    const asOf = '2026-11-24T11:47:00Z';
+    server.freshness = [
+      { calendarId: HOME, asOf, mode: 'polling' },
+      { calendarId: WORK, asOf, mode: 'push' },
+    ];
+    show(<SyncStatus {...BERLIN} />);
+    expect(await screen.findByText('Live · one calendar is checked every minute or so')).toBeTruthy();
+  });
+
+  it('dates what is polled as a whole', async () => {
+    const asOf = '2026-11-24T11:47:00Z';
+    server.freshness = [HOME, WORK].map((calendarId) => ({ calendarId, asOf, mode: 'polling' as const }));
+    show(<SyncStatus {...BERLIN} />);
+    await waitFor(() => {
+      expect(document.querySelector('.calwire-freshness')?.textContent).toBe(
+        'Checked every minute or so · as of 12:47',
+      );
+    });
+  });
+
   it('asks Google until every calendar was read since', async () => {
     show(<SyncStatus {...BERLIN} />);
     click(await screen.findByRole('button', { name: 'Sync now' }));
