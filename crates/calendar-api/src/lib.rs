@@ -8,6 +8,7 @@ pub mod auth;
 pub mod config;
 pub mod connect;
 pub mod limit;
+pub mod metrics;
 pub mod opening;
 pub mod procedures;
 pub mod reading;

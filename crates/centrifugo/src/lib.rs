@@ -6,6 +6,8 @@
 
 mod client;
 mod error;
+#[cfg(feature = "socket")]
+pub mod socket;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;

@@ -12,5 +12,6 @@ pub mod front;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod python;
 pub mod secret;

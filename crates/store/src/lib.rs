@@ -12,6 +12,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub mod calendars;
+pub mod canary;
 pub mod connections;
 pub mod event_versions;
 pub mod events;
@@ -19,6 +20,7 @@ pub mod intake;
 pub mod oauth_states;
 pub mod occurrences;
 pub mod outbox;
+pub mod overview;
 pub mod poll;
 pub mod quota;
 pub mod rounds;

@@ -241,6 +241,11 @@ pub async fn check_keys(
             _ => return Err(KeyCheckError::WrongKey(id)),
         }
     }
+    missing_keys(conn, keyring).await.map_err(KeyCheckError::from)
+}
+
+/// Ids of keys with which accounts are sealed and that `keyring` lacks.
+pub async fn missing_keys(conn: &mut PgConnection, keyring: &Keyring) -> sqlx::Result<Vec<u32>> {
     let used = sqlx::query_scalar!(
         r#"
         select distinct substring(refresh_token from 2 for 4) as "key_id!"

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use provision::postgres::{Binaries, Cluster};
-use provision::{centrifugo, chromium, process};
+use provision::{centrifugo, chromium, process, prometheus};
 
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
@@ -47,7 +47,7 @@ const STEPS: [Step; 12] = [
     },
     Step {
         name: "config",
-        about: "Centrifugo's, compose's and the proxy's configuration",
+        about: "Centrifugo's, compose's and the proxy's configuration, Prometheus's rules",
         run: config,
     },
     Step {
@@ -283,6 +283,7 @@ fn config(shared: &mut Shared) -> Result<()> {
     let root = workspace::root();
     centrifugo::check_config(&shared.centrifugo()?, &root.join("deploy/centrifugo.json"))?;
     println!("deploy/centrifugo.json: ok");
+    alert_rules()?;
 
     // Compose refuses to run without the secrets; any value will do for a check.
     let env_file = root.join(".env.example");
@@ -308,6 +309,26 @@ fn config(shared: &mut Shared) -> Result<()> {
         println!("deploy/Caddyfile: ok");
     } else {
         println!("deploy/Caddyfile: not checked, caddy is not here");
+    }
+    Ok(())
+}
+
+/// Prometheus's configuration and the alert rules, and what the rules make of a good day and of a bad one.
+fn alert_rules() -> Result<()> {
+    let promtool = prometheus::find_or_fetch(&mut |line| println!("{line}"))?.promtool;
+    for (check, file) in [
+        (["check", "config"], "prometheus.yml"),
+        (["check", "rules"], "rules.yml"),
+        (["test", "rules"], "rules.test.yml"),
+    ] {
+        let mut command = Command::new(&promtool);
+        process::output(
+            command
+                .args(check)
+                .arg(file)
+                .current_dir(workspace::root().join("deploy/prometheus")),
+        )?;
+        println!("deploy/prometheus/{file}: ok");
     }
     Ok(())
 }

@@ -65,8 +65,9 @@ const CONFIGS: [&str; 4] = [
     "crates/webhook-ingest/src/config.rs",
     "crates/watch-renewer/src/config.rs",
 ];
-/// What is read elsewhere: by the log's set-up, and by docker-compose.yml.
-const ELSEWHERE: [&str; 4] = [
+/// What is read elsewhere: by the set-up of logs and traces, and by docker-compose.yml.
+const ELSEWHERE: [&str; 5] = [
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
     "RUST_LOG",
     "LOG_FORMAT",
     "POSTGRES_PASSWORD",

@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 
 use common::lease::Settled;
+use common::telemetry::trace::SPANS;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::rounds::Outcome;
 use store::sync_state::{self, Horizon, Progress};
+use tracing::Instrument;
 
 use super::decision::Stop;
 use super::news::write_news;
 use super::series::Incoming;
 use super::session::{End, Pages, Session};
+use crate::metrics;
 use crate::payload::Change;
 use crate::tell::tell;
 
@@ -37,11 +40,22 @@ pub(super) async fn pull(
             }
         }
         if changes.len() > CHANGES_MAX {
-            return Err(Stop::Rebuild);
+            return Err(Stop::Rebuild("many_changes"));
         }
     }
     super::report_unreadable(calendar.id, unreadable);
     let next = pages.sync_token().unwrap_or(sync_token);
+    commit(session, calendar, next, changes)
+        .instrument(tracing::trace_span!(target: SPANS, "commit"))
+        .await
+}
+
+async fn commit(
+    session: &Session<'_>,
+    calendar: &Calendar,
+    next: &str,
+    changes: HashMap<String, Incoming>,
+) -> Result<Settled, Stop> {
     let mut tx = session.ctx.pool.begin().await?;
     let applied = apply(&mut tx, session, calendar, changes).await?;
     session.record(&mut tx, applied).await?;
@@ -56,6 +70,7 @@ pub(super) async fn pull(
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
             tx.commit().await?;
+            metrics::mirrored(applied.changed, applied.deleted);
             Ok(settled)
         }
     }

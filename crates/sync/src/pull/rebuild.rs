@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use common::lease::Settled;
+use common::telemetry::trace::SPANS;
 use google::RawEvent;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
@@ -16,11 +17,13 @@ use store::events::{self, NewEvent, Walk};
 use store::occurrences::{self, Place};
 use store::rounds::Outcome;
 use store::sync_state::{self, Horizon, Progress};
+use tracing::Instrument;
 
 use super::decision::Stop;
 use super::series::{Incoming, context, expand_single, expand_stored, rows};
 use super::session::{End, Pages, Session};
 use crate::expand::{self, CalendarContext, Occurrence};
+use crate::metrics;
 use crate::payload::{Change, Window};
 use crate::tell::tell;
 
@@ -69,7 +72,9 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
         pulled_at: session.started,
         changed: true,
     };
-    flip(session, calendar, progress, listed).await
+    flip(session, calendar, progress, listed)
+        .instrument(tracing::trace_span!(target: SPANS, "commit"))
+        .await
 }
 
 fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
@@ -86,7 +91,7 @@ fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
 /// A token that expires while everything is being listed is a page token: from the start, but not at once.
 fn restart(stop: Stop) -> Stop {
     match stop {
-        Stop::Rebuild => Stop::Retry {
+        Stop::Rebuild(_) => Stop::Retry {
             delay: Duration::from_secs(5),
             word: "listing_restarted",
         },
@@ -240,6 +245,7 @@ async fn flip(
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
             tx.commit().await?;
+            metrics::mirrored(listed, lost);
             Ok(settled)
         }
     }
