@@ -1,5 +1,7 @@
 //! Doing one operation of a plan.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use chrono::TimeDelta;
 use google::push::Notification;
@@ -212,6 +214,9 @@ pub fn notification(push: &Diverted) -> Result<Notification> {
     Ok(Notification::from_headers(header)?)
 }
 
+/// How long a person waits for the channels of a disconnected account; the renewer stops the others.
+const AT_ONCE: Duration = Duration::from_millis(200);
+
 async fn person(world: &mut World, user: User, host: usize, act: Act, snare: Option<&Snare>) -> Result<()> {
     world.ledger.count(format!("person: {}", word(&act)));
     let ctx = world.hosts[host].ctx.clone();
@@ -231,7 +236,7 @@ async fn person(world: &mut World, user: User, host: usize, act: Act, snare: Opt
         }
         Act::Disconnect => {
             let work = async move {
-                let left = sync::connections::disconnect(&ctx, &who, None).await;
+                let left = sync::connections::disconnect(&ctx, &who, None, AT_ONCE).await;
                 Done::Acted(left.map(drop).map_err(|error| error.to_string()))
             };
             acted(world, user, host, work, snare).await?;

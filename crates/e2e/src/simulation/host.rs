@@ -140,13 +140,7 @@ impl<P> Host<P> {
         let name = name_of(self.index, self.incarnation);
         self.shut_down().await?;
         // With what it had in memory go its connections.
-        *self = Self::start(
-            self.index,
-            self.incarnation + 1,
-            self.seed,
-            database,
-            parts,
-        )?;
+        *self = Self::start(self.index, self.incarnation + 1, self.seed, database, parts)?;
         database.until_gone(&name).await?;
         Ok(())
     }
@@ -324,7 +318,7 @@ async fn pass(
         Job::StopWatches => watch::stop_once(ctx).await.map_err(|error| error.to_string()),
         Job::Poll => poll::run_once(ctx).await.map_err(word),
         Job::Writes => write::run_once(ctx).await.map_err(word),
-        Job::Leave => connections::purge_once(ctx)
+        Job::Leave => connections::leave_once(ctx)
             .await
             .map_err(|error| error.to_string()),
         Job::Horizon => pull::extend_horizon_once(ctx).await.map_err(word),
