@@ -21,6 +21,8 @@ pub mod intake;
 pub mod oauth_states;
 pub mod occurrences;
 pub mod outbox;
+#[cfg(feature = "simulation")]
+pub mod planted;
 pub mod poll;
 pub mod quota;
 pub mod restored;

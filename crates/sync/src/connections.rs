@@ -8,6 +8,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use common::crash_point;
 use common::ids::{ConnectionId, UserId};
 use common::worker::Pass;
 use google::{Grant, UserInfo, scopes};
@@ -58,6 +59,7 @@ pub async fn connect(
     tell_state(&mut tx, now, user, id, state).await?;
     sync_state::create(&mut tx, now, id.into(), Kind::CalendarList, id, user).await?;
     sync_state::resume_connection(&mut tx, now, id).await?;
+    crash_point!("connect.before_commit");
     tx.commit().await?;
     Ok(connected)
 }
@@ -92,6 +94,7 @@ pub async fn disconnect(
     for &id in &leaving {
         tell_state(&mut tx, now, user, id, ConnectionState::Disconnected).await?;
     }
+    crash_point!("leave.before_commit");
     tx.commit().await?;
     Ok(leaving)
 }
@@ -108,6 +111,7 @@ pub async fn purge_once(ctx: &Context) -> Result<Pass, CallError> {
     }
     for connection in &leaving {
         revoke(ctx, connection).await?;
+        crash_point!("leave.revoked");
         let mut conn = ctx.pool.acquire().await?;
         connections::purge(&mut conn, connection.id).await?;
         tracing::info!(connection.id = %connection.id, "Deleted a disconnected account and its data");

@@ -18,6 +18,8 @@ pub mod connections;
 pub mod expand;
 pub mod freshness;
 pub mod payload;
+#[cfg(feature = "simulation")]
+pub mod planted;
 pub mod poll;
 pub mod pull;
 pub mod quota;
