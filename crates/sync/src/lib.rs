@@ -26,6 +26,7 @@ pub mod pull;
 pub mod quota;
 pub mod read;
 pub mod relay;
+pub mod restore;
 pub mod tell;
 pub mod tokens;
 pub mod users;
