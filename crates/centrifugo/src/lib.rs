@@ -6,7 +6,6 @@
 
 mod client;
 mod error;
-#[cfg(feature = "socket")]
 pub mod socket;
 #[cfg(feature = "testing")]
 pub mod testing;

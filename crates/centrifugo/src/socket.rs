@@ -1,126 +1,272 @@
-//! A browser's way to its messages: a WebSocket in Centrifugo's JSON protocol, one subscription, no recovery.
+//! A socket as a browser opens it, to find out whether one would work: handshake, tokens, and a message that comes back
+//! ([`round_trip`]); or to see a user's messages where browsers see them ([`Subscription`]).
 //!
-//! For the canary, which wants to know whether a message gets to where browsers are. A browser itself uses `centrifuge-js`.
+//! Over the HTTP client's own connection, so that certificates are judged as everywhere else.
 
-use std::collections::VecDeque;
+use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+use common::ids::UserId;
 use futures_util::{SinkExt, StreamExt};
+use reqwest::{StatusCode, Upgraded};
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::tungstenite::handshake::client::generate_key;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use url::Url;
+use uuid::Uuid;
 
-/// Why the socket is of no use any more. Reads as one line.
-#[derive(Debug, thiserror::Error)]
-pub enum SocketError {
-    #[error("the socket cannot be opened or has broken: {0}")]
-    Transport(#[from] Box<tokio_tungstenite::tungstenite::Error>),
-    #[error("Centrifugo closed the socket{0}")]
-    Closed(String),
-    #[error("Centrifugo refuses to {command}: {error}")]
-    Refused { command: &'static str, error: String },
-    #[error("Centrifugo said what is no reply: {0}")]
-    Unreadable(#[from] serde_json::Error),
+use crate::{Client, NAMESPACE, Publication, Tokens, channel_of};
+
+/// Where Centrifugo takes WebSockets, below its origin.
+pub const PATH: &str = "/connection/websocket";
+/// How long any step may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+const TOKEN_LIFE: Duration = Duration::from_mins(1);
+/// Centrifugo's error for a subscription that is not allowed.
+const PERMISSION_DENIED: u64 = 103;
+
+/// Why a browser's socket would not work. Each reads as one line.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    #[error("the socket cannot be reached: {0}")]
+    Unreachable(String),
+    #[error("{0} is answered instead of a WebSocket")]
+    NotASocket(StatusCode),
+    #[error("pages of {0} may not open a socket")]
+    OriginRefused(String),
+    #[error("the token for the socket is not accepted: {0}")]
+    TokenRefused(String),
+    #[error("the token for the user's channel is not accepted: {0}")]
+    SubscriptionRefused(String),
+    #[error("a channel can be heard without a token for it")]
+    Open,
+    #[error("a message was published and did not come back within {} s", PATIENCE.as_secs())]
+    Silent,
+    #[error("nothing can be published: {0}")]
+    Publish(#[from] crate::Error),
 }
 
-impl From<tokio_tungstenite::tungstenite::Error> for SocketError {
-    fn from(error: tokio_tungstenite::tungstenite::Error) -> Self {
-        Self::Transport(Box::new(error))
+/// Opens a socket at `url` (`https://host/connection/websocket`) as a page of `origin` does, hears a message of its own, and
+/// is refused what belongs to others.
+pub async fn round_trip(
+    client: &Client,
+    tokens: &Tokens,
+    url: &Url,
+    origin: &str,
+    now: DateTime<Utc>,
+) -> Result<(), Problem> {
+    // Nobody's: a person's id would be told what to forget.
+    let user = UserId::parse(format!("calwire-check-{}", Uuid::new_v4()))
+        .map_err(|error| Problem::Unreachable(error.to_string()))?;
+    let mut socket = Socket::open(url, Some(origin)).await?;
+    let token = tokens.connection(&user, now, TOKEN_LIFE);
+    socket
+        .call("connect", json!({ "token": token }))
+        .await?
+        .map_err(|refusal| Problem::TokenRefused(refusal.to_string()))?;
+
+    let stranger = format!("{NAMESPACE}:calwire-check");
+    match socket.call("subscribe", json!({ "channel": stranger })).await? {
+        Err(refusal) if refusal["code"] == PERMISSION_DENIED => {}
+        Err(refusal) => return Err(Problem::SubscriptionRefused(refusal.to_string())),
+        Ok(()) => return Err(Problem::Open),
+    }
+
+    let channel = channel_of(&user);
+    let token = tokens.subscription(&user, &channel, now, TOKEN_LIFE);
+    socket
+        .call("subscribe", json!({ "channel": channel, "token": token }))
+        .await?
+        .map_err(|refusal| Problem::SubscriptionRefused(refusal.to_string()))?;
+    let check = Uuid::new_v4().to_string();
+    let data = json!({ "check": check }).to_string();
+    let publication = Publication {
+        channel: &channel,
+        data: data.as_bytes(),
+        idempotency_key: &check,
+        version: 1,
+        version_epoch: &check,
+    };
+    client.publish(publication).await?;
+    socket.hear(&check).await
+}
+
+/// A user's channel, open: what is published on it from now on comes.
+pub struct Subscription(Socket);
+
+impl Subscription {
+    /// Opens a socket at `url`, as [`round_trip`] does, and subscribes to the channel of `user`. Good for a minute.
+    pub async fn open(
+        tokens: &Tokens,
+        url: &Url,
+        user: &UserId,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let mut socket = Socket::open(url, None).await?;
+        let token = tokens.connection(user, now, TOKEN_LIFE);
+        socket
+            .call("connect", json!({ "token": token }))
+            .await?
+            .map_err(|refusal| Problem::TokenRefused(refusal.to_string()))?;
+        let channel = channel_of(user);
+        let token = tokens.subscription(user, &channel, now, TOKEN_LIFE);
+        socket
+            .call("subscribe", json!({ "channel": channel, "token": token }))
+            .await?
+            .map_err(|refusal| Problem::SubscriptionRefused(refusal.to_string()))?;
+        Ok(Self(socket))
+    }
+
+    /// The next message's data, however long it takes.
+    pub async fn next(&mut self) -> Result<Value, Problem> {
+        let Self(socket) = self;
+        loop {
+            while !socket.pushed.is_empty() {
+                let mut reply = socket.pushed.remove(0);
+                if let Some(data) = reply.pointer_mut("/push/pub/data") {
+                    return Ok(data.take());
+                }
+                if reply == json!({}) {
+                    // A ping; who does not answer is taken for gone.
+                    socket.stream.send(Message::text("{}")).await.map_err(broken)?;
+                }
+            }
+            match socket.read().await {
+                Ok(Frame::Replies(replies)) => socket.pushed = replies,
+                Ok(Frame::Closed(reason)) => return Err(Problem::Unreachable(reason.to_string())),
+                Err(Problem::Silent) => {}
+                Err(problem) => return Err(problem),
+            }
+        }
     }
 }
 
-/// An open connection. The caller bounds the time that everything takes.
-pub struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
-    last_id: u64,
-    pushed: VecDeque<Value>,
+struct Socket {
+    stream: WebSocketStream<Upgraded>,
+    next_id: u64,
+    /// What was pushed while an answer was waited for.
+    pushed: Vec<Value>,
 }
 
 impl Socket {
-    /// Opens it with a [connection token](crate::Tokens::connection).
-    pub async fn open(url: &Url, token: &str) -> Result<Self, SocketError> {
-        let (stream, _) = connect_async(url.as_str()).await?;
-        let mut socket = Self {
-            stream,
-            last_id: 0,
-            pushed: VecDeque::new(),
-        };
-        socket.call("connect", json!({ "token": token })).await?;
-        Ok(socket)
-    }
-
-    /// Subscribes with a [subscription token](crate::Tokens::subscription): what is published from now on comes.
-    pub async fn subscribe(&mut self, channel: &str, token: &str) -> Result<(), SocketError> {
-        self.call("subscribe", json!({ "channel": channel, "token": token }))
+    /// Without an `origin`, as a program that is no page.
+    async fn open(url: &Url, origin: Option<&str>) -> Result<Self, Problem> {
+        let http = reqwest::Client::builder()
+            .connect_timeout(PATIENCE)
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            // A WebSocket begins as HTTP/1.1.
+            .http1_only()
+            .build()
+            .map_err(|error| unreachable(&error))?;
+        let mut request = http
+            .get(url.clone())
+            .header("Connection", "Upgrade")
+            .header("Upgrade", "websocket")
+            .header("Sec-WebSocket-Version", "13")
+            .header("Sec-WebSocket-Key", generate_key());
+        if let Some(origin) = origin {
+            request = request.header("Origin", origin);
+        }
+        let response = tokio::time::timeout(PATIENCE, request.send())
             .await
-    }
-
-    /// The next publication's data, however long it takes.
-    pub async fn next(&mut self) -> Result<Value, SocketError> {
-        loop {
-            while let Some(mut push) = self.pushed.pop_front() {
-                if let Some(data) = push.pointer_mut("/pub/data") {
-                    return Ok(data.take());
-                }
+            .map_err(|_| Problem::Unreachable("no answer in time".into()))?
+            .map_err(|error| unreachable(&error))?;
+        match response.status() {
+            StatusCode::SWITCHING_PROTOCOLS => {}
+            StatusCode::FORBIDDEN => {
+                return Err(Problem::OriginRefused(origin.unwrap_or("no origin").to_owned()));
             }
-            for reply in self.read().await? {
-                self.keep(reply);
-            }
+            status => return Err(Problem::NotASocket(status)),
         }
+        let upgraded = response.upgrade().await.map_err(|error| unreachable(&error))?;
+        Ok(Self {
+            stream: WebSocketStream::from_raw_socket(upgraded, Role::Client, None).await,
+            next_id: 0,
+            pushed: Vec::new(),
+        })
     }
 
-    async fn call(&mut self, command: &'static str, request: Value) -> Result<(), SocketError> {
-        self.last_id += 1;
-        let id = self.last_id;
+    /// The inner `Err` is Centrifugo's refusal, as it said it.
+    async fn call(&mut self, command: &str, request: Value) -> Result<Result<(), Value>, Problem> {
+        self.next_id += 1;
+        let id = self.next_id;
         let text = json!({ "id": id, command: request }).to_string();
-        self.stream.send(Message::text(text)).await?;
+        self.stream.send(Message::text(text)).await.map_err(broken)?;
         loop {
-            let mut answer = None;
-            for reply in self.read().await? {
-                if reply["id"].as_u64() == Some(id) {
-                    answer = Some(reply);
-                } else {
-                    self.keep(reply);
+            let replies = match self.read().await? {
+                Frame::Replies(replies) => replies,
+                // A token that is not accepted at all closes the socket.
+                Frame::Closed(reason) => return Ok(Err(reason)),
+            };
+            for mut reply in replies {
+                if reply["id"] == id {
+                    return Ok(match reply.get_mut("error") {
+                        Some(error) => Err(error.take()),
+                        None => Ok(()),
+                    });
                 }
-            }
-            match answer {
-                Some(reply) if reply.get("error").is_some() => {
-                    let error = reply["error"].to_string();
-                    return Err(SocketError::Refused { command, error });
-                }
-                Some(_) => return Ok(()),
-                None => {}
+                self.pushed.push(reply);
             }
         }
     }
 
-    fn keep(&mut self, mut reply: Value) {
-        self.pushed.extend(reply.get_mut("push").map(Value::take));
+    async fn hear(&mut self, check: &str) -> Result<(), Problem> {
+        let is_it = |push: &Value| push["push"]["pub"]["data"]["check"] == check;
+        let wait = async {
+            loop {
+                if self.pushed.drain(..).any(|push| is_it(&push)) {
+                    return Ok(());
+                }
+                match self.read().await? {
+                    Frame::Replies(replies) => self.pushed = replies,
+                    Frame::Closed(_) => return Err(Problem::Silent),
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, wait)
+            .await
+            .unwrap_or(Err(Problem::Silent))
     }
 
-    /// The replies of one frame, a line each; an empty one is a ping.
-    async fn read(&mut self) -> Result<Vec<Value>, SocketError> {
-        loop {
-            let message = self.stream.next().await;
-            match message.ok_or_else(|| SocketError::Closed(String::new()))?? {
-                Message::Text(text) => {
-                    let replies: Vec<Value> = text
-                        .lines()
-                        .filter(|line| !line.is_empty())
-                        .map(serde_json::from_str)
-                        .collect::<Result<_, _>>()?;
-                    if replies.contains(&json!({})) {
-                        self.stream.send(Message::text("{}")).await?;
-                    }
-                    return Ok(replies);
-                }
-                Message::Close(frame) => {
-                    let why = frame.map(|frame| format!(" ({} {})", frame.code, frame.reason));
-                    return Err(SocketError::Closed(why.unwrap_or_default()));
-                }
-                _ => {}
-            }
-        }
+    async fn read(&mut self) -> Result<Frame, Problem> {
+        let next = tokio::time::timeout(PATIENCE, self.stream.next())
+            .await
+            .map_err(|_| Problem::Silent)?;
+        Ok(match next {
+            Some(Ok(Message::Text(text))) => Frame::Replies(
+                text.lines()
+                    .filter_map(|line| serde_json::from_str(line).ok())
+                    .collect(),
+            ),
+            Some(Ok(Message::Close(frame))) => Frame::Closed(told(frame.as_ref())),
+            Some(Ok(_)) => Frame::Replies(Vec::new()),
+            Some(Err(error)) => return Err(broken(error)),
+            None => Frame::Closed(json!("the socket was closed")),
+        })
     }
+}
+
+enum Frame {
+    /// A frame holds several, a line each.
+    Replies(Vec<Value>),
+    Closed(Value),
+}
+
+fn told(frame: Option<&CloseFrame>) -> Value {
+    frame.map_or(
+        json!("the socket was closed"),
+        |frame| json!({ "code": u16::from(frame.code), "message": frame.reason.as_str() }),
+    )
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "the shape that map_err wants")]
+fn broken(error: tokio_tungstenite::tungstenite::Error) -> Problem {
+    Problem::Unreachable(error.to_string())
+}
+
+fn unreachable(error: &reqwest::Error) -> Problem {
+    Problem::Unreachable(crate::client::describe(error))
 }

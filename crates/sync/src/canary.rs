@@ -11,7 +11,7 @@
 use std::time::{Duration, Instant};
 
 use centrifugo::Tokens;
-use centrifugo::socket::{Socket, SocketError};
+use centrifugo::socket::{Problem, Subscription};
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use common::ids::{CalendarId, UserId};
 use common::worker::Pass;
@@ -31,8 +31,6 @@ use crate::{Context, metrics};
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// Google's own timeouts are shorter.
 const CHANGE_WITHIN: Duration = Duration::from_mins(1);
-/// A probe's tokens are good for as long as it may take.
-const TOKEN_LIFE: Duration = Duration::from_mins(10);
 const TITLE: &str = "Calwire canary";
 
 /// Who it is and how often it sings.
@@ -45,7 +43,7 @@ pub struct Config {
     pub every: Duration,
     /// How long a change may take to the socket.
     pub patience: Duration,
-    /// Where browsers open their socket.
+    /// Where browsers open their socket, by `http` or `https`, which is how a WebSocket begins.
     pub socket_url: Url,
 }
 
@@ -60,7 +58,7 @@ enum Outcome {
     Late,
     /// There is no such account or calendar.
     NotConnected,
-    Socket(SocketError),
+    Socket(Problem),
     /// The socket was not open in time.
     SocketSlow,
     /// Google was not changed.
@@ -127,7 +125,9 @@ async fn probe(ctx: &Context, config: &Config, tokens: &Tokens, turn: &Turn) -> 
     let Some(calendar) = calendar(ctx, config).await? else {
         return Ok(Outcome::NotConnected);
     };
-    let mut socket = match timeout(OPEN_WITHIN, open(ctx, config, tokens)).await {
+    let now = ctx.clock.now();
+    let open = Subscription::open(tokens, &config.socket_url, &config.user, now);
+    let mut socket = match timeout(OPEN_WITHIN, open).await {
         Ok(Ok(socket)) => socket,
         Ok(Err(error)) => return Ok(Outcome::Socket(error)),
         Err(_) => return Ok(Outcome::SocketSlow),
@@ -166,15 +166,6 @@ async fn calendar(ctx: &Context, config: &Config) -> sqlx::Result<Option<Calenda
     Ok(calendars
         .into_iter()
         .find(|calendar| calendar.selected && is_its(calendar)))
-}
-
-async fn open(ctx: &Context, config: &Config, tokens: &Tokens) -> Result<Socket, SocketError> {
-    let (now, user) = (ctx.clock.now(), &config.user);
-    let channel = centrifugo::channel_of(user);
-    let mut socket = Socket::open(&config.socket_url, &tokens.connection(user, now, TOKEN_LIFE)).await?;
-    let token = tokens.subscription(user, &channel, now, TOKEN_LIFE);
-    socket.subscribe(&channel, &token).await?;
-    Ok(socket)
 }
 
 /// Writes `mark` into the canary's event, or makes the event. It moves along with the clock, so that it stays among what
@@ -223,7 +214,7 @@ async fn patch(ctx: &Context, calendar: &Calendar, event: &str, body: &Value) ->
 }
 
 /// Waits for the message of the change; its seq.
-async fn heard(socket: &mut Socket, calendar: CalendarId, mark: &str) -> Result<i64, SocketError> {
+async fn heard(socket: &mut Subscription, calendar: CalendarId, mark: &str) -> Result<i64, Problem> {
     let calendar = calendar.to_string();
     loop {
         let message = socket.next().await?;

@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use centrifugo::{Client, Publication, channel_of};
 use chrono::{DateTime, Utc};
 use common::backoff::Backoff;
+use common::crash_point;
 use common::telemetry::trace;
 use common::worker::Pass;
 use futures_util::future::join_all;
@@ -65,6 +66,9 @@ pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) ->
     let taken = Instant::now();
     let lanes = outbox::acquire(&mut *pool.acquire().await?, LEASE, LANES, DEPTH).await?;
     metrics::stolen("relay", lanes.iter().map(|lane| lane.is_stolen));
+    crash_point!("relay.leased");
+    #[cfg(feature = "simulation")]
+    let lanes = crate::planted::after_last(lanes);
     let lanes = lanes
         .into_iter()
         .map(|lane| drain(pool, centrifugo, now, taken, lane));
@@ -172,6 +176,7 @@ async fn give_back(
         Some(_) | None => None,
     };
     let settled = outbox::settle(&mut conn, &lane.lease, told, published, retry_after).await?;
+    crash_point!("relay.settled");
     let is_settled = settled.is_some();
     metrics::told(&settled.unwrap_or_default());
     Ok(match failure {
@@ -197,9 +202,13 @@ async fn publish(
     };
     let span = tracing::trace_span!(target: trace::SPANS, "publish", outbox.seq = message.seq);
     trace::continue_from(&span, message.traceparent.as_deref());
-    let published = centrifugo.publish(publication).instrument(span).await.map(drop);
-    metrics::published(&published, started.elapsed());
-    published?;
+    crash_point!("relay.before_publish");
+    let answer = centrifugo.publish(publication).instrument(span).await.map(drop);
+    crash_point!("relay.published");
+    metrics::published(&answer, started.elapsed());
+    if !common::planted!("broker_error_ignored") {
+        answer?;
+    }
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;
     let traceparent = message.traceparent.as_deref();
     tracing::debug!(outbox.id = %message.id, outbox.seq = message.seq, traceparent, duration_ms, "Message published");

@@ -20,16 +20,12 @@ pub async fn tell(
     change: Change,
 ) -> sqlx::Result<i64> {
     let seq = user_stream::next_seq(conn, user).await?;
+    let payload = encode(seq, change)?;
     let traceparent = traceparent(&Span::current());
-    outbox::enqueue(
-        conn,
-        now,
-        user,
-        seq,
-        &encode(seq, change)?,
-        traceparent.as_deref(),
-    )
-    .await?;
+    outbox::enqueue(conn, now, user, seq, &payload, traceparent.as_deref()).await?;
+    #[cfg(feature = "simulation")]
+    crate::planted::publish_early(user, seq, &payload).await;
+    common::crash_point!("tell.enqueued");
     Ok(seq)
 }
 

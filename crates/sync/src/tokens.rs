@@ -16,6 +16,7 @@ use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::jittered;
+use common::crash_point;
 use common::ids::ConnectionId;
 use common::telemetry::trace::SPANS;
 use google::Error;
@@ -132,9 +133,13 @@ async fn access_token(
             connections::acquire_refresh(&mut conn, &ctx.keyring, connection, LEASE).await?
         };
         let Some(refresh) = refresh else {
+            if common::time_stands_still!() {
+                return Err(CallError::Busy);
+            }
             tokio::time::sleep(jittered(LOOK_AGAIN)).await;
             continue;
         };
+        crash_point!("token.leased");
         // Between the look and the lease another process may have finished; under the lease nobody can.
         let ready = match stored(ctx, connection, work, rejected).await {
             Ok(None) => refreshed(ctx, refresh).await?,
@@ -210,7 +215,9 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
             return Err(unsealable.into());
         }
     };
-    match ctx.google.refresh(secret).await {
+    let answer = ctx.google.refresh(secret).await;
+    crash_point!("token.after_google");
+    match answer {
         Ok(new) => {
             let now = ctx.clock.now();
             let refreshed = Refreshed {
@@ -222,6 +229,7 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
             let mut conn = ctx.pool.acquire().await?;
             let kept =
                 connections::settle_refresh(&mut conn, now, &ctx.keyring, &refresh, &refreshed).await?;
+            crash_point!("token.stored");
             metrics::refreshed(if kept { "ok" } else { "overtaken" });
             Ok(kept.then_some((new.secret, refresh.google_sub)))
         }
@@ -252,6 +260,7 @@ async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
         };
         tell(&mut tx, now, &refresh.user_id, change).await?;
     }
+    crash_point!("token.before_verdict");
     tx.commit().await?;
     match verdict {
         Verdict::Ended => {

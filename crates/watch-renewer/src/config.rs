@@ -37,7 +37,7 @@ pub struct Config {
     pub canary_patience_seconds: u64,
     /// Where browsers open their socket.
     #[serde(default = "centrifugo_ws_url", deserialize_with = "parse_centrifugo_ws_url")]
-    pub centrifugo_ws_url: Url,
+    pub centrifugo_ws_url: SocketUrl,
     /// As that of calendar-api. Only the canary needs it.
     #[serde(default, deserialize_with = "centrifugo_token_secret")]
     pub centrifugo_token_secret: Option<SecretKey>,
@@ -57,7 +57,7 @@ impl Config {
             calendar: self.canary_calendar.clone(),
             every: Duration::from_secs(self.canary_seconds.max(1)),
             patience: Duration::from_secs(self.canary_patience_seconds),
-            socket_url: self.centrifugo_ws_url.clone(),
+            socket_url: self.centrifugo_ws_url.as_http(),
         };
         Ok(Some((config, Tokens::new(secret))))
     }
@@ -78,9 +78,34 @@ const fn canary_patience_seconds() -> u64 {
     30
 }
 
-#[expect(clippy::expect_used, reason = "a constant URL")]
-fn centrifugo_ws_url() -> Url {
-    Url::parse("ws://127.0.0.1:8000/connection/websocket").expect("a constant URL")
+fn centrifugo_ws_url() -> SocketUrl {
+    SocketUrl("ws://127.0.0.1:8000/connection/websocket".into())
+}
+
+/// `ws` or `wss`, as pages write it.
+#[derive(Debug, Clone)]
+pub struct SocketUrl(String);
+
+impl std::str::FromStr for SocketUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "ws" | "wss") && url.has_host() => Ok(Self(text.to_owned())),
+            _ => Err("expected ws://host/connection/websocket, or wss"),
+        }
+    }
+}
+
+impl SocketUrl {
+    /// With the scheme of the request that a WebSocket begins with.
+    #[expect(
+        clippy::expect_used,
+        reason = "it was a URL when it was parsed, and stays one"
+    )]
+    pub fn as_http(&self) -> Url {
+        Url::parse(&self.0.replacen("ws", "http", 1)).expect("a URL")
+    }
 }
 
 fn parse_canary_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserId>, D::Error> {
@@ -102,7 +127,7 @@ const fn listen_addr() -> SocketAddr {
 
 parsed!(parse_canary_seconds: u64, "CANARY_SECONDS");
 parsed!(parse_canary_patience_seconds: u64, "CANARY_PATIENCE_SECONDS");
-parsed!(parse_centrifugo_ws_url: Url, "CENTRIFUGO_WS_URL");
+parsed!(parse_centrifugo_ws_url: SocketUrl, "CENTRIFUGO_WS_URL");
 parsed!(parse_listen_addr: SocketAddr, "LISTEN_ADDR");
 
 #[cfg(test)]

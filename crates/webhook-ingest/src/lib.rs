@@ -8,9 +8,9 @@
 
 mod batch;
 pub mod config;
-mod intake;
+pub mod intake;
 pub mod metrics;
-mod refusal;
+pub mod refusal;
 mod source;
 mod webhook;
 
@@ -45,8 +45,6 @@ const RELAYS: usize = 4;
 const TOUCHES_EVERY: Duration = Duration::from_secs(10);
 /// A push waits no longer for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a stop waits for the loops, within the 15 s that a container is given.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Why the service does not start. Reads as one line.
 #[derive(Debug, thiserror::Error)]
@@ -140,6 +138,7 @@ impl Application {
             let (url, dirty) = (self.database_url.clone(), dirty.clone());
             intakes.spawn(async move { intake.run_bumps(stop, url, dirty).await });
         }
+        let deadline = tokio::spawn(worker::stop_deadline(stop.clone()));
         let loops = self.spawn_loops(&stop, &dirty);
 
         let webhook = self.webhook.clone();
@@ -160,7 +159,8 @@ impl Application {
         stop.cancel();
         intake_stop.cancel();
         let drained = async { (intakes.join_all().await, loops.join_all().await) };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        let deadline = deadline.await.map_err(std::io::Error::other)?;
+        if tokio::time::timeout_at(deadline, drained).await.is_err() {
             tracing::warn!("Stopped with work under way; its leases run out and others take over");
         }
         served

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod config;
 mod demo;
 mod http;
 mod interrupt;

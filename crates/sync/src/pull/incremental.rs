@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use common::crash_point;
 use common::lease::Settled;
 use common::telemetry::trace::SPANS;
 use sqlx::PgConnection;
@@ -32,6 +33,9 @@ pub(super) async fn pull(
     let mut unreadable = 0;
     while let Some(page) = session.events(&calendar.google_id, &mut pages).await? {
         unreadable += page.unreadable;
+        if common::planted!("page_two_dropped") && session.pages == 2 {
+            continue;
+        }
         for event in page.items {
             match Incoming::read(event) {
                 // An event that comes twice changed while the pages were read; the later one counts.
@@ -56,6 +60,8 @@ async fn commit(
     next: &str,
     changes: HashMap<String, Incoming>,
 ) -> Result<Settled, Stop> {
+    #[cfg(feature = "simulation")]
+    crate::planted::save_token_first(session, next).await?;
     let mut tx = session.ctx.pool.begin().await?;
     let applied = apply(&mut tx, session, calendar, changes).await?;
     session.record(&mut tx, applied).await?;
@@ -69,7 +75,9 @@ async fn commit(
     match sync_state::settle(&mut tx, session.pull, progress).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
+            crash_point!("pull.before_commit");
             tx.commit().await?;
+            crash_point!("pull.after_commit");
             metrics::mirrored(applied.changed, applied.deleted);
             Ok(settled)
         }
