@@ -7,9 +7,10 @@
 )]
 
 mod activity;
+mod authorisation;
 mod connecting;
 mod emulator;
-mod isolation;
+mod hostile;
 mod outage;
 mod protocol;
 mod reading;
