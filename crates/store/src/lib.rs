@@ -19,12 +19,15 @@ pub mod intake;
 pub mod oauth_states;
 pub mod occurrences;
 pub mod outbox;
+#[cfg(feature = "simulation")]
+pub mod planted;
 pub mod poll;
 pub mod quota;
 pub mod rounds;
 pub mod seal;
 pub mod sync_state;
 pub mod user_stream;
+pub mod users;
 pub mod watches;
 pub mod write_intents;
 

@@ -8,8 +8,8 @@
 
 mod batch;
 pub mod config;
-mod intake;
-mod refusal;
+pub mod intake;
+pub mod refusal;
 mod source;
 mod webhook;
 

@@ -46,7 +46,7 @@ enum Command {
     Prepare(prepare::Args),
     /// Write what each service is made of, as a bill of materials in CycloneDX's format.
     Sbom(sbom::Args),
-    /// Write the client package's TypeScript types. Run it after changing a procedure or a payload.
+    /// Write the client package's TypeScript types and docs/api.md. Run it after changing a procedure or a payload.
     Types,
 }
 

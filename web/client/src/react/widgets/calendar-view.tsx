@@ -18,16 +18,19 @@ import { useEvents } from '../hooks/index.js';
 import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps, type Words } from './base.js';
 import { CalendarPicker } from './calendar-picker.js';
 import { Dialog } from './dialog.js';
+import { type Editing, useEditing } from './editing.js';
 import { EventDialog } from './event-details.js';
 import { EventList, type EventListContext } from './event-list.js';
 import { FreshnessLine } from './freshness-line.js';
 import { groupByDay, latestOf } from './group-by-day.js';
 import { LeftIcon, ListIcon, RightIcon } from './icons.js';
 import type { Labels } from './labels.js';
+import { NewEventButton } from './new-event-button.js';
 import { FailureNotice, Obstacle, obstacleOf, ReconnectNotice } from './notices.js';
 
 /** By far the largest part, so it comes only with the first week or month that is shown. */
 const Grid = lazy(() => import('../full-calendar/grid.js'));
+const EditableGrid = lazy(() => import('../full-calendar/editable-grid.js'));
 
 export interface CalendarViewProps extends WidgetProps {
   /** A day to show, as `2026-11-24`. With `onDateChange` it is up to you; alone it is where the view begins. */
@@ -37,6 +40,8 @@ export interface CalendarViewProps extends WidgetProps {
   onEventClick?: ((event: CalendarEvent) => void) | undefined;
   /** The path to come back to from Google's consent page. */
   returnTo?: string | undefined;
+  /** Events can be made, moved and edited here. Default: they are only shown. */
+  editable?: boolean | undefined;
 }
 
 /** The days of a week in columns, with the hours; three days at a time where there is little room. */
@@ -58,6 +63,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
   const layout: Layout = kind === 'week' ? (narrow ? 'days' : 'week') : narrow ? 'dots' : 'month';
   const words = useWords(props);
   const { formats, labels } = words;
+  const { editing, layer } = useEditing(props.editable ?? false, words);
   const moment = useMoment(formats);
   const palette = usePalette();
   const [date, setDate] = useDate(props, moment.today);
@@ -74,6 +80,11 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
   const close = () => {
     setOpen(null);
   };
+  const onDay = (day: DayString) => {
+    if (layout === 'dots') setDate(day);
+    else setOpen({ what: 'day', day });
+  };
+  const grid = { layout, date, range, firstWeekday: weekday, events, moment, palette, words, onOpen, onDay };
 
   return (
     <Frame
@@ -90,6 +101,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
         date={date}
         today={moment.today}
         words={words}
+        editing={obstacle ? null : editing}
         onDate={setDate}
         onCalendars={() => {
           setOpen({ what: 'calendars' });
@@ -102,21 +114,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
       ) : (
         <div className="calwire-view-grid" data-layout={layout} data-loading={answer.isLoading}>
           <Suspense fallback={<p className="calwire-view-wait">{labels.loading}</p>}>
-            <Grid
-              layout={layout}
-              date={date}
-              range={range}
-              firstWeekday={weekday}
-              events={events}
-              moment={moment}
-              palette={palette}
-              words={words}
-              onOpen={onOpen}
-              onDay={(day) => {
-                if (layout === 'dots') setDate(day);
-                else setOpen({ what: 'day', day });
-              }}
-            />
+            {editing ? <EditableGrid {...grid} editing={editing} /> : <Grid {...grid} />}
           </Suspense>
         </div>
       )}
@@ -133,6 +131,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
       {open?.what === 'event' && (
         <EventDialog
           event={latestOf(open.event, events)}
+          editing={editing}
           onClose={close}
           locale={props.locale}
           timeZone={props.timeZone}
@@ -140,6 +139,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
         />
       )}
       {open?.what === 'day' && <DayDialog day={open.day} events={events} context={context} onClose={close} />}
+      {layer}
       {open?.what === 'calendars' && <PickerDialog onClose={close} labels={labels} props={props} />}
     </Frame>
   );
@@ -186,11 +186,12 @@ interface ToolbarProps {
   date: DayString;
   today: DayString;
   words: Words;
+  editing: Editing | null;
   onDate: (date: DayString) => void;
   onCalendars: () => void;
 }
 
-function Toolbar({ title, layout, date, today, words, onDate, onCalendars }: ToolbarProps): ReactElement {
+function Toolbar({ title, layout, date, today, words, editing, onDate, onCalendars }: ToolbarProps): ReactElement {
   const { labels, Heading } = words;
   const unit = layout === 'dots' ? 'month' : layout;
   return (
@@ -231,6 +232,7 @@ function Toolbar({ title, layout, date, today, words, onDate, onCalendars }: Too
         </button>
       </div>
       <div className="calwire-toolbar-group calwire-toolbar-end">
+        {editing && <NewEventButton editing={editing} day={date} words={words} />}
         <DateInput date={date} label={labels.goToDate} onDate={onDate} />
         <button type="button" className="calwire-button" aria-haspopup="dialog" onClick={onCalendars}>
           <ListIcon />

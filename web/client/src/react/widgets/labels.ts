@@ -1,7 +1,9 @@
 import type { ConnectionState, Mode } from '../../generated/types.js';
 
+import { type EditingLabels, englishEditing } from './labels-editing.js';
+
 /** Every text of the widgets that `Intl` does not write. Give those you translate; the others stay English. */
-export interface Labels {
+export interface Labels extends EditingLabels {
   // Names of the widgets, for screen readers.
   nextEvent: string;
   agenda: string;
@@ -113,6 +115,7 @@ export interface Labels {
 const plural = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
 
 export const englishLabels: Labels = {
+  ...englishEditing,
   nextEvent: 'Next event',
   agenda: 'Agenda',
   week: 'Week',
