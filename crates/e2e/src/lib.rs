@@ -9,6 +9,7 @@ pub mod broker;
 pub mod control;
 pub mod database;
 pub mod google;
+pub mod load;
 pub mod measure;
 pub mod oracle;
 pub mod process;

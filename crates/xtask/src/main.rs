@@ -9,6 +9,7 @@ mod interrupt;
 mod node;
 mod page;
 mod prepare;
+mod sbom;
 mod secrets;
 mod services;
 mod stack;
@@ -44,6 +45,8 @@ enum Command {
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
     Prepare(prepare::Args),
+    /// Write what each service is made of, as a bill of materials in CycloneDX's format.
+    Sbom(sbom::Args),
     /// Write the client package's TypeScript types and docs/api.md. Run it after changing a procedure or a payload.
     Types,
 }
@@ -55,6 +58,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Prepare(args) => prepare::run(&args),
+        Command::Sbom(args) => sbom::run(&args),
         Command::Types => types::run(),
     };
     match result {

@@ -17,6 +17,8 @@ use crate::services::PACKAGES;
 use crate::{config, interrupt, page, prepare, workspace};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+/// For each target, two of which run at a time on two cores.
+const FUZZ_SECONDS: &str = "5";
 const CARGO_MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +41,7 @@ struct Step {
 }
 
 /// In the order in which they run: what takes seconds first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
@@ -99,6 +101,11 @@ const STEPS: [Step; 12] = [
         name: "tests",
         about: "every test, with a real Postgres and Centrifugo",
         run: tests,
+    },
+    Step {
+        name: "fuzz",
+        about: "what reads bytes of strangers, some seconds each",
+        run: fuzz,
     },
 ];
 
@@ -389,6 +396,32 @@ fn tests(shared: &mut Shared) -> Result<()> {
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .env("DATABASE_URL", shared.database_url()?)
         .env("CENTRIFUGO_BIN", shared.centrifugo()?);
+    counted(&mut command, &mut shared.tests)
+}
+
+/// The corpus alone was among the tests; here it is changed for a while. The instrumented build of `fuzz/` takes longer
+/// than a gate has: that its lock file fits is checked.
+fn fuzz(shared: &mut Shared) -> Result<()> {
+    let manifest = workspace::root().join("fuzz/Cargo.toml");
+    process::output(
+        cargo()
+            .args(["metadata", "--locked", "--format-version", "1", "--manifest-path"])
+            .arg(manifest),
+    )
+    .context("fuzz/Cargo.lock is behind: run `cargo update --workspace --manifest-path fuzz/Cargo.toml`")?;
+    // Of the whole workspace, so that nothing is compiled for it alone.
+    let mut command = cargo();
+    command
+        .args([
+            "test",
+            "--locked",
+            "--workspace",
+            "--test",
+            "fuzz",
+            "--",
+            "--nocapture",
+        ])
+        .env("FUZZ_SECONDS", FUZZ_SECONDS);
     counted(&mut command, &mut shared.tests)
 }
 
