@@ -5,8 +5,10 @@
 
 pub mod application;
 pub mod auth;
+pub mod care;
 pub mod config;
 pub mod connect;
+pub mod doctor;
 pub mod limit;
 pub mod opening;
 pub mod procedures;

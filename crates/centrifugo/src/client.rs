@@ -1,4 +1,4 @@
-//! The HTTP API: `POST <api>/publish`, `/history`, `/info`, `/disconnect`.
+//! The HTTP API: `POST <api>/publish`, `/history`, `/history_remove`, `/info`, `/disconnect`.
 //!
 //! Centrifugo answers a failed command with HTTP 200 and an `error` in the body, so the status alone says nothing.
 
@@ -125,6 +125,12 @@ impl Client {
             .await
     }
 
+    /// Forgets what was published on `channel`. Its position stays, so that nobody who is subscribed has to begin anew.
+    pub async fn forget_history(&self, channel: &str) -> Result<(), Error> {
+        let command = serde_json::json!({ "channel": channel });
+        self.call::<Nothing>("history_remove", &command).await.map(|_| ())
+    }
+
     pub async fn info(&self) -> Result<Info, Error> {
         self.call("info", &serde_json::json!({})).await
     }
@@ -229,7 +235,7 @@ fn refused(status: StatusCode, url: &str) -> Error {
 }
 
 /// An error with its causes on one line; reqwest keeps the reason (`connection refused`) in the last one.
-fn describe(error: &reqwest::Error) -> String {
+pub(crate) fn describe(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, jittered};
@@ -87,6 +88,16 @@ pub fn stop_on_signal() -> CancellationToken {
         signalled.cancel();
     });
     stop
+}
+
+/// How long everything together may take to end after a stop was asked for, the server's last requests included. Whoever asks
+/// (Compose, systemd) is told 10 s.
+const STOP_WITHIN: Duration = Duration::from_secs(9);
+
+/// When all that was begun before `stop` has to have ended. Waits for the stop.
+pub async fn stop_deadline(stop: CancellationToken) -> Instant {
+    stop.cancelled().await;
+    Instant::now() + STOP_WITHIN
 }
 
 #[cfg(unix)]

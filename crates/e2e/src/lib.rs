@@ -13,6 +13,8 @@ pub mod measure;
 pub mod oracle;
 pub mod process;
 pub mod rpc;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod socket;
 pub mod stack;
 pub mod wait;

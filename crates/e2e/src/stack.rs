@@ -216,6 +216,27 @@ impl Stack {
         })
     }
 
+    /// Runs a command of `calendar-api` to its end, with the stack's environment and `changes`; an empty value unsets.
+    pub async fn command(
+        &self,
+        arguments: &[&str],
+        changes: &[(&str, &str)],
+    ) -> Result<std::process::Output> {
+        let changes = changes.iter().map(|&(name, value)| (name, value));
+        let env = self
+            .env
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        Command::new(service_binary("calendar-api")?)
+            .args(arguments)
+            .envs(env)
+            .envs(changes)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("calendar-api cannot be run")
+    }
+
     pub fn as_user(&self, user: &str) -> Result<Api> {
         Api::new(&self.api.url(), user)
     }

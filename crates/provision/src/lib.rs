@@ -6,9 +6,12 @@
 
 mod apt;
 pub mod cache;
+pub mod caddy;
 pub mod centrifugo;
 pub mod chromium;
+pub mod compose;
 pub mod front;
+mod go;
 pub mod port;
 pub mod postgres;
 pub mod process;

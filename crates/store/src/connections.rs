@@ -2,6 +2,7 @@
 
 mod grant;
 mod leave;
+pub mod rotate;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::{ConnectionId, UserId};
@@ -15,7 +16,10 @@ pub use grant::{
     Refresh, Refreshed, Tokens, Verdict, acquire_refresh, reject_grant, release_refresh, settle_refresh,
     tokens,
 };
-pub use leave::{Leaving, disconnect, disconnected, purge, refresh_token};
+pub use leave::{
+    Leaving, Mirrored, account_is_shared, acquire_leaving, defer_leaving, disconnect, keep_leaving, mirrored,
+    purge, purge_mirror, refresh_token, strip,
+};
 
 /// One connected Google account, without its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,12 +150,14 @@ pub async fn connect(
         // The lease goes too: a refresh under way is about the tokens from before and may not overwrite these.
         "update connections
          set refresh_token = coalesce($2, refresh_token), access_token = $3, access_expires_at = $4,
-             grant_suspect_at = null, grant_ended_at = null, refresh_lease = null, refresh_leased_until = null
+             grant_suspect_at = null, grant_ended_at = null, refresh_lease = null, refresh_leased_until = null,
+             granted_at = $5
          where id = $1",
         row.id,
         grant.refresh_token.map(|token| seal("refresh_token", token)),
         seal("access_token", grant.access_token),
         grant.access_expires_at,
+        now,
     )
     .execute(conn)
     .await?;

@@ -42,7 +42,9 @@ pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, Stop> {
     match sync_state::settle(&mut tx, session.pull, progress).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
+            common::crash_point!("list.before_commit");
             tx.commit().await?;
+            common::crash_point!("list.after_commit");
             Ok(settled)
         }
     }

@@ -22,6 +22,7 @@ pub(crate) mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::crash_point;
 use common::ids::CalendarId;
 use common::lease::Settled;
 use common::worker::Pass;
@@ -53,6 +54,7 @@ const PURGE_AT_ONCE: i64 = 5_000;
 /// not let a large calendar hold up the others, there is [`Puller`].
 pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     let due = take(ctx, BATCH.into()).await?;
+    crash_point!("pull.leased");
     if due.is_empty() {
         return Ok(Pass::Idle);
     }
@@ -134,6 +136,7 @@ async fn work(ctx: &Context, pull: &Pull) {
             tracing::debug!(resource.id = %resource, ?settled, duration_ms, "Pulled");
         }
         Err(stop) => {
+            crash_point!("pull.giving_up");
             // A lease that cannot be given back ends by itself.
             if let Err(error) = give_up(&session, stop).await {
                 tracing::warn!(resource.id = %resource, %error, "A pull failed and could not say so");
@@ -210,6 +213,7 @@ async fn suspend(session: &Session<'_>, word: &str) -> sqlx::Result<()> {
         let change = Change::ConnectionChanged { connection_id, state };
         tell(&mut tx, session.ctx.clock.now(), &pull.user_id, change).await?;
     }
+    crash_point!("pull.before_suspend");
     if sync_state::suspend(&mut tx, &pull.lease, word).await? {
         tx.commit().await?;
     }

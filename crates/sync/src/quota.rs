@@ -11,9 +11,11 @@ use store::quota::{self, Budget, Take};
 use crate::Context;
 use crate::tokens::CallError;
 
+/// The most calls of all users in a minute.
+pub const PROJECT_PER_MINUTE: i32 = 8_000;
 const PROJECT: Budget<'static> = Budget {
     bucket: "project",
-    per_minute: 8_000,
+    per_minute: PROJECT_PER_MINUTE,
 };
 const USER_PER_MINUTE: i32 = 480;
 

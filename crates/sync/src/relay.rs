@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use centrifugo::{Client, Publication, channel_of};
 use chrono::{DateTime, Utc};
 use common::backoff::Backoff;
+use common::crash_point;
 use common::worker::Pass;
 use futures_util::future::join_all;
 use sqlx::PgPool;
@@ -61,6 +62,9 @@ enum Outcome {
 pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) -> Result<Pass, Error> {
     let taken = Instant::now();
     let lanes = outbox::acquire(&mut *pool.acquire().await?, LEASE, LANES, DEPTH).await?;
+    crash_point!("relay.leased");
+    #[cfg(feature = "simulation")]
+    let lanes = crate::planted::after_last(lanes);
     let lanes = lanes
         .into_iter()
         .map(|lane| drain(pool, centrifugo, now, taken, lane));
@@ -168,6 +172,7 @@ async fn give_back(
         Some(_) | None => None,
     };
     let settled = outbox::settle(&mut conn, &lane.lease, told, published, retry_after).await?;
+    crash_point!("relay.settled");
     Ok(match failure {
         Some(error) => Outcome::Failed(error),
         None if settled => Outcome::Told,
@@ -189,7 +194,12 @@ async fn publish(
         version: message.seq.unsigned_abs(),
         version_epoch: epoch,
     };
-    centrifugo.publish(publication).await?;
+    crash_point!("relay.before_publish");
+    let answer = centrifugo.publish(publication).await;
+    crash_point!("relay.published");
+    if !common::planted!("broker_error_ignored") {
+        answer?;
+    }
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;
     let traceparent = message.traceparent.as_deref();
     tracing::debug!(outbox.id = %message.id, outbox.seq = message.seq, traceparent, duration_ms, "Message published");

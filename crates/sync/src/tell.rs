@@ -18,7 +18,11 @@ pub async fn tell(
     change: Change,
 ) -> sqlx::Result<i64> {
     let seq = user_stream::next_seq(conn, user).await?;
-    outbox::enqueue(conn, now, user, seq, &encode(seq, change)?, None).await?;
+    let payload = encode(seq, change)?;
+    outbox::enqueue(conn, now, user, seq, &payload, None).await?;
+    #[cfg(feature = "simulation")]
+    crate::planted::publish_early(user, seq, &payload).await;
+    common::crash_point!("tell.enqueued");
     Ok(seq)
 }
 

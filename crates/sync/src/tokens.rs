@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::jittered;
+use common::crash_point;
 use common::ids::ConnectionId;
 use google::Error;
 use secrecy::{ExposeSecret, SecretString};
@@ -121,9 +122,13 @@ async fn access_token(
             connections::acquire_refresh(&mut conn, &ctx.keyring, connection, LEASE).await?
         };
         let Some(refresh) = refresh else {
+            if common::time_stands_still!() {
+                return Err(CallError::Busy);
+            }
             tokio::time::sleep(jittered(LOOK_AGAIN)).await;
             continue;
         };
+        crash_point!("token.leased");
         // Between the look and the lease another process may have finished; under the lease nobody can.
         let ready = match stored(ctx, connection, work, rejected).await {
             Ok(None) => refreshed(ctx, refresh).await?,
@@ -198,7 +203,9 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
             return Err(unsealable.into());
         }
     };
-    match ctx.google.refresh(secret).await {
+    let answer = ctx.google.refresh(secret).await;
+    crash_point!("token.after_google");
+    match answer {
         Ok(new) => {
             let now = ctx.clock.now();
             let refreshed = Refreshed {
@@ -210,6 +217,7 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
             let mut conn = ctx.pool.acquire().await?;
             let kept =
                 connections::settle_refresh(&mut conn, now, &ctx.keyring, &refresh, &refreshed).await?;
+            crash_point!("token.stored");
             Ok(kept.then_some((new.secret, refresh.google_sub)))
         }
         Err(Error::GrantRejected) => {
@@ -237,6 +245,7 @@ async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
         };
         tell(&mut tx, now, &refresh.user_id, change).await?;
     }
+    crash_point!("token.before_verdict");
     tx.commit().await?;
     match verdict {
         Verdict::Ended => {

@@ -14,8 +14,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::Backoff;
+use common::ids::ConnectionId;
 use common::lease::Lease;
 use common::worker::Pass;
+use common::{crash_point, rest_point};
 use futures_util::future::join_all;
 use google::{Channel, Error, NewChannel};
 use rand::RngExt;
@@ -82,6 +84,7 @@ pub async fn run_once(ctx: &Context) -> Result<Pass, CallError> {
         // Others are at it, or all failed and wait; either way there is nothing to hurry for.
         return Ok(Pass::Idle);
     }
+    rest_point!();
     pause.await;
     Ok(Pass::Worked)
 }
@@ -116,7 +119,10 @@ async fn make(ctx: &Context, wanted: &Wanted, address: &str) -> Result<bool, Cal
         Begun::Adopted => return Ok(true),
         Begun::Taken => return Ok(false),
     };
-    match ask(ctx, wanted, &channel_id, &token, address).await {
+    crash_point!("watch.begun");
+    let answer = ask(ctx, wanted, &channel_id, &token, address).await;
+    crash_point!("watch.after_google");
+    match answer {
         Ok(channel) => granted(ctx, wanted, &lease, now, &channel).await,
         Err(error) => {
             failed(ctx, wanted, &lease, error).await?;
@@ -166,7 +172,9 @@ async fn granted(
     if live {
         sync_state::mark_dirty(&mut tx, ctx.clock.now(), &[wanted.resource_id], Cause::Watch).await?;
     }
+    crash_point!("watch.before_commit");
     tx.commit().await?;
+    crash_point!("watch.live");
     if live {
         tracing::info!(
             resource.id = %wanted.resource_id, watch.channel_id = lease.key, watch.expires_at = %expires_at,
@@ -235,9 +243,19 @@ async fn unwatchable(ctx: &Context, wanted: &Wanted, lease: &Lease<String>) -> R
 
 /// Stops channels at Google that have been replaced or are not wanted any more.
 pub async fn stop_once(ctx: &Context) -> Result<Pass, CallError> {
+    stop_some(ctx, None).await
+}
+
+/// Stops the channels of one connection that are to be stopped and that nobody else is stopping.
+pub(crate) async fn stop_of(ctx: &Context, connection: ConnectionId) -> Result<(), CallError> {
+    while stop_some(ctx, Some(connection)).await? == Pass::Worked {}
+    Ok(())
+}
+
+async fn stop_some(ctx: &Context, connection: Option<ConnectionId>) -> Result<Pass, CallError> {
     let to_stop = {
         let mut conn = ctx.pool.acquire().await?;
-        watches::acquire_to_stop(&mut conn, ctx.clock.now(), STOP_LEASE, STOP_BATCH).await?
+        watches::acquire_to_stop(&mut conn, ctx.clock.now(), connection, STOP_LEASE, STOP_BATCH).await?
     };
     if to_stop.is_empty() {
         return Ok(Pass::Idle);
@@ -254,6 +272,7 @@ async fn stop(ctx: &Context, watch: &ToStop) -> Result<(), CallError> {
         ctx.google.stop_channel(&access, channel, resource).await
     })
     .await;
+    crash_point!("watch.stopped_at_google");
     let again_in = match stopped {
         // Stopped, now or before; or nobody can stop it any more.
         Ok(())

@@ -29,6 +29,7 @@ mod work;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use common::crash_point;
 use common::ids::{CalendarId, UserId};
 use common::worker::Pass;
 use google::SendUpdates;
@@ -205,6 +206,7 @@ pub async fn submit(
     };
     let begun = intents::begin(&mut conn, ctx.clock.now(), new, ctx.settings.lease).await?;
     drop(conn);
+    crash_point!("write.begun");
     let Some(intent) = begun else {
         // Another request with this key was faster.
         let known = known(ctx, user, key).await?.ok_or(sqlx::Error::RowNotFound)?;
@@ -286,6 +288,7 @@ pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     let mut conn = ctx.pool.acquire().await?;
     let left = intents::acquire(&mut conn, ctx.settings.lease, BATCH).await?;
     drop(conn);
+    crash_point!("write.taken_over");
     if left.is_empty() {
         return Ok(Pass::Idle);
     }
@@ -318,6 +321,7 @@ async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sql
             return Ok(None);
         }
         if wait_until.is_none_or(|until| Instant::now() + delay >= until) {
+            crash_point!("write.deferring");
             let mut conn = ctx.pool.acquire().await?;
             intents::defer(&mut conn, &run.intent.lease, delay).await?;
             return Ok(None);

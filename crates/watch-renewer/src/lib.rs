@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use common::clock::Clock;
 use common::http::Readiness;
-use common::worker::{Rhythm, repeat};
+use common::worker::{Rhythm, repeat, stop_deadline};
 use sqlx::PgPool;
 use sync::{Context, connections, poll, pull, watch, write};
 use tokio::sync::Notify;
@@ -22,8 +22,6 @@ pub use config::{Config, HealthConfig};
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const READY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the loops may take to finish a pass that has begun; what is cut off then is taken over by its lease.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A new calendar should be watched while its owner still looks at the page that connected it.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
@@ -67,16 +65,18 @@ impl Application {
                 "Polling-only mode, because PUBLIC_URL is not set: a change made in Google takes about a minute"
             );
         }
+        let deadline = tokio::spawn(stop_deadline(stop.clone()));
         let mut loops = start_loops(&self.ctx, &stop);
         let readiness = readiness(self.ctx.pool.clone());
         let served = common::http::serve(self.listener, 1, readiness, stop.clone(), |_| ()).await;
         // The server ends by itself only when it fails; the loops have no use without it.
         stop.cancel();
-        let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
+        let drained = tokio::time::timeout_at(deadline.await?, async {
             while loops.join_next().await.is_some() {}
         });
         if drained.await.is_err() {
             tracing::warn!("Some work did not end in time and is cut off; its lease lets others take over");
+            loops.shutdown().await;
         }
         self.ctx.pool.close().await;
         Ok(served?)
@@ -100,7 +100,7 @@ fn start_loops(ctx: &Context, stop: &CancellationToken) -> JoinSet<()> {
     start!("watch", WATCH_EVERY, watch::run_once);
     start!("stop", WATCH_EVERY, watch::stop_once);
     start!("poll", POLL_EVERY, poll::run_once);
-    start!("disconnect", DISCONNECT_EVERY, connections::purge_once);
+    start!("disconnect", DISCONNECT_EVERY, connections::leave_once);
     start!("horizon", HORIZON_EVERY, pull::extend_horizon_once);
     start!("sweep", SWEEP_EVERY, pull::purge_once);
     start!("purge", PURGE_EVERY, poll::purge_once);

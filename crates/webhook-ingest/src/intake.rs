@@ -88,6 +88,9 @@ impl Intake {
             return Err(Refusal::WrongResource);
         }
         self.touch(&channel, &push.channel_id);
+        if common::planted!("ack_before_commit") {
+            return Ok(());
+        }
         loop {
             match self.bumps.submit(channel.resource).await? {
                 None => return Ok(()),
@@ -126,7 +129,10 @@ impl Intake {
             intake::adopt(&mut conn, &push.channel_id, &push.resource_id, push.expires_at).await
         };
         match adopt.await {
-            Ok(Some(id)) => Ok(channel.google_resource_id.get_or_init(|| id)),
+            Ok(Some(id)) => {
+                common::crash_point!("intake.adopted");
+                Ok(channel.google_resource_id.get_or_init(|| id))
+            }
             Ok(None) => Err(Refusal::UnknownChannel),
             Err(error) => {
                 tracing::warn!(%error, "A channel's first push could not be written down");
@@ -278,7 +284,10 @@ impl Bumps {
             self.failed_at = None;
             self.conn.insert(conn)
         };
-        intake::bump(conn, self.clock.now(), resources).await
+        common::crash_point!("intake.before_commit");
+        let bumped = intake::bump(conn, self.clock.now(), resources).await;
+        common::crash_point!("intake.after_commit");
+        bumped
     }
 }
 

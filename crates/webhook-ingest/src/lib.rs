@@ -8,8 +8,8 @@
 
 mod batch;
 pub mod config;
-mod intake;
-mod refusal;
+pub mod intake;
+pub mod refusal;
 mod source;
 mod webhook;
 
@@ -44,8 +44,6 @@ const TOUCHES_EVERY: Duration = Duration::from_secs(10);
 /// A push waits no longer for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
 const READY_WITHIN: Duration = Duration::from_secs(1);
-/// How long a stop waits for the loops, within the 15 s that a container is given.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Why the service does not start. Reads as one line.
 #[derive(Debug, thiserror::Error)]
@@ -128,6 +126,7 @@ impl Application {
             let (url, dirty) = (self.database_url.clone(), dirty.clone());
             intakes.spawn(async move { intake.run_bumps(stop, url, dirty).await });
         }
+        let deadline = tokio::spawn(worker::stop_deadline(stop.clone()));
         let loops = self.spawn_loops(&stop, &dirty);
 
         let webhook = self.webhook.clone();
@@ -144,7 +143,8 @@ impl Application {
         stop.cancel();
         intake_stop.cancel();
         let drained = async { (intakes.join_all().await, loops.join_all().await) };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        let deadline = deadline.await.map_err(std::io::Error::other)?;
+        if tokio::time::timeout_at(deadline, drained).await.is_err() {
             tracing::warn!("Stopped with work under way; its leases run out and others take over");
         }
         served

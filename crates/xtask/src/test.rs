@@ -14,7 +14,7 @@ use provision::{centrifugo, chromium, process};
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
 use crate::services::PACKAGES;
-use crate::{interrupt, page, prepare, workspace};
+use crate::{config, interrupt, page, prepare, workspace};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 const CARGO_MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
@@ -278,38 +278,8 @@ fn last_line(text: &str) -> &str {
         .trim()
 }
 
-/// Centrifugo's file by Centrifugo, the rest by the tools that will read it, where they are installed.
 fn config(shared: &mut Shared) -> Result<()> {
-    let root = workspace::root();
-    centrifugo::check_config(&shared.centrifugo()?, &root.join("deploy/centrifugo.json"))?;
-    println!("deploy/centrifugo.json: ok");
-
-    // Compose refuses to run without the secrets; any value will do for a check.
-    let env_file = root.join(".env.example");
-    let compose = |args: &[&str]| {
-        let mut command = Command::new("docker");
-        command.arg("compose").args(args).current_dir(root);
-        process::output(&mut command)
-    };
-    if compose(&["version"]).is_ok() {
-        compose(&["--env-file", &env_file.to_string_lossy(), "config", "--quiet"])?;
-        println!("docker-compose.yml: ok");
-    } else {
-        println!(
-            "docker-compose.yml: checked as far as its variables go (by a test); docker compose is not here"
-        );
-    }
-    if let Some(caddy) = process::find_in_path("caddy") {
-        process::output(
-            Command::new(caddy)
-                .args(["validate", "--config"])
-                .arg(root.join("deploy/Caddyfile")),
-        )?;
-        println!("deploy/Caddyfile: ok");
-    } else {
-        println!("deploy/Caddyfile: not checked, caddy is not here");
-    }
-    Ok(())
+    config::check(&shared.centrifugo()?)
 }
 
 /// As `up` builds them, so that the test of `up` finds nothing left to do.

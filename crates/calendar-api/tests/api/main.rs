@@ -7,6 +7,7 @@
 )]
 
 mod activity;
+mod care;
 mod connecting;
 mod emulator;
 mod isolation;

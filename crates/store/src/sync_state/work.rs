@@ -209,6 +209,10 @@ pub struct Progress<'a> {
 /// `Again` when a push came meanwhile; `Lost` when the lease did not hold: then the caller rolls back. Call it last: it
 /// holds the row that notifications bump.
 pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>) -> sqlx::Result<Settled> {
+    #[cfg(feature = "simulation")]
+    if common::planted!("no_lease_fence") {
+        crate::planted::seize(conn, &pull.lease).await?;
+    }
     let due_again = sqlx::query_scalar!(
         "with before as (
              select resource_id, generation from sync_state where resource_id = $1
@@ -237,7 +241,7 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
         progress.changed,
         progress.horizon == Horizon::AsBefore,
     )
-    .fetch_optional(conn)
+    .fetch_optional(&mut *conn)
     .await?;
     Ok(match due_again {
         Some(true) => Settled::Again,

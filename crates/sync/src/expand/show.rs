@@ -4,6 +4,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
 use super::{CalendarContext, Occurrence, zone};
+use crate::copies;
 use crate::payload::Event;
 use crate::view::{EventResource, can_edit, cut};
 
@@ -81,6 +82,7 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
             .or_else(|| event.is_master().then(|| event.id.clone())),
         status: event.payload_status(),
         event_type: event.event_type.clone(),
+        transparency: event.transparency,
         color_id: event.color_id.clone(),
         attendees: event.attendees.clone(),
         organizer: event.organizer.clone(),
@@ -90,5 +92,7 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
         can_edit: can_edit(event, &calendar.access_role),
         etag: event.etag.clone(),
         ical_uid: event.ical_uid.clone(),
+        copy_rank: copies::rank(calendar, event),
+        copies: Vec::new(),
     }
 }

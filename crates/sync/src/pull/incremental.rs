@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use common::crash_point;
 use common::lease::Settled;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
@@ -29,6 +30,9 @@ pub(super) async fn pull(
     let mut unreadable = 0;
     while let Some(page) = session.events(&calendar.google_id, &mut pages).await? {
         unreadable += page.unreadable;
+        if common::planted!("page_two_dropped") && session.pages == 2 {
+            continue;
+        }
         for event in page.items {
             match Incoming::read(event) {
                 // An event that comes twice changed while the pages were read; the later one counts.
@@ -42,6 +46,8 @@ pub(super) async fn pull(
     }
     super::report_unreadable(calendar.id, unreadable);
     let next = pages.sync_token().unwrap_or(sync_token);
+    #[cfg(feature = "simulation")]
+    crate::planted::save_token_first(session, next).await?;
     let mut tx = session.ctx.pool.begin().await?;
     let applied = apply(&mut tx, session, calendar, changes).await?;
     session.record(&mut tx, applied).await?;
@@ -55,7 +61,9 @@ pub(super) async fn pull(
     match sync_state::settle(&mut tx, session.pull, progress).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
+            crash_point!("pull.before_commit");
             tx.commit().await?;
+            crash_point!("pull.after_commit");
             Ok(settled)
         }
     }

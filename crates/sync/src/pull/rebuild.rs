@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use common::crash_point;
 use common::lease::Settled;
 use google::RawEvent;
 use sqlx::PgConnection;
@@ -45,6 +46,12 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
         .await?
         .ok_or(Stop::LeaseLost)?;
     drop(conn);
+    crash_point!("rebuild.begun");
+    #[cfg(feature = "simulation")]
+    if common::planted!("wipe_before_refill") {
+        let mut conn = session.ctx.pool.acquire().await?;
+        store::planted::wipe(&mut conn, calendar.id, session.pull.generation).await?;
+    }
     let context = context(calendar);
     let mut pages = Pages::from(None);
     let (mut listed, mut unreadable) = (0, 0);
@@ -55,12 +62,14 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
     {
         let received = page.items.len();
         let stored = write_page(session, &context, generation, page.items).await?;
+        crash_point!("rebuild.page_written");
         listed += stored;
         unreadable += page.unreadable + received - stored;
     }
     super::report_unreadable(calendar.id, unreadable);
     let horizon = expand::horizon(session.started);
     expand_generation(session, &context, generation, Walk::Recurring, horizon).await?;
+    crash_point!("rebuild.expanded");
     let sync_token = pages.sync_token().unwrap_or_default();
     let progress = Progress {
         sync_token,
@@ -239,7 +248,9 @@ async fn flip(
     match sync_state::settle(&mut tx, pull, progress).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
+            crash_point!("rebuild.before_flip");
             tx.commit().await?;
+            crash_point!("rebuild.after_flip");
             Ok(settled)
         }
     }

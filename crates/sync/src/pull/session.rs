@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use common::crash_point;
 use google::{CalendarListEntry, EventsPage, ListCursor, Next, Page};
 use sqlx::PgConnection;
 use store::rounds::{self, Ended, Outcome};
@@ -129,6 +130,7 @@ impl<'a> Session<'a> {
             match answer.await {
                 Ok(page) => {
                     self.pages += 1;
+                    crash_point!("pull.page_read");
                     pages.advance(page.next.clone())?;
                     return Ok(Some(page));
                 }
@@ -138,6 +140,7 @@ impl<'a> Session<'a> {
                 {
                     self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
                 }
+                Err(_) if common::planted!("sweep_truncated") && self.pages > 0 => return Ok(None),
                 Err(error) => return Err(self.stop(error, pages)),
             }
         }
@@ -157,6 +160,7 @@ impl<'a> Session<'a> {
             |access| async move { google.calendar_list(&access, cursor).await },
         );
         let page = answer.await.map_err(|error| self.stop(error, pages))?;
+        crash_point!("list.page_read");
         pages.advance(page.next.clone())?;
         Ok(Some(page))
     }

@@ -129,7 +129,9 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
     for calendar in touched {
         sync_state::mark_dirty_if_pulled(&mut tx, now, calendar.into()).await?;
     }
+    common::crash_point!("write.before_commit");
     tx.commit().await?;
+    common::crash_point!("write.after_commit");
     log(run, &end);
     Ok(Some(end))
 }
