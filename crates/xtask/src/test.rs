@@ -14,7 +14,7 @@ use provision::{centrifugo, chromium, process};
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
 use crate::services::PACKAGES;
-use crate::{interrupt, page, prepare, workspace};
+use crate::{interrupt, page, prepare, simulate, workspace};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 const CARGO_MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
@@ -39,7 +39,7 @@ struct Step {
 }
 
 /// In the order in which they run: what takes seconds first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 13] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
@@ -99,6 +99,11 @@ const STEPS: [Step; 12] = [
         name: "tests",
         about: "every test, with a real Postgres and Centrifugo",
         run: tests,
+    },
+    Step {
+        name: "simulate",
+        about: "20 seeds, every crash point, and that planted bugs are found",
+        run: simulate,
     },
 ];
 
@@ -420,6 +425,21 @@ fn tests(shared: &mut Shared) -> Result<()> {
         .env("DATABASE_URL", shared.database_url()?)
         .env("CENTRIFUGO_BIN", shared.centrifugo()?);
     counted(&mut command, &mut shared.tests)
+}
+
+/// Lints and tests of what only the simulation's builds have, then the simulation in its short form.
+fn simulate(shared: &mut Shared) -> Result<()> {
+    let lints = ["--all-targets", "--", "-D", "warnings"];
+    interrupt::run(cargo().arg("clippy").args(simulate::PACKAGE).args(lints))?;
+    let url = shared.database_url()?;
+    let mut kept = cargo();
+    kept.args(["test", "--test", "simulation"])
+        .args(simulate::PACKAGE)
+        .env("DATABASE_URL", &url);
+    counted(&mut kept, &mut shared.tests)?;
+    simulate::simulate(&["--seeds", "20", "--operations", "300"], &url)?;
+    simulate::simulate(&["--points"], &url)?;
+    simulate::simulate(&["--control"], &url)
 }
 
 /// Runs to the end, shows what it says and adds up the tests in it.

@@ -217,12 +217,14 @@ async fn person(world: &mut World, user: User, host: usize, act: Act, snare: Opt
     let ctx = world.hosts[host].ctx.clone();
     let who = user_id(user);
     match act {
-        Act::Revoke => world.google.revoke(email(user)),
+        Act::Revoke => {
+            world.excuse_channels(user);
+            world.google.revoke(email(user));
+        }
         Act::LeaveCalendar => drop(world.google.remove_calendar(email(user), PROJECT)),
         Act::JoinCalendar => drop(world.google.add_calendar(email(user), &project()?)),
         Act::Connect => {
             let (grant, account) = world.connecting(user)?;
-            world.ledger.connected(user);
             let work = async move {
                 let connected = sync::connections::connect(&ctx, &who, &grant, &account).await;
                 Done::Acted(connected.map(drop).map_err(|error| error.to_string()))
@@ -267,10 +269,9 @@ async fn acted(
     work: impl Future<Output = Done> + Send + 'static,
     snare: Option<&Snare>,
 ) -> Result<()> {
+    world.excuse_channels(user);
     let ran = world.hosts[host].run(work, snare, Purpose::Act).await?;
-    settle(world, host, ran, Purpose::Act).await?;
-    world.ledger.left_before[user.index()] = true;
-    Ok(())
+    settle(world, host, ran, Purpose::Act).await.map(drop)
 }
 
 async fn broker(world: &mut World, trouble: BrokerTrouble) -> Result<()> {
