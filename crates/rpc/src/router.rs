@@ -61,6 +61,16 @@ pub struct Procedure<C> {
     types: Types,
 }
 
+/// The types of a procedure by their names in TypeScript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// None: there is nothing to say.
+    pub input: Option<String>,
+    /// A call without an input is refused.
+    pub needs_input: bool,
+    pub output: String,
+}
+
 /// The TypeScript side of a procedure, for [`typescript`].
 struct Types {
     input: fn(&ts_rs::Config) -> String,
@@ -79,6 +89,16 @@ impl<C> Procedure<C> {
     /// The TypeScript name of the output type.
     pub fn output_type(&self, config: &ts_rs::Config) -> String {
         (self.types.output)(config)
+    }
+
+    /// What it takes and answers, for people who read about it.
+    pub fn signature(&self) -> Signature {
+        let config = typescript::config();
+        Signature {
+            input: self.has_input(&config).then(|| self.input_type(&config)),
+            needs_input: self.needs_input(),
+            output: self.output_type(&config),
+        }
     }
 
     /// Whether the input has any field.

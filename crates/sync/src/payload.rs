@@ -33,6 +33,9 @@ pub struct Event {
     pub status: EventStatus,
     /// `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or what Google adds next.
     pub event_type: String,
+    /// Whether its time is taken.
+    #[serde(default)]
+    pub transparency: Transparency,
     pub color_id: Option<String>,
     pub attendees: Vec<Attendee>,
     pub organizer: Option<Person>,
@@ -58,6 +61,17 @@ pub enum EventStatus {
     Confirmed,
     Tentative,
     Cancelled,
+}
+
+/// Google's word for "show as": busy, or free.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub enum Transparency {
+    /// Busy. Where Google says nothing it is this.
+    #[default]
+    Opaque,
+    /// Free.
+    Transparent,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]

@@ -17,7 +17,7 @@ pub use clean::{clean, cut};
 pub use edit::{AccessRole, Rule, can_edit, organizes, refusal, refusal_to_delete, refusal_to_move};
 pub use time::{Timed, When};
 
-use crate::payload::{Attendee, EventStatus, Person, Reminder, Reminders};
+use crate::payload::{Attendee, EventStatus, Person, Reminder, Reminders, Transparency};
 
 /// The part of a Google event that Calwire uses.
 #[expect(clippy::struct_excessive_bools, reason = "Google's flags, each on its own")]
@@ -53,6 +53,7 @@ pub struct EventResource {
     pub reminders: Option<Reminders>,
     /// `default` where Google says nothing.
     pub event_type: String,
+    pub transparency: Transparency,
     pub visibility: Option<String>,
     pub color_id: Option<String>,
     pub attendees: Vec<Attendee>,
@@ -136,6 +137,7 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
         conference_url: conference_url(hangout_link, conference),
         reminders: read::<RawReminders>(fields.reminders).map(Reminders::from),
         event_type: read(fields.event_type).unwrap_or_else(|| "default".to_owned()),
+        transparency: read(fields.transparency).unwrap_or_default(),
         visibility: read(fields.visibility),
         color_id: read(fields.color_id),
         attendees: list::<Guest>(fields.attendees)
@@ -206,6 +208,8 @@ struct Fields<'a> {
     reminders: Option<&'a RawValue>,
     #[serde(borrow)]
     event_type: Option<&'a RawValue>,
+    #[serde(borrow)]
+    transparency: Option<&'a RawValue>,
     #[serde(borrow)]
     visibility: Option<&'a RawValue>,
     #[serde(borrow)]

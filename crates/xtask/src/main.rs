@@ -46,7 +46,7 @@ enum Command {
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
     Prepare(prepare::Args),
-    /// Write the client package's TypeScript types. Run it after changing a procedure or a payload.
+    /// Write the client package's TypeScript types and docs/api.md. Run it after changing a procedure or a payload.
     Types,
 }
 

@@ -18,6 +18,7 @@ export function anEvent(from: Partial<Event> & Pick<Event, 'id'>): Event {
     recurringEventId: null,
     status: 'confirmed',
     eventType: 'default',
+    transparency: 'opaque',
     colorId: null,
     attendees: [],
     organizer: null,

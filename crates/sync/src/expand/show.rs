@@ -81,6 +81,7 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
             .or_else(|| event.is_master().then(|| event.id.clone())),
         status: event.payload_status(),
         event_type: event.event_type.clone(),
+        transparency: event.transparency,
         color_id: event.color_id.clone(),
         attendees: event.attendees.clone(),
         organizer: event.organizer.clone(),

@@ -36,6 +36,23 @@ fn a_field_of_the_wrong_type_costs_that_field_alone() {
 }
 
 #[test]
+fn an_event_takes_its_time_unless_google_says_that_it_is_free() {
+    let of = |transparency: serde_json::Value| {
+        parse(&json!({"id": "e1", "transparency": transparency}).to_string())
+            .unwrap()
+            .transparency
+    };
+    assert_eq!(of(json!("transparent")), Transparency::Transparent);
+    for other in [json!("opaque"), json!("somethingNew"), json!(7), json!(null)] {
+        assert_eq!(of(other), Transparency::Opaque);
+    }
+    assert_eq!(
+        parse(r#"{"id":"e1"}"#).unwrap().transparency,
+        Transparency::Opaque
+    );
+}
+
+#[test]
 fn what_is_no_event_is_told_without_repeating_it() {
     assert_eq!(parse(r#"{"status":"confirmed"}"#), Err(Malformed::NoId));
     assert_eq!(parse(r#"{"id":""}"#), Err(Malformed::NoId));

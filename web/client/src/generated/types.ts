@@ -188,6 +188,8 @@ export type Event = {
   status: EventStatus;
   /** `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or what Google adds next. */
   eventType: string;
+  /** Whether its time is taken. */
+  transparency: Transparency;
   colorId: string | null;
   attendees: Array<Attendee>;
   organizer: Person | null;
@@ -484,6 +486,9 @@ export type SyncRound = {
   /** When the last of them was committed. */
   lastAt: string;
 };
+
+/** Google's word for "show as": busy, or free. */
+export type Transparency = 'opaque' | 'transparent';
 
 export type UpcomingEventsInput = {
   /** Local days: 0 is from now to the end of today, 1 to the end of tomorrow. */

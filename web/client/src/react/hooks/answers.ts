@@ -2,6 +2,7 @@ import type {
   CalendarActivity,
   CalendarInfo,
   ConnectionInfo,
+  Disconnect,
   Event as CalendarEvent,
   Freshness,
   Mode,
@@ -52,6 +53,26 @@ export interface SyncStatusAnswer extends Answer {
   syncNow(ids?: string[]): Promise<void>;
 }
 
+/** A connected Google account with its calendars. */
+export interface Account extends ConnectionInfo {
+  calendars: CalendarInfo[];
+}
+
+export interface AccountsAnswer extends Answer {
+  /** In the order in which they were connected. */
+  accounts: Account[];
+  connected: boolean;
+  hasCalendarAccess: boolean;
+}
+
+export interface SelectCalendarsAnswer {
+  /** Whether these calendars are kept current and shown; the others stay as they are. */
+  select(ids: string[], selected: boolean): Promise<void>;
+  isPending: boolean;
+  /** Why the last choice was taken back. */
+  error: CalwireError | null;
+}
+
 export interface SyncActivityAnswer extends Answer {
   calendars: CalendarActivity[];
 }
@@ -59,8 +80,8 @@ export interface SyncActivityAnswer extends Answer {
 export interface ConnectAnswer {
   /** Leaves the page for Google's consent page; it comes back to `returnTo`, a path of this application. */
   connect(options?: { returnTo?: string }): Promise<void>;
-  /** One Google account, or all of the user's. */
-  disconnect(connectionId?: string): Promise<void>;
+  /** One Google account, or all of the user's. Answers what the server did; null when it refused. */
+  disconnect(connectionId?: string): Promise<Disconnect | null>;
   isPending: boolean;
   error: CalwireError | null;
 }

@@ -10,8 +10,8 @@ interface Progress {
 }
 
 export interface Action {
-  /** Runs something that changes the server. How it ended is in `error`; the promise never rejects. */
-  run: (work: (session: Session) => Promise<unknown>) => Promise<void>;
+  /** Runs something that changes the server. Why it failed is in `error`; the promise never rejects, it is then of null. */
+  run: <T>(work: (session: Session) => Promise<T>) => Promise<T | null>;
   isPending: boolean;
   /** Why the last one failed. */
   error: CalwireError | null;
@@ -20,8 +20,8 @@ export interface Action {
 export function useAction(session: Session | null): Action {
   const [progress, setProgress] = useState<Progress>({ session, running: 0, error: null });
   const run = useCallback(
-    async (work: (session: Session) => Promise<unknown>) => {
-      if (!session) return;
+    async <T>(work: (session: Session) => Promise<T>): Promise<T | null> => {
+      if (!session) return null;
       const change = (by: number, error: CalwireError | null) =>
         setProgress((before) => ({
           session,
@@ -30,10 +30,12 @@ export function useAction(session: Session | null): Action {
         }));
       change(1, null);
       try {
-        await work(session);
+        const answer = await work(session);
         change(-1, null);
+        return answer;
       } catch (error) {
         change(-1, CalwireError.of(error));
+        return null;
       }
     },
     [session],

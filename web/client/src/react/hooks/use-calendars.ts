@@ -1,4 +1,4 @@
-import { useCallback, useMemo, useSyncExternalStore } from 'react';
+import { useMemo, useSyncExternalStore } from 'react';
 
 import { keys } from '../../core/keys.js';
 import { overall } from '../../core/occurrence.js';
@@ -6,9 +6,9 @@ import type { Session } from '../../core/session.js';
 import type { CalendarInfo } from '../../generated/types.js';
 import { usePresent } from '../context.js';
 import type { CalendarsAnswer } from './answers.js';
-import { useAction } from './use-action.js';
 import { useCalwireQuery } from './use-calwire-query.js';
 import { useList } from './use-list.js';
+import { useSelectCalendars } from './use-select-calendars.js';
 
 const NO_CALENDARS: CalendarInfo[] = [];
 const NONE_SELECTING: ReadonlyMap<string, boolean> = new Map();
@@ -27,7 +27,7 @@ export function useCalendars(): CalendarsAnswer {
     },
   });
   const list = useList(present, query);
-  const action = useAction(session);
+  const { select, error: refused } = useSelectCalendars();
 
   const selecting = useSelecting(session);
   const told = query.data?.calendars ?? NO_CALENDARS;
@@ -41,18 +41,12 @@ export function useCalendars(): CalendarsAnswer {
       })),
     [told, selecting, freshness],
   );
-  const { run } = action;
-  const select = useCallback(
-    (ids: string[], selected: boolean) => run((session) => session.select(ids, selected)),
-    [run],
-  );
-
   const connected = query.data?.connected ?? state.data?.connected ?? false;
   const shown = calendars.filter((calendar) => calendar.selected).flatMap((calendar) => calendar.freshness ?? []);
   return {
     ...list,
     ...(query.data ? overall(shown, connected) : { asOf: null, mode: null }),
-    error: action.error ?? list.error,
+    error: refused ?? list.error,
     calendars,
     connected,
     hasCalendarAccess: query.data?.hasCalendarAccess ?? state.data?.hasCalendarAccess ?? false,

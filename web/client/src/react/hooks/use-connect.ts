@@ -18,14 +18,16 @@ export function useConnect(): ConnectAnswer {
         const { url } = await api.calendar.google.connect.mutate({ returnTo: returnTo ?? here() });
         setLeaving(true);
         navigate(url);
-      }),
+      }).then(() => undefined),
     [run],
   );
   const disconnect = useCallback(
     (connectionId?: string) =>
       run(async (session) => {
-        await session.api.calendar.google.disconnect.mutate(connectionId === undefined ? undefined : { connectionId });
+        const { google } = session.api.calendar;
+        const receipt = await google.disconnect.mutate(connectionId === undefined ? undefined : { connectionId });
         await session.refresh();
+        return receipt;
       }),
     [run],
   );

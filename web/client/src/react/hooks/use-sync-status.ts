@@ -31,7 +31,9 @@ export function useSyncStatus(): SyncStatusAnswer {
   const list = useList(present, query);
   const { run, error } = useAction(session);
   const syncNow = useCallback(
-    (ids?: string[]) => run(({ api }) => api.calendar.google.syncNow.mutate(ids ? { calendarIds: ids } : undefined)),
+    async (ids?: string[]) => {
+      await run(({ api }) => api.calendar.google.syncNow.mutate(ids ? { calendarIds: ids } : undefined));
+    },
     [run],
   );
 

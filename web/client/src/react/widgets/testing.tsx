@@ -40,6 +40,7 @@ export function event(fields: Partial<CalendarEvent> & { id: string }): Calendar
     recurrence: [],
     status: 'confirmed',
     eventType: 'default',
+    transparency: 'opaque',
     colorId: null,
     attendees: [],
     organizer: null,
