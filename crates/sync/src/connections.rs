@@ -112,8 +112,17 @@ pub async fn purge_once(ctx: &Context) -> Result<Pass, CallError> {
     for connection in &leaving {
         revoke(ctx, connection).await?;
         crash_point!("leave.revoked");
-        let mut conn = ctx.pool.acquire().await?;
-        connections::purge(&mut conn, connection.id).await?;
+        let mut tx = ctx.pool.begin().await?;
+        connections::purge(&mut tx, connection.id).await?;
+        // A page that read everything anew when the user left has still seen what goes only now.
+        tell(
+            &mut tx,
+            ctx.clock.now(),
+            &connection.user_id,
+            Change::CalendarsChanged {},
+        )
+        .await?;
+        tx.commit().await?;
         tracing::info!(connection.id = %connection.id, "Deleted a disconnected account and its data");
     }
     Ok(Pass::Worked)

@@ -62,6 +62,11 @@ impl Browser {
         Ok(())
     }
 
+    /// What it shows is out of date; it reads everything anew before it hears more.
+    pub fn unload(&mut self) {
+        self.is_loaded = false;
+    }
+
     /// The broker notices that messages did not come through, and sends what came since again.
     pub fn recover(&mut self) {
         self.heard = 0;
