@@ -14,7 +14,7 @@ use provision::{centrifugo, chromium, process};
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
 use crate::services::PACKAGES;
-use crate::{config, interrupt, page, prepare, workspace};
+use crate::{config, interrupt, page, prepare, simulate, workspace};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
 /// For each target, two of which run at a time on two cores.
@@ -41,7 +41,7 @@ struct Step {
 }
 
 /// In the order in which they run: what takes seconds first.
-const STEPS: [Step; 13] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
@@ -106,6 +106,11 @@ const STEPS: [Step; 13] = [
         name: "fuzz",
         about: "what reads bytes of strangers, some seconds each",
         run: fuzz,
+    },
+    Step {
+        name: "simulate",
+        about: "20 seeds, every crash point, and that planted bugs are found",
+        run: simulate,
     },
 ];
 
@@ -423,6 +428,21 @@ fn fuzz(shared: &mut Shared) -> Result<()> {
         ])
         .env("FUZZ_SECONDS", FUZZ_SECONDS);
     counted(&mut command, &mut shared.tests)
+}
+
+/// Lints and tests of what only the simulation's builds have, then the simulation in its short form.
+fn simulate(shared: &mut Shared) -> Result<()> {
+    let lints = ["--all-targets", "--", "-D", "warnings"];
+    interrupt::run(cargo().arg("clippy").args(simulate::PACKAGE).args(lints))?;
+    let url = shared.database_url()?;
+    let mut kept = cargo();
+    kept.args(["test", "--test", "simulation"])
+        .args(simulate::PACKAGE)
+        .env("DATABASE_URL", &url);
+    counted(&mut kept, &mut shared.tests)?;
+    simulate::simulate(&["--seeds", "20", "--operations", "300"], &url)?;
+    simulate::simulate(&["--points"], &url)?;
+    simulate::simulate(&["--control"], &url)
 }
 
 /// Runs to the end, shows what it says and adds up the tests in it.
