@@ -32,17 +32,18 @@ fn proofs(column: &str) -> Vec<(String, String)> {
 }
 
 fn is_test(source: &str, name: &str) -> bool {
-    let in_rust = |marker: &str| {
-        source.match_indices(&format!("fn {name}(")).any(|(at, _)| {
-            let before = source[..at].rsplit_once("\n\n").map_or("", |(_, before)| before);
-            before.contains(marker)
+    let in_rust = source.match_indices(&format!("fn {name}(")).any(|(at, _)| {
+        let before = source[..at].rsplit_once("\n\n").map_or("", |(_, before)| before);
+        // `test`, `tokio::test`, `sqlx::test(…)` and their like.
+        before.lines().map(str::trim).any(|line| {
+            let attribute = line.strip_prefix("#[").unwrap_or_default();
+            attribute
+                .split(['(', ']'])
+                .next()
+                .is_some_and(|name| name.ends_with("test"))
         })
-    };
-    in_rust("#[test]")
-        || in_rust("#[tokio::test")
-        || in_rust("#[sqlx::test")
-        || source.contains(&format!("test(`{name}"))
-        || (source.contains("proptest!") && source.contains(&format!("fn {name}(")))
+    });
+    in_rust || source.contains(&format!("test(`{name}"))
 }
 
 #[test]

@@ -26,7 +26,7 @@ use Stranger::{Forbidden, NotFound, SeesOwn};
 pub type Case = (&'static str, Stranger, fn(&Owner) -> Value);
 
 /// In an order in which alice can make all calls, one after the other.
-pub const CASES: [Case; 19] = [
+pub const CASES: [Case; 21] = [
     (
         "calendar.google.getUpcomingEvents",
         NotFound,
@@ -89,11 +89,13 @@ pub const CASES: [Case; 19] = [
         |_| json!({"channel": "calendar:alice"}),
     ),
     ("realtime.getState", SeesOwn, |_| Value::Null),
+    ("calendar.google.exportData", SeesOwn, |_| Value::Null),
     (
         "calendar.google.disconnect",
         NotFound,
         |alice| json!({"connectionId": alice.connection}),
     ),
+    ("calendar.google.deleteData", SeesOwn, |_| Value::Null),
 ];
 
 const CHANNEL: &str = "channel-of-alice";
@@ -189,6 +191,14 @@ pub async fn both_connected(pool: &PgPool) -> (Emulator, Api, Owner) {
     };
     let (connection, calendar) = (owner.connection.parse().unwrap(), owner.calendar.parse().unwrap());
     watching::live(pool, connection, calendar, CHANNEL).await;
+    // What is asked of the broker when a user's data goes.
+    for command in ["/api/disconnect", "/api/history_remove"] {
+        Mock::given(method("POST"))
+            .and(path(command))
+            .respond_with(ResponseTemplate::new(200).set_body_json(json!({"result": {}})))
+            .mount(&api.broker)
+            .await;
+    }
     (google, api, owner)
 }
 

@@ -81,8 +81,10 @@ async fn assert_decent(what: &str, response: reqwest::Response) -> Value {
 async fn no_text_in_any_field_of_any_procedure_is_our_failure(pool: PgPool) {
     let (_google, api, alice) = both_connected(&pool).await;
     let mut tried = 0;
-    for (path, _, input) in &CASES {
-        let input = input(&alice);
+    let of_the_matrix = CASES.iter().map(|(path, _, input)| (*path, input(&alice)));
+    // Fields that no line of the matrix has.
+    let others = [("calendar.google.exportData", json!({"cursor": "x"}))];
+    for (path, input) in of_the_matrix.chain(others) {
         let mut fields = Vec::new();
         text_fields(&input, "", &mut fields);
         for field in fields {
