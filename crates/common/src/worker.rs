@@ -128,7 +128,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_drains_work_then_waits_to_be_woken_and_outlives_failures() {
         let (stop, wake) = (CancellationToken::new(), Notify::new());
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let mut passes = Vec::new();
         let rhythm = Rhythm::every(Duration::from_hours(1));
         wake.notify_one();

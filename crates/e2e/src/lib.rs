@@ -10,6 +10,7 @@ pub mod broker;
 pub mod control;
 pub mod database;
 pub mod google;
+pub mod load;
 pub mod measure;
 pub mod metrics;
 pub mod oracle;

@@ -133,6 +133,10 @@ impl Service {
             .with_context(|| format!("{} is not running", self.name))
     }
 
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }

@@ -22,6 +22,7 @@ pub(crate) mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::backoff::{Backoff, jittered};
 use common::crash_point;
 use common::ids::CalendarId;
 use common::lease::Settled;
@@ -29,7 +30,7 @@ use common::telemetry::trace;
 use common::worker::Pass;
 use futures_util::future::join_all;
 use store::sync_state::{self, Kind, Pull};
-use store::{calendars, events};
+use store::{calendars, events, watches};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
@@ -43,8 +44,9 @@ use crate::payload::{Change, ConnectionState};
 use crate::tell::tell;
 use crate::{Context, calendar_list, metrics};
 
-/// A calendar that Google no longer shows is tried again now and then, should it have been Google's mistake.
-const ACCESS_RECHECK: Duration = Duration::from_hours(6);
+/// A calendar that Google does not show is asked for again, soon and then ever more seldom: it may have been a mistake, and
+/// nobody tells when access comes back.
+const ACCESS_RECHECK: Backoff = Backoff::new(Duration::from_mins(1), Duration::from_hours(1));
 
 /// How many pulls [`run_once`] makes at a time.
 const BATCH: u8 = 8;
@@ -239,7 +241,7 @@ async fn suspend(session: &Session<'_>, word: &str) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// Keeps what is mirrored, says that it is no longer kept current, and asks again much later.
+/// Keeps what is mirrored but shows it no more, says so, and asks again later. Its channel is of no use any more.
 async fn lose_access(session: &Session<'_>) -> sqlx::Result<()> {
     let pull = session.pull;
     let mut tx = session.ctx.pool.begin().await?;
@@ -247,10 +249,12 @@ async fn lose_access(session: &Session<'_>) -> sqlx::Result<()> {
     let now = session.ctx.clock.now();
     if pull.kind == Kind::Events && calendars::lose_access(&mut tx, now, id).await? {
         tracing::info!(calendar.id = %id, "Google no longer shows this calendar to its account");
+        watches::replace_of_resources(&mut tx, &[pull.lease.key]).await?;
         tell(&mut tx, now, &pull.user_id, Change::CalendarsChanged {}).await?;
     }
     session.record(&mut tx, End::failed("access_lost")).await?;
-    if sync_state::defer(&mut tx, &pull.lease, ACCESS_RECHECK, "access_lost").await? {
+    let wait = jittered(ACCESS_RECHECK.bound(pull.lease.attempts));
+    if sync_state::defer(&mut tx, &pull.lease, wait, "access_lost").await? {
         tx.commit().await?;
     }
     Ok(())

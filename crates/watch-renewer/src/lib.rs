@@ -29,7 +29,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 const POLL_EVERY: Duration = Duration::from_secs(5);
 const DISCONNECT_EVERY: Duration = Duration::from_secs(2);
-const HORIZON_EVERY: Duration = Duration::from_mins(1);
+/// Another role or zone of a calendar is waited for by whoever looks at it; moving the horizon on is not.
+const HORIZON_EVERY: Duration = Duration::from_secs(5);
 /// How often the canary looks whether it is its turn.
 const CANARY_LOOK: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
