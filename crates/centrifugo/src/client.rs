@@ -1,4 +1,4 @@
-//! The HTTP API: `POST <api>/publish`, `/history`, `/info`, `/disconnect`.
+//! The HTTP API: `POST <api>/publish`, `/history`, `/history_remove`, `/info`, `/disconnect`.
 //!
 //! Centrifugo answers a failed command with HTTP 200 and an `error` in the body, so the status alone says nothing.
 
@@ -123,6 +123,12 @@ impl Client {
         // Without a limit the answer holds no publications.
         self.call("history", &serde_json::json!({ "channel": channel }))
             .await
+    }
+
+    /// Forgets what was published on `channel`. Its position stays, so that nobody who is subscribed has to begin anew.
+    pub async fn forget_history(&self, channel: &str) -> Result<(), Error> {
+        let command = serde_json::json!({ "channel": channel });
+        self.call::<Nothing>("history_remove", &command).await.map(|_| ())
     }
 
     pub async fn info(&self) -> Result<Info, Error> {

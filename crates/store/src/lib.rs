@@ -25,6 +25,7 @@ pub mod rounds;
 pub mod seal;
 pub mod sync_state;
 pub mod user_stream;
+pub mod users;
 pub mod watches;
 pub mod write_intents;
 

@@ -19,8 +19,8 @@ use sqlx::PgConnection;
 use crate::sync_state::{Kind, interval};
 
 pub use end::{
-    ToStop, acquire_to_stop, purge, replace_all, replace_of_connections, replace_of_resources, settle_stop,
-    write_off_of_connection,
+    Stopping, ToStop, acquire_to_stop, purge, replace_all, replace_of_connections, replace_of_resources,
+    settle_stop, stopping, write_off_of_connection,
 };
 
 /// A resource that needs a channel.

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::Backoff;
+use common::ids::ConnectionId;
 use common::lease::Lease;
 use common::worker::Pass;
 use futures_util::future::join_all;
@@ -235,9 +236,19 @@ async fn unwatchable(ctx: &Context, wanted: &Wanted, lease: &Lease<String>) -> R
 
 /// Stops channels at Google that have been replaced or are not wanted any more.
 pub async fn stop_once(ctx: &Context) -> Result<Pass, CallError> {
+    stop_some(ctx, None).await
+}
+
+/// Stops the channels of one connection that are to be stopped and that nobody else is stopping.
+pub(crate) async fn stop_of(ctx: &Context, connection: ConnectionId) -> Result<(), CallError> {
+    while stop_some(ctx, Some(connection)).await? == Pass::Worked {}
+    Ok(())
+}
+
+async fn stop_some(ctx: &Context, connection: Option<ConnectionId>) -> Result<Pass, CallError> {
     let to_stop = {
         let mut conn = ctx.pool.acquire().await?;
-        watches::acquire_to_stop(&mut conn, ctx.clock.now(), STOP_LEASE, STOP_BATCH).await?
+        watches::acquire_to_stop(&mut conn, ctx.clock.now(), connection, STOP_LEASE, STOP_BATCH).await?
     };
     if to_stop.is_empty() {
         return Ok(Pass::Idle);
