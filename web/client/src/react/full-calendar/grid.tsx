@@ -14,7 +14,9 @@ import type { CalendarEvent } from '../../index.js';
 import { type DayString, isOver, plainLine, shorten } from '../format/index.js';
 import { Foreign, type Moment, type Palette, type Words } from '../widgets/base.js';
 import { isDeclined, nameOf, timesOf, titleOf } from '../widgets/event-text.js';
+import type { BusyOverlay } from '../widgets/busy-overlay.js';
 import { groupByDay } from '../widgets/group-by-day.js';
+import { BusyBlock, busyInputs } from './busy.js';
 import { type Layout, NARROW_DAYS, type Range } from './range.js';
 
 export interface GridProps {
@@ -23,6 +25,7 @@ export interface GridProps {
   range: Range;
   firstWeekday: number;
   events: readonly CalendarEvent[];
+  busy: BusyOverlay;
   moment: Moment;
   palette: Palette;
   words: Words;
@@ -45,11 +48,11 @@ const DOTS = 4;
 
 /** FullCalendar, with our looks: its grid, its layout of what overlaps, and nothing of its themes. */
 export default function Grid(props: GridProps): ReactElement {
-  const { layout, date, events, words, moment } = props;
+  const { layout, date, events, busy, words, moment } = props;
   const controller = useCalendarController();
   const inputs = useMemo(
-    () => (layout === 'dots' ? [] : events.map((event) => inputOf(event, words, moment))),
-    [layout, events, words, moment],
+    () => (layout === 'dots' ? [] : [...busyInputs(busy), ...events.map((event) => inputOf(event, words, moment))]),
+    [layout, events, busy, words, moment],
   );
 
   const [scrollTime] = useState(() => firstHour(words, moment));
@@ -109,6 +112,7 @@ function behaviourOf(props: GridProps): CalendarOptions {
       focusOn(el);
       onOpen(eventOf(event));
     },
+    backgroundEventContent: ({ event }) => <BusyBlock event={event} busy={props.busy} words={words} />,
     eventContent: (info) => <Chip info={info} palette={props.palette} words={words} />,
     dayHeaderContent: (info) => <DayName info={info} layout={layout} />,
     // Side by side where there is room for it; overlapping, but with longer titles, where there is not.
@@ -254,6 +258,7 @@ const LOOKS: CalendarOptions = {
   allDayDividerClass: 'calwire-fc-all-day-divider',
   eventClass: 'calwire-fc-event',
   eventInnerClass: 'calwire-fc-event-inner',
+  backgroundEventClass: 'calwire-fc-busy',
   rowMoreLinkClass: 'calwire-fc-more',
   columnMoreLinkClass: 'calwire-fc-more',
   navLinkClass: 'calwire-fc-nav',
