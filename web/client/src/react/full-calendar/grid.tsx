@@ -270,18 +270,8 @@ function dotsContent({ events, range, palette, words, date }: GridProps) {
   };
 }
 
-/** A week without events has nothing else to scroll its hours by with the keyboard. */
-function makeScrollable(view: HTMLElement): void {
-  for (const element of view.querySelectorAll<HTMLElement>('[style*="overflow"]')) {
-    if (getComputedStyle(element).overflowY === 'auto') element.tabIndex = 0;
-  }
-}
-
 /** What FullCalendar's themes would set. */
 const LOOKS: CalendarOptions = {
-  viewDidMount: ({ el }) => {
-    makeScrollable(el);
-  },
   headerToolbar: false,
   height: '100%',
   borderless: true,
