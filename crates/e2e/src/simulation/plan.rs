@@ -322,6 +322,9 @@ pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
     let area = point.split('.').next().unwrap_or_default();
     let mut plan = of_seed(seed, operations);
     for operation in &mut plan {
+        if area == "horizon" {
+            move_horizons(operation);
+        }
         let comes_by = operation.areas().contains(&area);
         let opens_channel = matches!(operation, Operation::Work { job: Job::Watch, .. });
         let Some(snare) = operation.snare_mut() else {
@@ -343,6 +346,15 @@ pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
         }
     }
     plan
+}
+
+/// Series have to be expanded further once a week.
+fn move_horizons(operation: &mut Operation) {
+    match operation {
+        Operation::Pass { seconds } => *seconds = 700_000,
+        Operation::Work { job, .. } if matches!(job, Job::Poll | Job::Tidy) => *job = Job::Horizon,
+        _ => {}
+    }
 }
 
 fn random_snare(dice: &mut StdRng, points: &[String], areas: &[&str]) -> Option<Snare> {
