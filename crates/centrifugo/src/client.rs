@@ -261,7 +261,7 @@ fn refused(status: StatusCode, url: &str) -> Error {
 }
 
 /// An error with its causes on one line; reqwest keeps the reason (`connection refused`) in the last one.
-fn describe(error: &reqwest::Error) -> String {
+pub(crate) fn describe(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

@@ -71,6 +71,7 @@ fn calendar() -> CalendarContext {
         id: CalendarId::generate(),
         time_zone: Tz::Europe__Zurich,
         access_role: AccessRole::Owner,
+        is_primary: true,
     }
 }
 

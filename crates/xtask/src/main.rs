@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod config;
 mod demo;
 mod http;
 mod interrupt;
@@ -11,6 +12,7 @@ mod prepare;
 mod sbom;
 mod secrets;
 mod services;
+mod simulate;
 mod stack;
 mod supervisor;
 mod test;
@@ -40,6 +42,8 @@ enum Command {
     Test(test::Args),
     /// Build with optimisations and run the benchmarks.
     Bench(bench::Args),
+    /// Run all services in one process from a seed, with everything that can go wrong, and check that their promises hold.
+    Simulate(simulate::Args),
     /// Print a signed JWT of a demo user, alone on standard output. Needs a stack that `up` has started once.
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Prepare(args) => prepare::run(&args),
         Command::Sbom(args) => sbom::run(&args),

@@ -8,6 +8,7 @@
 
 mod activity;
 mod authorisation;
+mod care;
 mod connecting;
 mod emulator;
 mod hostile;

@@ -75,7 +75,7 @@ export default function AskDialog({
           <button
             type="submit"
             className={`calwire-button ${verb === 'delete' ? 'calwire-danger' : 'calwire-primary'}`}
-            autoFocus
+            data-autofocus=""
           >
             {verb === 'delete' ? labels.delete : labels.apply}
           </button>

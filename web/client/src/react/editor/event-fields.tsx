@@ -63,7 +63,7 @@ export function EventFields(props: FieldsProps): ReactElement {
             {...control}
             type="text"
             className="calwire-input calwire-input-title"
-            autoFocus={event === null}
+            data-autofocus={event === null ? '' : undefined}
             value={draft.title}
             maxLength={1_024}
             onChange={(change) => {

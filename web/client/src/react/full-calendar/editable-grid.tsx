@@ -69,10 +69,18 @@ function optionsOf(editing: Editing): CalendarOptions {
     },
     eventDrop: change,
     eventResize: change,
+    columnEventBeforeClass: ({ isStartResizable }) => (isStartResizable ? handle('top') : ''),
+    columnEventAfterClass: ({ isEndResizable }) => (isEndResizable ? handle('bottom') : ''),
+    rowEventBeforeClass: ({ isStartResizable }) => (isStartResizable ? handle('start') : ''),
+    rowEventAfterClass: ({ isEndResizable }) => (isEndResizable ? handle('end') : ''),
     eventDidMount: ({ el }) => {
       el.setAttribute('aria-keyshortcuts', KEYS);
     },
   };
+}
+
+function handle(edge: 'top' | 'bottom' | 'start' | 'end'): string {
+  return `calwire-fc-handle calwire-fc-handle-${edge}`;
 }
 
 interface Times {

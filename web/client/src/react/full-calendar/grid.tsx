@@ -165,6 +165,11 @@ export function keyOf({ calendarId, id }: Pick<CalendarEvent, 'calendarId' | 'id
   return `${calendarId} ${id}`;
 }
 
+/** None: FullCalendar's own, such as the time that is being selected. */
+function eventIn(event: { extendedProps: Record<string, unknown> }): CalendarEvent | undefined {
+  return event.extendedProps['event'] as CalendarEvent | undefined;
+}
+
 export function eventOf(event: { extendedProps: Record<string, unknown> }): CalendarEvent {
   return event.extendedProps['event'] as CalendarEvent;
 }
@@ -176,7 +181,17 @@ interface ChipProps {
 }
 
 function Chip({ info, palette, words }: ChipProps): ReactElement {
-  const event = eventOf(info.event);
+  const event = eventIn(info.event);
+  return event ? (
+    <EventChip info={info} event={event} palette={palette} words={words} />
+  ) : (
+    <div className="calwire-chip calwire-chip-new" data-shape="box">
+      <span className="calwire-chip-time">{info.timeText}</span>
+    </div>
+  );
+}
+
+function EventChip({ info, event, palette, words }: ChipProps & { event: CalendarEvent }): ReactElement {
   const place = shorten(plainLine(event.location), 100);
   const shape = event.allDay ? 'bar' : info.view.type.startsWith('dayGrid') && !isLong(event) ? 'line' : 'box';
   return (
@@ -246,8 +261,18 @@ function dotsContent({ events, range, palette, words, date }: GridProps) {
   };
 }
 
+/** A week without events has nothing else to scroll its hours by with the keyboard. */
+function makeScrollable(view: HTMLElement): void {
+  for (const element of view.querySelectorAll<HTMLElement>('[style*="overflow"]')) {
+    if (getComputedStyle(element).overflowY === 'auto') element.tabIndex = 0;
+  }
+}
+
 /** What FullCalendar's themes would set. */
 const LOOKS: CalendarOptions = {
+  viewDidMount: ({ el }) => {
+    makeScrollable(el);
+  },
   headerToolbar: false,
   height: '100%',
   borderless: true,

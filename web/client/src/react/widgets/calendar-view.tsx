@@ -232,7 +232,7 @@ function Toolbar({ title, layout, date, today, words, editing, onDate, onCalenda
         </button>
       </div>
       <div className="calwire-toolbar-group calwire-toolbar-end">
-        {editing && <NewEventButton editing={editing} day={date} words={words} />}
+        {editing && <NewEventButton editing={editing} day={date} words={words} compact />}
         <DateInput date={date} label={labels.goToDate} onDate={onDate} />
         <button type="button" className="calwire-button" aria-haspopup="dialog" onClick={onCalendars}>
           <ListIcon />

@@ -26,6 +26,8 @@ export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, chi
     const widget = dialog.closest<HTMLElement>('.calwire');
     const opener = document.activeElement;
     if (!dialog.open) dialog.showModal();
+    // React's `autoFocus` comes before the dialog is open.
+    dialog.querySelector<HTMLElement>('[data-autofocus]')?.focus();
     return () => {
       dialog.close();
       const back = opener instanceof HTMLElement && opener !== document.body && opener.isConnected ? opener : widget;

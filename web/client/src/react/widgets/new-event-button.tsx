@@ -10,9 +10,11 @@ interface Props {
   /** The day that is looked at. */
   day: DayString | null;
   words: Words;
+  /** Where there is little room, the sign alone. */
+  compact?: boolean;
 }
 
-export function NewEventButton({ editing, day, words }: Props): ReactElement {
+export function NewEventButton({ editing, day, words, compact = false }: Props): ReactElement {
   return (
     <button
       type="button"
@@ -23,7 +25,7 @@ export function NewEventButton({ editing, day, words }: Props): ReactElement {
       }}
     >
       <PlusIcon />
-      {words.labels.newEvent}
+      <span className={compact ? 'calwire-wide-only' : undefined}>{words.labels.newEvent}</span>
     </button>
   );
 }
