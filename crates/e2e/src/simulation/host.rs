@@ -140,13 +140,7 @@ impl<P> Host<P> {
         let name = name_of(self.index, self.incarnation);
         self.shut_down().await?;
         // With what it had in memory go its connections.
-        *self = Self::start(
-            self.index,
-            self.incarnation + 1,
-            self.seed,
-            database,
-            parts,
-        )?;
+        *self = Self::start(self.index, self.incarnation + 1, self.seed, database, parts)?;
         database.until_gone(&name).await?;
         Ok(())
     }
