@@ -99,6 +99,8 @@ impl Refusal {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
+    /// One: the library is content with a list that has ours among others.
+    iss: String,
     exp: f64,
     nbf: Option<f64>,
 }
@@ -155,6 +157,14 @@ impl Authenticator {
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation)
             .map_err(|error| Refusal::token(error.to_string()))?
             .claims;
+        if self
+            .validation
+            .iss
+            .as_ref()
+            .is_none_or(|ours| !ours.contains(&claims.iss))
+        {
+            return Err(Refusal::token("another issuer"));
+        }
         check_times(&claims, now)?;
         UserId::parse(claims.sub).map_err(|error| Refusal::token(error.to_string()))
     }

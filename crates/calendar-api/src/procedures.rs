@@ -3,6 +3,7 @@
 mod activity;
 mod calendars;
 mod connection;
+mod data;
 mod events;
 mod input;
 mod realtime;
@@ -35,10 +36,13 @@ pub fn router() -> Router<Caller> {
         .mutation("calendar.google.connect", connection::connect)
         .mutation("calendar.google.disconnect", connection::disconnect)
         .query("calendar.google.status", connection::status)
+        .query("calendar.google.exportData", data::export_data)
+        .mutation("calendar.google.deleteData", data::delete_data)
         .query("realtime.getConnectionToken", realtime::get_connection_token)
         .query("realtime.getSubscriptionToken", realtime::get_subscription_token)
         .query("realtime.getState", realtime::get_state)
         .passing_errors(passing)
+        .observed_by(crate::metrics::called)
 }
 
 /// Whether a failure is of a database that is busy, restarting or out of reach.

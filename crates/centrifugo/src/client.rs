@@ -1,4 +1,4 @@
-//! The HTTP API: `POST <api>/publish`, `/history`, `/info`, `/disconnect`.
+//! The HTTP API: `POST <api>/publish`, `/history`, `/history_remove`, `/info`, `/disconnect`.
 //!
 //! Centrifugo answers a failed command with HTTP 200 and an `error` in the body, so the status alone says nothing.
 
@@ -23,6 +23,9 @@ const POOL_IDLE: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longer than Centrifugo waits for Redis (4 s), shorter than it takes to write its answer (10 s).
 const TIMEOUT: Duration = Duration::from_secs(7);
+
+/// The most of a failure's own words that is told, in characters.
+const MESSAGE_MAX: usize = 200;
 
 /// One message for one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,6 +128,12 @@ impl Client {
             .await
     }
 
+    /// Forgets what was published on `channel`. Its position stays, so that nobody who is subscribed has to begin anew.
+    pub async fn forget_history(&self, channel: &str) -> Result<(), Error> {
+        let command = serde_json::json!({ "channel": channel });
+        self.call::<Nothing>("history_remove", &command).await.map(|_| ())
+    }
+
     pub async fn info(&self) -> Result<Info, Error> {
         self.call("info", &serde_json::json!({})).await
     }
@@ -165,13 +174,30 @@ impl Client {
             .bytes()
             .await
             .map_err(|error| Error::transient(format!("{url}: {}", describe(&error))))?;
-        match serde_json::from_slice(&body) {
-            Ok(Reply::Result(result)) => Ok(result),
-            Ok(Reply::Error(failure)) => Err(failure.into()),
-            Err(error) => Err(Error::transient(format!(
-                "{url} answered what is not a reply: {error}"
-            ))),
+        reply(&body, &url)
+    }
+}
+
+impl Position {
+    /// What an answer to a publication says, by its status and its body.
+    pub fn of_reply(status: u16, body: &[u8]) -> Result<Self, Error> {
+        match StatusCode::from_u16(status) {
+            Ok(StatusCode::OK) => reply(body, "Centrifugo"),
+            Ok(status) => Err(refused(status, "Centrifugo")),
+            Err(_) => Err(Error::transient("Centrifugo answered no status")),
         }
+    }
+}
+
+fn reply<T: DeserializeOwned>(body: &[u8], url: &str) -> Result<T, Error> {
+    match serde_json::from_slice(body) {
+        Ok(Reply::Result(result)) => Ok(result),
+        Ok(Reply::Error(failure)) => Err(failure.into()),
+        Err(error) => Err(Error::transient(format!(
+            "{url} answered what is not a reply (line {}, column {})",
+            error.line(),
+            error.column()
+        ))),
     }
 }
 
@@ -194,6 +220,12 @@ struct Failure {
 
 impl From<Failure> for Error {
     fn from(Failure { code, message }: Failure) -> Self {
+        // It goes into the log, as one line.
+        let message: String = message
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MESSAGE_MAX)
+            .collect();
         match code {
             102 => Self::misconfigured(
                 "it has no namespace `calendar`; start it with deploy/centrifugo.json (error 102, unknown channel)",

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, jittered};
+use crate::telemetry::metrics;
 
 /// What one pass of a loop found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
     mut run_once: impl FnMut() -> F,
 ) {
     let mut failures = 0;
+    metrics::worker(name);
     while !stop.is_cancelled() {
         let (wait, wakes) = match run_once().await {
             Ok(Pass::Worked) => {
@@ -62,6 +64,7 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
             }
             Err(error) => {
                 failures += 1;
+                metrics::worker_failed(name);
                 let wait = rhythm.backoff.delay(failures);
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(worker = name, failures, retry_in_ms, %error, "A pass failed and will be tried again");
@@ -125,7 +128,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_drains_work_then_waits_to_be_woken_and_outlives_failures() {
         let (stop, wake) = (CancellationToken::new(), Notify::new());
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let mut passes = Vec::new();
         let rhythm = Rhythm::every(Duration::from_hours(1));
         wake.notify_one();

@@ -25,7 +25,7 @@ pub struct Calendar {
     /// Mirrored and shown.
     pub selected: bool,
     pub push_supported: bool,
-    /// Since when Google no longer shows this calendar to this account. What is mirrored stays readable.
+    /// Since when Google no longer shows this calendar to this account. What is mirrored is kept, and shown to nobody.
     pub access_lost_at: Option<DateTime<Utc>>,
 }
 
@@ -98,13 +98,15 @@ impl TryFrom<Row> for Calendar {
     }
 }
 
-/// All calendars of a user that are in an account's list, the primary ones first, then by name.
+/// All calendars of a user's accounts, the primary ones first, then by name. Those that an account has lost are among them;
+/// those of an account on its way out are not.
 pub async fn of_user(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Vec<Calendar>> {
     sqlx::query_as!(
         Row,
         "select id, connection_id, user_id, google_id, summary, description, time_zone, color_id, background_color,
                 foreground_color, access_role, is_primary, selected, push_supported, access_lost_at
-         from calendars where user_id = $1
+         from calendars c where user_id = $1
+           and exists (select from connections n where n.id = c.connection_id and n.disconnected_at is null)
          order by is_primary desc, summary, id",
         user.as_str(),
     )
@@ -151,12 +153,16 @@ pub async fn lock(conn: &mut PgConnection, calendar: CalendarId) -> sqlx::Result
 /// commits: who changes them waits, and then asks for another expansion.
 pub async fn still_expands_alike(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Result<bool> {
     let now = sqlx::query!(
-        "select time_zone, access_role from calendars where id = $1 for share",
+        "select time_zone, access_role, is_primary from calendars where id = $1 for share",
         calendar.id.as_uuid(),
     )
     .fetch_optional(conn)
     .await?;
-    Ok(now.is_some_and(|now| now.time_zone == calendar.time_zone && now.access_role == calendar.access_role))
+    Ok(now.is_some_and(|now| {
+        now.time_zone == calendar.time_zone
+            && now.access_role == calendar.access_role
+            && now.is_primary == calendar.is_primary
+    }))
 }
 
 /// Writes what Google's list says, in one statement, and tells what became of each calendar that was new or different.
@@ -202,7 +208,8 @@ pub async fn upsert(
          returning c.id, c.selected,
              not exists (select from before b where b.id = c.id and b.access_lost_at is null) as "begins!",
              exists (select from before b where b.id = c.id
-                     and (b.time_zone, b.access_role) is distinct from (c.time_zone, c.access_role))
+                     and (b.time_zone, b.access_role, b.is_primary)
+                         is distinct from (c.time_zone, c.access_role, c.is_primary))
                  as "expands_differently!""#,
         connection.as_uuid(),
         user.as_str(),
@@ -363,6 +370,8 @@ pub struct Evidence {
     pub poll_at: Option<DateTime<Utc>>,
     /// There is a live channel that has not expired.
     pub watched: bool,
+    /// When a change was found that it has not told of, to this day.
+    pub missed_push_at: Option<DateTime<Utc>>,
     pub push_supported: bool,
     /// Why the last try failed, if it failed, and when.
     pub last_error: Option<String>,
@@ -376,7 +385,7 @@ pub struct Evidence {
     pub disconnected_at: Option<DateTime<Utc>>,
 }
 
-/// How current a user's calendars are: the selected ones, or those named.
+/// How current a user's calendars are: the selected ones that Google shows, or those named.
 pub async fn evidence(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -386,10 +395,12 @@ pub async fn evidence(
     let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
     let rows = sqlx::query!(
         r#"select c.id, c.connection_id, s.last_pull_at as "last_pull_at?", s.last_push_at as "last_push_at?",
-                  case when s.dirty_seq > s.synced_seq then s.dirty_at end as "due_since?",
+                  case when s.dirty_seq > s.synced_seq then coalesce(s.due_since, s.dirty_at) end
+                      as "due_since?",
                   case when isfinite(s.poll_at) then s.poll_at end as "poll_at?",
                   exists (select from watches w where w.resource_id = c.id and w.state = 'live' and w.expires_at > $3)
                       as "watched!",
+                  s.missed_push_at as "missed_push_at?",
                   c.push_supported, s.last_error as "last_error?", s.last_error_at as "last_error_at?",
                   s.attempts as "attempts?",
                   coalesce(s.not_before = 'infinity', true) as "suspended!",
@@ -397,7 +408,8 @@ pub async fn evidence(
            from calendars c
            join connections n on n.id = c.connection_id
            left join sync_state s on s.resource_id = c.id
-           where c.user_id = $1 and (c.id = any($2) or ($2::uuid[] is null and c.selected))
+           where c.user_id = $1 and n.disconnected_at is null
+             and (c.id = any($2) or ($2::uuid[] is null and c.selected and c.access_lost_at is null))
            order by c.id"#,
         user.as_str(),
         ids.as_deref(),
@@ -415,6 +427,7 @@ pub async fn evidence(
             due_since: row.due_since,
             poll_at: row.poll_at,
             watched: row.watched,
+            missed_push_at: row.missed_push_at,
             push_supported: row.push_supported,
             last_error: row.last_error,
             last_error_at: row.last_error_at,

@@ -16,7 +16,10 @@ pub use grant::{
     Refresh, Refreshed, Tokens, Verdict, acquire_refresh, reject_grant, release_refresh, settle_refresh,
     tokens,
 };
-pub use leave::{Leaving, disconnect, disconnected, purge, refresh_token};
+pub use leave::{
+    Leaving, Mirrored, account_is_shared, acquire_leaving, defer_leaving, disconnect, keep_leaving, mirrored,
+    purge, purge_mirror, refresh_token, strip,
+};
 
 /// One connected Google account, without its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]

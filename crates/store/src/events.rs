@@ -280,7 +280,7 @@ pub async fn horizons(
     let rows = sqlx::query!(
         "select s.resource_id, s.generation, s.horizon_until
          from sync_state s join calendars c on c.id = s.resource_id
-         where c.user_id = $1 and (c.id = any($2) or ($2::uuid[] is null and c.selected))",
+         where c.user_id = $1 and c.access_lost_at is null and (c.id = any($2) or ($2::uuid[] is null and c.selected))",
         user.as_str(),
         ids.as_deref(),
     )

@@ -23,6 +23,8 @@ pub struct Span {
 /// One instance, with its `Event` as the bytes that an answer needs.
 #[derive(Debug, Clone)]
 pub struct Found {
+    /// Which of the scans of [`within`] it is from. Each goes in order of start, and ends after `limit`.
+    pub scan: i32,
     pub calendar_id: CalendarId,
     pub starts_at: DateTime<Utc>,
     /// For an all-day instance.
@@ -33,7 +35,7 @@ pub struct Found {
 
 /// Instances of a user within a span, in no order: the first `limit` timed and the first `limit` all-day ones are among
 /// them, to be merged in the reader's zone (`sync::read::events`). Of the selected calendars, or of those named; of
-/// nobody else's.
+/// nobody else's, of none that Google no longer shows to its account, and of no account on its way out.
 pub async fn within(
     conn: &mut PgConnection,
     user: &UserId,
@@ -48,27 +50,29 @@ pub async fn within(
         r#"with shown as (
              select c.id, s.generation
              from calendars c join sync_state s on s.resource_id = c.id
-             where c.user_id = $1 and (c.id = any($2) or ($2::uuid[] is null and c.selected))
+             join connections n on n.id = c.connection_id
+             where c.user_id = $1 and c.access_lost_at is null and n.disconnected_at is null
+               and (c.id = any($2) or ($2::uuid[] is null and c.selected))
          )
-         (select o.calendar_id as "calendar_id!", o.starts_at as "starts_at!", o.start_date,
+         (select 1 as "scan!", o.calendar_id as "calendar_id!", o.starts_at as "starts_at!", o.start_date,
                  o.instance_id as "instance_id!", o.payload as "payload!: Json<Box<RawValue>>"
           from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
           where o.user_id = $1 and o.starts_at >= $3::timestamptz - interval '36 hours' and o.starts_at < $4
             and o.start_date is null and (o.ends_at > $3 or o.starts_at >= $3)
           order by o.starts_at limit $7)
          union all
-         (select o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
+         (select 2, o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
           from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
           where o.user_id = $1 and o.ends_at - o.starts_at > interval '36 hours' and o.ends_at > $3
             and o.starts_at < $3::timestamptz - interval '36 hours' and o.start_date is null
           order by o.starts_at limit $7)
          union all
-         (select o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
+         (select 3, o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
           from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
           where o.user_id = $1 and o.start_date >= $5::date - 2 and o.start_date < $6 and o.end_date > $5
           order by o.start_date limit $7)
          union all
-         (select o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
+         (select 4, o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
           from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
           where o.user_id = $1 and o.ends_at - o.starts_at > interval '36 hours'
             and o.ends_at > $3::timestamptz - interval '26 hours'
@@ -87,6 +91,7 @@ pub async fn within(
     Ok(rows
         .into_iter()
         .map(|row| Found {
+            scan: row.scan,
             calendar_id: row.calendar_id.into(),
             starts_at: row.starts_at,
             start_date: row.start_date,

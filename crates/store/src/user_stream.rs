@@ -29,26 +29,18 @@ pub async fn next_seq(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<i6
     .await
 }
 
-/// Where the user's stream stands. The row is created on demand, so that a user to whom nothing has happened yet has a
-/// position too.
+/// Where the user's stream stands. Reading writes nothing: a user to whom nothing has happened yet has a position too, the
+/// beginning of a stream without identity.
 pub async fn position(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Position> {
     let found = sqlx::query_as!(
         Position,
         "select epoch, seq from user_stream where user_id = $1",
         user.as_str(),
     )
-    .fetch_optional(&mut *conn)
+    .fetch_optional(conn)
     .await?;
-    if let Some(position) = found {
-        return Ok(position);
-    }
-    sqlx::query_as!(
-        Position,
-        "insert into user_stream (user_id, epoch) values ($1, gen_random_uuid())
-         on conflict (user_id) do update set seq = user_stream.seq
-         returning epoch, seq",
-        user.as_str(),
-    )
-    .fetch_one(conn)
-    .await
+    Ok(found.unwrap_or(Position {
+        epoch: Uuid::nil(),
+        seq: 0,
+    }))
 }

@@ -43,6 +43,8 @@ pub struct CalendarContext {
     /// For events that name no zone, and for where a date lies among instants.
     pub time_zone: Tz,
     pub access_role: AccessRole,
+    /// It is the account's own.
+    pub is_primary: bool,
 }
 
 /// One instance of an event within a window.

@@ -51,8 +51,34 @@ pub struct Event {
     pub can_edit: Vec<String>,
     /// The version that an edit is based on.
     pub etag: String,
+    /// The same meeting has the same one in every calendar that has a copy of it; so have all instances of a series.
     #[serde(rename = "iCalUID")]
     pub ical_uid: Option<String>,
+    /// Which copy of a meeting is shown where several calendars have one: that with the lowest number. See `Event.copies`.
+    #[serde(default)]
+    #[ts(optional, as = "Option<u16>")]
+    pub copy_rank: u16,
+    /// Where several calendars have a copy of this instance and an answer has each meeting once: all copies, this one
+    /// first. It is the one to answer from: that of the account which is asked for an answer, else of the one which
+    /// organizes, has accepted, has declined; else the one in an account's own calendar; else the one of which the account
+    /// may do the most; else the one in the calendar that has been known for longest. Copies are what has the same
+    /// `iCalUID` and, in a series, the same original start.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<EventCopy>>")]
+    pub copies: Vec<EventCopy>,
+}
+
+/// A copy of a meeting in one of several calendars.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EventCopy {
+    #[ts(type = "string")]
+    pub calendar_id: CalendarId,
+    /// As the `id` of its Event.
+    pub id: String,
+    pub event_id: String,
+    /// What the calendar's owner has answered to the invitation; none where that is no guest.
+    pub response_status: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]

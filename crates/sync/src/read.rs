@@ -4,7 +4,7 @@
 //! rows wherever they are.
 
 use std::cmp::Ordering;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -14,6 +14,7 @@ use sqlx::PgConnection;
 use store::events;
 use store::occurrences::{self, Found, Span};
 
+use crate::copies;
 use crate::expand::{self, Occurrence, zone};
 use crate::payload::Window;
 use crate::pull::expand_series;
@@ -33,7 +34,20 @@ pub struct Query<'a> {
     pub calendars: Option<&'a [CalendarId]>,
     /// The most events, of those that begin first. At least 1.
     pub limit: usize,
+    pub copies: Copies,
 }
+
+/// What becomes of a meeting that several calendars have a copy of ([`copies`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Copies {
+    /// Each is an event: for a reader that follows the calendars one by one.
+    Each,
+    /// The meeting is one event.
+    Merged,
+}
+
+/// How much further a scan goes that brought fewer meetings than were asked for, because they have copies.
+const FURTHER: usize = 4;
 
 /// The user's events in order of their start, all-day events before others that begin at the same time. Each is a
 /// [`payload::Event`](crate::payload::Event) as JSON.
@@ -43,12 +57,38 @@ pub async fn events(
     user: &UserId,
     query: &Query<'_>,
 ) -> sqlx::Result<Vec<Box<RawValue>>> {
-    let limit = i64::try_from(query.limit).unwrap_or(i64::MAX);
-    let mut found = occurrences::within(conn, user, span(query), query.calendars, limit).await?;
+    let mut found = within(conn, user, query).await?;
     found.extend(beyond_horizon(conn, now, user, query, &found).await?);
     found.sort_by(|a, b| order(a, b, query.zone));
+    if query.copies == Copies::Merged {
+        found = copies::merge(found).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    }
     found.truncate(query.limit);
     Ok(found.into_iter().map(|found| found.payload).collect())
+}
+
+/// The rows, as many as it takes to have `limit` meetings.
+async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sqlx::Result<Vec<Found>> {
+    let mut limit = query.limit;
+    loop {
+        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = occurrences::within(conn, user, span(query), query.calendars, rows).await?;
+        if query.copies == Copies::Each || is_enough(&found, limit, query.limit) {
+            return Ok(found);
+        }
+        limit = limit.saturating_mul(FURTHER);
+    }
+}
+
+/// Each scan has come to its end, or has brought as many meetings as are wanted at all.
+fn is_enough(found: &[Found], limit: usize, wanted: usize) -> bool {
+    let mut scans: HashMap<i32, Vec<&Found>> = HashMap::new();
+    for event in found {
+        scans.entry(event.scan).or_default().push(event);
+    }
+    scans
+        .values()
+        .all(|rows| rows.len() < limit || copies::count(rows) >= wanted)
 }
 
 fn span(query: &Query<'_>) -> Span {
@@ -74,10 +114,11 @@ fn order(a: &Found, b: &Found, zone: Tz) -> Ordering {
             .and_then(|date| zone::day_start(zone, date))
             .unwrap_or(found.starts_at)
     };
-    (start(a), a.start_date.is_none(), &a.instance_id).cmp(&(
+    (start(a), a.start_date.is_none(), &a.instance_id, a.calendar_id).cmp(&(
         start(b),
         b.start_date.is_none(),
         &b.instance_id,
+        b.calendar_id,
     ))
 }
 
@@ -137,6 +178,7 @@ fn as_found(occurrence: Occurrence) -> sqlx::Result<Found> {
     let payload = serde_json::value::to_raw_value(&occurrence.event)
         .map_err(|error| sqlx::Error::Encode(error.into()))?;
     Ok(Found {
+        scan: 0,
         calendar_id: occurrence.event.calendar_id,
         starts_at: occurrence.starts_at,
         start_date: occurrence.dates.map(|(first, _)| first),

@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::Backoff;
+use common::ids::ConnectionId;
 use common::lease::Lease;
 use common::worker::Pass;
 use common::{crash_point, rest_point};
@@ -27,10 +28,10 @@ use store::watches::{self, Begun, Granted, Healthy, NewWatch, ToStop, Wanted};
 use store::{calendars, sync_state};
 use uuid::Uuid;
 
-use crate::Context;
 use crate::payload::Change;
 use crate::tell::tell;
 use crate::tokens::{CallError, Work, call};
+use crate::{Context, metrics};
 
 /// How many channels are made at a time. With [`PAUSE`], ten thousand that are due at once take a renewer half an hour
 /// and less than a twentieth of the project's quota.
@@ -46,8 +47,6 @@ const STOP_BATCH: i64 = 16;
 const STOP_ATTEMPTS_MAX: u32 = 8;
 /// Renewed when between 75 and 80 % of the granted life have passed: never later, and not all at once.
 const RENEW_AT: std::ops::RangeInclusive<f64> = 0.75..=0.80;
-/// A change that a pull found, and no push told of for so long, shows that a channel is deaf.
-const PUSH_LATE: TimeDelta = TimeDelta::minutes(5);
 const RETRY: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_hours(1));
 /// What only a person can mend is tried again now and then.
 const RETRY_REFUSED: Duration = Duration::from_mins(30);
@@ -65,7 +64,7 @@ pub async fn run_once(ctx: &Context) -> Result<Pass, CallError> {
         now,
         address: address.as_str(),
         heard_since: now - ctx.settings.watch_silence_max,
-        change_seen_before: now - PUSH_LATE,
+        change_seen_before: now - ctx.settings.push_late,
     };
     let wanted = {
         let mut conn = ctx.pool.acquire().await?;
@@ -174,6 +173,7 @@ async fn granted(
     crash_point!("watch.before_commit");
     tx.commit().await?;
     crash_point!("watch.live");
+    metrics::watch_requested(if live { "made" } else { "overtaken" });
     if live {
         tracing::info!(
             resource.id = %wanted.resource_id, watch.channel_id = lease.key, watch.expires_at = %expires_at,
@@ -189,6 +189,12 @@ async fn failed(
     lease: &Lease<String>,
     error: CallError,
 ) -> Result<(), CallError> {
+    metrics::watch_requested(match &error {
+        CallError::Google(Error::PushNotSupported) => "not_supported",
+        CallError::Google(Error::RateLimited { .. }) | CallError::OverBudget { .. } => "rate_limited",
+        CallError::Google(Error::Transient { .. } | Error::OutcomeUnknown { .. }) => "transient",
+        _ => "refused",
+    });
     let wait = match &error {
         CallError::Google(Error::PushNotSupported) => return unwatchable(ctx, wanted, lease).await,
         // The database may be away for the next statement too; then the lease runs out and somebody takes over.
@@ -242,9 +248,19 @@ async fn unwatchable(ctx: &Context, wanted: &Wanted, lease: &Lease<String>) -> R
 
 /// Stops channels at Google that have been replaced or are not wanted any more.
 pub async fn stop_once(ctx: &Context) -> Result<Pass, CallError> {
+    stop_some(ctx, None).await
+}
+
+/// Stops the channels of one connection that are to be stopped and that nobody else is stopping.
+pub(crate) async fn stop_of(ctx: &Context, connection: ConnectionId) -> Result<(), CallError> {
+    while stop_some(ctx, Some(connection)).await? == Pass::Worked {}
+    Ok(())
+}
+
+async fn stop_some(ctx: &Context, connection: Option<ConnectionId>) -> Result<Pass, CallError> {
     let to_stop = {
         let mut conn = ctx.pool.acquire().await?;
-        watches::acquire_to_stop(&mut conn, ctx.clock.now(), STOP_LEASE, STOP_BATCH).await?
+        watches::acquire_to_stop(&mut conn, ctx.clock.now(), connection, STOP_LEASE, STOP_BATCH).await?
     };
     if to_stop.is_empty() {
         return Ok(Pass::Idle);

@@ -288,6 +288,7 @@ impl Case {
             id: CalendarId::generate(),
             time_zone: Tz::UTC,
             access_role: AccessRole::Owner,
+            is_primary: true,
         };
         let window = Window {
             from: self.from.and_utc(),

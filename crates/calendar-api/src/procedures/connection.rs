@@ -5,6 +5,7 @@ use common::ids::ConnectionId;
 use google::scopes;
 use rpc::RpcError;
 use serde::{Deserialize, Deserializer, Serialize};
+use sync::connections::{AT_ONCE, Receipt};
 use sync::payload::{ConnectionState, Freshness, Mode};
 use ts_rs::TS;
 
@@ -63,18 +64,22 @@ pub struct Disconnect {
     success: bool,
     #[ts(type = "Array<string>")]
     connection_ids: Vec<ConnectionId>,
+    /// What was done, account by account.
+    receipts: Vec<Receipt>,
 }
 
-/// `calendar.google.disconnect`: nothing is read from the account any more; its channels, its grant and its data go in
-/// the minute that follows.
+/// `calendar.google.disconnect`: nothing is read from the account any more, and nothing of it is shown. Its channels are
+/// stopped, its grant is revoked unless somebody else lives on it, and its data is deleted, within a minute; the receipts
+/// tell how far that is.
 pub async fn disconnect(caller: Caller, input: DisconnectInput) -> Result<Disconnect, RpcError> {
     let ctx = &caller.state.sync;
-    let connection_ids = sync::connections::disconnect(ctx, &caller.user, input.connection_id).await?;
+    let receipts = sync::connections::disconnect(ctx, &caller.user, input.connection_id, AT_ONCE).await?;
     match input.connection_id {
-        Some(id) if connection_ids.is_empty() => Err(no_connection(id)),
+        Some(id) if receipts.is_empty() => Err(no_connection(id)),
         _ => Ok(Disconnect {
             success: true,
-            connection_ids,
+            connection_ids: receipts.iter().map(|receipt| receipt.connection_id).collect(),
+            receipts,
         }),
     }
 }

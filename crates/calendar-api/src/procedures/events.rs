@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use store::connections::Connection;
 use sync::expand::days_window;
 use sync::payload::{Event, Freshness, Mode, Window};
-use sync::read::Query;
+use sync::read::{Copies, Query};
 use ts_rs::TS;
 
 use super::input::{Bounded, CalendarIds, time_zone};
@@ -148,6 +148,7 @@ async fn read(
         zone,
         calendars: named,
         limit: limit + 1,
+        copies: Copies::Merged,
     };
     let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
     let truncated = events.len() > limit;
@@ -174,7 +175,7 @@ pub async fn freshness(
     let evidence = store::calendars::evidence(conn, now, &caller.user, named).await?;
     Ok(evidence
         .iter()
-        .map(|calendar| sync::freshness::freshness(calendar, now))
+        .map(|calendar| sync::freshness::freshness(calendar, now, caller.state.sync.settings.push_late))
         .collect())
 }
 

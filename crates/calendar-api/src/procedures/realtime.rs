@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sync::expand::hot_window;
 use sync::payload::{Event, Freshness, Mode, Window};
-use sync::read::Query;
+use sync::read::{Copies, Query};
 use ts_rs::TS;
 use uuid::Uuid;
 
@@ -126,8 +126,6 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
     };
     let now = state.now();
     let window = hot_window(now);
-    // A first-time user's stream is made before the snapshot, where a race for it is no conflict.
-    store::user_stream::position(&mut *state.sync.pool.acquire().await?, &caller.user).await?;
     let mut tx = store::begin_snapshot(&state.sync.pool).await?;
     let stream = store::user_stream::position(&mut tx, &caller.user).await?;
     let connections = store::connections::of_user(&mut tx, &caller.user).await?;
@@ -138,6 +136,7 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
         zone: reading::zone_of(&own),
         calendars: None,
         limit: SNAPSHOT_MAX + 1,
+        copies: Copies::Each,
     };
     let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
     tx.commit().await?;

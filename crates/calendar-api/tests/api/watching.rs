@@ -167,6 +167,14 @@ async fn a_disconnected_account_is_gone_at_once(pool: PgPool) {
     let (connection, calendar) = connected(&pool, "alice").await;
     live(&pool, connection, calendar, "channel").await;
     let api = Api::start(pool.clone()).await;
+    for (at, status) in [("/calendar/v3/channels/stop", 204), ("/revoke", 200)] {
+        Mock::given(method("POST"))
+            .and(path(at))
+            .respond_with(ResponseTemplate::new(status))
+            .expect(1)
+            .mount(&api.google)
+            .await;
+    }
     let status = api
         .query("alice", "calendar.google.status", Value::Null)
         .await
@@ -180,12 +188,25 @@ async fn a_disconnected_account_is_gone_at_once(pool: PgPool) {
         .mutate("alice", "calendar.google.disconnect", Value::Null)
         .await
         .unwrap();
-    assert_eq!(answer, json!({"success": true, "connectionIds": [connection]}));
+    let receipt = json!({
+        "connectionId": connection,
+        "email": "alice@example.com",
+        "channels": {"stopped": 1, "left": 0},
+        "grant": "revoked",
+        "data": {"calendars": 1, "events": 0, "deleted": true, "deletedBy": "2026-11-22T12:01:00Z"},
+    });
+    assert_eq!(
+        answer,
+        json!({"success": true, "connectionIds": [connection], "receipts": [receipt]})
+    );
     let again = api
         .mutate("alice", "calendar.google.disconnect", Value::Null)
         .await
         .unwrap();
-    assert_eq!(again, json!({"success": true, "connectionIds": []}));
+    assert_eq!(
+        again,
+        json!({"success": true, "connectionIds": [], "receipts": []})
+    );
     let answer = api
         .query("alice", "calendar.google.getUpcomingEvents", Value::Null)
         .await
@@ -194,10 +215,11 @@ async fn a_disconnected_account_is_gone_at_once(pool: PgPool) {
         (&answer["connected"], &answer["events"]),
         (&json!(false), &json!([]))
     );
-    let (state, messages): (String, i64) =
-        sqlx::query_as("select (select state from watches), (select count(*) from outbox)")
-            .fetch_one(&pool)
-            .await
-            .unwrap();
-    assert_eq!((state.as_str(), messages), ("replaced", 1));
+    let left: (i64, i64, i64) = sqlx::query_as(
+        "select (select count(*) from connections), (select count(*) from watches), (select count(*) from outbox)",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(left, (0, 0, 1), "all but the message to the other pages");
 }

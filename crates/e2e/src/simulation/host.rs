@@ -318,7 +318,7 @@ async fn pass(
         Job::StopWatches => watch::stop_once(ctx).await.map_err(|error| error.to_string()),
         Job::Poll => poll::run_once(ctx).await.map_err(word),
         Job::Writes => write::run_once(ctx).await.map_err(word),
-        Job::Leave => connections::purge_once(ctx)
+        Job::Leave => connections::leave_once(ctx)
             .await
             .map_err(|error| error.to_string()),
         Job::Horizon => pull::extend_horizon_once(ctx).await.map_err(word),

@@ -1,12 +1,11 @@
 //! What a simulation remembers, to hold it against what it sees.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use google_emulator::Revision;
 use uuid::Uuid;
 
-use super::plan::User;
 use super::writing::Asked;
 
 /// An invariant does not hold.
@@ -63,10 +62,8 @@ pub struct Ledger {
     pub mirrors: HashMap<Uuid, Mirror>,
     pub writes: Vec<Asked>,
     pub keys: u64,
-    /// Our user wants to be connected.
-    connected: [bool; 2],
-    /// Google may have channels of the user's that nobody can stop any more.
-    pub left_before: [bool; 2],
+    /// Channels that may outlive their grant or their connection at Google, where nobody can stop them any more.
+    pub excused: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -78,18 +75,5 @@ pub struct Progress {
 impl Ledger {
     pub fn count(&mut self, fault: impl Into<String>) {
         *self.faults.entry(fault.into()).or_default() += 1;
-    }
-
-    pub fn connected(&mut self, user: User) {
-        self.connected[user.index()] = true;
-    }
-
-    pub fn left(&mut self, user: User) {
-        self.connected[user.index()] = false;
-        self.left_before[user.index()] = true;
-    }
-
-    pub fn is_connected(&self, user: User) -> bool {
-        self.connected[user.index()]
     }
 }

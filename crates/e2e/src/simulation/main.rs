@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use anyhow::{Context, Result, bail};
 use clap::Parser;
@@ -50,12 +52,10 @@ struct Args {
 /// How many seeds may pass before a planted bug is found, and before a point is reached.
 const CONTROL_SEEDS: u64 = 50;
 const POINT_SEEDS: u64 = 12;
-const POINT_OPERATIONS: usize = 150;
+const POINT_OPERATIONS: usize = 120;
 
 fn main() -> ExitCode {
-    if std::env::var_os("RUST_LOG").is_some() {
-        common::telemetry::init();
-    }
+    let _traces = std::env::var_os("RUST_LOG").map(|_| common::telemetry::init("simulate"));
     match simulate(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -167,41 +167,55 @@ fn replay(main: &tokio::runtime::Runtime, template: &Template, file: &PathBuf) -
 
 /// Every named point: a process dies there, others take over, and all is well in the end.
 fn crash_points(args: &Args, template: &Template) -> Result<()> {
-    let points = points::declared();
+    let mut points = points::declared();
     println!("{} named points", points.len());
-    let mut wrong = Vec::new();
-    for point in points
-        .iter()
-        .filter(|point| args.only.as_ref().is_none_or(|only| only == *point))
-    {
-        let (mut died, mut seeds, mut broken) = (0, 0, Vec::new());
-        while died == 0 && seeds < POINT_SEEDS && broken.is_empty() {
-            let batch = seeds + 1..seeds + 1 + args.threads as u64;
-            seeds = batch.end - 1;
-            let tally = campaign(args, template, batch, &|seed| {
-                plan::of_point(point, seed, POINT_OPERATIONS)
-            })?;
-            died += tally.died.get(point).copied().unwrap_or_default();
-            broken.extend(tally.failed);
-        }
-        let end = match broken.first() {
-            Some(failed) => format!("BROKEN, seed {}: {}", failed.seed, failed.violation),
-            None if died == 0 => format!("NEVER REACHED in {seeds} seeds"),
-            None => format!("died {died} times, all well"),
+    points.retain(|point| args.only.as_ref().is_none_or(|only| only == point));
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        let work = || -> Result<()> {
+            while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if !is_survived(args, template, point)? {
+                    wrong
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(point.clone());
+                }
+            }
+            Ok(())
         };
-        println!("{point:28} {end}");
-        if died == 0 || !broken.is_empty() {
-            wrong.push(point.clone());
-        }
-    }
+        let workers: Vec<_> = (0..args.threads).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("a simulation panicked")))
+    })?;
+    let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !wrong.is_empty() {
         bail!("not well: {}", wrong.join(", "));
     }
     Ok(())
 }
 
+/// One seed after the other, until one has come by the point.
+fn is_survived(args: &Args, template: &Template, point: &str) -> Result<bool> {
+    for seed in args.seed..args.seed + POINT_SEEDS {
+        let plan = |seed| plan::of_point(point, seed, POINT_OPERATIONS);
+        let tally = campaign(1, template, seed..seed + 1, &plan)?;
+        let died = tally.died.get(point).copied().unwrap_or_default();
+        if let Some(failed) = tally.failed.first() {
+            println!("{point:28} BROKEN, seed {seed}: {}", failed.violation);
+            return Ok(false);
+        }
+        if died > 0 {
+            println!("{point:28} died {died} times in seed {seed}, all well");
+            return Ok(true);
+        }
+    }
+    println!("{point:28} NEVER REACHED in {POINT_SEEDS} seeds");
+    Ok(false)
+}
+
 fn campaign(
-    args: &Args,
+    threads: usize,
     template: &Template,
     seeds: std::ops::Range<u64>,
     plan: &(dyn Fn(u64) -> Vec<plan::Operation> + Sync),
@@ -209,7 +223,7 @@ fn campaign(
     Campaign {
         template,
         seeds,
-        threads: args.threads,
+        threads,
         stops_at_first: true,
         plan,
         progress: &|_, _| (),
@@ -232,7 +246,9 @@ fn control(args: &Args, template: &Template) -> Result<()> {
     {
         common::simulation::plant(Some(bug));
         let all = args.seed..args.seed + CONTROL_SEEDS;
-        let tally = campaign(args, template, all, &|seed| plan::of_seed(seed, args.operations))?;
+        let tally = campaign(args.threads, template, all, &|seed| {
+            plan::of_seed(seed, args.operations)
+        })?;
         common::simulation::plant(None);
         let found: BTreeSet<_> = tally
             .failed

@@ -316,16 +316,29 @@ pub fn of_seed(seed: u64, operations: usize) -> Vec<Operation> {
     plan
 }
 
-/// A plan in which whatever passes `point` dies there.
+/// A plan in which much of what passes `point` dies there.
 pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
     let mut dice = StdRng::seed_from_u64(seed ^ 0x5eed);
+    let area = point.split('.').next().unwrap_or_default();
     let mut plan = of_seed(seed, operations);
     for operation in &mut plan {
-        if let Some(snare) = operation.snare_mut() {
-            *snare = dice.random_bool(0.5).then(|| Snare {
+        let comes_by = operation.areas().contains(&area);
+        let opens_channel = matches!(operation, Operation::Work { job: Job::Watch, .. });
+        let Some(snare) = operation.snare_mut() else {
+            continue;
+        };
+        if comes_by {
+            *snare = dice.random_bool(0.7).then(|| Snare {
                 point: point.to_owned(),
                 passes: u32::from(dice.random_bool(0.2)),
                 dies: true,
+            });
+        } else if opens_channel && area == "intake" {
+            // Google's first push is there before its answer.
+            *snare = Some(Snare {
+                point: "watch.after_google".to_owned(),
+                passes: 0,
+                dies: false,
             });
         }
     }

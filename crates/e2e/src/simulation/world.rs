@@ -115,7 +115,7 @@ impl World {
         let hosts = (0..2)
             .map(|index| Host::start(index, 0, seed, &database, &parts))
             .collect::<Result<_>>()?;
-        let mut world = Self {
+        let world = Self {
             database,
             google,
             pushes,
@@ -133,7 +133,6 @@ impl World {
             let connected = world.connecting(user)?;
             let ctx = world.hosts[0].ctx.clone();
             sync::connections::connect(&ctx, &user_id(user), &connected.0, &connected.1).await?;
-            world.ledger.connected(user);
         }
         Ok(world)
     }
@@ -173,6 +172,14 @@ impl World {
         while let Ok(push) = self.pushes.try_recv() {
             self.underway.push(push);
         }
+    }
+
+    /// The user's grant or connection goes: what there is of channels cannot be stopped by us any more.
+    pub fn excuse_channels(&mut self, user: User) {
+        let channels = self.google.channels();
+        let own = channels.iter().filter(|channel| channel["user"] == email(user));
+        let ids = own.filter_map(|channel| Some(channel["id"].as_str()?.to_owned()));
+        self.ledger.excused.extend(ids);
     }
 
     pub async fn kill(&mut self, host: usize) -> Result<()> {

@@ -61,10 +61,12 @@ pub struct ToStop {
     pub google_resource_id: String,
 }
 
-/// Takes up to `limit` channels that are to be stopped for `lease`. Those whose resource id nobody knows cannot be.
+/// Takes up to `limit` channels that are to be stopped for `lease`: of a connection, or of any. Those whose resource id
+/// nobody knows cannot be.
 pub async fn acquire_to_stop(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
+    connection: Option<ConnectionId>,
     lease: Duration,
     limit: i64,
 ) -> sqlx::Result<Vec<ToStop>> {
@@ -74,6 +76,7 @@ pub async fn acquire_to_stop(
            where channel_id in (
                select channel_id from watches
                where state = 'replaced' and google_resource_id is not null and not_before <= $1
+                 and ($4::uuid is null or connection_id = $4)
                  and (leased_until is null or leased_until < clock_timestamp())
                order by not_before
                limit $3
@@ -84,6 +87,7 @@ pub async fn acquire_to_stop(
         now,
         interval(lease),
         limit,
+        connection.map(ConnectionId::as_uuid),
     )
     .fetch_all(conn)
     .await?;
@@ -95,6 +99,34 @@ pub async fn acquire_to_stop(
             google_resource_id: row.google_resource_id,
         })
         .collect())
+}
+
+/// How far the channels of a connection are from being stopped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopping {
+    /// Channels that Google may still push on.
+    pub left: i64,
+    /// Those among them that are being stopped, or can be now.
+    pub under_way: i64,
+}
+
+/// How far the channels of a connection are from being stopped.
+pub async fn stopping(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    connection: ConnectionId,
+) -> sqlx::Result<Stopping> {
+    sqlx::query_as!(
+        Stopping,
+        r#"select count(*) as "left!",
+                  count(*) filter (where google_resource_id is not null
+                                   and (not_before <= $2 or leased_until > clock_timestamp())) as "under_way!"
+           from watches where connection_id = $1 and state <> 'stopped'"#,
+        connection.as_uuid(),
+        now,
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Ends a stop: done with (`None`), or to be tried again at some moment.

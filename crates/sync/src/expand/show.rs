@@ -4,6 +4,7 @@ use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat, Utc};
 use chrono_tz::Tz;
 
 use super::{CalendarContext, Occurrence, zone};
+use crate::copies;
 use crate::payload::Event;
 use crate::view::{EventResource, can_edit, cut};
 
@@ -91,5 +92,7 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
         can_edit: can_edit(event, &calendar.access_role),
         etag: event.etag.clone(),
         ical_uid: event.ical_uid.clone(),
+        copy_rank: copies::rank(calendar, event),
+        copies: Vec::new(),
     }
 }

@@ -29,6 +29,7 @@ fn calendar(zone: Tz) -> CalendarContext {
         id: CalendarId::generate(),
         time_zone: zone,
         access_role: AccessRole::Owner,
+        is_primary: true,
     }
 }
 

@@ -113,6 +113,7 @@ pub(crate) fn context(calendar: &Calendar) -> CalendarContext {
         id: calendar.id,
         time_zone: calendar.time_zone.parse().unwrap_or_default(),
         access_role: AccessRole::from(calendar.access_role.as_str()),
+        is_primary: calendar.is_primary,
     }
 }
 
@@ -201,6 +202,7 @@ mod tests {
             id: CalendarId::generate(),
             time_zone: chrono_tz::Europe::Berlin,
             access_role: AccessRole::Owner,
+            is_primary: true,
         }
     }
 

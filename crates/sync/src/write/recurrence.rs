@@ -470,6 +470,7 @@ mod tests {
                 id: CalendarId::generate(),
                 time_zone: Berlin,
                 access_role: AccessRole::Owner,
+                is_primary: true,
             }
         }
 

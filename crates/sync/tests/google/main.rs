@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod leave;
 mod stage;
 mod tokens;
+mod users;
 mod watch;

@@ -12,7 +12,7 @@ use google_emulator::{Config, Emulator, Settings as EmulatorSettings};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use store::connections::Connected;
-use sync::{Context, Settings, pull};
+use sync::{Context, Settings, pull, watch};
 use url::Url;
 
 pub const ALICE: &str = "alice@example.com";
@@ -123,6 +123,24 @@ impl Stage {
     pub fn asked(&self, endpoint: &str) -> usize {
         self.google.requests_to(endpoint).len()
     }
+}
+
+/// Connected, pulled, and with every channel that there can be: the calendar list's and the primary calendar's.
+pub async fn watched(pool: PgPool) -> Stage {
+    let stage = Stage::new(pool).await;
+    stage.connect("alice", ALICE).await;
+    stage.pull_all().await;
+    make_all(&stage).await;
+    assert_eq!(stage.google.channels().len(), 2);
+    stage
+}
+
+pub async fn make_all(stage: &Stage) {
+    while watch::run_once(&stage.ctx).await.unwrap() == Pass::Worked {}
+}
+
+pub async fn stop_all(stage: &Stage) {
+    while watch::stop_once(&stage.ctx).await.unwrap() == Pass::Worked {}
 }
 
 pub fn user_id(text: &str) -> UserId {

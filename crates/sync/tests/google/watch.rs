@@ -1,31 +1,13 @@
-//! Promise 11: the life of a channel, and the end of a connection.
+//! Promise 11: the life of a channel.
 
-use crate::stage::{ALICE, HOLIDAYS, Stage, WEBHOOK, user_id};
+use crate::stage::{ALICE, HOLIDAYS, Stage, WEBHOOK, make_all, stop_all, user_id, watched};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::worker::Pass;
 use google_emulator::{Fault, Rule, Settings};
 use sqlx::PgPool;
 use store::sync_state::Kind;
 use store::watches;
-use sync::{calendar_list, connections, poll, watch};
-
-/// Connected, pulled, and with every channel that there can be: the calendar list's and the primary calendar's.
-async fn watched(pool: PgPool) -> Stage {
-    let stage = Stage::new(pool).await;
-    stage.connect("alice", ALICE).await;
-    stage.pull_all().await;
-    make_all(&stage).await;
-    assert_eq!(stage.google.channels().len(), 2);
-    stage
-}
-
-async fn make_all(stage: &Stage) {
-    while watch::run_once(&stage.ctx).await.unwrap() == Pass::Worked {}
-}
-
-async fn stop_all(stage: &Stage) {
-    while watch::stop_once(&stage.ctx).await.unwrap() == Pass::Worked {}
-}
+use sync::{calendar_list, poll, watch};
 
 async fn in_state(stage: &Stage, state: &str) -> i64 {
     sqlx::query_scalar("select count(*) from watches where state = $1")
@@ -318,7 +300,7 @@ async fn a_silent_channel_and_a_deaf_one_are_replaced(pool: PgPool) {
 
     // A poll found a change that no push told of.
     stage.pass(TimeDelta::minutes(30));
-    sqlx::query("update sync_state set last_change_at = $1 where kind = 'calendar_list'")
+    sqlx::query("update sync_state set missed_push_at = $1 where kind = 'calendar_list'")
         .bind(stage.now())
         .execute(&stage.ctx.pool)
         .await
@@ -383,64 +365,4 @@ async fn stopping_a_channel_is_tried_again_but_not_for_ever(pool: PgPool) {
     }
     assert_eq!(in_state(&stage, "stopped").await, 2);
     assert_eq!(stage.asked("channels.stop"), 16);
-}
-
-#[sqlx::test(migrator = "store::MIGRATOR")]
-async fn disconnecting_stops_the_channels_then_revokes_then_forgets(pool: PgPool) {
-    let stage = watched(pool).await;
-    let gone = connections::disconnect(&stage.ctx, &user_id("alice"), None)
-        .await
-        .unwrap();
-    assert_eq!(gone.len(), 1);
-    assert_eq!(stage.told("alice").await.last().unwrap()["state"], "disconnected");
-    connections::purge_once(&stage.ctx).await.unwrap();
-    assert_eq!(stage.asked("oauth.revoke"), 0, "channels are to be stopped first");
-    stop_all(&stage).await;
-    connections::purge_once(&stage.ctx).await.unwrap();
-    let order: Vec<_> = stage
-        .google
-        .requests()
-        .into_iter()
-        .map(|request| request.endpoint)
-        .filter(|endpoint| matches!(endpoint.as_str(), "channels.stop" | "oauth.revoke"))
-        .collect();
-    assert_eq!(order, ["channels.stop", "channels.stop", "oauth.revoke"]);
-    for table in ["connections", "calendars", "sync_state", "watches"] {
-        let sql = sqlx::AssertSqlSafe(format!("select count(*) from {table}"));
-        let rows: i64 = sqlx::query_scalar(sql).fetch_one(&stage.ctx.pool).await.unwrap();
-        assert_eq!(rows, 0, "{table}");
-    }
-}
-
-#[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_grant_that_somebody_else_lives_on_is_not_revoked(pool: PgPool) {
-    let stage = watched(pool).await;
-    let bob = stage.connect("bob", ALICE).await;
-    connections::disconnect(&stage.ctx, &user_id("alice"), None)
-        .await
-        .unwrap();
-    stop_all(&stage).await;
-    connections::purge_once(&stage.ctx).await.unwrap();
-    assert_eq!(stage.asked("oauth.revoke"), 0);
-    assert_eq!(stage.one::<i64>("select count(*) from connections").await, 1);
-    // Nobody disconnects another's account.
-    let none = connections::disconnect(&stage.ctx, &user_id("alice"), Some(bob))
-        .await
-        .unwrap();
-    assert_eq!(none, []);
-}
-
-#[sqlx::test(migrator = "store::MIGRATOR")]
-async fn data_goes_even_when_google_cannot_be_reached(pool: PgPool) {
-    let stage = watched(pool).await;
-    stage.google.fault(Rule::new("*", Fault::BadGateway));
-    connections::disconnect(&stage.ctx, &user_id("alice"), None)
-        .await
-        .unwrap();
-    stop_all(&stage).await;
-    connections::purge_once(&stage.ctx).await.unwrap();
-    assert_eq!(stage.one::<i64>("select count(*) from connections").await, 1);
-    stage.pass(TimeDelta::minutes(1));
-    connections::purge_once(&stage.ctx).await.unwrap();
-    assert_eq!(stage.one::<i64>("select count(*) from connections").await, 0);
 }

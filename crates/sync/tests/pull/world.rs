@@ -273,6 +273,7 @@ impl World {
             zone: chrono_tz::Europe::Berlin,
             calendars: None,
             limit: 1_000,
+            copies: read::Copies::Merged,
         };
         read::events(&mut conn, self.clock.now(), user, &query)
             .await

@@ -44,9 +44,7 @@ export function patchTowards(
   chosen: ReadonlySet<ConflictField>,
 ): EventPatch {
   const dropped = conflict.fields.filter((field) => !chosen.has(field)).flatMap((field) => PARTS[field]);
-  return Object.fromEntries(
-    Object.entries(patch).filter(([name]) => !(dropped as string[]).includes(name)),
-  );
+  return Object.fromEntries(Object.entries(patch).filter(([name]) => !(dropped as string[]).includes(name)));
 }
 
 const PARTS: Record<ConflictField, (keyof EventPatch)[]> = {

@@ -57,6 +57,7 @@ export function newEvent(key: string, calendarId: string, patch: EventPatch): Ev
     reminders: null,
     canEdit: [],
     etag: '',
+    transparency: 'opaque',
     iCalUID: null,
   };
   return patched(blank, patch);

@@ -6,12 +6,15 @@ import type {
   Connect,
   ConnectInput,
   CreateEventInput,
+  DataExport,
+  DeleteData,
   DeleteEventInput,
   DeletedEvent,
   Disconnect,
   DisconnectInput,
   EventList,
   EventsInput,
+  ExportDataInput,
   InputIssue,
   MoveEventInput,
   RealtimeState,
@@ -68,8 +71,10 @@ export type AppClient = {
     google: {
       connect: Procedure<ConnectInput | undefined, Connect>;
       createEvent: Procedure<CreateEventInput, WrittenEvent>;
+      deleteData: Procedure<undefined, DeleteData>;
       deleteEvent: Procedure<DeleteEventInput, DeletedEvent>;
       disconnect: Procedure<DisconnectInput | undefined, Disconnect>;
+      exportData: Procedure<ExportDataInput | undefined, DataExport>;
       getEvents: Procedure<EventsInput, EventList>;
       getSyncActivity: Procedure<SyncActivityInput | undefined, SyncActivity>;
       getUpcomingEvents: Procedure<UpcomingEventsInput | undefined, EventList>;

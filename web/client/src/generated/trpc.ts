@@ -6,12 +6,15 @@ import type {
   Connect,
   ConnectInput,
   CreateEventInput,
+  DataExport,
+  DeleteData,
   DeleteEventInput,
   DeletedEvent,
   Disconnect,
   DisconnectInput,
   EventList,
   EventsInput,
+  ExportDataInput,
   InputIssue,
   MoveEventInput,
   RealtimeState,
@@ -65,8 +68,10 @@ export type AppRouter = TRPCBuiltRouter<
       google: {
         connect: Mutation<ConnectInput | undefined, Connect>;
         createEvent: Mutation<CreateEventInput, WrittenEvent>;
+        deleteData: Mutation<undefined, DeleteData>;
         deleteEvent: Mutation<DeleteEventInput, DeletedEvent>;
         disconnect: Mutation<DisconnectInput | undefined, Disconnect>;
+        exportData: Query<ExportDataInput | undefined, DataExport>;
         getEvents: Query<EventsInput, EventList>;
         getSyncActivity: Query<SyncActivityInput | undefined, SyncActivity>;
         getUpcomingEvents: Query<UpcomingEventsInput | undefined, EventList>;

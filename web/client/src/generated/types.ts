@@ -44,7 +44,7 @@ export type CalendarInfo = {
   primary: boolean;
   /** Kept current and shown. */
   selected: boolean;
-  /** Google no longer shows it to the account; what we have of it stays readable. */
+  /** Google no longer shows it to the account; nor is it shown here, until Google does again. */
   accessLost: boolean;
   /** Google can tell us of its changes. */
   pushSupported: boolean;
@@ -132,6 +132,57 @@ export type CreateEventInput = {
   sendUpdates?: SendUpdates | undefined;
 };
 
+/**
+ * A page of all that is kept of a user. The pages together, list by list, are the whole; each is as things were when it
+ * was read. A row has the columns of its table, but for tokens, their digests and leases. What is worked out from these
+ * (the instances of events) is left out.
+ */
+export type DataExport = {
+  userId: string;
+  exportedAt: string;
+  /** The Google accounts, without their tokens. On the first page, as what follows up to `connectFlows`. */
+  connections: Array<Record<string, unknown>>;
+  calendars: Array<Record<string, unknown>>;
+  /** How far each calendar, and each account's list of calendars, has been read. */
+  syncState: Array<Record<string, unknown>>;
+  /** Push channels at Google. */
+  watches: Array<Record<string, unknown>>;
+  /** How many messages the user's browsers have been sent. */
+  userStream: Array<Record<string, unknown>>;
+  /** Connecting an account was begun, and has not ended yet. */
+  connectFlows: Array<Record<string, unknown>>;
+  /** Each with its `event` as Google has it. */
+  events: Array<Record<string, unknown>>;
+  /** What events were before their changes of the last day. */
+  eventVersions: Array<Record<string, unknown>>;
+  /** Changes that the user asked for, in the last day. */
+  writeIntents: Array<Record<string, unknown>>;
+  /** The last pulls of each calendar. */
+  syncRounds: Array<Record<string, unknown>>;
+  /** Messages that have not reached the broker. */
+  messages: Array<Record<string, unknown>>;
+  /** Asks for the next page; `null`: this is the last one. */
+  nextCursor: string | null;
+};
+
+export type DeleteData = {
+  success: boolean;
+  /** The accounts that were disconnected by it, one by one. */
+  receipts: Array<DisconnectReceipt>;
+  /** Nothing is kept of the user any more, but for `grantsLeft`. */
+  deleted: boolean;
+  /**
+   * Google accounts of which the identity and the sealed token are kept until Google has taken the grant back, for a day
+   * at most.
+   */
+  grantsLeft: number;
+  /**
+   * The broker has forgotten the messages that browsers which were away could have caught up on. If not, it does so
+   * within an hour.
+   */
+  liveHistoryDeleted: boolean;
+};
+
 export type DeleteEventInput = {
   idempotencyKey: string;
   calendarId: string;
@@ -155,11 +206,22 @@ export type DeletedEvent = {
 export type Disconnect = {
   success: boolean;
   connectionIds: Array<string>;
+  /** What was done, account by account. */
+  receipts: Array<DisconnectReceipt>;
 };
 
 export type DisconnectInput = {
   /** Left out: all of the user's accounts. */
   connectionId?: string | undefined;
+};
+
+/** What became of a disconnected account, at the moment of the answer. What is not done by then is finished by itself. */
+export type DisconnectReceipt = {
+  connectionId: string;
+  email: string;
+  channels: StoppedChannels;
+  grant: GrantEnd;
+  data: ForgottenData;
 };
 
 /** One instance of an event, as people see it in a calendar. */
@@ -203,7 +265,28 @@ export type Event = {
   canEdit: Array<string>;
   /** The version that an edit is based on. */
   etag: string;
+  /** The same meeting has the same one in every calendar that has a copy of it; so have all instances of a series. */
   iCalUID: string | null;
+  /** Which copy of a meeting is shown where several calendars have one: that with the lowest number. See `Event.copies`. */
+  copyRank?: number | undefined;
+  /**
+   * Where several calendars have a copy of this instance and an answer has each meeting once: all copies, this one
+   * first. It is the one to answer from: that of the account which is asked for an answer, else of the one which
+   * organizes, has accepted, has declined; else the one in an account's own calendar; else the one of which the account
+   * may do the most; else the one in the calendar that has been known for longest. Copies are what has the same
+   * `iCalUID` and, in a series, the same original start.
+   */
+  copies?: Array<EventCopy> | undefined;
+};
+
+/** A copy of a meeting in one of several calendars. */
+export type EventCopy = {
+  calendarId: string;
+  /** As the `id` of its Event. */
+  id: string;
+  eventId: string;
+  /** What the calendar's owner has answered to the invitation; none where that is no guest. */
+  responseStatus: string | null;
 };
 
 export type EventList = {
@@ -258,6 +341,21 @@ export type EventsInput = {
   timeZone?: string | undefined;
 };
 
+export type ExportDataInput = {
+  /** The `nextCursor` of the page before. Left out: the first page. */
+  cursor?: string | undefined;
+};
+
+/** What was mirrored of an account that leaves. */
+export type ForgottenData = {
+  calendars: number;
+  events: number;
+  /** All of it has been deleted. It was shown to nobody from the moment of the wish. */
+  deleted: boolean;
+  /** When it is deleted at the latest. */
+  deletedBy: string;
+};
+
 /** How current one calendar's data is. */
 export type Freshness = {
   calendarId: string;
@@ -265,6 +363,9 @@ export type Freshness = {
   asOf: string | null;
   mode: Mode;
 };
+
+/** What became of the grant at Google. */
+export type GrantEnd = 'revoked' | 'keptForOthers' | 'endedBefore' | 'pending';
 
 /** A guest to invite. An attendee of an Event will do. */
 export type GuestInput = {
@@ -414,6 +515,13 @@ export type StopWatchCalendar = {
 export type StopWatchCalendarInput = {
   channelId: string;
   resourceId: string;
+};
+
+/** The push channels of an account that leaves. */
+export type StoppedChannels = {
+  stopped: number;
+  /** Still to be stopped. One that cannot be is ended by Google, within a week; nobody listens to it. */
+  left: number;
 };
 
 export type SubscriptionTokenInput = {

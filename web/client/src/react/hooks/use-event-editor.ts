@@ -48,6 +48,8 @@ export interface EventEditor {
   resolve(edit: Edit, conflict: EditConflict, patch: EventPatch, options?: EditOptions): Promise<EditOutcome>;
   /** Sends an edit whose answer was lost again: the same request. */
   retry(id: string): Promise<EditOutcome>;
+  /** Does what was refused once more, for a reason that may have passed. */
+  again(notice: EditNotice): Promise<EditOutcome>;
   /** Takes back a deletion while its notice is there. */
   undo(id: string): void;
   /** Keeps a deletion from being sent while somebody is about to undo it. */
@@ -56,7 +58,7 @@ export interface EventEditor {
   /** What a person has to be told, the newest last. */
   notices: readonly EditNotice[];
   /** How far an edit of this event is: null when there is none. */
-  stateOf(event: Pick<CalendarEvent, 'id' | 'calendarId' | 'eventId' | 'recurringEventId'>): Phase | null;
+  stateOf: (event: Pick<CalendarEvent, 'id' | 'calendarId' | 'eventId' | 'recurringEventId'>) => Phase | null;
   isPending: boolean;
 }
 
@@ -98,6 +100,10 @@ function actionsOf(session: Session | null): Actions {
       begin({ kind: 'respond', event, responseStatus, comment, scope, sendUpdates }, options),
     resolve: (edit, conflict, patch, options) => begin(onTopOf(edit, conflict, patch), options),
     retry: (id) => session?.writes.retry(id) ?? Promise.resolve(NOBODY),
+    again: ({ id, edit }) => {
+      session?.writes.dismiss(id);
+      return begin(edit, { undoFor: 0 });
+    },
     undo: (id) => session?.writes.undo(id),
     hold: (id, held) => session?.writes.hold(id, held),
     dismiss: (id) => session?.writes.dismiss(id),

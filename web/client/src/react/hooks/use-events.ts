@@ -1,5 +1,6 @@
 import { useMemo, useState } from 'react';
 
+import { mergeCopies } from '../../core/copies.js';
 import { keys } from '../../core/keys.js';
 import { inOrder, touching } from '../../core/occurrence.js';
 import { overlaidList } from '../../core/overlay.js';
@@ -70,7 +71,7 @@ export function useEvents(options: EventsOptions): EventsAnswer {
     const known = data ? eventsWithin(data, span, zone, calendarIds) : NONE;
     const shown = new Set(known.map(identityOf));
     const kept = (last ?? NONE).filter(touching(span, zone)).filter((event) => !shown.has(identityOf(event)));
-    return inOrder([...known, ...kept], zone);
+    return mergeCopies(inOrder([...known, ...kept], zone));
   }, [local, data, span, zone, calendarIds, last]);
   return useEventsAnswer({ present, local, meanwhile, query, listed, asking, calendarIds });
 }

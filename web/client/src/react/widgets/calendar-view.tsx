@@ -16,18 +16,23 @@ import { type DayString, firstWeekday, isDay } from '../format/index.js';
 import { daysOf, type Layout, rangeOf, step, titleOfRange } from '../full-calendar/range.js';
 import { useEvents } from '../hooks/index.js';
 import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps, type Words } from './base.js';
-import { CalendarPicker } from './calendar-picker.js';
+import { type BusyChoice, useBusyChoice } from './busy-choice.js';
+import { BusyLegend, roomFor, useBusyOverlay } from './busy-overlay.js';
+import { Picker } from './calendar-picker.js';
 import { Dialog } from './dialog.js';
+import { type Editing, useEditing } from './editing.js';
 import { EventDialog } from './event-details.js';
 import { EventList, type EventListContext } from './event-list.js';
 import { FreshnessLine } from './freshness-line.js';
 import { groupByDay, latestOf } from './group-by-day.js';
 import { LeftIcon, ListIcon, RightIcon } from './icons.js';
 import type { Labels } from './labels.js';
+import { NewEventButton } from './new-event-button.js';
 import { FailureNotice, Obstacle, obstacleOf, ReconnectNotice } from './notices.js';
 
 /** By far the largest part, so it comes only with the first week or month that is shown. */
 const Grid = lazy(() => import('../full-calendar/grid.js'));
+const EditableGrid = lazy(() => import('../full-calendar/editable-grid.js'));
 
 export interface CalendarViewProps extends WidgetProps {
   /** A day to show, as `2026-11-24`. With `onDateChange` it is up to you; alone it is where the view begins. */
@@ -37,10 +42,19 @@ export interface CalendarViewProps extends WidgetProps {
   onEventClick?: ((event: CalendarEvent) => void) | undefined;
   /** The path to come back to from Google's consent page. */
   returnTo?: string | undefined;
+  /** Events can be made, moved and edited here. Default: they are only shown. */
+  editable?: boolean | undefined;
+}
+
+export interface WeekViewProps extends CalendarViewProps {
+  /** The calendars that are shown by their busy times only. Default: what the person chose in this browser. */
+  busyCalendarIds?: string[] | undefined;
+  /** The person chose others. */
+  onBusyCalendarIdsChange?: ((ids: string[]) => void) | undefined;
 }
 
 /** The days of a week in columns, with the hours; three days at a time where there is little room. */
-export function WeekView(props: CalendarViewProps): ReactElement {
+export function WeekView(props: WeekViewProps): ReactElement {
   return <CalendarView kind="week" {...props} />;
 }
 
@@ -52,12 +66,13 @@ export function MonthView(props: CalendarViewProps): ReactElement {
 /** Below this a week's columns are too narrow for a title. */
 const NARROW_PX = 620;
 
-function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | 'month' }): ReactElement {
+function CalendarView({ kind, ...props }: WeekViewProps & { kind: 'week' | 'month' }): ReactElement {
   const frame = useRef<HTMLElement>(null);
   const narrow = useNarrow(frame);
   const layout: Layout = kind === 'week' ? (narrow ? 'days' : 'week') : narrow ? 'dots' : 'month';
   const words = useWords(props);
   const { formats, labels } = words;
+  const { editing, layer } = useEditing(props.editable ?? false, words);
   const moment = useMoment(formats);
   const palette = usePalette();
   const [date, setDate] = useDate(props, moment.today);
@@ -65,7 +80,11 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
   const range = useMemo(() => rangeOf(layout, date, weekday), [layout, date, weekday]);
   const { calendarIds } = props;
   const answer = useEvents({ ...daysOf(range), timeZone: formats.timeZone, ...(calendarIds && { calendarIds }) });
-  const events = useMemo(() => answer.events.filter(({ status }) => status !== 'cancelled'), [answer.events]);
+  const all = useMemo(() => answer.events.filter(({ status }) => status !== 'cancelled'), [answer.events]);
+  const chosen = useBusyChoice({ ids: props.busyCalendarIds, onChange: props.onBusyCalendarIdsChange });
+  const choice = kind === 'week' ? chosen : null;
+  const busy = useBusyOverlay(all, { choice, calendarIds, range, zone: formats.timeZone });
+  const { events } = busy;
   const versions = useMemo(() => events.map(({ id, etag }) => `${id} ${etag}`).join(), [events]);
   const [open, setOpen] = useState<Opened>(null);
   const obstacle = obstacleOf(answer);
@@ -74,6 +93,11 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
   const close = () => {
     setOpen(null);
   };
+  const onDay = (day: DayString) => {
+    if (layout === 'dots') setDate(day);
+    else setOpen({ what: 'day', day });
+  };
+  const grid = { layout, date, range, firstWeekday: weekday, events, busy, moment, palette, words, onOpen, onDay };
 
   return (
     <Frame
@@ -90,6 +114,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
         date={date}
         today={moment.today}
         words={words}
+        editing={obstacle ? null : editing}
         onDate={setDate}
         onCalendars={() => {
           setOpen({ what: 'calendars' });
@@ -97,26 +122,18 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
       />
       {!obstacle && <ReconnectNotice labels={labels} returnTo={props.returnTo} />}
       {!obstacle && <FailureNotice answer={answer} labels={labels} />}
+      {!obstacle && <BusyLegend lanes={busy.lanes} labels={labels} />}
       {obstacle ? (
         <Obstacle answer={answer} labels={labels} returnTo={props.returnTo} />
       ) : (
-        <div className="calwire-view-grid" data-layout={layout} data-loading={answer.isLoading}>
+        <div
+          className="calwire-view-grid"
+          style={roomFor(busy.lanes)}
+          data-layout={layout}
+          data-loading={answer.isLoading}
+        >
           <Suspense fallback={<p className="calwire-view-wait">{labels.loading}</p>}>
-            <Grid
-              layout={layout}
-              date={date}
-              range={range}
-              firstWeekday={weekday}
-              events={events}
-              moment={moment}
-              palette={palette}
-              words={words}
-              onOpen={onOpen}
-              onDay={(day) => {
-                if (layout === 'dots') setDate(day);
-                else setOpen({ what: 'day', day });
-              }}
-            />
+            {editing ? <EditableGrid {...grid} editing={editing} /> : <Grid {...grid} />}
           </Suspense>
         </div>
       )}
@@ -133,6 +150,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
       {open?.what === 'event' && (
         <EventDialog
           event={latestOf(open.event, events)}
+          editing={editing}
           onClose={close}
           locale={props.locale}
           timeZone={props.timeZone}
@@ -140,7 +158,8 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
         />
       )}
       {open?.what === 'day' && <DayDialog day={open.day} events={events} context={context} onClose={close} />}
-      {open?.what === 'calendars' && <PickerDialog onClose={close} labels={labels} props={props} />}
+      {layer}
+      {open?.what === 'calendars' && <PickerDialog onClose={close} labels={labels} props={props} busy={choice} />}
     </Frame>
   );
 }
@@ -186,11 +205,12 @@ interface ToolbarProps {
   date: DayString;
   today: DayString;
   words: Words;
+  editing: Editing | null;
   onDate: (date: DayString) => void;
   onCalendars: () => void;
 }
 
-function Toolbar({ title, layout, date, today, words, onDate, onCalendars }: ToolbarProps): ReactElement {
+function Toolbar({ title, layout, date, today, words, editing, onDate, onCalendars }: ToolbarProps): ReactElement {
   const { labels, Heading } = words;
   const unit = layout === 'dots' ? 'month' : layout;
   return (
@@ -231,6 +251,7 @@ function Toolbar({ title, layout, date, today, words, onDate, onCalendars }: Too
         </button>
       </div>
       <div className="calwire-toolbar-group calwire-toolbar-end">
+        {editing && <NewEventButton editing={editing} day={date} words={words} compact />}
         <DateInput date={date} label={labels.goToDate} onDate={onDate} />
         <button type="button" className="calwire-button" aria-haspopup="dialog" onClick={onCalendars}>
           <ListIcon />
@@ -322,17 +343,18 @@ function DayContent({ id, day, events, context }: DayProps & { id: string }): Re
 interface PickerDialogProps {
   labels: Labels;
   props: CalendarViewProps;
+  busy: BusyChoice | null;
   onClose: () => void;
 }
 
-function PickerDialog({ labels, props, onClose }: PickerDialogProps): ReactElement {
+function PickerDialog({ labels, props, busy, onClose }: PickerDialogProps): ReactElement {
   const id = useId();
   return (
     <Dialog labelledBy={id} closeLabel={labels.close} onClose={onClose}>
       <h2 id={id} className="calwire-day-title">
         {labels.chooseCalendars}
       </h2>
-      <CalendarPicker locale={props.locale} labels={props.labels} returnTo={props.returnTo} />
+      <Picker locale={props.locale} labels={props.labels} returnTo={props.returnTo} busy={busy} />
     </Dialog>
   );
 }

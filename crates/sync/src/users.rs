@@ -1,0 +1,230 @@
+//! All that is kept of a user: told page by page, and deleted.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use common::ids::{CalendarId, UserId};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use store::users::{self, Bounds, Page, Row};
+use tokio::time::Instant;
+use ts_rs::TS;
+use uuid::Uuid;
+
+use crate::Context;
+use crate::connections::{self, Receipt};
+
+/// A page of an export ends after about so many bytes; what one event has more stays with it.
+const PAGE_BYTES: i64 = 1024 * 1024;
+/// Rows that are read at once.
+const ROWS: i64 = 500;
+/// How long the data of a user's accounts may take to go before the answer says that it is on its way. Less than a
+/// mutation may take, with the revocation after it.
+const FORGET_WITHIN: Duration = Duration::from_secs(15);
+/// The other pages of a user should hear that the accounts are gone, before the messages go as well.
+const TELL_WITHIN: Duration = Duration::from_secs(3);
+const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// A page of all that is kept of a user. The pages together, list by list, are the whole; each is as things were when it
+/// was read. A row has the columns of its table, but for tokens, their digests and leases. What is worked out from these
+/// (the instances of events) is left out.
+#[derive(Debug, Default, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(rename = "DataExport")]
+pub struct Export {
+    pub user_id: String,
+    #[ts(type = "string")]
+    pub exported_at: DateTime<Utc>,
+    /// The Google accounts, without their tokens. On the first page, as what follows up to `connectFlows`.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub connections: Vec<Row>,
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub calendars: Vec<Row>,
+    /// How far each calendar, and each account's list of calendars, has been read.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub sync_state: Vec<Row>,
+    /// Push channels at Google.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub watches: Vec<Row>,
+    /// How many messages the user's browsers have been sent.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub user_stream: Vec<Row>,
+    /// Connecting an account was begun, and has not ended yet.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub connect_flows: Vec<Row>,
+    /// Each with its `event` as Google has it.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub events: Vec<Row>,
+    /// What events were before their changes of the last day.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub event_versions: Vec<Row>,
+    /// Changes that the user asked for, in the last day.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub write_intents: Vec<Row>,
+    /// The last pulls of each calendar.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub sync_rounds: Vec<Row>,
+    /// Messages that have not reached the broker.
+    #[ts(type = "Array<Record<string, unknown>>")]
+    pub messages: Vec<Row>,
+    /// Asks for the next page; `null`: this is the last one.
+    pub next_cursor: Option<String>,
+}
+
+/// Where an export goes on: in which list, and after what.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub enum Cursor {
+    Events(Option<(CalendarId, String)>),
+    EventVersions(Option<(CalendarId, String, String)>),
+    WriteIntents(Option<Uuid>),
+    SyncRounds(Option<(CalendarId, i64)>),
+    Messages(Option<(i64, Uuid)>),
+}
+
+impl Cursor {
+    pub fn decode(text: &str) -> Option<Self> {
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+    }
+
+    fn encode(&self) -> serde_json::Result<String> {
+        Ok(URL_SAFE_NO_PAD.encode(serde_json::to_vec(self)?))
+    }
+
+    fn of_next_list(&self) -> Option<Self> {
+        match self {
+            Self::Events(_) => Some(Self::EventVersions(None)),
+            Self::EventVersions(_) => Some(Self::WriteIntents(None)),
+            Self::WriteIntents(_) => Some(Self::SyncRounds(None)),
+            Self::SyncRounds(_) => Some(Self::Messages(None)),
+            Self::Messages(_) => None,
+        }
+    }
+}
+
+/// A page of what is kept of a user; the first one without a cursor.
+pub async fn export(ctx: &Context, user: &UserId, cursor: Option<Cursor>) -> sqlx::Result<Export> {
+    let mut tx = store::begin_snapshot(&ctx.pool).await?;
+    let mut export = Export {
+        user_id: user.as_str().to_owned(),
+        exported_at: ctx.clock.now(),
+        ..Export::default()
+    };
+    if cursor.is_none() {
+        let overview = users::overview(&mut tx, user).await?;
+        export.connections = overview.connections;
+        export.calendars = overview.calendars;
+        export.sync_state = overview.sync_state;
+        export.watches = overview.watches;
+        export.user_stream = overview.user_stream;
+        export.connect_flows = overview.oauth_states;
+    }
+    let mut bytes = PAGE_BYTES;
+    let mut next = Some(cursor.unwrap_or(Cursor::Events(None)));
+    while let (Some(cursor), true) = (&next, bytes > 0) {
+        let bounds = Bounds { rows: ROWS, bytes };
+        next = match some(&mut tx, user, cursor, bounds, &mut export).await? {
+            Some((after, read)) => {
+                bytes -= read;
+                Some(after)
+            }
+            None => cursor.of_next_list(),
+        };
+    }
+    let encoded = next.map(|cursor| cursor.encode()).transpose();
+    export.next_cursor = encoded.map_err(|error| sqlx::Error::Encode(error.into()))?;
+    Ok(export)
+}
+
+/// Reads some rows of one list. Answers where it goes on and how many bytes came; None: the list is at its end.
+async fn some(
+    conn: &mut PgConnection,
+    user: &UserId,
+    cursor: &Cursor,
+    bounds: Bounds,
+    export: &mut Export,
+) -> sqlx::Result<Option<(Cursor, i64)>> {
+    fn kept<K>(page: Page<K>, list: &mut Vec<Row>, cursor: fn(Option<K>) -> Cursor) -> Option<(Cursor, i64)> {
+        let (rows, last) = page?;
+        let bytes: usize = rows.iter().map(|row| row.get().len()).sum();
+        list.extend(rows);
+        Some((cursor(Some(last)), i64::try_from(bytes).unwrap_or(i64::MAX)))
+    }
+    Ok(match cursor {
+        Cursor::Events(after) => kept(
+            users::events(conn, user, after.as_ref(), bounds).await?,
+            &mut export.events,
+            Cursor::Events,
+        ),
+        Cursor::EventVersions(after) => kept(
+            users::event_versions(conn, user, after.as_ref(), bounds).await?,
+            &mut export.event_versions,
+            Cursor::EventVersions,
+        ),
+        Cursor::WriteIntents(after) => kept(
+            users::write_intents(conn, user, *after, bounds).await?,
+            &mut export.write_intents,
+            Cursor::WriteIntents,
+        ),
+        Cursor::SyncRounds(after) => kept(
+            users::sync_rounds(conn, user, *after, bounds).await?,
+            &mut export.sync_rounds,
+            Cursor::SyncRounds,
+        ),
+        Cursor::Messages(after) => kept(
+            users::messages(conn, user, *after, bounds).await?,
+            &mut export.messages,
+            Cursor::Messages,
+        ),
+    })
+}
+
+/// What deleting a user's data has done, at the moment of the answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+#[ts(rename = "DeletionReceipt")]
+pub struct Deletion {
+    /// The accounts that were disconnected by it, one by one.
+    pub receipts: Vec<Receipt>,
+    /// Nothing is kept of the user any more, but for `grantsLeft`.
+    pub deleted: bool,
+    /// Google accounts of which the identity and the sealed token are kept until Google has taken the grant back, for a day
+    /// at most.
+    pub grants_left: u32,
+    /// The broker has forgotten the messages that browsers which were away could have caught up on. If not, it does so
+    /// within an hour.
+    pub live_history_deleted: bool,
+}
+
+/// Disconnects all accounts of a user, and deletes all that is kept of the user.
+pub async fn delete(ctx: &Context, broker: &centrifugo::Client, user: &UserId) -> sqlx::Result<Deletion> {
+    let receipts = connections::disconnect(ctx, user, None, FORGET_WITHIN).await?;
+    wait_until_told(ctx, user).await?;
+    let mut tx = ctx.pool.begin().await?;
+    let left = users::delete(&mut tx, user).await?;
+    tx.commit().await?;
+    let forgotten = broker.forget_history(&centrifugo::channel_of(user)).await;
+    if let Err(error) = &forgotten {
+        tracing::warn!(%error, "The broker keeps the last messages of a user whose data was deleted until they expire");
+    }
+    Ok(Deletion {
+        receipts,
+        deleted: left.calendars == 0,
+        grants_left: u32::try_from(left.connections).unwrap_or(u32::MAX),
+        live_history_deleted: forgotten.is_ok(),
+    })
+}
+
+async fn wait_until_told(ctx: &Context, user: &UserId) -> sqlx::Result<()> {
+    let until = Instant::now() + TELL_WITHIN;
+    while Instant::now() < until {
+        let mut conn = ctx.pool.acquire().await?;
+        if users::is_told(&mut conn, user).await? {
+            break;
+        }
+        drop(conn);
+        tokio::time::sleep(LOOK_AGAIN).await;
+    }
+    Ok(())
+}
