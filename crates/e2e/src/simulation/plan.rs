@@ -414,12 +414,12 @@ fn random(dice: &mut StdRng) -> Operation {
             dice: number,
             snare: None,
         },
-        76..80 => Operation::Forge {
+        76..84 => Operation::Forge {
             forgery: one_of(dice, FORGERIES),
             user,
             dice: number,
         },
-        80..140 => Operation::Work {
+        84..140 => Operation::Work {
             host,
             job: one_of(dice, JOBS),
             snare: None,
@@ -497,12 +497,12 @@ const FORGERIES: &[(u32, Forgery)] = &[
     (1, Forgery::UnknownChannel),
     (1, Forgery::WrongToken),
     (1, Forgery::WrongResource),
-    (1, Forgery::SwappedToken),
-    (1, Forgery::JwtAlgorithm),
+    (3, Forgery::SwappedToken),
+    (3, Forgery::JwtAlgorithm),
     (1, Forgery::JwtExpired),
     (1, Forgery::JwtAudience),
     (1, Forgery::JwtUnsigned),
-    (1, Forgery::OthersChannel),
+    (3, Forgery::OthersChannel),
     (1, Forgery::OthersCalendar),
     (1, Forgery::OthersEvent),
 ];
