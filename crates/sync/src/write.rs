@@ -303,7 +303,8 @@ async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sql
         let (delay, is_sure) = match Box::pin(attempt::attempt(&mut run)).await? {
             Step::Ended(ended) => return commit::commit(&run, *ended).await,
             Step::LeaseLost => return Ok(None),
-            Step::Again { delay, is_sure } => (delay, is_sure),
+            // Whoever waits is told of the end when it is over, however long Google asks us to wait.
+            Step::Again { delay, is_sure } => (delay.min(run.left()), is_sure),
         };
         run.failures += 1;
         if run.is_over() {
