@@ -1,4 +1,5 @@
-//! Recurrence compared with python-dateutil, which nobody here wrote: some thousands of seeded events.
+//! Recurrence compared with python-dateutil, which nobody here wrote: some thousands of seeded events, expanded, and cut in
+//! two.
 //!
 //! `CALWIRE_DATEUTIL_SEED` and `CALWIRE_DATEUTIL_CASES` run others. Three things are left out of the generated rules
 //! because dateutil reads them in its own way:
@@ -9,115 +10,48 @@
 
 #![expect(clippy::unwrap_used, reason = "a test: a panic is its way to fail")]
 
-use std::fmt::Write as _;
+mod cases;
+mod expansion;
+mod splits;
+
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Weekday};
-use chrono_tz::Tz;
-use common::ids::CalendarId;
+use rand::SeedableRng;
 use rand::rngs::StdRng;
-use rand::seq::IndexedRandom;
-use rand::{RngExt, SeedableRng};
-use serde_json::{Value, json};
-use sync::expand::{CalendarContext, occurrences};
-use sync::payload::Window;
-use sync::view::{self, AccessRole};
+use serde_json::Value;
 
 /// dateutil, and the tz database that this chrono-tz is made from (2025b): zones change their rules every year.
 const PACKAGES: [&str; 2] = ["python-dateutil==2.9.0.post0", "tzdata==2025.2"];
 
-const CASES: usize = 4_000;
+const CASES: u64 = 4_000;
 const SEED: u64 = 0x00CA_1212;
 
-/// dateutil's answer is compared as far as an expansion goes at the most.
-const COMPARED: usize = 2_000;
-
-/// Half-hour daylight saving, quarter-hour offsets, the southern hemisphere, a skipped day, a zone whose clocks go back in
-/// spring for Ramadan, changes at midnight, and none at all.
-const ZONES: [&str; 16] = [
-    "Europe/Zurich",
-    "America/New_York",
-    "Australia/Lord_Howe",
-    "Asia/Kathmandu",
-    "Pacific/Apia",
-    "Africa/Casablanca",
-    "America/St_Johns",
-    "Pacific/Chatham",
-    "America/Sao_Paulo",
-    "Asia/Beirut",
-    "Europe/Dublin",
-    "America/Havana",
-    "Asia/Kolkata",
-    "Pacific/Kiritimati",
-    "Antarctica/Troll",
-    "UTC",
-];
-
-#[test]
-fn expansion_agrees_with_dateutil() {
-    let python =
-        provision::python::environment("dateutil", &PACKAGES).unwrap_or_else(|err| panic!("{err:#}"));
-    let setting =
-        |name: &str, default: u64| std::env::var(name).map_or(default, |value| value.parse().unwrap());
-    let seed = setting("CALWIRE_DATEUTIL_SEED", SEED);
-    let cases = setting("CALWIRE_DATEUTIL_CASES", CASES as u64);
-    let mut random = StdRng::seed_from_u64(seed);
-    let cases: Vec<Case> = (0..cases).map(|_| Case::generate(&mut random)).collect();
-
-    let answers = ask(&python, &cases);
-    assert_eq!(answers.len(), cases.len(), "an answer for every case");
-    let mut wrong = String::new();
-    let (mut slow, mut empty, mut compared) = (0, 0, 0);
-    for (number, (case, answer)) in cases.iter().zip(answers).enumerate() {
-        let Some(mut theirs) = answer else {
-            slow += 1;
-            continue;
-        };
-        theirs.truncate(COMPARED);
-        let mut ours = case.expand();
-        ours.truncate(COMPARED);
-        empty += usize::from(theirs.is_empty());
-        compared += theirs.len();
-        if ours != theirs {
-            let differ = |a: &[String], b: &[String]| {
-                a.iter()
-                    .filter(|one| !b.contains(one))
-                    .take(3)
-                    .cloned()
-                    .collect::<Vec<_>>()
-            };
-            writeln!(
-                wrong,
-                "case {number}: {}\n  only Calwire: {:?}\n  only dateutil: {:?}",
-                case.question(),
-                differ(&ours, &theirs),
-                differ(&theirs, &ours)
-            )
-            .unwrap();
-        }
-    }
-    println!(
-        "{} cases of seed {seed}: {compared} instances compared, {empty} cases without any, {slow} too slow for dateutil",
-        cases.len()
-    );
-    assert!(wrong.is_empty(), "seed {seed}\n{wrong}");
-    assert!(
-        slow * 50 <= cases.len(),
-        "{slow} cases were too slow for dateutil: too many to call this a comparison"
-    );
-    assert!(
-        empty * 2 <= cases.len(),
-        "{empty} cases have no instance: too many to call this a comparison"
-    );
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |value| value.parse().unwrap())
 }
 
-fn ask(python: &std::path::Path, cases: &[Case]) -> Vec<Option<Vec<String>>> {
-    let mut child = Command::new(python)
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/expand_with_dateutil.py"
-        ))
+fn seed() -> u64 {
+    setting("CALWIRE_DATEUTIL_SEED", SEED)
+}
+
+/// As many as are to be compared.
+fn generate<T>(mut one: impl FnMut(&mut StdRng) -> T) -> Vec<T> {
+    let mut random = StdRng::seed_from_u64(seed());
+    let cases = setting("CALWIRE_DATEUTIL_CASES", CASES);
+    (0..cases).map(|_| one(&mut random)).collect()
+}
+
+fn python() -> PathBuf {
+    provision::python::environment("dateutil", &PACKAGES).unwrap_or_else(|err| panic!("{err:#}"))
+}
+
+/// dateutil's starts for each question; none where it takes too long.
+fn ask(questions: Vec<Value>) -> Vec<Option<Vec<String>>> {
+    let asked = questions.len();
+    let mut child = Command::new(python())
+        .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/dateutil/expand.py"))
         // The packages' tz database, not the machine's.
         .env("PYTHONTZPATH", "")
         .stdin(Stdio::piped())
@@ -125,7 +59,6 @@ fn ask(python: &std::path::Path, cases: &[Case]) -> Vec<Option<Vec<String>>> {
         .spawn()
         .unwrap();
     let mut stdin = child.stdin.take().unwrap();
-    let questions: Vec<String> = cases.iter().map(|case| case.question().to_string()).collect();
     let asking = std::thread::spawn(move || {
         for question in questions {
             writeln!(stdin, "{question}").unwrap();
@@ -133,365 +66,12 @@ fn ask(python: &std::path::Path, cases: &[Case]) -> Vec<Option<Vec<String>>> {
     });
     let output = child.wait_with_output().unwrap();
     asking.join().unwrap();
-    assert!(output.status.success(), "expand_with_dateutil.py failed");
-    String::from_utf8(output.stdout)
+    assert!(output.status.success(), "expand.py failed");
+    let answers: Vec<Option<Vec<String>>> = String::from_utf8(output.stdout)
         .unwrap()
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-/// A rule, with its end apart: the two sides write it differently.
-struct Generated {
-    text: String,
-    until: Option<Until>,
-}
-
-impl Generated {
-    fn line(&self, name: &str) -> String {
-        let until = self.until.as_ref().map_or("", |until| until.part.as_str());
-        format!("{name}:{}{until}", self.text)
-    }
-}
-
-struct Until {
-    /// `date`, `utc` or `local`.
-    kind: &'static str,
-    /// In ISO 8601.
-    shown: String,
-    /// `;UNTIL=…`
-    part: String,
-}
-
-struct Case {
-    /// None: all-day.
-    zone: Option<Tz>,
-    start: NaiveDateTime,
-    rules: Vec<Generated>,
-    excluded_rules: Vec<Generated>,
-    added: Vec<NaiveDateTime>,
-    excluded: Vec<NaiveDateTime>,
-    /// How the dates above are written: 0 UTC, 1 in the zone by name, 2 in the event's own.
-    form: u8,
-    from: NaiveDateTime,
-    to: NaiveDateTime,
-}
-
-impl Case {
-    fn generate(random: &mut StdRng) -> Self {
-        let zone: Option<Tz> = random
-            .random_bool(0.8)
-            .then(|| ZONES.choose(random).unwrap().parse().unwrap());
-        let start = start(random, zone);
-        let frequency = *[
-            "DAILY", "DAILY", "WEEKLY", "WEEKLY", "WEEKLY", "MONTHLY", "MONTHLY", "YEARLY", "HOURLY",
-            "MINUTELY",
-        ]
-        .choose(random)
-        .unwrap();
-        let below_day = matches!(frequency, "HOURLY" | "MINUTELY");
-        let frequency = if zone.is_none() && below_day {
-            "MONTHLY"
-        } else {
-            frequency
-        };
-        let below_day = matches!(frequency, "HOURLY" | "MINUTELY");
-        let (from, to) = if below_day {
-            let from = start + TimeDelta::days(random.random_range(-1..6));
-            (from, from + TimeDelta::hours(random.random_range(1..72)))
-        } else {
-            let from = start + TimeDelta::days(random.random_range(-40..700));
-            (from, from + TimeDelta::days(random.random_range(1..430)))
-        };
-        let (from, to) = match zone {
-            Some(_) => (from, to),
-            None => (midnight(from.date()), midnight(to.date() + Days::new(1))),
-        };
-        let rule = |random: &mut StdRng| rule(random, frequency, start, zone, to);
-        let mut rules = vec![rule(random)];
-        if random.random_bool(0.05) {
-            rules.push(rule(random));
-        }
-        let excluded_rules = if random.random_bool(0.05) {
-            vec![rule(random)]
-        } else {
-            Vec::new()
-        };
-        let some_dates = |random: &mut StdRng| -> Vec<NaiveDateTime> {
-            (0..random.random_range(0..4))
-                .map(|_| start + TimeDelta::days(random.random_range(0..60)))
-                .collect()
-        };
-        Self {
-            added: if random.random_bool(0.1) {
-                some_dates(random)
-            } else {
-                Vec::new()
-            },
-            excluded: if random.random_bool(0.3) {
-                some_dates(random)
-            } else {
-                Vec::new()
-            },
-            form: random.random_range(0..3),
-            zone,
-            start,
-            rules,
-            excluded_rules,
-            from,
-            to,
-        }
-    }
-
-    fn question(&self) -> Value {
-        let rules = |rules: &[Generated]| -> Vec<Value> {
-            rules
-                .iter()
-                .map(|rule| json!({"text": rule.text, "until": rule.until.as_ref().map(|until| (until.kind, &until.shown))}))
-                .collect()
-        };
-        let dates =
-            |dates: &[NaiveDateTime]| -> Vec<String> { dates.iter().map(|&date| iso(date)).collect() };
-        json!({
-            "zone": self.zone.map(Tz::name),
-            "start": iso(self.start),
-            "rules": rules(&self.rules),
-            "excludedRules": rules(&self.excluded_rules),
-            "added": dates(&self.added),
-            "excluded": dates(&self.excluded),
-            "from": iso(self.from),
-            "to": iso(self.to),
-        })
-    }
-
-    /// What Calwire makes of the event as Google would send it.
-    fn expand(&self) -> Vec<String> {
-        let mut lines: Vec<String> = Vec::new();
-        lines.extend(self.rules.iter().map(|rule| rule.line("RRULE")));
-        lines.extend(self.excluded_rules.iter().map(|rule| rule.line("EXRULE")));
-        for (name, dates) in [("RDATE", &self.added), ("EXDATE", &self.excluded)] {
-            if !dates.is_empty() {
-                lines.push(self.dates_line(name, dates));
-            }
-        }
-        let times = match self.zone {
-            None => json!({"date": self.start.date().to_string()}),
-            Some(zone) => {
-                json!({"dateTime": first(zone, self.start).unwrap().to_rfc3339(), "timeZone": zone.name()})
-            }
-        };
-        let raw = json!({"id": "m", "start": times, "end": times, "recurrence": lines});
-        let event = view::parse(&raw.to_string()).unwrap();
-        assert_eq!(sync::expand::flaws(&event), [], "{raw}");
-        // Dates lie where UTC has them, so that the window means the same on both sides.
-        let calendar = CalendarContext {
-            id: CalendarId::generate(),
-            time_zone: Tz::UTC,
-            access_role: AccessRole::Owner,
-        };
-        let window = Window {
-            from: self.from.and_utc(),
-            to: self.to.and_utc(),
-        };
-        occurrences(&calendar, &event, &[], window)
-            .into_iter()
-            // A day that began before the window is still on; dateutil tells starts alone.
-            .filter(|one| one.starts_at >= window.from)
-            .map(|one| match one.dates {
-                Some((date, _)) => date.to_string(),
-                None => one.starts_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
-            })
-            .collect()
-    }
-
-    fn dates_line(&self, name: &str, dates: &[NaiveDateTime]) -> String {
-        let local = |form: &str| {
-            dates
-                .iter()
-                .map(|date| date.format(form).to_string())
-                .collect::<Vec<_>>()
-                .join(",")
-        };
-        match (self.zone, self.form) {
-            (None, _) => format!("{name};VALUE=DATE:{}", local("%Y%m%d")),
-            (Some(zone), 0) => {
-                let dates: Vec<String> = dates
-                    .iter()
-                    .map(|&date| {
-                        sync::expand::zone::instant(zone, date)
-                            .unwrap()
-                            .format("%Y%m%dT%H%M%SZ")
-                            .to_string()
-                    })
-                    .collect();
-                format!("{name}:{}", dates.join(","))
-            }
-            (Some(zone), 1) => format!("{name};TZID={zone}:{}", local("%Y%m%dT%H%M%S")),
-            (Some(_), _) => format!("{name}:{}", local("%Y%m%dT%H%M%S")),
-        }
-    }
-}
-
-/// A moment that the zone's clocks have shown.
-fn start(random: &mut StdRng, zone: Option<Tz>) -> NaiveDateTime {
-    loop {
-        let day = if zone == Some(Tz::Pacific__Apia) && random.random_bool(0.5) {
-            NaiveDate::from_ymd_opt(2011, 12, random.random_range(1..=31)).unwrap()
-        } else {
-            NaiveDate::from_ymd_opt(random.random_range(2008..2027), 1, 1).unwrap()
-                + Days::new(random.random_range(0..365))
-        };
-        // At night the clocks change.
-        let hour = if random.random_bool(0.5) {
-            random.random_range(0..4)
-        } else {
-            random.random_range(0..24)
-        };
-        let minute = *[0, 0, 15, 30, 45].choose(random).unwrap();
-        let local = match zone {
-            None => midnight(day),
-            Some(_) => day.and_hms_opt(hour, minute, 0).unwrap(),
-        };
-        if zone.is_none_or(|zone| first(zone, local).is_some()) {
-            return local;
-        }
-    }
-}
-
-fn first(zone: Tz, local: NaiveDateTime) -> Option<DateTime<Tz>> {
-    zone.from_local_datetime(&local).earliest()
-}
-
-fn rule(
-    random: &mut StdRng,
-    frequency: &str,
-    start: NaiveDateTime,
-    zone: Option<Tz>,
-    to: NaiveDateTime,
-) -> Generated {
-    let mut text = format!("FREQ={frequency}");
-    if random.random_bool(0.5) {
-        let week_start = ["MO", "SU", "SA"].choose(random).unwrap();
-        write!(text, ";WKST={week_start}").unwrap();
-    }
-    if random.random_bool(0.5) {
-        let most = if frequency == "MINUTELY" { 200 } else { 6 };
-        write!(text, ";INTERVAL={}", random.random_range(1..most)).unwrap();
-    }
-    text += &day_parts(random, frequency);
-    if zone.is_some() && random.random_bool(0.15) {
-        write!(text, ";BYHOUR={}", numbers(random, 23, false)).unwrap();
-    }
-    if zone.is_some() && random.random_bool(0.15) {
-        write!(text, ";BYMINUTE={}", numbers(random, 59, false)).unwrap();
-    }
-    // dateutil takes the first week from DTSTART on, so positions are compared where that is the whole week.
-    let whole_week = frequency != "WEEKLY" || (start.weekday() == Weekday::Mon && !text.contains("WKST"));
-    if whole_week && text.contains("BY") && random.random_bool(0.2) {
-        write!(text, ";BYSETPOS={}", numbers(random, 4, true)).unwrap();
-    }
-    let until = match random.random_range(0..4) {
-        0 => {
-            write!(text, ";COUNT={}", random.random_range(1..200)).unwrap();
-            None
-        }
-        1 => Some(until(random, start, to)),
-        _ => None,
-    };
-    Generated { text, until }
-}
-
-/// Which days, in combinations that the RFC allows for the frequency.
-fn day_parts(random: &mut StdRng, frequency: &str) -> String {
-    let mut text = String::new();
-    let yearly = frequency == "YEARLY";
-    let by_month = random.random_bool(if yearly { 0.5 } else { 0.05 });
-    let by_month_day = random.random_bool(match frequency {
-        "MONTHLY" | "YEARLY" => 0.4,
-        "WEEKLY" => 0.0,
-        _ => 0.05,
-    });
-    let by_year_day = yearly && !by_month && !by_month_day && random.random_bool(0.2);
-    let by_week_no = yearly && !by_month && !by_month_day && !by_year_day && random.random_bool(0.3);
-    if random.random_bool(if frequency == "WEEKLY" { 0.7 } else { 0.3 }) {
-        let with_ordinal =
-            matches!(frequency, "MONTHLY" | "YEARLY") && !by_week_no && random.random_bool(0.6);
-        let most = match (with_ordinal, yearly && !by_month) {
-            (false, _) => None,
-            (true, true) => Some(53),
-            (true, false) => Some(5),
-        };
-        let days: Vec<String> = (0..random.random_range(1..4))
-            .map(|_| weekday(random, most))
-            .collect();
-        write!(text, ";BYDAY={}", days.join(",")).unwrap();
-    }
-    if by_month {
-        write!(text, ";BYMONTH={}", numbers(random, 12, false)).unwrap();
-    }
-    if by_month_day {
-        write!(text, ";BYMONTHDAY={}", numbers(random, 31, true)).unwrap();
-    }
-    if by_year_day {
-        write!(text, ";BYYEARDAY={}", numbers(random, 366, true)).unwrap();
-    }
-    if by_week_no {
-        let last = random.random_bool(0.3);
-        let weeks = if last {
-            "-1".to_owned()
-        } else {
-            numbers(random, 53, false)
-        };
-        write!(text, ";BYWEEKNO={weeks}").unwrap();
-    }
-    text
-}
-
-/// `TU`, or with an ordinal up to `most`.
-fn weekday(random: &mut StdRng, most: Option<i32>) -> String {
-    let day = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"].choose(random).unwrap();
-    match most {
-        None => (*day).to_owned(),
-        Some(most) => {
-            let sign = if random.random_bool(0.4) { "-" } else { "" };
-            format!("{sign}{}{day}", random.random_range(1..=most))
-        }
-    }
-}
-
-fn numbers(random: &mut StdRng, max: i32, negative: bool) -> String {
-    let numbers: Vec<String> = (0..random.random_range(1..4))
-        .map(|_| {
-            let sign = if negative && random.random_bool(0.3) {
-                "-"
-            } else {
-                ""
-            };
-            format!("{sign}{}", random.random_range(1..=max))
-        })
         .collect();
-    numbers.join(",")
-}
-
-fn until(random: &mut StdRng, start: NaiveDateTime, to: NaiveDateTime) -> Until {
-    let span = (to - start).num_minutes().max(2);
-    let end = start + TimeDelta::minutes(random.random_range(0..span));
-    let (kind, shown, form) = match random.random_range(0..3) {
-        0 => ("date", end.date().to_string(), "%Y%m%d"),
-        1 => ("utc", iso(end), "%Y%m%dT%H%M%SZ"),
-        _ => ("local", iso(end), "%Y%m%dT%H%M%S"),
-    };
-    Until {
-        kind,
-        shown,
-        part: format!(";UNTIL={}", end.format(form)),
-    }
-}
-
-fn iso(time: NaiveDateTime) -> String {
-    time.format("%Y-%m-%dT%H:%M:%S").to_string()
-}
-
-fn midnight(date: NaiveDate) -> NaiveDateTime {
-    date.and_time(NaiveTime::MIN)
+    assert_eq!(answers.len(), asked, "an answer for every question");
+    answers
 }
