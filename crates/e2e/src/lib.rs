@@ -8,13 +8,16 @@
 pub mod broker;
 pub mod control;
 pub mod database;
+pub mod gates;
 pub mod google;
 pub mod measure;
 pub mod oracle;
+pub mod person;
 pub mod process;
 pub mod rpc;
 pub mod socket;
 pub mod stack;
 pub mod wait;
+pub mod window;
 
 pub use stack::{Options, Stack};
