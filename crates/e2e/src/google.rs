@@ -35,6 +35,13 @@ pub async fn start() -> Result<Emulator> {
     Ok(Emulator::start(config).await?)
 }
 
+/// One more account of the name of a demo's user, with these calendars (as in a seed file).
+pub fn add_account(emulator: &Emulator, user: &str, calendars: &Value) -> Result<()> {
+    let account = json!({"email": account(user), "name": user, "calendars": calendars});
+    let seed: Seed = serde_json::from_value(json!({"users": [account]}))?;
+    Ok(emulator.with(|state| state.load(&seed))?)
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "what the services under test see is the real time"

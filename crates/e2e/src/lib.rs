@@ -9,11 +9,13 @@ pub mod balancer;
 pub mod broker;
 pub mod control;
 pub mod database;
+pub mod gates;
 pub mod google;
 pub mod load;
 pub mod measure;
 pub mod metrics;
 pub mod oracle;
+pub mod person;
 pub mod process;
 pub mod rpc;
 #[cfg(feature = "simulation")]
@@ -21,5 +23,6 @@ pub mod simulation;
 pub mod socket;
 pub mod stack;
 pub mod wait;
+pub mod window;
 
 pub use stack::{Options, Stack};

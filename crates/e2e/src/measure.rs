@@ -39,6 +39,7 @@ pub fn print_head() {
 
 /// An event of alice's that is renamed through the emulator's HTTP API, as Google's own clients do.
 pub struct Renamed {
+    pub id: String,
     url: String,
     token: String,
     http: reqwest::Client,
@@ -49,12 +50,13 @@ impl Renamed {
     pub fn insert(stack: &Stack) -> Result<Self> {
         let event = timed("Renamed a lot", TimeDelta::minutes(5), "UTC");
         let event = stack.google.insert(ALICE, "primary", event)?;
-        let id = event["id"].as_str().context("an event has an id")?;
+        let id = event["id"].as_str().context("an event has an id")?.to_owned();
         let scopes = ["https://www.googleapis.com/auth/calendar"];
         Ok(Self {
             url: format!("{}calendars/primary/events/{id}", stack.google.calendar_url()),
             token: stack.google.mint(ALICE, &scopes)?.access_token,
             http: reqwest::Client::builder().no_proxy().build()?,
+            id,
         })
     }
 

@@ -1,6 +1,6 @@
 //! Calls to `calendar-api` as a user of the host application, in the tRPC protocol.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context, Result, bail};
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
@@ -45,6 +45,8 @@ impl Api {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
+            // Sooner than the services close an idle connection, which would meet a request on its way.
+            .pool_idle_timeout(Duration::from_secs(2))
             .build()?;
         Ok(Self {
             base: base.to_owned(),
@@ -68,6 +70,15 @@ impl Api {
 
     pub async fn mutate(&self, path: &str, input: Value) -> Result<Value> {
         unwrap(path, self.mutation(path, &input).send().await?).await
+    }
+
+    /// As [`Api::mutate`], where a refusal is an answer too: its `data`.
+    pub async fn attempt(&self, path: &str, input: &Value) -> Result<Result<Value, Value>> {
+        let mut body: Value = self.mutation(path, input).send().await?.json().await?;
+        Ok(match body.get_mut("error") {
+            Some(error) => Err(error["data"].take()),
+            None => Ok(body["result"]["data"].take()),
+        })
     }
 
     /// The request of a mutation, for a caller that wants its response's headers.

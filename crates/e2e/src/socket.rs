@@ -4,18 +4,23 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use futures_util::{SinkExt, StreamExt};
+use anyhow::{Context, Result, anyhow, bail};
+use futures_util::stream::SplitStream;
+use futures_util::{Sink, SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
-use tokio_tungstenite::tungstenite::Message;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::wait::PATIENCE;
 
-/// One connection. Answers pings, keeps what is pushed.
+/// One connection. Answers pings, also while nobody asks for what is pushed, and keeps that.
 pub struct Socket {
-    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    commands: UnboundedSender<Message>,
+    frames: UnboundedReceiver<Result<Vec<Value>>>,
+    tasks: [JoinHandle<()>; 2],
     next_id: u64,
     waiting: std::collections::VecDeque<Value>,
 }
@@ -33,8 +38,16 @@ pub struct Subscribed {
 impl Socket {
     pub async fn connect(ws_url: &str, token: &str) -> Result<Self> {
         let (stream, _) = connect_async(ws_url).await?;
+        let (sink, stream) = stream.split();
+        let (commands, outgoing) = unbounded_channel();
+        let (incoming, frames) = unbounded_channel();
         let mut socket = Self {
-            stream,
+            tasks: [
+                tokio::spawn(send(sink, outgoing)),
+                tokio::spawn(receive(stream, incoming, commands.clone())),
+            ],
+            commands,
+            frames,
             next_id: 0,
             waiting: std::collections::VecDeque::default(),
         };
@@ -118,7 +131,7 @@ impl Socket {
         self.next_id += 1;
         let id = self.next_id;
         let text = json!({"id": id, command: request}).to_string();
-        self.stream.send(Message::text(text)).await?;
+        self.commands.send(Message::text(text)).context(CLOSED)?;
         loop {
             let replies = tokio::time::timeout(PATIENCE, self.read())
                 .await
@@ -144,32 +157,58 @@ impl Socket {
         );
     }
 
-    /// One frame's replies. Frames hold several, a line each; an empty one is a ping.
     async fn read(&mut self) -> Result<Vec<Value>> {
-        loop {
-            match self
-                .stream
-                .next()
-                .await
-                .context("Centrifugo closed the connection")??
-            {
-                Message::Text(text) => {
-                    let replies: Vec<Value> = text
-                        .lines()
-                        .filter(|line| !line.is_empty())
-                        .map(serde_json::from_str)
-                        .collect::<Result<_, _>>()?;
-                    if replies
-                        .iter()
-                        .any(|reply| reply.as_object().is_some_and(serde_json::Map::is_empty))
-                    {
-                        self.stream.send(Message::text("{}")).await?;
-                    }
-                    return Ok(replies);
-                }
-                Message::Close(frame) => bail!("Centrifugo closed the connection: {frame:?}"),
-                _ => {}
-            }
+        self.frames.recv().await.context(CLOSED)?
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
         }
+    }
+}
+
+const CLOSED: &str = "Centrifugo closed the connection";
+
+async fn send(mut sink: impl Sink<Message> + Unpin, mut commands: UnboundedReceiver<Message>) {
+    while let Some(command) = commands.recv().await {
+        if sink.send(command).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn receive(
+    mut stream: SplitStream<WebSocketStream<MaybeTlsStream<TcpStream>>>,
+    frames: UnboundedSender<Result<Vec<Value>>>,
+    pongs: UnboundedSender<Message>,
+) {
+    while let Some(message) = stream.next().await {
+        let frame = match read(message) {
+            Ok(Some(replies)) => Ok(replies),
+            Ok(None) => continue,
+            Err(error) => Err(error),
+        };
+        let is_ping = |reply: &Value| reply.as_object().is_some_and(serde_json::Map::is_empty);
+        let is_over = frame.is_err();
+        let pinged = frame.as_ref().is_ok_and(|replies| replies.iter().any(is_ping));
+        let is_lost = pinged && pongs.send(Message::text("{}")).is_err();
+        if frames.send(frame).is_err() || is_over || is_lost {
+            return;
+        }
+    }
+}
+
+/// One frame's replies. Frames hold several, a line each; an empty one is a ping.
+fn read(message: Result<Message, Error>) -> Result<Option<Vec<Value>>> {
+    match message? {
+        Message::Text(text) => {
+            let lines = text.lines().filter(|line| !line.is_empty());
+            Ok(Some(lines.map(serde_json::from_str).collect::<Result<_, _>>()?))
+        }
+        Message::Close(frame) => Err(anyhow!("{CLOSED}: {frame:?}")),
+        _ => Ok(None),
     }
 }

@@ -106,6 +106,8 @@ pub async fn intercept(
         .map(|strike| strike.fault.clone())
         .collect();
     wait(&context.strikes).await;
+    let strikes = context.strikes.clone();
+    hold(&shared, &strikes, false).await;
     let connection = request.conn_data::<Arc<TcpStream>>().cloned();
     if let Some(fault) = faults
         .iter()
@@ -132,6 +134,7 @@ pub async fn intercept(
         let revision = state.revision();
         state.log.answered(number, response.status().as_u16(), revision);
     }
+    hold(&shared, &strikes, true).await;
     Ok(spoil(response, &faults).await)
 }
 
@@ -220,23 +223,38 @@ fn over_quota(state: &State, user: &str) -> Option<ApiError> {
             .take_while(|request| request.at > since)
     };
     let counted = || recent().filter(|request| !request.endpoint.starts_with("oauth."));
-    if counted()
-        .filter(|request| request.user.as_deref() == Some(user))
-        .count()
-        >= quota.per_user
-    {
+    let of_user = counted().filter(|request| request.user.as_deref() == Some(user));
+    if of_user.map(units).sum::<usize>() >= quota.per_user {
         Some(ApiError::documented(403, Some("userRateLimitExceeded")))
-    } else if counted().count() >= quota.per_project {
+    } else if counted().map(units).sum::<usize>() >= quota.per_project {
         Some(ApiError::documented(403, Some("rateLimitExceeded")))
     } else {
         None
     }
 }
 
+/// "Each patch request consumes three quota units", say Google's pages about it.
+fn units(request: &Received) -> usize {
+    if request.method == "PATCH" { 3 } else { 1 }
+}
+
 async fn wait(strikes: &[Strike]) {
     for strike in strikes {
         if let Fault::Delay { ms, jitter_ms } = strike.fault {
             sleep(Duration::from_millis(ms + strike.dice % (jitter_ms + 1))).await;
+        }
+    }
+}
+
+/// How often a held call looks whether it may go on.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
+
+async fn hold(shared: &Shared, strikes: &[Strike], handled: bool) {
+    for strike in strikes {
+        if matches!(strike.fault, Fault::Hold { after } if after == handled) {
+            while shared.state().faults.has(&strike.rule) {
+                sleep(LOOK_AGAIN).await;
+            }
         }
     }
 }

@@ -63,6 +63,12 @@ pub enum Fault {
         #[serde(default)]
         jitter_ms: u64,
     },
+    /// The call waits until the rule is taken away: before it is handled, or with `after` before it is answered. Whoever
+    /// made it may have gone by then.
+    Hold {
+        #[serde(default)]
+        after: bool,
+    },
     /// The call is not handled; Google's error body for the status and reason.
     Error {
         status: u16,
@@ -163,6 +169,10 @@ impl Faults {
 
     pub fn rules(&self) -> &[Rule] {
         &self.rules
+    }
+
+    pub fn has(&self, id: &str) -> bool {
+        self.rules.iter().any(|rule| rule.id == id)
     }
 
     pub fn remove(&mut self, id: &str) -> bool {

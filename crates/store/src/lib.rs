@@ -7,9 +7,9 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{Connection, PgPool};
 
 pub mod calendars;
 pub mod canary;
@@ -49,6 +49,9 @@ pub(crate) fn user_id(stored: String) -> sqlx::Result<common::ids::UserId> {
     common::ids::UserId::parse(stored).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
+/// A connection that has rested for so long is tested before it is used: Postgres may have been restarted meanwhile.
+const TESTED_AFTER: Duration = Duration::from_secs(1);
+
 /// A pool of connections that never wait for ever: for a connection, for a lock or for a statement.
 pub async fn connect(
     database_url: &str,
@@ -63,6 +66,16 @@ pub async fn connect(
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(acquire_timeout)
+        // Not each time: that is a round trip before every statement that has a connection to itself.
+        .test_before_acquire(false)
+        .before_acquire(|conn, meta| {
+            Box::pin(async move {
+                if meta.idle_for >= TESTED_AFTER {
+                    conn.ping().await?;
+                }
+                Ok(true)
+            })
+        })
         .connect_with(options)
         .await
 }

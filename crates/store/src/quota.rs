@@ -1,4 +1,4 @@
-//! How many calls were made to Google, by minute, shared by all processes.
+//! How many units of Google's quota were taken, by minute, shared by all processes.
 //!
 //! Google's window slides. Counting by calendar minutes alone would let twice the budget through around a minute's end,
 //! so the minute before counts too, by the share of it that a window ending now still covers.
@@ -6,7 +6,7 @@
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-/// A budget: calls within any minute.
+/// A budget: units within any minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Budget<'a> {
     pub bucket: &'a str,
@@ -23,13 +23,14 @@ pub enum Take {
     Paused(DateTime<Utc>),
 }
 
-/// Takes one call from both budgets, from `narrow` first. When it is the wide one that is spent, the narrow one has lost
+/// Takes a call of so many `units` from both budgets, from `narrow` first. When it is the wide one that is spent, the narrow one has lost
 /// a call; the other way round would let one busy user drain the project. A transaction of its own.
 pub async fn take(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     narrow: Budget<'_>,
     wide: Budget<'_>,
+    units: i32,
 ) -> sqlx::Result<Take> {
     let (minute, carried) = window(now);
     let taken = sqlx::query!(
@@ -42,15 +43,15 @@ pub async fn take(
                where bucket in ($3, $5) and minute = $1::timestamptz - interval '1 minute'
            ), narrow as (
                insert into quota_usage as q (bucket, minute, used)
-               select $3, $1, 1 from recent, paused where paused.until is null and recent.narrow < $4::float8
-               on conflict (bucket, minute) do update set used = q.used + 1
-               where q.used + (select recent.narrow from recent) < $4::float8
+               select $3, $1, $8::integer from recent, paused where paused.until is null and recent.narrow + $8::integer - 1 < $4::float8
+               on conflict (bucket, minute) do update set used = q.used + $8::integer
+               where q.used + (select recent.narrow from recent) + $8::integer - 1 < $4::float8
                returning 1
            ), wide as (
                insert into quota_usage as q (bucket, minute, used)
-               select $5, $1, 1 from narrow, recent where recent.wide < $6::float8
-               on conflict (bucket, minute) do update set used = q.used + 1
-               where q.used + (select recent.wide from recent) < $6::float8
+               select $5, $1, $8::integer from narrow, recent where recent.wide + $8::integer - 1 < $6::float8
+               on conflict (bucket, minute) do update set used = q.used + $8::integer
+               where q.used + (select recent.wide from recent) + $8::integer - 1 < $6::float8
                returning 1
            )
            -- A count that a crash of the database forgets does no harm: its commit does not wait for the disk.
@@ -63,6 +64,7 @@ pub async fn take(
         wide.bucket,
         f64::from(wide.per_minute),
         now,
+        units,
     )
     .fetch_one(conn)
     .await?;
@@ -128,7 +130,7 @@ mod tests {
     async fn taken(conn: &mut PgConnection, now: DateTime<Utc>, narrow: Budget<'_>, n: usize) -> usize {
         let mut taken = 0;
         for _ in 0..n {
-            taken += usize::from(take(conn, now, narrow, PROJECT).await.unwrap() == Take::Taken);
+            taken += usize::from(take(conn, now, narrow, PROJECT, 1).await.unwrap() == Take::Taken);
         }
         taken
     }
@@ -156,6 +158,21 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn a_call_of_more_units_takes_more_and_fits_or_is_not_made(pool: PgPool) {
+        let mut conn = pool.acquire().await.unwrap();
+        let now: DateTime<Utc> = "2026-11-22T10:00:00Z".parse().unwrap();
+        let mut three = async || take(&mut conn, now, user("user:a"), PROJECT, 3).await.unwrap();
+        assert_eq!((three().await, three().await), (Take::Taken, Take::Spent));
+        assert_eq!(taken(&mut conn, now, user("user:a"), 9).await, 1);
+        // Of the project's ten: four of the first user, three of the second, and three do not fit a third time.
+        let mut of = async |name| take(&mut conn, now, user(name), PROJECT, 3).await.unwrap();
+        assert_eq!(
+            (of("user:b").await, of("user:c").await, of("user:d").await),
+            (Take::Taken, Take::Taken, Take::Spent)
+        );
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
     async fn a_pause_lasts_as_long_as_google_said_and_for_nobody_else(pool: PgPool) {
         let mut conn = pool.acquire().await.unwrap();
         let now: DateTime<Utc> = "2026-11-22T10:00:30Z".parse().unwrap();
@@ -166,7 +183,7 @@ mod tests {
             .unwrap();
         for seconds in [0, 60, 89] {
             let at = now + TimeDelta::seconds(seconds);
-            let refused = take(&mut conn, at, user("user:a"), PROJECT).await.unwrap();
+            let refused = take(&mut conn, at, user("user:a"), PROJECT, 1).await.unwrap();
             assert_eq!(refused, Take::Paused(until), "{seconds}");
             assert_eq!(taken(&mut conn, at, user("user:b"), 1).await, 1, "{seconds}");
         }

@@ -143,21 +143,9 @@ pub fn begins(calendar: &CalendarContext, master: &EventResource, start: Start) 
     })
 }
 
-/// How many starts a line of a series makes before this one, the first start of the series included.
+/// How many starts before this one the rule of a line makes in a series.
 pub fn count_before(calendar: &CalendarContext, master: &EventResource, line: &str, before: Start) -> usize {
-    let Some(span) = Span::of(master, calendar) else {
-        return 0;
-    };
-    let to = match before {
-        Start::Day(day) => day.and_time(chrono::NaiveTime::MIN).and_utc(),
-        Start::At(at) => at,
-    };
-    let ever = Window {
-        from: DateTime::<Utc>::MIN_UTC,
-        to,
-    };
-    let starts = span.starts(&[line.to_owned()], ever);
-    starts.into_iter().filter(|start| *start < before).count()
+    Span::of(master, calendar).map_or(0, |span| span.count(line, before))
 }
 
 /// What is wrong with the lines of a series; none if they can be followed. `zone`: none for an all-day series.

@@ -1,6 +1,6 @@
 //! Our share of Google's quota: fewer calls than Google allows, and none while it says that a limit is reached.
 //!
-//! Google allows a project 10,000 calls a minute and each of its users 600. Four fifths of both are used, so that what
+//! Google allows a project 10,000 units a minute and each of its users 600; a call is one, and a PATCH three. Four fifths of both are used, so that what
 //! else calls in the project's name does not hit the limit first.
 
 use std::time::Duration;
@@ -36,12 +36,21 @@ pub(crate) fn budgets() -> (f64, f64) {
     (PROJECT.per_minute.into(), USER_PER_MINUTE.into())
 }
 
-/// Takes one call for this Google account.
-pub async fn take(ctx: &Context, google_sub: &str) -> Result<(), CallError> {
+/// What a call costs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Units(i32);
+
+impl Units {
+    pub const CALL: Self = Self(1);
+    pub const PATCH: Self = Self(3);
+}
+
+/// Takes a call for this Google account.
+pub async fn take(ctx: &Context, google_sub: &str, Units(units): Units) -> Result<(), CallError> {
     let bucket = bucket(google_sub);
     let mut conn = ctx.pool.acquire().await?;
     let now = ctx.clock.now();
-    let retry_after = match quota::take(&mut conn, now, user(&bucket), PROJECT).await? {
+    let retry_after = match quota::take(&mut conn, now, user(&bucket), PROJECT, units).await? {
         Take::Taken => return Ok(()),
         Take::Spent => {
             metrics::over_budget("spent");

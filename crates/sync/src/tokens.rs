@@ -26,6 +26,7 @@ use store::seal::Unsealable;
 use tracing::Instrument;
 
 use crate::payload::{Change, ConnectionState};
+use crate::quota::Units;
 use crate::tell::tell;
 use crate::{Context, metrics, quota};
 
@@ -85,10 +86,24 @@ pub async fn call<T, F>(
 where
     F: Future<Output = Result<T, Error>>,
 {
+    call_for(ctx, connection, work, Units::CALL, call).await
+}
+
+/// As [`call()`], where a call costs another number of units.
+pub async fn call_for<T, F>(
+    ctx: &Context,
+    connection: ConnectionId,
+    work: Work,
+    units: Units,
+    call: impl Fn(SecretString) -> F,
+) -> Result<T, CallError>
+where
+    F: Future<Output = Result<T, Error>>,
+{
     let (mut access, google_sub) = access_token(ctx, connection, work, None).await?;
     let mut forced = false;
     loop {
-        quota::take(ctx, &google_sub).await?;
+        quota::take(ctx, &google_sub, units).await?;
         match measured(call(access.clone())).await {
             Err(Error::Unauthorized) if !forced => {
                 forced = true;

@@ -191,7 +191,17 @@ pub async fn submit(
         return join(ctx, user, key, &sha256, known, deadline).await;
     }
     let mut conn = ctx.pool.acquire().await?;
-    let prepared = prepare::prepare(&mut conn, user, request).await?;
+    let prepared = match prepare::prepare(&mut conn, user, request).await {
+        Ok(prepared) => prepared,
+        Err(refused) => {
+            drop(conn);
+            // A double click: what forbids the second may be what the first has done since we looked.
+            return match known(ctx, user, key).await? {
+                Some(known) => join(ctx, user, key, &sha256, known, deadline).await,
+                None => Err(refused),
+            };
+        }
+    };
     let work = prepared.work.to_json()?;
     let new = intents::NewIntent {
         id: prepared.id,
@@ -308,7 +318,8 @@ async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sql
         let (delay, is_sure) = match Box::pin(attempt::attempt(&mut run)).await? {
             Step::Ended(ended) => return commit::commit(&run, *ended).await,
             Step::LeaseLost => return Ok(None),
-            Step::Again { delay, is_sure } => (delay, is_sure),
+            // Whoever waits is told of the end when it is over, however long Google asks us to wait.
+            Step::Again { delay, is_sure } => (delay.min(run.left()), is_sure),
         };
         run.failures += 1;
         if run.is_over() {

@@ -8,8 +8,8 @@ use crate::cargo::build_binaries;
 use crate::services::PACKAGES;
 use crate::{cargo, interrupt, page, workspace};
 
-/// It needs the page and a Chromium to show it.
-const IN_A_BROWSER: &str = "bench_dom";
+/// They need the page and a Chromium to show it.
+const IN_A_BROWSER: [&str; 2] = ["bench_dom", "bench_write"];
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -39,7 +39,7 @@ pub fn run(args: &Args) -> Result<()> {
     println!("Building the services with optimisations");
     build_binaries(&PACKAGES, true)?;
     let mut say = |line: &str| println!("{line}");
-    if names.iter().any(|name| name == IN_A_BROWSER) {
+    if names.iter().any(|name| IN_A_BROWSER.contains(&name.as_str())) {
         page::make()?;
         chromium::find_or_install(&mut say)?;
     }

@@ -8,18 +8,20 @@ if (!CALWIRE_WEB_URL || !CHROMIUM_BIN) throw new Error('CALWIRE_WEB_URL and CHRO
 
 const browser = await launch(CHROMIUM_BIN);
 const page = await browser.newPage();
-await page.exposeFunction('shown', (/** @type {string} */ number, /** @type {number} */ at) => {
+await page.exposeFunction('shown', (/** @type {number} */ number, /** @type {number} */ at) => {
   process.stdout.write(`${number} ${at}\n`);
 });
 await page.goto(`${CALWIRE_WEB_URL}/?user=alice`);
 await page.getByText('Renamed a lot').first().waitFor();
 await page.evaluate(() => {
-  let last = '';
+  let last = -1;
   new MutationObserver((mutations) => {
     const at = performance.timeOrigin + performance.now();
     for (const { target } of mutations) {
-      const number = /Renamed for the (\d+)th time/.exec(target.textContent ?? '')?.[1];
-      if (number === undefined || number === last) continue;
+      // A part of the page may show several of them; their numbers rise.
+      const names = (target.textContent ?? '').matchAll(/Renamed for the (\d+)th time/g);
+      const number = Math.max(-1, ...[...names].map((name) => Number(name[1])));
+      if (number <= last) continue;
       last = number;
       void (/** @type {any} */ (window).shown(number, at));
     }

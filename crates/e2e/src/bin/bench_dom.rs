@@ -4,19 +4,17 @@
 //! the page when the new title was in the DOM; all three are times of this machine's clock. What is between the two is the
 //! browser: parsing, the client package, React.
 
-use std::process::Stdio;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
+use e2e::Stack;
 use e2e::broker::workspace_root;
 use e2e::google::now;
 use e2e::measure::{Renamed, Times, print_head};
 use e2e::socket::Socket;
-use e2e::wait::PATIENCE;
-use e2e::{Options, Stack};
-use tokio::io::{AsyncBufReadExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdout, Command};
+use e2e::window::{Window, with_page};
+use tokio::process::Command;
 
 /// Enough for a p99 that is not one sample.
 const ROUNDS: u32 = 300;
@@ -27,16 +25,7 @@ const PAUSE: Duration = Duration::from_millis(30);
 
 #[tokio::main]
 async fn main() -> Result<()> {
-    let page = workspace_root().join("web/demo/dist");
-    ensure!(
-        page.join("index.html").is_file(),
-        "the page is not built: run `cargo xtask bench`, which builds it"
-    );
-    let options = Options {
-        page: Some(page),
-        ..Options::default()
-    };
-    let stack = Stack::with(options).await?;
+    let stack = Stack::with(with_page()?).await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
     let event = Renamed::insert(&stack)?;
@@ -76,69 +65,6 @@ async fn main() -> Result<()> {
 async fn framed(socket: &mut Socket, n: u32) -> Result<DateTime<Utc>> {
     socket.next_titled(&Renamed::title(n)).await?;
     Ok(now())
-}
-
-/// A Chromium that shows the page.
-struct Window {
-    browser: Child,
-    lines: Lines<BufReader<ChildStdout>>,
-}
-
-impl Window {
-    async fn open(stack: &Stack) -> Result<Self> {
-        let chromium = provision::chromium::find().context("Chromium is not installed")?;
-        let origin = stack.front.as_ref().context("the stack has no page")?.origin();
-        let mut browser = Command::new("node")
-            .arg("bench/dom.mjs")
-            .current_dir(workspace_root().join("web/e2e"))
-            .env("CALWIRE_WEB_URL", origin)
-            .env("CHROMIUM_BIN", chromium)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .context("cannot run node")?;
-        let out = browser.stdout.take().context("its output is piped")?;
-        let lines = BufReader::new(out).lines();
-        let mut window = Self { browser, lines };
-        let line = window.line().await?;
-        ensure!(line == "ready", "the page said {line:?}");
-        Ok(window)
-    }
-
-    /// When the `n`th name was in the DOM.
-    async fn shown(&mut self, n: u32) -> Result<DateTime<Utc>> {
-        loop {
-            let line = self.line().await?;
-            let (number, at) = line.split_once(' ').with_context(|| line.clone())?;
-            if number.parse() == Ok(n) {
-                return of_page(at.parse()?).context("a time");
-            }
-        }
-    }
-
-    async fn line(&mut self) -> Result<String> {
-        let line = tokio::time::timeout(PATIENCE, self.lines.next_line()).await;
-        line.context("the page shows nothing")??
-            .context("the browser has ended")
-    }
-
-    async fn close(mut self) -> Result<()> {
-        drop(self.browser.stdin.take());
-        tokio::time::timeout(PATIENCE, self.browser.wait())
-            .await
-            .context("the browser does not end")??;
-        Ok(())
-    }
-}
-
-/// Milliseconds since 1970, with a fraction.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "microseconds since 1970 fit for some 290,000 years"
-)]
-fn of_page(ms: f64) -> Option<DateTime<Utc>> {
-    DateTime::from_timestamp_micros((ms * 1e3) as i64)
 }
 
 /// What the client package adds to a page.

@@ -2,7 +2,8 @@
 //!
 //! One run measures three things in turn, so that their ratio holds on any machine:
 //! a durable commit to Postgres; a publish to Centrifugo's HTTP API → frame; and an event changed in the emulator → frame,
-//! through push, intake, pull, commit, relay and publish. The emulator's own time to answer the change is left out.
+//! through push, intake, pull, commit, relay and publish. The emulator's own time to answer the change is left out. Where the
+//! time goes is told by the last rounds of the pulls.
 
 use std::time::Instant;
 
@@ -30,6 +31,7 @@ async fn main() -> Result<()> {
     let commit = commits(&stack).await?;
     let publish = publishes(&stack).await?;
     let (change, answer) = changes(&stack, &mut socket).await?;
+    let steps = steps(&stack).await?;
     stack.end().await?;
 
     print_head();
@@ -37,6 +39,16 @@ async fn main() -> Result<()> {
     publish.print("Centrifugo publish → frame");
     answer.print("the emulator's answer to a change");
     change.print("change in Google → frame");
+    for (step, ms) in [
+        "  of it: push written down → pull begun",
+        "  pull begun → committed, Google's answer in it",
+        "  committed → taken by Centrifugo",
+    ]
+    .iter()
+    .zip(steps)
+    {
+        println!("{step:46} {ms:9.2} (p50)");
+    }
     let parts = commit.ms(0.5) + publish.ms(0.5);
     let way = (change.ms(0.5) - answer.ms(0.5)).max(0.0);
     println!(
@@ -44,6 +56,17 @@ async fn main() -> Result<()> {
         way / parts
     );
     Ok(())
+}
+
+/// The steps of the last rounds, as Calwire notes them itself: their medians in milliseconds.
+async fn steps(stack: &Stack) -> Result<[f64; 3]> {
+    let medians = "select percentile_cont(0.5) within group (order by extract(epoch from started_at - asked_at)), \
+                          percentile_cont(0.5) within group (order by extract(epoch from committed_at - started_at)), \
+                          percentile_cont(0.5) within group (order by extract(epoch from published_at - committed_at)) \
+                   from sync_rounds where outcome = 'ok' and cause = 'push' and published_at is not null";
+    let (begun, committed, told): (f64, f64, f64) =
+        sqlx::query_as(medians).fetch_one(&stack.database.pool).await?;
+    Ok([begun, committed, told].map(|seconds| seconds * 1e3))
 }
 
 async fn commits(stack: &Stack) -> Result<Times> {

@@ -80,6 +80,45 @@ async fn a_connection_is_closed_before_or_after_the_call_is_handled() {
 }
 
 #[tokio::test]
+async fn a_call_is_held_until_its_fault_is_taken_away_also_when_its_client_has_gone() {
+    let google = start().await;
+    let alice = Client::of(&google, ALICE);
+    let insert = |summary| {
+        let event = hour(summary, 1);
+        alice.request(reqwest::Method::POST, EVENTS).json(&event).send()
+    };
+    let statuses = || -> Vec<Option<u16>> {
+        let calls = google.requests_to("events.insert");
+        calls.iter().map(|call| call.status).collect()
+    };
+    let until = async |expected: &[Option<u16>]| {
+        for _ in 0..1_000 {
+            if statuses() == expected {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!("{:?} instead of {expected:?}", statuses());
+    };
+    let before = google.fault(Rule::new("events.insert", Fault::Hold { after: false }).times(1));
+    let client = tokio::spawn(insert("Late"));
+    until(&[None]).await;
+    client.abort();
+    assert!(google.events(ALICE).is_empty());
+    google.clear_fault(&before);
+    until(&[Some(200)]).await;
+    assert_eq!(google.events(ALICE).len(), 1, "handled, and nobody hears of it");
+
+    let after = google.fault(Rule::new("events.insert", Fault::Hold { after: true }).times(1));
+    let client = tokio::spawn(insert("Unanswered"));
+    until(&[Some(200), Some(200)]).await;
+    assert_eq!(google.events(ALICE).len(), 2);
+    assert!(!client.is_finished());
+    google.clear_fault(&after);
+    assert_eq!(client.await.unwrap().unwrap().status(), 200);
+}
+
+#[tokio::test]
 async fn bodies_are_cut_stalled_and_garbled() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);
@@ -135,7 +174,12 @@ async fn the_quota_counts_users_and_the_project() {
     assert_eq!(reason(&alice.get(EVENTS).await.1), "userRateLimitExceeded");
     assert_eq!(reason(&bob.get(EVENTS).await.1), "rateLimitExceeded");
     google.advance(chrono::TimeDelta::minutes(2));
-    assert_eq!(alice.get(EVENTS).await.0, 200);
+    let event = google.insert(ALICE, "primary", hour("Renamed", 1)).unwrap();
+    let path = format!("{EVENTS}/{}", event["id"].as_str().unwrap());
+    let renamed = alice.patch(&path, json!({"summary": "Once"})).await;
+    assert_eq!(renamed.0, 200);
+    // A PATCH is three.
+    assert_eq!(reason(&bob.get(EVENTS).await.1), "rateLimitExceeded");
 }
 
 async fn admin(google: &Emulator, method: &str, path: &str, body: Value) -> Value {

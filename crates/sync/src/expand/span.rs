@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use chrono::{Days, NaiveDateTime, NaiveTime, TimeDelta};
+use chrono::{DateTime, Days, NaiveDateTime, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::generate::{self, Budget};
@@ -91,6 +91,28 @@ impl Span {
         }
         starts.retain(|start| !recurrence.excluded.contains(start));
         starts
+    }
+
+    /// How many starts before this one the rule of a line makes. The first start of the series is one of them only if the
+    /// rule makes it, for so COUNT counts.
+    pub fn count(&self, line: &str, before: Start) -> usize {
+        let recurrence = Recurrence::parse(&[line.to_owned()], self.zone());
+        let window = Window {
+            from: DateTime::<Utc>::MIN_UTC,
+            to: match before {
+                Start::Day(day) => day.and_time(NaiveTime::MIN).and_utc(),
+                Start::At(at) => at,
+            },
+        };
+        let mut budget = Budget::new();
+        let mut count = 0;
+        for rule in recurrence.rules.iter().chain(&recurrence.excluded_rules) {
+            self.each(rule, window, &mut budget, |start| {
+                count += usize::from(start < before);
+                break_if(count == MAX_INSTANCES)
+            });
+        }
+        count
     }
 
     /// The wall-clock times between which an instance that touches the window begins, generously.

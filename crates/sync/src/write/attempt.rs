@@ -20,6 +20,7 @@ use super::merge::{merge, merge_without_base};
 use super::target::{self, Version};
 use super::work::{Act, Edit, Run};
 use crate::pull::{Incoming, context};
+use crate::quota::Units;
 use crate::tokens::CallError;
 
 /// What came of a try.
@@ -85,7 +86,7 @@ async fn insert(run: &mut Run<'_>, body: &Value) -> Result<Ended, Stop> {
     let calendar = calendar(run).await?;
     let id = run.intent.event_id.clone();
     if run.is_in_doubt()
-        && let Some(made) = look(run, &calendar, &id).await?
+        && let Some(made) = made(run, &calendar, &id).await?
     {
         return made_before(run, made);
     }
@@ -103,12 +104,26 @@ async fn make(run: &mut Run<'_>, calendar: &Calendar, body: &Value, id: &str) ->
         .await;
     match answer {
         Ok(event) => read(event, calendar),
-        // An id of ours is nobody else's: an earlier try came through.
-        Err(CallError::Google(Error::AlreadyExists)) => look(run, calendar, id)
+        // As a rule an earlier try came through.
+        Err(CallError::Google(Error::AlreadyExists)) => made(run, calendar, id)
             .await?
             .ok_or(Stop::from(Reason::EventDeleted)),
         Err(CallError::Google(Error::NotFound)) => Err(Reason::AccessLost.into()),
         Err(error) => Err(stop(run, error, false)),
+    }
+}
+
+/// The event that this request made, deleted or not.
+async fn made(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Version>, Stop> {
+    let found = look(run, calendar, id).await?;
+    // The id was chosen by us, and is long: hardly anybody else's.
+    let is_ours = |found: &Version| found.event.is_cancelled() || mark::is_on(&found.raw, run.id());
+    match found {
+        Some(found) if !is_ours(&found) => Err(Stop::Failed(Failure {
+            reason: Reason::RefusedByGoogle,
+            google_reason: Some("duplicate".to_owned()),
+        })),
+        found => Ok(found),
     }
 }
 
@@ -275,7 +290,9 @@ async fn patch_once(
         event,
     };
     let answer = run
-        .call(|access| async move { google.patch_event(&access, path, Some(etag), body, mail).await })
+        .call_for(Units::PATCH, |access| async move {
+            google.patch_event(&access, path, Some(etag), body, mail).await
+        })
         .await;
     match answer {
         Ok(event) => Ok(Some(event)),
@@ -540,6 +557,11 @@ fn stop(run: &Run<'_>, error: CallError, is_in_doubt: bool) -> Stop {
         CallError::Google(Error::Transient { .. } | Error::Unauthorized | Error::GrantRejected)
         | CallError::Busy
         | CallError::Sealed(_) => again(TRANSIENT.delay(tries)),
+        CallError::OverBudget { retry_after }
+        | CallError::Google(Error::RateLimited {
+            retry_after: Some(retry_after),
+            ..
+        }) if !is_in_doubt && retry_after >= run.left() => Reason::QuotaExceeded.into(),
         CallError::GrantSuspect { retry_after } | CallError::OverBudget { retry_after } => again(retry_after),
         CallError::Google(Error::RateLimited {
             limit: Limit::User | Limit::Project,

@@ -21,6 +21,9 @@ pub struct Fixed;
 
 /// Cuts a series that begins with `first` so that `at` is the first start of the second part. `count_before` tells how
 /// many starts before `at` a rule makes.
+///
+/// Known limit: on the day on which the clocks skip its hour, an instance is an hour late. Cut there, the second part stays
+/// late, for no first start says the hour that is not there.
 pub fn cut(lines: &[String], first: Span, at: Start, count_before: impl Fn(&str) -> usize) -> Cut {
     let mut cut = Cut {
         before: Vec::new(),
@@ -383,6 +386,40 @@ mod tests {
             |_| 3,
         );
         assert_eq!(days.before, ["RRULE:FREQ=DAILY;UNTIL=20261007"]);
+    }
+
+    #[test]
+    fn a_first_start_that_the_rule_does_not_make_is_not_counted() {
+        use crate::expand::{CalendarContext, count_before};
+        use crate::view::{AccessRole, parse};
+        // A Tuesday.
+        let first = at("2026-10-06T09:00:00+02:00");
+        let rule = "RRULE:FREQ=WEEKLY;BYDAY=WE;COUNT=3";
+        let mut event = serde_json::json!({"id": "m", "recurrence": [rule]});
+        event["start"] = first.google_new()["start"].clone();
+        event["end"] = first.google_new()["end"].clone();
+        let event = parse(&event.to_string()).unwrap();
+        let calendar = CalendarContext {
+            id: common::ids::CalendarId::generate(),
+            time_zone: Berlin,
+            access_role: AccessRole::Owner,
+            is_primary: true,
+        };
+        let parts = |text| {
+            let split = at(text).start();
+            let parts = cut(&lines(&[rule]), first, split, |line| {
+                count_before(&calendar, &event, line, split)
+            });
+            (parts.before, parts.after)
+        };
+        assert_eq!(
+            parts("2026-10-14T09:00:00+02:00"),
+            (
+                lines(&["RRULE:FREQ=WEEKLY;BYDAY=WE;COUNT=1"]),
+                lines(&["RRULE:FREQ=WEEKLY;BYDAY=WE;COUNT=2"])
+            )
+        );
+        assert_eq!(parts("2026-10-07T09:00:00+02:00"), (vec![], lines(&[rule])));
     }
 
     #[test]

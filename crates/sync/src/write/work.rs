@@ -1,6 +1,7 @@
 //! What is to be done at Google, as it is stored, and a request at work.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
@@ -15,6 +16,7 @@ use uuid::Uuid;
 use super::fields::{Field, Fields};
 use super::{LIFE, Mail, Response};
 use crate::Context;
+use crate::quota::Units;
 use crate::tokens::{self, CallError};
 use crate::view::clean;
 
@@ -142,7 +144,13 @@ impl<'a> Run<'a> {
     }
 
     pub fn is_over(&self) -> bool {
-        self.ctx.clock.now() - self.intent.created_at >= LIFE
+        self.left().is_zero()
+    }
+
+    /// How long it may still be tried.
+    pub fn left(&self) -> Duration {
+        let end = self.intent.created_at + LIFE;
+        (end - self.ctx.clock.now()).to_std().unwrap_or_default()
     }
 
     /// Notes where the work stands, and holds the lease a while longer. False: the lease was lost.
@@ -160,8 +168,16 @@ impl<'a> Run<'a> {
     where
         F: Future<Output = Result<T, Error>>,
     {
+        self.call_for(Units::CALL, call).await
+    }
+
+    pub async fn call_for<T, F>(&self, units: Units, call: impl Fn(SecretString) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let connection = self.intent.connection_id;
         common::crash_point!("write.before_google");
-        let answer = tokens::call(self.ctx, self.intent.connection_id, tokens::Work::Sync, call).await;
+        let answer = tokens::call_for(self.ctx, connection, tokens::Work::Sync, units, call).await;
         common::crash_point!("write.after_google");
         answer
     }

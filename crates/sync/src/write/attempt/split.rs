@@ -159,7 +159,7 @@ async fn begin(
     new: &NewSeries,
 ) -> Result<Version, Stop> {
     if run.is_in_doubt()
-        && let Some(made) = look(run, calendar, &new.id).await?
+        && let Some(made) = super::made(run, calendar, &new.id).await?
     {
         return Ok(made);
     }

@@ -1,37 +1,17 @@
-//! Recurrence compared with python-dateutil, which nobody here wrote: some thousands of seeded events.
-//!
-//! `CALWIRE_DATEUTIL_SEED` and `CALWIRE_DATEUTIL_CASES` run others. Three things are left out of the generated rules
-//! because dateutil reads them in its own way:
-//! - BYSETPOS in a week that began before DTSTART: dateutil takes the positions from the rest of that week, the RFC from
-//!   the whole of it;
-//! - weeks -52 and -53, which dateutil does not find among the last days of December;
-//! - the first start, which Google always shows and dateutil only where the rule makes it: added on its side.
-
-#![expect(clippy::unwrap_used, reason = "a test: a panic is its way to fail")]
+//! Seeded events that repeat.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
-use std::process::{Command, Stdio};
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Weekday};
 use chrono_tz::Tz;
 use common::ids::CalendarId;
+use rand::RngExt;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
-use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use sync::expand::{CalendarContext, occurrences};
 use sync::payload::Window;
-use sync::view::{self, AccessRole};
-
-/// dateutil, and the tz database that this chrono-tz is made from (2025b): zones change their rules every year.
-const PACKAGES: [&str; 2] = ["python-dateutil==2.9.0.post0", "tzdata==2025.2"];
-
-const CASES: usize = 4_000;
-const SEED: u64 = 0x00CA_1212;
-
-/// dateutil's answer is compared as far as an expansion goes at the most.
-const COMPARED: usize = 2_000;
+use sync::view::{self, AccessRole, EventResource};
 
 /// Half-hour daylight saving, quarter-hour offsets, the southern hemisphere, a skipped day, a zone whose clocks go back in
 /// spring for Ramadan, changes at midnight, and none at all.
@@ -54,131 +34,44 @@ const ZONES: [&str; 16] = [
     "UTC",
 ];
 
-#[test]
-fn expansion_agrees_with_dateutil() {
-    let python =
-        provision::python::environment("dateutil", &PACKAGES).unwrap_or_else(|err| panic!("{err:#}"));
-    let setting =
-        |name: &str, default: u64| std::env::var(name).map_or(default, |value| value.parse().unwrap());
-    let seed = setting("CALWIRE_DATEUTIL_SEED", SEED);
-    let cases = setting("CALWIRE_DATEUTIL_CASES", CASES as u64);
-    let mut random = StdRng::seed_from_u64(seed);
-    let cases: Vec<Case> = (0..cases).map(|_| Case::generate(&mut random)).collect();
-
-    let answers = ask(&python, &cases);
-    assert_eq!(answers.len(), cases.len(), "an answer for every case");
-    let mut wrong = String::new();
-    let (mut slow, mut empty, mut compared) = (0, 0, 0);
-    for (number, (case, answer)) in cases.iter().zip(answers).enumerate() {
-        let Some(mut theirs) = answer else {
-            slow += 1;
-            continue;
-        };
-        theirs.truncate(COMPARED);
-        let mut ours = case.expand();
-        ours.truncate(COMPARED);
-        empty += usize::from(theirs.is_empty());
-        compared += theirs.len();
-        if ours != theirs {
-            let differ = |a: &[String], b: &[String]| {
-                a.iter()
-                    .filter(|one| !b.contains(one))
-                    .take(3)
-                    .cloned()
-                    .collect::<Vec<_>>()
-            };
-            writeln!(
-                wrong,
-                "case {number}: {}\n  only Calwire: {:?}\n  only dateutil: {:?}",
-                case.question(),
-                differ(&ours, &theirs),
-                differ(&theirs, &ours)
-            )
-            .unwrap();
-        }
-    }
-    println!(
-        "{} cases of seed {seed}: {compared} instances compared, {empty} cases without any, {slow} too slow for dateutil",
-        cases.len()
-    );
-    assert!(wrong.is_empty(), "seed {seed}\n{wrong}");
-    assert!(
-        slow * 50 <= cases.len(),
-        "{slow} cases were too slow for dateutil: too many to call this a comparison"
-    );
-    assert!(
-        empty * 2 <= cases.len(),
-        "{empty} cases have no instance: too many to call this a comparison"
-    );
-}
-
-fn ask(python: &std::path::Path, cases: &[Case]) -> Vec<Option<Vec<String>>> {
-    let mut child = Command::new(python)
-        .arg(concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/expand_with_dateutil.py"
-        ))
-        // The packages' tz database, not the machine's.
-        .env("PYTHONTZPATH", "")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    let questions: Vec<String> = cases.iter().map(|case| case.question().to_string()).collect();
-    let asking = std::thread::spawn(move || {
-        for question in questions {
-            writeln!(stdin, "{question}").unwrap();
-        }
-    });
-    let output = child.wait_with_output().unwrap();
-    asking.join().unwrap();
-    assert!(output.status.success(), "expand_with_dateutil.py failed");
-    String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
 /// A rule, with its end apart: the two sides write it differently.
-struct Generated {
-    text: String,
-    until: Option<Until>,
+pub struct Generated {
+    pub text: String,
+    pub until: Option<Until>,
 }
 
 impl Generated {
-    fn line(&self, name: &str) -> String {
+    pub fn line(&self, name: &str) -> String {
         let until = self.until.as_ref().map_or("", |until| until.part.as_str());
         format!("{name}:{}{until}", self.text)
     }
 }
 
-struct Until {
+pub struct Until {
     /// `date`, `utc` or `local`.
-    kind: &'static str,
+    pub kind: &'static str,
     /// In ISO 8601.
-    shown: String,
+    pub shown: String,
     /// `;UNTIL=…`
-    part: String,
+    pub part: String,
 }
 
-struct Case {
+pub struct Case {
     /// None: all-day.
-    zone: Option<Tz>,
-    start: NaiveDateTime,
-    rules: Vec<Generated>,
-    excluded_rules: Vec<Generated>,
-    added: Vec<NaiveDateTime>,
-    excluded: Vec<NaiveDateTime>,
+    pub zone: Option<Tz>,
+    pub start: NaiveDateTime,
+    pub rules: Vec<Generated>,
+    pub excluded_rules: Vec<Generated>,
+    pub added: Vec<NaiveDateTime>,
+    pub excluded: Vec<NaiveDateTime>,
     /// How the dates above are written: 0 UTC, 1 in the zone by name, 2 in the event's own.
-    form: u8,
-    from: NaiveDateTime,
-    to: NaiveDateTime,
+    pub form: u8,
+    pub from: NaiveDateTime,
+    pub to: NaiveDateTime,
 }
 
 impl Case {
-    fn generate(random: &mut StdRng) -> Self {
+    pub fn generate(random: &mut StdRng) -> Self {
         let zone: Option<Tz> = random
             .random_bool(0.8)
             .then(|| ZONES.choose(random).unwrap().parse().unwrap());
@@ -243,7 +136,7 @@ impl Case {
         }
     }
 
-    fn question(&self) -> Value {
+    pub fn question(&self) -> Value {
         let rules = |rules: &[Generated]| -> Vec<Value> {
             rules
                 .iter()
@@ -265,36 +158,14 @@ impl Case {
     }
 
     /// What Calwire makes of the event as Google would send it.
-    fn expand(&self) -> Vec<String> {
-        let mut lines: Vec<String> = Vec::new();
-        lines.extend(self.rules.iter().map(|rule| rule.line("RRULE")));
-        lines.extend(self.excluded_rules.iter().map(|rule| rule.line("EXRULE")));
-        for (name, dates) in [("RDATE", &self.added), ("EXDATE", &self.excluded)] {
-            if !dates.is_empty() {
-                lines.push(self.dates_line(name, dates));
-            }
-        }
-        let times = match self.zone {
-            None => json!({"date": self.start.date().to_string()}),
-            Some(zone) => {
-                json!({"dateTime": first(zone, self.start).unwrap().to_rfc3339(), "timeZone": zone.name()})
-            }
-        };
-        let raw = json!({"id": "m", "start": times, "end": times, "recurrence": lines});
-        let event = view::parse(&raw.to_string()).unwrap();
-        assert_eq!(sync::expand::flaws(&event), [], "{raw}");
-        // Dates lie where UTC has them, so that the window means the same on both sides.
-        let calendar = CalendarContext {
-            id: CalendarId::generate(),
-            time_zone: Tz::UTC,
-            access_role: AccessRole::Owner,
-            is_primary: true,
-        };
+    pub fn expand(&self) -> Vec<String> {
+        let event = self.event();
+        assert_eq!(sync::expand::flaws(&event), [], "{:?}", self.lines());
         let window = Window {
             from: self.from.and_utc(),
             to: self.to.and_utc(),
         };
-        occurrences(&calendar, &event, &[], window)
+        occurrences(&calendar(), &event, &[], window)
             .into_iter()
             // A day that began before the window is still on; dateutil tells starts alone.
             .filter(|one| one.starts_at >= window.from)
@@ -303,6 +174,29 @@ impl Case {
                 None => one.starts_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
             })
             .collect()
+    }
+
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        lines.extend(self.rules.iter().map(|rule| rule.line("RRULE")));
+        lines.extend(self.excluded_rules.iter().map(|rule| rule.line("EXRULE")));
+        for (name, dates) in [("RDATE", &self.added), ("EXDATE", &self.excluded)] {
+            if !dates.is_empty() {
+                lines.push(self.dates_line(name, dates));
+            }
+        }
+        lines
+    }
+
+    pub fn event(&self) -> EventResource {
+        let times = match self.zone {
+            None => json!({"date": self.start.date().to_string()}),
+            Some(zone) => {
+                json!({"dateTime": first(zone, self.start).unwrap().to_rfc3339(), "timeZone": zone.name()})
+            }
+        };
+        let raw = json!({"id": "m", "start": times, "end": times, "recurrence": self.lines()});
+        view::parse(&raw.to_string()).unwrap()
     }
 
     fn dates_line(&self, name: &str, dates: &[NaiveDateTime]) -> String {
@@ -330,6 +224,16 @@ impl Case {
             (Some(zone), 1) => format!("{name};TZID={zone}:{}", local("%Y%m%dT%H%M%S")),
             (Some(_), _) => format!("{name}:{}", local("%Y%m%dT%H%M%S")),
         }
+    }
+}
+
+/// Dates lie where UTC has them, so that a window means the same on both sides.
+pub fn calendar() -> CalendarContext {
+    CalendarContext {
+        id: CalendarId::generate(),
+        time_zone: Tz::UTC,
+        access_role: AccessRole::Owner,
+        is_primary: true,
     }
 }
 
@@ -489,7 +393,7 @@ fn until(random: &mut StdRng, start: NaiveDateTime, to: NaiveDateTime) -> Until 
     }
 }
 
-fn iso(time: NaiveDateTime) -> String {
+pub fn iso(time: NaiveDateTime) -> String {
     time.format("%Y-%m-%dT%H:%M:%S").to_string()
 }
 

@@ -1,0 +1,152 @@
+//! A person with a calendar, who writes as the page does, and looks on in several tabs.
+
+use anyhow::{Context, Result};
+use chrono::TimeDelta;
+use google_emulator::{MailKind, Resource};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::google::{self, account, now};
+use crate::oracle::View;
+use crate::rpc::Api;
+use crate::socket::Socket;
+use crate::{Stack, wait};
+
+/// Somebody without a Google account, who is mailed.
+pub const GUEST: &str = "guest@elsewhere.example";
+
+/// A user whose Google account has a calendar of its own, as Google and as Calwire name it.
+#[derive(Clone)]
+pub struct Person {
+    pub api: Api,
+    pub account: String,
+    pub calendar: String,
+}
+
+/// One tab: what it shows, and the socket that keeps it up to date.
+pub struct Tab {
+    pub socket: Socket,
+    pub view: View,
+}
+
+impl Tab {
+    pub async fn catches_up(&mut self) -> Result<()> {
+        self.view.catches_up(&mut self.socket).await
+    }
+}
+
+impl Person {
+    /// A user of the stack, connected and watched.
+    pub async fn of(stack: &Stack, user: &str) -> Result<Self> {
+        let api = stack.connect_and_settle(user).await?;
+        let account = account(user);
+        let calendar = stack.calendar_id(user, &account).await?;
+        Ok(Self {
+            api,
+            account,
+            calendar,
+        })
+    }
+
+    /// A new account with one calendar and these events (bodies of Google's), connected and watched.
+    pub async fn new(stack: &Stack, user: &str, events: &Value) -> Result<Self> {
+        let id = account(user);
+        let primary = json!({"id": id, "summary": user, "timeZone": "Europe/Zurich", "primary": true, "events": events});
+        google::add_account(&stack.google, user, &json!([primary]))?;
+        Self::of(stack, user).await
+    }
+
+    pub async fn tab(&self, stack: &Stack) -> Result<Tab> {
+        let (socket, _) = stack.browser(&self.api).await?;
+        let view = View::load(&self.api).await?;
+        Ok(Tab { socket, view })
+    }
+
+    /// What the calendar shows, from yesterday to six weeks ahead, as the API reads it from the mirror.
+    pub async fn shown(&self) -> Result<Vec<Value>> {
+        let (from, to) = (now() - TimeDelta::days(1), now() + TimeDelta::days(42));
+        let range = json!({"from": from, "to": to, "calendarIds": [self.calendar]});
+        let mut answer = self.api.query("calendar.google.getEvents", range).await?;
+        let events = answer["events"].as_array_mut().map(std::mem::take);
+        events.context("an answer has events")
+    }
+
+    /// The first of these that has this title.
+    pub async fn titled(&self, title: &str) -> Result<Value> {
+        let shown = self.shown().await?;
+        let found = shown.iter().find(|event| event["title"] == title).cloned();
+        found.with_context(|| format!("there is no {title:?} in {shown:#?}"))
+    }
+
+    /// Waits until the mirror shows this title.
+    pub async fn sees(&self, title: &str) -> Value {
+        wait::until(&format!("{title:?} is shown"), async || {
+            self.titled(title).await.ok()
+        })
+        .await
+    }
+
+    /// Calls `calendar.google.<verb>` about this calendar. A refusal is its `data`.
+    pub async fn write(&self, verb: &str, input: &Value) -> Result<Result<Value, Value>> {
+        self.api.attempt(&format!("calendar.google.{verb}"), input).await
+    }
+
+    /// The event that a write answers with.
+    pub async fn does(&self, verb: &str, input: &Value) -> Result<Value> {
+        let answer = self.write(verb, input).await?;
+        answer.map_err(|refusal| anyhow::anyhow!("{verb}: {refusal}"))
+    }
+
+    /// The input of a create, with a key of its own.
+    pub fn creates(&self, event: &Value) -> Value {
+        self.input(json!({"event": event}))
+    }
+
+    /// The input of an update of an event as it was shown.
+    pub fn updates(&self, shown: &Value, patch: &Value) -> Value {
+        self.input(json!({"eventId": shown["id"], "baseEtag": shown["etag"], "patch": patch}))
+    }
+
+    pub fn deletes(&self, shown: &Value) -> Value {
+        self.input(json!({"eventId": shown["id"], "baseEtag": shown["etag"]}))
+    }
+
+    fn input(&self, mut input: Value) -> Value {
+        input["idempotencyKey"] = Uuid::new_v4().to_string().into();
+        input["calendarId"] = self.calendar.clone().into();
+        input["sendUpdates"] = "all".into();
+        input
+    }
+
+    /// What is in Google, deleted events left out.
+    pub fn in_google(&self, stack: &Stack) -> Vec<Resource> {
+        let mut events = stack.google.events(&self.account);
+        events.retain(|event| event["status"] != "cancelled");
+        events
+    }
+
+    /// What the guest was mailed of this calendar.
+    pub fn mailed(&self, stack: &Stack) -> Vec<MailKind> {
+        let mails = stack.google.mails();
+        mails
+            .into_iter()
+            .filter(|mail| mail.calendar == self.account && mail.to == GUEST)
+            .map(|mail| mail.kind)
+            .collect()
+    }
+}
+
+/// An event of an hour in the names of the API, so many hours from now.
+pub fn hour(title: &str, ahead: i64) -> Value {
+    let event = google::timed(title, TimeDelta::hours(ahead), "Europe/Zurich");
+    json!({
+        "title": title, "start": event["start"]["dateTime"], "end": event["end"]["dateTime"], "timeZone": "Europe/Zurich",
+    })
+}
+
+/// The same as Google has it, with [`GUEST`].
+pub fn with_guest(title: &str, ahead: i64) -> Value {
+    let mut event = google::timed(title, TimeDelta::hours(ahead), "Europe/Zurich");
+    event["attendees"] = json!([{"email": GUEST}]);
+    event
+}

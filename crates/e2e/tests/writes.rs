@@ -1,0 +1,368 @@
+//! Promise 8 among people: others edit the same event, in Google and in other tabs; the broker is away; and Google's own push
+//! of a write says nothing new.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use e2e::broker::API_KEY;
+use e2e::oracle::mirror_equals_google;
+use e2e::person::{GUEST, Person, Tab, hour, with_guest};
+use e2e::{Stack, google, wait};
+use google_emulator::{Fault, Rule};
+use serde_json::{Value, json};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_meets_one_in_google_that_nobody_was_told_of() -> Result<()> {
+    let stack = Stack::start().await?;
+    let person = Person::of(&stack, "alice").await?;
+    let mut tabs = [person.tab(&stack).await?, person.tab(&stack).await?];
+    person
+        .does("createEvent", &person.creates(&hour("Review", 26)))
+        .await?;
+    let seen = person.titled("Review").await?;
+    let id = seen["id"].as_str().context("an event has an id")?;
+
+    // Google's pushes are lost: only the refusal of our edit tells of theirs.
+    stack.settled("alice").await;
+    let silence = stack.google.fault(Rule::new("push", Fault::Drop));
+    stack
+        .google
+        .patch(google::ALICE, "primary", id, json!({"location": "Room 4"}))?;
+    let answer = person
+        .does(
+            "updateEvent",
+            &person.updates(&seen, &json!({"title": "Design review"})),
+        )
+        .await?;
+    assert_eq!(answer["merged"], true);
+    assert_eq!(
+        (&answer["event"]["title"], &answer["event"]["location"]),
+        (&json!("Design review"), &json!("Room 4"))
+    );
+    let stored = stack.google.event(google::ALICE, id).context("it is there")?;
+    assert_eq!(
+        (&stored["summary"], &stored["location"]),
+        (&json!("Design review"), &json!("Room 4"))
+    );
+
+    // The same field: nothing is written, both sides are told, and the mirror has theirs by then.
+    let seen = person.titled("Design review").await?;
+    let theirs = json!({"summary": "Theirs", "description": "Agenda"});
+    let theirs = stack.google.patch(google::ALICE, "primary", id, theirs)?;
+    let edit = json!({"title": "Ours", "colorId": "7"});
+    let refusal = refused(&person, "updateEvent", &person.updates(&seen, &edit)).await?;
+    assert_eq!(told(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
+    assert_eq!(refusal["fields"], json!(["title"]));
+    assert_eq!(refusal["base"]["title"], "Design review");
+    assert_eq!(
+        (&refusal["ours"]["title"], &refusal["ours"]["colorId"]),
+        (&json!("Ours"), &json!("7"))
+    );
+    assert_eq!(
+        (&refusal["theirs"]["title"], &refusal["theirs"]["description"]),
+        (&json!("Theirs"), &json!("Agenda"))
+    );
+    assert_eq!(refusal["etag"], theirs["etag"]);
+    let now = person.titled("Theirs").await?;
+    assert_eq!((&now["etag"], &now["colorId"]), (&theirs["etag"], &Value::Null));
+    assert_eq!(stack.google.event(google::ALICE, id), Some(theirs));
+
+    // Whoever decides goes on from there.
+    let decided = person.does("updateEvent", &person.updates(&now, &edit)).await?;
+    assert_eq!(
+        (&decided["event"]["title"], &decided["merged"]),
+        (&json!("Ours"), &json!(false))
+    );
+
+    // A delete of what has become something else is a conflict too, of ours with nothing to show.
+    let seen = decided["event"].clone();
+    stack.google.patch(
+        google::ALICE,
+        "primary",
+        id,
+        json!({"summary": "Important by now"}),
+    )?;
+    let refusal = refused(&person, "deleteEvent", &person.deletes(&seen)).await?;
+    assert_eq!(told(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
+    assert_eq!(
+        (&refusal["ours"], &refusal["theirs"]["title"]),
+        (&Value::Null, &json!("Important by now"))
+    );
+
+    stack.google.clear_fault(&silence);
+    mirror_equals_google(&stack, "alice").await?;
+    for tab in &mut tabs {
+        tab.catches_up().await?;
+    }
+    drop(tabs);
+    stack.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_tabs_edit_at_the_same_time() -> Result<()> {
+    let stack = Stack::start().await?;
+    let person = Person::of(&stack, "alice").await?;
+    let mut tabs = [person.tab(&stack).await?, person.tab(&stack).await?];
+    for round in 0..5 {
+        let made = person
+            .does("createEvent", &person.creates(&hour("Review", 26 + round)))
+            .await?;
+        let seen = made["event"].clone();
+
+        // Different fields: both are in, whoever was first.
+        let (one, other) = (
+            person.updates(&seen, &json!({"title": "By one tab"})),
+            person.updates(&seen, &json!({"location": "By the other"})),
+        );
+        let (one, other) = tokio::try_join!(
+            person.does("updateEvent", &one),
+            person.does("updateEvent", &other)
+        )?;
+        let merged = [&one, &other].map(|answer| answer["merged"] == true);
+        assert_eq!(
+            merged.iter().filter(|&&merged| merged).count(),
+            1,
+            "the second was merged"
+        );
+        let seen = person.titled("By one tab").await?;
+        assert_eq!(seen["location"], "By the other");
+
+        // The same field: one is in, and the other is shown what it met.
+        let (one, other) = (
+            person.updates(&seen, &json!({"title": "One"})),
+            person.updates(&seen, &json!({"title": "Other"})),
+        );
+        let (one, other) = tokio::try_join!(
+            person.write("updateEvent", &one),
+            person.write("updateEvent", &other)
+        )?;
+        let (winner, loser, lost) = match (one, other) {
+            (Ok(winner), Err(loser)) => (winner, loser, "Other"),
+            (Err(loser), Ok(winner)) => (winner, loser, "One"),
+            both => anyhow::bail!("one of the two has to win: {both:?}"),
+        };
+        assert_eq!(told(&loser), ("CONFLICT", "EDIT_CONFLICT"));
+        assert_eq!(
+            (
+                &loser["base"]["title"],
+                &loser["ours"]["title"],
+                &loser["theirs"]["title"]
+            ),
+            (&json!("By one tab"), &json!(lost), &winner["event"]["title"])
+        );
+        assert_eq!(loser["etag"], winner["event"]["etag"]);
+        let seen = winner["event"].clone();
+        assert_eq!(
+            person.titled(seen["title"].as_str().unwrap_or_default()).await?["etag"],
+            seen["etag"]
+        );
+        let id = seen["id"].as_str().unwrap_or_default();
+        let stored = stack.google.event(google::ALICE, id).context("it is there")?;
+        assert_eq!(stored["summary"], seen["title"]);
+
+        // One deletes what the other edits: it is gone, or it is kept, and never half of each.
+        let (edit, delete) = (
+            person.updates(&seen, &json!({"title": "Kept"})),
+            person.deletes(&seen),
+        );
+        let (edited, deleted) = tokio::try_join!(
+            person.write("updateEvent", &edit),
+            person.write("deleteEvent", &delete)
+        )?;
+        let stored = stack
+            .google
+            .event(google::ALICE, id)
+            .context("deleted ones stay too")?;
+        match (edited, deleted) {
+            (Ok(_), Err(refusal)) => {
+                assert_eq!(told(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
+                assert_eq!(
+                    (&stored["status"], &stored["summary"]),
+                    (&json!("confirmed"), &json!("Kept"))
+                );
+            }
+            (Err(refusal), Ok(_)) => {
+                assert_eq!(told(&refusal).0, "NOT_FOUND");
+                assert_eq!(stored["status"], "cancelled");
+            }
+            both => anyhow::bail!("one of the two has to win: {both:?}"),
+        }
+        mirror_equals_google(&stack, "alice").await?;
+    }
+    for tab in &mut tabs {
+        tab.catches_up().await?;
+    }
+    drop(tabs);
+    stack.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn edits_while_the_broker_is_away_are_done_at_once_and_told_later() -> Result<()> {
+    let mut stack = Stack::start().await?;
+    let person = Person::new(&stack, "dora", &json!([with_guest("Review", 26)])).await?;
+    let before = person.tab(&stack).await?;
+    let seq = before.view.seq;
+    stack.broker.kill();
+    let seen = person.titled("Review").await?;
+    let edited = person
+        .does(
+            "updateEvent",
+            &person.updates(&seen, &json!({"title": "Design review"})),
+        )
+        .await?;
+    assert_eq!(edited["pending"], false, "nobody waits for the broker");
+    person
+        .does("createEvent", &person.creates(&hour("Made meanwhile", 27)))
+        .await?;
+    let gone = person
+        .does("createEvent", &person.creates(&hour("Gone meanwhile", 28)))
+        .await?;
+    person
+        .does("deleteEvent", &person.deletes(&gone["event"]))
+        .await?;
+    let titles = async || -> Result<Vec<Value>> {
+        let shown = person.shown().await?;
+        Ok(shown.iter().map(|event| event["title"].clone()).collect())
+    };
+    assert_eq!(titles().await?, ["Design review", "Made meanwhile"]);
+
+    stack.broker.start_again()?;
+    stack.settled("dora").await;
+    let mut tabs = [person.tab(&stack).await?, person.tab(&stack).await?];
+    assert_eq!(
+        history(&stack, "dora").await?,
+        (seq + 1..=seq + 4).collect::<Vec<_>>(),
+        "all were told, in order"
+    );
+    for tab in &mut tabs {
+        tab.catches_up().await?;
+    }
+    let seen = person.titled("Design review").await?;
+    person
+        .does(
+            "updateEvent",
+            &person.updates(&seen, &json!({"title": "Told at once"})),
+        )
+        .await?;
+    for tab in &mut tabs {
+        tab.socket.next_titled("Told at once").await?;
+    }
+    mirror_equals_google(&stack, "dora").await?;
+    drop(tabs);
+    stack.end().await
+}
+
+/// The `seq`s that the broker keeps for a user.
+async fn history(stack: &Stack, user: &str) -> Result<Vec<i64>> {
+    let http = reqwest::Client::builder().no_proxy().build()?;
+    let request = http.post(format!("{}/history", stack.broker.api_url()));
+    let body = json!({"channel": format!("calendar:{user}"), "limit": 100});
+    let answer: Value = request
+        .header("X-API-Key", API_KEY)
+        .json(&body)
+        .send()
+        .await?
+        .json()
+        .await?;
+    let publications = answer["result"]["publications"]
+        .as_array()
+        .with_context(|| answer.to_string())?;
+    Ok(publications
+        .iter()
+        .filter_map(|each| each["data"]["seq"].as_i64())
+        .collect())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn googles_own_push_of_a_write_says_nothing_new() -> Result<()> {
+    let stack = Stack::start().await?;
+    let mut series = with_guest("Weekly", 24);
+    series["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=5"]);
+    let mut invitation = google::timed("Invited", chrono::TimeDelta::hours(30), "Europe/Zurich");
+    invitation["organizer"] = json!({"email": GUEST});
+    invitation["attendees"] = json!([{"email": GUEST}, {"email": google::account("erin")}]);
+    let person = Person::new(&stack, "erin", &json!([series, invitation])).await?;
+    let mut tabs = [person.tab(&stack).await?, person.tab(&stack).await?];
+
+    let mut event = hour("Review", 26);
+    event["attendees"] = json!([{"email": GUEST}]);
+    person.does("createEvent", &person.creates(&event)).await?;
+    told_once(&stack, &mut tabs, "createEvent").await?;
+
+    let seen = person.titled("Review").await?;
+    let edit = json!({"title": "Design review", "location": "Room 3"});
+    person.does("updateEvent", &person.updates(&seen, &edit)).await?;
+    told_once(&stack, &mut tabs, "updateEvent").await?;
+
+    let seen = person.titled("Invited").await?;
+    let mut answer = person.deletes(&seen);
+    answer["responseStatus"] = "accepted".into();
+    answer
+        .as_object_mut()
+        .context("an input is an object")?
+        .remove("baseEtag");
+    person.does("respondToEvent", &answer).await?;
+    told_once(&stack, &mut tabs, "respondToEvent").await?;
+
+    let weekly = person
+        .shown()
+        .await?
+        .into_iter()
+        .filter(|event| event["title"] == "Weekly");
+    let weekly: Vec<Value> = weekly.collect();
+    for (scope, instance) in [("this", 1), ("following", 3), ("all", 0)] {
+        let mut edit = person.updates(&weekly[instance], &json!({"title": format!("Edited: {scope}")}));
+        edit["scope"] = scope.into();
+        person.does("updateEvent", &edit).await?;
+        told_once(&stack, &mut tabs, scope).await?;
+    }
+
+    let seen = person.titled("Design review").await?;
+    person.does("deleteEvent", &person.deletes(&seen)).await?;
+    told_once(&stack, &mut tabs, "deleteEvent").await?;
+    mirror_equals_google(&stack, "erin").await?;
+    drop(tabs);
+    stack.end().await
+}
+
+/// One message to each tab since the last time, and none more once Google's pushes have been followed. A series is cut in two
+/// steps: what Google pushes of the first may be told before the second is done.
+async fn told_once(stack: &Stack, tabs: &mut [Tab; 2], what: &str) -> Result<()> {
+    let revision = stack.google.revision();
+    wait::until("Google has pushed the write", async || {
+        let pushes = stack.google.pushes();
+        let is_told = |push: &google_emulator::Sent| push.revision >= revision && push.status == Some(200);
+        pushes.iter().any(is_told).then_some(())
+    })
+    .await;
+    stack.settled("erin").await;
+    for tab in tabs {
+        let mut messages = vec![tab.socket.next().await?];
+        while let Some(more) = tab.socket.next_within(Duration::from_millis(150)).await? {
+            messages.push(more);
+        }
+        let steps = if what == "following" { 1..=2 } else { 1..=1 };
+        ensure!(
+            steps.contains(&messages.len()) && messages.iter().all(|each| each["type"] == "events.changed"),
+            "{what} is told so: {messages:#?}"
+        );
+        for message in &messages {
+            tab.view.apply(message).await?;
+        }
+        tab.catches_up().await?;
+    }
+    Ok(())
+}
+
+/// The `data` of a refusal.
+async fn refused(person: &Person, verb: &str, input: &Value) -> Result<Value> {
+    match person.write(verb, input).await? {
+        Err(refusal) => Ok(refusal),
+        Ok(answer) => anyhow::bail!("{verb} was done: {answer}"),
+    }
+}
+
+fn told(refusal: &Value) -> (&str, &str) {
+    let text = |name: &str| refusal[name].as_str().unwrap_or_default();
+    (text("code"), text("reason"))
+}
