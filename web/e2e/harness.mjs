@@ -5,7 +5,9 @@ export { broker } from './harness/broker.mjs';
 export { calwire } from './harness/calwire.mjs';
 export { control } from './harness/control.mjs';
 export { allDay, google, morning, timed } from './harness/google.mjs';
+export { consent } from './harness/consent.mjs';
 export {
+  accountIn,
   agendaTitles,
   equalToServer,
   eventIn,

@@ -10,6 +10,7 @@ pub mod config;
 pub mod connect;
 pub mod doctor;
 pub mod limit;
+pub mod metrics;
 pub mod opening;
 pub mod procedures;
 pub mod reading;

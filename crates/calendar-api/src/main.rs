@@ -78,7 +78,7 @@ enum Show {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    common::telemetry::init();
+    let _traces = common::telemetry::init("calendar-api");
     match actix_web::rt::System::new().block_on(run(cli.command.unwrap_or(Command::Serve))) {
         Ok(code) => code,
         Err(error) => {

@@ -1,4 +1,5 @@
-//! A socket as a browser opens it, to find out whether one would work: handshake, tokens, and a message that comes back.
+//! A socket as a browser opens it, to find out whether one would work: handshake, tokens, and a message that comes back
+//! ([`round_trip`]); or to see a user's messages where browsers see them ([`Subscription`]).
 //!
 //! Over the HTTP client's own connection, so that certificates are judged as everywhere else.
 
@@ -59,7 +60,7 @@ pub async fn round_trip(
     // Nobody's: a person's id would be told what to forget.
     let user = UserId::parse(format!("calwire-check-{}", Uuid::new_v4()))
         .map_err(|error| Problem::Unreachable(error.to_string()))?;
-    let mut socket = Socket::open(url, origin).await?;
+    let mut socket = Socket::open(url, Some(origin)).await?;
     let token = tokens.connection(&user, now, TOKEN_LIFE);
     socket
         .call("connect", json!({ "token": token }))
@@ -92,6 +93,56 @@ pub async fn round_trip(
     socket.hear(&check).await
 }
 
+/// A user's channel, open: what is published on it from now on comes.
+pub struct Subscription(Socket);
+
+impl Subscription {
+    /// Opens a socket at `url`, as [`round_trip`] does, and subscribes to the channel of `user`. Good for a minute.
+    pub async fn open(
+        tokens: &Tokens,
+        url: &Url,
+        user: &UserId,
+        now: DateTime<Utc>,
+    ) -> Result<Self, Problem> {
+        let mut socket = Socket::open(url, None).await?;
+        let token = tokens.connection(user, now, TOKEN_LIFE);
+        socket
+            .call("connect", json!({ "token": token }))
+            .await?
+            .map_err(|refusal| Problem::TokenRefused(refusal.to_string()))?;
+        let channel = channel_of(user);
+        let token = tokens.subscription(user, &channel, now, TOKEN_LIFE);
+        socket
+            .call("subscribe", json!({ "channel": channel, "token": token }))
+            .await?
+            .map_err(|refusal| Problem::SubscriptionRefused(refusal.to_string()))?;
+        Ok(Self(socket))
+    }
+
+    /// The next message's data, however long it takes.
+    pub async fn next(&mut self) -> Result<Value, Problem> {
+        let Self(socket) = self;
+        loop {
+            while !socket.pushed.is_empty() {
+                let mut reply = socket.pushed.remove(0);
+                if let Some(data) = reply.pointer_mut("/push/pub/data") {
+                    return Ok(data.take());
+                }
+                if reply == json!({}) {
+                    // A ping; who does not answer is taken for gone.
+                    socket.stream.send(Message::text("{}")).await.map_err(broken)?;
+                }
+            }
+            match socket.read().await {
+                Ok(Frame::Replies(replies)) => socket.pushed = replies,
+                Ok(Frame::Closed(reason)) => return Err(Problem::Unreachable(reason.to_string())),
+                Err(Problem::Silent) => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+}
+
 struct Socket {
     stream: WebSocketStream<Upgraded>,
     next_id: u64,
@@ -100,7 +151,8 @@ struct Socket {
 }
 
 impl Socket {
-    async fn open(url: &Url, origin: &str) -> Result<Self, Problem> {
+    /// Without an `origin`, as a program that is no page.
+    async fn open(url: &Url, origin: Option<&str>) -> Result<Self, Problem> {
         let http = reqwest::Client::builder()
             .connect_timeout(PATIENCE)
             .redirect(reqwest::redirect::Policy::none())
@@ -109,20 +161,24 @@ impl Socket {
             .http1_only()
             .build()
             .map_err(|error| unreachable(&error))?;
-        let request = http
+        let mut request = http
             .get(url.clone())
             .header("Connection", "Upgrade")
             .header("Upgrade", "websocket")
             .header("Sec-WebSocket-Version", "13")
-            .header("Sec-WebSocket-Key", generate_key())
-            .header("Origin", origin);
+            .header("Sec-WebSocket-Key", generate_key());
+        if let Some(origin) = origin {
+            request = request.header("Origin", origin);
+        }
         let response = tokio::time::timeout(PATIENCE, request.send())
             .await
             .map_err(|_| Problem::Unreachable("no answer in time".into()))?
             .map_err(|error| unreachable(&error))?;
         match response.status() {
             StatusCode::SWITCHING_PROTOCOLS => {}
-            StatusCode::FORBIDDEN => return Err(Problem::OriginRefused(origin.to_owned())),
+            StatusCode::FORBIDDEN => {
+                return Err(Problem::OriginRefused(origin.unwrap_or("no origin").to_owned()));
+            }
             status => return Err(Problem::NotASocket(status)),
         }
         let upgraded = response.upgrade().await.map_err(|error| unreachable(&error))?;

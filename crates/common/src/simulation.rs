@@ -122,7 +122,7 @@ pub async fn point(name: &'static str) {
         Some(Fate::Die) => {
             // Who set the trap may be gone; then nobody waits for this task.
             let _ = process.caught.send(Caught::Dying(name));
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Some(Fate::Wait(go_on)) => {
             let _ = process.caught.send(Caught::Waiting(name));
@@ -135,7 +135,7 @@ pub async fn point(name: &'static str) {
 pub async fn rest() {
     if let Some(process) = current() {
         let _ = process.caught.send(Caught::Resting);
-        std::future::pending().await
+        std::future::pending::<()>().await;
     }
 }
 

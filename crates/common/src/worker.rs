@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, jittered};
+use crate::telemetry::metrics;
 
 /// What one pass of a loop found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,6 +49,7 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
     mut run_once: impl FnMut() -> F,
 ) {
     let mut failures = 0;
+    metrics::worker(name);
     while !stop.is_cancelled() {
         let (wait, wakes) = match run_once().await {
             Ok(Pass::Worked) => {
@@ -62,6 +64,7 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
             }
             Err(error) => {
                 failures += 1;
+                metrics::worker_failed(name);
                 let wait = rhythm.backoff.delay(failures);
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(worker = name, failures, retry_in_ms, %error, "A pass failed and will be tried again");

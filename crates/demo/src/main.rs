@@ -31,12 +31,12 @@ async fn main() -> anyhow::Result<()> {
             .await
             .map_err(anyhow::Error::msg);
     }
-    common::telemetry::init();
+    let _traces = common::telemetry::init("demo");
     let listener = common::http::bind(config.listen_addr)?;
     let page = config.page_dir.join("index.html");
     page.metadata()
         .with_context(|| format!("PAGE_DIR has no page: {}", page.display()))?;
-    let readiness = Readiness::new(|| std::future::ready(Ok(())));
+    let readiness = Readiness::new();
     let stop = common::worker::stop_on_signal();
     common::http::serve(listener, 1, readiness, stop, move |service| {
         demo::routes(&config, &Clock::system(), service);

@@ -187,7 +187,8 @@ async fn migrating_data_that_has_moved_begins_its_streams_anew() -> Result<()> {
         .await?;
     // Several at once: one works, and the others find it done.
     let (one, other) = tokio::join!(migrate(), migrate());
-    (one?, other?);
+    one?;
+    other?;
     ensure!(
         epoch().await? != before,
         "a browser would go on from what is no longer so"

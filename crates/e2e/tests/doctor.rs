@@ -8,6 +8,9 @@ use e2e::{Options, Stack};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
+/// Variables and their values, or checks and what their remedies say.
+type Pairs<'a> = [(&'a str, &'a str)];
+
 /// A stack on one origin, as a deployment is, with alice connected and watched.
 async fn deployed() -> Result<Stack> {
     let options = Options {
@@ -94,7 +97,7 @@ async fn each_wrong_variable_is_named_with_its_remedy() -> Result<()> {
     let secret = "fedcba9876543210fedcba9876543210";
     let ingest = format!("{}/api/calendar/webhook", stack.api.url());
     #[rustfmt::skip]
-    let cases: [(&[(&str, &str)], &[(&str, &str)]); 13] = [
+    let cases: [(&Pairs<'_>, &Pairs<'_>); 13] = [
         (&[("AUTH_ISSUER", "")], &[("configuration", ".env.example")]),
         (&[("AUTH_HS256_SECRET", "")], &[("configuration", "AUTH_")]),
         (&[("AUTH_HS256_SECRET", "change-me-change-me-change-me-change-me")], &[("configuration", ".env.example")]),
@@ -153,7 +156,7 @@ async fn what_the_world_sees_is_looked_at_from_outside() -> Result<()> {
     ensure!(remedy.contains("the whole chain"), "{certificate}");
     drop(untrusted);
 
-    let forbidding = answering("User-agent: *\nDisallow: /\n").await?;
+    let forbidding = answering("User-agent: *\nDisallow: /\n")?;
     finds(
         &stack,
         &[("PUBLIC_URL", &forbidding)],
@@ -275,7 +278,7 @@ impl Drop for Untrusted {
 }
 
 /// The origin of a server that answers everything with this text.
-async fn answering(body: &'static str) -> Result<String> {
+fn answering(body: &'static str) -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;
     let port = listener.local_addr()?.port();

@@ -48,29 +48,39 @@ const SECRETS: [(&str, &str); 17] = [
 type Said = BTreeMap<String, Vec<String>>;
 
 fn assert_silent(said: &Said, hashes: &BTreeSet<Vec<u8>>) {
-    for (who, texts) in said {
-        for text in texts {
-            for (what, secret) in SECRETS {
-                // The line itself is not shown: whoever reads this failure is not to learn the secret from it.
-                let line = text.lines().position(|line| line.contains(secret));
-                let target = line.and_then(|line| text.lines().nth(line)).map(without_values);
-                assert_eq!(line, None, "{who} tells {what}, in a line like {target:?}");
-            }
-            let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-            for word in text.split(|c| !is_word(c)).filter(|word| word.len() >= 20) {
-                let hash = Sha256::digest(word.as_bytes()).to_vec();
-                assert!(
-                    !hashes.contains(&hash),
-                    "{who} tells a token that is stored by its hash"
-                );
-            }
-        }
+    let mut told = BTreeSet::new();
+    for (who, line) in said
+        .iter()
+        .flat_map(|(who, texts)| texts.iter().map(move |text| (who, text)))
+        .flat_map(|(who, text)| text.lines().map(move |line| (who, line)))
+    {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        let known = line
+            .split(|c| !is_word(c))
+            .filter(|word| word.len() >= 20)
+            .any(|word| hashes.contains(&Sha256::digest(word.as_bytes()).to_vec()));
+        let hashed = known.then_some("a token that is stored by its hash");
+        let plain = SECRETS
+            .iter()
+            .filter(|(_, secret)| line.contains(secret))
+            .map(|(what, _)| *what);
+        // The line itself is not shown: whoever reads this failure is not to learn the secret from it.
+        told.extend(
+            plain
+                .chain(hashed)
+                .map(|what| format!("{who} tells {what}: {}", without_values(line))),
+        );
     }
+    assert!(told.is_empty(), "{told:#?}");
 }
 
-/// The time, the level and the target of a line of a log.
+/// The level and the target of a line of a log.
 fn without_values(line: &str) -> String {
-    line.split_whitespace().take(3).collect::<Vec<_>>().join(" ")
+    line.split_whitespace()
+        .skip(1)
+        .take(2)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// Of tokens and states that are stored by their hash alone.
@@ -131,7 +141,7 @@ async fn refusals(stack: &Stack, said: &mut Said) -> Result<()> {
             "an expired token",
             http.get(&status).bearer_auth(rpc::jwt_for("alice", -600)?),
         ),
-        ("an unknown procedure", mutation(FORGED, json!({}))),
+        ("an unknown procedure", mutation("noSuchProcedure", json!({}))),
         (
             "no JSON",
             mutation("syncNow", Value::Null).body(format!("{{\"{TITLE}")),
@@ -156,7 +166,7 @@ async fn refusals(stack: &Stack, said: &mut Said) -> Result<()> {
                 "{api}/oauth/google/callback?state={FORGED}&code={FORGED}&error={FORGED}"
             )),
         ),
-        ("a path of nobody", http.get(format!("{api}/{FORGED}"))),
+        ("a path of nobody", http.get(format!("{api}/no/such/path"))),
     ];
     let bodies = said.entry("an answer".to_owned()).or_default();
     for (what, request) in requests {
@@ -164,12 +174,6 @@ async fn refusals(stack: &Stack, said: &mut Said) -> Result<()> {
         ensure!(!response.status().is_success(), "{what} is refused");
         let location = response.headers().get("location").cloned();
         bodies.push(format!("{location:?} {}", response.text().await?));
-    }
-    // A client may be told again the path that it asked for itself.
-    for body in bodies {
-        *body = body
-            .replace(&format!("\"calendar.google.{FORGED}\""), "")
-            .replace(&format!("calendar.google.{FORGED}"), "");
     }
     Ok(())
 }

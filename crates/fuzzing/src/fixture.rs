@@ -62,12 +62,15 @@ impl Fixture {
         }
     }
 
-    #[expect(clippy::expect_used, reason = "a constant name")]
-    pub fn alice(&self) -> (Caller, ResponseHeaders) {
+    #[expect(clippy::expect_used, reason = "a constant name, and a rate that is never met")]
+    pub async fn alice(&self) -> (Caller, ResponseHeaders) {
         let outgoing = ResponseHeaders::default();
+        let user = UserId::parse("alice").expect("a user id");
+        let turn = self.state.rate_limit.admit(&user, self.state.now()).await;
         let caller = Caller {
             state: Arc::clone(&self.state),
-            user: UserId::parse("alice").expect("a user id"),
+            user,
+            turn: turn.expect("a turn"),
             origin: None,
             browser: None,
             outgoing: outgoing.clone(),

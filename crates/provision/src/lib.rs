@@ -15,5 +15,6 @@ mod go;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod python;
 pub mod secret;

@@ -143,7 +143,11 @@ impl<C> fmt::Debug for Procedure<C> {
 pub struct Router<C> {
     procedures: BTreeMap<&'static str, Procedure<C>>,
     passing: fn(&(dyn Error + 'static)) -> bool,
+    observer: Observer,
 }
+
+/// Is told of every call: the procedure's path (`unknown` where there is none), the code if it failed, and its duration.
+pub type Observer = fn(&'static str, Option<Code>, Duration);
 
 /// What a client is asked to wait when the cause of an internal error passes by itself.
 const PASSING_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -153,6 +157,7 @@ impl<C: Send + 'static> Router<C> {
         Self {
             procedures: BTreeMap::new(),
             passing: |_| false,
+            observer: |_, _, _| {},
         }
     }
 
@@ -162,6 +167,19 @@ impl<C: Send + 'static> Router<C> {
     pub fn passing_errors(mut self, passing: fn(&(dyn Error + 'static)) -> bool) -> Self {
         self.passing = passing;
         self
+    }
+
+    /// Tells `observer` of every call that names a procedure, for metrics.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// A call of `path` has been answered.
+    pub(crate) fn observe<T>(&self, path: &str, answer: &Result<T, RpcError>, duration: Duration) {
+        let procedure = self.get(path).map_or("unknown", |procedure| procedure.path);
+        (self.observer)(procedure, answer.as_ref().err().map(|error| error.code), duration);
     }
 
     /// Adds a procedure that changes nothing.

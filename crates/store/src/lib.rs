@@ -12,6 +12,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub mod calendars;
+pub mod canary;
 pub mod care;
 pub mod connections;
 pub mod event_versions;
@@ -21,6 +22,7 @@ pub mod intake;
 pub mod oauth_states;
 pub mod occurrences;
 pub mod outbox;
+pub mod overview;
 #[cfg(feature = "simulation")]
 pub mod planted;
 pub mod poll;

@@ -86,7 +86,7 @@ pub async fn note_place(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
 }
 
 /// A number of ours for Postgres's advisory locks.
-const LOCK: i64 = 0x63616c77697265;
+const LOCK: i64 = 0x0063_616c_7769_7265;
 
 /// Until the caller commits, nobody else begins anew.
 pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {

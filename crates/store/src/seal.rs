@@ -249,6 +249,11 @@ pub async fn check_keys(
             _ => return Err(KeyCheckError::WrongKey(id)),
         }
     }
+    missing_keys(conn, keyring).await.map_err(KeyCheckError::from)
+}
+
+/// Ids of keys with which accounts are sealed and that `keyring` lacks.
+pub async fn missing_keys(conn: &mut PgConnection, keyring: &Keyring) -> sqlx::Result<Vec<u32>> {
     let used = keys_in_use(conn).await?;
     Ok(used
         .into_iter()

@@ -19,12 +19,12 @@ use crate::tell::tell;
 pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, Stop> {
     let token = session.pull.sync_token.as_deref();
     let (listing, token) = match list(session, token).await {
-        Err(Stop::Rebuild) if token.is_some() => list(session, None).await,
+        Err(Stop::Rebuild(_)) if token.is_some() => list(session, None).await,
         listing => listing,
     }
     .map_err(|stop| match stop {
         // A page token that expired: from the start, a little later.
-        Stop::Rebuild => Stop::Retry {
+        Stop::Rebuild(_) => Stop::Retry {
             delay: std::time::Duration::from_secs(5),
             word: "listing_restarted",
         },

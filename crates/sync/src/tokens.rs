@@ -12,20 +12,22 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::jittered;
 use common::crash_point;
 use common::ids::ConnectionId;
+use common::telemetry::trace::SPANS;
 use google::Error;
 use secrecy::{ExposeSecret, SecretString};
 use store::connections::{self, Refresh, Refreshed, Tokens, Verdict};
 use store::seal::Unsealable;
+use tracing::Instrument;
 
 use crate::payload::{Change, ConnectionState};
 use crate::tell::tell;
-use crate::{Context, quota};
+use crate::{Context, metrics, quota};
 
 /// A token with less life left is refreshed before it is used; a quarter of its life for those that live shortly.
 const LIFE_MIN: TimeDelta = TimeDelta::minutes(5);
@@ -87,7 +89,7 @@ where
     let mut forced = false;
     loop {
         quota::take(ctx, &google_sub).await?;
-        match call(access.clone()).await {
+        match measured(call(access.clone())).await {
             Err(Error::Unauthorized) if !forced => {
                 forced = true;
                 access = access_token(ctx, connection, work, Some(&access)).await?.0;
@@ -99,6 +101,15 @@ where
             answer => return Ok(answer?),
         }
     }
+}
+
+async fn measured<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let started = Instant::now();
+    let answer = call
+        .instrument(tracing::trace_span!(target: SPANS, "google"))
+        .await;
+    metrics::called(&answer, started.elapsed());
+    answer
 }
 
 /// A good access token and the account it is for. `rejected` is one that Google did not accept, however good it looks.
@@ -199,6 +210,7 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
         Ok(secret) => secret,
         Err(unsealable) => {
             let unsealable = *unsealable;
+            metrics::refreshed("unreadable");
             release(ctx, &refresh).await?;
             return Err(unsealable.into());
         }
@@ -218,13 +230,16 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
             let kept =
                 connections::settle_refresh(&mut conn, now, &ctx.keyring, &refresh, &refreshed).await?;
             crash_point!("token.stored");
+            metrics::refreshed(if kept { "ok" } else { "overtaken" });
             Ok(kept.then_some((new.secret, refresh.google_sub)))
         }
         Err(Error::GrantRejected) => {
+            metrics::refreshed("rejected");
             rejected(ctx, &refresh).await?;
             Ok(None)
         }
         Err(error) => {
+            metrics::refreshed("failed");
             release(ctx, &refresh).await?;
             Err(error.into())
         }
@@ -249,6 +264,7 @@ async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
     tx.commit().await?;
     match verdict {
         Verdict::Ended => {
+            metrics::grant_ended();
             tracing::warn!(connection.id = %connection, "Google has ended a grant; the user must connect again");
         }
         Verdict::Suspect { .. } => {

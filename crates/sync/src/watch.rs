@@ -28,10 +28,10 @@ use store::watches::{self, Begun, Granted, Healthy, NewWatch, ToStop, Wanted};
 use store::{calendars, sync_state};
 use uuid::Uuid;
 
-use crate::Context;
 use crate::payload::Change;
 use crate::tell::tell;
 use crate::tokens::{CallError, Work, call};
+use crate::{Context, metrics};
 
 /// How many channels are made at a time. With [`PAUSE`], ten thousand that are due at once take a renewer half an hour
 /// and less than a twentieth of the project's quota.
@@ -47,8 +47,6 @@ const STOP_BATCH: i64 = 16;
 const STOP_ATTEMPTS_MAX: u32 = 8;
 /// Renewed when between 75 and 80 % of the granted life have passed: never later, and not all at once.
 const RENEW_AT: std::ops::RangeInclusive<f64> = 0.75..=0.80;
-/// A change that a pull found, and no push told of for so long, shows that a channel is deaf.
-const PUSH_LATE: TimeDelta = TimeDelta::minutes(5);
 const RETRY: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_hours(1));
 /// What only a person can mend is tried again now and then.
 const RETRY_REFUSED: Duration = Duration::from_mins(30);
@@ -66,7 +64,7 @@ pub async fn run_once(ctx: &Context) -> Result<Pass, CallError> {
         now,
         address: address.as_str(),
         heard_since: now - ctx.settings.watch_silence_max,
-        change_seen_before: now - PUSH_LATE,
+        change_seen_before: now - ctx.settings.push_late,
     };
     let wanted = {
         let mut conn = ctx.pool.acquire().await?;
@@ -175,6 +173,7 @@ async fn granted(
     crash_point!("watch.before_commit");
     tx.commit().await?;
     crash_point!("watch.live");
+    metrics::watch_requested(if live { "made" } else { "overtaken" });
     if live {
         tracing::info!(
             resource.id = %wanted.resource_id, watch.channel_id = lease.key, watch.expires_at = %expires_at,
@@ -190,6 +189,12 @@ async fn failed(
     lease: &Lease<String>,
     error: CallError,
 ) -> Result<(), CallError> {
+    metrics::watch_requested(match &error {
+        CallError::Google(Error::PushNotSupported) => "not_supported",
+        CallError::Google(Error::RateLimited { .. }) | CallError::OverBudget { .. } => "rate_limited",
+        CallError::Google(Error::Transient { .. } | Error::OutcomeUnknown { .. }) => "transient",
+        _ => "refused",
+    });
     let wait = match &error {
         CallError::Google(Error::PushNotSupported) => return unwatchable(ctx, wanted, lease).await,
         // The database may be away for the next statement too; then the lease runs out and somebody takes over.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use provision::postgres::{Binaries, Cluster};
-use provision::{centrifugo, chromium, process};
+use provision::{centrifugo, chromium, process, prometheus};
 
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
@@ -49,7 +49,7 @@ const STEPS: [Step; 14] = [
     },
     Step {
         name: "config",
-        about: "Centrifugo's, compose's and the proxy's configuration",
+        about: "Centrifugo's, compose's and the proxy's configuration, Prometheus's rules",
         run: config,
     },
     Step {
@@ -291,7 +291,28 @@ fn last_line(text: &str) -> &str {
 }
 
 fn config(shared: &mut Shared) -> Result<()> {
-    config::check(&shared.centrifugo()?)
+    config::check(&shared.centrifugo()?)?;
+    alert_rules()
+}
+
+/// Prometheus's configuration and the alert rules, and what the rules make of a good day and of a bad one.
+fn alert_rules() -> Result<()> {
+    let promtool = prometheus::find_or_fetch(&mut |line| println!("{line}"))?.promtool;
+    for (check, file) in [
+        (["check", "config"], "prometheus.yml"),
+        (["check", "rules"], "rules.yml"),
+        (["test", "rules"], "rules.test.yml"),
+    ] {
+        let mut command = Command::new(&promtool);
+        process::output(
+            command
+                .args(check)
+                .arg(file)
+                .current_dir(workspace::root().join("deploy/prometheus")),
+        )?;
+        println!("deploy/prometheus/{file}: ok");
+    }
+    Ok(())
 }
 
 /// As `up` builds them, so that the test of `up` finds nothing left to do.

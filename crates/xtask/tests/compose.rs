@@ -1,5 +1,10 @@
 //! `docker-compose.yml` as Compose reads it: who is reachable, with which rights, with which configuration.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "clippy exempts tests, not the functions that they share"
+)]
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -86,8 +86,8 @@ const CONFIGS: [&str; 4] = [
     "crates/webhook-ingest/src/config.rs",
     "crates/watch-renewer/src/config.rs",
 ];
-/// What is read by the log's set-up.
-const ELSEWHERE: [&str; 2] = ["RUST_LOG", "LOG_FORMAT"];
+/// What is read by the set-up of logs and traces.
+const ELSEWHERE: [&str; 3] = ["RUST_LOG", "LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// The names in `${NAME}` and `${NAME:-default}`; `$${` is for a shell in a container.
 fn variables_of_compose() -> Vec<String> {

@@ -7,6 +7,7 @@ import { Mishap } from './parts/Mishap';
 import { Toasts } from './parts/Toasts';
 import { useMessages, type Messages } from './messages';
 import type { Session } from './session';
+import { AccountsPage } from './views/Accounts';
 import { MonthPage, WeekPage } from './views/Grid';
 import { Overview } from './views/Overview';
 
@@ -21,6 +22,7 @@ interface SignedProps {
 
 export interface ViewProps {
   session: Session;
+  user: string;
   messages: Messages;
 }
 
@@ -28,6 +30,7 @@ const PAGES: Record<View, { title: string; Page: ComponentType<ViewProps> }> = {
   overview: { title: 'Overview', Page: Overview },
   week: { title: 'Week', Page: WeekPage },
   month: { title: 'Month', Page: MonthPage },
+  accounts: { title: 'Accounts & calendars', Page: AccountsPage },
   inspector: { title: 'Sync inspector', Page: Inspector },
 };
 
@@ -58,7 +61,7 @@ export function Signed({ session, user, view, banner }: SignedProps) {
         {banner}
         <Mishap key={view}>
           <Suspense fallback={<p className="waiting">Opening…</p>}>
-            <Page session={session} messages={messages} />
+            <Page session={session} user={user} messages={messages} />
           </Suspense>
         </Mishap>
       </main>

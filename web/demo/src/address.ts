@@ -2,7 +2,7 @@
 
 import { useSyncExternalStore } from 'react';
 
-export const VIEWS = ['overview', 'week', 'month', 'inspector'] as const;
+export const VIEWS = ['overview', 'week', 'month', 'accounts', 'inspector'] as const;
 export type View = (typeof VIEWS)[number];
 
 export interface Address {

@@ -3,7 +3,7 @@
 import { calwire } from './calwire.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
-/** @typedef {'Overview' | 'Week' | 'Month' | 'Inspector'} View */
+/** @typedef {'Overview' | 'Week' | 'Month' | 'Accounts' | 'Inspector'} View */
 
 /** @param {Page} page */
 export const parts = (page) => ({
@@ -11,6 +11,7 @@ export const parts = (page) => ({
   agenda: page.getByRole('region', { name: 'Agenda' }),
   sync: page.getByRole('region', { name: 'Sync status' }),
   calendars: page.getByRole('region', { name: 'Calendars' }),
+  accounts: page.getByRole('region', { name: 'Google accounts' }),
   grid: page.locator('.calwire-view'),
   details: page.getByRole('dialog'),
   /** The word in the header that says whether the page is live. */
@@ -24,6 +25,14 @@ export const parts = (page) => ({
  * @param {string | RegExp} title
  */
 export const eventIn = (part, title) => part.getByRole('button', { name: title });
+
+/**
+ * An account's part of the accounts view.
+ *
+ * @param {Page} page
+ * @param {string} email
+ */
+export const accountIn = (page, email) => parts(page).accounts.getByRole('region', { name: email });
 
 /**
  * Goes to a view by its tab, and waits until it shows its calendar.

@@ -5,6 +5,7 @@ import { test } from 'node:test';
 
 import {
   calwire,
+  consent,
   control,
   eventIn,
   google,
@@ -13,24 +14,8 @@ import {
   openPage,
   parts,
   show,
-  stack,
   timed,
 } from '../harness.mjs';
-
-/**
- * At Google's consent page: chooses the account, leaves the calendar ticked or not, and goes on.
- *
- * @param {import('playwright-core').Page} page
- * @param {string} user
- * @param {{ calendar?: boolean, decision?: 'Continue' | 'Cancel' }} [choice]
- */
-async function consent(page, user, { calendar = true, decision = 'Continue' } = {}) {
-  await page.waitForURL(`${stack.emulatorUrl}/**`);
-  await page.getByRole('radio', { name: google.accountOf(user) }).check();
-  for (const box of await page.getByRole('checkbox').all()) await box.setChecked(calendar);
-  await page.getByRole('button', { name: decision }).click();
-  await page.waitForURL(`${stack.webUrl}/**`);
-}
 
 test('a person connects Google from the page, and sees their events come', async (t) => {
   await control.addUser('newcomer');
@@ -95,16 +80,4 @@ test('a grant that was withdrawn is told at once; what was read stays, and conne
   await agenda.getByText(/Google wants you to sign in again/).waitFor({ state: 'detached' });
   await person.insert(timed('Live again', { inMinutes: 120 }));
   await eventIn(agenda, 'Live again').waitFor();
-});
-
-test('an account is disconnected from the page, and its events go', async (t) => {
-  const person = await calwire.newUser('quitter');
-  await person.insert(timed('Not for long'));
-  const { page } = await openPage(t, { user: 'quitter', timeZone: morning() });
-  await isLive(page);
-  await eventIn(parts(page).agenda, 'Not for long').waitFor();
-  await page.getByRole('button', { name: 'Disconnect quitter@example.com' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Disconnect' }).click();
-  await page.getByRole('heading', { name: 'Bring your calendar here' }).waitFor();
-  assert.equal(await page.getByText('Not for long').count(), 0);
 });

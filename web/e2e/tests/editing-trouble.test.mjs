@@ -184,7 +184,9 @@ for (const [device, options] of /** @type {const} */ ([
       const guests = [{ email: 'ann@example.com', displayName: 'Ann', responseStatus: 'accepted' }];
       const recurrence = ['RRULE:FREQ=WEEKLY;INTERVAL=2'];
       const event = { attendees: guests, recurrence, location: 'Room 4' };
-      const { page, form, grid, details } = await week(t, user, { colorScheme, event, ...options });
+      const { page, person, form, grid, details } = await week(t, user, { colorScheme, event, ...options });
+      await person.insert(timed('Lunch', { inMinutes: 30, minutes: 45 }));
+      await eventIn(grid, 'Lunch').waitFor();
       /** @type {string[]} */
       const found = [];
       const note = async (/** @type {string} */ name) => {

@@ -188,10 +188,10 @@ test('events are moved and resized by the pointer, in the week and in the month'
   const box = async () => (await eventIn(grid, 'Piano').boundingBox()) ?? assert.fail('it is not there');
   let now = await box();
   const height = now.height;
-  const grabbed = { x: now.x + now.width / 2, y: now.y + 14 };
+  const grabbed = { x: now.x + now.width / 2, y: now.y + 18 };
   const hour = (await place(page, wednesday(), 11)).y - (await place(page, wednesday(), 10)).y;
   const nextDay = (await place(page, wednesday(1), 10)).x - (await place(page, wednesday(), 10)).x;
-  await drag(page, grabbed, { x: grabbed.x + nextDay, y: grabbed.y + 2 * hour - 4 });
+  await drag(page, grabbed, { x: grabbed.x + nextDay, y: grabbed.y + 2 * hour });
   await becomes('mover', 'Piano', (event) => hours(event).join() === `${wednesday(1)}T12:00,${wednesday(1)}T13:00`);
   await until(box, ({ x }) => Math.abs(x - now.x - nextDay) < 4, 'it is where it was dropped');
   await until(

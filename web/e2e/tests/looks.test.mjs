@@ -96,7 +96,7 @@ for (const [device, options] of /** @type {const} */ ([
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     test(`nothing is wrong with any view on a ${device}, ${colorScheme}`, async (t) => {
       const { page } = await openPage(t, { timeZone: ZONE, colorScheme, ...options });
-      const { agenda, grid, details, sync } = parts(page);
+      const { accounts, agenda, grid, details, sync } = parts(page);
       /** @type {string[]} */
       const found = [];
       const note = async (/** @type {string} */ name) =>
@@ -119,10 +119,6 @@ for (const [device, options] of /** @type {const} */ ([
       await details.getByRole('link', { name: /Join/ }).waitFor();
       await note('event');
       await page.keyboard.press('Escape');
-      await page.getByRole('button', { name: 'Disconnect looks@example.com' }).click();
-      await details.waitFor();
-      await note('disconnect');
-      await details.getByRole('button', { name: 'Keep it' }).click();
       await page.getByRole('button', { name: 'Signed in as Looks' }).click();
       await note('menu');
       await page.keyboard.press('Escape');
@@ -150,6 +146,17 @@ for (const [device, options] of /** @type {const} */ ([
         await note('day');
         await page.keyboard.press('Escape');
       }
+      await show(page, 'Accounts');
+      await accounts.getByRole('checkbox', { name: /Team/ }).waitFor();
+      await note('accounts');
+      await accounts.getByRole('button', { name: 'Disconnect looks@example.com' }).click();
+      await details.waitFor();
+      await note('disconnect');
+      await details.getByRole('button', { name: 'Keep it' }).click();
+      await accounts.getByRole('button', { name: 'Delete my data' }).click();
+      await details.getByLabel(/Type/).fill('delete');
+      await note('delete data');
+      await details.getByRole('button', { name: 'Keep my data' }).click();
       await show(page, 'Inspector');
       await page.getByRole('heading', { name: 'Team' }).waitFor();
       await page.locator('.round').first().waitFor();

@@ -1,6 +1,6 @@
 //! `users show`, `connections show`, `calendars show`: how something is kept, for support.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use anyhow::{Context as _, bail};
 use common::ids::UserId;
@@ -63,20 +63,20 @@ fn write(value: &Value, depth: usize, text: &mut String) {
     let fields = match value {
         Value::Object(fields) => fields,
         other => {
-            text.push_str(&format!("{indent}{}\n", plain(other)));
+            let _ = writeln!(text, "{indent}{}", plain(other));
             return;
         }
     };
     for (name, value) in fields {
         match value {
             Value::Object(_) => {
-                text.push_str(&format!("{indent}{name}:\n"));
+                let _ = writeln!(text, "{indent}{name}:");
                 write(value, depth + 1, text);
             }
             Value::Array(items) if items.iter().any(Value::is_object) => {
-                text.push_str(&format!("{indent}{name}:\n"));
+                let _ = writeln!(text, "{indent}{name}:");
                 for item in items {
-                    text.push_str(&format!("{indent}  -\n"));
+                    let _ = writeln!(text, "{indent}  -");
                     write(item, depth + 2, text);
                 }
             }
@@ -87,9 +87,11 @@ fn write(value: &Value, depth: usize, text: &mut String) {
                 } else {
                     items.join(" ")
                 };
-                text.push_str(&format!("{indent}{name}: {items}\n"));
+                let _ = writeln!(text, "{indent}{name}: {items}");
             }
-            _ => text.push_str(&format!("{indent}{name}: {}\n", plain(value))),
+            _ => {
+                let _ = writeln!(text, "{indent}{name}: {}", plain(value));
+            }
         }
     }
 }

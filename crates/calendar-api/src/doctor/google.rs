@@ -36,7 +36,7 @@ pub async fn examine(report: &mut Report, config: &Config, clock: &Clock) {
 async fn client(report: &mut Report, google: &Google) {
     match google.refresh(&"calwire-doctor".into()).await {
         Ok(_) | Err(Error::GrantRejected) => {
-            report.ok("oauth-client", "Google knows the client and its secret")
+            report.ok("oauth-client", "Google knows the client and its secret");
         }
         Err(error @ Error::ClientMisconfigured { .. }) => report.failed(
             "oauth-client",

@@ -266,9 +266,10 @@ fn causes(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     causes.dedup();
-    match causes.is_empty() {
-        true => "no answer in time".to_owned(),
-        false => causes.join(": "),
+    if causes.is_empty() {
+        "no answer in time".to_owned()
+    } else {
+        causes.join(": ")
     }
 }
 

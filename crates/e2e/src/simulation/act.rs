@@ -82,7 +82,7 @@ async fn act(world: &mut World, operation: &Operation) -> Result<()> {
         }
         Operation::Broker { trouble } => {
             world.ledger.count(format!("broker: {}", word(trouble)));
-            broker(world, *trouble).await?;
+            broker(world, *trouble);
         }
         Operation::Browser { user, act } => view(world, *user, *act).await?,
         Operation::Rest => rest::rest(world).await?,
@@ -135,7 +135,7 @@ fn give_back_pushes(world: &mut World, host: usize) {
 fn judge(world: &mut World, done: &Done, purpose: Purpose) -> Result<()> {
     match (done, purpose) {
         (Done::Pushed(answer), Purpose::Push(push)) => judge_push(world, answer, push)?,
-        (Done::Acted(Err(error)), _) | (Done::Pass(Err(error)), _) => {
+        (Done::Acted(Err(error)) | Done::Pass(Err(error)), _) => {
             // Only the database's locks, and a broker or a Google that fails as it was told to.
             holds!(!error.contains("deadlock"), "no_deadlock", "{error}");
         }
@@ -295,7 +295,7 @@ async fn acted(
     settle(world, host, ran, Purpose::Act).await.map(drop)
 }
 
-async fn broker(world: &mut World, trouble: BrokerTrouble) -> Result<()> {
+fn broker(world: &mut World, trouble: BrokerTrouble) {
     world.broker.trouble(trouble);
     if trouble == BrokerTrouble::Restarts {
         // Nothing is recovered, so the browsers read everything anew.
@@ -303,7 +303,6 @@ async fn broker(world: &mut World, trouble: BrokerTrouble) -> Result<()> {
             browser.unload();
         }
     }
-    Ok(())
 }
 
 async fn view(world: &mut World, user: User, act: Viewing) -> Result<()> {

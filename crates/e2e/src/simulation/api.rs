@@ -53,7 +53,7 @@ impl Api {
         })
     }
 
-    pub async fn stop(self) {
+    pub fn stop(self) {
         self.stop.cancel();
         self.served.abort();
     }

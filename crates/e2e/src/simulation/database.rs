@@ -102,7 +102,7 @@ impl Database {
         let options = PgConnectOptions::from_str(&self.url)?;
         Ok(options
             .application_name(process)
-            .options([("lock_timeout", LOCK_TIMEOUT), ("statement_timeout", "5s")]))
+            .options([("lock_timeout", LOCK_TIMEOUT), ("statement_timeout", "20s")]))
     }
 
     pub async fn set_clock(&self, now: DateTime<Utc>) -> sqlx::Result<()> {

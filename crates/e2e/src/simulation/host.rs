@@ -28,7 +28,7 @@ use super::plan::{Job, Snare};
 /// Work that does not end within this waits for something that waits at a point.
 const BLOCKED_AFTER: Duration = Duration::from_millis(700);
 /// Work that does not end within this, with nothing to wait for, hangs.
-const HANGS_AFTER: Duration = Duration::from_secs(20);
+const HANGS_AFTER: Duration = Duration::from_mins(1);
 /// What else the pass had begun goes on for a moment when one part of it is caught.
 const OTHERS_GO_ON: Duration = Duration::from_millis(8);
 /// The longest that Google waits for our answer to a push, shortened.
@@ -106,7 +106,7 @@ impl<P> Host<P> {
         let within = runtime.enter();
         let pool = PgPoolOptions::new()
             .max_connections(12)
-            .acquire_timeout(Duration::from_secs(2))
+            .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(database.options(&name_of(index, incarnation))?);
         let google = google::Google::new(parts.google.clone())?;
         let ctx = Context::new(
@@ -187,6 +187,8 @@ impl<P> Host<P> {
         snare: Option<&Snare>,
         purpose: P,
     ) -> Result<Ran> {
+        // What an earlier piece of work was caught at is no news.
+        while self.caught.try_recv().is_ok() {}
         let (sender, receiver) = oneshot::channel();
         let trap = snare.map(|snare| Trap {
             point: snare.point.clone(),

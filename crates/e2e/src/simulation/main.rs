@@ -13,6 +13,7 @@ use e2e::simulation::report::{Campaign, Failed, Tally, runtime};
 use e2e::simulation::{Outcome, Regression, plan, points, shrink};
 
 /// Simulates Calwire from seeds and checks that its promises hold.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 #[derive(Debug, Parser)]
 struct Args {
     /// How many seeds.
@@ -55,9 +56,7 @@ const POINT_SEEDS: u64 = 12;
 const POINT_OPERATIONS: usize = 120;
 
 fn main() -> ExitCode {
-    if std::env::var_os("RUST_LOG").is_some() {
-        common::telemetry::init();
-    }
+    let _traces = std::env::var_os("RUST_LOG").map(|_| common::telemetry::init("simulate"));
     match simulate(&Args::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -257,17 +256,16 @@ fn control(args: &Args, template: &Template) -> Result<()> {
             .iter()
             .map(|failed| failed.violation.invariant)
             .collect();
-        match tally.failed.first() {
-            Some(first) => println!(
-                "{bug:24} found by seed {}, operation {}: {}",
-                first.seed,
-                first.step,
-                found.into_iter().collect::<Vec<_>>().join(", ")
-            ),
-            None => {
-                println!("{bug:24} NOT FOUND in {} seeds", tally.seeds);
-                missed.push(bug.clone());
-            }
+        if let Some(first) = tally.failed.first() {
+            let invariants: Vec<_> = found.into_iter().collect();
+            let (seed, step) = (first.seed, first.step);
+            println!(
+                "{bug:24} found by seed {seed}, operation {step}: {}",
+                invariants.join(", ")
+            );
+        } else {
+            println!("{bug:24} NOT FOUND in {} seeds", tally.seeds);
+            missed.push(bug.clone());
         }
     }
     if !missed.is_empty() {

@@ -322,6 +322,9 @@ pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
     let area = point.split('.').next().unwrap_or_default();
     let mut plan = of_seed(seed, operations);
     for operation in &mut plan {
+        if area == "horizon" {
+            move_horizons(operation);
+        }
         let comes_by = operation.areas().contains(&area);
         let opens_channel = matches!(operation, Operation::Work { job: Job::Watch, .. });
         let Some(snare) = operation.snare_mut() else {
@@ -343,6 +346,15 @@ pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
         }
     }
     plan
+}
+
+/// Series have to be expanded further once a week.
+fn move_horizons(operation: &mut Operation) {
+    match operation {
+        Operation::Pass { seconds } => *seconds = 700_000,
+        Operation::Work { job, .. } if matches!(job, Job::Poll | Job::Tidy) => *job = Job::Horizon,
+        _ => {}
+    }
 }
 
 fn random_snare(dice: &mut StdRng, points: &[String], areas: &[&str]) -> Option<Snare> {
@@ -402,12 +414,12 @@ fn random(dice: &mut StdRng) -> Operation {
             dice: number,
             snare: None,
         },
-        76..80 => Operation::Forge {
+        76..84 => Operation::Forge {
             forgery: one_of(dice, FORGERIES),
             user,
             dice: number,
         },
-        80..140 => Operation::Work {
+        84..140 => Operation::Work {
             host,
             job: one_of(dice, JOBS),
             snare: None,
@@ -485,12 +497,12 @@ const FORGERIES: &[(u32, Forgery)] = &[
     (1, Forgery::UnknownChannel),
     (1, Forgery::WrongToken),
     (1, Forgery::WrongResource),
-    (1, Forgery::SwappedToken),
-    (1, Forgery::JwtAlgorithm),
+    (3, Forgery::SwappedToken),
+    (3, Forgery::JwtAlgorithm),
     (1, Forgery::JwtExpired),
     (1, Forgery::JwtAudience),
     (1, Forgery::JwtUnsigned),
-    (1, Forgery::OthersChannel),
+    (3, Forgery::OthersChannel),
     (1, Forgery::OthersCalendar),
     (1, Forgery::OthersEvent),
 ];

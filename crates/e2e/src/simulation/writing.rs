@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::browser::text;
 use super::host::{Done, Ran};
-use super::ledger::{holds, violated};
+use super::ledger::holds;
 use super::plan::{Snare, User, Write};
 use super::world::{Purpose, World, start_of_day_in, user_id};
 
@@ -80,30 +80,7 @@ async fn submit(world: &mut World, host: usize, asked: &Asked, snare: Option<&Sn
     let ctx = world.hosts[host].ctx.clone();
     let (user, key, request) = (user_id(asked.user), asked.key.clone(), asked.request.clone());
     let work = async move { Done::Written(sync::write::submit(&ctx, &user, &key, request).await) };
-    let ran = world.hosts[host].run(work, snare, Purpose::Write).await?;
-    if let Ran::Done(Done::Written(Ok((id, Answer::Pending)))) = &ran {
-        until_left(world, *id).await?;
-    }
-    Ok(ran)
-}
-
-/// Who asked does not wait any longer, but the work on it goes on for a moment.
-async fn until_left(world: &World, id: Uuid) -> Result<()> {
-    if world.hosts.iter().any(|host| host.held() > 0) {
-        return Ok(());
-    }
-    for _ in 0..400 {
-        let at_work: Option<bool> =
-            sqlx::query_scalar("select lease_token is not null from write_intents where id = $1")
-                .bind(id)
-                .fetch_optional(&world.database.pool)
-                .await?;
-        if at_work != Some(true) {
-            return Ok(());
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-    }
-    violated!("writes_end", "{id} is worked on without an end")
+    world.hosts[host].run(work, snare, Purpose::Write).await
 }
 
 async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Result<Option<Asked>> {

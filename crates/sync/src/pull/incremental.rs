@@ -4,15 +4,18 @@ use std::collections::HashMap;
 
 use common::crash_point;
 use common::lease::Settled;
+use common::telemetry::trace::SPANS;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::rounds::Outcome;
 use store::sync_state::{self, Horizon, Progress};
+use tracing::Instrument;
 
 use super::decision::Stop;
 use super::news::write_news;
 use super::series::Incoming;
 use super::session::{End, Pages, Session};
+use crate::metrics;
 use crate::payload::Change;
 use crate::tell::tell;
 
@@ -41,11 +44,22 @@ pub(super) async fn pull(
             }
         }
         if changes.len() > CHANGES_MAX {
-            return Err(Stop::Rebuild);
+            return Err(Stop::Rebuild("many_changes"));
         }
     }
     super::report_unreadable(calendar.id, unreadable);
     let next = pages.sync_token().unwrap_or(sync_token);
+    commit(session, calendar, next, changes)
+        .instrument(tracing::trace_span!(target: SPANS, "commit"))
+        .await
+}
+
+async fn commit(
+    session: &Session<'_>,
+    calendar: &Calendar,
+    next: &str,
+    changes: HashMap<String, Incoming>,
+) -> Result<Settled, Stop> {
     #[cfg(feature = "simulation")]
     crate::planted::save_token_first(session, next).await?;
     let mut tx = session.ctx.pool.begin().await?;
@@ -64,6 +78,7 @@ pub(super) async fn pull(
             crash_point!("pull.before_commit");
             tx.commit().await?;
             crash_point!("pull.after_commit");
+            metrics::mirrored(applied.changed, applied.deleted);
             Ok(settled)
         }
     }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use common::crash_point;
 use common::lease::Settled;
+use common::telemetry::trace::SPANS;
 use google::RawEvent;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
@@ -17,11 +18,13 @@ use store::events::{self, NewEvent, Walk};
 use store::occurrences::{self, Place};
 use store::rounds::Outcome;
 use store::sync_state::{self, Horizon, Progress};
+use tracing::Instrument;
 
 use super::decision::Stop;
 use super::series::{Incoming, context, expand_single, expand_stored, rows};
 use super::session::{End, Pages, Session};
 use crate::expand::{self, CalendarContext, Occurrence};
+use crate::metrics;
 use crate::payload::{Change, Window};
 use crate::tell::tell;
 
@@ -78,7 +81,9 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
         pulled_at: session.started,
         changed: true,
     };
-    flip(session, calendar, progress, listed).await
+    flip(session, calendar, progress, listed)
+        .instrument(tracing::trace_span!(target: SPANS, "commit"))
+        .await
 }
 
 fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
@@ -95,7 +100,7 @@ fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
 /// A token that expires while everything is being listed is a page token: from the start, but not at once.
 fn restart(stop: Stop) -> Stop {
     match stop {
-        Stop::Rebuild => Stop::Retry {
+        Stop::Rebuild(_) => Stop::Retry {
             delay: Duration::from_secs(5),
             word: "listing_restarted",
         },
@@ -251,6 +256,7 @@ async fn flip(
             crash_point!("rebuild.before_flip");
             tx.commit().await?;
             crash_point!("rebuild.after_flip");
+            metrics::mirrored(listed, lost);
             Ok(settled)
         }
     }

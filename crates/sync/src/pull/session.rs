@@ -11,8 +11,8 @@ use store::rounds::{self, Ended, Outcome};
 use store::sync_state::{self, Kind, Pull};
 
 use super::decision::{Stop, decide};
-use crate::Context;
 use crate::tokens::{self, CallError, Work};
+use crate::{Context, metrics};
 
 /// More pages than any calendar has, even at a few events each: a listing that goes on beyond is broken.
 const PAGES_MAX: usize = 10_000;
@@ -130,6 +130,7 @@ impl<'a> Session<'a> {
             match answer.await {
                 Ok(page) => {
                     self.pages += 1;
+                    metrics::page();
                     crash_point!("pull.page_read");
                     pages.advance(page.next.clone())?;
                     return Ok(Some(page));
@@ -169,7 +170,7 @@ impl<'a> Session<'a> {
         match error {
             // A sync token that goes with other parameters than ours, perhaps those of an earlier version.
             CallError::Google(google::Error::Refused { .. }) if pages.cursor.sync_token.is_some() => {
-                Stop::Rebuild
+                Stop::Rebuild("token_refused")
             }
             error => decide(error, self.pull.lease.attempts),
         }

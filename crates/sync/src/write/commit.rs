@@ -13,6 +13,7 @@ use store::{events, sync_state, write_intents};
 use super::end::{End, Failure, Reason};
 use super::target::Version;
 use super::work::{Run, Shown};
+use crate::metrics;
 use crate::payload::{Change, Event, Window};
 use crate::pull::{Incoming, context, expand_series, write_news};
 use crate::tell::tell;
@@ -178,7 +179,9 @@ async fn find(
 }
 
 fn log(run: &Run<'_>, end: &End) {
-    let duration_ms = (run.ctx.clock.now() - run.intent.created_at).num_milliseconds();
+    let duration = run.ctx.clock.now() - run.intent.created_at;
+    metrics::wrote(&run.intent.operation, end.state().as_str(), duration);
+    let duration_ms = duration.num_milliseconds();
     let (operation, attempts) = (&run.intent.operation, run.intent.lease.attempts);
     match end {
         End::Failed(failure) => {

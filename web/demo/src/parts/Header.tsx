@@ -12,6 +12,7 @@ const TABS: { view: View; name: string }[] = [
   { view: 'overview', name: 'Overview' },
   { view: 'week', name: 'Week' },
   { view: 'month', name: 'Month' },
+  { view: 'accounts', name: 'Accounts' },
   { view: 'inspector', name: 'Inspector' },
 ];
 

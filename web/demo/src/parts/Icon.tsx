@@ -3,6 +3,7 @@ const PATHS = {
   overview: 'M4 5h16M4 10h10M4 15h16M4 20h10',
   week: 'M4 6h16v14H4zM4 10h16M9 10v10M15 10v10',
   month: 'M4 6h16v14H4zM4 10h16M8 3v4M16 3v4M8 14h.01M12 14h.01M16 14h.01M8 17h.01M12 17h.01',
+  accounts: 'M12 4a4 4 0 1 0 0 8 4 4 0 0 0 0-8zM4.5 20c.8-3.6 3.8-5.5 7.5-5.5s6.7 1.9 7.5 5.5',
   inspector: 'M3 13h4l3-8 4 14 3-9 1 3h3',
   system: 'M4 5h16v11H4zM9 20h6M12 16v4',
   light:

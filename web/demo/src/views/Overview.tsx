@@ -1,16 +1,17 @@
 import { AgendaWidget, CalendarPicker, NextEventWidget, SyncStatus, useUpcomingEvents } from '@calwire/client/react';
 
 import { here } from '../address';
-import { Accounts } from '../parts/Accounts';
 import { GoogleLink } from '../parts/GoogleLink';
+import { Icon } from '../parts/Icon';
+import { PageLink } from '../parts/PageLink';
 import type { Session } from '../session';
 import type { ViewProps } from '../Signed';
 
-export function Overview({ session }: ViewProps) {
+export function Overview({ session, user }: ViewProps) {
   const { connected, hasCalendarAccess, isLoading, error, live } = useUpcomingEvents({ days: 7 });
   // Whether there is a calendar is not known then: the widget says why.
   if (!isLoading && !connected && (error !== null || live === 'signedOut')) return <Nothing />;
-  if (!isLoading && !hasCalendarAccess) return <Start session={session} connected={connected} />;
+  if (!isLoading && !hasCalendarAccess) return <Start session={session} user={user} connected={connected} />;
   return (
     <>
       <h1 className="visually-hidden">Overview</h1>
@@ -23,10 +24,20 @@ export function Overview({ session }: ViewProps) {
         <div className="column side">
           <SyncStatus />
           <CalendarPicker />
-          <Accounts />
+          <Manage user={user} />
         </div>
       </div>
     </>
+  );
+}
+
+/** To the place for another account, and for the end of one. */
+function Manage({ user }: { user: string }) {
+  return (
+    <PageLink to={{ user, view: 'accounts' }} className="button manage">
+      <Icon name="accounts" />
+      Manage accounts & calendars
+    </PageLink>
   );
 }
 
@@ -52,7 +63,7 @@ function Invitation({ session }: { session: Session }) {
 }
 
 /** Before there is a calendar to show. */
-function Start({ session, connected }: { session: Session; connected: boolean }) {
+function Start({ session, user, connected }: Omit<ViewProps, 'messages'> & { connected: boolean }) {
   const google = session.emulatorUrl === null ? 'Google' : 'The emulated Google';
   return (
     <div className="start">
@@ -72,7 +83,7 @@ function Start({ session, connected }: { session: Session; connected: boolean })
       </div>
       <div className="column">
         <NextEventWidget days={7} returnTo={here()} />
-        {connected && <Accounts />}
+        {connected && <Manage user={user} />}
       </div>
     </div>
   );

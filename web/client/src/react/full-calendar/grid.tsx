@@ -16,7 +16,9 @@ import { type DayString, isOver, plainLine, shorten } from '../format/index.js';
 import { Foreign, type Moment, type Palette, type Words } from '../widgets/base.js';
 import type { Editing } from '../widgets/editing.js';
 import { isDeclined, nameOf, timesOf, titleOf } from '../widgets/event-text.js';
+import type { BusyOverlay } from '../widgets/busy-overlay.js';
 import { groupByDay } from '../widgets/group-by-day.js';
+import { BusyBlock, busyInputs } from './busy.js';
 import { type Layout, NARROW_DAYS, type Range } from './range.js';
 
 export interface GridProps {
@@ -25,6 +27,7 @@ export interface GridProps {
   range: Range;
   firstWeekday: number;
   events: readonly CalendarEvent[];
+  busy: BusyOverlay;
   moment: Moment;
   palette: Palette;
   words: Words;
@@ -53,14 +56,19 @@ const DOTS = 4;
 
 /** FullCalendar, with our looks: its grid, its layout of what overlaps, and nothing of its themes. */
 export default function Grid(props: GridProps): ReactElement {
-  const { layout, date, events, words, moment, stateOf, isMovable } = props;
+  const { layout, date, events, busy, words, moment, stateOf, isMovable } = props;
   const controller = useCalendarController();
   const inputs = useMemo(
     () =>
       layout === 'dots'
         ? []
-        : events.map((event) => inputOf(event, words, moment, stateOf?.(event) ?? null, isMovable?.(event) ?? false)),
-    [layout, events, words, moment, stateOf, isMovable],
+        : [
+            ...busyInputs(busy),
+            ...events.map((event) =>
+              inputOf(event, words, moment, stateOf?.(event) ?? null, isMovable?.(event) ?? false),
+            ),
+          ],
+    [layout, events, busy, words, moment, stateOf, isMovable],
   );
 
   const plugins = useMemo(() => [...PLUGINS, ...(props.plugins ?? [])], [props.plugins]);
@@ -122,6 +130,7 @@ function behaviourOf(props: GridProps): CalendarOptions {
       focusOn(el);
       onOpen(eventOf(event));
     },
+    backgroundEventContent: ({ event }) => <BusyBlock event={event} busy={props.busy} words={words} />,
     eventContent: (info) => <Chip info={info} palette={props.palette} words={words} />,
     dayHeaderContent: (info) => <DayName info={info} layout={layout} />,
     // Side by side where there is room for it; overlapping, but with longer titles, where there is not.
@@ -261,18 +270,8 @@ function dotsContent({ events, range, palette, words, date }: GridProps) {
   };
 }
 
-/** A week without events has nothing else to scroll its hours by with the keyboard. */
-function makeScrollable(view: HTMLElement): void {
-  for (const element of view.querySelectorAll<HTMLElement>('[style*="overflow"]')) {
-    if (getComputedStyle(element).overflowY === 'auto') element.tabIndex = 0;
-  }
-}
-
 /** What FullCalendar's themes would set. */
 const LOOKS: CalendarOptions = {
-  viewDidMount: ({ el }) => {
-    makeScrollable(el);
-  },
   headerToolbar: false,
   height: '100%',
   borderless: true,
@@ -310,6 +309,7 @@ const LOOKS: CalendarOptions = {
   allDayDividerClass: 'calwire-fc-all-day-divider',
   eventClass: 'calwire-fc-event',
   eventInnerClass: 'calwire-fc-event-inner',
+  backgroundEventClass: 'calwire-fc-busy',
   rowMoreLinkClass: 'calwire-fc-more',
   columnMoreLinkClass: 'calwire-fc-more',
   navLinkClass: 'calwire-fc-nav',

@@ -2,6 +2,8 @@ import type {
   CalendarActivity,
   CalendarInfo,
   ConnectionInfo,
+  DataExport,
+  DeleteData,
   Disconnect,
   Event as CalendarEvent,
   Freshness,
@@ -22,7 +24,7 @@ export interface Answer {
   /** What is shown is the last known, and was not yet compared with the server. */
   fromSnapshot: boolean;
   error: CalwireError | null;
-  refetch(): Promise<void>;
+  refetch: () => Promise<void>;
 }
 
 export interface EventsAnswer extends Answer {
@@ -67,9 +69,26 @@ export interface AccountsAnswer extends Answer {
 
 export interface SelectCalendarsAnswer {
   /** Whether these calendars are kept current and shown; the others stay as they are. */
-  select(ids: string[], selected: boolean): Promise<void>;
+  select: (ids: string[], selected: boolean) => Promise<void>;
   isPending: boolean;
   /** Why the last choice was taken back. */
+  error: CalwireError | null;
+}
+
+export interface ExportDataAnswer {
+  /** Everything that is kept of the user; null when it could not be had. */
+  exportData: () => Promise<UserData | null>;
+  isPending: boolean;
+  error: CalwireError | null;
+}
+
+/** All pages of an export as one. */
+export type UserData = Omit<DataExport, 'nextCursor'>;
+
+export interface DeleteDataAnswer {
+  /** Deletes everything that is kept of the user, for good. Answers what the server did; null when it refused. */
+  deleteData: () => Promise<DeleteData | null>;
+  isPending: boolean;
   error: CalwireError | null;
 }
 
@@ -81,7 +100,7 @@ export interface ConnectAnswer {
   /** Leaves the page for Google's consent page; it comes back to `returnTo`, a path of this application. */
   connect(options?: { returnTo?: string }): Promise<void>;
   /** One Google account, or all of the user's. Answers what the server did; null when it refused. */
-  disconnect(connectionId?: string): Promise<Disconnect | null>;
+  disconnect: (connectionId?: string) => Promise<Disconnect | null>;
   isPending: boolean;
   error: CalwireError | null;
 }

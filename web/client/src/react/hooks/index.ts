@@ -4,10 +4,13 @@ export type {
   Answer,
   CalendarsAnswer,
   ConnectAnswer,
+  DeleteDataAnswer,
   EventsAnswer,
+  ExportDataAnswer,
   SelectCalendarsAnswer,
   SyncActivityAnswer,
   SyncStatusAnswer,
+  UserData,
 } from './answers.js';
 export { useAccounts } from './use-accounts.js';
 export { useCalendars } from './use-calendars.js';
@@ -31,4 +34,5 @@ export { useNow } from './use-now.js';
 export { useSelectCalendars } from './use-select-calendars.js';
 export { useSyncActivity } from './use-sync-activity.js';
 export { useSyncStatus } from './use-sync-status.js';
+export { useDeleteData, useExportData } from './use-user-data.js';
 export { type UpcomingEventsOptions, useUpcomingEvents } from './use-upcoming-events.js';

@@ -4,6 +4,7 @@ import type { CalendarInfo, ConnectionInfo } from '../../generated/types.js';
 import { eventStyle, colourOf, plainLine } from '../format/index.js';
 import { useCalendars, useSyncStatus } from '../hooks/index.js';
 import { Foreign, Frame, useWords, type WidgetProps } from './base.js';
+import type { BusyChoice } from './busy-choice.js';
 import type { Labels } from './labels.js';
 import { Obstacle, obstacleOf } from './notices.js';
 
@@ -13,7 +14,16 @@ export interface CalendarPickerProps extends Omit<WidgetProps, 'calendarIds'> {
 }
 
 /** Which calendars are kept current and shown, by account. */
-export function CalendarPicker({ returnTo, ...props }: CalendarPickerProps): ReactElement {
+export function CalendarPicker(props: CalendarPickerProps): ReactElement {
+  return <Picker {...props} busy={null} />;
+}
+
+interface PickerProps extends CalendarPickerProps {
+  /** With it, also which are shown by their busy times only. */
+  busy: BusyChoice | null;
+}
+
+export function Picker({ returnTo, busy, ...props }: PickerProps): ReactElement {
   const { labels } = useWords(props);
   const answer = useCalendars();
   const { connections } = useSyncStatus();
@@ -41,20 +51,45 @@ export function CalendarPicker({ returnTo, ...props }: CalendarPickerProps): Rea
             </legend>
             <ul>
               {calendars.map((calendar) => (
-                <li key={calendar.id}>
+                <li key={calendar.id} className="calwire-choice-line">
                   <Choice calendar={calendar} onChange={choose} labels={labels} />
+                  {busy && calendar.selected && <BusyToggle calendar={calendar} busy={busy} labels={labels} />}
                 </li>
               ))}
             </ul>
           </fieldset>
         ))
       )}
+      {!obstacle && busy && answer.calendars.length > 0 && <p className="calwire-quiet">{labels.busyOnlyHint}</p>}
       {!obstacle && answer.error && (
         <p className="calwire-error" role="alert">
           {answer.error.message}
         </p>
       )}
     </Frame>
+  );
+}
+
+interface BusyToggleProps {
+  calendar: CalendarInfo;
+  busy: BusyChoice;
+  labels: Labels;
+}
+
+function BusyToggle({ calendar, busy, labels }: BusyToggleProps): ReactElement {
+  const pressed = busy.isBusyOnly(calendar);
+  return (
+    <button
+      type="button"
+      className="calwire-toggle"
+      aria-pressed={pressed}
+      onClick={() => {
+        busy.choose(calendar, !pressed);
+      }}
+    >
+      {labels.busyOnly}
+      <span className="calwire-hidden">: {plainLine(calendar.summary) || labels.untitled}</span>
+    </button>
   );
 }
 

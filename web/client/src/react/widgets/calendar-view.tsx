@@ -16,7 +16,9 @@ import { type DayString, firstWeekday, isDay } from '../format/index.js';
 import { daysOf, type Layout, rangeOf, step, titleOfRange } from '../full-calendar/range.js';
 import { useEvents } from '../hooks/index.js';
 import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps, type Words } from './base.js';
-import { CalendarPicker } from './calendar-picker.js';
+import { type BusyChoice, useBusyChoice } from './busy-choice.js';
+import { BusyLegend, roomFor, useBusyOverlay } from './busy-overlay.js';
+import { Picker } from './calendar-picker.js';
 import { Dialog } from './dialog.js';
 import { type Editing, useEditing } from './editing.js';
 import { EventDialog } from './event-details.js';
@@ -44,8 +46,15 @@ export interface CalendarViewProps extends WidgetProps {
   editable?: boolean | undefined;
 }
 
+export interface WeekViewProps extends CalendarViewProps {
+  /** The calendars that are shown by their busy times only. Default: what the person chose in this browser. */
+  busyCalendarIds?: string[] | undefined;
+  /** The person chose others. */
+  onBusyCalendarIdsChange?: ((ids: string[]) => void) | undefined;
+}
+
 /** The days of a week in columns, with the hours; three days at a time where there is little room. */
-export function WeekView(props: CalendarViewProps): ReactElement {
+export function WeekView(props: WeekViewProps): ReactElement {
   return <CalendarView kind="week" {...props} />;
 }
 
@@ -57,7 +66,7 @@ export function MonthView(props: CalendarViewProps): ReactElement {
 /** Below this a week's columns are too narrow for a title. */
 const NARROW_PX = 620;
 
-function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | 'month' }): ReactElement {
+function CalendarView({ kind, ...props }: WeekViewProps & { kind: 'week' | 'month' }): ReactElement {
   const frame = useRef<HTMLElement>(null);
   const narrow = useNarrow(frame);
   const layout: Layout = kind === 'week' ? (narrow ? 'days' : 'week') : narrow ? 'dots' : 'month';
@@ -71,7 +80,11 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
   const range = useMemo(() => rangeOf(layout, date, weekday), [layout, date, weekday]);
   const { calendarIds } = props;
   const answer = useEvents({ ...daysOf(range), timeZone: formats.timeZone, ...(calendarIds && { calendarIds }) });
-  const events = useMemo(() => answer.events.filter(({ status }) => status !== 'cancelled'), [answer.events]);
+  const all = useMemo(() => answer.events.filter(({ status }) => status !== 'cancelled'), [answer.events]);
+  const chosen = useBusyChoice({ ids: props.busyCalendarIds, onChange: props.onBusyCalendarIdsChange });
+  const choice = kind === 'week' ? chosen : null;
+  const busy = useBusyOverlay(all, { choice, calendarIds, range, zone: formats.timeZone });
+  const { events } = busy;
   const versions = useMemo(() => events.map(({ id, etag }) => `${id} ${etag}`).join(), [events]);
   const [open, setOpen] = useState<Opened>(null);
   const obstacle = obstacleOf(answer);
@@ -84,7 +97,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
     if (layout === 'dots') setDate(day);
     else setOpen({ what: 'day', day });
   };
-  const grid = { layout, date, range, firstWeekday: weekday, events, moment, palette, words, onOpen, onDay };
+  const grid = { layout, date, range, firstWeekday: weekday, events, busy, moment, palette, words, onOpen, onDay };
 
   return (
     <Frame
@@ -109,10 +122,16 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
       />
       {!obstacle && <ReconnectNotice labels={labels} returnTo={props.returnTo} />}
       {!obstacle && <FailureNotice answer={answer} labels={labels} />}
+      {!obstacle && <BusyLegend lanes={busy.lanes} labels={labels} />}
       {obstacle ? (
         <Obstacle answer={answer} labels={labels} returnTo={props.returnTo} />
       ) : (
-        <div className="calwire-view-grid" data-layout={layout} data-loading={answer.isLoading}>
+        <div
+          className="calwire-view-grid"
+          style={roomFor(busy.lanes)}
+          data-layout={layout}
+          data-loading={answer.isLoading}
+        >
           <Suspense fallback={<p className="calwire-view-wait">{labels.loading}</p>}>
             {editing ? <EditableGrid {...grid} editing={editing} /> : <Grid {...grid} />}
           </Suspense>
@@ -140,7 +159,7 @@ function CalendarView({ kind, ...props }: CalendarViewProps & { kind: 'week' | '
       )}
       {open?.what === 'day' && <DayDialog day={open.day} events={events} context={context} onClose={close} />}
       {layer}
-      {open?.what === 'calendars' && <PickerDialog onClose={close} labels={labels} props={props} />}
+      {open?.what === 'calendars' && <PickerDialog onClose={close} labels={labels} props={props} busy={choice} />}
     </Frame>
   );
 }
@@ -324,17 +343,18 @@ function DayContent({ id, day, events, context }: DayProps & { id: string }): Re
 interface PickerDialogProps {
   labels: Labels;
   props: CalendarViewProps;
+  busy: BusyChoice | null;
   onClose: () => void;
 }
 
-function PickerDialog({ labels, props, onClose }: PickerDialogProps): ReactElement {
+function PickerDialog({ labels, props, busy, onClose }: PickerDialogProps): ReactElement {
   const id = useId();
   return (
     <Dialog labelledBy={id} closeLabel={labels.close} onClose={onClose}>
       <h2 id={id} className="calwire-day-title">
         {labels.chooseCalendars}
       </h2>
-      <CalendarPicker locale={props.locale} labels={props.labels} returnTo={props.returnTo} />
+      <Picker locale={props.locale} labels={props.labels} returnTo={props.returnTo} busy={busy} />
     </Dialog>
   );
 }

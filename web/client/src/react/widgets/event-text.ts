@@ -7,7 +7,12 @@ import type { Labels } from './labels.js';
 const TITLE_LENGTH = 300;
 
 export function fullTitle(event: CalendarEvent, labels: Labels): string {
-  return plainLine(event.title) || labels.untitled;
+  return plainLine(event.title) || (isHidden(event) ? labels.busy : labels.untitled);
+}
+
+/** Of an event that the user may not see, Google tells the time and nothing else, not even whose it is. */
+function isHidden({ title, organizer, transparency }: CalendarEvent): boolean {
+  return title === '' && organizer === null && transparency !== 'transparent';
 }
 
 export function titleOf(event: CalendarEvent, labels: Labels): string {

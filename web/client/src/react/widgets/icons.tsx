@@ -65,6 +65,7 @@ export const PlusIcon = icon(<path d="M12 5v14M5 12h14" />);
 export const LeftIcon = icon(<path d="m15 5-7 7 7 7" />);
 export const RightIcon = icon(<path d="m9 5 7 7-7 7" />);
 export const CloseIcon = icon(<path d="M6 6l12 12M18 6 6 18" />);
+export const CheckIcon = icon(<path d="m5 12.5 4.5 4.5L19 7.5" />);
 export const RefreshIcon = icon(
   <path d="M20 11a8 8 0 0 0-14.3-4L3.5 9M3.5 4v5h5M4 13a8 8 0 0 0 14.3 4l2.2-2M20.5 20v-5h-5" />,
 );

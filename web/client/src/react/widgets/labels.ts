@@ -1,9 +1,10 @@
 import type { ConnectionState, Mode } from '../../generated/types.js';
+import { type AccountLabels, englishAccountLabels } from './account-labels.js';
 
 import { type EditingLabels, englishEditing } from './labels-editing.js';
 
 /** Every text of the widgets that `Intl` does not write. Give those you translate; the others stay English. */
-export interface Labels extends EditingLabels {
+export interface Labels extends AccountLabels, EditingLabels {
   // Names of the widgets, for screen readers.
   nextEvent: string;
   agenda: string;
@@ -74,6 +75,10 @@ export interface Labels extends EditingLabels {
   moreEvents: (count: number) => string;
   eventsOn: (day: string) => string;
   eventCount: (count: number) => string;
+  busy: string;
+  busyTimes: string;
+  busyOnly: string;
+  busyOnlyHint: string;
 
   // How fresh it is.
   live: string;
@@ -115,7 +120,9 @@ export interface Labels extends EditingLabels {
 const plural = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
 
 export const englishLabels: Labels = {
+  ...englishAccountLabels,
   ...englishEditing,
+
   nextEvent: 'Next event',
   agenda: 'Agenda',
   week: 'Week',
@@ -184,6 +191,10 @@ export const englishLabels: Labels = {
   moreEvents: (count) => `+${count} more`,
   eventsOn: (day) => `Events on ${day}`,
   eventCount: (count) => (count === 0 ? 'no events' : plural(count, 'event', 'events')),
+  busy: 'Busy',
+  busyTimes: 'Busy times',
+  busyOnly: 'Busy only',
+  busyOnlyHint: '“Busy only” shows when a calendar is busy, behind your events.',
 
   live: 'Live',
   polling: 'Checked every minute or so',

@@ -127,7 +127,11 @@ export function FailureNotice({ answer, labels }: Omit<ObstacleProps, 'returnTo'
 
 /** Accounts that only their owner can bring back. */
 export function brokenOf(connections: readonly ConnectionInfo[]): ConnectionInfo[] {
-  return connections.filter(({ state }) => state === 'reauth_required' || state === 'scope_missing');
+  return connections.filter(isBroken);
+}
+
+export function isBroken({ state }: ConnectionInfo): boolean {
+  return state === 'reauth_required' || state === 'scope_missing';
 }
 
 /** Tells of accounts whose events stand still, above the events that are still shown. */

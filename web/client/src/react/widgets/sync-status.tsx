@@ -82,7 +82,7 @@ function toneOf({ connections, calendars, isLoading }: SyncStatusAnswer): 'good'
   return waiting || calendars.some(({ mode }) => mode === 'stale' || mode === 'paused') ? 'waiting' : 'good';
 }
 
-const STATE_TONES = {
+export const STATE_TONES = {
   healthy: 'good',
   importing: 'waiting',
   delayed: 'waiting',

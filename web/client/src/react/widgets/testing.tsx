@@ -11,7 +11,11 @@ import type {
   CalendarInfo,
   Change,
   ConnectionInfo,
+  DataExport,
+  Disconnect,
+  DisconnectInput,
   Event as CalendarEvent,
+  ExportDataInput,
   Freshness,
   RealtimeState,
 } from '../../generated/types.js';
@@ -137,9 +141,50 @@ export class Server {
         return { ...access, ...fresh, pushAvailable: true, connections: this.connected ? this.connections : [] };
       case 'calendar.google.syncNow':
         return { success: true, queued: 2 };
+      case 'calendar.google.disconnect':
+        return { success: true, ...this.#leave(input as DisconnectInput | undefined) };
+      case 'calendar.google.deleteData':
+        return { success: true, ...this.#leave(undefined), deleted: true, grantsLeft: 1, liveHistoryDeleted: true };
+      case 'calendar.google.exportData':
+        return this.#page((input as ExportDataInput | undefined)?.cursor);
       default:
         throw new Error(`no such procedure here: ${path}`);
     }
+  }
+
+  /** Google has confirmed nothing yet, and one calendar is still to go. */
+  #leave(input: DisconnectInput | undefined): Pick<Disconnect, 'connectionIds' | 'receipts'> {
+    const leaves = ({ id }: ConnectionInfo) => input?.connectionId === undefined || id === input.connectionId;
+    const leaving = this.connections.filter(leaves);
+    this.connections = this.connections.filter((connection) => !leaves(connection));
+    this.calendars = this.calendars.filter(({ connectionId }) => leaving.every(({ id }) => id !== connectionId));
+    this.connected = this.connections.length > 0;
+    const receipts = leaving.map(({ id, email }) => ({
+      connectionId: id,
+      email,
+      channels: { stopped: 2, left: 1 },
+      grant: 'pending' as const,
+      data: { calendars: 2, events: 1234, deleted: false, deletedBy: '2026-11-24T11:49:00Z' },
+    }));
+    return { connectionIds: leaving.map(({ id }) => id), receipts };
+  }
+
+  /** Of two pages. */
+  #page(cursor: string | undefined): DataExport {
+    const first = cursor === undefined;
+    const none = { syncState: [], watches: [], userStream: [], connectFlows: [], eventVersions: [] };
+    return {
+      ...none,
+      userId: 'alice',
+      exportedAt: NOW.toISOString(),
+      connections: first ? [{ email: 'alice@example.com' }] : [],
+      calendars: [],
+      events: [{ event: { id: first ? 'one' : 'two' } }],
+      writeIntents: [],
+      syncRounds: [],
+      messages: [],
+      nextCursor: first ? 'second' : null,
+    };
   }
 
   #state(): RealtimeState {

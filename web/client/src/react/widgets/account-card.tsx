@@ -1,0 +1,153 @@
+import { type ReactElement, useId, useState } from 'react';
+
+import type { CalendarInfo, Disconnect, Mode } from '../../generated/types.js';
+import { colourOf, eventStyle, plainLine } from '../format/index.js';
+import { type Account, useSelectCalendars } from '../hooks/index.js';
+import { DisconnectDialog } from './account-dialogs.js';
+import { Foreign, type Moment, type Words } from './base.js';
+import type { Labels } from './labels.js';
+import { ConnectButton, isBroken } from './notices.js';
+import { STATE_TONES } from './sync-status.js';
+
+interface AccountCardProps {
+  account: Account;
+  moment: Moment;
+  words: Words;
+  returnTo: string | undefined;
+  onDisconnected: (receipt: Disconnect) => void;
+}
+
+/** One Google account: how it is, what to do about it, its calendars, and the way out. */
+export function AccountCard(props: AccountCardProps): ReactElement {
+  const { account, moment, words, returnTo } = props;
+  const { labels } = words;
+  const { state, calendars } = account;
+  const [leaving, setLeaving] = useState(false);
+  const id = useId();
+  const email = plainLine(account.email);
+  const shown = calendars.filter(({ selected }) => selected).length;
+  const remedy = state !== 'healthy' ? labels.remedies[state] : account.canWrite ? null : labels.readOnlyAccount;
+
+  return (
+    <section className="calwire-manager-account" aria-labelledby={id} data-tone={STATE_TONES[state]}>
+      <header className="calwire-manager-account-head">
+        <span className="calwire-manager-initial" aria-hidden="true">
+          {email.charAt(0).toUpperCase()}
+        </span>
+        <div className="calwire-manager-who">
+          <p id={id} className="calwire-account-name">
+            <Foreign>{email}</Foreign>
+          </p>
+          <p className="calwire-manager-state">
+            <span className="calwire-dot" aria-hidden="true" />
+            <span className="calwire-state">{labels.states[state]}</span>
+            {calendars.length > 0 && (
+              <span className="calwire-quiet"> · {labels.selected(shown, calendars.length)}</span>
+            )}
+          </p>
+        </div>
+        <div className="calwire-manager-actions">
+          {(isBroken(account) || !account.canWrite) && (
+            <ConnectButton labels={labels} text={labels.reconnect} returnTo={returnTo} quiet={!isBroken(account)} />
+          )}
+          <button
+            type="button"
+            className="calwire-button"
+            aria-haspopup="dialog"
+            aria-label={`${labels.disconnect} ${email}`}
+            onClick={() => {
+              setLeaving(true);
+            }}
+          >
+            {labels.disconnect}
+          </button>
+        </div>
+      </header>
+      {remedy && <p className={state === 'healthy' ? 'calwire-quiet' : 'calwire-manager-remedy'}>{remedy}</p>}
+      {calendars.length > 0 && (
+        <ul className="calwire-manager-calendars" aria-label={labels.calendarsOf(email)}>
+          {calendars.map((calendar) => (
+            <li key={calendar.id} style={eventStyle(colourOf({ colorId: null }, calendar))}>
+              <CalendarLine calendar={calendar} moment={moment} words={words} />
+            </li>
+          ))}
+        </ul>
+      )}
+      {leaving && (
+        <DisconnectDialog
+          account={account}
+          labels={labels}
+          onClose={() => {
+            setLeaving(false);
+          }}
+          onDone={props.onDisconnected}
+        />
+      )}
+    </section>
+  );
+}
+
+interface CalendarLineProps {
+  calendar: CalendarInfo;
+  moment: Moment;
+  words: Words;
+}
+
+function CalendarLine({ calendar, moment, words }: CalendarLineProps): ReactElement {
+  const { labels } = words;
+  // Each line of its own, so that a choice that was taken back says why in its own place.
+  const { select, error } = useSelectCalendars();
+  const id = useId();
+  return (
+    <>
+      <label className="calwire-choice">
+        <input
+          type="checkbox"
+          checked={calendar.selected}
+          aria-describedby={id}
+          onChange={(change) => void select([calendar.id], change.target.checked)}
+        />
+        <span className="calwire-clamp-2">
+          <Foreign>{plainLine(calendar.summary) || labels.untitled}</Foreign>
+        </span>
+        {calendar.primary && <span className="calwire-badge">{labels.primary}</span>}
+      </label>
+      <p id={id} className="calwire-manager-facts">
+        <span>{roleOf(calendar, labels)}</span>
+        <Currency calendar={calendar} moment={moment} words={words} />
+      </p>
+      {error && (
+        <p className="calwire-error calwire-manager-error" role="alert">
+          {labels.notChanged(error.message)}
+        </p>
+      )}
+    </>
+  );
+}
+
+function roleOf({ accessRole }: CalendarInfo, { roles }: Labels): string {
+  return (roles as Partial<Record<string, string>>)[accessRole] ?? roles.reader;
+}
+
+const MODE_TONES: Readonly<Record<Mode, 'good' | 'waiting' | 'bad'>> = {
+  push: 'good',
+  polling: 'good',
+  stale: 'waiting',
+  paused: 'bad',
+};
+
+/** How a calendar is kept current, and since when it is as it is shown. */
+function Currency({ calendar, moment, words: { formats, labels } }: CalendarLineProps): ReactElement {
+  const { accessLost, selected, freshness } = calendar;
+  if (accessLost) return <span data-tone="bad">{labels.accessLost}</span>;
+  if (!selected || !freshness) return <span>{selected ? labels.neverSynced : labels.notShown}</span>;
+  const { mode, asOf } = freshness;
+  return (
+    <span className="calwire-manager-mode" data-tone={MODE_TONES[mode]}>
+      <span className="calwire-dot" aria-hidden="true" />
+      <span>
+        {labels.modes[mode]} · {asOf ? labels.asOf(formats.moment(asOf, moment.now)) : labels.neverSynced}
+      </span>
+    </span>
+  );
+}

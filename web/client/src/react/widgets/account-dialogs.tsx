@@ -1,0 +1,146 @@
+import { type ReactElement, type ReactNode, type SyntheticEvent, useId, useState } from 'react';
+
+import type { CalwireError } from '../../core/error.js';
+import type { DeleteData, Disconnect } from '../../generated/types.js';
+import { plainLine } from '../format/index.js';
+import { type Account, useConnect, useDeleteData } from '../hooks/index.js';
+import { Foreign } from './base.js';
+import { Dialog } from './dialog.js';
+import type { Labels } from './labels.js';
+
+interface DisconnectDialogProps {
+  account: Account;
+  labels: Labels;
+  onClose: () => void;
+  onDone: (receipt: Disconnect) => void;
+}
+
+/** Says what will happen to an account, and does it. */
+export function DisconnectDialog({ account, labels, onClose, onDone }: DisconnectDialogProps): ReactElement {
+  const { disconnect, isPending, error } = useConnect();
+  const leave = async () => {
+    const receipt = await disconnect(account.id);
+    if (!receipt) return;
+    onDone(receipt);
+    onClose();
+  };
+  return (
+    <Confirmation
+      title={labels.disconnectTitle(plainLine(account.email))}
+      steps={labels.disconnectSteps(account.calendars.length)}
+      keep={labels.keepAccount}
+      go={isPending ? labels.disconnecting : labels.disconnect}
+      isPending={isPending}
+      error={error}
+      labels={labels}
+      onClose={onClose}
+      onGo={leave}
+    />
+  );
+}
+
+interface DeleteDialogProps {
+  labels: Labels;
+  onClose: () => void;
+  onDone: (receipt: DeleteData) => void;
+}
+
+/** Deletes everything of the person, once they have typed that they want it. */
+export function DeleteDialog({ labels, onClose, onDone }: DeleteDialogProps): ReactElement {
+  const { deleteData, isPending, error } = useDeleteData();
+  const [typed, setTyped] = useState('');
+  const field = useId();
+  const word = labels.deleteWord;
+  const meant = typed.trim().toLowerCase() === word.toLowerCase();
+  const forget = async () => {
+    const receipt = await deleteData();
+    if (!receipt) return;
+    onDone(receipt);
+    onClose();
+  };
+  return (
+    <Confirmation
+      title={labels.deleteTitle}
+      steps={labels.deleteSteps}
+      keep={labels.keepData}
+      go={isPending ? labels.deleting : labels.deleteForGood}
+      isPending={isPending}
+      isAllowed={meant}
+      error={error}
+      labels={labels}
+      onClose={onClose}
+      onGo={forget}
+    >
+      <label className="calwire-field" htmlFor={field}>
+        {labels.typeToDelete(word)}
+      </label>
+      <input
+        id={field}
+        className="calwire-input"
+        value={typed}
+        autoComplete="off"
+        autoCapitalize="none"
+        spellCheck={false}
+        onChange={(change) => {
+          setTyped(change.target.value);
+        }}
+      />
+    </Confirmation>
+  );
+}
+
+interface ConfirmationProps {
+  title: string;
+  steps: readonly string[];
+  keep: string;
+  go: string;
+  isPending: boolean;
+  isAllowed?: boolean;
+  error: CalwireError | null;
+  labels: Labels;
+  onClose: () => void;
+  onGo: () => Promise<void>;
+  children?: ReactNode;
+}
+
+function Confirmation(props: ConfirmationProps): ReactElement {
+  const { title, steps, keep, go, isPending, isAllowed = true, error, labels, onClose, onGo, children } = props;
+  const id = useId();
+  const submit = (event: SyntheticEvent) => {
+    event.preventDefault();
+    if (isAllowed && !isPending) void onGo();
+  };
+  return (
+    <Dialog labelledBy={id} closeLabel={labels.close} onClose={onClose}>
+      <form className="calwire-confirm" onSubmit={submit}>
+        <h2 id={id} className="calwire-day-title">
+          <Foreign>{title}</Foreign>
+        </h2>
+        <ul className="calwire-steps">
+          {steps.map((step) => (
+            <li key={step}>{step}</li>
+          ))}
+        </ul>
+        {children}
+        {error && (
+          <p className="calwire-error" role="alert">
+            {error.message}
+          </p>
+        )}
+        <div className="calwire-confirm-end">
+          <button type="button" className="calwire-button" onClick={onClose}>
+            {keep}
+          </button>
+          <button
+            type="submit"
+            className="calwire-button calwire-danger"
+            disabled={!isAllowed}
+            aria-disabled={isPending}
+          >
+            {go}
+          </button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,134 @@
+/** What became of an account's grant at Google. */
+type GrantEnd = 'revoked' | 'keptForOthers' | 'endedBefore' | 'pending';
+type Role = 'owner' | 'writer' | 'writerWithoutPrivateAccess' | 'reader' | 'freeBusyReader';
+
+/** Texts about accounts, and about what is kept of the person. */
+export interface AccountLabels {
+  manageAccounts: string;
+  manageAccountsLead: string;
+  addAccount: string;
+  noAccountsTitle: string;
+  noAccounts: string;
+  calendarsOf: (account: string) => string;
+  /** By Google's names. */
+  roles: Record<Role, string>;
+  notShown: string;
+  readOnlyAccount: string;
+  /** A choice of a calendar was taken back. */
+  notChanged: (reason: string) => string;
+
+  disconnect: string;
+  disconnectTitle: (account: string) => string;
+  /** What will happen, a sentence each. */
+  disconnectSteps: (calendars: number) => readonly string[];
+  keepAccount: string;
+  disconnecting: string;
+
+  // What the server says that it did.
+  disconnectedTitle: (account: string) => string;
+  channelsEnded: (stopped: number, left: number) => string;
+  grantEnded: Record<GrantEnd, string>;
+  dataDeleted: (calendars: number, events: number) => string;
+  dataDeletedBy: (calendars: number, events: number, time: string) => string;
+
+  yourData: string;
+  exportData: string;
+  exportHint: string;
+  exporting: string;
+  exported: (file: string) => string;
+  deleteData: string;
+  deleteHint: string;
+  deleteTitle: string;
+  /** What will happen, a sentence each. */
+  deleteSteps: readonly string[];
+  /** The word that has to be typed before anything is deleted. */
+  deleteWord: string;
+  typeToDelete: (word: string) => string;
+  deleteForGood: string;
+  deleting: string;
+  keepData: string;
+  deletedTitle: string;
+  deletionBegun: string;
+  nothingKept: string;
+  grantsLeft: (count: number) => string;
+}
+
+const plural = (count: number, one: string, many: string) =>
+  `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
+const copies = (calendars: number, events: number) =>
+  `${plural(calendars, 'calendar', 'calendars')} with ${plural(events, 'event', 'events')}`;
+
+export const englishAccountLabels: AccountLabels = {
+  manageAccounts: 'Google accounts',
+  manageAccountsLead: 'What is read, how current it is, and how to end it.',
+  addAccount: 'Add another account',
+  noAccountsTitle: 'No Google account is connected',
+  noAccounts: 'Connect one, and its calendars show up here by themselves.',
+  calendarsOf: (account) => `Calendars of ${account}`,
+  roles: {
+    owner: 'Yours',
+    writer: 'You may edit',
+    writerWithoutPrivateAccess: 'You may edit, except private events',
+    reader: 'Read only',
+    freeBusyReader: 'Busy times only',
+  },
+  notShown: 'Not shown',
+  readOnlyAccount: 'Its events can be seen here, not changed. Reconnect and tick the box for events to change them.',
+  notChanged: (reason) => `Not changed. ${reason}`,
+
+  disconnect: 'Disconnect',
+  disconnectTitle: (account) => `Disconnect ${account}?`,
+  disconnectSteps: (calendars) => [
+    calendars === 0
+      ? 'Nothing is read from this account any more.'
+      : `Nothing is read from this account any more, and its ${plural(calendars, 'calendar goes', 'calendars go')} from here at once.`,
+    'Google stops telling of changes, and the access is revoked there. It is kept if somebody else here uses the same Google account.',
+    'Everything that was copied from it is deleted within a minute.',
+    'In Google itself nothing changes. You can connect it again at any time.',
+  ],
+  keepAccount: 'Keep it',
+  disconnecting: 'Disconnecting…',
+
+  disconnectedTitle: (account) => `${account} is disconnected`,
+  channelsEnded: (stopped, left) =>
+    [
+      stopped > 0 && `Google no longer tells of changes: ${plural(stopped, 'channel', 'channels')} stopped.`,
+      left > 0 &&
+        `${plural(left, 'channel is', 'channels are')} still to be stopped. Nobody listens there, and Google ends it within a week.`,
+    ]
+      .filter(Boolean)
+      .join(' '),
+  grantEnded: {
+    revoked: 'Google has confirmed that the access is revoked.',
+    keptForOthers: 'The access at Google was kept: somebody else here uses the same Google account.',
+    endedBefore: 'The access at Google had ended before.',
+    pending:
+      'Google has not confirmed yet that the access is revoked. It is tried again for a day; your Google account’s page of connected applications ends it at once.',
+  },
+  dataDeleted: (calendars, events) => `${copies(calendars, events)} deleted here.`,
+  dataDeletedBy: (calendars, events, time) => `${copies(calendars, events)} deleted here by ${time} at the latest.`,
+
+  yourData: 'Your data',
+  exportData: 'Export my data',
+  exportHint: 'Everything that is kept of you here, as a JSON file.',
+  exporting: 'Exporting…',
+  exported: (file) => `${file} is downloaded.`,
+  deleteData: 'Delete my data',
+  deleteHint: 'Disconnects all accounts and deletes everything that is kept of you here.',
+  deleteTitle: 'Delete everything that is kept of you here?',
+  deleteSteps: [
+    'All Google accounts are disconnected, and their access is revoked at Google.',
+    'All copies of calendars and events, your choices of calendars and the history of changes are deleted for good.',
+    'In Google itself nothing changes: your events stay there.',
+  ],
+  deleteWord: 'delete',
+  typeToDelete: (word) => `Type “${word}” to go on`,
+  deleteForGood: 'Delete for good',
+  deleting: 'Deleting…',
+  keepData: 'Keep my data',
+  deletedTitle: 'Your data is deleted',
+  deletionBegun: 'Your data is being deleted',
+  nothingKept: 'Nothing is kept of you here any more.',
+  grantsLeft: (count) =>
+    `Only until Google has confirmed it, for a day at most, the access to ${plural(count, 'account', 'accounts')} is kept, to revoke it.`,
+};

@@ -1,0 +1,101 @@
+import { type CSSProperties, type ReactElement, useMemo } from 'react';
+
+import { busyIntervals } from '../../core/busy.js';
+import type { Span } from '../../core/occurrence.js';
+import { dayEnd, dayStart } from '../../core/zone.js';
+import type { CalendarInfo } from '../../generated/types.js';
+import type { CalendarEvent } from '../../index.js';
+import { colourOf, eventStyle, plainLine } from '../format/index.js';
+import type { Range } from '../full-calendar/range.js';
+import { useCalendars } from '../hooks/index.js';
+import { Foreign } from './base.js';
+import type { BusyChoice } from './busy-choice.js';
+import type { Labels } from './labels.js';
+
+/** When one calendar is busy. */
+export interface BusyLane {
+  calendar: CalendarInfo;
+  spans: Span[];
+}
+
+export interface BusyOverlay {
+  /** The events that are shown as such. */
+  events: CalendarEvent[];
+  lanes: BusyLane[];
+  /** When any of them is busy. */
+  any: Span[];
+}
+
+interface Options {
+  /** Null: everything is shown as events. */
+  choice: BusyChoice | null;
+  calendarIds: readonly string[] | undefined;
+  range: Range;
+  zone: string;
+}
+
+/** Takes the events of calendars that are shown by their busy times out of the others. */
+export function useBusyOverlay(events: CalendarEvent[], { choice, calendarIds, range, zone }: Options): BusyOverlay {
+  const { calendars } = useCalendars();
+  return useMemo(() => {
+    const asked = ({ id, selected }: CalendarInfo) => calendarIds?.includes(id) ?? selected;
+    const chosen = choice ? calendars.filter((calendar) => asked(calendar) && choice.isBusyOnly(calendar)) : [];
+    if (chosen.length === 0) return { events, lanes: [], any: [] };
+    const span = { from: dayStart(zone, range.first), to: dayEnd(zone, range.last) };
+    const isOf = new Set(chosen.map(({ id }) => id));
+    const isElsewhere = ({ calendarId, copies = [] }: CalendarEvent) =>
+      [calendarId, ...copies.map((copy) => copy.calendarId)].some((id) => !isOf.has(id));
+    const lanes = chosen.map((calendar) => ({ calendar, events: events.flatMap((event) => copyIn(calendar, event)) }));
+    const all = lanes.flatMap((lane) => lane.events);
+    return {
+      events: events.filter(isElsewhere),
+      lanes: lanes.map((lane) => ({ calendar: lane.calendar, spans: busyIntervals(lane.events, span, zone) })),
+      any: busyIntervals(all, span, zone),
+    };
+  }, [events, calendars, choice, calendarIds, range, zone]);
+}
+
+/** An event as a calendar has it. A meeting that is shown once tells of the copies that other calendars have. */
+function copyIn(calendar: CalendarInfo, event: CalendarEvent): CalendarEvent[] {
+  if (event.calendarId === calendar.id) return [event];
+  const copy = event.copies?.find(({ calendarId }) => calendarId === calendar.id);
+  if (!copy) return [];
+  const { responseStatus } = copy;
+  const owner = { email: null, displayName: null, self: true, optional: false };
+  return [{ ...event, attendees: responseStatus === null ? [] : [{ ...owner, responseStatus }] }];
+}
+
+export function laneName({ summary }: CalendarInfo, labels: Labels): string {
+  return plainLine(summary) || labels.untitled;
+}
+
+export function laneStyle(calendar: CalendarInfo): CSSProperties {
+  return eventStyle(colourOf({ colorId: null }, calendar));
+}
+
+/** Events leave the strips of the lanes to be seen. */
+export function roomFor(lanes: readonly BusyLane[]): CSSProperties {
+  const style: CSSProperties & Record<`--${string}`, number> = { '--calwire-lanes': lanes.length };
+  return style;
+}
+
+/** Whose busy times are behind the events. */
+export function BusyLegend({ lanes, labels }: { lanes: readonly BusyLane[]; labels: Labels }): ReactElement | null {
+  if (lanes.length === 0) return null;
+  return (
+    <div className="calwire-busy-legend">
+      <span className="calwire-busy-sample" aria-hidden="true" />
+      <span>{labels.busyTimes}</span>
+      <ul aria-label={labels.busyTimes}>
+        {lanes.map(({ calendar }) => (
+          <li key={calendar.id} style={laneStyle(calendar)}>
+            <span className="calwire-swatch" aria-hidden="true" />
+            <span className="calwire-clamp-1">
+              <Foreign>{laneName(calendar, labels)}</Foreign>
+            </span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
