@@ -46,7 +46,9 @@ pub enum Copies {
     Merged,
 }
 
-/// How much further a scan goes that brought fewer meetings than were asked for, because they have copies.
+/// How many rows a scan brings for each meeting that is asked for, since meetings have copies.
+const AT_FIRST: usize = 2;
+/// How much further it goes when that were too few.
 const FURTHER: usize = 4;
 
 /// The user's events in order of their start, all-day events before others that begin at the same time. Each is a
@@ -67,9 +69,12 @@ pub async fn events(
     Ok(found.into_iter().map(|found| found.payload).collect())
 }
 
-/// The rows, as many as it takes to have `limit` meetings.
+/// The rows, as many as it takes to have `limit` meetings with all their copies.
 async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sqlx::Result<Vec<Found>> {
-    let mut limit = query.limit;
+    let mut limit = match query.copies {
+        Copies::Each => query.limit,
+        Copies::Merged => query.limit.saturating_mul(AT_FIRST),
+    };
     loop {
         let rows = i64::try_from(limit).unwrap_or(i64::MAX);
         let found = occurrences::within(conn, user, span(query), query.calendars, rows).await?;
@@ -80,15 +85,28 @@ async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sq
     }
 }
 
-/// Each scan has come to its end, or has brought as many meetings as are wanted at all.
+/// Each scan has come to its end, or has brought as many meetings as are wanted at all. Those that begin together with the
+/// last row do not count: rows of theirs may come after it.
 fn is_enough(found: &[Found], limit: usize, wanted: usize) -> bool {
     let mut scans: HashMap<i32, Vec<&Found>> = HashMap::new();
     for event in found {
         scans.entry(event.scan).or_default().push(event);
     }
-    scans
-        .values()
-        .all(|rows| rows.len() < limit || copies::count(rows) >= wanted)
+    scans.into_values().all(|mut rows| {
+        if rows.len() < limit {
+            return true;
+        }
+        // A scan has timed or all-day events, not both.
+        let start = |event: &Found| {
+            (
+                event.start_date,
+                event.start_date.is_none().then_some(event.starts_at),
+            )
+        };
+        let last = rows.iter().copied().map(start).max();
+        rows.retain(|event| Some(start(event)) < last);
+        copies::count(&rows) >= wanted
+    })
 }
 
 fn span(query: &Query<'_>) -> Span {
