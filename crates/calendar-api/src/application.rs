@@ -8,8 +8,9 @@ use actix_cors::Cors;
 use actix_web::{HttpResponse, web};
 use common::clock::Clock;
 use common::http::{ErrorBody, Readiness};
+use common::telemetry::metrics::Exporter;
 use rpc::Router;
-use sqlx::PgPool;
+use sync::health;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, Origin};
@@ -32,6 +33,7 @@ pub struct Application {
     listener: TcpListener,
     state: Arc<State>,
     workers: usize,
+    metrics: Option<Exporter>,
 }
 
 impl Application {
@@ -48,10 +50,19 @@ impl Application {
         broker.check(centrifugo::NAMESPACE).await?;
         let tokens = centrifugo::Tokens::new(&config.centrifugo_token_secret);
         let browser_url = config.browser_url();
+        let metrics_addr = config.sync.metrics_addr;
         let sync = config.sync.context(clock, ACQUIRE_TIMEOUT).await?;
         if sync.settings.webhook_address().is_none() {
             tracing::info!("Polling-only mode, because PUBLIC_URL is not set");
         }
+        let tables = [crate::metrics::METRICS, sync::metrics::METRICS];
+        let metrics = metrics_addr
+            .map(|addr| Exporter::bind(addr, "calendar-api", &tables))
+            .transpose()?
+            .map(|exporter| {
+                let pool = sync.pool.clone();
+                exporter.collect(move || std::future::ready(sync::metrics::pool(&pool)))
+            });
         let state = State {
             tokens,
             connection_token_life: config.realtime_token_seconds.0,
@@ -66,6 +77,7 @@ impl Application {
         Ok(Self {
             listener,
             state: Arc::new(state),
+            metrics,
             workers: std::thread::available_parallelism().map_or(2, usize::from),
         })
     }
@@ -79,7 +91,11 @@ impl Application {
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
         tracing::info!(port = self.port(), "calendar-api is listening");
         let router = Arc::new(procedures::router());
-        let readiness = readiness(self.state.sync.pool.clone());
+        let readiness = readiness(&self.state);
+        if let Some(metrics) = self.metrics {
+            let stop = stop.clone();
+            tokio::spawn(async move { metrics.serve(stop).await });
+        }
         let state = self.state;
         common::http::serve(self.listener, self.workers, readiness, stop, move |config| {
             routes(config, &state, &router);
@@ -90,15 +106,14 @@ impl Application {
 }
 
 /// Ready means that reads can be answered. Without the broker they can.
-fn readiness(pool: PgPool) -> Readiness {
-    Readiness::new(move || {
-        let pool = pool.clone();
-        async move {
-            store::check_schema(&pool)
-                .await
-                .map_err(|error| error.to_string())
-        }
-    })
+fn readiness(state: &State) -> Readiness {
+    let (database, schema, keys) = (state.sync.clone(), state.sync.clone(), state.sync.clone());
+    let broker = state.broker.clone();
+    Readiness::new()
+        .needs("database", move || health::database(database.clone()))
+        .needs("schema", move || health::schema(schema.clone()))
+        .misses("broker", move || health::broker(broker.clone()))
+        .misses("keys", move || health::keys(keys.clone()))
 }
 
 fn routes(config: &mut web::ServiceConfig, state: &Arc<State>, router: &Arc<Router<Caller>>) {

@@ -5,9 +5,12 @@
 
 pub mod application;
 pub mod auth;
+pub mod care;
 pub mod config;
 pub mod connect;
+pub mod doctor;
 pub mod limit;
+pub mod metrics;
 pub mod opening;
 pub mod procedures;
 pub mod reading;

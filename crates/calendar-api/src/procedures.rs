@@ -42,6 +42,7 @@ pub fn router() -> Router<Caller> {
         .query("realtime.getSubscriptionToken", realtime::get_subscription_token)
         .query("realtime.getState", realtime::get_state)
         .passing_errors(passing)
+        .observed_by(crate::metrics::called)
 }
 
 /// Whether a failure is of a database that is busy, restarting or out of reach.

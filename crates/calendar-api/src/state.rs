@@ -13,7 +13,7 @@ use rpc::http::ResponseHeaders;
 use crate::auth::Authenticator;
 use crate::config::Origin;
 use crate::connect::browser::BrowserKey;
-use crate::limit::RateLimit;
+use crate::limit::{RateLimit, Turn};
 use crate::opening::Openings;
 
 /// The service's state, one for all requests.
@@ -54,6 +54,8 @@ pub struct Caller {
     pub browser: Option<BrowserKey>,
     /// Headers of the answer.
     pub outgoing: ResponseHeaders,
+    /// The request's place among the user's.
+    pub turn: Turn,
 }
 
 impl Caller {
@@ -73,7 +75,7 @@ impl Caller {
             .user(authorization, now)
             .await
             .map_err(crate::auth::Refusal::into_answer)?;
-        state.rate_limit.count(&user, now)?;
+        let turn = state.rate_limit.admit(&user, now).await?;
         let origin = headers
             .get(header::ORIGIN)
             .and_then(|value| value.to_str().ok())
@@ -85,6 +87,7 @@ impl Caller {
             state,
             user,
             outgoing,
+            turn,
         })
     }
 }

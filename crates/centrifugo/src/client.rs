@@ -24,6 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// Longer than Centrifugo waits for Redis (4 s), shorter than it takes to write its answer (10 s).
 const TIMEOUT: Duration = Duration::from_secs(7);
 
+/// The most of a failure's own words that is told, in characters.
+const MESSAGE_MAX: usize = 200;
+
 /// One message for one channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Publication<'a> {
@@ -171,13 +174,30 @@ impl Client {
             .bytes()
             .await
             .map_err(|error| Error::transient(format!("{url}: {}", describe(&error))))?;
-        match serde_json::from_slice(&body) {
-            Ok(Reply::Result(result)) => Ok(result),
-            Ok(Reply::Error(failure)) => Err(failure.into()),
-            Err(error) => Err(Error::transient(format!(
-                "{url} answered what is not a reply: {error}"
-            ))),
+        reply(&body, &url)
+    }
+}
+
+impl Position {
+    /// What an answer to a publication says, by its status and its body.
+    pub fn of_reply(status: u16, body: &[u8]) -> Result<Self, Error> {
+        match StatusCode::from_u16(status) {
+            Ok(StatusCode::OK) => reply(body, "Centrifugo"),
+            Ok(status) => Err(refused(status, "Centrifugo")),
+            Err(_) => Err(Error::transient("Centrifugo answered no status")),
         }
+    }
+}
+
+fn reply<T: DeserializeOwned>(body: &[u8], url: &str) -> Result<T, Error> {
+    match serde_json::from_slice(body) {
+        Ok(Reply::Result(result)) => Ok(result),
+        Ok(Reply::Error(failure)) => Err(failure.into()),
+        Err(error) => Err(Error::transient(format!(
+            "{url} answered what is not a reply (line {}, column {})",
+            error.line(),
+            error.column()
+        ))),
     }
 }
 
@@ -200,6 +220,12 @@ struct Failure {
 
 impl From<Failure> for Error {
     fn from(Failure { code, message }: Failure) -> Self {
+        // It goes into the log, as one line.
+        let message: String = message
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(MESSAGE_MAX)
+            .collect();
         match code {
             102 => Self::misconfigured(
                 "it has no namespace `calendar`; start it with deploy/centrifugo.json (error 102, unknown channel)",
@@ -235,7 +261,7 @@ fn refused(status: StatusCode, url: &str) -> Error {
 }
 
 /// An error with its causes on one line; reqwest keeps the reason (`connection refused`) in the last one.
-fn describe(error: &reqwest::Error) -> String {
+pub(crate) fn describe(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {

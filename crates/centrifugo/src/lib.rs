@@ -6,6 +6,7 @@
 
 mod client;
 mod error;
+pub mod socket;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod token;

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use centrifugo::testing::Server;
-use centrifugo::{Client, Error, MAX_DATA_LEN, NAMESPACE, Publication, Tokens, channel_of};
+use centrifugo::{AUDIENCE, Client, Error, ISSUER, MAX_DATA_LEN, NAMESPACE, Publication, Tokens, channel_of};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::Clock;
 use common::config::SecretKey;
@@ -184,6 +184,82 @@ async fn a_token_that_is_expired_or_of_another_kind_opens_nothing() {
     let others = Tokens::new(&SecretKey::parse("OTHER", "o".repeat(40)).unwrap());
     let mut socket = Socket::open(&server, &others.connection(&alice, now(), MINUTE)).await;
     assert_eq!(socket.next().await, Err(3500), "another secret does not connect");
+}
+
+/// A JWT of any claims, signed with the broker's own secret.
+fn signed(claims: &Value) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(Server::token_secret().expose().as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}
+
+#[tokio::test]
+async fn a_token_of_the_host_application_opens_nothing_even_by_the_brokers_secret() {
+    let server = Server::start().await;
+    let at = now().timestamp();
+    let of_ours = json!({"sub": "alice", "aud": AUDIENCE, "iss": ISSUER, "iat": at, "exp": at + 60});
+    let mut socket = Socket::open(&server, &signed(&of_ours)).await;
+    assert!(
+        socket.next().await.unwrap()["connect"].is_object(),
+        "so it is the claims that are refused"
+    );
+    let good = signed(&of_ours);
+    let unsigned = "eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0";
+    let claims_part = good.split('.').nth(1).unwrap();
+    let changed = |name: &str, value: Value| {
+        let mut claims = of_ours.clone();
+        claims[name] = value;
+        signed(&claims)
+    };
+    for (what, token) in [
+        ("of the host application", changed("aud", json!("calwire"))),
+        ("of another issuer", changed("iss", json!("https://app.example"))),
+        ("without a signature", format!("{unsigned}.{claims_part}.")),
+        (
+            "with another's signature",
+            format!("{}x", &good[..good.len() - 4]),
+        ),
+        ("of nothing", "x.y.z".to_owned()),
+    ] {
+        let mut socket = Socket::open(&server, &token).await;
+        assert_eq!(socket.next().await, Err(3500), "a token {what}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_subscribes_to_what_a_token_does_not_name() {
+    let server = Server::start().await;
+    let (alice, bob) = (user("alice"), user("bob"));
+    let tokens = server.tokens();
+    for (what, channel, token) in [
+        ("no token", channel_of(&alice), None),
+        (
+            "another user's token",
+            channel_of(&alice),
+            Some(tokens.subscription(&alice, &channel_of(&alice), now(), MINUTE)),
+        ),
+        (
+            "a token for one's own channel",
+            channel_of(&alice),
+            Some(tokens.subscription(&bob, &channel_of(&bob), now(), MINUTE)),
+        ),
+        (
+            "the token of the connection",
+            channel_of(&alice),
+            Some(tokens.connection(&bob, now(), MINUTE)),
+        ),
+        ("no namespace", "alice".to_owned(), None),
+        ("a channel by its users", "calendar:x#bob".to_owned(), None),
+        ("a private channel", "$calendar:alice".to_owned(), None),
+    ] {
+        let mut socket = Socket::open(&server, &tokens.connection(&bob, now(), MINUTE)).await;
+        socket.next().await.unwrap();
+        socket.subscribe(&channel, token.as_deref()).await;
+        let refused = match socket.next().await {
+            Ok(reply) => reply["error"]["code"].is_u64(),
+            Err(code) => code == 3500,
+        };
+        assert!(refused, "{what} for {channel}");
+    }
 }
 
 #[tokio::test]

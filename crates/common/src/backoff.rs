@@ -1,5 +1,6 @@
 //! How long to wait before the next try.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rand::RngExt;
@@ -20,7 +21,7 @@ impl Backoff {
     /// The wait after the `attempt`-th failure in a row, counted from 1.
     pub fn delay(&self, attempt: u32) -> Duration {
         let bound = self.bound(attempt);
-        bound.mul_f64(rand::rng().random_range(0.1..=1.0))
+        bound.mul_f64(spread(0.1..=1.0))
     }
 
     /// The longest wait after the `attempt`-th failure.
@@ -32,7 +33,15 @@ impl Backoff {
 
 /// `interval` ± 25 %, the spread that Google asks of pollers.
 pub fn jittered(interval: Duration) -> Duration {
-    interval.mul_f64(rand::rng().random_range(0.75..=1.25))
+    interval.mul_f64(spread(0.75..=1.25))
+}
+
+fn spread(range: RangeInclusive<f64>) -> f64 {
+    #[cfg(feature = "simulation")]
+    if let Some(roll) = crate::simulation::roll() {
+        return range.start() + roll * (range.end() - range.start());
+    }
+    rand::rng().random_range(range)
 }
 
 #[cfg(test)]

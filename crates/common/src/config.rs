@@ -23,6 +23,8 @@ pub enum ConfigError {
         path: String,
         source: std::io::Error,
     },
+    #[error("{0} and {0}_FILE are both set; give one of them")]
+    Twice(String),
 }
 
 /// Reads a service's configuration from the process's environment.
@@ -33,7 +35,8 @@ pub fn from_env<T: DeserializeOwned>() -> Result<T, ConfigError> {
     from_vars(variables)
 }
 
-/// As [`from_env`], from given variables. An empty value counts as not set, as in a copied `.env.example`.
+/// As [`from_env`], from given variables. An empty value counts as not set, as in a copied `.env.example`, and so does an
+/// empty file.
 pub fn from_vars<T: DeserializeOwned>(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
@@ -44,15 +47,21 @@ pub fn from_vars<T: DeserializeOwned>(
     let files: Vec<_> = vars
         .iter()
         .filter_map(|(variable, path)| Some((variable.strip_suffix("_FILE")?.to_owned(), path.clone())))
-        .filter(|(name, _)| SECRETS.contains(&name.as_str()) && !vars.contains_key(name))
+        .filter(|(name, _)| SECRETS.contains(&name.as_str()))
         .collect();
     for (name, path) in files {
+        if vars.contains_key(&name) {
+            return Err(ConfigError::Twice(name));
+        }
         let value = std::fs::read_to_string(&path).map_err(|source| ConfigError::File {
             variable: format!("{name}_FILE"),
             path,
             source,
         })?;
-        vars.insert(name, value.trim_end_matches(['\r', '\n']).to_owned());
+        let value = value.trim_end_matches(['\r', '\n']);
+        if !value.trim().is_empty() {
+            vars.insert(name, value.to_owned());
+        }
     }
     envy::from_iter(vars).map_err(|error| match error {
         envy::Error::MissingValue(field) => ConfigError::Missing(field.to_uppercase()),
@@ -61,7 +70,7 @@ pub fn from_vars<T: DeserializeOwned>(
 }
 
 /// The variables that may come from a file. Closed, because other programs have variables named `*_FILE` too.
-const SECRETS: [&str; 7] = [
+pub const SECRETS: [&str; 7] = [
     "DATABASE_URL",
     "GOOGLE_CLIENT_ID",
     "GOOGLE_CLIENT_SECRET",
@@ -216,6 +225,22 @@ mod tests {
         ])
         .unwrap();
         assert_eq!(sample.centrifugo_api_key.expose(), KEY);
+        let twice = read(&[
+            ("CENTRIFUGO_API_KEY_FILE", path.to_str().unwrap()),
+            ("CENTRIFUGO_API_KEY", KEY),
+        ])
+        .unwrap_err();
+        assert_eq!(
+            twice,
+            "CENTRIFUGO_API_KEY and CENTRIFUGO_API_KEY_FILE are both set; give one of them"
+        );
+        std::fs::write(&path, "\n").unwrap();
+        let empty = read(&[
+            ("CENTRIFUGO_API_KEY_FILE", path.to_str().unwrap()),
+            ("PORT", "80"),
+        ])
+        .unwrap_err();
+        assert!(empty.starts_with("CENTRIFUGO_API_KEY is not set"), "{empty}");
         std::fs::remove_file(&path).unwrap();
         let missing = read(&[
             ("CENTRIFUGO_API_KEY_FILE", path.to_str().unwrap()),

@@ -4,20 +4,34 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
+use futures_util::future::join_all;
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 /// A client that has not sent its whole request head by then is closed, half-sent or silent alike.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long a stopping server lets requests finish. Compose and systemd give 15 s; this leaves room for the loops.
-const SHUTDOWN_TIMEOUT_SECONDS: u64 = 8;
+/// How long a stopping server lets requests finish. With [`LEAVE_MAX`]
+/// within 10 s; compose and systemd give 15 s.
+const SHUTDOWN_TIMEOUT_SECONDS: u64 = 6;
 
+/// How long an ending server waits for its clients to go elsewhere: as long as a proxy takes to notice.
+const LEAVE_MAX: Duration = Duration::from_secs(2);
+/// Without a request for so long, nobody is there to wait for.
+const LEAVE_QUIET_MILLIS: u64 = 150;
+
+/// Who asked for `/readyz` within so long, asks again.
+const WATCHED_MILLIS: u64 = 5_000;
+
+/// Less than [`PROBE_TIMEOUT`], so that what is missing is told.
+const CHECK_TIMEOUT: Duration = Duration::from_millis(1_500);
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 const PROBE_ANSWER_MAX_LEN: u64 = 4_096;
 
@@ -34,22 +48,128 @@ pub struct ErrorBody<'a> {
     pub message: &'a str,
 }
 
-/// Tells whether the service can do its work: `Err` says what is missing, for `/readyz`.
-#[derive(Clone)]
-pub struct Readiness(Arc<Check>);
+/// Tells at `/readyz` whether the service can do its work, and what is missing.
+#[derive(Clone, Default)]
+pub struct Readiness(Vec<Arc<Check>>);
 
-type Check = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
+struct Check {
+    name: &'static str,
+    is_required: bool,
+    ask: Box<Ask>,
+}
+
+type Ask = dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync;
+
+/// What one check found, in the answer of `/readyz`.
+#[derive(Debug, Serialize)]
+struct Found {
+    name: &'static str,
+    ok: bool,
+    /// Without it the service is not ready.
+    required: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Ready {
+    status: &'static str,
+    /// As in every [`ErrorBody`], when it is not ready.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<String>,
+    checks: Vec<Found>,
+}
 
 impl Readiness {
-    pub fn new<F>(check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Something without which the service cannot do its work. `Err` says what is missing.
+    #[must_use]
+    pub fn needs<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        Self(Arc::new(move || Box::pin(check())))
+        self.with(name, true, check)
+    }
+
+    /// Something that is missed when it is not there, while most work goes on.
+    #[must_use]
+    pub fn misses<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.with(name, false, check)
+    }
+
+    fn with<F>(
+        mut self,
+        name: &'static str,
+        is_required: bool,
+        check: impl Fn() -> F + Send + Sync + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        self.0.push(Arc::new(Check {
+            name,
+            is_required,
+            ask: Box::new(move || Box::pin(check())),
+        }));
+        self
+    }
+
+    async fn ask(&self) -> Ready {
+        let checks = join_all(self.0.iter().map(|check| check.find())).await;
+        let missing: Vec<String> = checks
+            .iter()
+            .filter(|found| found.required && !found.ok)
+            .map(|found| format!("{}: {}", found.name, found.message.as_deref().unwrap_or_default()))
+            .collect();
+        if missing.is_empty() {
+            Ready {
+                status: "ready",
+                error: None,
+                message: None,
+                checks,
+            }
+        } else {
+            Ready::not(missing.join("; "), checks)
+        }
     }
 }
 
-/// Serves until `stop` is cancelled, then lets requests in flight finish.
+impl Ready {
+    fn not(message: String, checks: Vec<Found>) -> Self {
+        Self {
+            status: "not_ready",
+            error: Some("not_ready"),
+            message: Some(message),
+            checks,
+        }
+    }
+}
+
+impl Check {
+    async fn find(&self) -> Found {
+        let outcome = tokio::time::timeout(CHECK_TIMEOUT, (self.ask)())
+            .await
+            .unwrap_or_else(|_| Err(format!("no answer within {} s", CHECK_TIMEOUT.as_secs_f64())));
+        Found {
+            name: self.name,
+            ok: outcome.is_ok(),
+            required: self.is_required,
+            message: outcome.err(),
+        }
+    }
+}
+
+/// Serves until `stop` is cancelled, then lets go of its clients: `/readyz` says that it is ending, connections close with
+/// their next answer, and once nobody asks any more, or [`LEAVE_MAX`] later, it takes no new ones and finishes those in
+/// flight. A proxy that asks `/readyz` every second, or tries another copy when it cannot connect, loses no request.
 ///
 /// `routes` registers the service's own routes; `/healthz` (the process answers) and `/readyz` (it can do its work) are
 /// added. HTTP/1.1 only: a proxy speaks HTTP/2 to the world.
@@ -60,10 +180,14 @@ pub async fn serve(
     stop: CancellationToken,
     routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
 ) -> std::io::Result<()> {
+    let traffic = web::Data::new(Traffic::new(stop.clone()));
+    let leaving = traffic.clone();
+    let readiness = web::Data::new(readiness);
     let server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(log_request))
-            .app_data(web::Data::new(readiness.clone()))
+            .app_data(readiness.clone())
+            .app_data(traffic.clone())
             .route("/healthz", web::get().to(HttpResponse::Ok))
             .route("/readyz", web::get().to(readyz))
             .configure(routes.clone())
@@ -79,7 +203,7 @@ pub async fn serve(
     tokio::pin!(server);
     tokio::select! {
         served = &mut server => return served,
-        () = stop.cancelled() => {}
+        () = async { stop.cancelled().await; leaving.left().await } => {}
     }
     let (served, ()) = tokio::join!(server, handle.stop(true));
     served
@@ -116,13 +240,74 @@ pub async fn probe(addr: SocketAddr) -> Result<(), String> {
     Err(format!("{addr} is not ready: {}", body.trim()))
 }
 
-async fn readyz(readiness: web::Data<Readiness>) -> HttpResponse {
-    match (readiness.0)().await {
-        Ok(()) => HttpResponse::Ok().finish(),
-        Err(message) => HttpResponse::ServiceUnavailable().json(ErrorBody {
-            error: "not_ready",
-            message: &message,
-        }),
+async fn readyz(readiness: web::Data<Readiness>, traffic: web::Data<Traffic>) -> HttpResponse {
+    let ready = if traffic.stop.is_cancelled() {
+        traffic.tell();
+        Ready::not("it is ending".to_owned(), Vec::new())
+    } else {
+        traffic.probed();
+        readiness.ask().await
+    };
+    let status = match ready.error {
+        None => StatusCode::OK,
+        Some(_) => StatusCode::SERVICE_UNAVAILABLE,
+    };
+    HttpResponse::build(status).json(ready)
+}
+
+/// Who still asks while the server ends.
+struct Traffic {
+    stop: CancellationToken,
+    started: Instant,
+    /// When the last request came or was answered, in milliseconds since `started`.
+    last: AtomicU64,
+    /// When somebody last asked whether we are ready, and was first told that we are ending; 0: never.
+    probed: AtomicU64,
+    told: AtomicU64,
+}
+
+impl Traffic {
+    fn new(stop: CancellationToken) -> Self {
+        Self {
+            stop,
+            started: Instant::now(),
+            last: AtomicU64::new(0),
+            probed: AtomicU64::new(0),
+            told: AtomicU64::new(0),
+        }
+    }
+
+    fn probed(&self) {
+        self.probed.store(self.millis(), Ordering::Relaxed);
+    }
+
+    fn tell(&self) {
+        // Who was told first has had the most time.
+        let _ = self
+            .told
+            .compare_exchange(0, self.millis(), Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    fn note(&self) {
+        self.last.store(self.millis(), Ordering::Relaxed);
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// A proxy that watches us has been told, and nobody has asked for a while; or it has taken long enough.
+    async fn left(&self) {
+        let since = Instant::now();
+        let ago = |at: &AtomicU64| self.millis().saturating_sub(at.load(Ordering::Relaxed));
+        let is_watched = self.probed.load(Ordering::Relaxed) > 0 && ago(&self.probed) < WATCHED_MILLIS;
+        while since.elapsed() < LEAVE_MAX {
+            let is_told = self.told.load(Ordering::Relaxed) > 0 && ago(&self.told) >= LEAVE_QUIET_MILLIS;
+            if (is_told || !is_watched) && ago(&self.last) >= LEAVE_QUIET_MILLIS {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 
@@ -130,11 +315,28 @@ async fn log_request(
     request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
-    let started = std::time::Instant::now();
+    let started = Instant::now();
     let method = request.method().clone();
     // The path alone: a query may carry an authorisation code or a state.
     let path = request.path().to_owned();
-    let response = next.call(request).await;
+    let traffic = request.app_data::<web::Data<Traffic>>().cloned();
+    let is_probe = path == "/readyz" || path == "/healthz";
+    let traffic = traffic.filter(|_| !is_probe);
+    if let Some(traffic) = &traffic {
+        traffic.note();
+    }
+    let mut response = next.call(request).await;
+    if let Some(traffic) = &traffic
+        && traffic.stop.is_cancelled()
+    {
+        traffic.note();
+        if let Ok(response) = &mut response {
+            response
+                .response_mut()
+                .head_mut()
+                .set_connection_type(ConnectionType::Close);
+        }
+    }
     let status = match &response {
         Ok(response) => response.status(),
         Err(error) => error.as_response_error().status_code(),

@@ -9,5 +9,9 @@ pub mod config;
 pub mod http;
 pub mod ids;
 pub mod lease;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod telemetry;
+#[cfg(not(feature = "simulation"))]
+mod unsimulated;
 pub mod worker;

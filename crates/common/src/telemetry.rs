@@ -1,10 +1,15 @@
-//! Logs: one grammar for all services.
+//! What a process tells of itself: logs, in one grammar for all services; [`metrics`] and [`trace`]s beside them.
 //!
 //! A message is readable alone and carries dotted fields (`calendar.id`, `duration_ms`). A failure is logged once,
 //! where it is handled. Tokens, e-mail addresses and event titles are never logged.
 
-use tracing_subscriber::EnvFilter;
+pub mod metrics;
+pub mod trace;
+
 use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, Registry};
 
 /// Crates that log secrets or whole response bodies at `debug`: they stay at `info` unless `RUST_LOG` names them.
 const QUIET: [&str; 4] = [
@@ -14,9 +19,34 @@ const QUIET: [&str; 4] = [
     "sqlx=warn",
 ];
 
-/// Installs the subscriber. `RUST_LOG` filters as usual (default `info`); `LOG_FORMAT=json` writes one JSON object a
-/// line, anything else writes for people.
-pub fn init() {
+/// Installs the subscriber. `RUST_LOG` filters the log as usual (default `info`); `LOG_FORMAT=json` writes one JSON object
+/// a line, anything else writes for people. Traces go out with `OTEL_EXPORTER_OTLP_ENDPOINT`, until what this returns is
+/// dropped: hold it as long as the process works.
+pub fn init(service: &'static str) -> trace::Exporting {
+    let format = tracing_subscriber::fmt::layer()
+        .with_writer(std::io::stderr)
+        // When whoever reads the log is gone, writing fails, and so would the report of that: by a panic, in the midst
+        // of work. A service goes on without a log.
+        .log_internal_errors(false);
+    let logs: Box<dyn Layer<Registry> + Send + Sync> =
+        if std::env::var("LOG_FORMAT").is_ok_and(|format| format == "json") {
+            format.json().flatten_event(true).with_filter(filter()).boxed()
+        } else {
+            format.with_target(true).with_filter(filter()).boxed()
+        };
+    let (exporting, problem) = match trace::exporter(service) {
+        Ok(exporting) => (exporting, None),
+        Err(problem) => (trace::Exporting::off(), Some(problem)),
+    };
+    let traces = exporting.layer(service);
+    tracing_subscriber::registry().with(logs).with(traces).init();
+    if let Some(problem) = problem {
+        tracing::error!(error = problem, "Traces are not exported");
+    }
+    exporting
+}
+
+fn filter() -> EnvFilter {
     let mut filter = EnvFilter::builder()
         .with_default_directive(LevelFilter::INFO.into())
         .from_env_lossy();
@@ -27,15 +57,5 @@ pub fn init() {
             filter = filter.add_directive(directive);
         }
     }
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        // When whoever reads the log is gone, writing fails, and so would the report of that: by a panic, in the midst
-        // of work. A service goes on without a log.
-        .log_internal_errors(false);
-    if std::env::var("LOG_FORMAT").is_ok_and(|format| format == "json") {
-        builder.json().flatten_event(true).init();
-    } else {
-        builder.with_target(true).init();
-    }
+    filter
 }

@@ -4,9 +4,11 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, jittered};
+use crate::telemetry::metrics;
 
 /// What one pass of a loop found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +49,7 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
     mut run_once: impl FnMut() -> F,
 ) {
     let mut failures = 0;
+    metrics::worker(name);
     while !stop.is_cancelled() {
         let (wait, wakes) = match run_once().await {
             Ok(Pass::Worked) => {
@@ -61,6 +64,7 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
             }
             Err(error) => {
                 failures += 1;
+                metrics::worker_failed(name);
                 let wait = rhythm.backoff.delay(failures);
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
                 tracing::warn!(worker = name, failures, retry_in_ms, %error, "A pass failed and will be tried again");
@@ -89,6 +93,16 @@ pub fn stop_on_signal() -> CancellationToken {
     stop
 }
 
+/// How long everything together may take to end after a stop was asked for, the server's last requests included. Whoever asks
+/// (Compose, systemd) is told 10 s.
+const STOP_WITHIN: Duration = Duration::from_secs(9);
+
+/// When all that was begun before `stop` has to have ended. Waits for the stop.
+pub async fn stop_deadline(stop: CancellationToken) -> Instant {
+    stop.cancelled().await;
+    Instant::now() + STOP_WITHIN
+}
+
 #[cfg(unix)]
 async fn wait_for_signal() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -114,7 +128,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_loop_drains_work_then_waits_to_be_woken_and_outlives_failures() {
         let (stop, wake) = (CancellationToken::new(), Notify::new());
-        let started = tokio::time::Instant::now();
+        let started = Instant::now();
         let mut passes = Vec::new();
         let rhythm = Rhythm::every(Duration::from_hours(1));
         wake.notify_one();

@@ -52,6 +52,11 @@ impl Broker {
         Ok(())
     }
 
+    /// All that it has said.
+    pub fn log(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.log.path())?)
+    }
+
     pub fn api_url(&self) -> String {
         self.options.api_url()
     }

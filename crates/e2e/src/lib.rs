@@ -5,14 +5,19 @@
 //! Needs `DATABASE_URL` (a server on which databases can be created), Centrifugo (as
 //! [`provision::centrifugo::binary`] finds or builds it) and the services' binaries beside the test's own: `cargo xtask test` provides all.
 
+pub mod balancer;
 pub mod broker;
 pub mod control;
 pub mod database;
 pub mod google;
+pub mod load;
 pub mod measure;
+pub mod metrics;
 pub mod oracle;
 pub mod process;
 pub mod rpc;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 pub mod socket;
 pub mod stack;
 pub mod wait;

@@ -11,7 +11,7 @@ use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 /// How many lines of a process's output are kept.
-const KEPT_LINES: usize = 400;
+const KEPT_LINES: usize = 50_000;
 
 /// A running child. Killed when dropped, by its process id.
 pub struct Process {
@@ -78,6 +78,22 @@ impl Process {
             bail!("kill -{signal} {id} ({}) failed", self.name);
         }
         Ok(())
+    }
+
+    /// Its memory that is in RAM, in bytes.
+    pub fn resident(&self) -> Result<u64> {
+        let id = self
+            .child
+            .id()
+            .with_context(|| format!("{} has ended", self.name))?;
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib: u64 = line
+            .and_then(|line| line.trim().strip_suffix(" kB"))
+            .context("no VmRSS")?
+            .trim()
+            .parse()?;
+        Ok(kib * 1024)
     }
 
     pub fn has_ended(&mut self) -> bool {

@@ -13,6 +13,7 @@ use tokio::process::Command;
 use crate::broker::{self, Broker};
 use crate::database::Database;
 use crate::google;
+use crate::metrics::Scrape;
 use crate::process::{Process, service_binary};
 use crate::rpc::{self, Api};
 use crate::socket::{Socket, Subscribed};
@@ -31,6 +32,7 @@ const LAST_LINES: usize = 30;
 pub struct Options {
     /// Without, Calwire runs in polling-only mode.
     pub push: bool,
+    pub apis: usize,
     pub ingests: usize,
     pub renewers: usize,
     /// Environment for all services, over the usual.
@@ -45,6 +47,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             push: true,
+            apis: 1,
             ingests: 1,
             renewers: 1,
             env: BTreeMap::new(),
@@ -66,16 +69,20 @@ impl Options {
 pub struct Service {
     name: &'static str,
     port: u16,
+    metrics_port: u16,
     process: Option<Process>,
     env: Vec<(String, String)>,
 }
 
 impl Service {
     async fn start(name: &'static str, port: u16, mut env: Vec<(String, String)>) -> Result<Self> {
+        let metrics_port = provision::port::free()?;
         env.push(("LISTEN_ADDR".to_owned(), format!("127.0.0.1:{port}")));
+        env.push(("METRICS_ADDR".to_owned(), format!("127.0.0.1:{metrics_port}")));
         let mut service = Self {
             name,
             port,
+            metrics_port,
             process: None,
             env,
         };
@@ -126,8 +133,22 @@ impl Service {
             .with_context(|| format!("{} is not running", self.name))
     }
 
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
     pub fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where Prometheus would ask.
+    pub fn metrics_addr(&self) -> String {
+        format!("127.0.0.1:{}", self.metrics_port)
+    }
+
+    /// What it measures at this moment.
+    pub async fn scrape(&self) -> Result<Scrape> {
+        Scrape::of(&format!("http://{}/metrics", self.metrics_addr())).await
     }
 }
 
@@ -136,6 +157,8 @@ pub struct Stack {
     pub broker: Broker,
     pub google: Emulator,
     pub api: Service,
+    /// Its copies, with [`Options::apis`] over one.
+    pub more_apis: Vec<Service>,
     pub ingests: Vec<Service>,
     pub renewers: Vec<Service>,
     /// With [`Options::page`].
@@ -179,6 +202,10 @@ impl Stack {
         let env: Vec<_> = env.into_iter().collect();
         migrate(&env).await?;
         let api = Service::start("calendar-api", api_port, env.clone()).await?;
+        let mut more_apis = Vec::new();
+        for _ in 1..options.apis {
+            more_apis.push(Service::start("calendar-api", provision::port::free()?, env.clone()).await?);
+        }
         let mut ingests = Vec::new();
         for n in 0..options.ingests {
             let port = if n == 0 {
@@ -208,12 +235,34 @@ impl Stack {
             broker,
             google,
             api,
+            more_apis,
             ingests,
             renewers,
             front,
             push: options.push,
             env,
         })
+    }
+
+    /// Runs a command of `calendar-api` to its end, with the stack's environment and `changes`; an empty value unsets.
+    pub async fn command(
+        &self,
+        arguments: &[&str],
+        changes: &[(&str, &str)],
+    ) -> Result<std::process::Output> {
+        let changes = changes.iter().map(|&(name, value)| (name, value));
+        let env = self
+            .env
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        Command::new(service_binary("calendar-api")?)
+            .args(arguments)
+            .envs(env)
+            .envs(changes)
+            .kill_on_drop(true)
+            .output()
+            .await
+            .context("calendar-api cannot be run")
     }
 
     pub fn as_user(&self, user: &str) -> Result<Api> {
@@ -320,7 +369,11 @@ impl Stack {
 
     /// What each service printed last, for whoever looks into a failure.
     pub fn last_lines(&self) -> Vec<String> {
-        let services = [&self.api].into_iter().chain(&self.ingests).chain(&self.renewers);
+        let services = [&self.api]
+            .into_iter()
+            .chain(&self.more_apis)
+            .chain(&self.ingests)
+            .chain(&self.renewers);
         services
             .filter_map(|service| service.process.as_ref())
             .flat_map(|process| {
@@ -340,6 +393,7 @@ impl Stack {
             .ingests
             .iter_mut()
             .chain(&mut self.renewers)
+            .chain(&mut self.more_apis)
             .chain([&mut self.api])
         {
             service.kill().await;
@@ -393,6 +447,7 @@ fn environment(
         ("GOOGLE_USERINFO_URL", google.userinfo_url()),
         ("GOOGLE_CALENDAR_URL", google.calendar_url()),
         ("CENTRIFUGO_API_URL", broker.api_url()),
+        ("CENTRIFUGO_WS_URL", broker.ws_url()),
         ("CENTRIFUGO_API_KEY", broker::API_KEY.to_owned()),
         ("CENTRIFUGO_TOKEN_SECRET", broker::TOKEN_SECRET.to_owned()),
         (

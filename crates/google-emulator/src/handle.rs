@@ -11,6 +11,7 @@ use crate::faults::Rule;
 use crate::log::{Mail, Received, Sent};
 use crate::oauth::{Decision, Denied, decide};
 use crate::paging::SyncToken;
+use crate::push::Diverted;
 use crate::recurrence::Series;
 use crate::seed::SeedCalendar;
 use crate::state::State;
@@ -236,6 +237,12 @@ impl Emulator {
             state.log.requests.clear();
             state.log.pushes.clear();
         });
+    }
+
+    /// From now on no push is sent: each is handed over instead, in the call that causes it, for a test to deliver when and
+    /// as often as it likes.
+    pub fn divert_pushes(&self) -> tokio::sync::mpsc::UnboundedReceiver<Diverted> {
+        self.with(|state| state.channels.divert())
     }
 
     /// The live channels, without their tokens.

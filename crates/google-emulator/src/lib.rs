@@ -72,6 +72,7 @@ pub use handle::Tokens;
 pub use log::{Mail, MailKind, Received, Sent};
 pub use oauth::Decision;
 pub use paging::SyncToken;
+pub use push::Diverted;
 pub use seed::Seed;
 pub use settings::{Quota, Settings};
 pub use state::State;

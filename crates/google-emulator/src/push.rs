@@ -33,6 +33,8 @@ pub struct Channels {
     live: BTreeMap<String, Channel>,
     /// Every id that was ever used: they are unique for a project, stopped or not.
     used: BTreeSet<String>,
+    /// Where pushes go instead of to their address.
+    diverted: Option<mpsc::UnboundedSender<Diverted>>,
 }
 
 /// What a channel tells of.
@@ -62,6 +64,18 @@ pub struct Channel {
     outbox: mpsc::UnboundedSender<Push>,
 }
 
+/// A push that is handed over instead of being sent ([`Emulator::divert_pushes`](crate::Emulator::divert_pushes)).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Diverted {
+    /// All that a receiver is told.
+    pub headers: Vec<(&'static str, String)>,
+    pub user: String,
+    /// None for a channel on the calendar list.
+    pub calendar: Option<String>,
+    /// What it tells of.
+    pub revision: Revision,
+}
+
 /// One message to a channel.
 #[derive(Debug)]
 struct Push {
@@ -81,6 +95,13 @@ struct Push {
 impl Channels {
     pub fn live(&self) -> impl Iterator<Item = &Channel> {
         self.live.values()
+    }
+
+    /// From now on pushes are handed over in the order in which they would be sent, in the call that causes them.
+    pub(crate) fn divert(&mut self) -> mpsc::UnboundedReceiver<Diverted> {
+        let (to, pushes) = mpsc::unbounded_channel();
+        self.diverted = Some(to);
+        pushes
     }
 
     /// Ends all channels; their tasks end with them.
@@ -274,8 +295,19 @@ fn enqueue(
         strikes,
         tried,
     };
+    let outbox = channel.outbox.clone();
+    if let Some(to) = &state.channels.diverted {
+        // Nobody listens any more: as lost as any other push.
+        let _ = to.send(Diverted {
+            headers: push.headers,
+            user: push.user,
+            calendar: push.calendar,
+            revision,
+        });
+        return;
+    }
     // A closed receiver means that the emulator is stopping.
-    let _ = channel.outbox.send(push);
+    let _ = outbox.send(push);
 }
 
 fn headers(channel: &Channel, resource_state: &str) -> Vec<(&'static str, String)> {

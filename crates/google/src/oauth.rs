@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::{DateTime, Utc};
+use http::header::{DATE, LOCATION};
 use rand::RngExt;
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
@@ -12,7 +14,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::classify::{self, transient};
-use crate::transport::{Answer, send};
+use crate::transport::{Answer, http_date, send, told};
 use crate::{Error, Google};
 
 /// Assumed where Google does not say how long an access token lives; a 401 tells when it was shorter.
@@ -122,6 +124,40 @@ impl Google {
         url
     }
 
+    /// Asks for the consent page as a browser does, without anybody signing in: [`Error::ClientMisconfigured`] when Google
+    /// shows an error instead, with its word for it (`redirect_uri_mismatch`, `invalid_client`, …).
+    pub async fn check_authorization(&self, request: &AuthorizationRequest<'_>) -> Result<(), Error> {
+        let request = self.0.http.client().get(self.authorization_url(request));
+        let response = request.send().await.map_err(|error| told(&error))?;
+        let status = response.status();
+        let location = response.headers().get(LOCATION).and_then(|url| url.to_str().ok());
+        let said = match location {
+            Some(url) if url.contains("/error") => explained(url),
+            Some(_) => String::new(),
+            None => response.text().await.map_err(|error| told(&error))?,
+        };
+        let reason = AUTHORIZATION_ERRORS.into_iter().find(|&word| said.contains(word));
+        match reason {
+            Some(reason) => Err(Error::ClientMisconfigured {
+                reason: reason.to_owned(),
+            }),
+            None if status.is_success() || status.is_redirection() => Ok(()),
+            None if status.is_client_error() => Err(Error::Refused {
+                reason: status.as_str().to_owned(),
+            }),
+            None => Err(transient(&format!("status {}", status.as_u16()))),
+        }
+    }
+
+    /// The time by Google's clock, to the second.
+    pub async fn time(&self) -> Result<DateTime<Utc>, Error> {
+        let request = self.0.http.client().get(&self.0.client.token_uri);
+        let response = request.send().await.map_err(|error| told(&error))?;
+        let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
+        date.and_then(http_date)
+            .ok_or_else(|| transient("an answer without a date"))
+    }
+
     /// Exchanges the code of a consent. [`Error::GrantRejected`]: the code is wrong, old, used, or not for this verifier.
     pub async fn exchange_code(
         &self,
@@ -225,6 +261,32 @@ impl TokenBody {
     }
 }
 
+/// What Google says instead of its consent page.
+const AUTHORIZATION_ERRORS: [&str; 9] = [
+    "redirect_uri_mismatch",
+    "invalid_client",
+    "deleted_client",
+    "disabled_client",
+    "unauthorized_client",
+    "invalid_scope",
+    "org_internal",
+    "admin_policy_enforced",
+    "invalid_request",
+];
+
+/// The address of Google's error page, with what its parameter `authError` has in base64.
+fn explained(url: &str) -> String {
+    let parameter = url
+        .split(['?', '&'])
+        .find_map(|pair| pair.strip_prefix("authError="));
+    let decoded = parameter.and_then(|text| {
+        let text = percent_encoding::percent_decode_str(text).decode_utf8().ok()?;
+        let text = text.trim_end_matches('=').replace('+', "-").replace('/', "_");
+        URL_SAFE_NO_PAD.decode(text).ok()
+    });
+    format!("{url} {}", String::from_utf8_lossy(&decoded.unwrap_or_default()))
+}
+
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
     if !answer.is_success() {
         return Err(classify::oauth(
@@ -259,6 +321,17 @@ mod tests {
         assert_eq!(one.challenge, URL_SAFE_NO_PAD.encode(digest));
         assert_ne!(one.challenge, other.challenge);
         assert!(!format!("{one:?}").contains(one.verifier.expose_secret()));
+    }
+
+    #[test]
+    fn googles_word_is_found_in_the_address_of_its_error_page() {
+        let word = URL_SAFE_NO_PAD.encode("\n\u{15}redirect_uri_mismatch\u{12}");
+        for parameter in [word.clone(), format!("{word}%3D")] {
+            let url =
+                format!("https://accounts.example/signin/oauth/error?authError={parameter}&client_id=1");
+            assert!(explained(&url).contains("redirect_uri_mismatch"));
+        }
+        assert!(!explained("https://accounts.example/signin/oauth/error").contains("mismatch"));
     }
 
     #[test]

@@ -79,7 +79,7 @@ impl Answer {
 }
 
 /// A failed request in a few words. `reqwest`'s own text has the URL, and with it calendar ids, which are addresses.
-fn told(error: &reqwest::Error) -> Error {
+pub(crate) fn told(error: &reqwest::Error) -> Error {
     transient(if error.is_timeout() {
         "timeout"
     } else if error.is_connect() {
@@ -104,7 +104,7 @@ pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     Some(wait.min(RETRY_AFTER_MAX))
 }
 
-fn http_date(text: &str) -> Option<DateTime<Utc>> {
+pub(crate) fn http_date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text).ok().map(Into::into)
 }
 

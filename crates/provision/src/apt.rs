@@ -1,5 +1,6 @@
 //! Packages of Debian and its kin.
 
+use std::path::Path;
 use std::process::Command;
 
 use anyhow::Result;
@@ -20,6 +21,23 @@ pub fn install(packages: &[&str]) -> Result<()> {
     }
     apt_get(&["update", "-q"])?;
     apt_get(&install)
+}
+
+/// Puts the package's file into `folder`, without installing anything.
+pub fn download(package: &str, folder: &Path) -> Result<()> {
+    let download = || {
+        let mut command = Command::new("apt-get");
+        // As root, for the user that apt would take has no right to write there.
+        command
+            .args(["download", "-q", "-o", "APT::Sandbox::User=root", package])
+            .current_dir(folder);
+        output(&mut command).map(drop)
+    };
+    if download().is_ok() {
+        return Ok(());
+    }
+    apt_get(&["update", "-q"])?;
+    download()
 }
 
 fn apt_get(args: &[&str]) -> Result<()> {

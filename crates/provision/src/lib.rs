@@ -6,11 +6,15 @@
 
 mod apt;
 pub mod cache;
+pub mod caddy;
 pub mod centrifugo;
 pub mod chromium;
+pub mod compose;
 pub mod front;
+mod go;
 pub mod port;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 pub mod python;
 pub mod secret;

@@ -83,6 +83,11 @@ impl Binaries {
         Ok(version.split('.').next().unwrap_or_default().to_owned())
     }
 
+    /// Another of Postgres's own programs, such as `pg_dump`.
+    pub fn program(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
     /// Runs SQL text or, with `file`, a file, in one `psql`, stopping at the first error.
     pub fn psql(&self, url: &str, script: Script<'_>) -> Result<String> {
         let mut command = Command::new(self.0.join("psql"));

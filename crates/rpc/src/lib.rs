@@ -38,7 +38,7 @@ pub mod trpc;
 pub mod typescript;
 
 pub use error::{Code, Issue, RpcError};
-pub use router::{Kind, Procedure, Router};
+pub use router::{Kind, Procedure, Router, Signature};
 
 /// The most calls that one request may carry.
 pub const MAX_BATCH: usize = 20;

@@ -7,6 +7,7 @@
 mod payload;
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -88,6 +89,8 @@ async fn run<C: Clone + Send + Sync + 'static>(
     call: Result<Call, RpcError>,
     context: Result<C, RpcError>,
 ) -> Outcome {
+    let started = Instant::now();
+    let path = call.as_ref().map(|call| call.path.clone()).unwrap_or_default();
     let result = async {
         let call = call?;
         let Some(procedure) = router.get(&call.path) else {
@@ -100,7 +103,9 @@ async fn run<C: Clone + Send + Sync + 'static>(
         }
         router.call(procedure, context?, call.input).await
     };
-    match result.await {
+    let result = result.await;
+    router.observe(&path, &result, started.elapsed());
+    match result {
         Ok(output) => Outcome::success(&output),
         Err(error) => Outcome::failure(&error),
     }

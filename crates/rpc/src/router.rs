@@ -61,6 +61,16 @@ pub struct Procedure<C> {
     types: Types,
 }
 
+/// The types of a procedure by their names in TypeScript.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// None: there is nothing to say.
+    pub input: Option<String>,
+    /// A call without an input is refused.
+    pub needs_input: bool,
+    pub output: String,
+}
+
 /// The TypeScript side of a procedure, for [`typescript`].
 struct Types {
     input: fn(&ts_rs::Config) -> String,
@@ -79,6 +89,16 @@ impl<C> Procedure<C> {
     /// The TypeScript name of the output type.
     pub fn output_type(&self, config: &ts_rs::Config) -> String {
         (self.types.output)(config)
+    }
+
+    /// What it takes and answers, for people who read about it.
+    pub fn signature(&self) -> Signature {
+        let config = typescript::config();
+        Signature {
+            input: self.has_input(&config).then(|| self.input_type(&config)),
+            needs_input: self.needs_input(),
+            output: self.output_type(&config),
+        }
     }
 
     /// Whether the input has any field.
@@ -123,7 +143,11 @@ impl<C> fmt::Debug for Procedure<C> {
 pub struct Router<C> {
     procedures: BTreeMap<&'static str, Procedure<C>>,
     passing: fn(&(dyn Error + 'static)) -> bool,
+    observer: Observer,
 }
+
+/// Is told of every call: the procedure's path (`unknown` where there is none), the code if it failed, and its duration.
+pub type Observer = fn(&'static str, Option<Code>, Duration);
 
 /// What a client is asked to wait when the cause of an internal error passes by itself.
 const PASSING_RETRY_AFTER: Duration = Duration::from_secs(1);
@@ -133,6 +157,7 @@ impl<C: Send + 'static> Router<C> {
         Self {
             procedures: BTreeMap::new(),
             passing: |_| false,
+            observer: |_, _, _| {},
         }
     }
 
@@ -142,6 +167,19 @@ impl<C: Send + 'static> Router<C> {
     pub fn passing_errors(mut self, passing: fn(&(dyn Error + 'static)) -> bool) -> Self {
         self.passing = passing;
         self
+    }
+
+    /// Tells `observer` of every call that names a procedure, for metrics.
+    #[must_use]
+    pub fn observed_by(mut self, observer: Observer) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// A call of `path` has been answered.
+    pub(crate) fn observe<T>(&self, path: &str, answer: &Result<T, RpcError>, duration: Duration) {
+        let procedure = self.get(path).map_or("unknown", |procedure| procedure.path);
+        (self.observer)(procedure, answer.as_ref().err().map(|error| error.code), duration);
     }
 
     /// Adds a procedure that changes nothing.

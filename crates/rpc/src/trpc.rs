@@ -5,6 +5,7 @@
 //! A query may come as POST (the client's `methodOverride`); a mutation never as GET.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -202,8 +203,10 @@ struct Call<C> {
 
 impl<C: Clone + Send + Sync + 'static> Call<C> {
     async fn run(self) -> Outcome {
-        let path = self.path.clone();
-        match self.result().await {
+        let (path, router, started) = (self.path.clone(), Arc::clone(&self.router), Instant::now());
+        let result = self.result().await;
+        router.observe(&path, &result, started.elapsed());
+        match result {
             Ok(output) => Outcome::success(&output),
             Err(error) => Outcome::failure(&error, Some(&path)),
         }

@@ -70,20 +70,25 @@ impl Declarations {
 
     /// The module that exports them all.
     pub fn module(&self) -> String {
-        let mut module = String::new();
-        for (name, declaration) in &self.by_name {
-            if !module.is_empty() {
-                module.push('\n');
-            }
-            if let Some(docs) = &declaration.docs {
-                module.push_str(&layout::comment(docs, 0));
-            }
-            module.push_str(&layout::declaration(
-                name,
-                &self.by_reference(name, &declaration.definition),
-            ));
-        }
-        module
+        let declarations: Vec<_> = self.names().filter_map(|name| self.get(name)).collect();
+        declarations.join("\n")
+    }
+
+    /// The names of all types, in the order of the alphabet.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(String::as_str)
+    }
+
+    /// One type, as the module exports it.
+    pub fn get(&self, name: &str) -> Option<String> {
+        let declaration = self.by_name.get(name)?;
+        let docs = declaration.docs.as_deref();
+        let mut text = docs.map(|docs| layout::comment(docs, 0)).unwrap_or_default();
+        text.push_str(&layout::declaration(
+            name,
+            &self.by_reference(name, &declaration.definition),
+        ));
+        Some(text)
     }
 
     /// A union that another type flattens is written out there, in parentheses; its name says it better.
@@ -101,7 +106,7 @@ impl TypeVisitor for Declarations {
     }
 }
 
-fn config() -> Config {
+pub(crate) fn config() -> Config {
     // What JSON.parse makes of it.
     Config::default().with_large_int("number")
 }

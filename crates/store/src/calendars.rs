@@ -370,6 +370,8 @@ pub struct Evidence {
     pub poll_at: Option<DateTime<Utc>>,
     /// There is a live channel that has not expired.
     pub watched: bool,
+    /// When a change was found that it has not told of, to this day.
+    pub missed_push_at: Option<DateTime<Utc>>,
     pub push_supported: bool,
     /// Why the last try failed, if it failed, and when.
     pub last_error: Option<String>,
@@ -393,10 +395,12 @@ pub async fn evidence(
     let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
     let rows = sqlx::query!(
         r#"select c.id, c.connection_id, s.last_pull_at as "last_pull_at?", s.last_push_at as "last_push_at?",
-                  case when s.dirty_seq > s.synced_seq then s.dirty_at end as "due_since?",
+                  case when s.dirty_seq > s.synced_seq then coalesce(s.due_since, s.dirty_at) end
+                      as "due_since?",
                   case when isfinite(s.poll_at) then s.poll_at end as "poll_at?",
                   exists (select from watches w where w.resource_id = c.id and w.state = 'live' and w.expires_at > $3)
                       as "watched!",
+                  s.missed_push_at as "missed_push_at?",
                   c.push_supported, s.last_error as "last_error?", s.last_error_at as "last_error_at?",
                   s.attempts as "attempts?",
                   coalesce(s.not_before = 'infinity', true) as "suspended!",
@@ -423,6 +427,7 @@ pub async fn evidence(
             due_since: row.due_since,
             poll_at: row.poll_at,
             watched: row.watched,
+            missed_push_at: row.missed_push_at,
             push_supported: row.push_supported,
             last_error: row.last_error,
             last_error_at: row.last_error_at,

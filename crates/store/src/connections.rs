@@ -2,6 +2,7 @@
 
 mod grant;
 mod leave;
+pub mod rotate;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::{ConnectionId, UserId};
@@ -149,12 +150,14 @@ pub async fn connect(
         // The lease goes too: a refresh under way is about the tokens from before and may not overwrite these.
         "update connections
          set refresh_token = coalesce($2, refresh_token), access_token = $3, access_expires_at = $4,
-             grant_suspect_at = null, grant_ended_at = null, refresh_lease = null, refresh_leased_until = null
+             grant_suspect_at = null, grant_ended_at = null, refresh_lease = null, refresh_leased_until = null,
+             granted_at = $5
          where id = $1",
         row.id,
         grant.refresh_token.map(|token| seal("refresh_token", token)),
         seal("access_token", grant.access_token),
         grant.access_expires_at,
+        now,
     )
     .execute(conn)
     .await?;

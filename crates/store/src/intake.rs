@@ -95,25 +95,39 @@ pub async fn bump(
     now: DateTime<Utc>,
     resources: &[ResourceId],
 ) -> sqlx::Result<Bumped> {
+    bump_traced(conn, now, resources, &[]).await
+}
+
+/// As [`bump`], with the trace contexts of the pushes, in the order of `resources`; those at the end may be left out.
+pub async fn bump_traced(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    resources: &[ResourceId],
+    traceparents: &[Option<String>],
+) -> sqlx::Result<Bumped> {
     let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
         "with pushed as materialized (
-             select p.resource_id, s.resource_id is null as gone,
+             select p.resource_id, p.traceparent, s.resource_id is null as gone,
                     s.lease_token is not null or s.dirty_seq <= s.synced_seq as rises,
-                    s.last_push_at is null or s.last_push_at < $2::timestamptz - interval '10 seconds' as ages
-             from unnest($1::uuid[]) as p(resource_id) left join sync_state s using (resource_id)
+                    s.last_push_at is null or s.last_push_at < $2::timestamptz - interval '10 seconds'
+                        or s.missed_push_at is not null as ages
+             from unnest($1::uuid[], $3::text[]) as p(resource_id, traceparent)
+             left join sync_state s using (resource_id)
          ), free as (
-             select s.resource_id from pushed p join sync_state s using (resource_id)
+             select s.resource_id, p.traceparent from pushed p join sync_state s using (resource_id)
              where p.rises or p.ages
              for no key update of s skip locked
          ), bumped as (
              update sync_state s
-             set (dirty_seq, dirty_at, dirty_cause) = (
+             set (dirty_seq, dirty_at, dirty_cause, traceparent) = (
                      select case when covered then s.dirty_seq else s.dirty_seq + 1 end,
                             case when covered then s.dirty_at else $2 end,
-                            case when covered then s.dirty_cause else 'push' end
+                            case when covered then s.dirty_cause else 'push' end,
+                            case when covered then coalesce(s.traceparent, free.traceparent)
+                                 else free.traceparent end
                      from (select s.lease_token is null and s.dirty_seq > s.synced_seq as covered) c),
-                 last_push_at = $2
+                 last_push_at = $2, missed_push_at = null
              from free where s.resource_id = free.resource_id
              returning s.resource_id
          ), woken as (
@@ -125,6 +139,7 @@ pub async fn bump(
          select null, null from woken",
         &resources,
         now,
+        traceparents as &[Option<String>],
     )
     .fetch_all(conn)
     .await?;

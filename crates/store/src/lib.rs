@@ -12,15 +12,22 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 pub mod calendars;
+pub mod canary;
+pub mod care;
 pub mod connections;
 pub mod event_versions;
 pub mod events;
+pub mod health;
 pub mod intake;
 pub mod oauth_states;
 pub mod occurrences;
 pub mod outbox;
+pub mod overview;
+#[cfg(feature = "simulation")]
+pub mod planted;
 pub mod poll;
 pub mod quota;
+pub mod restored;
 pub mod rounds;
 pub mod seal;
 pub mod sync_state;
@@ -60,6 +67,19 @@ pub async fn connect(
         .await
 }
 
+/// Longer than any statement of a service takes, so that a lock which is waited for is had by then.
+const CARE_LOCK_TIMEOUT: &str = "30s";
+
+/// For migrations and the like: a statement may take its time, and waits for a lock as long as services may hold one.
+pub async fn connect_for_care(database_url: &str, acquire_timeout: Duration) -> sqlx::Result<PgPool> {
+    let options = PgConnectOptions::from_str(database_url)?.options([("lock_timeout", CARE_LOCK_TIMEOUT)]);
+    PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(acquire_timeout)
+        .connect_with(options)
+        .await
+}
+
 /// A transaction in which every statement reads the same moment's data.
 pub async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
     pool.begin_with("begin isolation level repeatable read").await
@@ -75,7 +95,9 @@ pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
 pub enum SchemaError {
     #[error("the database has not been migrated to this version: run `calendar-api migrate`")]
     Behind,
-    #[error("the database was migrated by a newer version of Calwire: upgrade this service")]
+    #[error(
+        "the database was migrated by a newer version of Calwire, which this one cannot work with: upgrade this service"
+    )]
     Ahead,
     #[error("a migration that ran here differs from the one this service knows (version {0})")]
     Differs(i64),
@@ -83,7 +105,8 @@ pub enum SchemaError {
     Database(#[from] sqlx::Error),
 }
 
-/// Refuses a schema that this build does not know.
+/// Refuses a schema that this build cannot work with. A newer one will do as long as nothing that this build needs was taken
+/// away: then two versions of a service run side by side while one replaces the other.
 pub async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
     let applied: Vec<(i64, Vec<u8>)> =
         match sqlx::query_as("select version, checksum from _sqlx_migrations where success order by version")
@@ -96,18 +119,74 @@ pub async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
             }
             Err(error) => return Err(error.into()),
         };
+    let mut ahead = false;
     for (version, checksum) in &applied {
         match MIGRATOR.iter().find(|migration| migration.version == *version) {
-            None => return Err(SchemaError::Ahead),
+            None => ahead = true,
             Some(migration) if *migration.checksum != **checksum => {
                 return Err(SchemaError::Differs(*version));
             }
             Some(_) => {}
         }
     }
-    if MIGRATOR.iter().count() > applied.len() {
-        Err(SchemaError::Behind)
-    } else {
-        Ok(())
+    let known = applied.iter().map(|(version, _)| *version);
+    if MIGRATOR
+        .iter()
+        .any(|own| !known.clone().any(|version| version == own.version))
+    {
+        return Err(SchemaError::Behind);
+    }
+    if ahead && !reads_newer(pool).await? {
+        return Err(SchemaError::Ahead);
+    }
+    Ok(())
+}
+
+/// Whether the newer schema has kept what this build knows.
+async fn reads_newer(pool: &PgPool) -> sqlx::Result<bool> {
+    let newest = MIGRATOR.iter().map(|migration| migration.version).max();
+    let floor = sqlx::query_scalar!("select version from schema_floor")
+        .fetch_one(pool)
+        .await?;
+    Ok(newest.is_some_and(|newest| newest >= floor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As a newer version leaves it: one migration more than this build knows.
+    async fn migrated_further(pool: &PgPool) {
+        sqlx::query(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+             values (29991231235959, 'of a newer version', true, 'x', 0)",
+        )
+        .execute(pool)
+        .await
+        .unwrap();
+    }
+
+    #[sqlx::test(migrator = "MIGRATOR")]
+    async fn an_older_service_goes_on_until_what_it_needs_is_taken_away(pool: PgPool) {
+        check_schema(&pool).await.unwrap();
+        migrated_further(&pool).await;
+        check_schema(&pool).await.unwrap();
+        sqlx::query("update schema_floor set version = 29991231235959")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert!(matches!(check_schema(&pool).await, Err(SchemaError::Ahead)));
+    }
+
+    #[sqlx::test(migrator = "MIGRATOR")]
+    async fn a_service_that_is_ahead_of_the_schema_asks_for_the_migration(pool: PgPool) {
+        migrated_further(&pool).await;
+        sqlx::query(
+            "delete from _sqlx_migrations where version = (select min(version) from _sqlx_migrations)",
+        )
+        .execute(&pool)
+        .await
+        .unwrap();
+        assert!(matches!(check_schema(&pool).await, Err(SchemaError::Behind)));
     }
 }

@@ -8,7 +8,7 @@ use common::lease::Lease;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::sync_state::interval;
+use crate::sync_state::{Cause, interval};
 
 /// Writes a message in the transaction of what it tells, and wakes the relay when that commits.
 ///
@@ -49,6 +49,8 @@ pub struct Lane {
     pub epoch: Uuid,
     /// The first of them, never empty.
     pub messages: Vec<Outgoing>,
+    /// Another worker had it, and its lease ran out.
+    pub is_stolen: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +80,8 @@ pub async fn acquire(
              select (select o.user_id from outbox o where o.user_id > w.user_id order by o.user_id limit 1)
              from waiting w where w.user_id is not null
          ), free as (
-             select u.user_id from waiting w cross join lateral (
-                 select user_id from user_stream
+             select u.user_id, u.stolen from waiting w cross join lateral (
+                 select user_id, relay_lease is not null as stolen from user_stream
                  where user_id = w.user_id and relay_not_before <= now()
                    and (relay_leased_until is null or relay_leased_until < now())
                  for no key update skip locked
@@ -90,10 +92,10 @@ pub async fn acquire(
              set relay_lease = gen_random_uuid(), relay_leased_until = now() + $1,
                  relay_attempts = relay_attempts + 1
              from free where u.user_id = free.user_id
-             returning u.user_id, u.epoch, u.relay_lease, u.relay_attempts
+             returning u.user_id, u.epoch, u.relay_lease, u.relay_attempts, free.stolen
          )
          select l.user_id as \"user_id!\", l.epoch as \"epoch!\", l.relay_lease as \"relay_lease!\",
-                l.relay_attempts as \"relay_attempts!\", o.seq as \"seq!\", o.id as \"id!\",
+                l.relay_attempts as \"relay_attempts!\", l.stolen as \"stolen!\", o.seq as \"seq!\", o.id as \"id!\",
                 o.payload as \"payload!\", o.traceparent, set_config('synchronous_commit', 'off', true)
          from leased l cross join lateral (
              select seq, id, payload, traceparent from outbox where user_id = l.user_id order by seq limit $3
@@ -122,6 +124,7 @@ pub async fn acquire(
                     row.relay_attempts.unsigned_abs(),
                 ),
                 epoch: row.epoch,
+                is_stolen: row.stolen,
                 messages: vec![message],
             }),
         }
@@ -136,19 +139,29 @@ pub struct Published {
     pub at: DateTime<Utc>,
 }
 
+/// A round whose message Centrifugo has taken: the way of a change, from what made its calendar due to the browsers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Told {
+    pub cause: Cause,
+    pub asked_at: DateTime<Utc>,
+    pub committed_at: DateTime<Utc>,
+    pub published_at: DateTime<Utc>,
+}
+
 /// Gives a lane back: all up to `told` is done with and goes; the rest waits for `retry_after`, if there is one. Rounds
-/// that made one of the `published` messages learn when it went out. False: the lease was lost, and nothing was changed.
+/// that made one of the `published` messages learn when it went out, and are answered. None: the lease was lost, and nothing
+/// was changed.
 pub async fn settle(
     conn: &mut PgConnection,
     lease: &Lease<UserId>,
     told: Option<i64>,
     published: &[Published],
     retry_after: Option<Duration>,
-) -> sqlx::Result<bool> {
+) -> sqlx::Result<Option<Vec<Told>>> {
     let seqs: Vec<i64> = published.iter().map(|message| message.seq).collect();
     let times: Vec<DateTime<Utc>> = published.iter().map(|message| message.at).collect();
     // A round that somebody holds is being deleted together with its calendar.
-    let settled = sqlx::query!(
+    let rows = sqlx::query!(
         "with settled as (
              update user_stream
              set relay_lease = null, relay_leased_until = null,
@@ -168,8 +181,11 @@ pub async fn settle(
          ), dated as (
              update sync_rounds r set published_at = h.at from heard_of h
              where r.calendar_id = h.calendar_id and r.number = h.number
+             returning r.cause, r.asked_at, r.committed_at, r.published_at
          )
-         select count(*) as \"settled!\", set_config('synchronous_commit', 'off', true) from settled",
+         select d.cause as \"cause?\", d.asked_at as \"asked_at?\", d.committed_at as \"committed_at?\",
+                d.published_at as \"published_at?\", set_config('synchronous_commit', 'off', true)
+         from settled left join dated d on true",
         lease.key.as_str(),
         lease.token,
         told,
@@ -177,9 +193,17 @@ pub async fn settle(
         &seqs,
         &times,
     )
-    .fetch_one(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(settled.settled == 1)
+    let told = rows.iter().filter_map(|row| {
+        Some(Told {
+            cause: Cause::parse(row.cause.as_deref()?),
+            asked_at: row.asked_at?,
+            committed_at: row.committed_at?,
+            published_at: row.published_at?,
+        })
+    });
+    Ok((!rows.is_empty()).then(|| told.collect()))
 }
 
 /// Sets a message aside that will never be published, with the reason, and puts `replacement` in its place under the same

@@ -29,8 +29,10 @@ pub async fn bump_due(
     let polled = sqlx::query!(
         "with due as (
              select s.resource_id,
-                    exists (select from watches w where w.resource_id = s.resource_id and w.state = 'live'
-                            and w.expires_at > $1) as watched
+                    -- A channel that did not tell of a change is no cover.
+                    s.missed_push_at is null
+                        and exists (select from watches w where w.resource_id = s.resource_id and w.state = 'live'
+                                    and w.expires_at > $1) as watched
              from sync_state s
              where s.poll_at <= $1
              order by s.poll_at

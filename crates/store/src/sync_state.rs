@@ -33,7 +33,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Events => "events",
             Self::CalendarList => "calendar_list",
@@ -68,7 +68,21 @@ pub enum Cause {
 }
 
 impl Cause {
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const ALL: [Self; 6] = [
+        Self::Push,
+        Self::Poll,
+        Self::Opening,
+        Self::Person,
+        Self::Watch,
+        Self::First,
+    ];
+
+    /// Google's changes since the last pull should have been told by a push.
+    pub(crate) const fn is_unprompted(self) -> bool {
+        matches!(self, Self::Poll | Self::Opening | Self::Person)
+    }
+
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Push => "push",
             Self::Poll => "poll",
@@ -114,6 +128,10 @@ pub struct Pull {
     pub horizon_until: Option<DateTime<Utc>>,
     /// When the last full listing after the first took effect.
     pub rebuilt_at: Option<DateTime<Utc>>,
+    /// Another worker had it, and its lease ran out.
+    pub is_stolen: bool,
+    /// W3C trace context of the push that made it due.
+    pub traceparent: Option<String>,
 }
 
 /// The generation that readers of a resource see. None: the resource is not known.
@@ -214,8 +232,9 @@ pub async fn mark_dirty_on_opening(
         "update sync_state s set dirty_seq = dirty_seq + 1, dirty_at = $2, dirty_cause = 'opening'
          where user_id = $1 and kind = 'events' and dirty_seq = synced_seq and lease_token is null
            and not_before < 'infinity' and (last_pull_at is null or last_pull_at < $2::timestamptz - interval '60 s')
-           and not exists (select from watches w
-                           where w.resource_id = s.resource_id and w.state = 'live' and w.expires_at > $2)",
+           and (missed_push_at is not null
+                or not exists (select from watches w
+                               where w.resource_id = s.resource_id and w.state = 'live' and w.expires_at > $2))",
         user.as_str(),
         now,
     )

@@ -224,9 +224,9 @@ pub async fn sync_rounds(
     after: Option<(CalendarId, i64)>,
     bounds: Bounds,
 ) -> sqlx::Result<Page<(CalendarId, i64)>> {
-    let (calendar, number) = after
-        .map(|(calendar, number)| (calendar.as_uuid(), number))
-        .unwrap_or((Uuid::nil(), i64::MIN));
+    let (calendar, number) = after.map_or((Uuid::nil(), i64::MIN), |(calendar, number)| {
+        (calendar.as_uuid(), number)
+    });
     let rows = sqlx::query!(
         r#"select calendar_id, number, to_jsonb(t) as "row!: Json<Row>" from sync_rounds t
            where user_id = $1 and (calendar_id, number) > ($2, $3)

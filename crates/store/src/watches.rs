@@ -45,7 +45,7 @@ pub struct Healthy<'a> {
     pub address: &'a str,
     /// A push must have come since then, or the channel be younger.
     pub heard_since: DateTime<Utc>,
-    /// A pull that brought a change before then, and after the last push, shows that the channel is deaf.
+    /// A change that a pull found before then, and of which no push has told yet, shows that the channel is deaf.
     pub change_seen_before: DateTime<Utc>,
 }
 
@@ -72,9 +72,8 @@ pub async fn wanted(conn: &mut PgConnection, healthy: Healthy<'_>, limit: i64) -
                  select from watches w
                  where w.resource_id = s.resource_id and w.state = 'live' and w.address = $2 and w.renew_at > $1
                    and greatest(w.created_at, w.last_message_at, s.last_push_at) > $3
-                   and not coalesce(s.last_change_at < $4
-                                    and s.last_change_at > greatest(w.created_at + interval '10 minutes',
-                                                                    w.last_message_at, s.last_push_at), false))
+                   and not coalesce(s.missed_push_at < $4
+                                    and s.missed_push_at > w.created_at + interval '10 minutes', false))
            order by l.expires_at nulls first
            limit $5"#,
         healthy.now,

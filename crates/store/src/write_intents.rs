@@ -91,6 +91,8 @@ pub struct Intent {
     pub work: Box<RawValue>,
     pub state: State,
     pub created_at: DateTime<Utc>,
+    /// Another worker had it, and its lease ran out.
+    pub is_stolen: bool,
 }
 
 struct Taken {
@@ -106,6 +108,7 @@ struct Taken {
     work: Json<Box<RawValue>>,
     state: String,
     created_at: DateTime<Utc>,
+    stolen: bool,
 }
 
 impl TryFrom<Taken> for Intent {
@@ -123,6 +126,7 @@ impl TryFrom<Taken> for Intent {
             work: row.work.0,
             state: State::parse(&row.state),
             created_at: row.created_at,
+            is_stolen: row.stolen,
         })
     }
 }
@@ -140,8 +144,9 @@ pub async fn begin(
                   event_id, work, state, lease_token, leased_until, attempts, created_at)
            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', gen_random_uuid(), now() + $10, 1, $11)
            on conflict (user_id, idempotency_key) do nothing
-           returning id, lease_token as "lease_token!", attempts, user_id, idempotency_key, connection_id, calendar_id,
-                     operation, event_id, work as "work!: Json<Box<RawValue>>", state, created_at"#,
+           returning id, false as "stolen!", lease_token as "lease_token!", attempts, user_id, idempotency_key,
+                     connection_id, calendar_id, operation, event_id, work as "work!: Json<Box<RawValue>>", state,
+                     created_at"#,
         intent.id,
         intent.user.as_str(),
         intent.idempotency_key,
@@ -193,17 +198,18 @@ pub async fn announce(conn: &mut PgConnection, user: &UserId, id: Uuid) -> sqlx:
 pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sqlx::Result<Vec<Intent>> {
     let rows = sqlx::query_as!(
         Taken,
-        r#"update write_intents
-           set lease_token = gen_random_uuid(), leased_until = now() + $1, attempts = attempts + 1
-           where id in (
-               select id from write_intents
+        r#"with due as materialized (
+               select id, lease_token is not null as stolen from write_intents
                where state in ('pending', 'sent') and not_before <= now()
                  and (leased_until is null or leased_until < now())
                order by not_before, created_at
                limit $2
                for update skip locked
            )
-           returning id, lease_token as "lease_token!", attempts, user_id, idempotency_key, connection_id, calendar_id,
+           update write_intents w
+           set lease_token = gen_random_uuid(), leased_until = now() + $1, attempts = attempts + 1
+           from due where w.id = due.id
+           returning w.id, due.stolen as "stolen!", lease_token as "lease_token!", attempts, user_id, idempotency_key, connection_id, calendar_id,
                      operation, event_id, work as "work!: Json<Box<RawValue>>", state, created_at"#,
         interval(lease),
         limit,

@@ -5,7 +5,7 @@ use common::ids::{CalendarId, ConnectionId, ResourceId, UserId};
 use common::lease::Settled;
 use google::CalendarListEntry;
 use sqlx::PgConnection;
-use store::calendars::{self, Calendar, Listed, Upserted};
+use store::calendars::{self, Calendar, Listed};
 use store::sync_state::{self, Horizon, Kind, Progress};
 use store::watches;
 
@@ -15,16 +15,16 @@ use crate::pull::session::{Pages, Session};
 use crate::tell::tell;
 
 /// Pulls an account's list of calendars. A calendar that is new is mirrored if it is ticked in Google; one that left the
-/// list stays readable and is no longer pulled.
+/// list is neither pulled nor shown any more, and comes back with what was mirrored of it.
 pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, Stop> {
     let token = session.pull.sync_token.as_deref();
     let (listing, token) = match list(session, token).await {
-        Err(Stop::Rebuild) if token.is_some() => list(session, None).await,
+        Err(Stop::Rebuild(_)) if token.is_some() => list(session, None).await,
         listing => listing,
     }
     .map_err(|stop| match stop {
         // A page token that expired: from the start, a little later.
-        Stop::Rebuild => Stop::Retry {
+        Stop::Rebuild(_) => Stop::Retry {
             delay: std::time::Duration::from_secs(5),
             word: "listing_restarted",
         },
@@ -42,7 +42,9 @@ pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, Stop> {
     match sync_state::settle(&mut tx, session.pull, progress).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
+            common::crash_point!("list.before_commit");
             tx.commit().await?;
+            common::crash_point!("list.after_commit");
             Ok(settled)
         }
     }
@@ -123,15 +125,19 @@ async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing)
     {
         begin(conn, now, connection, &pull.user_id, calendar.id).await?;
     }
-    let others = ids(upserted.iter().filter(|calendar| calendar.expands_differently));
+    let others: Vec<CalendarId> = upserted
+        .iter()
+        .filter(|calendar| calendar.expands_differently)
+        .map(|calendar| calendar.id)
+        .collect();
     sync_state::expand_again(conn, &others).await?;
+    // With another role Google shows more of the events, or less.
+    let others: Vec<ResourceId> = others.into_iter().map(ResourceId::from).collect();
+    sync_state::mark_dirty(conn, now, &others, pull.cause).await?;
     let paused: Vec<ResourceId> = lost.into_iter().map(ResourceId::from).collect();
+    watches::replace_of_resources(conn, &paused).await?;
     sync_state::pause(conn, &paused).await?;
     Ok(true)
-}
-
-fn ids<'a>(calendars: impl Iterator<Item = &'a Upserted>) -> Vec<CalendarId> {
-    calendars.map(|calendar| calendar.id).collect()
 }
 
 /// Starts to mirror a calendar, or goes on with it.

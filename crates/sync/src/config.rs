@@ -2,6 +2,7 @@
 //!
 //! A service flattens [`Config`] into its own. That works with envy because every field here is parsed from text.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use common::clock::Clock;
@@ -26,6 +27,10 @@ pub struct Config {
         deserialize_with = "parse_max_connections"
     )]
     pub database_max_connections: u32,
+
+    /// Where Prometheus reads `/metrics`, never on the public address. None: nothing is measured.
+    #[serde(default, deserialize_with = "parse_metrics_addr")]
+    pub metrics_addr: Option<SocketAddr>,
 
     /// The https origin under which the world reaches this installation. None: polling only.
     #[serde(default, deserialize_with = "parse_public_url")]
@@ -61,6 +66,10 @@ pub struct Config {
     /// Seconds of silence after which a channel is replaced (default 12 hours).
     #[serde(default, deserialize_with = "parse_watch_silence")]
     pub watch_silence_seconds: Option<u64>,
+    /// Seconds that a push may come late after a poll has found its change (default 5 minutes); then push is given up for
+    /// that calendar until it works again.
+    #[serde(default, deserialize_with = "parse_push_late")]
+    pub push_late_seconds: Option<u64>,
     /// Seconds between polls of a calendar that Google pushes (default 15 minutes), if the quota allows.
     #[serde(default, deserialize_with = "parse_poll_watched")]
     pub poll_watched_seconds: Option<u64>,
@@ -99,6 +108,8 @@ optional!(parse_google_calendar_url: Url, "GOOGLE_CALENDAR_URL");
 optional!(parse_grant_confirm: u64, "GRANT_CONFIRM_SECONDS");
 optional!(parse_watch_ttl: u64, "WATCH_TTL_SECONDS");
 optional!(parse_watch_silence: u64, "WATCH_SILENCE_SECONDS");
+optional!(parse_push_late: u64, "PUSH_LATE_SECONDS");
+optional!(parse_metrics_addr: SocketAddr, "METRICS_ADDR");
 optional!(parse_poll_watched: u64, "POLL_WATCHED_SECONDS");
 optional!(parse_poll_unwatched: u64, "POLL_UNWATCHED_SECONDS");
 optional!(parse_sync_lease: u64, "SYNC_LEASE_SECONDS");
@@ -169,6 +180,7 @@ impl Config {
             (self.grant_confirm_seconds, &mut settings.grant_confirm_delay),
             (self.watch_ttl_seconds, &mut settings.watch_ttl),
             (self.watch_silence_seconds, &mut settings.watch_silence_max),
+            (self.push_late_seconds, &mut settings.push_late),
             (self.poll_watched_seconds, &mut settings.poll_watched),
             (self.poll_unwatched_seconds, &mut settings.poll_unwatched),
             (self.sync_lease_seconds, &mut settings.lease),

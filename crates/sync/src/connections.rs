@@ -1,6 +1,7 @@
 //! A Google account comes and goes: connect, the state people see, disconnect.
 
 use chrono::{DateTime, Utc};
+use common::crash_point;
 use common::ids::{ConnectionId, UserId};
 use google::{Grant, UserInfo, scopes};
 use sqlx::PgConnection;
@@ -51,6 +52,7 @@ pub async fn connect(
     tell_state(&mut tx, now, user, id, state).await?;
     sync_state::create(&mut tx, now, id.into(), Kind::CalendarList, id, user).await?;
     sync_state::resume_connection(&mut tx, now, id).await?;
+    crash_point!("connect.before_commit");
     tx.commit().await?;
     Ok(connected)
 }

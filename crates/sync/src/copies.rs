@@ -107,12 +107,12 @@ fn groups(found: &[&Found]) -> Vec<Vec<usize>> {
             let other = |&other: &usize| found[other].calendar_id != event.calendar_id;
             group.iter().all(other)
         };
-        match known.iter().find(|&&group| lacks_its_calendar(&groups[group])) {
-            Some(&group) => groups[group].push(index),
-            None => {
-                known.push(groups.len());
-                groups.push(vec![index]);
-            }
+        let fitting = known.iter().find(|&&group| lacks_its_calendar(&groups[group]));
+        if let Some(&group) = fitting {
+            groups[group].push(index);
+        } else {
+            known.push(groups.len());
+            groups.push(vec![index]);
         }
     }
     groups

@@ -1,29 +1,31 @@
 //! How current a calendar's data is, told honestly: derived here, from evidence, and nowhere else.
 
+use std::time::Duration;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use store::calendars::Evidence;
 
 use crate::payload::{Freshness, Mode};
 
 /// A pull that has been due for so long is late. A pull takes seconds; a burst of work may take a little longer.
-const LATE_AFTER: TimeDelta = TimeDelta::seconds(90);
+pub(crate) const LATE_AFTER: TimeDelta = TimeDelta::seconds(90);
 
 /// A poll that should have been so long ago did not happen: no renewer is running.
-const POLL_LATE_AFTER: TimeDelta = TimeDelta::minutes(5);
+pub(crate) const POLL_LATE_AFTER: TimeDelta = TimeDelta::minutes(5);
 
 /// The word in `sync_state.last_error` for Google's long limit, which is spent for hours.
 pub const QUOTA_SPENT: &str = "quota_spent";
 
-/// What to say of a calendar at `now`.
-pub fn freshness(evidence: &Evidence, now: DateTime<Utc>) -> Freshness {
+/// What to say of a calendar at `now`. `push_late`: how long a push may come after its change was found.
+pub fn freshness(evidence: &Evidence, now: DateTime<Utc>, push_late: Duration) -> Freshness {
     Freshness {
         calendar_id: evidence.calendar_id,
         as_of: evidence.last_pull_at,
-        mode: mode(evidence, now),
+        mode: mode(evidence, now, push_late),
     }
 }
 
-fn mode(evidence: &Evidence, now: DateTime<Utc>) -> Mode {
+fn mode(evidence: &Evidence, now: DateTime<Utc>, push_late: Duration) -> Mode {
     let ended = evidence
         .grant_ended_at
         .or(evidence.disconnected_at)
@@ -36,7 +38,9 @@ fn mode(evidence: &Evidence, now: DateTime<Utc>) -> Mode {
     if evidence.last_pull_at.is_none() || due_long || poll_missed {
         return Mode::Stale;
     }
-    if evidence.watched {
+    let push_late = TimeDelta::from_std(push_late).unwrap_or_default();
+    let is_deaf = evidence.missed_push_at.is_some_and(|at| now - at > push_late);
+    if evidence.watched && !is_deaf {
         Mode::Push
     } else {
         Mode::Polling
@@ -60,6 +64,7 @@ mod tests {
             due_since: None,
             poll_at: Some(now + TimeDelta::minutes(5)),
             watched: true,
+            missed_push_at: None,
             push_supported: true,
             last_error: None,
             last_error_at: None,
@@ -72,10 +77,18 @@ mod tests {
         let mode_after = |change: fn(&mut Evidence, DateTime<Utc>)| {
             let mut evidence = healthy.clone();
             change(&mut evidence, now);
-            mode(&evidence, now)
+            mode(&evidence, now, Duration::from_mins(5))
         };
         assert_eq!(mode_after(|_, _| {}), Mode::Push);
         assert_eq!(mode_after(|e, _| e.watched = false), Mode::Polling);
+        assert_eq!(
+            mode_after(|e, now| e.missed_push_at = Some(now - TimeDelta::minutes(4))),
+            Mode::Push
+        );
+        assert_eq!(
+            mode_after(|e, now| e.missed_push_at = Some(now - TimeDelta::minutes(6))),
+            Mode::Polling
+        );
         assert_eq!(mode_after(|e, _| e.last_pull_at = None), Mode::Stale);
         assert_eq!(
             mode_after(|e, now| e.due_since = Some(now - TimeDelta::seconds(10))),

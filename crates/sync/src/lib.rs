@@ -13,17 +13,23 @@ use store::seal::Keyring;
 use url::Url;
 
 pub mod calendar_list;
+pub mod canary;
 pub mod config;
 pub mod connections;
 pub mod copies;
 pub mod expand;
 pub mod freshness;
+pub mod health;
+pub mod metrics;
 pub mod payload;
+#[cfg(feature = "simulation")]
+pub mod planted;
 pub mod poll;
 pub mod pull;
 pub mod quota;
 pub mod read;
 pub mod relay;
+pub mod restore;
 pub mod tell;
 pub mod tokens;
 pub mod users;
@@ -64,6 +70,9 @@ pub struct Settings {
     pub watch_ttl: Duration,
     /// A live channel that was silent for so long is replaced.
     pub watch_silence_max: Duration,
+    /// How long after a change was found a push may still tell of it. Then its channel is deaf: the calendar is polled as
+    /// if there were none, says so, and gets another channel.
+    pub push_late: Duration,
     /// The most events on a page of a listing. Part of what a sync token stands for: change it only with a rebuild.
     pub events_page_size: u16,
 }
@@ -84,6 +93,7 @@ impl Default for Settings {
             // A week is Google's own default; it is known to cut longer wishes anyway.
             watch_ttl: Duration::from_hours(7 * 24),
             watch_silence_max: Duration::from_hours(12),
+            push_late: Duration::from_mins(5),
             events_page_size: google::EVENTS_PAGE_MAX,
         }
     }

@@ -22,13 +22,17 @@ pub(crate) mod session;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::backoff::{Backoff, jittered};
+use common::crash_point;
 use common::ids::CalendarId;
 use common::lease::Settled;
+use common::telemetry::trace;
 use common::worker::Pass;
 use futures_util::future::join_all;
 use store::sync_state::{self, Kind, Pull};
-use store::{calendars, events};
+use store::{calendars, events, watches};
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 pub(crate) use decision::Stop;
 pub use horizon::extend_horizon_once;
@@ -38,10 +42,11 @@ use session::{End, Session};
 
 use crate::payload::{Change, ConnectionState};
 use crate::tell::tell;
-use crate::{Context, calendar_list};
+use crate::{Context, calendar_list, metrics};
 
-/// A calendar that Google no longer shows is tried again now and then, should it have been Google's mistake.
-const ACCESS_RECHECK: Duration = Duration::from_hours(6);
+/// A calendar that Google does not show is asked for again, soon and then ever more seldom: it may have been a mistake, and
+/// nobody tells when access comes back.
+const ACCESS_RECHECK: Backoff = Backoff::new(Duration::from_mins(1), Duration::from_hours(1));
 
 /// How many pulls [`run_once`] makes at a time.
 const BATCH: u8 = 8;
@@ -53,6 +58,7 @@ const PURGE_AT_ONCE: i64 = 5_000;
 /// not let a large calendar hold up the others, there is [`Puller`].
 pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     let due = take(ctx, BATCH.into()).await?;
+    crash_point!("pull.leased");
     if due.is_empty() {
         return Ok(Pass::Idle);
     }
@@ -109,7 +115,9 @@ impl Puller {
 
 async fn take(ctx: &Context, limit: i64) -> sqlx::Result<Vec<Pull>> {
     let mut conn = ctx.pool.acquire().await?;
-    sync_state::acquire(&mut conn, ctx.settings.lease, limit).await
+    let due = sync_state::acquire(&mut conn, ctx.settings.lease, limit).await?;
+    metrics::stolen("pull", due.iter().map(|pull| pull.is_stolen));
+    Ok(due)
 }
 
 /// Deletes some of what no reader sees any more: old generations, and such as were begun and given up.
@@ -120,20 +128,34 @@ pub async fn purge_once(ctx: &Context) -> sqlx::Result<Pass> {
     Ok(if purged == 0 { Pass::Idle } else { Pass::Worked })
 }
 
-/// Pulls one resource whose lease is held, and settles the lease whatever happens.
+/// Pulls one resource whose lease is held, and settles the lease whatever happens. Part of the trace of the push that made
+/// it due.
 async fn work(ctx: &Context, pull: &Pull) {
+    let span = tracing::trace_span!(target: trace::SPANS, "pull", resource.id = %pull.lease.key, cause = pull.cause.as_str());
+    trace::continue_from(&span, pull.traceparent.as_deref());
+    pull_one(ctx, pull).instrument(span).await;
+}
+
+async fn pull_one(ctx: &Context, pull: &Pull) {
     let mut session = Session::new(ctx, pull);
     let outcome = match pull.kind {
         Kind::Events => pull_events(&mut session).await,
         Kind::CalendarList => calendar_list::pull(&mut session).await,
     };
     let resource = pull.lease.key;
+    let took = ctx.clock.now() - session.started;
+    metrics::pulled(
+        pull,
+        outcome.as_ref().map_or_else(Stop::word, |_| "committed"),
+        took,
+    );
     match outcome {
         Ok(settled) => {
-            let duration_ms = (ctx.clock.now() - session.started).num_milliseconds();
+            let duration_ms = took.num_milliseconds();
             tracing::debug!(resource.id = %resource, ?settled, duration_ms, "Pulled");
         }
         Err(stop) => {
+            crash_point!("pull.giving_up");
             // A lease that cannot be given back ends by itself.
             if let Err(error) = give_up(&session, stop).await {
                 tracing::warn!(resource.id = %resource, %error, "A pull failed and could not say so");
@@ -150,10 +172,12 @@ async fn pull_events(session: &mut Session<'_>) -> Result<Settled, Stop> {
     // The row refers to its calendar, so it can only be gone together with it.
     let calendar = calendar.ok_or(Stop::LeaseLost)?;
     let Some(token) = session.pull.sync_token.as_deref() else {
+        metrics::resync("first");
         return rebuild::pull(session, &calendar).await;
     };
     match incremental::pull(session, &calendar, token).await {
-        Err(Stop::Rebuild) => {
+        Err(Stop::Rebuild(reason)) => {
+            metrics::resync(reason);
             tracing::info!(calendar.id = %id, "The sync token is no longer valid; listing everything");
             rebuild::pull(session, &calendar).await
         }
@@ -177,7 +201,7 @@ async fn give_up(session: &Session<'_>, stop: Stop) -> sqlx::Result<()> {
         Stop::Suspend { word } => suspend(session, word).await?,
         Stop::AccessLost => lose_access(session).await?,
         // Only a full listing ends a rebuild, and it does not ask for another one.
-        Stop::Rebuild => {
+        Stop::Rebuild(_) => {
             defer(session, Duration::from_mins(1), "sync_token_refused").await?;
         }
         Stop::Database(error) => {
@@ -210,13 +234,14 @@ async fn suspend(session: &Session<'_>, word: &str) -> sqlx::Result<()> {
         let change = Change::ConnectionChanged { connection_id, state };
         tell(&mut tx, session.ctx.clock.now(), &pull.user_id, change).await?;
     }
+    crash_point!("pull.before_suspend");
     if sync_state::suspend(&mut tx, &pull.lease, word).await? {
         tx.commit().await?;
     }
     Ok(())
 }
 
-/// Keeps what is mirrored, says that it is no longer kept current, and asks again much later.
+/// Keeps what is mirrored but shows it no more, says so, and asks again later. Its channel is of no use any more.
 async fn lose_access(session: &Session<'_>) -> sqlx::Result<()> {
     let pull = session.pull;
     let mut tx = session.ctx.pool.begin().await?;
@@ -224,10 +249,12 @@ async fn lose_access(session: &Session<'_>) -> sqlx::Result<()> {
     let now = session.ctx.clock.now();
     if pull.kind == Kind::Events && calendars::lose_access(&mut tx, now, id).await? {
         tracing::info!(calendar.id = %id, "Google no longer shows this calendar to its account");
+        watches::replace_of_resources(&mut tx, &[pull.lease.key]).await?;
         tell(&mut tx, now, &pull.user_id, Change::CalendarsChanged {}).await?;
     }
     session.record(&mut tx, End::failed("access_lost")).await?;
-    if sync_state::defer(&mut tx, &pull.lease, ACCESS_RECHECK, "access_lost").await? {
+    let wait = jittered(ACCESS_RECHECK.bound(pull.lease.attempts));
+    if sync_state::defer(&mut tx, &pull.lease, wait, "access_lost").await? {
         tx.commit().await?;
     }
     Ok(())

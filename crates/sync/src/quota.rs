@@ -8,12 +8,14 @@ use std::time::Duration;
 use google::Limit;
 use store::quota::{self, Budget, Take};
 
-use crate::Context;
 use crate::tokens::CallError;
+use crate::{Context, metrics};
 
+/// The most calls of all users in a minute.
+pub const PROJECT_PER_MINUTE: i32 = 8_000;
 const PROJECT: Budget<'static> = Budget {
     bucket: "project",
-    per_minute: 8_000,
+    per_minute: PROJECT_PER_MINUTE,
 };
 const USER_PER_MINUTE: i32 = 480;
 
@@ -29,6 +31,11 @@ const USAGE_WAIT: Duration = Duration::from_hours(1);
 /// A longer word of Google's is believed up to here at a time.
 const WAIT_MAX: Duration = Duration::from_hours(1);
 
+/// Calls a minute of the project and of one account.
+pub(crate) fn budgets() -> (f64, f64) {
+    (PROJECT.per_minute.into(), USER_PER_MINUTE.into())
+}
+
 /// Takes one call for this Google account.
 pub async fn take(ctx: &Context, google_sub: &str) -> Result<(), CallError> {
     let bucket = bucket(google_sub);
@@ -36,9 +43,13 @@ pub async fn take(ctx: &Context, google_sub: &str) -> Result<(), CallError> {
     let now = ctx.clock.now();
     let retry_after = match quota::take(&mut conn, now, user(&bucket), PROJECT).await? {
         Take::Taken => return Ok(()),
-        Take::Spent => common::backoff::jittered(SPENT_WAIT),
+        Take::Spent => {
+            metrics::over_budget("spent");
+            common::backoff::jittered(SPENT_WAIT)
+        }
         // A little spread, so that all who wait for the same moment do not come at it together.
         Take::Paused(until) => {
+            metrics::over_budget("paused");
             (until - now).to_std().unwrap_or_default() + common::backoff::jittered(PAUSE_SPREAD)
         }
     };

@@ -18,11 +18,15 @@ use std::time::{Duration, Instant};
 use centrifugo::{Client, Publication, channel_of};
 use chrono::{DateTime, Utc};
 use common::backoff::Backoff;
+use common::crash_point;
+use common::telemetry::trace;
 use common::worker::Pass;
 use futures_util::future::join_all;
 use sqlx::PgPool;
 use store::outbox::{self, Lane, Outgoing, Published};
+use tracing::Instrument;
 
+use crate::metrics;
 use crate::payload::{Change, MESSAGE_VERSION, Message};
 
 /// The users served by one pass, side by side.
@@ -61,6 +65,10 @@ enum Outcome {
 pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) -> Result<Pass, Error> {
     let taken = Instant::now();
     let lanes = outbox::acquire(&mut *pool.acquire().await?, LEASE, LANES, DEPTH).await?;
+    metrics::stolen("relay", lanes.iter().map(|lane| lane.is_stolen));
+    crash_point!("relay.leased");
+    #[cfg(feature = "simulation")]
+    let lanes = crate::planted::after_last(lanes);
     let lanes = lanes
         .into_iter()
         .map(|lane| drain(pool, centrifugo, now, taken, lane));
@@ -168,9 +176,12 @@ async fn give_back(
         Some(_) | None => None,
     };
     let settled = outbox::settle(&mut conn, &lane.lease, told, published, retry_after).await?;
+    crash_point!("relay.settled");
+    let is_settled = settled.is_some();
+    metrics::told(&settled.unwrap_or_default());
     Ok(match failure {
         Some(error) => Outcome::Failed(error),
-        None if settled => Outcome::Told,
+        None if is_settled => Outcome::Told,
         None => Outcome::Lost,
     })
 }
@@ -189,7 +200,15 @@ async fn publish(
         version: message.seq.unsigned_abs(),
         version_epoch: epoch,
     };
-    centrifugo.publish(publication).await?;
+    let span = tracing::trace_span!(target: trace::SPANS, "publish", outbox.seq = message.seq);
+    trace::continue_from(&span, message.traceparent.as_deref());
+    crash_point!("relay.before_publish");
+    let answer = centrifugo.publish(publication).instrument(span).await.map(drop);
+    crash_point!("relay.published");
+    metrics::published(&answer, started.elapsed());
+    if !common::planted!("broker_error_ignored") {
+        answer?;
+    }
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;
     let traceparent = message.traceparent.as_deref();
     tracing::debug!(outbox.id = %message.id, outbox.seq = message.seq, traceparent, duration_ms, "Message published");

@@ -2,8 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use common::ids::UserId;
+use common::telemetry::trace::traceparent;
 use sqlx::PgConnection;
 use store::{outbox, user_stream};
+use tracing::Span;
 
 use crate::payload::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
 
@@ -18,7 +20,12 @@ pub async fn tell(
     change: Change,
 ) -> sqlx::Result<i64> {
     let seq = user_stream::next_seq(conn, user).await?;
-    outbox::enqueue(conn, now, user, seq, &encode(seq, change)?, None).await?;
+    let payload = encode(seq, change)?;
+    let traceparent = traceparent(&Span::current());
+    outbox::enqueue(conn, now, user, seq, &payload, traceparent.as_deref()).await?;
+    #[cfg(feature = "simulation")]
+    crate::planted::publish_early(user, seq, &payload).await;
+    common::crash_point!("tell.enqueued");
     Ok(seq)
 }
 

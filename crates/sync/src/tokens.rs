@@ -12,19 +12,22 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::jittered;
+use common::crash_point;
 use common::ids::ConnectionId;
+use common::telemetry::trace::SPANS;
 use google::Error;
 use secrecy::{ExposeSecret, SecretString};
 use store::connections::{self, Refresh, Refreshed, Tokens, Verdict};
 use store::seal::Unsealable;
+use tracing::Instrument;
 
 use crate::payload::{Change, ConnectionState};
 use crate::tell::tell;
-use crate::{Context, quota};
+use crate::{Context, metrics, quota};
 
 /// A token with less life left is refreshed before it is used; a quarter of its life for those that live shortly.
 const LIFE_MIN: TimeDelta = TimeDelta::minutes(5);
@@ -86,7 +89,7 @@ where
     let mut forced = false;
     loop {
         quota::take(ctx, &google_sub).await?;
-        match call(access.clone()).await {
+        match measured(call(access.clone())).await {
             Err(Error::Unauthorized) if !forced => {
                 forced = true;
                 access = access_token(ctx, connection, work, Some(&access)).await?.0;
@@ -98,6 +101,15 @@ where
             answer => return Ok(answer?),
         }
     }
+}
+
+async fn measured<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    let started = Instant::now();
+    let answer = call
+        .instrument(tracing::trace_span!(target: SPANS, "google"))
+        .await;
+    metrics::called(&answer, started.elapsed());
+    answer
 }
 
 /// A good access token and the account it is for. `rejected` is one that Google did not accept, however good it looks.
@@ -121,9 +133,13 @@ async fn access_token(
             connections::acquire_refresh(&mut conn, &ctx.keyring, connection, LEASE).await?
         };
         let Some(refresh) = refresh else {
+            if common::time_stands_still!() {
+                return Err(CallError::Busy);
+            }
             tokio::time::sleep(jittered(LOOK_AGAIN)).await;
             continue;
         };
+        crash_point!("token.leased");
         // Between the look and the lease another process may have finished; under the lease nobody can.
         let ready = match stored(ctx, connection, work, rejected).await {
             Ok(None) => refreshed(ctx, refresh).await?,
@@ -194,11 +210,14 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
         Ok(secret) => secret,
         Err(unsealable) => {
             let unsealable = *unsealable;
+            metrics::refreshed("unreadable");
             release(ctx, &refresh).await?;
             return Err(unsealable.into());
         }
     };
-    match ctx.google.refresh(secret).await {
+    let answer = ctx.google.refresh(secret).await;
+    crash_point!("token.after_google");
+    match answer {
         Ok(new) => {
             let now = ctx.clock.now();
             let refreshed = Refreshed {
@@ -210,13 +229,17 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
             let mut conn = ctx.pool.acquire().await?;
             let kept =
                 connections::settle_refresh(&mut conn, now, &ctx.keyring, &refresh, &refreshed).await?;
+            crash_point!("token.stored");
+            metrics::refreshed(if kept { "ok" } else { "overtaken" });
             Ok(kept.then_some((new.secret, refresh.google_sub)))
         }
         Err(Error::GrantRejected) => {
+            metrics::refreshed("rejected");
             rejected(ctx, &refresh).await?;
             Ok(None)
         }
         Err(error) => {
+            metrics::refreshed("failed");
             release(ctx, &refresh).await?;
             Err(error.into())
         }
@@ -237,9 +260,11 @@ async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
         };
         tell(&mut tx, now, &refresh.user_id, change).await?;
     }
+    crash_point!("token.before_verdict");
     tx.commit().await?;
     match verdict {
         Verdict::Ended => {
+            metrics::grant_ended();
             tracing::warn!(connection.id = %connection, "Google has ended a grant; the user must connect again");
         }
         Verdict::Suspect { .. } => {

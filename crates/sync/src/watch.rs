@@ -17,6 +17,7 @@ use common::backoff::Backoff;
 use common::ids::ConnectionId;
 use common::lease::Lease;
 use common::worker::Pass;
+use common::{crash_point, rest_point};
 use futures_util::future::join_all;
 use google::{Channel, Error, NewChannel};
 use rand::RngExt;
@@ -27,10 +28,10 @@ use store::watches::{self, Begun, Granted, Healthy, NewWatch, ToStop, Wanted};
 use store::{calendars, sync_state};
 use uuid::Uuid;
 
-use crate::Context;
 use crate::payload::Change;
 use crate::tell::tell;
 use crate::tokens::{CallError, Work, call};
+use crate::{Context, metrics};
 
 /// How many channels are made at a time. With [`PAUSE`], ten thousand that are due at once take a renewer half an hour
 /// and less than a twentieth of the project's quota.
@@ -46,8 +47,6 @@ const STOP_BATCH: i64 = 16;
 const STOP_ATTEMPTS_MAX: u32 = 8;
 /// Renewed when between 75 and 80 % of the granted life have passed: never later, and not all at once.
 const RENEW_AT: std::ops::RangeInclusive<f64> = 0.75..=0.80;
-/// A change that a pull found, and no push told of for so long, shows that a channel is deaf.
-const PUSH_LATE: TimeDelta = TimeDelta::minutes(5);
 const RETRY: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_hours(1));
 /// What only a person can mend is tried again now and then.
 const RETRY_REFUSED: Duration = Duration::from_mins(30);
@@ -65,7 +64,7 @@ pub async fn run_once(ctx: &Context) -> Result<Pass, CallError> {
         now,
         address: address.as_str(),
         heard_since: now - ctx.settings.watch_silence_max,
-        change_seen_before: now - PUSH_LATE,
+        change_seen_before: now - ctx.settings.push_late,
     };
     let wanted = {
         let mut conn = ctx.pool.acquire().await?;
@@ -83,6 +82,7 @@ pub async fn run_once(ctx: &Context) -> Result<Pass, CallError> {
         // Others are at it, or all failed and wait; either way there is nothing to hurry for.
         return Ok(Pass::Idle);
     }
+    rest_point!();
     pause.await;
     Ok(Pass::Worked)
 }
@@ -117,7 +117,10 @@ async fn make(ctx: &Context, wanted: &Wanted, address: &str) -> Result<bool, Cal
         Begun::Adopted => return Ok(true),
         Begun::Taken => return Ok(false),
     };
-    match ask(ctx, wanted, &channel_id, &token, address).await {
+    crash_point!("watch.begun");
+    let answer = ask(ctx, wanted, &channel_id, &token, address).await;
+    crash_point!("watch.after_google");
+    match answer {
         Ok(channel) => granted(ctx, wanted, &lease, now, &channel).await,
         Err(error) => {
             failed(ctx, wanted, &lease, error).await?;
@@ -167,7 +170,10 @@ async fn granted(
     if live {
         sync_state::mark_dirty(&mut tx, ctx.clock.now(), &[wanted.resource_id], Cause::Watch).await?;
     }
+    crash_point!("watch.before_commit");
     tx.commit().await?;
+    crash_point!("watch.live");
+    metrics::watch_requested(if live { "made" } else { "overtaken" });
     if live {
         tracing::info!(
             resource.id = %wanted.resource_id, watch.channel_id = lease.key, watch.expires_at = %expires_at,
@@ -183,6 +189,12 @@ async fn failed(
     lease: &Lease<String>,
     error: CallError,
 ) -> Result<(), CallError> {
+    metrics::watch_requested(match &error {
+        CallError::Google(Error::PushNotSupported) => "not_supported",
+        CallError::Google(Error::RateLimited { .. }) | CallError::OverBudget { .. } => "rate_limited",
+        CallError::Google(Error::Transient { .. } | Error::OutcomeUnknown { .. }) => "transient",
+        _ => "refused",
+    });
     let wait = match &error {
         CallError::Google(Error::PushNotSupported) => return unwatchable(ctx, wanted, lease).await,
         // The database may be away for the next statement too; then the lease runs out and somebody takes over.
@@ -265,6 +277,7 @@ async fn stop(ctx: &Context, watch: &ToStop) -> Result<(), CallError> {
         ctx.google.stop_channel(&access, channel, resource).await
     })
     .await;
+    crash_point!("watch.stopped_at_google");
     let again_in = match stopped {
         // Stopped, now or before; or nobody can stop it any more.
         Ok(())

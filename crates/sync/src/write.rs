@@ -29,6 +29,7 @@ mod work;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use common::crash_point;
 use common::ids::{CalendarId, UserId};
 use common::worker::Pass;
 use google::SendUpdates;
@@ -43,8 +44,8 @@ use uuid::Uuid;
 pub use end::{Conflict, End, Failure, Reason};
 pub use patch::{EventPatch, Invalid};
 
-use crate::Context;
 use crate::view::Rule;
+use crate::{Context, metrics};
 use attempt::Step;
 
 /// How long a request is tried before it is given up. A person who was told "pending" has not left the page yet.
@@ -205,6 +206,7 @@ pub async fn submit(
     };
     let begun = intents::begin(&mut conn, ctx.clock.now(), new, ctx.settings.lease).await?;
     drop(conn);
+    crash_point!("write.begun");
     let Some(intent) = begun else {
         // Another request with this key was faster.
         let known = known(ctx, user, key).await?.ok_or(sqlx::Error::RowNotFound)?;
@@ -248,7 +250,7 @@ async fn join(
     if found.request_sha256 != sha256 {
         return Err(Refused::KeyReused);
     }
-    while found.state.is_open() && Instant::now() < deadline {
+    while found.state.is_open() && Instant::now() < deadline && !common::time_stands_still!() {
         sleep(LOOK_AGAIN).await;
         match known(ctx, user, key).await? {
             Some(again) => found = again,
@@ -286,6 +288,8 @@ pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     let mut conn = ctx.pool.acquire().await?;
     let left = intents::acquire(&mut conn, ctx.settings.lease, BATCH).await?;
     drop(conn);
+    crash_point!("write.taken_over");
+    metrics::stolen("write", left.iter().map(|intent| intent.is_stolen));
     if left.is_empty() {
         return Ok(Pass::Idle);
     }
@@ -297,6 +301,7 @@ pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
 }
 
 /// Works on a request that is leased, until it ends or, without an end, until the next try would be after `wait_until`.
+#[tracing::instrument(target = "calwire::trace", level = "trace", name = "write", skip_all, fields(intent.id = %intent.lease.key))]
 async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sqlx::Result<Option<End>> {
     let mut run = work::Run::new(&ctx, intent)?;
     loop {
@@ -317,7 +322,8 @@ async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sql
         if is_sure && !run.mark(write_intents::State::Pending).await? {
             return Ok(None);
         }
-        if wait_until.is_none_or(|until| Instant::now() + delay >= until) {
+        if common::time_stands_still!() || wait_until.is_none_or(|until| Instant::now() + delay >= until) {
+            crash_point!("write.deferring");
             let mut conn = ctx.pool.acquire().await?;
             intents::defer(&mut conn, &run.intent.lease, delay).await?;
             return Ok(None);

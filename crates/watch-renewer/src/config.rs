@@ -1,9 +1,15 @@
 //! The environment variables of watch-renewer.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
 
+use centrifugo::Tokens;
+use common::config::{SecretKey, named};
+use common::ids::UserId;
 use common::parsed;
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
+use sync::canary;
+use url::Url;
 
 /// Read by [`common::config::from_env`]. A field's variable is its name in capitals.
 #[derive(Debug, Deserialize)]
@@ -13,6 +19,48 @@ pub struct Config {
     pub listen_addr: SocketAddr,
     #[serde(flatten)]
     pub sync: sync::config::Config,
+
+    /// The user of the host application whose connected account is the canary's. None: no canary.
+    #[serde(default, deserialize_with = "parse_canary_user")]
+    pub canary_user: Option<UserId>,
+    /// The calendar that it changes, by Google's id; the account's primary one by default.
+    #[serde(default)]
+    pub canary_calendar: Option<String>,
+    /// Seconds between its changes (default 180).
+    #[serde(default = "canary_seconds", deserialize_with = "parse_canary_seconds")]
+    pub canary_seconds: u64,
+    /// Seconds that a change may take to the socket (default 30).
+    #[serde(
+        default = "canary_patience_seconds",
+        deserialize_with = "parse_canary_patience_seconds"
+    )]
+    pub canary_patience_seconds: u64,
+    /// Where browsers open their socket.
+    #[serde(default = "centrifugo_ws_url", deserialize_with = "parse_centrifugo_ws_url")]
+    pub centrifugo_ws_url: SocketUrl,
+    /// As that of calendar-api. Only the canary needs it.
+    #[serde(default, deserialize_with = "centrifugo_token_secret")]
+    pub centrifugo_token_secret: Option<SecretKey>,
+}
+
+impl Config {
+    /// The canary, if there is to be one, and what it opens its socket with. `Err` says in one line what is missing.
+    pub fn canary(&self) -> Result<Option<(canary::Config, Tokens)>, String> {
+        let Some(user) = &self.canary_user else {
+            return Ok(None);
+        };
+        let secret = self.centrifugo_token_secret.as_ref().ok_or(
+            "CANARY_USER needs CENTRIFUGO_TOKEN_SECRET, with which calendar-api signs browsers' tokens",
+        )?;
+        let config = canary::Config {
+            user: user.clone(),
+            calendar: self.canary_calendar.clone(),
+            every: Duration::from_secs(self.canary_seconds.max(1)),
+            patience: Duration::from_secs(self.canary_patience_seconds),
+            socket_url: self.centrifugo_ws_url.as_http(),
+        };
+        Ok(Some((config, Tokens::new(secret))))
+    }
 }
 
 /// The part of [`Config`] that the `health` subcommand needs.
@@ -22,10 +70,64 @@ pub struct HealthConfig {
     pub listen_addr: SocketAddr,
 }
 
+const fn canary_seconds() -> u64 {
+    180
+}
+
+const fn canary_patience_seconds() -> u64 {
+    30
+}
+
+fn centrifugo_ws_url() -> SocketUrl {
+    SocketUrl("ws://127.0.0.1:8000/connection/websocket".into())
+}
+
+/// `ws` or `wss`, as pages write it.
+#[derive(Debug, Clone)]
+pub struct SocketUrl(String);
+
+impl std::str::FromStr for SocketUrl {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match Url::parse(text) {
+            Ok(url) if matches!(url.scheme(), "ws" | "wss") && url.has_host() => Ok(Self(text.to_owned())),
+            _ => Err("expected ws://host/connection/websocket, or wss"),
+        }
+    }
+}
+
+impl SocketUrl {
+    /// With the scheme of the request that a WebSocket begins with.
+    #[expect(
+        clippy::expect_used,
+        reason = "it was a URL when it was parsed, and stays one"
+    )]
+    pub fn as_http(&self) -> Url {
+        Url::parse(&self.0.replacen("ws", "http", 1)).expect("a URL")
+    }
+}
+
+fn parse_canary_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<UserId>, D::Error> {
+    named(deserializer, "CANARY_USER", |text| UserId::parse(text).map(Some))
+}
+
+fn centrifugo_token_secret<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<SecretKey>, D::Error> {
+    let value = String::deserialize(deserializer)?;
+    SecretKey::parse("CENTRIFUGO_TOKEN_SECRET", value)
+        .map(Some)
+        .map_err(serde::de::Error::custom)
+}
+
 const fn listen_addr() -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8082)
 }
 
+parsed!(parse_canary_seconds: u64, "CANARY_SECONDS");
+parsed!(parse_canary_patience_seconds: u64, "CANARY_PATIENCE_SECONDS");
+parsed!(parse_centrifugo_ws_url: SocketUrl, "CENTRIFUGO_WS_URL");
 parsed!(parse_listen_addr: SocketAddr, "LISTEN_ADDR");
 
 #[cfg(test)]

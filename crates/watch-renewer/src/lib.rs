@@ -4,14 +4,17 @@
 //! only one can write, so any number of renewers may run. A loop that fails says so once and tries again later; the
 //! others go on.
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
+use centrifugo::Tokens;
 use common::clock::Clock;
 use common::http::Readiness;
-use common::worker::{Rhythm, repeat};
-use sqlx::PgPool;
-use sync::{Context, connections, poll, pull, watch, write};
+use common::ids::UserId;
+use common::telemetry::metrics::Exporter;
+use common::worker::{Rhythm, repeat, stop_deadline};
+use sync::metrics::overview::{self, Sampler};
+use sync::{Context, canary, connections, health, poll, pull, watch, write};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -21,15 +24,15 @@ mod config;
 pub use config::{Config, HealthConfig};
 
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
-const READY_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long the loops may take to finish a pass that has begun; what is cut off then is taken over by its lease.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A new calendar should be watched while its owner still looks at the page that connected it.
 const WATCH_EVERY: Duration = Duration::from_secs(2);
 const POLL_EVERY: Duration = Duration::from_secs(5);
 const DISCONNECT_EVERY: Duration = Duration::from_secs(2);
-const HORIZON_EVERY: Duration = Duration::from_mins(1);
+/// Another role or zone of a calendar is waited for by whoever looks at it; moving the horizon on is not.
+const HORIZON_EVERY: Duration = Duration::from_secs(5);
+/// How often the canary looks whether it is its turn.
+const CANARY_LOOK: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
 const PURGE_EVERY: Duration = Duration::from_mins(1);
 
@@ -38,6 +41,8 @@ pub struct Application {
     listener: TcpListener,
     port: u16,
     ctx: Context,
+    metrics: Option<Exporter>,
+    canary: Option<(canary::Config, Tokens)>,
 }
 
 impl Application {
@@ -45,8 +50,20 @@ impl Application {
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let listener = common::http::bind(config.listen_addr)?;
         let port = listener.local_addr()?.port();
+        let metrics_addr = config.sync.metrics_addr;
+        let canary = config.canary().map_err(anyhow::Error::msg)?;
+        let canarys = canary.as_ref().map(|(config, _)| config.user.clone());
         let ctx = config.sync.context(Clock::system(), ACQUIRE_TIMEOUT).await?;
-        Ok(Self { listener, port, ctx })
+        let metrics = metrics_addr
+            .map(|addr| exporter(addr, &ctx, canarys))
+            .transpose()?;
+        Ok(Self {
+            listener,
+            port,
+            ctx,
+            metrics,
+            canary,
+        })
     }
 
     /// The port that health is answered on.
@@ -67,16 +84,35 @@ impl Application {
                 "Polling-only mode, because PUBLIC_URL is not set: a change made in Google takes about a minute"
             );
         }
+        let deadline = tokio::spawn(stop_deadline(stop.clone()));
         let mut loops = start_loops(&self.ctx, &stop);
-        let readiness = readiness(self.ctx.pool.clone());
+        if let Some((config, tokens)) = self.canary {
+            let (ctx, stop) = (self.ctx.clone(), stop.clone());
+            loops.spawn(async move {
+                let pass = || canary::run_once(&ctx, &config, &tokens);
+                let never_woken = Notify::new();
+                let probes = repeat("canary", &stop, &never_woken, Rhythm::every(CANARY_LOOK), pass);
+                // A probe waits for a message; a stop does not wait for a probe.
+                tokio::select! {
+                    () = stop.cancelled() => {}
+                    () = probes => {}
+                }
+            });
+        }
+        if let Some(metrics) = self.metrics {
+            let stop = stop.clone();
+            tokio::spawn(async move { metrics.serve(stop).await });
+        }
+        let readiness = readiness(&self.ctx);
         let served = common::http::serve(self.listener, 1, readiness, stop.clone(), |_| ()).await;
         // The server ends by itself only when it fails; the loops have no use without it.
         stop.cancel();
-        let drained = tokio::time::timeout(DRAIN_TIMEOUT, async {
+        let drained = tokio::time::timeout_at(deadline.await?, async {
             while loops.join_next().await.is_some() {}
         });
         if drained.await.is_err() {
             tracing::warn!("Some work did not end in time and is cut off; its lease lets others take over");
+            loops.shutdown().await;
         }
         self.ctx.pool.close().await;
         Ok(served?)
@@ -108,14 +144,22 @@ fn start_loops(ctx: &Context, stop: &CancellationToken) -> JoinSet<()> {
     loops
 }
 
-fn readiness(pool: PgPool) -> Readiness {
-    Readiness::new(move || {
-        let pool = pool.clone();
-        async move {
-            match tokio::time::timeout(READY_TIMEOUT, store::check_schema(&pool)).await {
-                Ok(checked) => checked.map_err(|error| error.to_string()),
-                Err(_) => Err("the database does not answer".to_owned()),
-            }
-        }
-    })
+/// This process's own, and the state of the installation.
+fn exporter(addr: SocketAddr, ctx: &Context, canary: Option<UserId>) -> std::io::Result<Exporter> {
+    let (pool, sampler) = (ctx.pool.clone(), Sampler::new(ctx.clone(), canary));
+    let tables = [sync::metrics::METRICS, overview::METRICS];
+    Ok(Exporter::bind(addr, "watch-renewer", &tables)?
+        .collect(move || std::future::ready(sync::metrics::pool(&pool)))
+        .collect(move || {
+            let sampler = sampler.clone();
+            async move { sampler.sample().await }
+        }))
+}
+
+fn readiness(ctx: &Context) -> Readiness {
+    let (database, schema, keys) = (ctx.clone(), ctx.clone(), ctx.clone());
+    Readiness::new()
+        .needs("database", move || health::database(database.clone()))
+        .needs("schema", move || health::schema(schema.clone()))
+        .misses("keys", move || health::keys(keys.clone()))
 }

@@ -39,7 +39,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> anyhow::Result<()> {
-    common::telemetry::init();
+    let _traces = common::telemetry::init("watch-renewer");
     let config: Config = common::config::from_env()?;
     let stop = common::worker::stop_on_signal();
     Application::build(config).await?.run_until_stopped(stop).await

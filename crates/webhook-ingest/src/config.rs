@@ -90,7 +90,7 @@ mod tests {
 
     use super::*;
 
-    /// The sample file with `changes`, and real keys in the place of the samples.
+    /// The sample file with `changes`, and what it leaves empty.
     fn read(changes: &[(&str, &str)]) -> Result<Config, String> {
         let sample = include_str!("../../../.env.example");
         let mut vars: std::collections::BTreeMap<String, String> = sample
@@ -100,6 +100,9 @@ mod tests {
             .map(|(name, value)| (name.into(), value.into()))
             .collect();
         let real = [
+            ("DATABASE_URL", "postgres://localhost/x"),
+            ("GOOGLE_CLIENT_ID", "client"),
+            ("GOOGLE_CLIENT_SECRET", "secret"),
             ("CENTRIFUGO_API_KEY", "5f0f6c1d9e7b4a3c8d2e1f0a9b8c7d6e"),
             ("TOKEN_KEYS", "1:m0hN2yZB5w0m2jXGyk6L1d0uQz1xI8m4vXb7o3pT9sE="),
         ];

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use common::clock::Clock;
 use common::ids::ResourceId;
+use common::telemetry::trace::traceparent;
 use google::push::Notification;
 use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
@@ -16,6 +17,7 @@ use store::intake::{self, Channel, NotBumped};
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+use tracing::Span;
 
 use crate::batch::{Batcher, Failed, Work};
 use crate::refusal::Refusal;
@@ -36,6 +38,8 @@ const DATABASE_TIMEOUT: Duration = Duration::from_millis(2_500);
 /// After a connection could not be made, pushes are refused without trying another for so long.
 const RECONNECT_AFTER: Duration = Duration::from_millis(200);
 
+type Traces = Mutex<HashMap<ResourceId, String>>;
+
 pub struct Intake {
     pool: PgPool,
     clock: Clock,
@@ -43,6 +47,8 @@ pub struct Intake {
     unknown: Cache<String, ()>,
     lookups: Batcher<String, Channel>,
     bumps: Batcher<ResourceId, NotBumped>,
+    /// Trace contexts of pushes whose resource is about to be bumped; empty while traces are off.
+    traces: Arc<Traces>,
     /// Channels heard of since they were last written down.
     touched: Mutex<HashSet<String>>,
 }
@@ -71,6 +77,7 @@ impl Intake {
                 .build(),
             lookups: Batcher::new(),
             bumps: Batcher::new(),
+            traces: Arc::default(),
             touched: Mutex::default(),
         }
     }
@@ -88,7 +95,17 @@ impl Intake {
             return Err(Refusal::WrongResource);
         }
         self.touch(&channel, &push.channel_id);
+        if common::planted!("ack_before_commit") {
+            return Ok(());
+        }
+        let traceparent = traceparent(&Span::current());
         loop {
+            if let Some(traceparent) = &traceparent {
+                self.traces
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(channel.resource, traceparent.clone());
+            }
             match self.bumps.submit(channel.resource).await? {
                 None => return Ok(()),
                 Some(NotBumped::Held) => tokio::time::sleep(HELD_RETRY).await,
@@ -126,7 +143,10 @@ impl Intake {
             intake::adopt(&mut conn, &push.channel_id, &push.resource_id, push.expires_at).await
         };
         match adopt.await {
-            Ok(Some(id)) => Ok(channel.google_resource_id.get_or_init(|| id)),
+            Ok(Some(id)) => {
+                common::crash_point!("intake.adopted");
+                Ok(channel.google_resource_id.get_or_init(|| id))
+            }
             Ok(None) => Err(Refusal::UnknownChannel),
             Err(error) => {
                 tracing::warn!(%error, "A channel's first push could not be written down");
@@ -171,6 +191,7 @@ impl Intake {
             database_url,
             clock: self.clock.clone(),
             dirty,
+            traces: self.traces.clone(),
             conn: None,
             failed_at: None,
         };
@@ -221,6 +242,7 @@ struct Bumps {
     database_url: SecretString,
     clock: Clock,
     dirty: Arc<Notify>,
+    traces: Arc<Traces>,
     conn: Option<PgConnection>,
     /// When a connection was last asked for, while there is none.
     failed_at: Option<Instant>,
@@ -231,7 +253,8 @@ impl Work<ResourceId, NotBumped> for Bumps {
         if self.failed_at.is_some_and(|at| at.elapsed() < RECONNECT_AFTER) {
             return Err(Failed);
         }
-        let within = tokio::time::timeout(DATABASE_TIMEOUT, self.bump(&resources)).await;
+        let traceparents = self.traceparents(&resources);
+        let within = tokio::time::timeout(DATABASE_TIMEOUT, self.bump(&resources, &traceparents)).await;
         let error = match within {
             Ok(Ok(bumped)) => {
                 if bumped.woke {
@@ -255,20 +278,37 @@ impl Work<ResourceId, NotBumped> for Bumps {
 }
 
 impl Bumps {
+    /// Those of `resources`, in their order; none at all while traces are off.
+    fn traceparents(&self, resources: &[ResourceId]) -> Vec<Option<String>> {
+        let mut traces = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
+        if traces.is_empty() {
+            return Vec::new();
+        }
+        resources.iter().map(|resource| traces.remove(resource)).collect()
+    }
+
     /// Tries twice when the connection had been lost, for Postgres may only have been restarted; a bump twice is a bump.
-    async fn bump(&mut self, resources: &[ResourceId]) -> sqlx::Result<intake::Bumped> {
+    async fn bump(
+        &mut self,
+        resources: &[ResourceId],
+        traceparents: &[Option<String>],
+    ) -> sqlx::Result<intake::Bumped> {
         let was_connected = self.conn.is_some();
-        match self.bump_once(resources).await {
+        match self.bump_once(resources, traceparents).await {
             Err(sqlx::Error::Database(error)) if !is_shutdown(&*error) => Err(sqlx::Error::Database(error)),
             Err(_) if was_connected => {
                 self.conn = None;
-                self.bump_once(resources).await
+                self.bump_once(resources, traceparents).await
             }
             outcome => outcome,
         }
     }
 
-    async fn bump_once(&mut self, resources: &[ResourceId]) -> sqlx::Result<intake::Bumped> {
+    async fn bump_once(
+        &mut self,
+        resources: &[ResourceId],
+        traceparents: &[Option<String>],
+    ) -> sqlx::Result<intake::Bumped> {
         let conn = if let Some(conn) = &mut self.conn {
             conn
         } else {
@@ -278,7 +318,10 @@ impl Bumps {
             self.failed_at = None;
             self.conn.insert(conn)
         };
-        intake::bump(conn, self.clock.now(), resources).await
+        common::crash_point!("intake.before_commit");
+        let bumped = intake::bump_traced(conn, self.clock.now(), resources, traceparents).await;
+        common::crash_point!("intake.after_commit");
+        bumped
     }
 }
 

@@ -8,8 +8,9 @@
 
 mod batch;
 pub mod config;
-mod intake;
-mod refusal;
+pub mod intake;
+pub mod metrics;
+pub mod refusal;
 mod source;
 mod webhook;
 
@@ -21,12 +22,13 @@ use actix_web::web;
 use common::backoff::Backoff;
 use common::clock::Clock;
 use common::http::{self, Readiness};
+use common::telemetry::metrics::Exporter;
 use common::worker::{self, Pass, Rhythm};
 use secrecy::SecretString;
 use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use sync::pull::Puller;
-use sync::relay;
+use sync::{health, relay};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
@@ -43,9 +45,6 @@ const RELAYS: usize = 4;
 const TOUCHES_EVERY: Duration = Duration::from_secs(10);
 /// A push waits no longer for a connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(2);
-const READY_WITHIN: Duration = Duration::from_secs(1);
-/// How long a stop waits for the loops, within the 15 s that a container is given.
-const DRAIN: Duration = Duration::from_secs(10);
 
 /// Why the service does not start. Reads as one line.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +66,7 @@ pub struct Application {
     centrifugo: centrifugo::Client,
     webhook: web::Data<Webhook>,
     pull_slots: u8,
+    metrics: Option<Exporter>,
 }
 
 impl Application {
@@ -76,6 +76,7 @@ impl Application {
         let listener = http::bind(config.listen_addr)?;
         let port = listener.local_addr()?.port();
         let database_url = config.sync.database_url.clone();
+        let metrics_addr = config.sync.metrics_addr;
         let sync = config.sync.context(Clock::system(), ACQUIRE_TIMEOUT).await?;
         let centrifugo =
             centrifugo::Client::new(&config.centrifugo_api_url, config.centrifugo_api_key.clone())?;
@@ -94,6 +95,14 @@ impl Application {
             },
             "webhook-ingest is set up"
         );
+        let tables = [metrics::METRICS, sync::metrics::METRICS];
+        let metrics = metrics_addr
+            .map(|addr| Exporter::bind(addr, "webhook-ingest", &tables))
+            .transpose()?
+            .map(|exporter| {
+                let pool = sync.pool.clone();
+                exporter.collect(move || std::future::ready(sync::metrics::pool(&pool)))
+            });
         let webhook = Webhook {
             intake: Arc::new(Intake::new(sync.pool.clone(), sync.clock.clone())),
             sources: Sources::new(config.webhook_max_per_source),
@@ -108,6 +117,7 @@ impl Application {
             centrifugo,
             webhook: web::Data::new(webhook),
             pull_slots: config.pull_slots,
+            metrics,
         })
     }
 
@@ -128,6 +138,7 @@ impl Application {
             let (url, dirty) = (self.database_url.clone(), dirty.clone());
             intakes.spawn(async move { intake.run_bumps(stop, url, dirty).await });
         }
+        let deadline = tokio::spawn(worker::stop_deadline(stop.clone()));
         let loops = self.spawn_loops(&stop, &dirty);
 
         let webhook = self.webhook.clone();
@@ -138,13 +149,18 @@ impl Application {
                 .route("/robots.txt", web::get().to(webhook::robots));
         };
         let workers = std::thread::available_parallelism().map_or(2, usize::from);
-        let ready = readiness(self.sync.pool.clone());
+        let ready = readiness(&self.sync, &self.centrifugo);
+        if let Some(metrics) = self.metrics {
+            let stop = stop.clone();
+            tokio::spawn(async move { metrics.serve(stop).await });
+        }
         let served = http::serve(self.listener, workers, ready, stop.clone(), routes).await;
         // Also when the server failed.
         stop.cancel();
         intake_stop.cancel();
         let drained = async { (intakes.join_all().await, loops.join_all().await) };
-        if tokio::time::timeout(DRAIN, drained).await.is_err() {
+        let deadline = deadline.await.map_err(std::io::Error::other)?;
+        if tokio::time::timeout_at(deadline, drained).await.is_err() {
             tracing::warn!("Stopped with work under way; its leases run out and others take over");
         }
         served
@@ -232,18 +248,13 @@ async fn listen(pool: PgPool, dirty: Arc<Notify>, outbox: Arc<Notify>, stop: Can
     }
 }
 
-fn readiness(pool: PgPool) -> Readiness {
-    Readiness::new(move || {
-        let pool = pool.clone();
-        async move {
-            match tokio::time::timeout(READY_WITHIN, store::ping(&pool)).await {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(error)) => {
-                    tracing::warn!(%error, "Not ready: the database does not answer");
-                    Err("the database does not answer".to_owned())
-                }
-                Err(_) => Err("the database does not answer in time".to_owned()),
-            }
-        }
-    })
+/// Ready means that pushes can be taken. Without the broker they can, and messages wait.
+fn readiness(ctx: &sync::Context, centrifugo: &centrifugo::Client) -> Readiness {
+    let (database, schema, keys) = (ctx.clone(), ctx.clone(), ctx.clone());
+    let broker = centrifugo.clone();
+    Readiness::new()
+        .needs("database", move || health::database(database.clone()))
+        .needs("schema", move || health::schema(schema.clone()))
+        .misses("broker", move || health::broker(broker.clone()))
+        .misses("keys", move || health::keys(keys.clone()))
 }

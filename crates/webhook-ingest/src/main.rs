@@ -41,7 +41,7 @@ async fn main() -> ExitCode {
 }
 
 async fn serve() -> Result<(), String> {
-    telemetry::init();
+    let _traces = telemetry::init("webhook-ingest");
     let config: Config = config::from_env().map_err(|error| error.to_string())?;
     let stop = worker::stop_on_signal();
     let application = Application::build(config)

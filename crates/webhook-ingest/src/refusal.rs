@@ -40,7 +40,7 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    fn word(&self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         match self {
             Self::NotAPush(_) => "not_a_push",
             Self::BodyTooLarge => "body_too_large",

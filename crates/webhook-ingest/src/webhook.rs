@@ -1,14 +1,17 @@
 //! `POST /api/calendar/webhook`: headers in, one durable bump out.
 
 use std::net::IpAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix_web::http::header::HeaderValue;
 use actix_web::{HttpRequest, HttpResponse, web};
+use common::telemetry::trace::SPANS;
 use google::push::Notification;
 use tokio::sync::Semaphore;
+use tracing::Instrument;
 
 use crate::intake::Intake;
+use crate::metrics;
 use crate::refusal::Refusal;
 use crate::source::{Sources, TrustedProxies};
 
@@ -36,18 +39,26 @@ pub async fn notify(
     body: web::Payload,
     webhook: web::Data<Webhook>,
 ) -> Result<HttpResponse, Refusal> {
+    let started = Instant::now();
+    let span = tracing::trace_span!(target: SPANS, "push");
+    let outcome = admit(&request, body, &webhook).instrument(span).await;
+    metrics::answered(&outcome, started.elapsed());
+    outcome.map(|()| HttpResponse::Ok().finish())
+}
+
+async fn admit(request: &HttpRequest, body: web::Payload, webhook: &Webhook) -> Result<(), Refusal> {
     let Ok(_slot) = webhook.slots.try_acquire() else {
         return Err(Refusal::Overloaded);
     };
-    let source = webhook.proxies.source(&request);
+    let source = webhook.proxies.source(request);
     if source.is_some_and(|source| !webhook.sources.admit(source)) {
         return Err(Refusal::TooManyFromSource);
     }
-    let outcome = take(&request, body, &webhook.intake).await;
+    let outcome = take(request, body, &webhook.intake).await;
     if let Err(refusal) = &outcome {
         tell(refusal, &webhook.sources, source);
     }
-    outcome.map(|()| HttpResponse::Ok().finish())
+    outcome
 }
 
 async fn take(request: &HttpRequest, body: web::Payload, intake: &Intake) -> Result<(), Refusal> {

@@ -2,14 +2,17 @@
 
 mod bench;
 mod cargo;
+mod config;
 mod demo;
 mod http;
 mod interrupt;
 mod node;
 mod page;
 mod prepare;
+mod sbom;
 mod secrets;
 mod services;
+mod simulate;
 mod stack;
 mod supervisor;
 mod test;
@@ -39,11 +42,15 @@ enum Command {
     Test(test::Args),
     /// Build with optimisations and run the benchmarks.
     Bench(bench::Args),
+    /// Run all services in one process from a seed, with everything that can go wrong, and check that their promises hold.
+    Simulate(simulate::Args),
     /// Print a signed JWT of a demo user, alone on standard output. Needs a stack that `up` has started once.
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
     Prepare(prepare::Args),
-    /// Write the client package's TypeScript types. Run it after changing a procedure or a payload.
+    /// Write what each service is made of, as a bill of materials in CycloneDX's format.
+    Sbom(sbom::Args),
+    /// Write the client package's TypeScript types and docs/api.md. Run it after changing a procedure or a payload.
     Types,
 }
 
@@ -52,8 +59,10 @@ fn main() -> ExitCode {
         Command::Up(args) => up::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
+        Command::Simulate(args) => simulate::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Prepare(args) => prepare::run(&args),
+        Command::Sbom(args) => sbom::run(&args),
         Command::Types => types::run(),
     };
     match result {

@@ -9,14 +9,16 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use provision::postgres::{Binaries, Cluster};
-use provision::{centrifugo, chromium, process};
+use provision::{centrifugo, chromium, process, prometheus};
 
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
 use crate::services::PACKAGES;
-use crate::{interrupt, page, prepare, workspace};
+use crate::{config, interrupt, page, prepare, simulate, workspace};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
+/// For each target, two of which run at a time on two cores.
+const FUZZ_SECONDS: &str = "5";
 const CARGO_MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
 
 #[derive(Debug, clap::Args)]
@@ -39,7 +41,7 @@ struct Step {
 }
 
 /// In the order in which they run: what takes seconds first.
-const STEPS: [Step; 12] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
@@ -47,7 +49,7 @@ const STEPS: [Step; 12] = [
     },
     Step {
         name: "config",
-        about: "Centrifugo's, compose's and the proxy's configuration",
+        about: "Centrifugo's, compose's and the proxy's configuration, Prometheus's rules",
         run: config,
     },
     Step {
@@ -99,6 +101,16 @@ const STEPS: [Step; 12] = [
         name: "tests",
         about: "every test, with a real Postgres and Centrifugo",
         run: tests,
+    },
+    Step {
+        name: "fuzz",
+        about: "what reads bytes of strangers, some seconds each",
+        run: fuzz,
+    },
+    Step {
+        name: "simulate",
+        about: "20 seeds, every crash point, and that planted bugs are found",
+        run: simulate,
     },
 ];
 
@@ -278,36 +290,27 @@ fn last_line(text: &str) -> &str {
         .trim()
 }
 
-/// Centrifugo's file by Centrifugo, the rest by the tools that will read it, where they are installed.
 fn config(shared: &mut Shared) -> Result<()> {
-    let root = workspace::root();
-    centrifugo::check_config(&shared.centrifugo()?, &root.join("deploy/centrifugo.json"))?;
-    println!("deploy/centrifugo.json: ok");
+    config::check(&shared.centrifugo()?)?;
+    alert_rules()
+}
 
-    // Compose refuses to run without the secrets; any value will do for a check.
-    let env_file = root.join(".env.example");
-    let compose = |args: &[&str]| {
-        let mut command = Command::new("docker");
-        command.arg("compose").args(args).current_dir(root);
-        process::output(&mut command)
-    };
-    if compose(&["version"]).is_ok() {
-        compose(&["--env-file", &env_file.to_string_lossy(), "config", "--quiet"])?;
-        println!("docker-compose.yml: ok");
-    } else {
-        println!(
-            "docker-compose.yml: checked as far as its variables go (by a test); docker compose is not here"
-        );
-    }
-    if let Some(caddy) = process::find_in_path("caddy") {
+/// Prometheus's configuration and the alert rules, and what the rules make of a good day and of a bad one.
+fn alert_rules() -> Result<()> {
+    let promtool = prometheus::find_or_fetch(&mut |line| println!("{line}"))?.promtool;
+    for (check, file) in [
+        (["check", "config"], "prometheus.yml"),
+        (["check", "rules"], "rules.yml"),
+        (["test", "rules"], "rules.test.yml"),
+    ] {
+        let mut command = Command::new(&promtool);
         process::output(
-            Command::new(caddy)
-                .args(["validate", "--config"])
-                .arg(root.join("deploy/Caddyfile")),
+            command
+                .args(check)
+                .arg(file)
+                .current_dir(workspace::root().join("deploy/prometheus")),
         )?;
-        println!("deploy/Caddyfile: ok");
-    } else {
-        println!("deploy/Caddyfile: not checked, caddy is not here");
+        println!("deploy/prometheus/{file}: ok");
     }
     Ok(())
 }
@@ -420,6 +423,47 @@ fn tests(shared: &mut Shared) -> Result<()> {
         .env("DATABASE_URL", shared.database_url()?)
         .env("CENTRIFUGO_BIN", shared.centrifugo()?);
     counted(&mut command, &mut shared.tests)
+}
+
+/// The corpus alone was among the tests; here it is changed for a while. The instrumented build of `fuzz/` takes longer
+/// than a gate has: that its lock file fits is checked.
+fn fuzz(shared: &mut Shared) -> Result<()> {
+    let manifest = workspace::root().join("fuzz/Cargo.toml");
+    process::output(
+        cargo()
+            .args(["metadata", "--locked", "--format-version", "1", "--manifest-path"])
+            .arg(manifest),
+    )
+    .context("fuzz/Cargo.lock is behind: run `cargo update --workspace --manifest-path fuzz/Cargo.toml`")?;
+    // Of the whole workspace, so that nothing is compiled for it alone.
+    let mut command = cargo();
+    command
+        .args([
+            "test",
+            "--locked",
+            "--workspace",
+            "--test",
+            "fuzz",
+            "--",
+            "--nocapture",
+        ])
+        .env("FUZZ_SECONDS", FUZZ_SECONDS);
+    counted(&mut command, &mut shared.tests)
+}
+
+/// Lints and tests of what only the simulation's builds have, then the simulation in its short form.
+fn simulate(shared: &mut Shared) -> Result<()> {
+    let lints = ["--all-targets", "--", "-D", "warnings"];
+    interrupt::run(cargo().arg("clippy").args(simulate::PACKAGE).args(lints))?;
+    let url = shared.database_url()?;
+    let mut kept = cargo();
+    kept.args(["test", "--test", "simulation"])
+        .args(simulate::PACKAGE)
+        .env("DATABASE_URL", &url);
+    counted(&mut kept, &mut shared.tests)?;
+    simulate::simulate(&["--seeds", "20", "--operations", "300"], &url)?;
+    simulate::simulate(&["--points"], &url)?;
+    simulate::simulate(&["--control"], &url)
 }
 
 /// Runs to the end, shows what it says and adds up the tests in it.

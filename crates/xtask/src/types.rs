@@ -1,6 +1,6 @@
-//! `types`: the client package's TypeScript types, from the procedures and payloads of `calendar-api`.
+//! `types`: the client package's TypeScript types and `docs/api.md`, from the procedures and payloads of `calendar-api`.
 //!
-//! A test of `calendar-api` knows them and compares them in every run of the gate; here the same test writes. So this
+//! Tests of `calendar-api` know them and compare them in every run of the gate; here the same tests write. So this
 //! program need not be compiled together with a service.
 
 use anyhow::Result;
@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::cargo::cargo;
 use crate::interrupt;
 
-/// Tells the test to write.
+/// Tells the tests to write.
 const WRITE: &str = "CALWIRE_WRITE_TYPES";
 
 pub fn run() -> Result<()> {
@@ -23,9 +23,15 @@ pub fn run() -> Result<()> {
                 "calendar-api",
                 "--test",
                 "types",
+                "--test",
+                "reference",
+                "--",
+                // What is told of a procedure is compared in the gate; here there may be a new one.
+                "the_client_package",
+                "docs_api_md",
             ])
             .env(WRITE, "1"),
     )?;
-    println!("Wrote web/client/src/generated");
+    println!("Wrote web/client/src/generated and docs/api.md");
     Ok(())
 }

@@ -33,7 +33,7 @@ fn used_variables(text: &str) -> BTreeSet<String> {
 #[test]
 fn every_variable_of_the_deployment_is_in_the_sample() {
     let sample = sample_variables();
-    for file in ["docker-compose.yml", "deploy/Caddyfile"] {
+    for file in ["docker-compose.yml", "deploy/caddy/Caddyfile"] {
         let used = used_variables(&read(file));
         assert!(
             !used.is_empty(),
@@ -63,21 +63,21 @@ fn the_sample_names_each_variable_once_and_explains_it() {
 
 #[test]
 fn the_proxy_sends_each_path_to_the_service_that_serves_it() {
-    let caddyfile = read("deploy/Caddyfile");
+    let caddyfile = read("deploy/caddy/Caddyfile");
     for (path, upstream) in [
-        ("/api/calendar/webhook", "webhook-ingest:8080"),
-        ("/robots.txt", "webhook-ingest:8080"),
-        ("/trpc/*", "calendar-api:8080"),
-        ("/rpc/*", "calendar-api:8080"),
-        ("/rpc-v1/*", "calendar-api:8080"),
-        ("/oauth/*", "calendar-api:8080"),
-        ("/connection/*", "centrifugo:8000"),
+        ("/api/calendar/webhook", "webhook-ingest 8080"),
+        ("/robots.txt", "webhook-ingest 8080"),
+        ("/trpc/*", "calendar-api 8080"),
+        ("/rpc/*", "calendar-api 8080"),
+        ("/rpc-v1/*", "calendar-api 8080"),
+        ("/oauth/*", "calendar-api 8080"),
+        ("/connection/*", "centrifugo 8000"),
     ] {
         let after = caddyfile
             .split_once(path)
             .unwrap_or_else(|| panic!("{path} is not routed"))
             .1;
-        let first = after.split_once("reverse_proxy ").unwrap().1;
+        let first = after.split_once("dynamic a ").unwrap().1;
         assert!(
             first.starts_with(upstream),
             "{path} goes elsewhere: {}",

@@ -70,7 +70,12 @@ async fn user_of(authenticator: &Authenticator, token: &str) -> Result<String, R
 async fn assert_refused(authenticator: &Authenticator, tokens: &[(&str, String)]) {
     for (what, token) in tokens {
         let refused = user_of(authenticator, token).await;
-        assert!(matches!(refused, Err(Refusal::Token(_))), "{what}: {refused:?}");
+        let Err(refusal @ Refusal::Token(_)) = refused else {
+            panic!("{what}: {refused:?}");
+        };
+        // What is wrong with a token is for the log alone.
+        let (answer, bare) = (refusal.into_answer(), RpcError::of(Code::Unauthorized));
+        assert_eq!(format!("{answer:?}"), format!("{bare:?}"), "{what}");
     }
 }
 
@@ -239,6 +244,83 @@ async fn bad_tokens_of_a_shared_secret_stay_out() {
             ),
             ("sub with a wildcard", changed(json!({"sub": "*"}))),
             ("sub too long", changed(json!({"sub": "a".repeat(129)}))),
+        ],
+    )
+    .await;
+}
+
+/// Tokens that are signed with the right key: only their shape, their header or a claim is odd.
+#[tokio::test]
+async fn tokens_of_an_odd_shape_stay_out() {
+    let authenticator = Authenticator::with_secret(SECRET, ISSUER, AUDIENCE);
+    let good = hs256(json!({}), &claims());
+    let at = now().timestamp();
+    let key = EncodingKey::from_secret(SECRET);
+    let header = r#"{"alg":"HS256"}"#;
+    let text = claims().to_string();
+    let raw = |header: &str, claims: &str| signed_raw(header, claims, &key, Algorithm::HS256);
+    let twice = |claim: &str| raw(header, &text.replacen('{', &format!("{{{claim},"), 1));
+    let changed = |changes: Value| hs256(json!({}), &with(claims(), changes));
+    let [head, body, signature] = good.split('.').collect::<Vec<_>>()[..] else {
+        panic!("three parts")
+    };
+    let mallory = EncodingKey::from_secret(b"a secret that mallory has made up");
+    let signed_by_mallory =
+        |header: &Value| signed_raw(&header.to_string(), &text, &mallory, Algorithm::HS256);
+    let jwk = json!({"kty": "oct", "k": part("a secret that mallory has made up"), "alg": "HS256"});
+    assert_refused(
+        &authenticator,
+        &[
+            ("a dot at the end", format!("{good}.")),
+            ("dots at the end", format!("{good}...")),
+            ("a dot before", format!(".{good}")),
+            ("dots and nothing", "..".into()),
+            ("five parts, as JWE has", format!("{head}.{signature}.{signature}.{body}.{signature}")),
+            (
+                "a header of JWE",
+                raw(r#"{"alg":"dir","enc":"A256GCM"}"#, &text),
+            ),
+            ("JSON instead of base64", format!("{header}.{text}.{signature}")),
+            ("the JSON form of a signature", json!({"payload": body, "protected": head, "signature": signature}).to_string()),
+            ("padded parts", format!("{head}=.{body}=.{signature}=")),
+            ("base64 of the other alphabet", format!("{head}.{body}.{}", signature.replace(['-', '_'], "+"))
+                + if signature.contains(['-', '_']) { "" } else { "+" }),
+            ("a line break in the signature", format!("{head}.{body}.{}\n{}", &signature[..9], &signature[9..])),
+            ("a comma and a second token", format!("{good},{good}")),
+            ("a space and a second token", format!("{good} {good}")),
+            ("letters that look alike", good.replacen('e', "\u{435}", 1)),
+            ("a mark that joins no letters", format!("{good}\u{200d}")),
+            ("a byte order mark", format!("\u{feff}{good}")),
+            ("NUL at the end", format!("{good}\0")),
+            ("100 KB of claims", changed(json!({"pad": "x".repeat(100_000)}))),
+            ("100 KB of header", hs256(json!({"pad": "x".repeat(100_000)}), &claims())),
+            ("alg twice, the second none", raw(r#"{"alg":"HS256","alg":"none"}"#, &text)),
+            ("alg twice, the first none", raw(r#"{"alg":"none","alg":"HS256"}"#, &text)),
+            ("sub twice", twice(r#""sub":"bob""#)),
+            ("exp twice", twice(r#""exp":1"#)),
+            ("iss twice", twice(r#""iss":"https://evil.example""#)),
+            ("aud twice", twice(r#""aud":"centrifugo""#)),
+            ("its own key by jwk", signed_by_mallory(&json!({"alg": "HS256", "jwk": jwk}))),
+            ("its own key by jku", signed_by_mallory(&json!({"alg": "HS256", "jku": "http://127.0.0.1:1/"}))),
+            ("its own key by x5u", signed_by_mallory(&json!({"alg": "HS256", "x5u": "http://127.0.0.1:1/"}))),
+            ("its own key by x5c", signed_by_mallory(&json!({"alg": "HS256", "x5c": ["MIIB"]}))),
+            ("a path for a kid", signed_by_mallory(&json!({"alg": "HS256", "kid": "../../../dev/null"}))),
+            ("claims that are not encoded, by crit", hs256(json!({"b64": false, "crit": ["b64"]}), &claims())),
+            ("an empty crit", hs256(json!({"crit": []}), &claims())),
+            ("another's token inside", hs256(json!({"typ": "JWE", "cty": "JWT"}), &claims())),
+            ("the token of a socket", hs256(json!({}), &json!({"sub": "alice", "iss": "calendar-api", "aud": "centrifugo", "iat": at, "exp": at + 300}))),
+            ("exp true", changed(json!({"exp": true}))),
+            ("exp beyond numbers", raw(header, &text.replace(&format!("\"exp\":{}", at + 300), "\"exp\":1e999"))),
+            ("nbf beyond time", changed(json!({"nbf": 1e300}))),
+            ("iss an array", changed(json!({"iss": [ISSUER, "https://evil.example"]}))),
+            ("aud an object", changed(json!({"aud": {AUDIENCE: true}}))),
+            ("aud with a space", changed(json!({"aud": format!("{AUDIENCE} ")}))),
+            ("sub an array", changed(json!({"sub": ["alice"]}))),
+            ("sub with letters that look alike", changed(json!({"sub": "\u{430}lice"}))),
+            ("sub with a line break", changed(json!({"sub": "alice\nbob"}))),
+            ("sub with NUL", changed(json!({"sub": "alice\0"}))),
+            ("sub with a space", changed(json!({"sub": "alice "}))),
+            ("sub that is a channel", changed(json!({"sub": "calendar:alice"}))),
         ],
     )
     .await;

@@ -58,24 +58,15 @@ impl Default for ReturnTo {
 mod tests {
     use super::*;
 
+    fn corpus() -> serde_json::Value {
+        serde_json::from_str(include_str!("../../corpus/return_to.json")).unwrap()
+    }
+
     #[test]
     fn paths_of_the_application_are_kept_as_they_are() {
         let origin: Origin = "https://app.example".parse().unwrap();
-        for good in [
-            "/",
-            "/settings",
-            "/settings/",
-            "/a/b-c_d.e~f/g",
-            "/settings?tab=calendar&next=%2Fhome",
-            "/settings#calendar",
-            "/caf%C3%A9",
-            "/a%20b",
-            "/@alice",
-            "/a:b",
-            "/...",
-            "/.well-known/x",
-            "/?url=https://elsewhere.example//x",
-        ] {
+        for good in corpus()["accepted"].as_array().unwrap() {
+            let good = good.as_str().unwrap();
             let url = ReturnTo::parse(good).unwrap().below(&origin);
             assert_eq!(url.as_str(), format!("https://app.example{good}"));
         }
@@ -83,80 +74,10 @@ mod tests {
 
     #[test]
     fn nothing_leads_away() {
-        let attacks = [
-            "",
-            " ",
-            "settings",
-            "//evil.example",
-            "///evil.example",
-            "////evil.example",
-            "/\\evil.example",
-            "\\/evil.example",
-            "\\\\evil.example",
-            "/\\/evil.example",
-            "/%5cevil.example",
-            "/%5Cevil.example",
-            "/%2fevil.example",
-            "/%2Fevil.example",
-            "/%2f%2fevil.example",
-            "/x//evil.example",
-            "/x/..//evil.example",
-            "/./evil",
-            "/../evil",
-            "/..",
-            "/.",
-            "/x/../../evil",
-            "/%2e%2e/evil",
-            "/%2E%2E/evil",
-            "/.%2e/evil",
-            "/x/%2e",
-            "https://evil.example",
-            "HTTPS://evil.example",
-            "https:evil.example",
-            "https:/evil.example",
-            "https:///evil.example",
-            "http://app.example@evil.example/",
-            "//app.example@evil.example/",
-            "javascript:alert(1)",
-            "JaVaScRiPt:alert(1)",
-            "java\nscript:alert(1)",
-            "\u{1}javascript:alert(1)",
-            "data:text/html,<script>alert(1)</script>",
-            "vbscript:x",
-            "blob:https://evil.example/x",
-            "file:///etc/passwd",
-            "mailto:a@evil.example",
-            "?next=/x",
-            "#x",
-            "/\t/evil.example",
-            "/\n/evil.example",
-            "/\r\nLocation: https://evil.example",
-            "/x\r\nSet-Cookie: a=b",
-            "/x%0d%0aSet-Cookie:%20a=b",
-            "/x%0D%0ALocation:%20https://evil.example",
-            "/x?a=%0d%0aSet-Cookie:%20a=b",
-            "/x?a=\r\nb",
-            "/x%00",
-            "/x?a=%00",
-            "/%09/evil.example",
-            "/%1f",
-            "/%7f",
-            "/x y",
-            "/\u{a0}/evil.example",
-            "/\u{2028}evil",
-            "/\u{202e}evil",
-            "\u{ff0f}\u{ff0f}evil.example",
-            "/\u{ff0f}evil.example",
-            "/\u{2044}evil.example",
-            "/\u{3002}evil",
-            "/\u{e4}",
-            "/x?q=\u{e4}",
-            "\u{feff}/x",
-            "/x\\..\\evil",
-            "/x?a=\\",
-        ];
+        let corpus = corpus();
+        let attacks = corpus["refused"].as_array().unwrap();
         assert!(attacks.len() >= 60);
-        for attack in attacks {
+        for attack in attacks.iter().map(|attack| attack.as_str().unwrap()) {
             assert!(ReturnTo::parse(attack).is_err(), "{attack:?}");
         }
         assert!(ReturnTo::parse(&format!("/{}", "x".repeat(MAX_LEN))).is_err());

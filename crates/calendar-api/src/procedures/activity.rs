@@ -169,7 +169,7 @@ pub async fn get_sync_activity(caller: Caller, input: SyncActivityInput) -> Resu
 
     let freshness: Vec<_> = evidence
         .iter()
-        .map(|calendar| sync::freshness::freshness(calendar, now))
+        .map(|calendar| sync::freshness::freshness(calendar, now, caller.state.sync.settings.push_late))
         .collect();
     let (as_of, mode) = reading::overall(&freshness, !connections.is_empty());
     let mut watches: HashMap<_, _> = watches

@@ -46,7 +46,7 @@ pub struct CalendarInfo {
     primary: bool,
     /// Kept current and shown.
     selected: bool,
-    /// Google no longer shows it to the account; what we have of it stays readable.
+    /// Google no longer shows it to the account; nor is it shown here, until Google does again.
     access_lost: bool,
     /// Google can tell us of its changes.
     push_supported: bool,

@@ -175,7 +175,7 @@ pub async fn freshness(
     let evidence = store::calendars::evidence(conn, now, &caller.user, named).await?;
     Ok(evidence
         .iter()
-        .map(|calendar| sync::freshness::freshness(calendar, now))
+        .map(|calendar| sync::freshness::freshness(calendar, now, caller.state.sync.settings.push_late))
         .collect())
 }
 

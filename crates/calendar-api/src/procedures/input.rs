@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for IdempotencyKey {
     }
 }
 
-/// An id or an etag of Google's, as an Event has it.
+/// An id or an etag that we told the client, such as an Event has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoogleText(String);
 
@@ -105,6 +105,10 @@ pub struct GoogleText(String);
 const GOOGLE_TEXT_MAX_LEN: usize = 1_200;
 
 impl GoogleText {
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
     pub fn into_string(self) -> String {
         self.0
     }
@@ -114,7 +118,7 @@ impl<'de> Deserialize<'de> for GoogleText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         if text.is_empty() || text.len() > GOOGLE_TEXT_MAX_LEN || text.chars().any(char::is_control) {
-            return Err(D::Error::custom("expected what an Event has"));
+            return Err(D::Error::custom("expected it as it was told"));
         }
         Ok(Self(text))
     }

@@ -8,6 +8,7 @@ use store::sync_state::Kind;
 use store::watches::{self, Live, Wanted};
 use ts_rs::TS;
 
+use super::input::GoogleText;
 use super::own_calendars;
 use crate::state::Caller;
 
@@ -110,8 +111,10 @@ fn not_supported() -> RpcError {
 #[derive(Debug, Deserialize, TS)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct StopWatchCalendarInput {
-    channel_id: String,
-    resource_id: String,
+    #[ts(type = "string")]
+    channel_id: GoogleText,
+    #[ts(type = "string")]
+    resource_id: GoogleText,
 }
 
 #[derive(Debug, Serialize, TS)]
@@ -126,8 +129,8 @@ pub async fn stop_watch_calendar(
     input: StopWatchCalendarInput,
 ) -> Result<StopWatchCalendar, RpcError> {
     let mut conn = caller.state.sync.pool.acquire().await?;
-    let known =
-        watches::replace_of_user(&mut conn, &caller.user, &input.channel_id, &input.resource_id).await?;
+    let (channel, resource) = (input.channel_id.as_str(), input.resource_id.as_str());
+    let known = watches::replace_of_user(&mut conn, &caller.user, channel, resource).await?;
     if known {
         Ok(StopWatchCalendar { success: true })
     } else {

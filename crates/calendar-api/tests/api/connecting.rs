@@ -228,6 +228,82 @@ async fn a_state_is_good_once_for_a_while_in_its_own_browser(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn no_forged_state_ends_a_flow_or_spoils_one(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let corpus: Value = serde_json::from_str(include_str!("../../corpus/oauth_states.json")).unwrap();
+    let corpus = corpus.as_array().unwrap();
+    assert!(corpus.len() >= 25);
+    let begun = api.begin("alice", json!({})).await;
+    let state = begun.parameter("state");
+    let sha256: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(state.as_bytes()).into();
+    for entry in corpus {
+        let query = entry["query"]
+            .as_str()
+            .unwrap()
+            .replace("{state}", &state)
+            .replace("{cut}", &state[..state.len() - 1])
+            .replace("{upper}", &state.to_uppercase())
+            .replace("{sha256}", &hex(&sha256))
+            .replace("{long}", &"A".repeat(5_000));
+        let landed = api.back(&query, Some(&begun.cookie)).await;
+        assert_eq!(
+            landed, "http://localhost:3000/?calwire=error&calwire_reason=invalid_state",
+            "{}",
+            entry["what"]
+        );
+    }
+    assert_eq!(api.connections().await, 0);
+    let asked = api.google.received_requests().await.unwrap().len();
+    assert_eq!(asked, 0, "Google was not asked");
+    // Guessing has not used up what was guessed at.
+    let landed = api
+        .back(&format!("state={state}&code=abc"), Some(&begun.cookie))
+        .await;
+    assert_eq!(landed, "http://localhost:3000/?calwire=connected");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn only_the_cookie_of_the_browser_that_began_ends_a_flow(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let other = api.begin("bob", json!({})).await;
+    for (what, cookie) in [
+        ("none", None),
+        ("empty", Some("calwire_connect=".to_owned())),
+        ("of another flow of another user", Some(other.cookie.clone())),
+        ("made up", Some(format!("calwire_connect={}", "A".repeat(43)))),
+        ("too short", Some("calwire_connect=AAAA".to_owned())),
+        (
+            "of another name",
+            Some(other.cookie.replace("calwire_connect", "calwire")),
+        ),
+        (
+            "as https names it",
+            Some(other.cookie.replace("calwire_connect", "__Host-calwire_connect")),
+        ),
+        ("SQL", Some("calwire_connect=' or 1=1 --".to_owned())),
+    ] {
+        let begun = api.begin("alice", json!({})).await;
+        let query = format!("state={}&code=abc", begun.parameter("state"));
+        let landed = api.back(&query, cookie.as_deref()).await;
+        assert_eq!(
+            landed, "http://localhost:3000/?calwire=error&calwire_reason=other_browser",
+            "{what}"
+        );
+    }
+    assert_eq!(api.connections().await, 0);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn two_tabs_of_one_browser_can_both_connect(pool: PgPool) {
     let api = Api::start(pool).await;
     api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
@@ -363,13 +439,8 @@ async fn a_missing_calendar_scope_is_said_and_can_be_mended(pool: PgPool) {
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn nobody_is_sent_elsewhere(pool: PgPool) {
     let api = Api::start(pool).await;
-    for return_to in [
-        "//evil.example",
-        "https://evil.example",
-        "/\\evil.example",
-        "evil",
-        "",
-    ] {
+    let corpus: Value = serde_json::from_str(include_str!("../../corpus/return_to.json")).unwrap();
+    for return_to in corpus["refused"].as_array().unwrap() {
         let refused = api
             .mutate("alice", "calendar.google.connect", json!({"returnTo": return_to}))
             .await

@@ -7,9 +7,11 @@
 )]
 
 mod activity;
+mod authorisation;
+mod care;
 mod connecting;
 mod emulator;
-mod isolation;
+mod hostile;
 mod outage;
 mod protocol;
 mod reading;

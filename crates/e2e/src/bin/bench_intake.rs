@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result, bail, ensure};
+use e2e::load::{CHANNEL_TOKEN, RESOURCE, seed_channels};
 use hdrhistogram::Histogram;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
@@ -31,7 +32,6 @@ const HOT: usize = 100;
 const PUSHES: usize = 60_000;
 const SINGLE_PUSHES: usize = 12_000;
 const IDLE_PUSHES: usize = 1_000;
-const TOKEN: &str = "a-token-as-long-as-ours-are-0123456789abcdef";
 
 /// What is measured, in the order of a round.
 const DESIGNS: [(&str, Path, Target, usize); 5] = [
@@ -95,7 +95,9 @@ async fn main() -> Result<()> {
 async fn run(database_url: &str) -> Result<()> {
     let pool = PgPool::connect(database_url).await?;
     store::MIGRATOR.run(&pool).await?;
-    let channels = Arc::new(seed(&pool).await?);
+    let channels = Arc::new(seed_channels(&pool, CALENDARS).await?);
+    pool.execute("create table single (resource_id uuid primary key, dirty_seq bigint not null)")
+        .await?;
     let stop = CancellationToken::new();
     let intake = start_intake(database_url, stop.clone()).await?;
     let comparisons = start_comparisons(database_url).await?;
@@ -172,42 +174,6 @@ fn median(values: &[f64]) -> f64 {
     let mut values = values.to_vec();
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
-}
-
-/// Calendars with live channels. Their pulls are put off for ever, so that only the intake is at work.
-async fn seed(pool: &PgPool) -> Result<Vec<Uuid>> {
-    let ids: Vec<Uuid> = (0..CALENDARS).map(|_| Uuid::new_v4()).collect();
-    // A connection has a handful of calendars; here it bears the id of the first.
-    sqlx::query(
-        "insert into connections (id, user_id, google_sub, email, scopes, created_at, updated_at)
-         select id, 'bench', id::text, '', '{}', now(), now()
-         from unnest($1::uuid[]) with ordinality as c(id, n) where n % 5 = 1",
-    )
-    .bind(&ids)
-    .execute(pool)
-    .await?;
-    sqlx::query(
-        "insert into sync_state (resource_id, kind, connection_id, user_id, not_before, poll_at)
-         select id, 'events', ($1::uuid[])[n - (n - 1) % 5], 'bench', 'infinity', now() + random() * interval '15 min'
-         from unnest($1::uuid[]) with ordinality as c(id, n)",
-    )
-    .bind(&ids)
-    .execute(pool)
-    .await?;
-    sqlx::query(
-        "insert into watches (channel_id, resource_id, connection_id, token_sha256, google_resource_id, state, address,
-                              last_message_at, created_at)
-         select resource_id::text, resource_id, connection_id, sha256(convert_to($1, 'utf8')), 'resource', 'live',
-                'https://example.com', now(), now()
-         from sync_state",
-    )
-    .bind(TOKEN)
-    .execute(pool)
-    .await?;
-    pool.execute("create table single (resource_id uuid primary key, dirty_seq bigint not null)")
-        .await?;
-    pool.execute("vacuum analyze").await?;
-    Ok(ids)
 }
 
 async fn start_intake(database_url: &str, stop: CancellationToken) -> Result<u16> {
@@ -364,7 +330,7 @@ impl Socket {
         stream.set_nodelay(true)?;
         let before = format!("POST {path} HTTP/1.1\r\nHost: calwire\r\nX-Goog-Channel-ID: ");
         let after = format!(
-            "\r\nX-Goog-Channel-Token: {TOKEN}\r\nX-Goog-Resource-ID: resource\r\nX-Goog-Resource-State: exists\r\n\
+            "\r\nX-Goog-Channel-Token: {CHANNEL_TOKEN}\r\nX-Goog-Resource-ID: {RESOURCE}\r\nX-Goog-Resource-State: exists\r\n\
              X-Goog-Resource-URI: https://www.googleapis.com/calendar/v3/calendars/x/events?alt=json\r\n\
              X-Goog-Message-Number: 165139\r\nX-Goog-Channel-Expiration: Tue, 19 Nov 2030 01:13:52 GMT\r\n\
              Content-Type: application/json; utf-8\r\nContent-Length: 0\r\nAccept: */*\r\n\

@@ -26,6 +26,8 @@ struct Taken {
     rebuilt_at: Option<DateTime<Utc>>,
     lease_token: Uuid,
     attempts: i32,
+    stolen: bool,
+    traceparent: Option<String>,
 }
 
 impl TryFrom<Taken> for Pull {
@@ -49,6 +51,8 @@ impl TryFrom<Taken> for Pull {
             sweep_digest: row.sweep_digest,
             horizon_until: row.horizon_until,
             rebuilt_at: row.rebuilt_at,
+            is_stolen: row.stolen,
+            traceparent: row.traceparent,
         })
     }
 }
@@ -61,18 +65,22 @@ impl TryFrom<Taken> for Pull {
 pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sqlx::Result<Vec<Pull>> {
     let rows = sqlx::query_as!(
         Taken,
-        "update sync_state
-         set lease_token = gen_random_uuid(), leased_until = now() + $1, attempts = attempts + 1
-         where resource_id in (
-             select resource_id from sync_state
+        "with due as materialized (
+             select resource_id, lease_token is not null as stolen from sync_state
              where dirty_seq > synced_seq and not_before <= now()
                and (leased_until is null or leased_until < now())
              order by not_before
              limit $2
              for update skip locked
-         ) and set_config('synchronous_commit', 'off', true) is not null
-         returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, generation,
-                   sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts",
+         )
+         update sync_state s
+         set lease_token = gen_random_uuid(), leased_until = now() + $1, attempts = attempts + 1,
+             due_since = coalesce(due_since, dirty_at)
+         from due
+         where s.resource_id = due.resource_id and set_config('synchronous_commit', 'off', true) is not null
+         returning s.resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, generation,
+                   sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
+                   due.stolen as \"stolen!\", traceparent",
         interval(lease),
         limit,
     )
@@ -102,7 +110,8 @@ pub async fn acquire_behind_horizon(
              for update skip locked
          )
          returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, generation,
-                   sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts",
+                   sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
+                   false as \"stolen!\", null as traceparent",
         interval(lease),
         until,
         limit,
@@ -209,6 +218,10 @@ pub struct Progress<'a> {
 /// `Again` when a push came meanwhile; `Lost` when the lease did not hold: then the caller rolls back. Call it last: it
 /// holds the row that notifications bump.
 pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>) -> sqlx::Result<Settled> {
+    #[cfg(feature = "simulation")]
+    if common::planted!("no_lease_fence") {
+        crate::planted::seize(conn, &pull.lease).await?;
+    }
     let due_again = sqlx::query_scalar!(
         "with before as (
              select resource_id, generation from sync_state where resource_id = $1
@@ -221,6 +234,13 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
              horizon_until = case when $9 then horizon_until else $6 end,
              last_pull_at = $7, last_change_at = case when $8 then $7 else last_change_at end,
              rebuilt_at = case when generation <> $5 and generation > 0 then $7 else rebuilt_at end,
+             due_since = null, traceparent = case when dirty_seq > $3 then traceparent end,
+             -- A channel lived when the last pull was made, and did not tell of what changed since. A push that came
+             -- while this pull was due is dated to ten seconds.
+             missed_push_at = case when $10 and (last_push_at is null or last_push_at < $11::timestamptz - interval '10 seconds')
+                                    and exists (select from watches w where w.resource_id = $1 and w.state = 'live'
+                                                and w.expires_at > $7 and w.created_at < last_pull_at)
+                                   then coalesce(missed_push_at, $7) else missed_push_at end,
              lease_token = null, leased_until = null, attempts = 0,
              -- The order in which due rows are taken: who was served last waits longest.
              not_before = clock_timestamp(),
@@ -236,8 +256,10 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
         progress.pulled_at,
         progress.changed,
         progress.horizon == Horizon::AsBefore,
+        progress.changed && progress.generation == pull.generation && pull.cause.is_unprompted(),
+        pull.asked_at.unwrap_or(progress.pulled_at),
     )
-    .fetch_optional(conn)
+    .fetch_optional(&mut *conn)
     .await?;
     Ok(match due_again {
         Some(true) => Settled::Again,

@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use common::crash_point;
 use common::ids::{ConnectionId, UserId};
 use common::worker::Pass;
 use futures_util::future::join_all;
@@ -83,6 +84,7 @@ async fn begin(ctx: &Context, user: &UserId, id: Option<ConnectionId>) -> sqlx::
         });
         tell_state(&mut tx, now, user, id, ConnectionState::Disconnected).await?;
     }
+    crash_point!("leave.before_commit");
     tx.commit().await?;
     Ok(begun)
 }
@@ -168,6 +170,7 @@ async fn finish(
         return defer(ctx, leaving, now).await;
     }
     let grant = end_grant(ctx, leaving).await?;
+    crash_point!("leave.revoked");
     done.grant = Some(grant);
     if !done.forgotten {
         return defer(ctx, leaving, now).await;

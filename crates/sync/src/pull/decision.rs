@@ -11,8 +11,8 @@ use crate::tokens::CallError;
 /// Why a pull ends without having committed its outcome.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// The sync token cannot be used any more: list everything.
-    Rebuild,
+    /// The sync token cannot be used any more, for this reason: list everything.
+    Rebuild(&'static str),
     /// Try again after `delay`. `word` is what people and programs see meanwhile.
     Retry {
         delay: Duration,
@@ -27,6 +27,19 @@ pub(crate) enum Stop {
     /// Another worker has taken over.
     LeaseLost,
     Database(sqlx::Error),
+}
+
+impl Stop {
+    /// For people and programs: why.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Rebuild(_) => "sync_token_refused",
+            Self::Retry { word, .. } | Self::Suspend { word } => word,
+            Self::AccessLost => "access_lost",
+            Self::LeaseLost => "lease_lost",
+            Self::Database(_) => "database",
+        }
+    }
 }
 
 impl From<sqlx::Error> for Stop {
@@ -79,7 +92,7 @@ fn decide_google(error: &Error, attempt: u32) -> Stop {
         word,
     };
     match error {
-        Error::SyncTokenExpired => Stop::Rebuild,
+        Error::SyncTokenExpired => Stop::Rebuild("token_expired"),
         Error::RateLimited { limit, retry_after } => rate_limited(*limit, *retry_after, attempt),
         Error::NotFound | Error::Forbidden { .. } => Stop::AccessLost,
         Error::ScopeMissing => Stop::Suspend { word: SCOPE_MISSING },
@@ -149,6 +162,9 @@ mod tests {
             Stop::Suspend { .. }
         ));
         assert!(matches!(decide(CallError::GrantEnded, 1), Stop::Suspend { .. }));
-        assert!(matches!(decide(Error::SyncTokenExpired.into(), 1), Stop::Rebuild));
+        assert!(matches!(
+            decide(Error::SyncTokenExpired.into(), 1),
+            Stop::Rebuild(_)
+        ));
     }
 }

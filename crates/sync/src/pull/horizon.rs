@@ -81,6 +81,7 @@ async fn extend(session: &Session<'_>) -> Result<Settled, Stop> {
     match sync_state::settle_horizon(&mut tx, &pull.lease, reached).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
+            common::crash_point!("horizon.before_commit");
             tx.commit().await?;
             Ok(settled)
         }

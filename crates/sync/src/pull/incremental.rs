@@ -2,16 +2,20 @@
 
 use std::collections::HashMap;
 
+use common::crash_point;
 use common::lease::Settled;
+use common::telemetry::trace::SPANS;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::rounds::Outcome;
 use store::sync_state::{self, Horizon, Progress};
+use tracing::Instrument;
 
 use super::decision::Stop;
 use super::news::write_news;
 use super::series::Incoming;
 use super::session::{End, Pages, Session};
+use crate::metrics;
 use crate::payload::Change;
 use crate::tell::tell;
 
@@ -29,6 +33,9 @@ pub(super) async fn pull(
     let mut unreadable = 0;
     while let Some(page) = session.events(&calendar.google_id, &mut pages).await? {
         unreadable += page.unreadable;
+        if common::planted!("page_two_dropped") && session.pages == 2 {
+            continue;
+        }
         for event in page.items {
             match Incoming::read(event) {
                 // An event that comes twice changed while the pages were read; the later one counts.
@@ -37,11 +44,24 @@ pub(super) async fn pull(
             }
         }
         if changes.len() > CHANGES_MAX {
-            return Err(Stop::Rebuild);
+            return Err(Stop::Rebuild("many_changes"));
         }
     }
     super::report_unreadable(calendar.id, unreadable);
     let next = pages.sync_token().unwrap_or(sync_token);
+    commit(session, calendar, next, changes)
+        .instrument(tracing::trace_span!(target: SPANS, "commit"))
+        .await
+}
+
+async fn commit(
+    session: &Session<'_>,
+    calendar: &Calendar,
+    next: &str,
+    changes: HashMap<String, Incoming>,
+) -> Result<Settled, Stop> {
+    #[cfg(feature = "simulation")]
+    crate::planted::save_token_first(session, next).await?;
     let mut tx = session.ctx.pool.begin().await?;
     let applied = apply(&mut tx, session, calendar, changes).await?;
     session.record(&mut tx, applied).await?;
@@ -55,7 +75,10 @@ pub(super) async fn pull(
     match sync_state::settle(&mut tx, session.pull, progress).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
+            crash_point!("pull.before_commit");
             tx.commit().await?;
+            crash_point!("pull.after_commit");
+            metrics::mirrored(applied.changed, applied.deleted);
             Ok(settled)
         }
     }

@@ -8,7 +8,9 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use common::crash_point;
 use common::lease::Settled;
+use common::telemetry::trace::SPANS;
 use google::RawEvent;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
@@ -16,11 +18,13 @@ use store::events::{self, NewEvent, Walk};
 use store::occurrences::{self, Place};
 use store::rounds::Outcome;
 use store::sync_state::{self, Horizon, Progress};
+use tracing::Instrument;
 
 use super::decision::Stop;
 use super::series::{Incoming, context, expand_single, expand_stored, rows};
 use super::session::{End, Pages, Session};
 use crate::expand::{self, CalendarContext, Occurrence};
+use crate::metrics;
 use crate::payload::{Change, Window};
 use crate::tell::tell;
 
@@ -45,6 +49,12 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
         .await?
         .ok_or(Stop::LeaseLost)?;
     drop(conn);
+    crash_point!("rebuild.begun");
+    #[cfg(feature = "simulation")]
+    if common::planted!("wipe_before_refill") {
+        let mut conn = session.ctx.pool.acquire().await?;
+        store::planted::wipe(&mut conn, calendar.id, session.pull.generation).await?;
+    }
     let context = context(calendar);
     let mut pages = Pages::from(None);
     let (mut listed, mut unreadable) = (0, 0);
@@ -55,12 +65,14 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
     {
         let received = page.items.len();
         let stored = write_page(session, &context, generation, page.items).await?;
+        crash_point!("rebuild.page_written");
         listed += stored;
         unreadable += page.unreadable + received - stored;
     }
     super::report_unreadable(calendar.id, unreadable);
     let horizon = expand::horizon(session.started);
     expand_generation(session, &context, generation, Walk::Recurring, horizon).await?;
+    crash_point!("rebuild.expanded");
     let sync_token = pages.sync_token().unwrap_or_default();
     let progress = Progress {
         sync_token,
@@ -69,7 +81,9 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
         pulled_at: session.started,
         changed: true,
     };
-    flip(session, calendar, progress, listed).await
+    flip(session, calendar, progress, listed)
+        .instrument(tracing::trace_span!(target: SPANS, "commit"))
+        .await
 }
 
 fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
@@ -86,7 +100,7 @@ fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
 /// A token that expires while everything is being listed is a page token: from the start, but not at once.
 fn restart(stop: Stop) -> Stop {
     match stop {
-        Stop::Rebuild => Stop::Retry {
+        Stop::Rebuild(_) => Stop::Retry {
             delay: Duration::from_secs(5),
             word: "listing_restarted",
         },
@@ -239,7 +253,10 @@ async fn flip(
     match sync_state::settle(&mut tx, pull, progress).await? {
         Settled::Lost => Err(Stop::LeaseLost),
         settled => {
+            crash_point!("rebuild.before_flip");
             tx.commit().await?;
+            crash_point!("rebuild.after_flip");
+            metrics::mirrored(listed, lost);
             Ok(settled)
         }
     }

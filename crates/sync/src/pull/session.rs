@@ -4,14 +4,15 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use common::crash_point;
 use google::{CalendarListEntry, EventsPage, ListCursor, Next, Page};
 use sqlx::PgConnection;
 use store::rounds::{self, Ended, Outcome};
 use store::sync_state::{self, Kind, Pull};
 
 use super::decision::{Stop, decide};
-use crate::Context;
 use crate::tokens::{self, CallError, Work};
+use crate::{Context, metrics};
 
 /// More pages than any calendar has, even at a few events each: a listing that goes on beyond is broken.
 const PAGES_MAX: usize = 10_000;
@@ -129,6 +130,8 @@ impl<'a> Session<'a> {
             match answer.await {
                 Ok(page) => {
                     self.pages += 1;
+                    metrics::page();
+                    crash_point!("pull.page_read");
                     pages.advance(page.next.clone())?;
                     return Ok(Some(page));
                 }
@@ -138,6 +141,7 @@ impl<'a> Session<'a> {
                 {
                     self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
                 }
+                Err(_) if common::planted!("sweep_truncated") && self.pages > 0 => return Ok(None),
                 Err(error) => return Err(self.stop(error, pages)),
             }
         }
@@ -157,6 +161,7 @@ impl<'a> Session<'a> {
             |access| async move { google.calendar_list(&access, cursor).await },
         );
         let page = answer.await.map_err(|error| self.stop(error, pages))?;
+        crash_point!("list.page_read");
         pages.advance(page.next.clone())?;
         Ok(Some(page))
     }
@@ -165,7 +170,7 @@ impl<'a> Session<'a> {
         match error {
             // A sync token that goes with other parameters than ours, perhaps those of an earlier version.
             CallError::Google(google::Error::Refused { .. }) if pages.cursor.sync_token.is_some() => {
-                Stop::Rebuild
+                Stop::Rebuild("token_refused")
             }
             error => decide(error, self.pull.lease.attempts),
         }

@@ -162,7 +162,9 @@ fn not_written(run: &Run<'_>, id: &str, written: Written) -> Ended {
         }
         Written::Gone(None) | Written::Is { .. } => {
             let mut ended = Ended::failed(Reason::EventDeleted);
-            ended.news.extend(tombstone(id).map(|news| (calendar, news)));
+            ended
+                .news
+                .extend(tombstone_of_unknown(id).map(|news| (calendar, news)));
             ended
         }
     }
@@ -352,7 +354,8 @@ async fn delete(run: &mut Run<'_>, base: Option<&Fields>, is_conditional: bool) 
     for _ in 0..MERGES_MAX {
         let theirs = match found {
             Some(theirs) if !theirs.event.is_cancelled() => theirs,
-            _ => return Ok(deleted(run, &id)),
+            Some(_) => return Ok(deleted(run, tombstone(&id))),
+            None => return Ok(deleted(run, tombstone_of_unknown(&id))),
         };
         if is_conditional && let Some(changed) = changed_since(base, &theirs) {
             if theirs.news.is_none() {
@@ -382,9 +385,11 @@ async fn delete(run: &mut Run<'_>, base: Option<&Fields>, is_conditional: bool) 
             .call(|access| async move { google.delete_event(&access, path, etag, mail).await })
             .await;
         match answer {
-            Ok(())
-            | Err(CallError::Google(Error::AlreadyDeleted | Error::SyncTokenExpired | Error::NotFound)) => {
-                return Ok(deleted(run, &id));
+            Ok(()) | Err(CallError::Google(Error::AlreadyDeleted | Error::SyncTokenExpired)) => {
+                return Ok(deleted(run, tombstone(&id)));
+            }
+            Err(CallError::Google(Error::NotFound)) => {
+                return Ok(deleted(run, tombstone_of_unknown(&id)));
             }
             Err(CallError::Google(Error::Conflict)) => found = look(run, &calendar, &id).await?,
             Err(error) => return Err(stop(run, error, false)),
@@ -405,13 +410,13 @@ fn changed_since(base: Option<&Fields>, theirs: &Version) -> Option<Vec<Field>> 
     (!changed.is_empty()).then_some(changed)
 }
 
-fn deleted(run: &Run<'_>, id: &str) -> Ended {
+fn deleted(run: &Run<'_>, tombstone: Option<Incoming>) -> Ended {
     let mut ended = Ended::of(End::Done {
         event: None,
         merged: false,
     });
     let calendar = run.intent.calendar_id;
-    ended.news.extend(tombstone(id).map(|news| (calendar, news)));
+    ended.news.extend(tombstone.map(|news| (calendar, news)));
     ended
 }
 
@@ -457,7 +462,7 @@ async fn give(run: &mut Run<'_>, destination: CalendarId) -> Result<Ended, Stop>
 }
 
 fn given(run: &Run<'_>, id: &str, there: &Calendar, moved: Version) -> Ended {
-    let mut ended = deleted(run, id);
+    let mut ended = deleted(run, tombstone(id));
     ended.end = End::Done {
         event: None,
         merged: false,
@@ -568,4 +573,10 @@ fn refused(error: Error) -> Failure {
 fn tombstone(id: &str) -> Option<Incoming> {
     let raw = json!({"id": id, "status": "cancelled"}).to_string();
     RawEvent::read(&raw).and_then(Incoming::read)
+}
+
+/// As [`tombstone`], of what Google does not know at all. For an instance there is none: a series that was moved has other
+/// instances, and Google would never tell of this one again, should the series move back.
+fn tombstone_of_unknown(id: &str) -> Option<Incoming> {
+    tombstone(id).filter(|news| news.row.recurring_event_id.is_none())
 }

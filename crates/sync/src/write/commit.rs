@@ -13,6 +13,7 @@ use store::{events, sync_state, write_intents};
 use super::end::{End, Failure, Reason};
 use super::target::Version;
 use super::work::{Run, Shown};
+use crate::metrics;
 use crate::payload::{Change, Event, Window};
 use crate::pull::{Incoming, context, expand_series, write_news};
 use crate::tell::tell;
@@ -129,7 +130,9 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
     for calendar in touched {
         sync_state::mark_dirty_if_pulled(&mut tx, now, calendar.into()).await?;
     }
+    common::crash_point!("write.before_commit");
     tx.commit().await?;
+    common::crash_point!("write.after_commit");
     log(run, &end);
     Ok(Some(end))
 }
@@ -176,7 +179,9 @@ async fn find(
 }
 
 fn log(run: &Run<'_>, end: &End) {
-    let duration_ms = (run.ctx.clock.now() - run.intent.created_at).num_milliseconds();
+    let duration = run.ctx.clock.now() - run.intent.created_at;
+    metrics::wrote(&run.intent.operation, end.state().as_str(), duration);
+    let duration_ms = duration.num_milliseconds();
     let (operation, attempts) = (&run.intent.operation, run.intent.lease.attempts);
     match end {
         End::Failed(failure) => {

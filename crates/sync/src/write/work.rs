@@ -160,6 +160,9 @@ impl<'a> Run<'a> {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        tokens::call(self.ctx, self.intent.connection_id, tokens::Work::Sync, call).await
+        common::crash_point!("write.before_google");
+        let answer = tokens::call(self.ctx, self.intent.connection_id, tokens::Work::Sync, call).await;
+        common::crash_point!("write.after_google");
+        answer
     }
 }

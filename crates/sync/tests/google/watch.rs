@@ -300,7 +300,7 @@ async fn a_silent_channel_and_a_deaf_one_are_replaced(pool: PgPool) {
 
     // A poll found a change that no push told of.
     stage.pass(TimeDelta::minutes(30));
-    sqlx::query("update sync_state set last_change_at = $1 where kind = 'calendar_list'")
+    sqlx::query("update sync_state set missed_push_at = $1 where kind = 'calendar_list'")
         .bind(stage.now())
         .execute(&stage.ctx.pool)
         .await

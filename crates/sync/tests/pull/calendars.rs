@@ -4,8 +4,10 @@ use chrono::{Days, TimeDelta};
 use common::worker::Pass;
 use google_emulator::seed::{AccessRole, SeedCalendar};
 use serde_json::json;
+use serde_json::value::RawValue;
 use sqlx::PgPool;
-use sync::payload::Window;
+use sync::payload::{Event, Window};
+use sync::read::{self, Copies};
 use sync::{calendar_list, pull};
 
 use crate::world::{ALICE, TEAM, World, alice, bob};
@@ -192,4 +194,48 @@ async fn the_horizon_moves_on_and_reading_goes_beyond_it(pool: PgPool) {
         world.told(&alice()).await.len() == 1,
         "nothing to tell of the horizon"
     );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_meeting_in_two_calendars_is_read_once_and_limits_count_meetings(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    for hour in 0..20 {
+        let mut meeting = world.event(&format!("Meeting {hour:02}"), 1, hour);
+        meeting["id"] = json!(format!("meeting{hour:02}"));
+        for calendar in [TEAM, ALICE] {
+            world.add(calendar, meeting.clone());
+        }
+    }
+    world.push_and_settle(&alice()).await;
+    let read = async |limit, copies| {
+        let query = read::Query {
+            window: Window {
+                from: world.at(1, 0),
+                to: world.at(2, 0),
+            },
+            zone: chrono_tz::UTC,
+            calendars: None,
+            limit,
+            copies,
+        };
+        let mut conn = world.pool.acquire().await.unwrap();
+        let events = read::events(&mut conn, world.clock.now(), &alice(), &query)
+            .await
+            .unwrap();
+        let event = |event: &Box<RawValue>| serde_json::from_str::<Event>(event.get()).unwrap();
+        events.iter().map(event).collect::<Vec<_>>()
+    };
+    let each = read(100, Copies::Each).await;
+    assert_eq!(each.len(), 40);
+    assert!(each.iter().all(|event| event.copies.is_empty()));
+    let own = world.id(&alice(), ALICE).await;
+    for limit in [1, 7, 19, 20, 100] {
+        let meetings = read(limit, Copies::Merged).await;
+        assert_eq!(meetings.len(), limit.min(20));
+        for (hour, meeting) in meetings.iter().enumerate() {
+            assert_eq!(meeting.title, format!("Meeting {hour:02}"));
+            let copies: Vec<_> = meeting.copies.iter().map(|copy| copy.calendar_id).collect();
+            assert_eq!((meeting.calendar_id, copies.len(), copies[0]), (own, 2, own));
+        }
+    }
 }

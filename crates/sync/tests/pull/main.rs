@@ -5,6 +5,7 @@ mod calendars;
 mod convergence;
 mod faults;
 mod incremental;
+mod overview;
 mod rebuild;
 mod rounds;
 mod world;

@@ -20,7 +20,7 @@ const MAX_URL_LENGTH = 2083;
 const MAX_ITEMS = 10;
 
 export function createApi({ apiUrl, userId, getAuthToken }: ApiOptions): Api {
-  const url = `${apiUrl.replace(/\/+$/, '')}/trpc`;
+  const url = trpcUrl(apiUrl);
   const headers = async () => ({ Authorization: `Bearer ${await tokenOf(userId, getAuthToken)}` });
   const common = { url, headers, maxItems: MAX_ITEMS, maxURLLength: MAX_URL_LENGTH };
   return createTRPCClient<AppRouter>({
@@ -38,7 +38,11 @@ export function createApi({ apiUrl, userId, getAuthToken }: ApiOptions): Api {
   });
 }
 
-async function tokenOf(userId: string, getAuthToken: GetAuthToken): Promise<string> {
+export function trpcUrl(apiUrl: string): string {
+  return `${apiUrl.replace(/\/+$/, '')}/trpc`;
+}
+
+export async function tokenOf(userId: string, getAuthToken: GetAuthToken): Promise<string> {
   const token = await getAuthToken();
   if (!token) throw signedOut();
   const subject = subjectOf(token);

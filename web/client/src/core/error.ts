@@ -12,6 +12,12 @@ const PASSING = new Set([
   'GATEWAY_TIMEOUT',
 ]);
 
+interface ErrorOptions {
+  reason?: string | undefined;
+  data?: Readonly<Record<string, unknown>>;
+  cause?: unknown;
+}
+
 /** What went wrong, in words that can be shown to a person. */
 export class CalwireError extends Error {
   override readonly name = 'CalwireError';
@@ -19,11 +25,14 @@ export class CalwireError extends Error {
   readonly code: string;
   /** A word for programs that says more than the code, such as `CALENDAR_NOT_CONNECTED`. */
   readonly reason?: string;
+  /** What the server told beside it: `issues` of the input, the two sides of a conflict. */
+  readonly data?: Readonly<Record<string, unknown>>;
 
-  constructor(code: string, message: string, options: { reason?: string | undefined; cause?: unknown } = {}) {
+  constructor(code: string, message: string, options: ErrorOptions = {}) {
     super(message, 'cause' in options ? { cause: options.cause } : undefined);
     this.code = code;
     if (options.reason !== undefined) this.reason = options.reason;
+    if (options.data !== undefined) this.data = options.data;
   }
 
   /** Trying again later may help. */
@@ -41,10 +50,11 @@ export class CalwireError extends Error {
     if (error instanceof CalwireError) return error;
     if (!(error instanceof TRPCClientError)) return unreachable(error);
     if (error.cause instanceof CalwireError) return error.cause;
-    const data = error.data as { code?: unknown; reason?: unknown } | null | undefined;
-    if (typeof data?.code !== 'string') return unreachable(error);
-    const reason = typeof data.reason === 'string' ? data.reason : undefined;
-    return new CalwireError(data.code, inWords(data.code, error.message), { reason, cause: error });
+    const data = error.data as Record<string, unknown> | null | undefined;
+    const code = data?.['code'];
+    if (!data || typeof code !== 'string') return unreachable(error);
+    const reason = typeof data['reason'] === 'string' ? data['reason'] : undefined;
+    return new CalwireError(code, inWords(code, error.message), { reason, data, cause: error });
   }
 }
 

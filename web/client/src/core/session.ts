@@ -10,12 +10,16 @@ import { channelOf } from '../index.js';
 import type { CalendarList, Freshness, Message, Status } from '../generated/types.js';
 import { type Api, createApi, type GetAuthToken } from './api.js';
 import type { CalwireError } from './error.js';
-import { invalidateEvents, keys } from './keys.js';
+import { invalidateEvents, keys, listedEvents } from './keys.js';
+import { LastWord } from './last-word.js';
 import type { LiveState } from './live-state.js';
 import { type Known, LiveStore, NOTHING } from './live-store.js';
+import { overlaid } from './overlay.js';
+import { seriesOf } from './occurrence.js';
 import { Realtime } from './realtime.js';
 import { Snapshot } from './snapshot.js';
 import { Store } from './store.js';
+import { type EditState, NO_EDITS, Writes } from './writes.js';
 
 /** A socket that is not live for so long is made up for by loading. */
 const FALLBACK_AFTER = 3_000;
@@ -23,13 +27,15 @@ const FALLBACK_EVERY = 30_000;
 /** A snapshot that was loaded before the socket was open tells where to go on from, as long as the history reaches. */
 const PREFETCH_GOOD_FOR = 30_000;
 
+/** `data` is what the server told, with the edits that are on their way to it. */
 export interface SessionState extends Known {
   live: LiveState;
+  edits: EditState;
   /** The user has signed out here. */
   ended: boolean;
 }
 
-export const SIGNED_OUT: SessionState = { ...NOTHING, live: 'signedOut', ended: true };
+export const SIGNED_OUT: SessionState = { ...NOTHING, live: 'signedOut', edits: NO_EDITS, ended: true };
 
 export interface SessionOptions {
   apiUrl: string;
@@ -51,9 +57,12 @@ export class Session {
   readonly channel: string;
   readonly api: Api;
   readonly realtime: Realtime;
+  /** What the user changes. */
+  readonly writes: Writes;
   readonly cache: QueryClient;
   readonly state: Store<SessionState>;
   readonly #live: LiveStore;
+  readonly #lastWord: LastWord;
   readonly #snapshot: Snapshot | undefined;
   /** Selections on their way to the server, shown as if they had arrived. */
   readonly selecting = new Store<ReadonlyMap<string, boolean>>(new Map());
@@ -68,13 +77,15 @@ export class Session {
     this.channel = channelOf(userId);
     this.cache = cache;
     this.api = createApi({ apiUrl, userId, getAuthToken });
+    this.#lastWord = new LastWord({ apiUrl, userId, getAuthToken });
     this.#snapshot = remember ? new Snapshot(apiUrl, userId) : undefined;
-    this.state = new Store<SessionState>({ ...NOTHING, live: 'connecting', ended: false });
+    this.state = new Store<SessionState>({ ...NOTHING, live: 'connecting', edits: NO_EDITS, ended: false });
     this.#live = new LiveStore({
       load: (live) => this.api.realtime.getState.query({ live }),
       onMessages: (messages) => this.#onMessages(messages),
       onCaughtUp: () => void cache.invalidateQueries({ queryKey: keys.user(userId) }),
     });
+    this.writes = this.#createWrites();
     this.realtime = new Realtime({
       wsUrl,
       getConnectionToken: async () => (await this.api.realtime.getConnectionToken.query()).token,
@@ -83,6 +94,22 @@ export class Session {
         getToken: async () => (await this.api.realtime.getSubscriptionToken.query({ channel: this.channel })).token,
         getState: () => this.#position(),
       },
+    });
+  }
+
+  #createWrites(): Writes {
+    const told = () => this.#live.known.get().data;
+    return new Writes({
+      api: this.api,
+      lastWord: (procedure, input) => this.#lastWord.say(procedure, input),
+      told,
+      onTold: (callback) => this.#live.known.subscribe(callback),
+      known: (calendarId) => {
+        const listed = listedEvents(this.cache, this.userId).filter((event) => event.calendarId === calendarId);
+        return new Set([...(told()?.series.get(calendarId)?.keys() ?? []), ...listed.map(seriesOf)]);
+      },
+      reload: () => this.reload(),
+      refetch: (calendarIds) => invalidateEvents(this.cache, this.userId, calendarIds),
     });
   }
 
@@ -140,6 +167,7 @@ export class Session {
   /** Closes, and forgets everything of the user. */
   async end(): Promise<void> {
     if (this.state.get().ended) return;
+    this.writes.close();
     this.state.set(SIGNED_OUT);
     this.#live.close();
     this.#close();
@@ -179,6 +207,7 @@ export class Session {
   }
 
   #close(): void {
+    this.writes.flush();
     this.#release?.();
     this.#release = undefined;
     clearTimeout(this.#fallback);
@@ -191,6 +220,7 @@ export class Session {
   #start(): void {
     this.#started = true;
     this.#live.known.subscribe(() => this.#onKnown());
+    this.writes.state.subscribe(() => this.#onEdits());
     this.realtime.listen(this.channel, {
       onMessage: (data, { offset }) => this.#live.receive(data as Message, offset),
       onLost: () => void this.reload(),
@@ -235,7 +265,8 @@ export class Session {
   #onMessages(messages: readonly Message[]): void {
     const changed = new Set<string>();
     for (const message of messages) if (message.type === 'events.changed') changed.add(message.calendarId);
-    if (changed.size > 0) invalidateEvents(this.cache, this.userId, changed);
+    if (changed.size > 0) void invalidateEvents(this.cache, this.userId, changed);
+    this.writes.onMessages(messages);
     void this.cache.invalidateQueries({ queryKey: [...keys.user(this.userId), 'activity'] });
   }
 
@@ -243,10 +274,23 @@ export class Session {
     if (this.state.get().ended) return;
     const before = this.state.get();
     const known = this.#live.known.get();
-    this.state.set({ ...known, live: this.#judge(known.error), ended: false });
+    this.#show(known);
     if (known.source !== 'server') return;
     this.remember();
     if (before.source !== 'server' || (before.error && !known.error)) this.#askAgain();
+  }
+
+  #onEdits(): void {
+    if (this.state.get().ended) return;
+    const waits = this.writes.state.get().writes.some(({ phase }) => phase === 'undoable');
+    if (waits) this.#lastWord.prepare();
+    this.#show({ ...this.#live.known.get(), at: Date.now() });
+  }
+
+  #show(known: Known): void {
+    const edits = this.writes.state.get();
+    const data = known.data && overlaid(known.data, edits.writes);
+    this.state.set({ ...known, data, live: this.#judge(known.error), edits, ended: false });
   }
 
   /** The server answers: what it could not be asked meanwhile is asked now. */
@@ -299,6 +343,7 @@ export class Session {
   };
 
   readonly #onPageHide = (): void => {
+    this.writes.leave();
     void this.#snapshot?.flush();
   };
 }

@@ -1,4 +1,5 @@
 import type { Event } from '../generated/types.js';
+import { mergeCopies } from './copies.js';
 import { daysWindow, inOrder, type Span, touching } from './occurrence.js';
 import { eventsOf, type LiveData } from './reducer.js';
 import { dateAt, dayEnd, dayStart } from './zone.js';
@@ -20,10 +21,10 @@ export function willCover(now: number, span: Span): boolean {
   return span.from >= today - 8 * day + ALL_DAY_SLACK && span.to <= today + 42 * day - ALL_DAY_SLACK;
 }
 
-/** The known events that touch the span, in order. */
+/** The known events that touch the span, in order, and each meeting once. */
 export function eventsWithin(data: LiveData, span: Span, zone: string, calendarIds?: readonly string[]): Event[] {
   const touches = touching(span, zone);
-  return inOrder([...eventsOf(data, calendarIds)].filter(touches), zone);
+  return mergeCopies(inOrder([...eventsOf(data, calendarIds)].filter(touches), zone));
 }
 
 export interface UpcomingQuery {

@@ -43,6 +43,30 @@ function wallClock(zone: string, instant: number): number {
   return Date.UTC(year, month - 1, day, hour, minute, second) + subsecond;
 }
 
+/** What clocks in the zone show at an instant: `2026-11-22T09:30`. */
+export function wallAt(zone: string, instant: number): string {
+  return new Date(wallClock(zone, instant)).toISOString().slice(0, 16);
+}
+
+/** The instant at which clocks in the zone show this. Of two the first; a time that is skipped is as much later. */
+export function atWall(zone: string, wall: string): number {
+  const at = Date.parse(`${wall}Z`);
+  const [first] = instantsOf(zone, at);
+  if (first !== undefined) return first;
+  const before = at - DAY;
+  return at - (wallClock(zone, before) - before);
+}
+
+/** An instant in RFC 3339, with the zone's offset. */
+export function rfc3339(zone: string, instant: number): string {
+  const wall = wallClock(zone, instant);
+  const minutes = Math.round((wall - instant) / 60_000);
+  const text = new Date(wall).toISOString().slice(0, 19);
+  if (minutes === 0) return `${text}Z`;
+  const [hour, minute] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
+  return `${text}${minutes < 0 ? '-' : '+'}${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;
+}
+
 /** The local date at an instant. */
 export function dateAt(zone: string, instant: number): string {
   return isoDate(wallClock(zone, instant));

@@ -44,7 +44,7 @@ export type CalendarInfo = {
   primary: boolean;
   /** Kept current and shown. */
   selected: boolean;
-  /** Google no longer shows it to the account; what we have of it stays readable. */
+  /** Google no longer shows it to the account; nor is it shown here, until Google does again. */
   accessLost: boolean;
   /** Google can tell us of its changes. */
   pushSupported: boolean;

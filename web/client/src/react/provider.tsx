@@ -14,6 +14,7 @@ import type { GetAuthToken } from '../core/api.js';
 import { Identity, type Who } from '../core/identity.js';
 import { NOTHING } from '../core/live-store.js';
 import { Session, type SessionState, SIGNED_OUT } from '../core/session.js';
+import { NO_EDITS } from '../core/writes.js';
 import { CalwireContext, type CalwireContextValue } from './context.js';
 
 export interface CalwireProviderProps {
@@ -93,8 +94,9 @@ function openLater({ apiUrl, wsUrl, userId, identity, cache, snapshot }: Session
 }
 
 function vacant({ userId, error }: Who): SessionState {
-  if (error) return { ...NOTHING, error, live: error.retryable ? 'offline' : 'failed', ended: false };
-  return userId === undefined ? { ...NOTHING, live: 'connecting', ended: false } : SIGNED_OUT;
+  const nothing = { ...NOTHING, edits: NO_EDITS, ended: false };
+  if (error) return { ...nothing, error, live: error.retryable ? 'offline' : 'failed' };
+  return userId === undefined ? { ...nothing, live: 'connecting' } : SIGNED_OUT;
 }
 
 function useCache(given: QueryClient | undefined): QueryClient {

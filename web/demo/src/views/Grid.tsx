@@ -7,7 +7,7 @@ export function WeekPage({ session }: ViewProps) {
   return (
     <>
       <Heading title="Week" session={session} />
-      <WeekView />
+      <WeekView editable />
     </>
   );
 }
@@ -16,7 +16,7 @@ export function MonthPage({ session }: ViewProps) {
   return (
     <>
       <Heading title="Month" session={session} />
-      <MonthView />
+      <MonthView editable />
     </>
   );
 }

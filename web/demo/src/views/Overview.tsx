@@ -19,7 +19,7 @@ export function Overview({ session, user }: ViewProps) {
         <div className="column">
           <NextEventWidget days={7} returnTo={here()} />
           <Invitation session={session} />
-          <AgendaWidget days={7} maxResults={50} />
+          <AgendaWidget days={7} maxResults={50} editable />
         </div>
         <div className="column side">
           <SyncStatus />

@@ -4,6 +4,7 @@ import FullCalendar, {
   type DayHeaderInfo,
   type EventDisplayInfo,
   type EventInput,
+  type PluginInput,
   useCalendarController,
 } from '@fullcalendar/react';
 import dayGridPlugin from '@fullcalendar/react/daygrid';
@@ -13,6 +14,7 @@ import { type ReactElement, useEffect, useMemo, useState } from 'react';
 import type { CalendarEvent } from '../../index.js';
 import { type DayString, isOver, plainLine, shorten } from '../format/index.js';
 import { Foreign, type Moment, type Palette, type Words } from '../widgets/base.js';
+import type { Editing } from '../widgets/editing.js';
 import { isDeclined, nameOf, timesOf, titleOf } from '../widgets/event-text.js';
 import type { BusyOverlay } from '../widgets/busy-overlay.js';
 import { groupByDay } from '../widgets/group-by-day.js';
@@ -32,6 +34,12 @@ export interface GridProps {
   onOpen: (event: CalendarEvent) => void;
   /** A day was chosen: all of its events are wanted. */
   onDay: (day: DayString) => void;
+  /** What is added for a grid in which events are edited. */
+  plugins?: PluginInput[];
+  options?: CalendarOptions;
+  /** How far an edit of an event is. */
+  stateOf?: Editing['stateOf'];
+  isMovable?: (event: CalendarEvent) => boolean;
 }
 
 const VIEWS: Readonly<Record<Layout, string>> = {
@@ -48,13 +56,22 @@ const DOTS = 4;
 
 /** FullCalendar, with our looks: its grid, its layout of what overlaps, and nothing of its themes. */
 export default function Grid(props: GridProps): ReactElement {
-  const { layout, date, events, busy, words, moment } = props;
+  const { layout, date, events, busy, words, moment, stateOf, isMovable } = props;
   const controller = useCalendarController();
   const inputs = useMemo(
-    () => (layout === 'dots' ? [] : [...busyInputs(busy), ...events.map((event) => inputOf(event, words, moment))]),
-    [layout, events, busy, words, moment],
+    () =>
+      layout === 'dots'
+        ? []
+        : [
+            ...busyInputs(busy),
+            ...events.map((event) =>
+              inputOf(event, words, moment, stateOf?.(event) ?? null, isMovable?.(event) ?? false),
+            ),
+          ],
+    [layout, events, busy, words, moment, stateOf, isMovable],
   );
 
+  const plugins = useMemo(() => [...PLUGINS, ...(props.plugins ?? [])], [props.plugins]);
   const [scrollTime] = useState(() => firstHour(words, moment));
 
   useEffect(() => {
@@ -66,13 +83,14 @@ export default function Grid(props: GridProps): ReactElement {
       // Another layout is another calendar: what FullCalendar measured for the last one does not hold.
       key={layout}
       controller={controller}
-      plugins={PLUGINS}
+      plugins={plugins}
       initialView={VIEWS[layout]}
       initialDate={date}
       events={inputs}
       scrollTime={scrollTime}
       {...LOOKS}
       {...behaviourOf(props)}
+      {...props.options}
     />
   );
 }
@@ -128,19 +146,40 @@ function focusOn(target: EventTarget | null): void {
   if (target instanceof Element) target.closest<HTMLElement>('[tabindex]')?.focus({ preventScroll: true });
 }
 
-function inputOf(event: CalendarEvent, words: Words, { now, today }: Moment): EventInput {
+type State = ReturnType<Editing['stateOf']>;
+
+function inputOf(
+  event: CalendarEvent,
+  words: Words,
+  { now, today }: Moment,
+  state: State,
+  isMovable: boolean,
+): EventInput {
+  const doing = state === 'pending' ? words.labels.isPending : state === 'sending' ? words.labels.isSending : null;
   return {
-    id: `${event.calendarId} ${event.id}`,
+    id: keyOf(event),
     // What a screen reader says; people see the chip below.
-    title: nameOf(event, today, words),
+    title: [nameOf(event, today, words), doing].filter(Boolean).join(', '),
     start: event.start,
     end: event.end,
     allDay: event.allDay,
-    extendedProps: { event, isOver: isOver(event, now, today) },
+    startEditable: isMovable,
+    durationEditable: isMovable,
+    extendedProps: { event, isOver: isOver(event, now, today), state },
   };
 }
 
-function eventOf(event: { extendedProps: Record<string, unknown> }): CalendarEvent {
+/** An event's name within the grid. */
+export function keyOf({ calendarId, id }: Pick<CalendarEvent, 'calendarId' | 'id'>): string {
+  return `${calendarId} ${id}`;
+}
+
+/** None: FullCalendar's own, such as the time that is being selected. */
+function eventIn(event: { extendedProps: Record<string, unknown> }): CalendarEvent | undefined {
+  return event.extendedProps['event'] as CalendarEvent | undefined;
+}
+
+export function eventOf(event: { extendedProps: Record<string, unknown> }): CalendarEvent {
   return event.extendedProps['event'] as CalendarEvent;
 }
 
@@ -151,14 +190,26 @@ interface ChipProps {
 }
 
 function Chip({ info, palette, words }: ChipProps): ReactElement {
-  const event = eventOf(info.event);
+  const event = eventIn(info.event);
+  return event ? (
+    <EventChip info={info} event={event} palette={palette} words={words} />
+  ) : (
+    <div className="calwire-chip calwire-chip-new" data-shape="box">
+      <span className="calwire-chip-time">{info.timeText}</span>
+    </div>
+  );
+}
+
+function EventChip({ info, event, palette, words }: ChipProps & { event: CalendarEvent }): ReactElement {
   const place = shorten(plainLine(event.location), 100);
   const shape = event.allDay ? 'bar' : info.view.type.startsWith('dayGrid') && !isLong(event) ? 'line' : 'box';
   return (
     <div
       className="calwire-chip"
       style={palette.styleOf(event)}
+      data-event={keyOf(event)}
       data-shape={shape}
+      data-edit={(info.event.extendedProps['state'] as State) ?? undefined}
       data-short={info.isShort}
       data-narrow={info.isNarrow}
       data-over={info.event.extendedProps['isOver'] === true}

@@ -18,6 +18,18 @@ export { type Calwire, useCalwire } from './use-calwire.js';
 export { useCentrifugo } from './use-centrifugo.js';
 export { useConnect } from './use-connect.js';
 export { type EventsOptions, useEvents } from './use-events.js';
+export {
+  type ChangeOptions,
+  type ConflictField,
+  type Edit,
+  type EditConflict,
+  type EditNotice,
+  type EditOptions,
+  type EditOutcome,
+  type EventEditor,
+  type EventVersion,
+  useEventEditor,
+} from './use-event-editor.js';
 export { useNow } from './use-now.js';
 export { useSelectCalendars } from './use-select-calendars.js';
 export { useSyncActivity } from './use-sync-activity.js';

@@ -20,6 +20,8 @@ interface Parts {
   meanwhile: CalendarEvent[];
   /** The server's answer, where it has to be asked. */
   query: UseQueryResult<EventList, CalwireError>;
+  /** Its events, with the edits that are on their way. */
+  listed: CalendarEvent[] | undefined;
   asking: boolean;
   calendarIds: string[] | undefined;
 }
@@ -28,7 +30,15 @@ const NO_EVENTS: CalendarEvent[] = [];
 const NO_CALENDARS: readonly Freshness[] = [];
 
 /** Puts together an answer that comes from here or from the server. */
-export function useEventsAnswer({ present, local, meanwhile, query, asking, calendarIds }: Parts): EventsAnswer {
+export function useEventsAnswer({
+  present,
+  local,
+  meanwhile,
+  query,
+  listed,
+  asking,
+  calendarIds,
+}: Parts): EventsAnswer {
   const { state, session } = present;
   const { data, live } = state;
   const asked = asking && !query.isPlaceholderData ? query.data : undefined;
@@ -39,7 +49,7 @@ export function useEventsAnswer({ present, local, meanwhile, query, asking, cale
     () => freshness.filter(({ calendarId }) => calendarIds?.includes(calendarId) ?? true),
     [freshness, calendarIds],
   );
-  const events = asked?.events ?? local?.events ?? (meanwhile.length > 0 ? meanwhile : NO_EVENTS);
+  const events = (asked && listed) ?? local?.events ?? (meanwhile.length > 0 ? meanwhile : NO_EVENTS);
   const error = asking ? (query.error ?? null) : state.error;
   const nothing = !asked && !local && meanwhile.length === 0;
   const { refetch: ask } = query;

@@ -1,7 +1,9 @@
 import { useMemo, useState } from 'react';
 
+import { mergeCopies } from '../../core/copies.js';
 import { keys } from '../../core/keys.js';
 import { inOrder, touching } from '../../core/occurrence.js';
+import { overlaidList } from '../../core/overlay.js';
 import { covers, eventsWithin, willCover } from '../../core/upcoming.js';
 import { instantOf, localZone } from '../../core/zone.js';
 import type { Event as CalendarEvent } from '../../generated/types.js';
@@ -57,15 +59,21 @@ export function useEvents(options: EventsOptions): EventsAnswer {
     keepLast: true,
   });
 
+  const { writes } = state.edits;
+  const asked = query.data?.events;
+  const listed = useMemo(
+    () => asked && overlaidList(asked, writes, { span, zone, calendarIds, data }),
+    [asked, writes, span, zone, calendarIds, data],
+  );
   const last = asking && query.isPlaceholderData ? query.data.events : undefined;
   const meanwhile = useMemo(() => {
     if (local) return NONE;
     const known = data ? eventsWithin(data, span, zone, calendarIds) : NONE;
     const shown = new Set(known.map(identityOf));
     const kept = (last ?? NONE).filter(touching(span, zone)).filter((event) => !shown.has(identityOf(event)));
-    return inOrder([...known, ...kept], zone);
+    return mergeCopies(inOrder([...known, ...kept], zone));
   }, [local, data, span, zone, calendarIds, last]);
-  return useEventsAnswer({ present, local, meanwhile, query, asking, calendarIds });
+  return useEventsAnswer({ present, local, meanwhile, query, listed, asking, calendarIds });
 }
 
 function identityOf({ calendarId, id }: CalendarEvent): string {

@@ -3,6 +3,7 @@ import { useEffect, useMemo, useState } from 'react';
 import { at } from '../../core/alarm.js';
 import { keys } from '../../core/keys.js';
 import { daysWindow, touching } from '../../core/occurrence.js';
+import { overlaidList } from '../../core/overlay.js';
 import { eventsWithin, nextBoundary, upcoming, willCover } from '../../core/upcoming.js';
 import { localZone } from '../../core/zone.js';
 import type { Event as CalendarEvent } from '../../generated/types.js';
@@ -54,6 +55,11 @@ export function useUpcomingEvents(options: UpcomingEventsOptions = {}): EventsAn
     enabled: asking,
   });
   const asked = query.data?.events;
+  const { writes } = state.edits;
+  const listed = useMemo(
+    () => asked && overlaidList(asked, writes, { span, zone, calendarIds, data }).slice(0, maxResults),
+    [asked, writes, span, zone, calendarIds, data, maxResults],
+  );
   const meanwhile = useMemo(
     () => (data && !local ? eventsWithin(data, span, zone, calendarIds).slice(0, maxResults) : NONE),
     [data, local, span, zone, calendarIds, maxResults],
@@ -69,7 +75,7 @@ export function useUpcomingEvents(options: UpcomingEventsOptions = {}): EventsAn
     [validUntil, asking, cache, key],
   );
 
-  const answer = useEventsAnswer({ present, local, meanwhile, query, asking, calendarIds });
+  const answer = useEventsAnswer({ present, local, meanwhile, query, listed, asking, calendarIds });
   const events = useMemo(
     () => (asking ? answer.events.filter(touching(span, zone)) : answer.events),
     [asking, answer.events, span, zone],

@@ -4,8 +4,10 @@ import type { CalendarEvent } from '../../index.js';
 import { addDays } from '../format/index.js';
 import { useUpcomingEvents } from '../hooks/index.js';
 import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps } from './base.js';
+import { useEditing } from './editing.js';
 import { EventDialog } from './event-details.js';
 import { EventList, type EventListContext } from './event-list.js';
+import { NewEventButton } from './new-event-button.js';
 import { FreshnessLine } from './freshness-line.js';
 import { type Day, groupByDay, latestOf, upcoming } from './group-by-day.js';
 import { Notice, Obstacle, obstacleOf, ReconnectNotice } from './notices.js';
@@ -18,16 +20,19 @@ export interface AgendaWidgetProps extends WidgetProps {
   returnTo?: string | undefined;
   /** Instead of opening the details. */
   onEventClick?: ((event: CalendarEvent) => void) | undefined;
+  /** Events can be answered, edited and deleted in their details, and new ones made. */
+  editable?: boolean | undefined;
 }
 
 /** The days ahead, with what is on them. */
 export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
-  const { days = 7, maxResults = 50, calendarIds, returnTo, onEventClick } = props;
+  const { days = 7, maxResults = 50, calendarIds, returnTo, onEventClick, editable = false } = props;
   const words = useWords(props);
   const { formats, labels } = words;
   const moment = useMoment(formats);
   const palette = usePalette();
   const [open, setOpen] = useState<CalendarEvent | null>(null);
+  const { editing, layer } = useEditing(editable, words);
   const answer = useUpcomingEvents({
     days,
     maxResults,
@@ -45,6 +50,7 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
 
   return (
     <Frame name="agenda" label={labels.agenda} busy={isLoading} className={props.className} style={props.style}>
+      {!obstacle && editing && <NewEventButton editing={editing} day={null} words={words} />}
       {!obstacle && <ReconnectNotice labels={labels} returnTo={returnTo} />}
       {obstacle ? (
         <Obstacle answer={answer} labels={labels} returnTo={returnTo} />
@@ -62,6 +68,7 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
       {open && (
         <EventDialog
           event={latestOf(open, events)}
+          editing={editing}
           onClose={() => {
             setOpen(null);
           }}
@@ -70,6 +77,7 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
           labels={props.labels}
         />
       )}
+      {layer}
     </Frame>
   );
 }

@@ -20,16 +20,19 @@ import { type BusyChoice, useBusyChoice } from './busy-choice.js';
 import { BusyLegend, roomFor, useBusyOverlay } from './busy-overlay.js';
 import { Picker } from './calendar-picker.js';
 import { Dialog } from './dialog.js';
+import { type Editing, useEditing } from './editing.js';
 import { EventDialog } from './event-details.js';
 import { EventList, type EventListContext } from './event-list.js';
 import { FreshnessLine } from './freshness-line.js';
 import { groupByDay, latestOf } from './group-by-day.js';
 import { LeftIcon, ListIcon, RightIcon } from './icons.js';
 import type { Labels } from './labels.js';
+import { NewEventButton } from './new-event-button.js';
 import { FailureNotice, Obstacle, obstacleOf, ReconnectNotice } from './notices.js';
 
 /** By far the largest part, so it comes only with the first week or month that is shown. */
 const Grid = lazy(() => import('../full-calendar/grid.js'));
+const EditableGrid = lazy(() => import('../full-calendar/editable-grid.js'));
 
 export interface CalendarViewProps extends WidgetProps {
   /** A day to show, as `2026-11-24`. With `onDateChange` it is up to you; alone it is where the view begins. */
@@ -39,6 +42,8 @@ export interface CalendarViewProps extends WidgetProps {
   onEventClick?: ((event: CalendarEvent) => void) | undefined;
   /** The path to come back to from Google's consent page. */
   returnTo?: string | undefined;
+  /** Events can be made, moved and edited here. Default: they are only shown. */
+  editable?: boolean | undefined;
 }
 
 export interface WeekViewProps extends CalendarViewProps {
@@ -67,6 +72,7 @@ function CalendarView({ kind, ...props }: WeekViewProps & { kind: 'week' | 'mont
   const layout: Layout = kind === 'week' ? (narrow ? 'days' : 'week') : narrow ? 'dots' : 'month';
   const words = useWords(props);
   const { formats, labels } = words;
+  const { editing, layer } = useEditing(props.editable ?? false, words);
   const moment = useMoment(formats);
   const palette = usePalette();
   const [date, setDate] = useDate(props, moment.today);
@@ -87,6 +93,11 @@ function CalendarView({ kind, ...props }: WeekViewProps & { kind: 'week' | 'mont
   const close = () => {
     setOpen(null);
   };
+  const onDay = (day: DayString) => {
+    if (layout === 'dots') setDate(day);
+    else setOpen({ what: 'day', day });
+  };
+  const grid = { layout, date, range, firstWeekday: weekday, events, busy, moment, palette, words, onOpen, onDay };
 
   return (
     <Frame
@@ -103,6 +114,7 @@ function CalendarView({ kind, ...props }: WeekViewProps & { kind: 'week' | 'mont
         date={date}
         today={moment.today}
         words={words}
+        editing={obstacle ? null : editing}
         onDate={setDate}
         onCalendars={() => {
           setOpen({ what: 'calendars' });
@@ -121,22 +133,7 @@ function CalendarView({ kind, ...props }: WeekViewProps & { kind: 'week' | 'mont
           data-loading={answer.isLoading}
         >
           <Suspense fallback={<p className="calwire-view-wait">{labels.loading}</p>}>
-            <Grid
-              layout={layout}
-              date={date}
-              range={range}
-              firstWeekday={weekday}
-              events={events}
-              busy={busy}
-              moment={moment}
-              palette={palette}
-              words={words}
-              onOpen={onOpen}
-              onDay={(day) => {
-                if (layout === 'dots') setDate(day);
-                else setOpen({ what: 'day', day });
-              }}
-            />
+            {editing ? <EditableGrid {...grid} editing={editing} /> : <Grid {...grid} />}
           </Suspense>
         </div>
       )}
@@ -153,6 +150,7 @@ function CalendarView({ kind, ...props }: WeekViewProps & { kind: 'week' | 'mont
       {open?.what === 'event' && (
         <EventDialog
           event={latestOf(open.event, events)}
+          editing={editing}
           onClose={close}
           locale={props.locale}
           timeZone={props.timeZone}
@@ -160,6 +158,7 @@ function CalendarView({ kind, ...props }: WeekViewProps & { kind: 'week' | 'mont
         />
       )}
       {open?.what === 'day' && <DayDialog day={open.day} events={events} context={context} onClose={close} />}
+      {layer}
       {open?.what === 'calendars' && <PickerDialog onClose={close} labels={labels} props={props} busy={choice} />}
     </Frame>
   );
@@ -206,11 +205,12 @@ interface ToolbarProps {
   date: DayString;
   today: DayString;
   words: Words;
+  editing: Editing | null;
   onDate: (date: DayString) => void;
   onCalendars: () => void;
 }
 
-function Toolbar({ title, layout, date, today, words, onDate, onCalendars }: ToolbarProps): ReactElement {
+function Toolbar({ title, layout, date, today, words, editing, onDate, onCalendars }: ToolbarProps): ReactElement {
   const { labels, Heading } = words;
   const unit = layout === 'dots' ? 'month' : layout;
   return (
@@ -251,6 +251,7 @@ function Toolbar({ title, layout, date, today, words, onDate, onCalendars }: Too
         </button>
       </div>
       <div className="calwire-toolbar-group calwire-toolbar-end">
+        {editing && <NewEventButton editing={editing} day={date} words={words} compact />}
         <DateInput date={date} label={labels.goToDate} onDate={onDate} />
         <button type="button" className="calwire-button" aria-haspopup="dialog" onClick={onCalendars}>
           <ListIcon />

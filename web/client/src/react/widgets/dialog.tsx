@@ -7,6 +7,8 @@ interface Props {
   labelledBy: string;
   closeLabel: string;
   onClose: () => void;
+  /** A click beside it does not close it. */
+  staysOpen?: boolean;
   children: ReactNode;
 }
 
@@ -14,7 +16,7 @@ interface Props {
  * A modal dialog while it is mounted. The browser keeps the focus inside, and closes it with Escape. The focus goes
  * back to where it was; when that is gone, because the event moved meanwhile, to the widget around it.
  */
-export function Dialog({ labelledBy, closeLabel, onClose, children }: Props): ReactElement {
+export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, children }: Props): ReactElement {
   const element = useRef<HTMLDialogElement>(null);
 
   // A layout effect, for its end comes before the element goes: a dialog that is gone can no longer be closed.
@@ -24,6 +26,8 @@ export function Dialog({ labelledBy, closeLabel, onClose, children }: Props): Re
     const widget = dialog.closest<HTMLElement>('.calwire');
     const opener = document.activeElement;
     if (!dialog.open) dialog.showModal();
+    // React's `autoFocus` comes before the dialog is open.
+    dialog.querySelector<HTMLElement>('[data-autofocus]')?.focus();
     return () => {
       dialog.close();
       const back = opener instanceof HTMLElement && opener !== document.body && opener.isConnected ? opener : widget;
@@ -43,7 +47,7 @@ export function Dialog({ labelledBy, closeLabel, onClose, children }: Props): Re
       }}
       onClick={(event) => {
         // Inside there is a box that fills the dialog, so the dialog itself is hit through its backdrop only.
-        if (event.target === event.currentTarget) onClose();
+        if (event.target === event.currentTarget && !staysOpen) onClose();
       }}
     >
       <div className="calwire-dialog-box">

@@ -16,11 +16,23 @@ import {
 } from './base.js';
 import { Description } from './description.js';
 import { Dialog } from './dialog.js';
+import { canEdit, type Editing, useEditing } from './editing.js';
 import { countdownText, endText, fullTitle, isDeclined, timesOf } from './event-text.js';
-import { CalendarIcon, ClockIcon, ExternalIcon, PeopleIcon, PinIcon, RepeatIcon, TextIcon } from './icons.js';
+import {
+  BinIcon,
+  CalendarIcon,
+  ClockIcon,
+  ExternalIcon,
+  PenIcon,
+  PeopleIcon,
+  PinIcon,
+  RepeatIcon,
+  TextIcon,
+} from './icons.js';
 import type { Labels } from './labels.js';
 import { JoinButton } from './next-event-widget.js';
 import { Place } from './place.js';
+import { Respond } from './respond.js';
 
 /** So many guests are listed before the person asks for all. */
 const GUESTS_SHOWN = 6;
@@ -29,10 +41,24 @@ export interface EventDetailsProps extends Omit<WidgetProps, 'calendarIds'> {
   event: CalendarEvent;
   /** The id of the heading, for a dialog around it. */
   headingId?: string;
+  /** With buttons that answer an invitation, edit and delete. */
+  editable?: boolean | undefined;
 }
 
 /** Everything there is to know of one event. */
-export function EventDetails({ event, headingId, ...props }: EventDetailsProps): ReactElement {
+export function EventDetails({ editable = false, ...props }: EventDetailsProps): ReactElement {
+  const { editing, layer } = useEditing(editable, useWords(props));
+  return (
+    <>
+      <Details {...props} editing={editing} />
+      {layer}
+    </>
+  );
+}
+
+type DetailsProps = Omit<EventDetailsProps, 'editable'> & { editing: Editing | null };
+
+function Details({ event, headingId, editing, ...props }: DetailsProps): ReactElement {
   const words = useWords(props);
   const moment = useMoment(words.formats);
   const palette = usePalette();
@@ -47,18 +73,27 @@ export function EventDetails({ event, headingId, ...props }: EventDetailsProps):
           <Foreign>{fullTitle(event, words.labels)}</Foreign>
         </h2>
       </header>
-      <Badges event={event} labels={words.labels} />
+      <Badges event={event} state={editing?.stateOf(event) ?? null} labels={words.labels} />
       <Facts event={event} moment={moment} palette={palette} words={words} />
-      <Actions event={event} labels={words.labels} />
+      {editing && <Respond event={event} editing={editing} labels={words.labels} />}
+      <Actions event={event} editing={editing} labels={words.labels} />
     </article>
   );
 }
 
-function Badges({ event, labels }: { event: CalendarEvent; labels: Labels }): ReactElement | null {
+interface BadgesProps {
+  event: CalendarEvent;
+  state: ReturnType<Editing['stateOf']>;
+  labels: Labels;
+}
+
+function Badges({ event, state, labels }: BadgesProps): ReactElement | null {
   const badges = [
     event.status === 'cancelled' && labels.cancelled,
     event.status === 'tentative' && labels.tentative,
     isDeclined(event) && labels.declined,
+    state === 'pending' && labels.isPending,
+    state === 'sending' && labels.isSending,
   ].filter((badge) => badge !== false);
   if (badges.length === 0) return null;
   return (
@@ -187,7 +222,13 @@ function Guest({ guest, organizer, labels }: GuestProps): ReactElement {
   );
 }
 
-function Actions({ event, labels }: { event: CalendarEvent; labels: Labels }): ReactElement {
+interface ActionsProps {
+  event: CalendarEvent;
+  editing: Editing | null;
+  labels: Labels;
+}
+
+function Actions({ event, editing, labels }: ActionsProps): ReactElement {
   const href = safeUrl(event.htmlLink);
   return (
     <div className="calwire-actions">
@@ -198,20 +239,52 @@ function Actions({ event, labels }: { event: CalendarEvent; labels: Labels }): R
           <ExternalIcon />
         </OutLink>
       )}
+      {editing && canEdit(event) && (
+        <>
+          <button
+            type="button"
+            className="calwire-button"
+            onClick={() => {
+              editing.edit(event);
+            }}
+          >
+            <PenIcon />
+            {labels.edit}
+          </button>
+          <button
+            type="button"
+            className="calwire-button"
+            onClick={() => {
+              editing.remove(event);
+            }}
+          >
+            <BinIcon />
+            {labels.delete}
+          </button>
+        </>
+      )}
     </div>
   );
 }
 
-interface EventDialogProps extends EventDetailsProps {
-  onClose: () => void;
-}
-
-export function EventDialog({ onClose, ...details }: EventDialogProps): ReactElement {
+export function EventDialog({ onClose, editing, ...details }: DetailsProps & { onClose: () => void }): ReactElement {
   const id = useId();
   const { labels } = useWords(details);
+  /** What is edited takes the place of the details. */
+  const leaving = editing && {
+    ...editing,
+    edit: (event: CalendarEvent) => {
+      onClose();
+      editing.edit(event);
+    },
+    remove: (event: CalendarEvent) => {
+      onClose();
+      editing.remove(event);
+    },
+  };
   return (
     <Dialog labelledBy={id} closeLabel={labels.close} onClose={onClose}>
-      <EventDetails {...details} headingId={id} />
+      <Details {...details} editing={leaving} headingId={id} />
     </Dialog>
   );
 }

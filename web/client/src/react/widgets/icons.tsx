@@ -59,6 +59,9 @@ export const RepeatIcon = icon(
 export const ExternalIcon = icon(
   <path d="M14 4h6v6M20 4l-9 9M18 14v4a2 2 0 0 1-2 2H6a2 2 0 0 1-2-2V8a2 2 0 0 1 2-2h4" />,
 );
+export const PenIcon = icon(<path d="m4 20 1-4.5L16.5 4a2 2 0 0 1 3 0l.5.5a2 2 0 0 1 0 3L8.5 19zM14.5 6l3.5 3.5" />);
+export const BinIcon = icon(<path d="M4 7h16M9 7V4.5h6V7M6.5 7l1 13h9l1-13M10 11v5.5M14 11v5.5" />);
+export const PlusIcon = icon(<path d="M12 5v14M5 12h14" />);
 export const LeftIcon = icon(<path d="m15 5-7 7 7 7" />);
 export const RightIcon = icon(<path d="m9 5 7 7-7 7" />);
 export const CloseIcon = icon(<path d="M6 6l12 12M18 6 6 18" />);

@@ -1,8 +1,10 @@
 import type { ConnectionState, Mode } from '../../generated/types.js';
 import { type AccountLabels, englishAccountLabels } from './account-labels.js';
 
+import { type EditingLabels, englishEditing } from './labels-editing.js';
+
 /** Every text of the widgets that `Intl` does not write. Give those you translate; the others stay English. */
-export interface Labels extends AccountLabels {
+export interface Labels extends AccountLabels, EditingLabels {
   // Names of the widgets, for screen readers.
   nextEvent: string;
   agenda: string;
@@ -119,6 +121,7 @@ const plural = (count: number, one: string, many: string) => `${count} ${count =
 
 export const englishLabels: Labels = {
   ...englishAccountLabels,
+  ...englishEditing,
 
   nextEvent: 'Next event',
   agenda: 'Agenda',

@@ -1,0 +1,66 @@
+//! `rotate-keys`: every token is sealed with the first key of `TOKEN_KEYS`, while the services go on.
+
+use anyhow::Context as _;
+use common::ids::ConnectionId;
+use sqlx::PgPool;
+use store::connections::rotate;
+use store::seal::Keyring;
+use uuid::Uuid;
+
+/// Read at once. Each is then written for itself, so that no service waits for more than one row.
+const BATCH: i64 = 200;
+/// A service that still seals with the older key adds to what is left. So often is all of it looked through.
+const PASSES: usize = 3;
+
+/// What a rotation did.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Rotated {
+    pub resealed: u64,
+    /// Their keys are not in `TOKEN_KEYS`, or the records are damaged. They stay as they are.
+    pub unreadable: Vec<ConnectionId>,
+    /// Sealed with an older key by a service while we went.
+    pub left: i64,
+}
+
+/// Goes through all accounts that are sealed otherwise. `progress` is told how many are done, and of how many.
+pub async fn rotate_keys(
+    pool: &PgPool,
+    keyring: &Keyring,
+    progress: &mut (dyn FnMut(u64, i64) + Send),
+) -> anyhow::Result<Rotated> {
+    let mut conn = pool.acquire().await?;
+    let mut rotated = Rotated::default();
+    for _ in 0..PASSES {
+        let all = rotate::sealed_otherwise(&mut conn, keyring).await?;
+        rotated.left = all - i64::try_from(rotated.unreadable.len())?;
+        if rotated.left <= 0 {
+            break;
+        }
+        rotated.unreadable.clear();
+        let total = i64::try_from(rotated.resealed)? + all;
+        let mut after = Uuid::nil();
+        loop {
+            let batch = rotate::next_sealed_otherwise(&mut conn, keyring, after, BATCH).await?;
+            let Some(last) = batch.last() else {
+                break;
+            };
+            after = last.id.as_uuid();
+            for old in &batch {
+                let resealed = rotate::reseal(&mut conn, keyring, old)
+                    .await
+                    .with_context(|| format!("connection {} could not be written", old.id))?;
+                match resealed {
+                    Ok(()) => rotated.resealed += 1,
+                    Err(unsealable) => {
+                        tracing::error!(connection.id = %old.id, error = %unsealable, "A token cannot be sealed anew and stays as it is");
+                        rotated.unreadable.push(old.id);
+                    }
+                }
+            }
+            progress(rotated.resealed, total);
+        }
+    }
+    let left = rotate::sealed_otherwise(&mut conn, keyring).await?;
+    rotated.left = left - i64::try_from(rotated.unreadable.len())?;
+    Ok(rotated)
+}

@@ -1,0 +1,155 @@
+//! Postgres, the schema, and the keys that its secrets are sealed with.
+
+use common::clock::Clock;
+use secrecy::ExposeSecret;
+use sqlx::{Connection, PgConnection, PgPool};
+use store::restored::Place;
+use store::seal::KeyCheckError;
+use store::{SchemaError, health};
+
+use super::{PATIENCE, Report};
+use crate::config::Config;
+
+const POSTGRES_MIN: i32 = 150_000;
+/// One for people, beside those of the services.
+const PEOPLE: i64 = 10;
+
+/// A pool of connections to the database, if there is one.
+pub async fn connect(report: &mut Report, config: &Config) -> Option<PgPool> {
+    let url = config.sync.database_url.expose_secret();
+    // A pool goes on trying and then says only that it took too long.
+    let once = tokio::time::timeout(PATIENCE, PgConnection::connect(url));
+    let server = match once.await {
+        Ok(Ok(mut conn)) => health::server(&mut conn).await,
+        Ok(Err(error)) => Err(error),
+        Err(_) => {
+            report.failed(
+                "database",
+                format!("it does not answer within {} s", PATIENCE.as_secs()),
+                "look at its host, port and firewall in DATABASE_URL",
+            );
+            return None;
+        }
+    };
+    let server = match server {
+        Ok(server) => server,
+        Err(error) => {
+            report.failed("database", &error, remedy(&error));
+            return None;
+        }
+    };
+    let version = format!("{}.{}", server.version_num / 10_000, server.version_num % 10_000);
+    let wanted = i64::from(config.sync.database_max_connections) * 3 + PEOPLE;
+    if server.version_num < POSTGRES_MIN {
+        report.failed(
+            "database",
+            format!("Postgres {version}"),
+            "upgrade it to 15 or newer",
+        );
+    } else if i64::from(server.max_connections) < wanted {
+        report.failed(
+            "database",
+            format!(
+                "Postgres {version} takes {} connections; one copy of each service may hold {wanted}",
+                server.max_connections
+            ),
+            "raise max_connections of Postgres, or lower DATABASE_MAX_CONNECTIONS",
+        );
+    } else {
+        let connections = server.max_connections;
+        report.ok(
+            "database",
+            format!("Postgres {version}, {connections} connections"),
+        );
+    }
+    store::connect(url, 2, PATIENCE).await.ok()
+}
+
+fn remedy(error: &sqlx::Error) -> &'static str {
+    match error {
+        sqlx::Error::Io(_) => "start Postgres, and look at host and port in DATABASE_URL",
+        sqlx::Error::Tls(_) => "look at sslmode and sslrootcert in DATABASE_URL",
+        sqlx::Error::Database(error) => match error.code().as_deref() {
+            Some("28P01" | "28000") => "correct user and password in DATABASE_URL",
+            Some("3D000") => "create the database, or correct its name in DATABASE_URL",
+            Some("53300") => "raise max_connections of Postgres, or lower DATABASE_MAX_CONNECTIONS",
+            Some("57P03") => "wait until Postgres has started",
+            _ => "correct DATABASE_URL",
+        },
+        _ => "correct DATABASE_URL: postgres://user:password@host:5432/database",
+    }
+}
+
+pub async fn examine(report: &mut Report, pool: &PgPool, config: &Config, clock: &Clock) {
+    match store::check_schema(pool).await {
+        Ok(()) => report.ok("schema", "it is what this version works with"),
+        Err(error) => {
+            let remedy = match error {
+                SchemaError::Behind => "run `calendar-api migrate`",
+                SchemaError::Ahead => "run the newer version of Calwire",
+                SchemaError::Differs(_) => {
+                    "run a release as it was built, or restore a backup of this database"
+                }
+                SchemaError::Database(_) => "look at the database's log",
+            };
+            report.failed("schema", &error, remedy);
+            for check in ["backup", "keys"] {
+                report.skipped(check, "the schema comes first");
+            }
+            return;
+        }
+    }
+    backup(report, pool).await;
+    keys(report, pool, config, clock).await;
+}
+
+async fn backup(report: &mut Report, pool: &PgPool) {
+    let place = async { store::restored::place(&mut *pool.acquire().await?).await };
+    match place.await {
+        Ok(Place::Moved) => report.failed(
+            "backup",
+            "this database was brought back from a backup, and browsers have not been told",
+            "run `calendar-api restored`",
+        ),
+        Ok(Place::Unknown) => report.skipped(
+            "backup",
+            "Postgres does not say whether the data was brought back; after a restore run `calendar-api restored`",
+        ),
+        Ok(Place::New) => report.ok("backup", "where the data is will be noted by the next `calendar-api migrate`"),
+        Ok(Place::Same) => report.ok("backup", "the data is where it was written"),
+        Err(error) => report.failed("backup", &error, "look at the database's log"),
+    }
+}
+
+async fn keys(report: &mut Report, pool: &PgPool, config: &Config, clock: &Clock) {
+    let keyring = &config.sync.token_keys;
+    let checked = async {
+        // Rolled back: a doctor notes no key.
+        let mut tx = pool.begin().await?;
+        let missing = store::seal::check_keys(&mut tx, clock.now(), keyring).await?;
+        let old = store::connections::rotate::sealed_otherwise(&mut tx, keyring).await?;
+        tx.rollback().await?;
+        Ok::<_, KeyCheckError>((missing, old))
+    };
+    match checked.await {
+        Ok((missing, old)) if missing.is_empty() => {
+            let primary = keyring.primary_id();
+            let said = match old {
+                0 => format!("key {primary} seals all tokens"),
+                old => format!("{old} accounts are sealed with an older key than {primary}; `calendar-api rotate-keys` changes that"),
+            };
+            report.ok("keys", said);
+        }
+        Ok((missing, _)) => report.failed(
+            "keys",
+            format!("accounts are sealed with key {missing:?}, which TOKEN_KEYS lacks"),
+            "put that key back into TOKEN_KEYS, after the first one; without it those people have to connect again",
+        ),
+        Err(error @ KeyCheckError::WrongKey(_)) => report.failed(
+            "keys",
+            &error,
+            "give the key of this database under this number, and a new key a number of its own",
+        ),
+        Err(KeyCheckError::Database(error)) => report.failed("keys", &error, "look at the database's log"),
+    }
+}

@@ -1,0 +1,304 @@
+//! The public address, from outside in: what Google and browsers see of it.
+
+use common::clock::Clock;
+use reqwest::{Client, Response, StatusCode, redirect};
+use serde_json::Value;
+use url::Url;
+
+use super::{PATIENCE, Report};
+use crate::config::Config;
+
+const CHECKS: [&str; 5] = ["certificate", "robots.txt", "webhook", "api", "socket"];
+/// Longer than any answer that is looked for.
+const BODY_MAX_LEN: usize = 64 * 1024;
+
+pub async fn examine(report: &mut Report, config: &Config, clock: &Clock) {
+    let Some(origin) = &config.sync.public_url else {
+        for check in CHECKS {
+            report.skipped(check, "PUBLIC_URL is not set");
+        }
+        return;
+    };
+    let http = Client::builder()
+        .timeout(PATIENCE)
+        .redirect(redirect::Policy::none())
+        .no_proxy()
+        .build();
+    let Ok(http) = http else {
+        for check in CHECKS {
+            report.skipped(check, "no HTTP client can be made here");
+        }
+        return;
+    };
+    if !reached(report, &http, origin).await {
+        for check in &CHECKS[1..] {
+            report.skipped(check, "the public address cannot be reached");
+        }
+        return;
+    }
+    robots(report, &http, config, origin).await;
+    webhook(report, &http, config).await;
+    api(report, &http, origin).await;
+    socket(report, config, origin, clock).await;
+}
+
+async fn reached(report: &mut Report, http: &Client, origin: &Url) -> bool {
+    match http.get(below(origin, "/robots.txt")).send().await {
+        Ok(_) if origin.scheme() == "https" => {
+            report.ok(
+                "certificate",
+                format!("{origin} is reached, with a certificate that browsers trust"),
+            );
+            true
+        }
+        Ok(_) => {
+            report.ok(
+                "certificate",
+                format!("{origin} is reached; on this machine it needs none"),
+            );
+            true
+        }
+        Err(error) => {
+            let found = causes(&error);
+            report.failed(
+                "certificate",
+                format!("{origin}: {found}"),
+                remedy(&error, &found),
+            );
+            false
+        }
+    }
+}
+
+fn remedy(error: &reqwest::Error, found: &str) -> &'static str {
+    let lower = found.to_lowercase();
+    if lower.contains("certificate") || lower.contains("tls") || lower.contains("ssl") {
+        "serve the whole chain of a certificate for this name; behind docker-compose.yml the log of `proxy` says why it has none"
+    } else if lower.contains("dns") || lower.contains("resolve") || lower.contains("lookup") {
+        "point the name of PUBLIC_URL at this host: an A or AAAA record"
+    } else if error.is_timeout() || lower.contains("refused") {
+        "start the proxy, and open ports 80 and 443 to the world"
+    } else {
+        "look at the proxy's log"
+    }
+}
+
+async fn robots(report: &mut Report, http: &Client, config: &Config, origin: &Url) {
+    let remedy = "let /robots.txt lead to webhook-ingest: Google sends no push to what it forbids";
+    match ask(http.get(below(origin, "/robots.txt"))).await {
+        Err(error) => report.failed("robots.txt", error, remedy),
+        Ok((StatusCode::OK, body)) => {
+            let path = config
+                .sync
+                .settings()
+                .webhook_address()
+                .map(|url| url.path().to_owned());
+            if forbids(&body, path.as_deref().unwrap_or("/")) {
+                report.failed("robots.txt", "it forbids the webhook", remedy);
+            } else {
+                report.ok("robots.txt", "it allows the webhook");
+            }
+        }
+        // By the convention, none means that all is allowed.
+        Ok((StatusCode::NOT_FOUND, _)) => report.ok("robots.txt", "there is none, which allows all"),
+        Ok((status, _)) => report.failed("robots.txt", format!("it is answered {status}"), remedy),
+    }
+}
+
+/// Whether a crawler that no group names may not fetch `path`: the longest rule decides, and of two the one that allows.
+fn forbids(robots: &str, path: &str) -> bool {
+    let (mut applies, mut in_rules, mut longest) = (false, false, (0, true));
+    for line in robots.lines() {
+        let line = line.split('#').next().unwrap_or_default();
+        let Some((field, value)) = line.split_once(':') else {
+            continue;
+        };
+        let value = value.trim();
+        match field.trim().to_lowercase().as_str() {
+            "user-agent" => {
+                let ours = value == "*" || value.eq_ignore_ascii_case("APIs-Google");
+                applies = ours || (applies && !in_rules);
+                in_rules = false;
+            }
+            rule @ ("allow" | "disallow") => {
+                in_rules = true;
+                let prefix = value.trim_end_matches('*');
+                if applies && !value.is_empty() && path.starts_with(prefix) && prefix.len() >= longest.0 {
+                    longest = (
+                        prefix.len(),
+                        rule == "allow" || (prefix.len() == longest.0 && longest.1 && longest.0 > 0),
+                    );
+                }
+            }
+            _ => {}
+        }
+    }
+    !longest.1
+}
+
+/// A push that is none has an answer of its own.
+async fn webhook(report: &mut Report, http: &Client, config: &Config) {
+    let Some(address) = config.sync.settings().webhook_address() else {
+        report.skipped("webhook", "Google is not asked to push");
+        return;
+    };
+    let remedy = "let POST to this address lead to webhook-ingest, without a redirect or a page before it";
+    match ask(http.post(address.clone())).await {
+        Err(error) => report.failed("webhook", format!("{address}: {error}"), remedy),
+        Ok((StatusCode::BAD_REQUEST, body)) if word(&body) == "not_a_push" => {
+            report.ok("webhook", format!("webhook-ingest answers at {address}"));
+        }
+        Ok((status, _)) if status.is_server_error() => report.failed(
+            "webhook",
+            format!("{address} answers {status}"),
+            "start webhook-ingest; if it runs, its log says what it lacks",
+        ),
+        Ok((status, _)) => report.failed(
+            "webhook",
+            format!("somebody else answers at {address}: {status}"),
+            remedy,
+        ),
+    }
+}
+
+async fn api(report: &mut Report, http: &Client, origin: &Url) {
+    let url = below(origin, "/trpc/calendar.google.status");
+    let remedy = "let /trpc, /rpc, /rpc-v1 and /oauth lead to calendar-api, and start it";
+    match ask(http.get(url)).await {
+        Err(error) => report.failed("api", error, remedy),
+        Ok((StatusCode::UNAUTHORIZED, body)) if body.contains("UNAUTHORIZED") => {
+            report.ok("api", "calendar-api answers, and lets no stranger in");
+        }
+        Ok((status, _)) => report.failed(
+            "api",
+            format!("{status} is answered to somebody without a token"),
+            remedy,
+        ),
+    }
+}
+
+async fn socket(report: &mut Report, config: &Config, origin: &Url, clock: &Clock) {
+    if !report.is_well("broker") {
+        report.skipped("socket", "the broker comes first");
+        return;
+    }
+    let Ok(client) = centrifugo::Client::new(&config.centrifugo_api_url, config.centrifugo_api_key.clone())
+    else {
+        report.skipped("socket", "the broker comes first");
+        return;
+    };
+    let tokens = centrifugo::Tokens::new(&config.centrifugo_token_secret);
+    let url = below(origin, centrifugo::socket::PATH);
+    let own = config.browser_url();
+    let origins = if config.app_origins.is_empty() {
+        vec![own]
+    } else {
+        config.app_origins.clone()
+    };
+    for origin in &origins {
+        let tried =
+            centrifugo::socket::round_trip(&client, &tokens, &url, origin.as_str(), clock.now()).await;
+        if let Err(problem) = tried {
+            report.failed("socket", &problem, socket_remedy(&problem));
+            return;
+        }
+    }
+    report.ok(
+        "socket",
+        "a message that was published came back over a browser's socket",
+    );
+}
+
+fn socket_remedy(problem: &centrifugo::socket::Problem) -> &'static str {
+    use centrifugo::socket::Problem;
+    match problem {
+        Problem::OriginRefused(_) => {
+            "add that origin to CENTRIFUGO_ALLOWED_ORIGINS (client.allowed_origins of Centrifugo)"
+        }
+        Problem::TokenRefused(_) | Problem::SubscriptionRefused(_) => {
+            "give calendar-api and Centrifugo the same CENTRIFUGO_TOKEN_SECRET, and Centrifugo deploy/centrifugo.json"
+        }
+        Problem::Open => {
+            "take allow_subscribe_for_client and its kind out of Centrifugo's configuration: deploy/centrifugo.json has none"
+        }
+        Problem::Unreachable(_) | Problem::NotASocket(_) => {
+            "let /connection/websocket lead to Centrifugo, with the headers of the upgrade"
+        }
+        Problem::Silent | Problem::Publish(_) => {
+            "the socket leads to another Centrifugo than CENTRIFUGO_API_URL; several nodes need the same Redis"
+        }
+    }
+}
+
+fn below(origin: &Url, path: &str) -> Url {
+    let mut url = origin.clone();
+    url.set_path(path);
+    url
+}
+
+fn word(body: &str) -> String {
+    let body: Value = serde_json::from_str(body).unwrap_or_default();
+    body["error"].as_str().unwrap_or_default().to_owned()
+}
+
+async fn ask(request: reqwest::RequestBuilder) -> Result<(StatusCode, String), String> {
+    let response = request.send().await.map_err(|error| causes(&error))?;
+    Ok((response.status(), beginning(response).await))
+}
+
+async fn beginning(mut response: Response) -> String {
+    let mut body = Vec::new();
+    while let Ok(Some(chunk)) = response.chunk().await {
+        body.extend_from_slice(&chunk);
+        if body.len() > BODY_MAX_LEN {
+            break;
+        }
+    }
+    String::from_utf8_lossy(&body).into_owned()
+}
+
+/// The reasons without the address, which the caller says.
+fn causes(error: &reqwest::Error) -> String {
+    let mut causes = Vec::new();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    causes.dedup();
+    if causes.is_empty() {
+        "no answer in time".to_owned()
+    } else {
+        causes.join(": ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn robots_txt_is_read_as_a_crawler_reads_it() {
+        let hook = "/api/calendar/webhook";
+        for (robots, forbidden) in [
+            ("", false),
+            ("User-agent: *\nDisallow: /\n", true),
+            ("User-agent: *\nDisallow:\n", false),
+            (
+                "User-agent: *\nAllow: /api/calendar/webhook\nDisallow: /\n",
+                false,
+            ),
+            ("User-agent: *\nDisallow: /\nAllow: /api/\n", false),
+            ("User-agent: *\nDisallow: /api/ # no robots\n", true),
+            ("User-agent: Somebot\nDisallow: /\n", false),
+            ("User-agent: Somebot\nUser-agent: *\nDisallow: /\n", true),
+            ("User-agent: APIs-Google\nDisallow: /api\n", true),
+            (
+                "User-agent: *\nAllow: /\nUser-agent: Somebot\nDisallow: /\n",
+                false,
+            ),
+        ] {
+            assert_eq!(forbids(robots, hook), forbidden, "{robots:?}");
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! The care of an installation: keys are changed under load, support sees no more than it needs, a wrong clock is found.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use calendar_api::care::{self, Shown};
+use calendar_api::doctor;
+use chrono::TimeDelta;
+use secrecy::{ExposeSecret, SecretString};
+use store::connections::{self, Refreshed, rotate};
+
+use super::*;
+
+const OLD: &str = TOKEN_KEYS;
+const NEW_FIRST: &str =
+    "2:7nlf4AbHbXY6c0JqTmqvwHcq0d8wFzC4l2yS3mVn9sE=,1:4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8=";
+const NEW_ALONE: &str = "2:7nlf4AbHbXY6c0JqTmqvwHcq0d8wFzC4l2yS3mVn9sE=";
+
+/// How many accounts are sealed; `CALWIRE_SEALED_TOKENS` for more.
+fn accounts() -> usize {
+    let wanted = std::env::var("CALWIRE_SEALED_TOKENS").ok();
+    wanted.and_then(|text| text.parse().ok()).unwrap_or(400)
+}
+
+fn keyring(keys: &str) -> Keyring {
+    keys.parse().unwrap()
+}
+
+/// Accounts with tokens that say whose they are.
+async fn seal_many(pool: &PgPool, keys: &Keyring) -> Vec<ConnectionId> {
+    let mut conn = pool.acquire().await.unwrap();
+    let mut ids = Vec::new();
+    for n in 0..accounts() {
+        let grant = NewGrant {
+            user: &user(&format!("user-{n}")),
+            google_sub: &n.to_string(),
+            email: "x@example.com",
+            scopes: &[],
+            refresh_token: Some(&format!("refresh-{n}-0").into()),
+            access_token: &format!("access-{n}").into(),
+            access_expires_at: noon(),
+        };
+        let connected = connections::connect(&mut conn, noon(), keys, &grant)
+            .await
+            .unwrap();
+        let Connected::Done { id, .. } = connected else {
+            panic!("{connected:?}")
+        };
+        ids.push(id);
+    }
+    ids
+}
+
+/// A service that refreshes one account after the other, each time with a new refresh token. How often each has been.
+async fn refresh_again_and_again(
+    pool: PgPool,
+    ids: Vec<ConnectionId>,
+    stop: Arc<AtomicBool>,
+) -> BTreeMap<ConnectionId, usize> {
+    let keys = keyring(NEW_FIRST);
+    let mut refreshed = BTreeMap::new();
+    for (n, id) in ids.iter().enumerate().cycle().step_by(7) {
+        if stop.load(Ordering::Relaxed) {
+            break;
+        }
+        let mut conn = pool.acquire().await.unwrap();
+        let lease = connections::acquire_refresh(&mut conn, &keys, *id, Duration::from_secs(30));
+        let refresh = lease.await.unwrap().expect("nobody else refreshes");
+        let times = refreshed.entry(*id).or_insert(0_usize);
+        let token = refresh.refresh_token.as_ref().expect("it opens");
+        assert_eq!(
+            token.expose_secret(),
+            format!("refresh-{n}-{times}"),
+            "an older token was written over it"
+        );
+        *times += 1;
+        let next = SecretString::from(format!("refresh-{n}-{times}"));
+        let new = Refreshed {
+            access_token: &"access".into(),
+            expires_at: noon() + TimeDelta::hours(1),
+            refresh_token: Some(&next),
+            scopes: None,
+        };
+        assert!(
+            connections::settle_refresh(&mut conn, noon(), &keys, &refresh, &new)
+                .await
+                .unwrap()
+        );
+    }
+    refreshed
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
+    let ids = seal_many(&pool, &keyring(OLD)).await;
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = tokio::spawn(refresh_again_and_again(pool.clone(), ids.clone(), stop.clone()));
+    let ring = keyring(NEW_FIRST);
+
+    // Broken off as by Ctrl-C, after the first progress.
+    let told = Arc::new(AtomicUsize::new(0));
+    let mut progress = {
+        let told = told.clone();
+        move |_, _| {
+            told.fetch_add(1, Ordering::Relaxed);
+        }
+    };
+    tokio::select! {
+        done = care::rotate_keys(&pool, &ring, &mut progress) => panic!("it ended before it was broken off: {done:?}"),
+        () = async { while told.load(Ordering::Relaxed) == 0 { tokio::task::yield_now().await } } => {}
+    }
+    let mut conn = pool.acquire().await.unwrap();
+    let left = rotate::sealed_otherwise(&mut conn, &ring).await.unwrap();
+    assert!(left > 0, "nothing was left to go on with");
+
+    let mut said = Vec::new();
+    let rotated = care::rotate_keys(&pool, &ring, &mut |done, all| said.push((done, all)))
+        .await
+        .unwrap();
+    stop.store(true, Ordering::Relaxed);
+    let refreshed = load.await.unwrap();
+    assert!(!refreshed.is_empty(), "there was no load");
+    assert_eq!((rotated.unreadable.len(), rotated.left), (0, 0));
+    assert!(
+        said.iter()
+            .all(|(done, all)| i64::try_from(*done).unwrap() <= *all),
+        "{said:?}"
+    );
+
+    // The old key is gone from the configuration, and every token is still what it was last.
+    let alone = keyring(NEW_ALONE);
+    assert_eq!(rotate::sealed_otherwise(&mut conn, &alone).await.unwrap(), 0);
+    for (n, id) in ids.iter().enumerate() {
+        let lease = connections::acquire_refresh(&mut conn, &alone, *id, Duration::from_secs(30));
+        let token = lease.await.unwrap().unwrap().refresh_token.expect("it opens");
+        let times = refreshed.get(id).copied().unwrap_or_default();
+        assert_eq!(token.expose_secret(), format!("refresh-{n}-{times}"));
+        let tokens = connections::tokens(&mut conn, &alone, *id)
+            .await
+            .unwrap()
+            .unwrap();
+        assert!(tokens.access.unwrap().0.is_ok());
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_token_whose_key_is_lost_is_named_and_left_alone(pool: PgPool) {
+    let (lost, _) = connected(&pool, "alice").await;
+    let rotated = care::rotate_keys(&pool, &keyring(NEW_ALONE), &mut |_, _| {})
+        .await
+        .unwrap();
+    assert_eq!(rotated.unreadable, [lost]);
+    assert_eq!((rotated.resealed, rotated.left), (0, 0));
+    let mut conn = pool.acquire().await.unwrap();
+    let tokens = connections::tokens(&mut conn, &keyring(OLD), lost)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(tokens.access.unwrap().0.unwrap().expose_secret(), "access");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn support_sees_how_a_calendar_is_kept_and_not_what_is_in_it(pool: PgPool) {
+    let (connection, calendar) = connected(&pool, "alice").await;
+    occurrence(
+        &pool,
+        "alice",
+        calendar,
+        "secret-plan",
+        "2026-11-22T13:00:00Z",
+        "2026-11-22T14:00:00Z",
+    )
+    .await;
+    let mut conn = pool.acquire().await.unwrap();
+    store::user_stream::next_seq(&mut conn, &user("alice"))
+        .await
+        .unwrap();
+    drop(conn);
+
+    let shown = care::show(&pool, Shown::User, "alice").await.unwrap();
+    assert_eq!(shown["stream"]["seq"], 1);
+    assert_eq!(shown["connections"][0]["id"], connection.to_string());
+    assert_eq!(shown["connections"][0]["selected"], 1);
+    let of_connection = care::show(&pool, Shown::Connection, &connection.to_string())
+        .await
+        .unwrap();
+    assert_eq!(of_connection["has_refresh_token"], true);
+    assert_eq!(of_connection["calendars"][0]["id"], calendar.to_string());
+    let of_calendar = care::show(&pool, Shown::Calendar, &calendar.to_string())
+        .await
+        .unwrap();
+    assert_eq!(of_calendar["occurrences"], 1);
+    assert_eq!(of_calendar["sync"]["generation"], 1);
+
+    for shown in [shown, of_connection, of_calendar] {
+        let text = care::text(&shown) + &shown.to_string();
+        for private in [
+            "Mine",
+            "example.com",
+            "secret-plan",
+            "\"refresh_token",
+            "\"sync_token",
+        ] {
+            assert!(!text.contains(private), "{private}: {text}");
+        }
+    }
+    for (what, id, said) in [
+        (Shown::User, "nobody", "there is no user nobody"),
+        (Shown::User, "a b", "not the id of a user"),
+        (
+            Shown::Calendar,
+            "primary",
+            "not the id of a calendar, which is a UUID",
+        ),
+    ] {
+        let error = format!("{:#}", care::show(&pool, what, id).await.unwrap_err());
+        assert!(error.starts_with(said), "{error}");
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_clock_that_is_wrong_is_found_by_googles(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let now = Clock::system().now();
+    for (skew, found) in [
+        (TimeDelta::minutes(5), "ahead of"),
+        (TimeDelta::minutes(-5), "behind"),
+    ] {
+        let config: Config = common::config::from_vars(api.vars.clone()).unwrap();
+        let report = doctor::examine(Ok(config), &Clock::manual(now + skew)).await;
+        let clock = report
+            .findings
+            .iter()
+            .find(|finding| finding.check == "clock")
+            .unwrap();
+        assert_eq!(clock.outcome, doctor::Outcome::Failed);
+        assert!(clock.found.contains(found), "{clock:?}");
+        assert!(clock.remedy.as_ref().unwrap().contains("NTP"), "{clock:?}");
+    }
+}

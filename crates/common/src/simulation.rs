@@ -1,0 +1,200 @@
+//! Test only: named places at which a simulated process dies or is held up, and bugs that are planted in it.
+//!
+//! A process of the simulation is a runtime with one thread, and its [`Process`] is that thread's. Outside of one nothing
+//! here does anything. Without the feature `simulation` the macros leave no trace in the code, and the feature does not
+//! compile without debug assertions: a release cannot have it.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use tokio::sync::{mpsc, oneshot};
+
+#[cfg(not(debug_assertions))]
+compile_error!(
+    "the feature `simulation` is for tests: build with debug assertions, without it for production"
+);
+
+thread_local! {
+    static PROCESS: RefCell<Option<Arc<Process>>> = const { RefCell::new(None) };
+}
+
+/// The bug that is planted in all of this program, if there is one.
+static BUG: RwLock<Option<String>> = RwLock::new(None);
+
+/// A simulated process, as the code that runs in it meets it.
+#[derive(Debug)]
+pub struct Process {
+    inner: Mutex<Inner>,
+    caught: mpsc::UnboundedSender<Caught>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    trap: Option<Trap>,
+    reached: BTreeMap<&'static str, u64>,
+    dice: u64,
+}
+
+/// What lies in wait at a point.
+#[derive(Debug)]
+pub struct Trap {
+    pub point: String,
+    /// How often the point is passed first.
+    pub passes: u32,
+    pub fate: Fate,
+}
+
+#[derive(Debug)]
+pub enum Fate {
+    /// Nothing after the point happens.
+    Die,
+    /// What is after it happens once the other end says so.
+    Wait(oneshot::Receiver<()>),
+}
+
+/// A task has come to a point where a trap was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Caught {
+    Dying(&'static str),
+    Waiting(&'static str),
+    /// It has nothing to do any more but to pass the time.
+    Resting,
+}
+
+impl Process {
+    /// A process. `seed` decides its jitter.
+    pub fn new(seed: u64) -> (Arc<Self>, mpsc::UnboundedReceiver<Caught>) {
+        let (caught, told) = mpsc::unbounded_channel();
+        let inner = Inner {
+            trap: None,
+            reached: BTreeMap::new(),
+            dice: seed,
+        };
+        let process = Self {
+            inner: Mutex::new(inner),
+            caught,
+        };
+        (Arc::new(process), told)
+    }
+
+    /// Makes this thread the process's.
+    pub fn enter(self: &Arc<Self>) {
+        PROCESS.with_borrow_mut(|process| *process = Some(Arc::clone(self)));
+    }
+
+    /// Sets the one trap, or takes it away.
+    pub fn set_trap(&self, trap: Option<Trap>) {
+        self.with(|inner| inner.trap = trap);
+    }
+
+    /// How often each point was passed since the last call.
+    pub fn take_reached(&self) -> BTreeMap<&'static str, u64> {
+        self.with(|inner| std::mem::take(&mut inner.reached))
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Inner) -> T) -> T {
+        work(&mut self.inner.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn reach(&self, point: &'static str) -> Option<Fate> {
+        self.with(|inner| {
+            *inner.reached.entry(point).or_default() += 1;
+            let trap = inner.trap.as_mut().filter(|trap| trap.point == point)?;
+            if trap.passes > 0 {
+                trap.passes -= 1;
+                return None;
+            }
+            inner.trap.take().map(|trap| trap.fate)
+        })
+    }
+}
+
+fn current() -> Option<Arc<Process>> {
+    PROCESS.with_borrow(Clone::clone)
+}
+
+/// See [`crash_point!`](crate::crash_point).
+pub async fn point(name: &'static str) {
+    let Some(process) = current() else { return };
+    match process.reach(name) {
+        None => {}
+        Some(Fate::Die) => {
+            // Who set the trap may be gone; then nobody waits for this task.
+            let _ = process.caught.send(Caught::Dying(name));
+            std::future::pending::<()>().await;
+        }
+        Some(Fate::Wait(go_on)) => {
+            let _ = process.caught.send(Caught::Waiting(name));
+            let _ = go_on.await;
+        }
+    }
+}
+
+/// See [`rest_point!`](crate::rest_point).
+pub async fn rest() {
+    if let Some(process) = current() {
+        let _ = process.caught.send(Caught::Resting);
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Plants a bug, in the place of the one before.
+pub fn plant(bug: Option<&str>) {
+    *BUG.write().unwrap_or_else(PoisonError::into_inner) = bug.map(str::to_owned);
+}
+
+/// See [`time_stands_still!`](crate::time_stands_still).
+pub fn is_simulated() -> bool {
+    PROCESS.with_borrow(Option::is_some)
+}
+
+/// See [`planted!`](crate::planted).
+pub fn is_planted(bug: &str) -> bool {
+    BUG.read().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(bug)
+}
+
+/// The next number of this process's jitter, from 0 to 1; none outside of a process. SplitMix64.
+pub(crate) fn roll() -> Option<f64> {
+    let process = current()?;
+    let bits = process.with(|inner| {
+        inner.dice = inner.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut bits = inner.dice;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        bits ^ (bits >> 31)
+    });
+    Some(f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX))
+}
+
+/// A step between two others, at which a simulated process can be made to die or to wait. In production: nothing.
+#[macro_export]
+macro_rules! crash_point {
+    ($name:literal) => {
+        $crate::simulation::point($name).await
+    };
+}
+
+/// From here on a pass only lets time pass; a simulation does not wait for it. In production: nothing.
+#[macro_export]
+macro_rules! rest_point {
+    () => {
+        $crate::simulation::rest().await
+    };
+}
+
+/// Whether the negative control has planted the bug of this name. In production: `false`.
+#[macro_export]
+macro_rules! planted {
+    ($bug:literal) => {
+        $crate::simulation::is_planted($bug)
+    };
+}
+
+/// Whether waiting for others is in vain, because the clock moves only when everybody rests. In production: `false`.
+#[macro_export]
+macro_rules! time_stands_still {
+    () => {
+        $crate::simulation::is_simulated()
+    };
+}

@@ -1,0 +1,274 @@
+//! More load than there is room for: requests that are sent when they are due and not when the last one was answered, over
+//! plain sockets, with every answer counted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use hdrhistogram::Histogram;
+use sqlx::{Executor, PgPool};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use uuid::Uuid;
+
+/// The token of every channel that [`seed_channels`] makes.
+pub const CHANNEL_TOKEN: &str = "a-token-as-long-as-ours-are-0123456789abcdef";
+/// And the resource that Google would name.
+pub const RESOURCE: &str = "resource";
+const ANSWER_MAX_LEN: usize = 1 << 20;
+/// An answer that takes longer is none.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Calendars with live channels, which bear the calendars' ids. Their pulls are put off for ever, so that only the intake
+/// is at work, and what a push has done stays to be seen.
+pub async fn seed_channels(pool: &PgPool, count: usize) -> Result<Vec<Uuid>> {
+    let ids: Vec<Uuid> = (0..count).map(|_| Uuid::new_v4()).collect();
+    // A connection has a handful of calendars; here it bears the id of the first.
+    sqlx::query(
+        "insert into connections (id, user_id, google_sub, email, scopes, created_at, updated_at)
+         select id, 'bench', id::text, '', '{}', now(), now()
+         from unnest($1::uuid[]) with ordinality as c(id, n) where n % 5 = 1",
+    )
+    .bind(&ids)
+    .execute(pool)
+    .await?;
+    sqlx::query(
+        "insert into sync_state (resource_id, kind, connection_id, user_id, not_before, poll_at)
+         select id, 'events', ($1::uuid[])[n - (n - 1) % 5], 'bench', 'infinity', now() + random() * interval '15 min'
+         from unnest($1::uuid[]) with ordinality as c(id, n)",
+    )
+    .bind(&ids)
+    .execute(pool)
+    .await?;
+    sqlx::query(
+        "insert into watches (channel_id, resource_id, connection_id, token_sha256, google_resource_id, state, address,
+                              last_message_at, created_at)
+         select resource_id::text, resource_id, connection_id, sha256(convert_to($1, 'utf8')), $2, 'live',
+                'https://example.com', now(), now()
+         from sync_state where resource_id = any($3)",
+    )
+    .bind(CHANNEL_TOKEN)
+    .bind(RESOURCE)
+    .bind(&ids)
+    .execute(pool)
+    .await?;
+    pool.execute("vacuum analyze").await?;
+    Ok(ids)
+}
+
+/// A push as Google sends it.
+pub fn push(channel: &Uuid, token: &str) -> String {
+    format!(
+        "POST /api/calendar/webhook HTTP/1.1\r\nHost: calwire\r\nX-Goog-Channel-ID: {channel}\r\n\
+         X-Goog-Channel-Token: {token}\r\nX-Goog-Resource-ID: {RESOURCE}\r\nX-Goog-Resource-State: exists\r\n\
+         X-Goog-Message-Number: 165139\r\nContent-Length: 0\r\n\r\n"
+    )
+}
+
+/// A query of the API. None: without a token.
+pub fn query(procedure: &str, jwt: Option<&str>) -> String {
+    let authorization = jwt.map_or_else(String::new, |jwt| format!("Authorization: Bearer {jwt}\r\n"));
+    format!("GET /trpc/{procedure} HTTP/1.1\r\nHost: calwire\r\n{authorization}\r\n")
+}
+
+/// What is sent, how much of it, how fast.
+#[derive(Clone, Copy)]
+pub struct Load {
+    pub requests: u64,
+    /// Per second; none: each connection sends as soon as it was answered.
+    pub rate: Option<f64>,
+    pub connections: usize,
+}
+
+/// What came of it.
+pub struct Outcome {
+    pub statuses: BTreeMap<u16, u64>,
+    /// Connections that ended without an answer.
+    pub broken: u64,
+    pub took: Duration,
+    /// From when a request was due to its answer, in microseconds, of those that were answered 200.
+    admitted: Histogram<u64>,
+    /// The numbers of the requests that were answered 200.
+    pub acknowledged: Vec<u64>,
+}
+
+impl Outcome {
+    fn new() -> Result<Self> {
+        Ok(Self {
+            statuses: BTreeMap::new(),
+            broken: 0,
+            took: Duration::ZERO,
+            admitted: Histogram::new(3)?,
+            acknowledged: Vec::new(),
+        })
+    }
+
+    pub fn answered(&self) -> u64 {
+        self.statuses.values().sum()
+    }
+
+    /// Answers per second.
+    pub fn throughput(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "some million")]
+        let answered = self.answered() as f64;
+        answered / self.took.as_secs_f64()
+    }
+
+    /// Of the answers 200.
+    pub fn quantile(&self, quantile: f64) -> Duration {
+        Duration::from_micros(self.admitted.value_at_quantile(quantile))
+    }
+
+    /// Every answer is one of these, and there is an answer to each request.
+    pub fn ensure_only(&self, allowed: &[u16]) -> Result<()> {
+        let other = self.statuses.keys().find(|status| !allowed.contains(status));
+        ensure!(
+            other.is_none() && self.broken == 0,
+            "{self}, where {allowed:?} are allowed"
+        );
+        Ok(())
+    }
+
+    fn add(&mut self, other: Self) -> Result<()> {
+        for (status, count) in other.statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        self.broken += other.broken;
+        self.admitted.add(other.admitted)?;
+        self.acknowledged.extend(other.acknowledged);
+        Ok(())
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let statuses: Vec<_> = self
+            .statuses
+            .iter()
+            .map(|(status, count)| format!("{status} × {count}"))
+            .collect();
+        write!(f, "{}", statuses.join(", "))?;
+        if self.broken > 0 {
+            write!(f, ", no answer × {}", self.broken)?;
+        }
+        Ok(())
+    }
+}
+
+impl Load {
+    /// Sends to `port` of this machine what `request` makes of each request's number.
+    pub async fn run(
+        self,
+        port: u16,
+        request: impl Fn(u64) -> String + Send + Sync + 'static,
+    ) -> Result<Outcome> {
+        let (next, request) = (Arc::new(AtomicU64::new(0)), Arc::new(request));
+        let started = Instant::now();
+        let senders: Vec<_> = (0..self.connections)
+            .map(|_| tokio::spawn(self.send(port, started, Arc::clone(&next), Arc::clone(&request))))
+            .collect();
+        let mut outcome = Outcome::new()?;
+        for sender in senders {
+            outcome.add(sender.await??)?;
+        }
+        outcome.took = started.elapsed();
+        Ok(outcome)
+    }
+
+    /// One connection's share.
+    async fn send<R: Fn(u64) -> String>(
+        self,
+        port: u16,
+        started: Instant,
+        next: Arc<AtomicU64>,
+        request: Arc<R>,
+    ) -> Result<Outcome> {
+        let mut outcome = Outcome::new()?;
+        let mut connection = None;
+        loop {
+            let number = next.fetch_add(1, Ordering::Relaxed);
+            if number >= self.requests {
+                return Ok(outcome);
+            }
+            let mut due = started.elapsed();
+            if let Some(rate) = self.rate {
+                #[expect(clippy::cast_precision_loss, reason = "some million")]
+                let planned = Duration::from_secs_f64(number as f64 / rate);
+                tokio::time::sleep_until((started + planned).into()).await;
+                due = planned;
+            }
+            let text = request(number);
+            let Ok(status) = answer(&mut connection, port, &text).await else {
+                connection = None;
+                outcome.broken += 1;
+                continue;
+            };
+            *outcome.statuses.entry(status).or_default() += 1;
+            if status == 200 {
+                let waited = started.elapsed().saturating_sub(due);
+                outcome.admitted.record(u64::try_from(waited.as_micros())?)?;
+                outcome.acknowledged.push(number);
+            }
+        }
+    }
+}
+
+/// The status of the answer to one request, on a connection that is kept where the server keeps it.
+async fn answer(connection: &mut Option<TcpStream>, port: u16, request: &str) -> Result<u16> {
+    let stream = if let Some(stream) = connection {
+        stream
+    } else {
+        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        stream.set_nodelay(true)?;
+        connection.insert(stream)
+    };
+    let (status, keep) = tokio::time::timeout(PATIENCE, exchange(stream, request.as_bytes())).await??;
+    if !keep {
+        *connection = None;
+    }
+    Ok(status)
+}
+
+async fn exchange(stream: &mut TcpStream, request: &[u8]) -> Result<(u16, bool)> {
+    stream.write_all(request).await?;
+    let mut answer = Vec::with_capacity(1024);
+    let head = loop {
+        if let Some(end) = answer.windows(4).position(|part| part == b"\r\n\r\n") {
+            break end + 4;
+        }
+        read_more(stream, &mut answer).await?;
+    };
+    let text = String::from_utf8_lossy(&answer[..head]).to_lowercase();
+    let status = text.split(' ').nth(1).context("no status")?.parse()?;
+    let length: usize = text
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "))
+        .map_or(Ok(0), str::parse)?;
+    while answer.len() < head + length {
+        read_more(stream, &mut answer).await?;
+    }
+    Ok((status, !text.contains("connection: close")))
+}
+
+async fn read_more(stream: &mut TcpStream, answer: &mut Vec<u8>) -> Result<()> {
+    if stream.read_buf(answer).await? == 0 || answer.len() > ANSWER_MAX_LEN {
+        bail!("the answer broke off");
+    }
+    Ok(())
+}
+
+/// How many of `channels` are not due in the database although a push to them was acknowledged.
+pub async fn lost(pool: &PgPool, acknowledged: impl Iterator<Item = Uuid>) -> Result<usize> {
+    let acknowledged: std::collections::BTreeSet<Uuid> = acknowledged.collect();
+    let acknowledged: Vec<Uuid> = acknowledged.into_iter().collect();
+    let due: i64 = sqlx::query_scalar(
+        "select count(*) from sync_state where resource_id = any($1) and dirty_seq > synced_seq",
+    )
+    .bind(&acknowledged)
+    .fetch_one(pool)
+    .await?;
+    Ok(acknowledged.len() - usize::try_from(due)?)
+}

@@ -1,0 +1,116 @@
+//! The service that browsers talk to, over HTTP, at the simulation's clock.
+
+use anyhow::{Context, Result};
+use common::clock::Clock;
+use google_emulator::Emulator;
+use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+
+use super::broker::Broker;
+use super::database::Database;
+use super::world::environment;
+use crate::rpc::{AUTH_AUDIENCE, AUTH_ISSUER, AUTH_SECRET};
+
+/// Beyond all that a simulation's clock shows.
+const FAR: i64 = 4_000_000_000;
+
+pub struct Api {
+    base: String,
+    http: reqwest::Client,
+    stop: CancellationToken,
+    served: tokio::task::JoinHandle<Result<()>>,
+}
+
+/// What is wrong with a token, if anything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Token {
+    Good,
+    OtherAlgorithm,
+    Expired,
+    OtherAudience,
+    Unsigned,
+}
+
+impl Api {
+    pub async fn start(
+        database: &Database,
+        google: &Emulator,
+        broker: &Broker,
+        clock: Clock,
+    ) -> Result<Self> {
+        let config = common::config::from_vars(environment(database, google, broker))?;
+        let service = calendar_api::Application::build_with_clock(config, clock).await?;
+        let base = format!("http://127.0.0.1:{}", service.port());
+        let stop = CancellationToken::new();
+        let served = tokio::spawn(service.run_until_stopped(stop.clone()));
+        let http = reqwest::Client::builder().no_proxy().build()?;
+        Ok(Self {
+            base,
+            http,
+            stop,
+            served,
+        })
+    }
+
+    pub fn stop(self) {
+        self.stop.cancel();
+        self.served.abort();
+    }
+
+    /// A query of a user's. The error is the whole answer.
+    pub async fn query(&self, user: &str, path: &str, input: &Value) -> Result<Value, String> {
+        self.query_with(&token(user, Token::Good), path, input).await
+    }
+
+    pub async fn query_with(&self, token: &str, path: &str, input: &Value) -> Result<Value, String> {
+        let mut request = self
+            .http
+            .get(format!("{}/trpc/{path}", self.base))
+            .bearer_auth(token);
+        if !input.is_null() {
+            request = request.query(&[("input", input.to_string())]);
+        }
+        let body: Result<Value> = async { Ok(request.send().await?.json().await?) }.await;
+        let mut body = body.map_err(|error| format!("{error:#}"))?;
+        if body.get("error").is_some() {
+            return Err(body.to_string());
+        }
+        Ok(body["result"]["data"].take())
+    }
+}
+
+/// Whether the service said to come back in a moment: somebody holds a row.
+pub fn is_passing(error: &str) -> bool {
+    error.contains("SERVICE_UNAVAILABLE")
+}
+
+/// A JWT for `user`.
+pub fn token(user: &str, kind: Token) -> String {
+    let expires = if kind == Token::Expired {
+        1_000_000_000
+    } else {
+        FAR
+    };
+    let audience = if kind == Token::OtherAudience {
+        "calwire:centrifugo"
+    } else {
+        AUTH_AUDIENCE
+    };
+    let claims = json!({"sub": user, "iss": AUTH_ISSUER, "aud": audience, "exp": expires});
+    let algorithm = if kind == Token::OtherAlgorithm {
+        Algorithm::HS384
+    } else {
+        Algorithm::HS256
+    };
+    let key = EncodingKey::from_secret(AUTH_SECRET.as_bytes());
+    let token = encode(&Header::new(algorithm), &claims, &key)
+        .context("a JWT")
+        .unwrap_or_default();
+    if kind == Token::Unsigned {
+        let payload = token.split('.').nth(1).unwrap_or_default();
+        // {"alg":"none","typ":"JWT"}
+        return format!("eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.{payload}.");
+    }
+    token
+}

@@ -1,0 +1,188 @@
+//! A broker in process that writes down what is published: Centrifugo's publish and history calls with its idempotency
+//! keys and versions, and the failures that a plan asks for. The real one is in the tests of the whole stack.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpResponse, HttpServer, web};
+use anyhow::Result;
+use chrono::{DateTime, TimeDelta, Utc};
+use common::clock::Clock;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::plan::BrokerTrouble;
+
+pub const API_KEY: &str = "simulation-api-key-0123456789abcdef0123456789";
+
+/// Centrifugo's window.
+const IDEMPOTENT_FOR: TimeDelta = TimeDelta::minutes(5);
+
+/// What a channel has been told, in order; the same message again after the broker's memory was lost included.
+#[derive(Debug, Clone)]
+pub struct Told {
+    pub seq: i64,
+    pub data: Value,
+}
+
+#[derive(Default)]
+struct Books {
+    channels: HashMap<String, Channel>,
+    told: HashMap<String, Vec<Told>>,
+    troubles: VecDeque<BrokerTrouble>,
+    epoch: u64,
+}
+
+#[derive(Default)]
+struct Channel {
+    offset: u64,
+    version: u64,
+    version_epoch: String,
+    keys: HashMap<String, (u64, DateTime<Utc>)>,
+}
+
+#[derive(Deserialize)]
+struct Publish {
+    channel: String,
+    data: Value,
+    idempotency_key: String,
+    version: u64,
+    version_epoch: String,
+}
+
+struct Shared {
+    books: Mutex<Books>,
+    clock: Clock,
+}
+
+pub struct Broker {
+    shared: Arc<Shared>,
+    server: ServerHandle,
+    port: u16,
+}
+
+impl Broker {
+    pub fn start(clock: Clock) -> Result<Self> {
+        let shared = Arc::new(Shared {
+            books: Mutex::default(),
+            clock,
+        });
+        let data = web::Data::from(Arc::clone(&shared));
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(data.clone())
+                .route("/api/publish", web::post().to(publish))
+                .route("/api/history", web::post().to(history))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind(("127.0.0.1", 0))?;
+        let port = server.addrs()[0].port();
+        let server = server.run();
+        let handle = server.handle();
+        tokio::spawn(server);
+        Ok(Self {
+            shared,
+            server: handle,
+            port,
+        })
+    }
+
+    #[expect(clippy::expect_used, reason = "an address with a number for a port")]
+    pub fn url(&self) -> Url {
+        Url::parse(&format!("http://127.0.0.1:{}/api", self.port)).expect("a URL")
+    }
+
+    /// The next few publications fail in this way; a restart is now.
+    pub fn trouble(&self, trouble: BrokerTrouble) {
+        let mut books = self.shared.books();
+        if trouble == BrokerTrouble::Restarts {
+            books.channels.clear();
+            books.epoch += 1;
+        } else {
+            books.troubles.extend([trouble; 2]);
+        }
+    }
+
+    pub fn end_troubles(&self) {
+        self.shared.books().troubles.clear();
+    }
+
+    /// All that the user's channel was told.
+    pub fn told(&self, user: &str) -> Vec<Told> {
+        let books = self.shared.books();
+        books
+            .told
+            .get(&format!("calendar:{user}"))
+            .cloned()
+            .unwrap_or_default()
+    }
+
+    pub async fn stop(self) {
+        self.server.stop(false).await;
+    }
+}
+
+impl Shared {
+    fn books(&self) -> std::sync::MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+async fn publish(shared: web::Data<Shared>, command: web::Json<Publish>) -> HttpResponse {
+    let now = shared.clock.now();
+    let mut books = shared.books();
+    let trouble = books.troubles.pop_front();
+    match trouble {
+        Some(BrokerTrouble::Refuses) => {
+            return HttpResponse::Ok()
+                .json(json!({"error": {"code": 100, "message": "internal server error"}}));
+        }
+        Some(BrokerTrouble::Away) => return HttpResponse::ServiceUnavailable().finish(),
+        _ => {}
+    }
+    let command = command.into_inner();
+    let epoch = books.epoch.to_string();
+    let offset = books.take(command, now);
+    if trouble == Some(BrokerTrouble::AnswerLost) {
+        return HttpResponse::BadGateway().finish();
+    }
+    HttpResponse::Ok().json(json!({"result": {"offset": offset, "epoch": epoch}}))
+}
+
+impl Books {
+    fn take(&mut self, command: Publish, now: DateTime<Utc>) -> u64 {
+        let channel = self.channels.entry(command.channel.clone()).or_default();
+        if let Some((offset, at)) = channel.keys.get(&command.idempotency_key)
+            && now < *at + IDEMPOTENT_FOR
+        {
+            return *offset;
+        }
+        let is_old = channel.version_epoch == command.version_epoch && command.version <= channel.version;
+        if is_old {
+            return channel.offset;
+        }
+        channel.offset += 1;
+        channel.version = command.version;
+        channel.version_epoch = command.version_epoch;
+        channel
+            .keys
+            .insert(command.idempotency_key, (channel.offset, now));
+        let seq = command.data["seq"].as_i64().unwrap_or_default();
+        let offset = channel.offset;
+        self.told.entry(command.channel).or_default().push(Told {
+            seq,
+            data: command.data,
+        });
+        offset
+    }
+}
+
+async fn history(shared: web::Data<Shared>, command: web::Json<Value>) -> HttpResponse {
+    let books = shared.books();
+    let channel = command["channel"].as_str().unwrap_or_default();
+    let offset = books.channels.get(channel).map_or(0, |channel| channel.offset);
+    HttpResponse::Ok().json(json!({"result": {"offset": offset, "epoch": books.epoch.to_string()}}))
+}

@@ -1,0 +1,308 @@
+//! What holds after every operation, whatever is under way.
+
+use anyhow::Result;
+use google_emulator::SyncToken;
+use uuid::Uuid;
+
+use super::ledger::{Mirror, Progress, holds};
+use super::plan::User;
+use super::world::{World, name};
+
+/// A resource of the queue, and the calendar that it is.
+pub struct Resource {
+    pub id: Uuid,
+    pub user: String,
+    pub dirty_seq: i64,
+    pub synced_seq: i64,
+    pub sync_token: Option<String>,
+    pub is_leased: bool,
+    pub is_paused: bool,
+    /// Google's id; none for a list of calendars.
+    pub calendar: Option<String>,
+    /// The account is connected, its grant lives, the calendar is wanted and there.
+    pub is_active: bool,
+}
+
+impl Resource {
+    pub fn is_due(&self) -> bool {
+        self.dirty_seq > self.synced_seq
+    }
+
+    fn revision(&self) -> Option<u64> {
+        Some(SyncToken::decode(self.sync_token.as_deref()?)?.revision)
+    }
+}
+
+pub async fn after_each(world: &mut World) -> Result<()> {
+    let resources = resources(world).await?;
+    told_in_order(world).await?;
+    progress_is_kept(world, &resources)?;
+    acknowledged_is_due(world, &resources)?;
+    nothing_vanishes(world, &resources).await?;
+    channels_are_on_record(world).await?;
+    grants_end_for_a_reason(world).await
+}
+
+pub async fn resources(world: &World) -> Result<Vec<Resource>> {
+    type Row = (
+        Uuid,
+        String,
+        i64,
+        i64,
+        Option<String>,
+        bool,
+        bool,
+        Option<String>,
+        bool,
+    );
+    let rows: Vec<Row> = sqlx::query_as(
+        "select s.resource_id, s.user_id, s.dirty_seq, s.synced_seq, s.sync_token, s.lease_token is not null,
+                s.not_before = 'infinity', c.google_id,
+                n.disconnected_at is null and n.grant_ended_at is null and coalesce(c.selected, true)
+                and c.access_lost_at is null
+         from sync_state s join connections n on n.id = s.connection_id left join calendars c on c.id = s.resource_id
+         order by s.resource_id",
+    )
+    .fetch_all(&world.database.pool)
+    .await?;
+    let resource =
+        |(id, user, dirty_seq, synced_seq, sync_token, is_leased, is_paused, calendar, is_active)| Resource {
+            id,
+            user,
+            dirty_seq,
+            synced_seq,
+            sync_token,
+            is_leased,
+            is_paused,
+            calendar,
+            is_active,
+        };
+    Ok(rows.into_iter().map(resource).collect())
+}
+
+/// Every seq is committed before it is told, told or waiting, and told as one message.
+async fn told_in_order(world: &World) -> Result<()> {
+    let streams: Vec<(String, i64, Vec<i64>)> = sqlx::query_as(
+        "select user_id, seq, array(select o.seq from outbox o where o.user_id = u.user_id order by o.seq)
+         from user_stream u",
+    )
+    .fetch_all(&world.database.pool)
+    .await?;
+    for user in User::ALL {
+        let told = world.broker.told(name(user));
+        let (seq, waiting) = streams
+            .iter()
+            .find(|(of, ..)| of == name(user))
+            .map_or((0, &[][..]), |(_, seq, waiting)| (*seq, waiting.as_slice()));
+        let last = told.iter().map(|message| message.seq).max().unwrap_or_default();
+        holds!(
+            last <= seq,
+            "committed_before_told",
+            "{}: {last} was told, {seq} is committed",
+            name(user)
+        );
+        let mut by_seq = std::collections::BTreeMap::new();
+        for message in &told {
+            let known = by_seq.insert(message.seq, &message.data);
+            let is_same = known.is_none_or(|data| data == &message.data);
+            holds!(
+                is_same,
+                "told_as_one",
+                "{}: two messages have seq {}",
+                name(user),
+                message.seq
+            );
+        }
+        let skipped = (1..=seq).find(|seq| !by_seq.contains_key(seq) && waiting.binary_search(seq).is_err());
+        holds!(
+            skipped.is_none(),
+            "nothing_skipped",
+            "{}: {skipped:?} is neither told nor waiting",
+            name(user)
+        );
+    }
+    Ok(())
+}
+
+/// What a pull has committed is not taken back by one that was slower.
+fn progress_is_kept(world: &mut World, resources: &[Resource]) -> Result<()> {
+    for resource in resources {
+        let now = Progress {
+            synced_seq: resource.synced_seq,
+            revision: resource.revision().unwrap_or_default(),
+        };
+        let before = world.ledger.progress.insert(resource.id, now).unwrap_or_default();
+        holds!(
+            now.synced_seq >= before.synced_seq && (now.revision >= before.revision || now.revision == 0),
+            "progress_is_kept",
+            "{:?} of {} went back from {before:?} to {now:?}",
+            resource.calendar,
+            resource.user
+        );
+    }
+    Ok(())
+}
+
+/// A push that was answered with 200 has been pulled, or will be.
+fn acknowledged_is_due(world: &World, resources: &[Resource]) -> Result<()> {
+    for resource in resources
+        .iter()
+        .filter(|resource| resource.is_active && !resource.is_paused)
+    {
+        let Some(calendar) = &resource.calendar else {
+            continue;
+        };
+        let user = format!("{}@example.com", resource.user);
+        let acknowledged = world
+            .ledger
+            .acknowledged
+            .get(&(user, calendar.clone()))
+            .copied()
+            .unwrap_or_default();
+        let reached = resource.revision().unwrap_or_default();
+        holds!(
+            reached >= acknowledged || resource.is_due() || resource.is_leased,
+            "acknowledged_is_due",
+            "{calendar} of {}: the push of revision {acknowledged} was acknowledged, {reached} was reached, and no pull is due",
+            resource.user
+        );
+    }
+    Ok(())
+}
+
+pub async fn mirror(world: &World, calendar: Uuid) -> Result<Mirror> {
+    let rows: Vec<(String, String, String)> = sqlx::query_as(
+        "select e.event_id, e.etag, e.status from events e
+         join sync_state s on s.resource_id = e.calendar_id and s.generation = e.generation
+         where e.calendar_id = $1",
+    )
+    .bind(calendar)
+    .fetch_all(&world.database.pool)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|(id, etag, status)| (id, (etag, status)))
+        .collect())
+}
+
+/// What Google has of a calendar, or had at a token.
+pub fn truth(world: &World, calendar: &str, token: Option<&str>) -> Mirror {
+    let events = match token {
+        Some(token) => world.google.events_at(calendar, token).unwrap_or_default(),
+        None => world.google.events(calendar),
+    };
+    let text = super::editing::text;
+    events
+        .iter()
+        .map(|event| (text(event, "id"), (text(event, "etag"), text(event, "status"))))
+        .collect()
+}
+
+/// An instance that was cancelled by way of us is a tombstone without an etag, and stays one: that it is gone is all there
+/// is to know of it.
+pub fn know_tombstones(mirror: &mut Mirror, truth: &Mirror) {
+    for (id, (etag, status)) in mirror {
+        if let Some((known, theirs)) = truth.get(id)
+            && etag.is_empty()
+            && status == theirs
+        {
+            etag.clone_from(known);
+        }
+    }
+}
+
+/// What readers see is at least what the sync token stands for, and never lacks what Google has had all along.
+async fn nothing_vanishes(world: &mut World, resources: &[Resource]) -> Result<()> {
+    for resource in resources {
+        let (Some(calendar), Some(token)) = (&resource.calendar, &resource.sync_token) else {
+            continue;
+        };
+        let mut mirror = mirror(world, resource.id).await?;
+        let current = truth(world, calendar, None);
+        know_tombstones(&mut mirror, &current);
+        let then = truth(world, calendar, Some(token));
+        let missing = then
+            .iter()
+            .find(|(id, _)| !mirror.contains_key(*id) && current.get(*id) == then.get(*id));
+        holds!(
+            missing.is_none(),
+            "token_covers_events",
+            "{calendar} of {}: {missing:?} is covered by the sync token and not there",
+            resource.user
+        );
+        let known = |id: &String| mirror.get(id) == then.get(id) || mirror.get(id) == current.get(id);
+        let older = then
+            .keys()
+            .find(|id| current.get(*id) == then.get(*id) && !known(id));
+        holds!(
+            older.is_none(),
+            "token_covers_events",
+            "{calendar} of {}: {older:?} is {:?}, and was {:?} at the sync token",
+            resource.user,
+            older.and_then(|id| mirror.get(id)),
+            older.and_then(|id| then.get(id))
+        );
+        let before = world
+            .ledger
+            .mirrors
+            .insert(resource.id, mirror.clone())
+            .unwrap_or_default();
+        let gone = before
+            .keys()
+            .find(|id| !mirror.contains_key(*id) && current.contains_key(*id));
+        holds!(
+            gone.is_none(),
+            "nothing_vanishes",
+            "{calendar} of {}: {gone:?} is gone from the mirror, and Google has it",
+            resource.user
+        );
+    }
+    Ok(())
+}
+
+/// Google knows no channel that is not on record: nobody could stop it, or tell its pushes from forged ones.
+async fn channels_are_on_record(world: &World) -> Result<()> {
+    let known: Vec<String> = sqlx::query_scalar("select channel_id from watches")
+        .fetch_all(&world.database.pool)
+        .await?;
+    for channel in world.google.channels() {
+        let id = channel["id"].as_str().unwrap_or_default();
+        let is_known = known.iter().any(|known| known == id) || world.ledger.excused.contains(id);
+        holds!(
+            is_known,
+            "channels_on_record",
+            "Google has a channel that we do not: {channel}"
+        );
+    }
+    Ok(())
+}
+
+/// A grant ends when Google has ended it, or has said so twice with some time between.
+async fn grants_end_for_a_reason(world: &World) -> Result<()> {
+    let ended: Vec<String> =
+        sqlx::query_scalar("select email from connections where grant_ended_at is not null")
+            .fetch_all(&world.database.pool)
+            .await?;
+    for email in ended {
+        let lives = world
+            .google
+            .with(|state| state.grants.consented(&email).is_some());
+        let refusals: Vec<_> = world
+            .google
+            .requests_to("oauth.token")
+            .into_iter()
+            .filter(|request| request.user.as_deref() == Some(email.as_str()) && request.status == Some(400))
+            .map(|request| request.at)
+            .collect();
+        let apart = refusals
+            .last()
+            .zip(refusals.first())
+            .map_or(0, |(last, first)| (*last - *first).num_seconds());
+        holds!(
+            !lives || apart >= 30,
+            "grants_end_for_a_reason",
+            "{email}: ended, and Google lets it live"
+        );
+    }
+    Ok(())
+}

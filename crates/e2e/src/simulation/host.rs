@@ -1,0 +1,334 @@
+//! A process of ours in the simulation: a runtime with one thread, what it has in memory, and its connections. Its death
+//! is the end of that runtime.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use common::clock::Clock;
+use common::simulation::{Caught, Fate, Process, Trap};
+use common::worker::Pass;
+use google::push::Notification;
+use sqlx::postgres::PgPoolOptions;
+use sync::pull::{self, Puller};
+use sync::write::{Answer, Refused};
+use sync::{Context, connections, poll, relay, watch, write};
+use tokio::runtime::{Builder, Runtime};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+use webhook_ingest::intake::Intake;
+use webhook_ingest::refusal::Refusal;
+
+use super::database::Database;
+use super::plan::{Job, Snare};
+
+/// Work that does not end within this waits for something that waits at a point.
+const BLOCKED_AFTER: Duration = Duration::from_millis(700);
+/// Work that does not end within this, with nothing to wait for, hangs.
+const HANGS_AFTER: Duration = Duration::from_mins(1);
+/// What else the pass had begun goes on for a moment when one part of it is caught.
+const OTHERS_GO_ON: Duration = Duration::from_millis(8);
+/// The longest that Google waits for our answer to a push, shortened.
+const PUSH_TIMEOUT: Duration = Duration::from_millis(400);
+
+/// What every incarnation of a process is made of.
+pub struct Parts {
+    pub google: google::GoogleConfig,
+    pub broker: centrifugo::Client,
+    pub clock: Clock,
+    pub keyring: store::seal::Keyring,
+    pub settings: sync::Settings,
+}
+
+/// What a piece of work came to.
+#[derive(Debug)]
+pub enum Done {
+    Pass(std::result::Result<Pass, String>),
+    Pushed(std::result::Result<(), Refusal>),
+    Written(std::result::Result<(Uuid, Answer), Refused>),
+    Acted(std::result::Result<(), String>),
+}
+
+/// How far a piece of work came.
+#[derive(Debug)]
+pub enum Ran {
+    Done(Done),
+    Died(&'static str),
+    Waits(&'static str),
+    /// For another piece of work that waits.
+    Blocked,
+}
+
+/// Work that is held up, and what it was for.
+pub struct Held<P> {
+    task: JoinHandle<Done>,
+    go_on: Option<oneshot::Sender<()>>,
+    pub purpose: P,
+}
+
+pub struct Host<P> {
+    index: usize,
+    incarnation: u32,
+    seed: u64,
+    runtime: Option<Runtime>,
+    process: Arc<Process>,
+    caught: mpsc::UnboundedReceiver<Caught>,
+    stop: CancellationToken,
+    pub ctx: Context,
+    broker: centrifugo::Client,
+    intake: Arc<Intake>,
+    held: Vec<Held<P>>,
+}
+
+impl<P> Host<P> {
+    pub fn start(
+        index: usize,
+        incarnation: u32,
+        seed: u64,
+        database: &Database,
+        parts: &Parts,
+    ) -> Result<Self> {
+        let jitter = seed ^ (index as u64) << 32 ^ u64::from(incarnation) << 40;
+        let (process, caught) = Process::new(jitter);
+        let (entering, broker) = (Arc::clone(&process), parts.broker.clone());
+        let runtime = Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name(name_of(index, incarnation))
+            .on_thread_start(move || {
+                entering.enter();
+                sync::planted::set_broker(broker.clone());
+            })
+            .enable_all()
+            .build()?;
+        let within = runtime.enter();
+        let pool = PgPoolOptions::new()
+            .max_connections(12)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_lazy_with(database.options(&name_of(index, incarnation))?);
+        let google = google::Google::new(parts.google.clone())?;
+        let ctx = Context::new(
+            pool,
+            google,
+            parts.clock.clone(),
+            parts.keyring.clone(),
+            parts.settings.clone(),
+        );
+        let intake = Arc::new(Intake::new(ctx.pool.clone(), ctx.clock.clone()));
+        let stop = CancellationToken::new();
+        drop(within);
+        start_intake(&runtime, &intake, &stop, &database.url);
+        Ok(Self {
+            index,
+            incarnation,
+            seed,
+            runtime: Some(runtime),
+            process,
+            caught,
+            stop,
+            ctx,
+            broker: parts.broker.clone(),
+            intake,
+            held: Vec::new(),
+        })
+    }
+
+    /// The process dies with all that it was at, and another one takes its place.
+    pub async fn kill(&mut self, database: &Database, parts: &Parts) -> Result<()> {
+        let name = name_of(self.index, self.incarnation);
+        self.shut_down().await?;
+        // With what it had in memory go its connections.
+        *self = Self::start(self.index, self.incarnation + 1, self.seed, database, parts)?;
+        database.until_gone(&name).await?;
+        Ok(())
+    }
+
+    pub async fn shut_down(&mut self) -> Result<()> {
+        self.held.clear();
+        if let Some(runtime) = self.runtime.take() {
+            tokio::task::spawn_blocking(move || runtime.shutdown_timeout(Duration::from_secs(5))).await?;
+        }
+        Ok(())
+    }
+
+    pub fn take_reached(&self) -> std::collections::BTreeMap<&'static str, u64> {
+        self.process.take_reached()
+    }
+
+    pub fn held(&self) -> usize {
+        self.held.len()
+    }
+
+    /// What the held work is for.
+    pub fn purposes(&self) -> impl Iterator<Item = &P> {
+        self.held.iter().map(|held| &held.purpose)
+    }
+
+    /// One pass of a worker.
+    pub fn job(&self, job: Job) -> impl Future<Output = Done> + Send + use<P> {
+        let (ctx, broker, intake) = (self.ctx.clone(), self.broker.clone(), Arc::clone(&self.intake));
+        async move { Done::Pass(pass(&ctx, &broker, &intake, job).await) }
+    }
+
+    pub fn push(&self, push: Notification) -> impl Future<Output = Done> + Send + use<P> {
+        let intake = Arc::clone(&self.intake);
+        async move {
+            let answer = tokio::time::timeout(PUSH_TIMEOUT, intake.accept(&push)).await;
+            Done::Pushed(answer.unwrap_or(Err(Refusal::Unavailable)))
+        }
+    }
+
+    /// Runs a piece of work as far as it comes.
+    pub async fn run(
+        &mut self,
+        work: impl Future<Output = Done> + Send + 'static,
+        snare: Option<&Snare>,
+        purpose: P,
+    ) -> Result<Ran> {
+        // What an earlier piece of work was caught at is no news.
+        while self.caught.try_recv().is_ok() {}
+        let (sender, receiver) = oneshot::channel();
+        let trap = snare.map(|snare| Trap {
+            point: snare.point.clone(),
+            passes: snare.passes,
+            fate: if snare.dies {
+                Fate::Die
+            } else {
+                Fate::Wait(receiver)
+            },
+        });
+        self.process.set_trap(trap);
+        let mut task = self.runtime.as_ref().context("the process is dead")?.spawn(work);
+        let ran = self.follow(&mut task).await;
+        self.process.set_trap(None);
+        let ran = ran?;
+        match ran {
+            Ran::Waits(_) => self.held.push(Held {
+                task,
+                go_on: Some(sender),
+                purpose,
+            }),
+            Ran::Blocked => self.held.push(Held {
+                task,
+                go_on: None,
+                purpose,
+            }),
+            Ran::Died(_) | Ran::Done(_) => {}
+        }
+        Ok(ran)
+    }
+
+    async fn follow(&mut self, task: &mut JoinHandle<Done>) -> Result<Ran> {
+        let patience = if self.held.is_empty() {
+            HANGS_AFTER
+        } else {
+            BLOCKED_AFTER
+        };
+        let caught = tokio::select! {
+            biased;
+            done = &mut *task => return Ok(Ran::Done(done.context("a piece of work panicked")?)),
+            caught = self.caught.recv() => caught.context("the process is dead")?,
+            () = tokio::time::sleep(patience) => {
+                anyhow::ensure!(!self.held.is_empty(), "a piece of work hangs");
+                return Ok(Ran::Blocked);
+            }
+        };
+        Ok(match caught {
+            Caught::Dying(point) => Ran::Died(point),
+            Caught::Waiting(point) => {
+                tokio::time::sleep(OTHERS_GO_ON).await;
+                Ran::Waits(point)
+            }
+            Caught::Resting => {
+                task.abort();
+                Ran::Done(Done::Pass(Ok(Pass::Worked)))
+            }
+        })
+    }
+
+    /// Lets one piece of held work go on, to its end. What waited for it ends too, now or when it is asked itself.
+    pub async fn go_on(&mut self, dice: u32) -> Result<Option<(Done, P)>> {
+        if self.held.is_empty() {
+            return Ok(None);
+        }
+        // What is merely blocked goes on when what blocks it does.
+        let waiting: Vec<_> = (0..self.held.len())
+            .filter(|&i| self.held[i].go_on.is_some())
+            .collect();
+        let chosen = match waiting.len() {
+            0 => 0,
+            some => waiting[dice as usize % some],
+        };
+        let mut held = self.held.remove(chosen);
+        if let Some(go_on) = held.go_on.take() {
+            let _ = go_on.send(());
+        }
+        match self.follow(&mut held.task).await? {
+            Ran::Done(done) => Ok(Some((done, held.purpose))),
+            Ran::Blocked | Ran::Waits(_) | Ran::Died(_) => {
+                self.held.push(held);
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl<P> Drop for Host<P> {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+fn name_of(index: usize, incarnation: u32) -> String {
+    format!("sim-{index}-{incarnation}")
+}
+
+fn start_intake(runtime: &Runtime, intake: &Arc<Intake>, stop: &CancellationToken, url: &str) {
+    let (lookups, bumps) = (Arc::clone(intake), Arc::clone(intake));
+    let stopping = stop.clone();
+    runtime.spawn(async move { lookups.run_lookups(stopping).await });
+    let (stopping, url) = (stop.clone(), url.to_owned().into());
+    runtime.spawn(async move { bumps.run_bumps(stopping, url, Arc::new(Notify::new())).await });
+}
+
+async fn pass(
+    ctx: &Context,
+    broker: &centrifugo::Client,
+    intake: &Intake,
+    job: Job,
+) -> std::result::Result<Pass, String> {
+    let word = |error: sqlx::Error| error.to_string();
+    match job {
+        Job::Pull => {
+            let puller = Puller::new(ctx.clone(), 1);
+            let pass = puller.run_once().await.map_err(word);
+            puller.drain().await;
+            pass
+        }
+        Job::Relay => {
+            let now = ctx.clock.now();
+            relay::run_once(&ctx.pool, broker, now)
+                .await
+                .map_err(|error| error.to_string())
+        }
+        Job::Watch => watch::run_once(ctx).await.map_err(|error| error.to_string()),
+        Job::StopWatches => watch::stop_once(ctx).await.map_err(|error| error.to_string()),
+        Job::Poll => poll::run_once(ctx).await.map_err(word),
+        Job::Writes => write::run_once(ctx).await.map_err(word),
+        Job::Leave => connections::leave_once(ctx)
+            .await
+            .map_err(|error| error.to_string()),
+        Job::Horizon => pull::extend_horizon_once(ctx).await.map_err(word),
+        Job::Tidy => {
+            intake.write_touches().await.map_err(word)?;
+            pull::purge_once(ctx).await.map_err(word)?;
+            poll::purge_once(ctx).await.map_err(word)?;
+            write::purge_once(ctx).await.map_err(word)
+        }
+    }
+}

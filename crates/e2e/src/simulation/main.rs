@@ -1,0 +1,275 @@
+//! `simulate`: runs simulations. `cargo xtask simulate` builds it and gives it a Postgres.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, bail};
+use clap::Parser;
+use e2e::simulation::database::Template;
+use e2e::simulation::report::{Campaign, Failed, Tally, runtime};
+use e2e::simulation::{Outcome, Regression, plan, points, shrink};
+
+/// Simulates Calwire from seeds and checks that its promises hold.
+#[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
+#[derive(Debug, Parser)]
+struct Args {
+    /// How many seeds.
+    #[arg(long, default_value_t = 20)]
+    seeds: u64,
+    /// The first of them.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// How many operations a plan has.
+    #[arg(long, default_value_t = 300)]
+    operations: usize,
+    /// Let a process die at every named point, one after the other.
+    #[arg(long)]
+    points: bool,
+    /// Plant every known bug, one after the other, and see that it is found.
+    #[arg(long)]
+    control: bool,
+    /// Only this point, or this bug.
+    #[arg(long, value_name = "NAME")]
+    only: Option<String>,
+    /// Plant this bug.
+    #[arg(long, value_name = "NAME")]
+    plant: Option<String>,
+    /// Run the plan of this file instead.
+    #[arg(long, value_name = "FILE")]
+    plan: Option<PathBuf>,
+    /// Print what a seed does instead of doing it.
+    #[arg(long)]
+    print: bool,
+    /// Leave a plan that fails as long as it is.
+    #[arg(long)]
+    no_shrink: bool,
+    #[arg(long, default_value_t = 2)]
+    threads: usize,
+}
+
+/// How many seeds may pass before a planted bug is found, and before a point is reached.
+const CONTROL_SEEDS: u64 = 50;
+const POINT_SEEDS: u64 = 12;
+const POINT_OPERATIONS: usize = 120;
+
+fn main() -> ExitCode {
+    let _traces = std::env::var_os("RUST_LOG").map(|_| common::telemetry::init("simulate"));
+    match simulate(&Args::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("simulate: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn simulate(args: &Args) -> Result<()> {
+    common::simulation::plant(args.plant.as_deref());
+    if args.print {
+        println!(
+            "{}",
+            serde_json::to_string_pretty(&plan::of_seed(args.seed, args.operations))?
+        );
+        return Ok(());
+    }
+    let main = runtime()?;
+    let template = main.block_on(Template::create())?;
+    let result = if let Some(file) = &args.plan {
+        replay(&main, &template, file)
+    } else if args.control {
+        control(args, &template)
+    } else if args.points {
+        crash_points(args, &template)
+    } else {
+        seeds(args, &main, &template)
+    };
+    main.block_on(template.drop_now())?;
+    result
+}
+
+fn seeds(args: &Args, main: &tokio::runtime::Runtime, template: &Template) -> Result<()> {
+    let all = args.seed..args.seed + args.seeds;
+    println!(
+        "{} seeds from {}, {} operations each",
+        args.seeds, args.seed, args.operations
+    );
+    let campaign = Campaign {
+        template,
+        seeds: all,
+        threads: args.threads,
+        stops_at_first: false,
+        plan: &|seed| plan::of_seed(seed, args.operations),
+        progress: &|seed, outcome| println!("seed {seed:>6}  {}", say(outcome)),
+    };
+    let tally = campaign.run()?;
+    println!("\n{}", tally.table());
+    let Some(first) = tally.failed.first() else {
+        return Ok(());
+    };
+    for failed in &tally.failed {
+        println!(
+            "\nseed {}, operation {}: {}\nreplay: cargo xtask simulate --seed {} --seeds 1 --operations {}",
+            failed.seed, failed.step, failed.violation, failed.seed, args.operations
+        );
+    }
+    if !args.no_shrink {
+        shorten(args, main, template, first)?;
+    }
+    bail!("{} of {} seeds broke a promise", tally.failed.len(), tally.seeds)
+}
+
+fn say(outcome: &Outcome) -> String {
+    match &outcome.failure {
+        None => format!("ok, {} faults", outcome.ledger.faults.values().sum::<u64>()),
+        Some((step, violation)) => format!("BROKEN at operation {step}: {}", violation.invariant),
+    }
+}
+
+/// Makes the plan of a failure short and leaves it where it can be run again.
+fn shorten(args: &Args, main: &tokio::runtime::Runtime, template: &Template, failed: &Failed) -> Result<()> {
+    let mut operations = plan::of_seed(failed.seed, args.operations);
+    operations.truncate(failed.step + 1);
+    println!("\nMaking the plan of seed {} shorter", failed.seed);
+    let shrinking = shrink::shrink(template, failed.seed, &operations, failed.violation.invariant);
+    let (operations, runs) = main.block_on(shrinking)?;
+    let regression = Regression {
+        about: failed.violation.to_string(),
+        seed: failed.seed,
+        operations,
+    };
+    let json = serde_json::to_string_pretty(&regression)?;
+    let file = std::env::temp_dir().join(format!("calwire-simulation-{}.json", failed.seed));
+    std::fs::write(&file, &json)?;
+    println!(
+        "{json}\n{} operations after {runs} runs\nreplay: cargo xtask simulate --plan {}",
+        regression.operations.len(),
+        file.display()
+    );
+    Ok(())
+}
+
+fn replay(main: &tokio::runtime::Runtime, template: &Template, file: &PathBuf) -> Result<()> {
+    let json = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+    let regression: Regression = serde_json::from_str(&json)?;
+    let outcome = main.block_on(e2e::simulation::run(
+        template,
+        regression.seed,
+        &regression.operations,
+    ))?;
+    println!("{}: {}", regression.about, say(&outcome));
+    match outcome.failure {
+        None => Ok(()),
+        Some((step, violation)) => bail!("operation {step}: {violation}"),
+    }
+}
+
+/// Every named point: a process dies there, others take over, and all is well in the end.
+fn crash_points(args: &Args, template: &Template) -> Result<()> {
+    let mut points = points::declared();
+    println!("{} named points", points.len());
+    points.retain(|point| args.only.as_ref().is_none_or(|only| only == point));
+    let (next, wrong) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        let work = || -> Result<()> {
+            while let Some(point) = points.get(next.fetch_add(1, Ordering::Relaxed)) {
+                if !is_survived(args, template, point)? {
+                    wrong
+                        .lock()
+                        .unwrap_or_else(PoisonError::into_inner)
+                        .push(point.clone());
+                }
+            }
+            Ok(())
+        };
+        let workers: Vec<_> = (0..args.threads).map(|_| scope.spawn(work)).collect();
+        workers
+            .into_iter()
+            .try_for_each(|worker| worker.join().unwrap_or_else(|_| bail!("a simulation panicked")))
+    })?;
+    let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
+    if !wrong.is_empty() {
+        bail!("not well: {}", wrong.join(", "));
+    }
+    Ok(())
+}
+
+/// One seed after the other, until one has come by the point.
+fn is_survived(args: &Args, template: &Template, point: &str) -> Result<bool> {
+    for seed in args.seed..args.seed + POINT_SEEDS {
+        let plan = |seed| plan::of_point(point, seed, POINT_OPERATIONS);
+        let tally = campaign(1, template, seed..seed + 1, &plan)?;
+        let died = tally.died.get(point).copied().unwrap_or_default();
+        if let Some(failed) = tally.failed.first() {
+            println!("{point:28} BROKEN, seed {seed}: {}", failed.violation);
+            return Ok(false);
+        }
+        if died > 0 {
+            println!("{point:28} died {died} times in seed {seed}, all well");
+            return Ok(true);
+        }
+    }
+    println!("{point:28} NEVER REACHED in {POINT_SEEDS} seeds");
+    Ok(false)
+}
+
+fn campaign(
+    threads: usize,
+    template: &Template,
+    seeds: std::ops::Range<u64>,
+    plan: &(dyn Fn(u64) -> Vec<plan::Operation> + Sync),
+) -> Result<Tally> {
+    Campaign {
+        template,
+        seeds,
+        threads,
+        stops_at_first: true,
+        plan,
+        progress: &|_, _| (),
+    }
+    .run()
+}
+
+/// A simulation that finds nothing proves something only if it finds what is there.
+fn control(args: &Args, template: &Template) -> Result<()> {
+    let bugs = points::bugs();
+    println!(
+        "{} planted bugs, up to {CONTROL_SEEDS} seeds of {} operations each",
+        bugs.len(),
+        args.operations
+    );
+    let mut missed = Vec::new();
+    for bug in bugs
+        .iter()
+        .filter(|bug| args.only.as_ref().is_none_or(|only| only == *bug))
+    {
+        common::simulation::plant(Some(bug));
+        let all = args.seed..args.seed + CONTROL_SEEDS;
+        let tally = campaign(args.threads, template, all, &|seed| {
+            plan::of_seed(seed, args.operations)
+        })?;
+        common::simulation::plant(None);
+        let found: BTreeSet<_> = tally
+            .failed
+            .iter()
+            .map(|failed| failed.violation.invariant)
+            .collect();
+        if let Some(first) = tally.failed.first() {
+            let invariants: Vec<_> = found.into_iter().collect();
+            let (seed, step) = (first.seed, first.step);
+            println!(
+                "{bug:24} found by seed {seed}, operation {step}: {}",
+                invariants.join(", ")
+            );
+        } else {
+            println!("{bug:24} NOT FOUND in {} seeds", tally.seeds);
+            missed.push(bug.clone());
+        }
+    }
+    if !missed.is_empty() {
+        bail!("the simulation does not find: {}", missed.join(", "));
+    }
+    Ok(())
+}

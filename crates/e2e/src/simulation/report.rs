@@ -1,0 +1,152 @@
+//! Many simulations, side by side, and what they came to.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+
+use super::database::Template;
+use super::ledger::{Ledger, Violation};
+use super::plan::Operation;
+use super::{Outcome, run};
+
+/// A plan that broke something.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    pub seed: u64,
+    pub step: usize,
+    pub violation: Violation,
+}
+
+#[derive(Debug, Default)]
+pub struct Tally {
+    pub seeds: u64,
+    pub operations: usize,
+    pub faults: BTreeMap<String, u64>,
+    pub reached: BTreeMap<String, u64>,
+    pub died: BTreeMap<String, u64>,
+    pub waited: BTreeMap<String, u64>,
+    pub failed: Vec<Failed>,
+    pub took: Duration,
+}
+
+impl Tally {
+    fn add(&mut self, seed: u64, outcome: Outcome) {
+        self.seeds += 1;
+        self.operations += outcome.operations;
+        let Ledger {
+            faults,
+            reached,
+            died,
+            waited,
+            ..
+        } = outcome.ledger;
+        for (sum, part) in [
+            (&mut self.faults, faults),
+            (&mut self.reached, reached),
+            (&mut self.died, died),
+            (&mut self.waited, waited),
+        ] {
+            for (name, count) in part {
+                *sum.entry(name).or_default() += count;
+            }
+        }
+        self.failed
+            .extend(outcome.failure.map(|(step, violation)| Failed {
+                seed,
+                step,
+                violation,
+            }));
+    }
+
+    pub fn table(&self) -> String {
+        let mut lines = vec![
+            format!("seeds        {}", self.seeds),
+            format!("operations   {}", self.operations),
+            format!("took         {:.1} s", self.took.as_secs_f64()),
+            format!("violations   {}", self.failed.len()),
+            format!("faults       {}", self.faults.values().sum::<u64>()),
+        ];
+        lines.extend(
+            self.faults
+                .iter()
+                .map(|(kind, count)| format!("  {kind:34} {count:>7}")),
+        );
+        lines.push(format!(
+            "points where a process died: {}, where a worker was held up: {}",
+            self.died.len(),
+            self.waited.len()
+        ));
+        lines.join("\n")
+    }
+}
+
+/// How the simulations of a campaign are made.
+pub struct Campaign<'a> {
+    pub template: &'a Template,
+    pub seeds: std::ops::Range<u64>,
+    pub threads: usize,
+    /// After the first failure no further seed is begun.
+    pub stops_at_first: bool,
+    pub plan: &'a (dyn Fn(u64) -> Vec<Operation> + Sync),
+    /// Told of every seed that has ended.
+    pub progress: &'a (dyn Fn(u64, &Outcome) + Sync),
+}
+
+impl Campaign<'_> {
+    /// Each thread takes one seed after the other. Blocks.
+    pub fn run(&self) -> Result<Tally> {
+        let started = Instant::now();
+        let next = AtomicU64::new(self.seeds.start);
+        let tally = Mutex::new(Tally::default());
+        std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..self.threads)
+                .map(|_| scope.spawn(|| self.work(&next, &tally)))
+                .collect();
+            workers.into_iter().try_for_each(|worker| {
+                worker
+                    .join()
+                    .unwrap_or_else(|_| anyhow::bail!("a simulation panicked"))
+            })
+        })?;
+        let mut tally = tally.into_inner().unwrap_or_else(PoisonError::into_inner);
+        tally.failed.sort_by_key(|failed| failed.seed);
+        tally.took = started.elapsed();
+        Ok(tally)
+    }
+
+    fn work(&self, next: &AtomicU64, tally: &Mutex<Tally>) -> Result<()> {
+        let runtime = runtime()?;
+        loop {
+            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let has_failed = || {
+                !tally
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .failed
+                    .is_empty()
+            };
+            if seed >= self.seeds.end || self.stops_at_first && has_failed() {
+                return Ok(());
+            }
+            let outcome = runtime
+                .block_on(run(self.template, seed, &(self.plan)(seed)))
+                .with_context(|| format!("seed {seed}"))?;
+            (self.progress)(seed, &outcome);
+            tally
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .add(seed, outcome);
+        }
+    }
+}
+
+/// For the emulator, the broker and the checks: the processes have their own.
+pub fn runtime() -> Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?)
+}

@@ -1,0 +1,520 @@
+//! Many calendars and many accounts: what comes, changes and goes in an account's list; meetings that several calendars
+//! have a copy of; accounts that are disconnected; a user's data, taken along and deleted.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chrono::{DateTime, FixedOffset, TimeDelta};
+use e2e::google::{self, ALICE, BOB, timed};
+use e2e::rpc::Api;
+use e2e::socket::Socket;
+use e2e::{Options, Stack, wait};
+use google_emulator::seed::SeedCalendar;
+use google_emulator::{Fault, Rule};
+use serde_json::{Value, json};
+
+const TEAM: &str = "team-calwire@group.calendar.google.com";
+const HOLIDAYS: &str = "en.ch#holiday@group.v.calendar.google.com";
+
+/// The calendar lists of a user's accounts are watched, too.
+async fn lists_are_watched(stack: &Stack, user: &str) {
+    wait::until("the lists of calendars are watched", async || {
+        let missing: i64 = sqlx::query_scalar(
+            "select count(*) from connections n where user_id = $1 and not exists \
+             (select from watches w where w.resource_id = n.id and w.state = 'live')",
+        )
+        .bind(user)
+        .fetch_one(&stack.database.pool)
+        .await
+        .ok()?;
+        (missing == 0).then_some(())
+    })
+    .await;
+    stack.settled(user).await;
+}
+
+async fn next_of(socket: &mut Socket, kind: &str) -> Result<Value> {
+    loop {
+        let message = socket.next().await?;
+        if message["type"] == kind {
+            return Ok(message);
+        }
+    }
+}
+
+async fn calendar(api: &Api, google_id: &str) -> Result<Value> {
+    let list = api.query("calendar.google.listCalendars", Value::Null).await?;
+    let calendars = list["calendars"].as_array().context("no calendars")?;
+    let found = calendars.iter().find(|each| each["googleId"] == google_id);
+    found.cloned().with_context(|| format!("there is no {google_id}"))
+}
+
+/// The next thirty days, as getEvents answers.
+async fn events(api: &Api) -> Result<Vec<Value>> {
+    let now = google::now();
+    let range = json!({"from": now - TimeDelta::days(1), "to": now + TimeDelta::days(30)});
+    let answer = api.query("calendar.google.getEvents", range).await?;
+    Ok(answer["events"].as_array().context("no events")?.clone())
+}
+
+async fn titled(api: &Api, title: &str) -> Result<Vec<Value>> {
+    let mut events = events(api).await?;
+    events.retain(|event| event["title"] == title);
+    Ok(events)
+}
+
+async fn status(api: &Api) -> Result<Value> {
+    api.query("calendar.google.status", Value::Null).await
+}
+
+fn extra() -> SeedCalendar {
+    let seed = json!({"id": "extra@group.calendar.google.com", "summary": "Extra", "timeZone": "Europe/Zurich",
+        "accessRole": "owner", "backgroundColor": "#000000", "foregroundColor": "#ffffff"});
+    serde_json::from_value(seed).expect("a calendar")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_becomes_of_a_list_of_calendars_is_on_open_pages_by_push() -> Result<()> {
+    // No poll within the test: what is seen was pushed.
+    let hour = "3600";
+    let options = Options::default()
+        .set("POLL_WATCHED_SECONDS", hour)
+        .set("POLL_UNWATCHED_SECONDS", hour);
+    let stack = Stack::with(options).await?;
+    let alice = stack.connect_and_settle("alice").await?;
+    lists_are_watched(&stack, "alice").await;
+    let (mut socket, _) = stack.browser(&alice).await?;
+
+    let change = json!({"summaryOverride": "Colleagues", "backgroundColor": "#123456"});
+    stack.google.patch_calendar(ALICE, TEAM, change)?;
+    next_of(&mut socket, "calendars.changed").await?;
+    let team = calendar(&alice, TEAM).await?;
+    assert_eq!(
+        (&team["summary"], &team["backgroundColor"]),
+        (&json!("Colleagues"), &json!("#123456"))
+    );
+
+    let extra = extra();
+    stack.google.add_calendar(ALICE, &extra)?;
+    stack
+        .google
+        .insert(ALICE, &extra.id, timed("Elsewhere", TimeDelta::hours(5), "UTC"))?;
+    next_of(&mut socket, "calendars.changed").await?;
+    let seen = async || (titled(&alice, "Elsewhere").await.ok()?.len() == 1).then_some(());
+    wait::until("the new calendar's event is there", seen).await;
+    // A first import is told as a whole.
+    next_of(&mut socket, "resync").await?;
+
+    stack.google.remove_calendar(ALICE, &extra.id)?;
+    next_of(&mut socket, "calendars.changed").await?;
+    assert!(titled(&alice, "Elsewhere").await?.is_empty());
+    let lost = calendar(&alice, &extra.id).await?;
+    assert_eq!(
+        (&lost["accessLost"], &lost["freshness"]["mode"]),
+        (&json!(true), &json!("paused"))
+    );
+    let status = status(&alice).await?;
+    assert_eq!(status["connections"][0]["state"], "healthy");
+    let calendars = status["calendars"].as_array().unwrap();
+    assert!(calendars.iter().all(|each| each["calendarId"] != lost["id"]));
+
+    stack.google.add_calendar(ALICE, &extra)?;
+    next_of(&mut socket, "calendars.changed").await?;
+    wait::until("the calendar is back", seen).await;
+    assert_eq!(calendar(&alice, &extra.id).await?["accessLost"], false);
+
+    // Another role: what may be edited follows, and whoever looks is told.
+    let editable = async || {
+        let events = events(&alice).await.ok()?;
+        let of_team = events.iter().filter(|event| event["calendarId"] == team["id"]);
+        Some(of_team.filter(|event| event["canEdit"] != json!([])).count())
+    };
+    assert!(editable().await.is_some_and(|events| events > 0));
+    stack
+        .google
+        .patch_calendar(ALICE, TEAM, json!({"accessRole": "reader"}))?;
+    next_of(&mut socket, "calendars.changed").await?;
+    wait::until("nothing of it can be edited", async || {
+        (editable().await? == 0).then_some(())
+    })
+    .await;
+    next_of(&mut socket, "resync").await?;
+    stack.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_google_does_not_watch_is_polled_and_healthy() -> Result<()> {
+    let stack = Stack::with(Options::default().set("POLL_UNWATCHED_SECONDS", "2")).await?;
+    let refused = Fault::Error {
+        status: 400,
+        reason: Some("pushNotSupportedForRequestedResource".to_owned()),
+        message: None,
+        retry_after: None,
+    };
+    stack.google.fault(Rule::new("calendarList.watch", refused));
+    let alice = stack.connect_and_settle("alice").await?;
+    let (mut socket, _) = stack.browser(&alice).await?;
+    let change = json!({"summaryOverride": "Found by a poll"});
+    stack.google.patch_calendar(ALICE, TEAM, change)?;
+    next_of(&mut socket, "calendars.changed").await?;
+    assert_eq!(calendar(&alice, TEAM).await?["summary"], "Found by a poll");
+
+    let holidays = calendar(&alice, HOLIDAYS).await?;
+    assert_eq!(
+        (&holidays["pushSupported"], &holidays["freshness"]["mode"]),
+        (&json!(false), &json!("polling"))
+    );
+    let before = holidays["freshness"]["asOf"].clone();
+    wait::until("a poll has made it newer", async || {
+        let holidays = calendar(&alice, HOLIDAYS).await.ok()?;
+        assert_eq!(holidays["freshness"]["mode"], "polling");
+        (holidays["freshness"]["asOf"].as_str()? > before.as_str()?).then_some(())
+    })
+    .await;
+    assert_eq!(calendar(&alice, TEAM).await?["freshness"]["mode"], "push");
+    assert_eq!(status(&alice).await?["connections"][0]["state"], "healthy");
+    stack.end().await
+}
+
+/// alice, with the Google accounts of alice and of bob.
+async fn two_accounts(stack: &Stack) -> Result<Api> {
+    let alice = stack.connect_and_settle("alice").await?;
+    let landed = google::consent(&stack.google, &alice, BOB, None).await?;
+    ensure!(landed.contains("connected"), "{landed}");
+    let listed = async || {
+        let bob = calendar(&alice, BOB).await.ok()?;
+        (!bob["freshness"]["asOf"].is_null()).then_some(())
+    };
+    wait::until("the other account's calendars are there", listed).await;
+    stack.settled("alice").await;
+    stack.watched("alice").await;
+    stack.settled("alice").await;
+    Ok(alice)
+}
+
+/// An invitation of both accounts, in both of their calendars.
+fn invite(stack: &Stack, id: &str, more: &Value) -> Result<()> {
+    let mut body = timed(&format!("Joint {id}"), TimeDelta::hours(26), "Europe/Zurich");
+    let fields = body.as_object_mut().context("an object")?;
+    fields.insert("id".to_owned(), json!(id));
+    fields.insert("attendees".to_owned(), json!([{"email": ALICE}, {"email": BOB}]));
+    fields.extend(more.as_object().cloned().unwrap_or_default());
+    for account in [ALICE, BOB] {
+        stack.google.insert(account, "primary", body.clone())?;
+    }
+    Ok(())
+}
+
+fn answer_in_google(stack: &Stack, account: &str, id: &str) -> Value {
+    let event = stack.google.event(account, id).unwrap_or_default();
+    let guests = event["attendees"].as_array().cloned().unwrap_or_default();
+    let own = guests.into_iter().find(|guest| guest["email"] == account);
+    own.map_or(Value::Null, |guest| guest["responseStatus"].clone())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_meeting_of_two_accounts_is_shown_once_and_answered_in_the_right_one() -> Result<()> {
+    let stack = Stack::start().await?;
+    let alice = two_accounts(&stack).await?;
+    // The same account again is the same connection.
+    google::consent(&stack.google, &alice, ALICE, None).await?;
+    let accounts = status(&alice).await?["connections"].as_array().unwrap().len();
+    assert_eq!(accounts, 2);
+
+    let (mut socket, _) = stack.browser(&alice).await?;
+    invite(&stack, "jointmeeting", &json!({}))?;
+    // Deltas are of calendars: each copy is told.
+    let first = socket.next_titled("Joint jointmeeting").await?;
+    let second = socket.next_titled("Joint jointmeeting").await?;
+    assert_ne!(first["calendarId"], second["calendarId"]);
+    let (in_alices, in_bobs) = (
+        calendar(&alice, ALICE).await?["id"].clone(),
+        calendar(&alice, BOB).await?["id"].clone(),
+    );
+    let shown = async || -> Result<Value> {
+        let mut found = titled(&alice, "Joint jointmeeting").await?;
+        ensure!(found.len() == 1, "{found:?}");
+        Ok(found.remove(0))
+    };
+    let event = shown().await?;
+    let copies = event["copies"].as_array().context("no copies")?;
+    let calendars: Vec<_> = copies.iter().map(|copy| copy["calendarId"].clone()).collect();
+    assert_eq!(calendars, [in_alices.clone(), in_bobs.clone()]);
+    assert_eq!(event["calendarId"], in_alices);
+    let snapshot = alice.query("realtime.getState", Value::Null).await?;
+    let kept = snapshot["events"].as_array().unwrap().iter();
+    assert_eq!(
+        kept.filter(|each| each["title"] == "Joint jointmeeting").count(),
+        2
+    );
+
+    // Each account answers its own invitation: first the one that is shown, then the one which still has to.
+    for (account, calendar, other) in [(ALICE, &in_alices, BOB), (BOB, &in_bobs, ALICE)] {
+        let event = shown().await?;
+        assert_eq!(&event["calendarId"], calendar);
+        let before = answer_in_google(&stack, other, "jointmeeting");
+        let input = json!({"idempotencyKey": format!("answer-{account}"), "calendarId": event["calendarId"],
+            "eventId": event["id"], "responseStatus": "accepted"});
+        alice.mutate("calendar.google.respondToEvent", input).await?;
+        assert_eq!(answer_in_google(&stack, account, "jointmeeting"), "accepted");
+        assert_eq!(answer_in_google(&stack, other, "jointmeeting"), before);
+    }
+    // Both have: the organizer's copy comes first again, and tells of all answers.
+    let event = shown().await?;
+    let answers = event["copies"].as_array().unwrap().iter();
+    let answers: Vec<_> = answers.map(|copy| copy["responseStatus"].clone()).collect();
+    assert_eq!(answers, ["accepted", "accepted"]);
+    stack.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_are_matched_by_their_original_start_and_limits_count_meetings() -> Result<()> {
+    let stack = Stack::start().await?;
+    let alice = two_accounts(&stack).await?;
+    invite(
+        &stack,
+        "jointseries",
+        &json!({"recurrence": ["RRULE:FREQ=DAILY;COUNT=5"]}),
+    )?;
+    let series = async |expected: usize| {
+        wait::until("both copies of the series are there", async || {
+            let found = titled(&alice, "Joint jointseries").await.ok()?;
+            let whole = found
+                .iter()
+                .filter(|event| event["copies"].as_array().is_some_and(|all| all.len() == 2));
+            (whole.count() == expected && found.len() == 5).then_some(found)
+        })
+        .await
+    };
+    let before = series(5).await;
+    // One account moves its copy of the second, the other takes the third out of its calendar.
+    let id = |n: usize| before[n]["id"].as_str().unwrap_or_default().to_owned();
+    let (mut start, mut end) = (before[1]["start"].clone(), before[1]["end"].clone());
+    for time in [&mut start, &mut end] {
+        let at: DateTime<FixedOffset> = time.as_str().unwrap().parse()?;
+        *time = json!((at + TimeDelta::hours(3)).to_rfc3339());
+    }
+    let later: DateTime<FixedOffset> = start.as_str().unwrap().parse()?;
+    let moved = json!({"start": {"dateTime": start}, "end": {"dateTime": end}});
+    stack.google.patch(BOB, "primary", &id(1), moved)?;
+    stack.google.delete(BOB, "primary", &id(2))?;
+    let after = series(4).await;
+    let starts =
+        |events: &[Value]| -> Vec<Value> { events.iter().map(|event| event["start"].clone()).collect() };
+    assert_eq!(
+        starts(&after),
+        starts(&before),
+        "the copies of alice's account are shown"
+    );
+    assert!(after[2].get("copies").is_none(), "{}", after[2]);
+    // The other way round, the moved copy is the one.
+    stack.google.delete(ALICE, "primary", &id(1))?;
+    let moved = async || {
+        let found = titled(&alice, "Joint jointseries").await.ok()?;
+        let second = found.iter().find(|event| event["id"] == id(1).as_str())?;
+        let start: DateTime<FixedOffset> = second["start"].as_str()?.parse().ok()?;
+        (found.len() == 5 && second.get("copies").is_none() && start == later).then_some(())
+    };
+    wait::until("the other account's moved copy is shown", moved).await;
+
+    // The team's calendar is in both accounts' lists; the limit is of meetings.
+    let all = alice
+        .query(
+            "calendar.google.getUpcomingEvents",
+            json!({"days": 14, "maxResults": 50}),
+        )
+        .await?;
+    let all = all["events"].as_array().unwrap();
+    ensure!(all.iter().filter(|event| event.get("copies").is_some()).count() > 5);
+    for limit in [1, 3, 10, 20] {
+        let some = alice
+            .query(
+                "calendar.google.getUpcomingEvents",
+                json!({"days": 14, "maxResults": limit}),
+            )
+            .await?;
+        assert_eq!(some["events"].as_array().unwrap()[..], all[..limit]);
+        assert_eq!(some["truncated"], true);
+    }
+    stack.end().await
+}
+
+async fn rows(stack: &Stack, user: &str) -> Result<Vec<(String, i64)>> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select table_name::text from information_schema.columns \
+         where table_schema = 'public' and column_name = 'user_id' order by 1",
+    )
+    .fetch_all(&stack.database.pool)
+    .await?;
+    let mut found = Vec::new();
+    for table in tables {
+        let sql = sqlx::AssertSqlSafe(format!("select count(*) from {table} where user_id = $1"));
+        let rows: i64 = sqlx::query_scalar(sql)
+            .bind(user)
+            .fetch_one(&stack.database.pool)
+            .await?;
+        if rows > 0 {
+            found.push((table, rows));
+        }
+    }
+    Ok(found)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_of_two_accounts_is_disconnected_and_its_grant_lives_on_for_another_user() -> Result<()> {
+    let stack = Stack::start().await?;
+    let alice = two_accounts(&stack).await?;
+    let bob = stack.connect_and_settle("bob").await?;
+    let connections = status(&alice).await?["connections"].clone();
+    let of_bob = connections
+        .as_array()
+        .and_then(|all| all.iter().find(|each| each["email"] == BOB))
+        .context("bob's account is not connected")?["id"]
+        .clone();
+    stack.google.insert(
+        BOB,
+        "primary",
+        timed("Of bob's account", TimeDelta::hours(3), "UTC"),
+    )?;
+    wait::until("it is there", async || {
+        (titled(&alice, "Of bob's account").await.ok()?.len() == 1).then_some(())
+    })
+    .await;
+    let (mut other_page, _) = stack.browser(&alice).await?;
+    let channels = stack.google.channels().len();
+
+    let answer = alice
+        .mutate("calendar.google.disconnect", json!({"connectionId": of_bob}))
+        .await?;
+    let receipt = &answer["receipts"][0];
+    assert_eq!(
+        (&receipt["email"], &receipt["grant"], &receipt["channels"]["left"]),
+        (&json!(BOB), &json!("keptForOthers"), &json!(0)),
+        "{receipt}"
+    );
+    let stopped = usize::try_from(receipt["channels"]["stopped"].as_u64().unwrap_or_default())?;
+    assert!(stopped >= 3, "{receipt}");
+    assert_eq!(stack.google.channels().len(), channels - stopped);
+    assert_eq!(receipt["data"]["deleted"], true, "{receipt}");
+    assert!(receipt["data"]["events"].as_u64() > Some(0), "{receipt}");
+
+    let told = next_of(&mut other_page, "connection.changed").await?;
+    assert_eq!(
+        (&told["connectionId"], &told["state"]),
+        (&of_bob, &json!("disconnected"))
+    );
+    assert!(titled(&alice, "Of bob's account").await?.is_empty());
+    assert!(!events(&alice).await?.is_empty(), "the other account's are there");
+    assert!(stack.google.requests_to("oauth.revoke").is_empty());
+    // The grant still serves the other user.
+    let (mut bobs_page, _) = stack.browser(&bob).await?;
+    stack
+        .google
+        .insert(BOB, "primary", timed("Still told", TimeDelta::hours(4), "UTC"))?;
+    bobs_page.next_titled("Still told").await?;
+    stack.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_crash_while_an_account_is_disconnected_is_made_up_for() -> Result<()> {
+    let mut stack = Stack::start().await?;
+    let alice = stack.connect_and_settle("alice").await?;
+    // Google takes its time over the channels, and calendar-api does not live to see it.
+    let slow = Fault::Delay {
+        ms: 20_000,
+        jitter_ms: 0,
+    };
+    stack.google.fault(Rule::new("channels.stop", slow));
+    let asking = {
+        let alice = alice.clone();
+        tokio::spawn(async move { alice.mutate("calendar.google.disconnect", Value::Null).await })
+    };
+    wait::until("the wish is committed", async || {
+        let leaving: i64 =
+            sqlx::query_scalar("select count(*) from connections where disconnected_at is not null")
+                .fetch_one(&stack.database.pool)
+                .await
+                .ok()?;
+        (leaving == 1).then_some(())
+    })
+    .await;
+    stack.api.kill().await;
+    ensure!(asking.await?.is_err(), "it was answered");
+    stack.google.clear_faults();
+    wait::until_within(Duration::from_mins(1), "the account is gone", async || {
+        let left = rows(&stack, "alice").await.ok()?;
+        let of_account = left.iter().filter(|(table, _)| table != "user_stream");
+        (of_account.count() == 0).then_some(())
+    })
+    .await;
+    assert_eq!(stack.google.requests_to("oauth.revoke").len(), 1);
+    stack.api.start_again().await?;
+    assert_eq!(status(&alice).await?["connected"], false);
+    stack.end().await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_users_data_is_given_out_and_then_deleted() -> Result<()> {
+    let stack = Stack::start().await?;
+    let alice = stack.connect_and_settle("alice").await?;
+    stack.connect_and_settle("bob").await?;
+    let (mut page, begun) = stack.browser(&alice).await?;
+    stack.google.insert(
+        ALICE,
+        "primary",
+        timed("To be forgotten", TimeDelta::hours(2), "UTC"),
+    )?;
+    page.next_titled("To be forgotten").await?;
+
+    let export = alice.query("calendar.google.exportData", Value::Null).await?;
+    assert_eq!(export["userId"], "alice");
+    assert_eq!(export["connections"][0]["email"], ALICE);
+    let events = export["events"].as_array().context("no events")?;
+    assert!(
+        events
+            .iter()
+            .any(|row| row["event"]["summary"] == "To be forgotten")
+    );
+    assert!(!export.to_string().contains("bob's"), "of somebody else");
+
+    let bobs = rows(&stack, "bob").await?;
+    let answer = alice.mutate("calendar.google.deleteData", Value::Null).await?;
+    assert_eq!(
+        (
+            &answer["deleted"],
+            &answer["grantsLeft"],
+            &answer["liveHistoryDeleted"]
+        ),
+        (&json!(true), &json!(0), &json!(true)),
+        "{answer}"
+    );
+    assert_eq!(answer["receipts"][0]["grant"], "revoked");
+    assert_eq!(
+        next_of(&mut page, "connection.changed").await?["state"],
+        "disconnected"
+    );
+    assert_eq!(rows(&stack, "alice").await?, []);
+    assert_eq!(rows(&stack, "bob").await?, bobs);
+    // What a page that was away would have been sent again is gone as well.
+    let token = alice.query("realtime.getConnectionToken", Value::Null).await?;
+    let mut late = Socket::connect(
+        &stack.broker.ws_url(),
+        token["token"].as_str().context("no token")?,
+    )
+    .await?;
+    let channel = json!({"channel": "calendar:alice"});
+    let token = alice.query("realtime.getSubscriptionToken", channel).await?;
+    let since = (begun.offset, begun.epoch.as_str());
+    let token = token["token"].as_str().context("no token")?;
+    let recovered = late.subscribe("calendar:alice", token, Some(since)).await?;
+    assert!(recovered.publications.is_empty(), "{recovered:?}");
+    // Looking leaves no trace, and beginning anew is possible.
+    assert_eq!(
+        alice.query("realtime.getState", Value::Null).await?["connected"],
+        false
+    );
+    assert_eq!(rows(&stack, "alice").await?, []);
+    stack.connect_and_settle("alice").await?;
+    assert_eq!(titled(&alice, "To be forgotten").await?.len(), 1);
+    stack.end().await
+}

@@ -1,0 +1,528 @@
+//! What somebody who runs Calwire sees: the metrics, the dashboard and the alert rules made of them, the answers to "are
+//! you ready", and the canary, which tells of a dead push path while every other light is green.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::Ipv4Addr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use chrono::TimeDelta;
+use common::telemetry::metrics::{Kind, Metric, PROCESS};
+use e2e::broker::workspace_root;
+use e2e::google::{ALICE, timed};
+use e2e::metrics::Scrape;
+use e2e::oracle::mirror_equals_google;
+use e2e::{Options, Stack, wait};
+use google_emulator::{Fault, Rule};
+use provision::prometheus;
+use serde_json::{Value, json};
+
+/// Every metric, and where it is.
+fn tables() -> Vec<(&'static str, &'static [Metric])> {
+    vec![
+        ("all", &PROCESS[..]),
+        ("all", sync::metrics::METRICS),
+        ("api", calendar_api::metrics::METRICS),
+        ("ingest", webhook_ingest::metrics::METRICS),
+        ("renewer", sync::metrics::overview::METRICS),
+    ]
+}
+
+#[test]
+fn the_documentation_says_what_is_measured() {
+    let mut rows = String::new();
+    for (place, table) in tables() {
+        for metric in table {
+            let kind = match metric.kind {
+                Kind::Counter => "counter",
+                Kind::Gauge => "gauge",
+                Kind::Histogram(_) => "histogram",
+                Kind::Summary => "summary",
+            };
+            let labels: Vec<_> = metric
+                .labels
+                .iter()
+                .map(|(name, _)| format!("`{name}`"))
+                .collect();
+            let (name, labels, help) = (metric.name, labels.join(", "), metric.help);
+            rows += &format!("| `{name}` | {kind} | {labels} | {place} | {help} |\n");
+        }
+    }
+    let docs = fs::read_to_string(workspace_root().join("docs/metrics.md")).unwrap();
+    let table: String = docs
+        .lines()
+        .filter(|line| line.starts_with("| `calwire_"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    assert!(table == rows, "docs/metrics.md should have this table:\n{rows}");
+}
+
+/// A stack in which everything happens that is measured, push on and the canary singing.
+async fn busy() -> Result<Stack> {
+    let options = Options::default()
+        .set("CANARY_USER", "carol")
+        .set("CANARY_SECONDS", "1");
+    let stack = Stack::with(options).await?;
+    let alice = stack.connect_and_settle("alice").await?;
+    stack.connect_and_settle("carol").await?;
+    let (mut socket, _) = stack.browser(&alice).await?;
+    stack
+        .google
+        .insert(ALICE, "primary", timed("Seen", TimeDelta::hours(1), "UTC"))?;
+    socket.next_titled("Seen").await?;
+    let calendar = stack.calendar_id("alice", ALICE).await?;
+    let at = e2e::google::now() + TimeDelta::hours(3);
+    let event = json!({"title": "Written", "start": at, "end": at + TimeDelta::hours(1)});
+    let input = json!({"idempotencyKey": "sight", "calendarId": calendar, "event": event});
+    alice.mutate("calendar.google.createEvent", input).await?;
+    alice
+        .query("calendar.google.noSuchThing", Value::Null)
+        .await
+        .unwrap_err();
+    forge(&stack).await?;
+    Ok(stack)
+}
+
+async fn forge(stack: &Stack) -> Result<()> {
+    let forged = reqwest::Client::new()
+        .post(format!("{}/api/calendar/webhook", stack.ingests[0].url()))
+        .header("X-Goog-Channel-ID", "00000000-0000-0000-0000-000000000000")
+        .header("X-Goog-Channel-Token", "guess")
+        .header("X-Goog-Message-Number", "7")
+        .header("X-Goog-Resource-ID", "x")
+        .header("X-Goog-Resource-State", "exists")
+        .header(
+            "X-Goog-Resource-URI",
+            "https://www.googleapis.com/calendar/v3/calendars/x/events",
+        )
+        .send()
+        .await?;
+    ensure!(forged.status() == 404, "{}", forged.status());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_is_measured_and_rules_and_dashboard_ask_for_what_is_exported() -> Result<()> {
+    let stack = busy().await?;
+    let (api, ingest, renewer) = (&stack.api, &stack.ingests[0], &stack.renewers[0]);
+    wait::until("the canary has been heard by push", async || {
+        let push = renewer
+            .scrape()
+            .await
+            .ok()?
+            .sum("calwire_canary_results_total", &["result=\"push\""]);
+        (push? >= 1.0).then_some(())
+    })
+    .await;
+    stack.settled("alice").await;
+    stack.settled("carol").await;
+
+    let (api, ingest, renewer) = (
+        api.scrape().await?,
+        ingest.scrape().await?,
+        renewer.scrape().await?,
+    );
+    counted(
+        &api,
+        "calwire_rpc_duration_seconds_count",
+        &["procedure=\"calendar.google.createEvent\"", "code=\"OK\""],
+    );
+    counted(
+        &api,
+        "calwire_rpc_duration_seconds_count",
+        &["procedure=\"unknown\"", "code=\"NOT_FOUND\""],
+    );
+    counted(
+        &api,
+        "calwire_writes_total",
+        &["operation=\"create\"", "result=\"done\""],
+    );
+    counted(&ingest, "calwire_pushes_total", &["result=\"accepted\""]);
+    counted(&ingest, "calwire_pushes_total", &["result=\"unknown_channel\""]);
+    counted(
+        &ingest,
+        "calwire_pulls_total",
+        &["cause=\"push\"", "outcome=\"committed\""],
+    );
+    counted(&ingest, "calwire_pull_pages_total", &[]);
+    counted(&ingest, "calwire_resyncs_total", &["reason=\"first\""]);
+    for way in [
+        "push_to_commit",
+        "commit_to_publish",
+        "push_to_publish",
+        "publish_duration",
+    ] {
+        counted(&ingest, &format!("calwire_{way}_seconds_count"), &[]);
+    }
+    counted(&renewer, "calwire_watch_requests_total", &["result=\"made\""]);
+    counted(&renewer, "calwire_calendars", &["mode=\"push\""]);
+    counted(&renewer, "calwire_watch_margin_seconds", &[]);
+    counted(&renewer, "calwire_quota_used_calls", &["budget=\"project\""]);
+    counted(&renewer, "calwire_canary_latency_seconds", &["quantile=\"0.99\""]);
+    for quiet in [
+        "calwire_outbox_age_seconds",
+        "calwire_watch_renewal_overdue_seconds",
+    ] {
+        assert_eq!(renewer.sum(quiet, &[]), Some(0.0), "{quiet}");
+    }
+    assert_eq!(renewer.sum("calwire_overview_success", &[]), Some(1.0));
+
+    // No id, name or address of anybody.
+    for scrape in [&api, &ingest, &renewer] {
+        for secret in [
+            "alice",
+            "carol",
+            "example.com",
+            &stack.calendar_id("alice", ALICE).await?,
+        ] {
+            assert!(!scrape.text().contains(secret), "{secret} is in the metrics");
+        }
+    }
+    names_agree(&[&api, &ingest, &renewer])?;
+    ask_a_real_prometheus(&stack).await?;
+    stack.end().await
+}
+
+fn counted(scrape: &Scrape, metric: &str, labels: &[&str]) {
+    let sum = scrape.sum(metric, labels);
+    assert!(
+        sum.is_some_and(|sum| sum > 0.0),
+        "{metric} {labels:?} is {sum:?} in\n{}",
+        scrape.text()
+    );
+}
+
+/// What is exported is declared, and what rules and dashboard name is exported.
+fn names_agree(scrapes: &[&Scrape]) -> Result<()> {
+    let declared: BTreeSet<_> = tables()
+        .iter()
+        .flat_map(|(_, table)| *table)
+        .map(|metric| metric.name.to_owned())
+        .collect();
+    let found: BTreeSet<_> = scrapes.iter().flat_map(|scrape| scrape.declared()).collect();
+    let unknown: Vec<_> = found.difference(&declared).collect();
+    assert!(unknown.is_empty(), "exported and not documented: {unknown:?}");
+    let series: BTreeSet<_> = scrapes.iter().flat_map(|scrape| scrape.names()).collect();
+    for file in [
+        "deploy/prometheus/rules.yml",
+        "deploy/grafana/dashboards/calwire.json",
+    ] {
+        let text = fs::read_to_string(workspace_root().join(file))?;
+        let asked: BTreeSet<_> = text
+            .split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .filter(|word| word.starts_with("calwire_"))
+            .map(str::to_owned)
+            .collect();
+        // In words, a histogram goes by its name.
+        let missing: Vec<_> = asked
+            .iter()
+            .filter(|name| !series.contains(*name) && !found.contains(*name))
+            .collect();
+        assert!(
+            asked.len() > 20 && missing.is_empty(),
+            "{file} asks for what nobody exports: {missing:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Ends with the value, by its process id.
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Every query of the dashboard and every rule, asked of a Prometheus that scrapes the stack.
+async fn ask_a_real_prometheus(stack: &Stack) -> Result<()> {
+    let programs =
+        tokio::task::spawn_blocking(|| prometheus::find_or_fetch(&mut |line| eprintln!("{line}"))).await??;
+    let folder = tempfile::tempdir()?;
+    let targets = [&stack.api, &stack.ingests[0], &stack.renewers[0]].map(e2e::stack::Service::metrics_addr);
+    let config = json!({
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
+        "rule_files": [workspace_root().canonicalize()?.join("deploy/prometheus/rules.yml")],
+        "scrape_configs": [{"job_name": "calwire", "static_configs": [{"targets": targets}]}],
+    });
+    let file = folder.path().join("prometheus.yml");
+    // Which is YAML too.
+    fs::write(&file, config.to_string())?;
+    let addr = (Ipv4Addr::LOCALHOST, provision::port::free()?);
+    let child = Command::new(&programs.server)
+        .arg(format!("--config.file={}", file.display()))
+        .arg(format!(
+            "--storage.tsdb.path={}",
+            folder.path().join("data").display()
+        ))
+        .arg(format!("--web.listen-address={}:{}", addr.0, addr.1))
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let _server = Server(child);
+    let url = format!("http://{}:{}", addr.0, addr.1);
+    wait::until("Prometheus has seen all three a few times", async || {
+        let seen = query(&url, "count(count_over_time(calwire_build_info[1m]) >= 4)")
+            .await
+            .ok()?;
+        (seen.first()?["value"][1] == "3").then_some(())
+    })
+    .await;
+    for panel in panels()? {
+        for expr in &panel.exprs {
+            let expr = expr.replace("$__rate_interval", "1m");
+            let found = query(&url, &expr)
+                .await
+                .with_context(|| format!("{}: {expr}", panel.title))?;
+            ensure!(
+                !panel.is_number || !found.is_empty(),
+                "{}: {expr} finds nothing",
+                panel.title
+            );
+        }
+    }
+    let rules: Value = reqwest::get(format!("{url}/api/v1/rules")).await?.json().await?;
+    let groups = rules["data"]["groups"].as_array().context("groups")?.clone();
+    let rules: Vec<_> = groups
+        .iter()
+        .flat_map(|group| group["rules"].as_array().cloned().unwrap_or_default())
+        .collect();
+    ensure!(rules.len() > 20, "{} rules", rules.len());
+    for rule in &rules {
+        ensure!(rule["health"] == "ok", "{}: {}", rule["name"], rule["lastError"]);
+        ensure!(
+            rule["state"] != "firing",
+            "{} fires although all is well",
+            rule["name"]
+        );
+        ensure!(
+            rule["annotations"]["description"]
+                .as_str()
+                .is_some_and(|text| text.len() > 40),
+            "{} does not say what to do",
+            rule["name"]
+        );
+    }
+    Ok(())
+}
+
+async fn query(url: &str, expr: &str) -> Result<Vec<Value>> {
+    let answer = reqwest::Client::new()
+        .get(format!("{url}/api/v1/query"))
+        .query(&[("query", expr)])
+        .send()
+        .await?;
+    let answer: Value = answer.json().await?;
+    ensure!(answer["status"] == "success", "{answer}");
+    Ok(answer["data"]["result"].as_array().cloned().unwrap_or_default())
+}
+
+struct Panel {
+    title: String,
+    /// It always shows a number.
+    is_number: bool,
+    exprs: Vec<String>,
+}
+
+fn panels() -> Result<Vec<Panel>> {
+    let text = fs::read_to_string(workspace_root().join("deploy/grafana/dashboards/calwire.json"))?;
+    let dashboard: Value = serde_json::from_str(&text)?;
+    let panels: Vec<_> = dashboard["panels"]
+        .as_array()
+        .context("panels")?
+        .iter()
+        .filter(|panel| panel["type"] != "row")
+        .map(|panel| Panel {
+            title: panel["title"].as_str().unwrap_or_default().to_owned(),
+            is_number: panel["type"] == "stat",
+            exprs: panel["targets"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(|target| target["expr"].as_str().map(str::to_owned))
+                .collect(),
+        })
+        .collect();
+    ensure!(panels.len() > 20);
+    Ok(panels)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_says_what_it_is_missing() -> Result<()> {
+    let mut postgres = e2e::database::Private::start().await?;
+    let options = Options {
+        database_server: Some(postgres.url()),
+        ..Options::default()
+    };
+    let mut stack = Stack::with(options).await?;
+    let ready = async |url: String| -> Result<(u16, Value)> {
+        let answer = reqwest::get(format!("{url}/readyz")).await?;
+        Ok((answer.status().as_u16(), answer.json().await?))
+    };
+    let check = |body: &Value, name: &str| {
+        let checks = body["checks"].as_array().cloned().unwrap_or_default();
+        checks
+            .into_iter()
+            .find(|check| check["name"] == name)
+            .unwrap_or_default()
+    };
+    for url in [stack.api.url(), stack.ingests[0].url(), stack.renewers[0].url()] {
+        let (status, body) = ready(url).await?;
+        assert_eq!((status, &body["status"]), (200, &json!("ready")), "{body}");
+        for name in ["database", "schema", "keys"] {
+            assert_eq!(check(&body, name)["ok"], true, "{body}");
+        }
+    }
+    // Without the broker most goes on, and it is told.
+    stack.broker.kill();
+    for url in [stack.api.url(), stack.ingests[0].url()] {
+        let (status, body) = ready(url).await?;
+        assert_eq!(status, 200, "{body}");
+        let broker = check(&body, "broker");
+        assert_eq!(
+            (&broker["ok"], &broker["required"]),
+            (&json!(false), &json!(false)),
+            "{body}"
+        );
+    }
+    stack.broker.start_again()?;
+    postgres.pause().await?;
+    for url in [stack.api.url(), stack.ingests[0].url(), stack.renewers[0].url()] {
+        let (status, body) = ready(url.clone()).await?;
+        assert_eq!(status, 503, "{body}");
+        assert!(
+            body["message"]
+                .as_str()
+                .is_some_and(|text| text.starts_with("database: ")),
+            "{body}"
+        );
+        assert_eq!(
+            reqwest::get(format!("{url}/healthz")).await?.status(),
+            200,
+            "it lives"
+        );
+    }
+    // Nobody can tell, and no old number is shown as if it were of now.
+    let blind = wait::until("the overview is not readable", async || {
+        let scrape = stack.renewers[0].scrape().await.ok()?;
+        (scrape.sum("calwire_overview_success", &[]) == Some(0.0)).then_some(scrape)
+    })
+    .await;
+    assert_eq!(blind.sum("calwire_outbox_age_seconds", &[]), None);
+    postgres.resume().await?;
+    wait::until("all are ready again", async || {
+        let (status, _) = ready(stack.renewers[0].url()).await.ok()?;
+        (status == 200).then_some(())
+    })
+    .await;
+    stack.end().await
+}
+
+/// The push path dies, and everything else is green.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_push_path_is_told_by_the_canary_the_silence_and_the_mode_while_polls_keep_calendars_fresh()
+-> Result<()> {
+    let options = Options::default()
+        .set("CANARY_USER", "carol")
+        .set("CANARY_SECONDS", "1")
+        .set("CANARY_PATIENCE_SECONDS", "10")
+        .set("PUSH_LATE_SECONDS", "2")
+        .set("POLL_WATCHED_SECONDS", "2")
+        .set("POLL_UNWATCHED_SECONDS", "2");
+    let stack = Stack::with(options).await?;
+    let alice = stack.connect_and_settle("alice").await?;
+    stack.connect_and_settle("carol").await?;
+    let (mut socket, _) = stack.browser(&alice).await?;
+    let calendar = stack.calendar_id("alice", ALICE).await?;
+    let renewer = &stack.renewers[0];
+    let canary = async |result: &str| {
+        let scrape = renewer.scrape().await.ok()?;
+        scrape.sum("calwire_canary_results_total", &[&format!("result=\"{result}\"")])
+    };
+    let mode = async || {
+        let state = alice.query("realtime.getState", Value::Null).await.ok()?;
+        let all = state["calendars"].as_array()?.clone();
+        let of = all
+            .into_iter()
+            .find(|each| each["calendarId"] == calendar.as_str())?;
+        Some(of["mode"].as_str()?.to_owned())
+    };
+    wait::until("the canary is heard by push", async || {
+        (canary("push").await? >= 1.0).then_some(())
+    })
+    .await;
+    assert_eq!(mode().await.as_deref(), Some("push"));
+    assert_eq!(canary("poll").await, Some(0.0));
+
+    for endpoint in ["push", "push.sync"] {
+        stack.google.fault(Rule::new(endpoint, Fault::Drop));
+    }
+    let died = std::time::Instant::now();
+    // Ten seconds of grace for pushes under way, a poll, and what a push may be late.
+    tokio::time::sleep(Duration::from_secs(12)).await;
+    stack
+        .google
+        .insert(ALICE, "primary", timed("Polled", TimeDelta::hours(1), "UTC"))?;
+    socket.next_titled("Polled").await?;
+    mirror_equals_google(&stack, "alice").await?;
+    wait::until("the canary tells", async || {
+        (canary("poll").await? >= 2.0).then_some(())
+    })
+    .await;
+    wait::until("the mode tells", async || {
+        (mode().await? == "polling").then_some(())
+    })
+    .await;
+    println!(
+        "told {:.1} s after the push path died",
+        died.elapsed().as_secs_f64()
+    );
+    let scrape = renewer.scrape().await?;
+    counted(&scrape, "calwire_watches", &["state=\"deaf\""]);
+    counted(
+        &scrape,
+        "calwire_calendars",
+        &["mode=\"polling\"", "reason=\"push_missed\""],
+    );
+    assert!(
+        scrape.sum("calwire_push_silence_seconds", &[]) >= Some(12.0),
+        "{}",
+        scrape.text()
+    );
+    assert!(
+        scrape.sum("calwire_canary_silence_seconds", &[]) >= Some(12.0),
+        "{}",
+        scrape.text()
+    );
+    // All the other lights are green.
+    assert_eq!(scrape.sum("calwire_overview_success", &[]), Some(1.0));
+    assert!(
+        scrape.sum("calwire_dirty_age_seconds", &[]) < Some(5.0),
+        "{}",
+        scrape.text()
+    );
+    let health = reqwest::get(format!("{}/readyz", stack.ingests[0].url())).await?;
+    assert_eq!(health.status(), 200);
+
+    // It comes back, and that is told too.
+    stack.google.clear_faults();
+    let before = canary("push").await.unwrap_or_default();
+    wait::until("the canary is heard by push again", async || {
+        (canary("push").await? > before).then_some(())
+    })
+    .await;
+    stack
+        .google
+        .insert(ALICE, "primary", timed("Pushed", TimeDelta::hours(2), "UTC"))?;
+    socket.next_titled("Pushed").await?;
+    wait::until("the mode is push again", async || {
+        (mode().await? == "push").then_some(())
+    })
+    .await;
+    drop(socket);
+    stack.end().await
+}

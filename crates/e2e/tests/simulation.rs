@@ -1,0 +1,55 @@
+//! The simulation as a test: every plan that once showed a bug, and what the plans themselves promise.
+
+use std::path::Path;
+
+use e2e::simulation::database::Template;
+use e2e::simulation::{Regression, plan, points, run};
+
+/// Each file is a plan in which a promise was broken once. None is, any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn what_once_failed_holds() {
+    let template = Template::create().await.unwrap();
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/simulation/regressions");
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .collect();
+    files.sort();
+    let mut broken = Vec::new();
+    for file in &files {
+        let json = std::fs::read_to_string(file).unwrap();
+        let regression: Regression = serde_json::from_str(&json).unwrap();
+        let outcome = run(&template, regression.seed, &regression.operations)
+            .await
+            .unwrap();
+        if let Some((step, violation)) = outcome.failure {
+            broken.push(format!("{}, operation {step}: {violation}", file.display()));
+        }
+    }
+    template.drop_now().await.unwrap();
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+#[test]
+fn a_seed_is_a_plan() {
+    assert_eq!(plan::of_seed(7, 300), plan::of_seed(7, 300));
+    assert_ne!(plan::of_seed(7, 300), plan::of_seed(8, 300));
+    let json = serde_json::to_string(&plan::of_seed(7, 300)).unwrap();
+    let again: Vec<plan::Operation> = serde_json::from_str(&json).unwrap();
+    assert_eq!(
+        again,
+        plan::of_seed(7, 300),
+        "a plan that is kept is the same plan"
+    );
+}
+
+#[test]
+fn points_and_bugs_are_named_once_each_in_its_area() {
+    let points = points::declared();
+    assert!(points.len() >= 24, "{points:?}");
+    assert!(
+        points.iter().all(|point| point.split('.').count() == 2),
+        "{points:?}"
+    );
+    assert!(points::bugs().len() >= 12, "{:?}", points::bugs());
+}

@@ -1,0 +1,113 @@
+//! calendar-api with nothing behind it: its database is closed, and nobody listens where Google and the broker would be.
+//! What is left is what reads requests.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::time::Duration;
+
+use calendar_api::auth::Authenticator;
+use calendar_api::limit::RateLimit;
+use calendar_api::opening::Openings;
+use calendar_api::state::{Caller, State};
+use chrono::{DateTime, Utc};
+use common::clock::Clock;
+use common::config::SecretKey;
+use common::ids::UserId;
+use google::{Endpoints, Google, GoogleConfig};
+use rpc::Router;
+use rpc::http::ResponseHeaders;
+use sqlx::postgres::PgPoolOptions;
+use tokio::runtime::Runtime;
+
+/// The origin of the pages.
+pub const APP: &str = "https://app.example";
+const KEYS: &str = "7:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=";
+
+pub struct Fixture {
+    runtime: Runtime,
+    pub state: Arc<State>,
+    pub router: Arc<Router<Caller>>,
+}
+
+thread_local! {
+    static FIXTURE: OnceCell<Fixture> = const { OnceCell::new() };
+}
+
+/// Runs with this thread's fixture, on its runtime.
+pub fn block_on<T>(work: impl AsyncFnOnce(&Fixture) -> T) -> T {
+    FIXTURE.with(|fixture| {
+        let fixture = fixture.get_or_init(Fixture::new);
+        fixture.runtime.block_on(work(fixture))
+    })
+}
+
+impl Fixture {
+    #[expect(clippy::expect_used, reason = "what it is made of are constants")]
+    fn new() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        let state = runtime.block_on(async {
+            let pool = PgPoolOptions::new()
+                .connect_lazy("postgres://nobody@127.0.0.1:9/nothing")
+                .expect("a URL");
+            pool.close().await;
+            state(pool)
+        });
+        Self {
+            runtime,
+            state: Arc::new(state),
+            router: Arc::new(calendar_api::procedures::router()),
+        }
+    }
+
+    #[expect(clippy::expect_used, reason = "a constant name, and a rate that is never met")]
+    pub async fn alice(&self) -> (Caller, ResponseHeaders) {
+        let outgoing = ResponseHeaders::default();
+        let user = UserId::parse("alice").expect("a user id");
+        let turn = self.state.rate_limit.admit(&user, self.state.now()).await;
+        let caller = Caller {
+            state: Arc::clone(&self.state),
+            user,
+            turn: turn.expect("a turn"),
+            origin: None,
+            browser: None,
+            outgoing: outgoing.clone(),
+        };
+        (caller, outgoing)
+    }
+}
+
+#[expect(clippy::expect_used, reason = "what it is made of are constants")]
+fn state(pool: sqlx::PgPool) -> State {
+    let nowhere = |path: &str| format!("http://127.0.0.1:9/{path}").parse().expect("a URL");
+    let secret = |name| SecretKey::parse(name, "fedcba9876543210fedcba9876543210".to_owned()).expect("a key");
+    let mut google = GoogleConfig::new("client", "secret".into());
+    google.timeout = Duration::from_secs(1);
+    google.endpoints = Endpoints {
+        auth_url: nowhere("auth"),
+        token_url: nowhere("token"),
+        revoke_url: nowhere("revoke"),
+        userinfo_url: nowhere("userinfo"),
+        calendar_url: nowhere("calendar/v3/"),
+    };
+    let now: DateTime<Utc> = DateTime::from_timestamp(1_795_348_800, 0).unwrap_or_default();
+    State {
+        sync: sync::Context::new(
+            pool,
+            Google::new(google).expect("a client"),
+            Clock::manual(now),
+            KEYS.parse().expect("keys"),
+            sync::Settings::default(),
+        ),
+        broker: centrifugo::Client::new(&nowhere("api"), secret("CENTRIFUGO_API_KEY")).expect("a client"),
+        tokens: centrifugo::Tokens::new(&secret("CENTRIFUGO_TOKEN_SECRET")),
+        connection_token_life: Duration::from_mins(15),
+        authenticator: Authenticator::with_secret(b"0123456789abcdef0123456789abcdef", APP, "calwire"),
+        rate_limit: RateLimit::per_minute(u32::MAX),
+        openings: Openings::default(),
+        browser_url: "https://calendar.example".parse().expect("an origin"),
+        app_origins: vec![APP.parse().expect("an origin")],
+    }
+}

@@ -1,0 +1,59 @@
+//! Sealed records, keyrings and cookies that were not made by us.
+
+use std::cell::OnceCell;
+
+use calendar_api::connect::browser::BrowserKey;
+use store::seal::{Binding, Keyring};
+
+use crate::Target;
+
+const KEYS: &str =
+    "7:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=,3:/v38+/r5+Pf29fTz8vHw7+7t7Ovq6ejn5uXk4+Lh4N8=";
+
+pub const TARGET: Target = Target {
+    name: "ciphertext",
+    run,
+    words: &[
+        "\x01\0\0\0\x07",
+        "\x01\0\0\0\x03",
+        "1:",
+        ",",
+        "change-me",
+        "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=",
+    ],
+};
+
+thread_local! {
+    static KEYRING: OnceCell<Option<Keyring>> = const { OnceCell::new() };
+}
+
+fn run(data: &[u8]) {
+    KEYRING.with(|keyring| {
+        let Some(keyring) = keyring.get_or_init(|| KEYS.parse().ok()) else {
+            panic!("these are keys");
+        };
+        let row: [&[u8]; 2] = [b"alice", b"1"];
+        for column in ["refresh_token", "access_token"] {
+            let place = Binding {
+                table: "connections",
+                column,
+                row: &row,
+            };
+            assert!(keyring.open(&place, data).is_err(), "a record was guessed");
+        }
+    });
+    let Ok(text) = std::str::from_utf8(data) else {
+        return;
+    };
+    if let Err(error) = text.parse::<Keyring>() {
+        let told = error.to_string();
+        let longest = text
+            .split([',', ':'])
+            .filter(|part| part.len() > 15)
+            .find(|part| told.contains(*part));
+        assert_eq!(longest, None, "an error quotes a key");
+    }
+    if let Some(key) = BrowserKey::parse(text) {
+        assert!(!format!("{key:?}").contains(text));
+    }
+}

@@ -1,0 +1,144 @@
+//! What a person who looks after an installation asks the database: counts and limits, nothing of anybody's calendar.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+/// The server itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Server {
+    /// Such as 170002 for 17.2.
+    pub version_num: i32,
+    pub max_connections: i32,
+    /// Its clock.
+    pub now: DateTime<Utc>,
+}
+
+pub async fn server(conn: &mut PgConnection) -> sqlx::Result<Server> {
+    sqlx::query_as!(
+        Server,
+        r#"select current_setting('server_version_num')::int as "version_num!",
+                  current_setting('max_connections')::int as "max_connections!", clock_timestamp() as "now!""#,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The scopes of grants that live, and how many have just these.
+pub async fn granted_scopes(conn: &mut PgConnection) -> sqlx::Result<Vec<(Vec<String>, i64)>> {
+    let rows = sqlx::query!(
+        r#"select scopes, count(*) as "connections!" from connections
+           where disconnected_at is null and grant_ended_at is null
+           group by scopes"#,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.scopes, row.connections))
+        .collect())
+}
+
+/// How long grants live, as far as that tells of a consent screen in "Testing".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GrantLives {
+    /// Grants that have ended in the last 30 days, seven days after the consent.
+    pub ended_at_seven_days: i64,
+    /// Grants that have ended in the last 30 days at all.
+    pub ended: i64,
+    /// Grants that were refreshed although their consent is longer ago than that.
+    pub outlived: i64,
+}
+
+pub async fn grant_lives(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<GrantLives> {
+    sqlx::query_as!(
+        GrantLives,
+        // The end is noticed at the next refresh, up to an hour after it, and confirmed a while later.
+        r#"select count(*) filter (where grant_ended_at - granted_at between interval '6 days 20 hours'
+                                                                         and interval '7 days 12 hours')
+                      as "ended_at_seven_days!",
+                  count(*) filter (where grant_ended_at is not null) as "ended!",
+                  count(*) filter (where grant_ended_at is null and access_expires_at - granted_at > interval '8 days')
+                      as "outlived!"
+           from connections
+           where disconnected_at is null and coalesce(grant_ended_at, $1) > $1::timestamptz - interval '30 days'"#,
+        now,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// How the selected calendars of living grants are kept current.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Watching {
+    pub selected: i64,
+    /// Google can push of them.
+    pub watchable: i64,
+    /// Of those, with a channel that pushes to the address now.
+    pub watched: i64,
+    /// Of those, with none for longer than making one takes.
+    pub unwatched: i64,
+    /// Of those, whose channel has been replaced for silence, or has brought nothing although a poll found changes.
+    pub silent: i64,
+}
+
+/// `address`: where Google is asked to push to now.
+pub async fn watching(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    address: Option<&str>,
+) -> sqlx::Result<Watching> {
+    sqlx::query_as!(
+        Watching,
+        r#"with calendar as (
+               select c.push_supported, l.channel_id is not null as watched,
+                      l.channel_id is null and greatest(c.created_at, c.updated_at) < $1::timestamptz - interval '10 minutes'
+                          as unwatched,
+                      coalesce(s.last_change_at < $1::timestamptz - interval '2 minutes'
+                               and s.last_change_at > greatest(l.created_at + interval '10 minutes', l.last_message_at,
+                                                               s.last_push_at), false) as silent
+               from calendars c
+               join connections n on n.id = c.connection_id
+               join sync_state s on s.resource_id = c.id
+               left join lateral (
+                   select w.channel_id, w.created_at, w.last_message_at from watches w
+                   where w.resource_id = c.id and w.state = 'live' and w.expires_at > $1 and w.address = $2
+                   order by w.created_at desc limit 1
+               ) l on true
+               where c.selected and c.access_lost_at is null and n.disconnected_at is null and n.grant_ended_at is null
+           )
+           select count(*) as "selected!",
+                  count(*) filter (where push_supported) as "watchable!",
+                  count(*) filter (where push_supported and watched) as "watched!",
+                  count(*) filter (where push_supported and unwatched) as "unwatched!",
+                  count(*) filter (where push_supported and watched and silent) as "silent!"
+           from calendar"#,
+        now,
+        address,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// What is used of the project's calls.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quota {
+    /// Calls of the whole project in the last minute that was whole.
+    pub used: i64,
+    /// How many users Google, or we ourselves, have asked to wait.
+    pub users_paused: i64,
+    /// Until when nobody may call at all.
+    pub project_paused_until: Option<DateTime<Utc>>,
+}
+
+pub async fn quota(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Quota> {
+    sqlx::query_as!(
+        Quota,
+        r#"select (select coalesce(max(used), 0)::bigint from quota_usage where bucket = 'project' and minute > $2) as "used!",
+                  (select count(*) from quota_pauses where bucket <> 'project' and until > $1) as "users_paused!",
+                  (select until from quota_pauses where bucket = 'project' and until > $1) as project_paused_until"#,
+        now,
+        now - TimeDelta::minutes(2),
+    )
+    .fetch_one(conn)
+    .await
+}

@@ -1,0 +1,28 @@
+//! Test only: the parts of planted bugs that need SQL. The statements are not checked, for no production build has them.
+
+use common::ids::{CalendarId, ResourceId};
+use common::lease::Lease;
+use sqlx::PgConnection;
+
+/// `no_lease_fence`: whoever commits has the lease.
+pub async fn seize(conn: &mut PgConnection, lease: &Lease<ResourceId>) -> sqlx::Result<()> {
+    sqlx::query("update sync_state set lease_token = $2, leased_until = 'infinity' where resource_id = $1")
+        .bind(lease.key.as_uuid())
+        .bind(lease.token)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// `wipe_before_refill`: what readers see goes before there is something to take its place.
+pub async fn wipe(conn: &mut PgConnection, calendar: CalendarId, generation: i64) -> sqlx::Result<()> {
+    for table in ["delete from events", "delete from occurrences"] {
+        let sql = format!("{table} where calendar_id = $1 and generation = $2");
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .bind(calendar.as_uuid())
+            .bind(generation)
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,76 @@
+//! Test only: the planted bugs that take more than a line.
+
+use std::cell::{Cell, RefCell};
+
+use centrifugo::{Client, Publication, channel_of};
+use common::ids::UserId;
+use common::planted;
+use store::outbox::Lane;
+use store::sync_state::{self, Horizon, Progress};
+use uuid::Uuid;
+
+use crate::pull::Stop;
+use crate::pull::session::Session;
+
+thread_local! {
+    static BROKER: RefCell<Option<Client>> = const { RefCell::new(None) };
+    static LAST: Cell<Uuid> = const { Cell::new(Uuid::nil()) };
+}
+
+/// Where `publish_before_commit` publishes to from this thread.
+pub fn set_broker(client: Client) {
+    BROKER.with_borrow_mut(|broker| *broker = Some(client));
+}
+
+/// `publish_before_commit`: a message goes out although what it tells of may never be committed.
+pub(crate) async fn publish_early(user: &UserId, seq: i64, payload: &[u8]) {
+    let broker = BROKER.with_borrow(Clone::clone);
+    let Some(broker) = broker.filter(|_| planted!("publish_before_commit")) else {
+        return;
+    };
+    let publication = Publication {
+        channel: &channel_of(user),
+        data: payload,
+        idempotency_key: &Uuid::now_v7().to_string(),
+        version: seq.unsigned_abs(),
+        version_epoch: "early",
+    };
+    // The relay publishes it as well.
+    let _ = broker.publish(publication).await;
+}
+
+/// `outbox_after_last`: rows are taken by `id > last`, so what commits late is never seen.
+pub(crate) fn after_last(mut lanes: Vec<Lane>) -> Vec<Lane> {
+    if !planted!("outbox_after_last") {
+        return lanes;
+    }
+    let last = LAST.get();
+    for lane in &mut lanes {
+        lane.messages.retain(|message| message.id > last);
+    }
+    let ids = lanes
+        .iter()
+        .flat_map(|lane| &lane.messages)
+        .map(|message| message.id);
+    LAST.set(ids.max().map_or(last, |newest| newest.max(last)));
+    lanes
+}
+
+/// `token_before_events`: the sync token is committed before the events that it stands for.
+pub(crate) async fn save_token_first(session: &Session<'_>, sync_token: &str) -> Result<(), Stop> {
+    if !planted!("token_before_events") {
+        return Ok(());
+    }
+    let mut tx = session.ctx.pool.begin().await?;
+    let progress = Progress {
+        sync_token,
+        generation: session.pull.generation,
+        horizon: Horizon::AsBefore,
+        pulled_at: session.started,
+        changed: false,
+    };
+    sync_state::settle(&mut tx, session.pull, progress).await?;
+    store::planted::seize(&mut tx, &session.pull.lease).await?;
+    tx.commit().await?;
+    Ok(())
+}

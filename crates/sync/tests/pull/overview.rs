@@ -1,0 +1,262 @@
+//! The numbers that metrics are made of: that they measure the thing itself, and say of all what is said of each.
+
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use common::ids::ResourceId;
+use sqlx::PgPool;
+use store::overview::Overview;
+use store::sync_state;
+use store::{calendars, intake, poll};
+use sync::freshness::freshness;
+use sync::metrics::overview;
+use sync::payload::Mode;
+
+use crate::world::{ALICE, TEAM, World, alice};
+
+async fn read(world: &World) -> Overview {
+    overview::read(&world.ctx).await.unwrap()
+}
+
+/// The modes of all of Alice's calendars, one by one.
+async fn modes(world: &World) -> Vec<Mode> {
+    let mut conn = world.pool.acquire().await.unwrap();
+    let now = world.clock.now();
+    let evidence = calendars::evidence(&mut conn, now, &alice(), None).await.unwrap();
+    let late = world.ctx.settings.push_late;
+    evidence
+        .iter()
+        .map(|each| freshness(each, now, late).mode)
+        .collect()
+}
+
+async fn run(world: &World, sql: &str, at: DateTime<Utc>) {
+    sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+        .bind(at)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+}
+
+/// Google pushes Alice's calendar.
+async fn push(world: &World, resource: ResourceId) {
+    let mut conn = world.pool.acquire().await.unwrap();
+    intake::bump(&mut conn, world.clock.now(), &[resource])
+        .await
+        .unwrap();
+}
+
+async fn poll_now(world: &World) {
+    run(world, "update sync_state set poll_at = $1", world.clock.now()).await;
+    let mut conn = world.pool.acquire().await.unwrap();
+    let (often, rarely) = (Duration::from_mins(1), Duration::from_mins(15));
+    poll::bump_due(&mut conn, world.clock.now(), rarely, often, 100)
+        .await
+        .unwrap();
+    drop(conn);
+    world.settle().await;
+}
+
+/// A channel on each of Alice's calendars, since a while ago.
+async fn watch_all(world: &World) {
+    let sql = "insert into watches (channel_id, resource_id, connection_id, token_sha256, state, address, expires_at, \
+               renew_at, created_at) select 'channel-' || resource_id, resource_id, connection_id, '', 'live', '', \
+               $1 + interval '7 days', $1 + interval '5 days', $1 - interval '1 hour' from sync_state";
+    run(world, sql, world.clock.now()).await;
+}
+
+/// What may be the matter with a calendar, each as a statement about Alice's team calendar; `$1` is now.
+const MATTERS: [&str; 11] = [
+    "update sync_state set last_pull_at = null where resource_id = :team and $1 is not null",
+    "update sync_state set dirty_seq = synced_seq + 1, dirty_at = $1 - interval '91 s' where resource_id = :team",
+    "update sync_state set dirty_seq = synced_seq + 1, dirty_at = $1, due_since = $1 - interval '2 min' where resource_id = :team",
+    "update sync_state set poll_at = $1 - interval '6 min' where resource_id = :team",
+    "update sync_state set last_error = 'quota_spent' where resource_id = :team and $1 is not null",
+    "update sync_state set last_error = 'transient' where resource_id = :team and $1 is not null",
+    "update sync_state set not_before = 'infinity' where resource_id = :team and $1 is not null",
+    "update calendars set access_lost_at = $1 where id = :team",
+    "update watches set expires_at = $1 - interval '1 s' where resource_id = :team",
+    "update sync_state set missed_push_at = $1 - interval '4 min' where resource_id = :team",
+    "update sync_state set missed_push_at = $1 - interval '6 min' where resource_id = :team",
+];
+const WELL: [&str; 3] = [
+    "update sync_state set last_pull_at = $1, dirty_seq = synced_seq, dirty_at = null, due_since = null, \
+     poll_at = $1 + interval '1 min', last_error = null, not_before = '-infinity', missed_push_at = null",
+    "update calendars set access_lost_at = null where $1 is not null",
+    "update watches set expires_at = $1 + interval '7 days'",
+];
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn the_overview_counts_calendars_in_the_modes_that_each_of_them_says(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    watch_all(&world).await;
+    let team = world.id(&alice(), TEAM).await.to_string();
+    let now = world.clock.now();
+    let mut seen = Vec::new();
+    // Every pair of matters, and each alone.
+    for first in MATTERS {
+        for second in MATTERS {
+            for sql in WELL {
+                run(&world, sql, now).await;
+            }
+            for matter in [first, second] {
+                run(&world, &matter.replace(":team", &format!("'{team}'")), now).await;
+            }
+            let modes = modes(&world).await;
+            let counted = read(&world).await.calendars;
+            for (mode, word) in [
+                (Mode::Push, "push"),
+                (Mode::Polling, "polling"),
+                (Mode::Stale, "stale"),
+                (Mode::Paused, "paused"),
+            ] {
+                let each = modes.iter().filter(|found| **found == mode).count();
+                let all: i64 = counted
+                    .iter()
+                    .filter(|row| row.mode == word)
+                    .map(|row| row.count)
+                    .sum();
+                assert_eq!(
+                    all,
+                    i64::try_from(each).unwrap(),
+                    "{word}: {first} + {second}: {counted:?}"
+                );
+                if each == 1 {
+                    seen.push(word);
+                }
+            }
+        }
+    }
+    for word in ["push", "polling", "stale", "paused"] {
+        assert!(
+            seen.contains(&word),
+            "{word} was never the team calendar's mode: {seen:?}"
+        );
+    }
+}
+
+/// The gauge of the best peer measured a field that every new push moved on, and was green for days.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_calendars_age_goes_on_through_failing_pulls_however_many_pushes_come(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let resource = ResourceId::from(world.id(&alice(), ALICE).await);
+    assert_eq!(read(&world).await.waiting.count, 0);
+    push(&world, resource).await;
+    let since = world.clock.now();
+    let same = |oldest: Option<DateTime<Utc>>| (oldest.unwrap() - since).abs() < TimeDelta::milliseconds(1);
+    for _ in 0..3 {
+        world.clock.advance(TimeDelta::seconds(40));
+        let mut conn = world.pool.acquire().await.unwrap();
+        let taken = sync_state::acquire(&mut conn, Duration::from_mins(1), 10)
+            .await
+            .unwrap();
+        // What comes meanwhile makes it due anew.
+        push(&world, resource).await;
+        let deferred = sync_state::defer(&mut conn, &taken[0].lease, Duration::ZERO, "transient").await;
+        assert!(deferred.unwrap());
+        let failing = read(&world).await.failing;
+        assert_eq!(failing.count, 1);
+        assert!(same(failing.oldest), "{failing:?} instead of {since}");
+    }
+    let mut conn = world.pool.acquire().await.unwrap();
+    let evidence = calendars::evidence(&mut conn, world.clock.now(), &alice(), None)
+        .await
+        .unwrap();
+    assert!(
+        evidence
+            .iter()
+            .any(|each| each.due_since.is_some_and(|at| same(Some(at))))
+    );
+    drop(conn);
+    assert!(modes(&world).await.contains(&Mode::Stale));
+    world.settle().await;
+    let after = read(&world).await;
+    assert_eq!((after.waiting.count, after.failing.count), (0, 0));
+    assert_eq!((after.waiting.oldest, after.failing.oldest), (None, None));
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_lease_that_ran_out_in_somebodys_hands_is_seen_by_who_takes_over(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    push(&world, world.id(&alice(), ALICE).await.into()).await;
+    let mut conn = world.pool.acquire().await.unwrap();
+    let first = sync_state::acquire(&mut conn, Duration::ZERO, 10).await.unwrap();
+    assert!(!first[0].is_stolen);
+    tokio::time::sleep(Duration::from_millis(5)).await;
+    let second = sync_state::acquire(&mut conn, Duration::from_mins(1), 10)
+        .await
+        .unwrap();
+    assert!(second[0].is_stolen && second[0].lease.attempts == 2);
+    sync_state::defer(&mut conn, &second[0].lease, Duration::ZERO, "transient")
+        .await
+        .unwrap();
+    let third = sync_state::acquire(&mut conn, Duration::from_mins(1), 10)
+        .await
+        .unwrap();
+    assert!(!third[0].is_stolen, "it was given back");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_change_that_no_push_told_of_makes_a_calendar_polled_until_push_works_again(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    watch_all(&world).await;
+    let resource = ResourceId::from(world.id(&alice(), ALICE).await);
+    world.clock.advance(TimeDelta::minutes(1));
+    poll_now(&world).await;
+
+    // A change that a push told of is none, however long ago the push.
+    world.add(ALICE, world.event("Pushed", 1, 11));
+    push(&world, resource).await;
+    world.clock.advance(TimeDelta::seconds(1));
+    world.settle().await;
+    world.clock.advance(TimeDelta::minutes(20));
+    poll_now(&world).await;
+    assert_eq!(read(&world).await.watches.deaf, 0);
+    assert_eq!(modes(&world).await, [Mode::Push, Mode::Push]);
+
+    // Nor is one that a poll finds just before its push comes.
+    world.add(ALICE, world.event("Pushed late", 1, 12));
+    poll_now(&world).await;
+    world.clock.advance(TimeDelta::minutes(4));
+    assert_eq!(
+        modes(&world).await,
+        [Mode::Push, Mode::Push],
+        "the push may still come"
+    );
+    push(&world, resource).await;
+    world.settle().await;
+    world.clock.advance(TimeDelta::minutes(2));
+    poll_now(&world).await;
+    assert_eq!(read(&world).await.watches.deaf, 0);
+
+    // But one of which no push comes at all.
+    world.clock.advance(TimeDelta::minutes(20));
+    world.add(ALICE, world.event("Not pushed", 1, 13));
+    poll_now(&world).await;
+    world.clock.advance(TimeDelta::minutes(6));
+    poll_now(&world).await;
+    let overview = read(&world).await;
+    assert_eq!(overview.watches.deaf, 1);
+    assert!(
+        overview
+            .calendars
+            .iter()
+            .any(|row| row.mode == "polling" && row.reason == "push_missed")
+    );
+    assert!(modes(&world).await.contains(&Mode::Polling));
+    let next: DateTime<Utc> = sqlx::query_scalar("select poll_at from sync_state where resource_id = $1")
+        .bind(resource.as_uuid())
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert!(
+        next - world.clock.now() < TimeDelta::minutes(2),
+        "polled as if it were not watched"
+    );
+
+    push(&world, resource).await;
+    world.settle().await;
+    poll_now(&world).await;
+    assert_eq!(read(&world).await.watches.deaf, 0);
+    assert_eq!(modes(&world).await, [Mode::Push, Mode::Push]);
+}

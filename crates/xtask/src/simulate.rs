@@ -1,0 +1,42 @@
+//! `simulate`: all services in one process, from a seed, against a Postgres of the run's own.
+
+use anyhow::Result;
+use provision::postgres::{Binaries, Cluster};
+
+use crate::cargo::cargo;
+use crate::interrupt;
+
+/// What it takes to build the simulation: crash points and planted bugs are in no other build.
+pub const PACKAGE: [&str; 5] = ["--locked", "--package", "e2e", "--features", "simulation"];
+
+#[derive(Debug, clap::Args)]
+#[command(disable_help_flag = true)]
+pub struct Args {
+    /// As the simulation takes them; `--help` lists them.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    arguments: Vec<String>,
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    interrupt::install()?;
+    match std::env::var("DATABASE_URL") {
+        Ok(url) if !url.is_empty() => simulate(&args.arguments, &url),
+        _ => {
+            let binaries = Binaries::find_or_install(&mut |line| println!("{line}"))?;
+            let cluster = Cluster::temporary(&binaries, false)?;
+            simulate(&args.arguments, &cluster.url())
+        }
+    }
+}
+
+/// Builds the simulation and runs it on this server.
+pub fn simulate(arguments: &[impl AsRef<std::ffi::OsStr>], database_url: &str) -> Result<()> {
+    interrupt::run(
+        cargo()
+            .args(["run", "--quiet", "--bin", "simulate"])
+            .args(PACKAGE)
+            .arg("--")
+            .args(arguments)
+            .env("DATABASE_URL", database_url),
+    )
+}

@@ -1,0 +1,151 @@
+/** What a person changes, and what it makes of the events that are known. Pure. */
+import type { Attendee, Event, EventPatch, ResponseStatus, SendUpdates, SeriesScope } from '../generated/types.js';
+import { seriesOf } from './occurrence.js';
+import { addDays, atWall, DAY, localZone, rfc3339, wallAt } from './zone.js';
+
+interface Mailing {
+  /** Whom Google mails. Left out: nobody. */
+  sendUpdates?: SendUpdates | undefined;
+}
+
+/** `event` is the event as the person saw it: its `etag` is what the edit is based on. */
+export type Edit =
+  | ({ kind: 'create'; calendarId: string; patch: EventPatch } & Mailing)
+  | ({ kind: 'update'; event: Event; patch: EventPatch; scope?: SeriesScope | undefined } & Mailing)
+  | ({ kind: 'delete'; event: Event; scope?: SeriesScope | undefined } & Mailing)
+  | ({ kind: 'move'; event: Event; destinationCalendarId: string } & Mailing)
+  | ({
+      kind: 'respond';
+      event: Event;
+      responseStatus: ResponseStatus;
+      comment?: string | undefined;
+      scope?: SeriesScope | undefined;
+    } & Mailing);
+
+/** Which part of its series an edit is about. What is no instance of a series has no parts. */
+export function partOf(edit: Edit): SeriesScope {
+  if (edit.kind === 'create' || edit.event.recurringEventId === null) return 'this';
+  if (edit.kind === 'move') return 'all';
+  return edit.scope ?? 'this';
+}
+
+const NEW = 'calwire-new:';
+
+/** The event that is being made by a write with this key, until the server has named it. */
+export function newEvent(key: string, calendarId: string, patch: EventPatch): Event {
+  const id = `${NEW}${key}`;
+  const blank: Event = {
+    id,
+    title: '',
+    start: '',
+    end: '',
+    allDay: false,
+    timeZone: null,
+    description: null,
+    location: null,
+    htmlLink: null,
+    calendarId,
+    eventId: id,
+    recurringEventId: null,
+    status: 'confirmed',
+    eventType: 'default',
+    colorId: null,
+    attendees: [],
+    organizer: null,
+    conferenceUrl: null,
+    recurrence: [],
+    reminders: null,
+    canEdit: [],
+    etag: '',
+    transparency: 'opaque',
+    iCalUID: null,
+  };
+  return patched(blank, patch);
+}
+
+/** Whether the server has not named it yet: nothing can be done to it until then. */
+export function isUnnamed(event: Pick<Event, 'id'>): boolean {
+  return event.id.startsWith(NEW);
+}
+
+/** The event with the edit. What only the server knows, such as the link of a meeting, stays as it is. */
+export function patched(event: Event, patch: EventPatch): Event {
+  const next = { ...event, ...timesOf(event, patch) };
+  if (patch.title !== undefined) next.title = patch.title ?? '';
+  if (patch.description !== undefined) next.description = patch.description;
+  if (patch.location !== undefined) next.location = patch.location;
+  if (patch.colorId !== undefined) next.colorId = patch.colorId;
+  if (patch.recurrence !== undefined) next.recurrence = patch.recurrence ?? [];
+  if (patch.reminders !== undefined) next.reminders = patch.reminders;
+  if (patch.conference === null) next.conferenceUrl = null;
+  if (patch.attendees !== undefined) next.attendees = guestsOf(event, patch.attendees ?? []);
+  return next;
+}
+
+type Times = Pick<Event, 'start' | 'end' | 'allDay' | 'timeZone'>;
+
+function timesOf(event: Event, { start, end, timeZone }: EventPatch): Times {
+  const allDay = /^\d{4}-\d{2}-\d{2}$/.test(start ?? event.start);
+  const zone = allDay ? null : (timeZone ?? event.timeZone);
+  return { start: start ?? event.start, end: end ?? event.end, allDay, timeZone: zone };
+}
+
+/** Who was a guest keeps the answer. */
+function guestsOf(event: Event, guests: NonNullable<EventPatch['attendees']>): Attendee[] {
+  return guests.map(({ email, displayName = null, optional = false }) => {
+    const known = event.attendees.find((guest) => guest.email?.toLowerCase() === email.toLowerCase());
+    return known
+      ? { ...known, optional }
+      : { email, displayName, optional, self: false, responseStatus: 'needsAction' };
+  });
+}
+
+export function answered(event: Event, responseStatus: ResponseStatus): Event {
+  return {
+    ...event,
+    attendees: event.attendees.map((guest) => (guest.self ? { ...guest, responseStatus } : guest)),
+  };
+}
+
+/** An instance that is as its series says. One that was changed by itself is not changed with the others. */
+export function isPlain(event: Event): boolean {
+  return event.recurringEventId !== null && event.eventId === event.recurringEventId;
+}
+
+export function isInPart(event: Event, edited: Event, part: SeriesScope): boolean {
+  if (part === 'this') return event.id === edited.id;
+  if (seriesOf(event) !== seriesOf(edited)) return false;
+  return part === 'all' || event.id === edited.id || startOf(event) >= startOf(edited);
+}
+
+function startOf(event: Event): number {
+  return Date.parse(event.start);
+}
+
+/** An instance of a series of which another one is edited: its times move by as much, by the clocks of their zone. */
+export function patchedLike(event: Event, edited: Event, patch: EventPatch): Event {
+  const { start, end, timeZone, ...others } = patch;
+  const rest = patched(event, others);
+  if (start === undefined && end === undefined) return rest;
+  const target = patched(edited, { start, end, timeZone });
+  if (target.allDay !== event.allDay || edited.allDay !== event.allDay) return rest;
+  const move = event.allDay ? movedDate : movedTime(target.timeZone ?? event.timeZone ?? localZone());
+  return {
+    ...rest,
+    timeZone: target.timeZone,
+    start: move(event.start, edited.start, target.start),
+    end: move(event.end, edited.end, target.end),
+  };
+}
+
+function movedDate(date: string, from: string, to: string): string {
+  return addDays(date, (Date.parse(to) - Date.parse(from)) / DAY);
+}
+
+function movedTime(zone: string): (time: string, from: string, to: string) => string {
+  const wall = (time: string) => Date.parse(`${wallAt(zone, Date.parse(time))}Z`);
+  return (time, from, to) => {
+    const moved = new Date(wall(time) + wall(to) - wall(from)).toISOString().slice(0, 16);
+    return rfc3339(zone, atWall(zone, moved));
+  };
+}

@@ -1,0 +1,166 @@
+/**
+ * What is on its way to the server, laid over what the server has told. Pure.
+ *
+ * - Events show an edit from the moment it is made. Whatever the server tells meanwhile, the edit stays on top; where the
+ *   server's events have it already, it changes nothing more, so it does not matter whether the message or the answer
+ *   comes first.
+ * - An edit of several instances of a series holds for the series as it was. When the server tells of it, that is shown.
+ * - Without edits, what is shown is what the server told, to the letter.
+ */
+import type { Event } from '../generated/types.js';
+import { answered, type Edit, isInPart, isPlain, newEvent, partOf, patched, patchedLike } from './edit.js';
+import { inOrder, seriesOf, type Span, touching } from './occurrence.js';
+import { group, type LiveData, type SeriesById } from './reducer.js';
+
+/**
+ * `undoable`: not sent yet. `sending`: not answered yet. `pending`: the server goes on by itself. `landed`: done, and not
+ * yet among the events that the server told.
+ */
+export type Phase = 'undoable' | 'sending' | 'pending' | 'landed';
+
+export interface Write {
+  /** The idempotency key, one for each thing that a person does. */
+  readonly key: string;
+  readonly edit: Edit;
+  readonly phase: Phase;
+  /** Of what is edited, the version that was known when it began. */
+  readonly version: string;
+  /** Of the calendar, the series that were known when it began: what is made is none of them. */
+  readonly known: ReadonlySet<string>;
+  /** What the server made of it. */
+  readonly answer: Event | null;
+}
+
+const NONE: SeriesById = new Map();
+const NOTHING: readonly Event[] = [];
+
+/** Which version of a series these events are. */
+export function versionOf(events: readonly Event[]): string {
+  return events
+    .map(({ id, etag }) => `${id} ${etag}`)
+    .sort()
+    .join('\n');
+}
+
+export function versionIn(data: LiveData | null, event: Event): string {
+  return versionOf(data?.series.get(event.calendarId)?.get(seriesOf(event)) ?? NOTHING);
+}
+
+/** The live data as it is shown. */
+export function overlaid(data: LiveData, writes: readonly Write[]): LiveData {
+  const touches = touching(data.window, 'UTC');
+  let series = data.series;
+  for (const write of writes) series = withWrite(series, write, touches, versionOf);
+  return series === data.series ? data : { ...data, series };
+}
+
+export interface ListContext {
+  span: Span;
+  zone: string;
+  calendarIds: readonly string[] | undefined;
+  /** A list may have a part of a series only, and the live data knows which version of it there is. */
+  data: LiveData | null;
+}
+
+/** An answer of the server as it is shown: the events that touch a span. */
+export function overlaidList(events: Event[], writes: readonly Write[], context: ListContext): Event[] {
+  if (writes.length === 0) return events;
+  const { span, zone, calendarIds, data } = context;
+  const touches = touching(span, zone);
+  let calendars: Calendars = group(events);
+  for (const write of writes) {
+    const version = () => (write.edit.kind === 'create' ? '' : versionIn(data, write.edit.event) || write.version);
+    calendars = withWrite(calendars, write, touches, version);
+  }
+  const all = [...calendars.values()].flatMap((calendar) => [...calendar.values()].flat());
+  return inOrder(calendarIds ? all.filter(({ calendarId }) => calendarIds.includes(calendarId)) : all, zone);
+}
+
+type Calendars = LiveData['series'];
+type Touches = (event: Event) => boolean;
+
+function withWrite(
+  calendars: Calendars,
+  write: Write,
+  touches: Touches,
+  versionNow: (events: readonly Event[]) => string,
+): Calendars {
+  const { edit } = write;
+  if (edit.kind === 'create') return withNew(calendars, write, touches);
+  const { event } = edit;
+  const series = seriesOf(event);
+  const known = calendars.get(event.calendarId)?.get(series) ?? NOTHING;
+  const changed = changedBy(write, withUnknown(known, event, touches), versionNow(known)).filter(touches);
+  const here = put(calendars, event.calendarId, series, changed);
+  if (edit.kind !== 'move') return withAnswer(here, write, touches);
+  if (here.get(edit.destinationCalendarId)?.has(series)) return here;
+  const moved = known.map((each) => ({ ...each, calendarId: edit.destinationCalendarId }));
+  return put(here, edit.destinationCalendarId, series, moved);
+}
+
+/** An event beyond the events that are known may come to be among them. */
+function withUnknown(known: readonly Event[], event: Event, touches: Touches): readonly Event[] {
+  const missing = !touches(event) && !known.some(({ id }) => id === event.id);
+  return missing ? [...known, event] : known;
+}
+
+function withNew(calendars: Calendars, write: Write, touches: Touches): Calendars {
+  if (write.answer) return withAnswer(calendars, write, touches);
+  if (write.edit.kind !== 'create') return calendars;
+  const event = newEvent(write.key, write.edit.calendarId, write.edit.patch);
+  const calendar = calendars.get(event.calendarId) ?? NONE;
+  for (const [id, events] of calendar) if (!write.known.has(id) && events.some(looksLike(event))) return calendars;
+  return touches(event) ? put(calendars, event.calendarId, event.id, [event]) : calendars;
+}
+
+/** What the server made of an edit, where it is in a series of its own. */
+function withAnswer(calendars: Calendars, { answer, edit }: Write, touches: Touches): Calendars {
+  if (!answer || !touches(answer)) return calendars;
+  const isNew = edit.kind === 'create' || seriesOf(answer) !== seriesOf(edit.event);
+  if (!isNew || calendars.get(answer.calendarId)?.has(seriesOf(answer))) return calendars;
+  return put(calendars, answer.calendarId, seriesOf(answer), [answer]);
+}
+
+/** As good as certain, for the moment until the answer says which event it is. */
+function looksLike(made: Event): (event: Event) => boolean {
+  const same = (a: string, b: string) => a === b || Date.parse(a) === Date.parse(b);
+  return (event) =>
+    event.title === made.title &&
+    event.allDay === made.allDay &&
+    same(event.start, made.start) &&
+    same(event.end, made.end);
+}
+
+function put(calendars: Calendars, calendarId: string, id: string, events: readonly Event[]): Calendars {
+  const before = calendars.get(calendarId) ?? NONE;
+  const known = before.get(id) ?? NOTHING;
+  if (known.length === events.length && known.every((event, index) => event === events[index])) return calendars;
+  const calendar = new Map(before);
+  if (events.length > 0) calendar.set(id, events);
+  else calendar.delete(id);
+  return new Map(calendars).set(calendarId, calendar);
+}
+
+/** The instances of a series with the edit; `version`: which one of it the server has told. */
+function changedBy(write: Write, events: readonly Event[], version: string): readonly Event[] {
+  const { edit, answer } = write;
+  if (edit.kind === 'create') return events;
+  const { event } = edit;
+  const part = partOf(edit);
+  if (edit.kind === 'delete') return events.filter((each) => !isInPart(each, event, part));
+  if (edit.kind === 'move') return events.filter((each) => seriesOf(each) !== seriesOf(event));
+  if (part === 'this') {
+    const now = (each: Event) => answer ?? only(edit, each);
+    return events.map((each) => (each.id === event.id ? now(each) : each));
+  }
+  if (version !== write.version) return events;
+  return events.map((each) => {
+    const isMeant = isInPart(each, event, part) && (each.id === event.id || isPlain(each));
+    if (!isMeant) return each;
+    return edit.kind === 'respond' ? answered(each, edit.responseStatus) : patchedLike(each, event, edit.patch);
+  });
+}
+
+function only(edit: Extract<Edit, { kind: 'update' | 'respond' }>, event: Event): Event {
+  return edit.kind === 'respond' ? answered(event, edit.responseStatus) : patched(event, edit.patch);
+}

@@ -1,0 +1,60 @@
+/** The procedure that carries out an edit. */
+import type {
+  CreateEventInput,
+  DeleteEventInput,
+  Event,
+  MoveEventInput,
+  RespondToEventInput,
+  UpdateEventInput,
+} from '../generated/types.js';
+import type { Api } from './api.js';
+import { type Edit, partOf } from './edit.js';
+
+export interface Sent {
+  pending: boolean;
+  event: Event | null;
+  merged: boolean;
+}
+
+type Input = CreateEventInput | UpdateEventInput | DeleteEventInput | MoveEventInput | RespondToEventInput;
+
+/** What is sent. The same key and edit make the same input. */
+export function inputOf(idempotencyKey: string, edit: Edit, baseEtag: string): Input {
+  const mailing = edit.sendUpdates && { sendUpdates: edit.sendUpdates };
+  if (edit.kind === 'create') {
+    return { idempotencyKey, calendarId: edit.calendarId, event: edit.patch, ...mailing };
+  }
+  const { calendarId, id, recurringEventId } = edit.event;
+  const scope = recurringEventId !== null && { scope: partOf(edit) };
+  const common = { idempotencyKey, calendarId, eventId: id, ...mailing };
+  switch (edit.kind) {
+    case 'update':
+      return { ...common, baseEtag, patch: edit.patch, ...scope };
+    case 'delete':
+      return { ...common, baseEtag, ...scope };
+    case 'move':
+      return { ...common, eventId: recurringEventId ?? id, destinationCalendarId: edit.destinationCalendarId };
+    case 'respond': {
+      const comment = edit.comment !== undefined && { comment: edit.comment };
+      return { ...common, responseStatus: edit.responseStatus, ...comment, ...scope };
+    }
+  }
+}
+
+export async function send({ calendar: { google } }: Api, key: string, edit: Edit, baseEtag: string): Promise<Sent> {
+  const input = inputOf(key, edit, baseEtag);
+  switch (edit.kind) {
+    case 'create':
+      return google.createEvent.mutate(input as CreateEventInput);
+    case 'update':
+      return google.updateEvent.mutate(input as UpdateEventInput);
+    case 'move':
+      return google.moveEvent.mutate(input as MoveEventInput);
+    case 'respond':
+      return google.respondToEvent.mutate(input as RespondToEventInput);
+    case 'delete': {
+      const { pending } = await google.deleteEvent.mutate(input as DeleteEventInput);
+      return { pending, event: null, merged: false };
+    }
+  }
+}

@@ -1,0 +1,218 @@
+import { type ReactElement, useId, useState } from 'react';
+
+import { type ConflictField, type EditConflict, type EventVersion, patchTowards } from '../../core/conflict.js';
+import { rfc3339 } from '../../core/zone.js';
+import { useEventEditor } from '../hooks/index.js';
+import type { Edit } from '../hooks/use-event-editor.js';
+import { plainText, shorten } from '../format/index.js';
+import { Foreign, type Words } from '../widgets/base.js';
+
+interface CardProps {
+  edit: Edit;
+  conflict: EditConflict;
+  words: Words;
+  /** It is decided, one way or the other. */
+  onDone: () => void;
+}
+
+type Side = 'ours' | 'theirs';
+
+/** Two changes of the same: both to be seen, field by field, and a person decides. */
+export function ConflictCard(props: CardProps): ReactElement | null {
+  const { edit } = props;
+  if (edit.kind === 'delete') return <DeletedCard {...props} />;
+  return edit.kind === 'update' ? <EditedCard {...props} edit={edit} /> : null;
+}
+
+function EditedCard({
+  edit,
+  conflict,
+  words,
+  onDone,
+}: CardProps & { edit: Extract<Edit, { kind: 'update' }> }): ReactElement {
+  const { labels } = words;
+  const [now, setNow] = useState(conflict);
+  const [choice, setChoice] = useState<Partial<Record<ConflictField, Side>>>({});
+  const { send, isSending, failure } = useSending(onDone, setNow);
+  const chosen = new Set(now.fields.filter((field) => (choice[field] ?? 'ours') === 'ours'));
+  const patch = patchTowards(edit.patch, now, chosen);
+  return (
+    <form
+      className="calwire-form"
+      onSubmit={(event) => {
+        event.preventDefault();
+        // Nothing of ours is left: theirs is what there is already.
+        if (Object.keys(patch).length === 0) onDone();
+        else send({ edit, conflict: now, patch });
+      }}
+    >
+      <p>{labels.conflictText}</p>
+      <Failure text={failure} />
+      {now.fields.map((field) => (
+        <FieldChoice
+          key={field}
+          field={field}
+          conflict={now}
+          side={choice[field] ?? 'ours'}
+          words={words}
+          onChoose={(side) => {
+            setChoice({ ...choice, [field]: side });
+          }}
+        />
+      ))}
+      <div className="calwire-form-end">
+        <button type="button" className="calwire-button" onClick={onDone}>
+          {labels.takeTheirs}
+        </button>
+        <button type="submit" className="calwire-button calwire-primary" aria-disabled={isSending || undefined}>
+          {isSending ? labels.saving : labels.save}
+        </button>
+      </div>
+    </form>
+  );
+}
+
+function DeletedCard({ edit, conflict, words, onDone }: CardProps): ReactElement {
+  const { labels } = words;
+  const [now, setNow] = useState(conflict);
+  const { send, isSending, failure } = useSending(onDone, setNow);
+  return (
+    <div className="calwire-form">
+      <p>{labels.deleteConflictText}</p>
+      <Failure text={failure} />
+      <dl className="calwire-versions">
+        {(['title', 'when', ...now.fields] as const)
+          .filter((field, index, all) => all.indexOf(field) === index)
+          .map((field) => (
+            <div key={field}>
+              <dt>{labels.conflictFields[field]}</dt>
+              <dd>
+                <Foreign>{textOf(field, now.theirs, words)}</Foreign>
+              </dd>
+            </div>
+          ))}
+      </dl>
+      <div className="calwire-form-end">
+        <button type="button" className="calwire-button" onClick={onDone}>
+          {labels.keepEvent}
+        </button>
+        <button
+          type="button"
+          className="calwire-button calwire-danger"
+          aria-disabled={isSending || undefined}
+          onClick={() => {
+            send({ edit, conflict: now, patch: {} });
+          }}
+        >
+          {labels.deleteAnyway}
+        </button>
+      </div>
+    </div>
+  );
+}
+
+interface Decision {
+  edit: Edit;
+  conflict: EditConflict;
+  patch: Parameters<typeof patchTowards>[0];
+}
+
+function useSending(onDone: () => void, onConflict: (conflict: EditConflict) => void) {
+  const editor = useEventEditor();
+  const [isSending, setSending] = useState(false);
+  const [failure, setFailure] = useState<string | null>(null);
+  const [lost, setLost] = useState<string | null>(null);
+  const send = ({ edit, conflict, patch }: Decision) => {
+    if (isSending) return;
+    setSending(true);
+    setFailure(null);
+    const options = { quiet: true, undoFor: 0 };
+    const sending = lost === null ? editor.resolve(edit, conflict, patch, options) : editor.retry(lost);
+    void sending.then((outcome) => {
+      setSending(false);
+      setLost(outcome.status === 'lost' ? outcome.id : null);
+      if (outcome.status === 'refused' || outcome.status === 'lost') setFailure(outcome.error.message);
+      // Somebody was faster once more.
+      else if (outcome.status === 'conflict') onConflict(outcome.conflict);
+      else onDone();
+    });
+  };
+  return { send, isSending, failure };
+}
+
+function Failure({ text }: { text: string | null }): ReactElement | null {
+  if (text === null) return null;
+  return (
+    <p className="calwire-form-failure" role="alert">
+      {text}
+    </p>
+  );
+}
+
+interface ChoiceProps {
+  field: ConflictField;
+  conflict: EditConflict;
+  side: Side;
+  words: Words;
+  onChoose: (side: Side) => void;
+}
+
+function FieldChoice({ field, conflict, side, words, onChoose }: ChoiceProps): ReactElement {
+  const name = useId();
+  const { labels } = words;
+  return (
+    <fieldset className="calwire-sides">
+      <legend>{labels.conflictFields[field]}</legend>
+      {(['ours', 'theirs'] as const).map((each) => (
+        <label key={each} data-chosen={side === each}>
+          <span>
+            <input
+              type="radio"
+              name={name}
+              checked={side === each}
+              onChange={() => {
+                onChoose(each);
+              }}
+            />
+            <strong>{each === 'ours' ? labels.mine : labels.theirs}</strong>
+          </span>
+          <Foreign>{textOf(field, conflict[each] ?? conflict.theirs, words)}</Foreign>
+        </label>
+      ))}
+    </fieldset>
+  );
+}
+
+const LENGTH = 600;
+
+/** A field of a version, in words. */
+function textOf(field: ConflictField, version: EventVersion, { labels, formats }: Words): string {
+  switch (field) {
+    case 'when':
+      return whenOf(version, formats, labels.allDay);
+    case 'attendees':
+      return version.attendees.map(({ email, displayName }) => displayName ?? email).join(', ') || labels.nothing;
+    case 'recurrence':
+      return version.recurrence.join(' ') || labels.nothing;
+    case 'reminders': {
+      const { reminders } = version;
+      if (!reminders || reminders.useDefault) return labels.defaultReminders;
+      return reminders.overrides.map(({ minutes }) => labels.before(minutes)).join(', ') || labels.nothing;
+    }
+    case 'conference':
+      return version.conferenceUrl ?? labels.nothing;
+    case 'colorId':
+      return version.colorId === null ? labels.calendarColour : (labels.colours[version.colorId] ?? version.colorId);
+    case 'title':
+    case 'description':
+    case 'location':
+      return shorten(plainText(version[field]), LENGTH) || labels.nothing;
+  }
+}
+
+function whenOf({ start = '', end = '', timeZone }: EventVersion, formats: Words['formats'], allDay: string): string {
+  const isDate = /^\d{4}-\d{2}-\d{2}$/.test(start);
+  const event = { start, end, allDay: isDate, timeZone: timeZone ?? null };
+  const today = rfc3339(formats.timeZone, Date.now()).slice(0, 10);
+  return `${formats.daysOf(event, today)} · ${formats.times(event) ?? allDay}`;
+}

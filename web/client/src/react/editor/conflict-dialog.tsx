@@ -1,0 +1,26 @@
+import { type ReactElement, useId } from 'react';
+
+import type { Edit, EditConflict } from '../hooks/use-event-editor.js';
+import type { Words } from '../widgets/base.js';
+import { Dialog } from '../widgets/dialog.js';
+import { ConflictCard } from './conflict-card.js';
+
+interface Props {
+  edit: Edit;
+  conflict: EditConflict;
+  words: Words;
+  onClose: () => void;
+}
+
+/** The card of a conflict that no form is open for: of something dragged, or deleted. */
+export default function ConflictDialog({ edit, conflict, words, onClose }: Props): ReactElement {
+  const id = useId();
+  return (
+    <Dialog labelledBy={id} closeLabel={words.labels.close} onClose={onClose} staysOpen>
+      <h2 id={id} className="calwire-day-title">
+        {words.labels.conflictTitle}
+      </h2>
+      <ConflictCard edit={edit} conflict={conflict} words={words} onDone={onClose} />
+    </Dialog>
+  );
+}

@@ -1,0 +1,187 @@
+/** What a person writes into the form, and what of it is an edit. Pure. */
+import { addDays, atWall, dateAt, rfc3339, wallAt } from '../../core/zone.js';
+import type { EventPatch, GuestInput, Reminders } from '../../generated/types.js';
+import type { CalendarEvent } from '../../index.js';
+import type { Slot } from '../format/index.js';
+import { lastDay, linesOf, NO_REPEAT, type Repeat, repeatOf } from './repeat.js';
+
+export interface Draft {
+  title: string;
+  calendarId: string;
+  allDay: boolean;
+  startDate: string;
+  /** `09:30`; kept while the event takes whole days. */
+  startTime: string;
+  /** The last day, inclusive. */
+  endDate: string;
+  endTime: string;
+  timeZone: string;
+  location: string;
+  description: string;
+  colorId: string | null;
+  guests: GuestInput[];
+  reminders: Reminders;
+  repeat: Repeat;
+  meeting: boolean;
+}
+
+export const DEFAULT_REMINDERS: Reminders = { useDefault: true, overrides: [] };
+
+export function newDraft(slot: Slot, calendarId: string, timeZone: string): Draft {
+  return {
+    title: '',
+    calendarId,
+    ...timesOf(slot, timeZone),
+    location: '',
+    description: '',
+    colorId: null,
+    guests: [],
+    reminders: DEFAULT_REMINDERS,
+    repeat: NO_REPEAT,
+    meeting: false,
+  };
+}
+
+export function draftOf(event: CalendarEvent, viewerZone: string): Draft {
+  const zone = event.timeZone ?? viewerZone;
+  const times = timesOf(event, zone);
+  const repeat = repeatOf(event.recurrence, times.startDate);
+  const until = repeat.end.kind === 'on' && !event.allDay ? lastDay(event.recurrence, zone, dateAt) : null;
+  return {
+    title: event.title,
+    calendarId: event.calendarId,
+    ...times,
+    location: event.location ?? '',
+    description: event.description ?? '',
+    colorId: event.colorId,
+    guests: event.attendees.flatMap(({ email, displayName, optional }) =>
+      email === null ? [] : [{ email, displayName, optional }],
+    ),
+    reminders: event.reminders ?? DEFAULT_REMINDERS,
+    repeat: until === null ? repeat : { ...repeat, end: { kind: 'on', date: until } },
+    meeting: event.conferenceUrl !== null,
+  };
+}
+
+type Times = Pick<Draft, 'allDay' | 'startDate' | 'startTime' | 'endDate' | 'endTime' | 'timeZone'>;
+
+function timesOf({ start, end, allDay }: Slot, timeZone: string): Times {
+  if (allDay) {
+    const last = addDays(end, -1);
+    const endDate = last < start ? start : last;
+    return { allDay, startDate: start, startTime: '09:00', endDate, endTime: '10:00', timeZone };
+  }
+  const [from, to] = [wallAt(timeZone, Date.parse(start)), wallAt(timeZone, Date.parse(end))];
+  return {
+    allDay,
+    startDate: from.slice(0, 10),
+    startTime: from.slice(11),
+    endDate: to.slice(0, 10),
+    endTime: to.slice(11),
+    timeZone,
+  };
+}
+
+/** The start moves, and the end with it. */
+export function withStart(draft: Draft, change: Partial<Pick<Draft, 'startDate' | 'startTime'>>): Draft {
+  const next = { ...draft, ...change };
+  if (next.startDate === '' || next.startTime === '') return next;
+  const wall = (date: string, time: string) => Date.parse(`${date}T${time}Z`);
+  const length = wall(draft.endDate, draft.endTime) - wall(draft.startDate, draft.startTime);
+  const days = Math.round((Date.parse(draft.endDate) - Date.parse(draft.startDate)) / 86_400_000);
+  if (next.allDay) return Number.isNaN(days) ? next : { ...next, endDate: addDays(next.startDate, Math.max(0, days)) };
+  if (Number.isNaN(length) || length < 0) return next;
+  const end = new Date(wall(next.startDate, next.startTime) + length).toISOString();
+  return { ...next, endDate: end.slice(0, 10), endTime: end.slice(11, 16) };
+}
+
+export type Problem = 'start' | 'end' | 'endBeforeStart' | 'guest' | 'repeatEnd' | 'calendar';
+
+/** What is wrong, by the field that it is wrong in. */
+export function problemsOf(draft: Draft): Partial<Record<'start' | 'end' | 'repeatEnd' | 'calendarId', Problem>> {
+  const { allDay, startDate, startTime, endDate, endTime, repeat, calendarId } = draft;
+  const problems: ReturnType<typeof problemsOf> = {};
+  if (startDate === '' || (!allDay && startTime === '')) problems.start = 'start';
+  if (endDate === '' || (!allDay && endTime === '')) problems.end = 'end';
+  else if (!problems.start && endOf(draft) < startOf(draft)) problems.end = 'endBeforeStart';
+  if (repeat.end.kind === 'on' && (repeat.end.date === '' || repeat.end.date < startDate))
+    problems.repeatEnd = 'repeatEnd';
+  if (repeat.end.kind === 'after' && !(repeat.end.count >= 1)) problems.repeatEnd = 'repeatEnd';
+  if (calendarId === '') problems.calendarId = 'calendar';
+  return problems;
+}
+
+function startOf({ allDay, startDate, startTime, timeZone }: Draft): number {
+  return allDay ? Date.parse(startDate) : atWall(timeZone, `${startDate}T${startTime}`);
+}
+
+function endOf({ allDay, endDate, endTime, timeZone }: Draft): number {
+  return allDay ? Date.parse(endDate) : atWall(timeZone, `${endDate}T${endTime}`);
+}
+
+/** The whole draft, as a new event. */
+export function eventOf(draft: Draft): EventPatch {
+  const patch: EventPatch = { title: draft.title.trim(), ...whenOf(draft) };
+  if (draft.location.trim() !== '') patch.location = draft.location.trim();
+  if (draft.description !== '') patch.description = draft.description;
+  if (draft.colorId !== null) patch.colorId = draft.colorId;
+  if (draft.guests.length > 0) patch.attendees = draft.guests;
+  if (!draft.reminders.useDefault) patch.reminders = draft.reminders;
+  if (draft.repeat.frequency !== 'none') patch.recurrence = rule(draft);
+  if (draft.meeting) patch.conference = 'meet';
+  return patch;
+}
+
+/** What was changed since the form was opened, and nothing else. */
+export function patchOf(draft: Draft, opened: Draft): EventPatch {
+  const patch: EventPatch = {};
+  if (draft.title !== opened.title) patch.title = draft.title.trim();
+  if (TIMES.some((name) => draft[name] !== opened[name]) && !sameTimes(draft, opened))
+    Object.assign(patch, whenOf(draft));
+  if (draft.location !== opened.location) patch.location = draft.location.trim() || null;
+  if (draft.description !== opened.description) patch.description = draft.description || null;
+  if (draft.colorId !== opened.colorId) patch.colorId = draft.colorId;
+  if (!same(draft.guests, opened.guests)) patch.attendees = draft.guests;
+  if (!same(draft.reminders, opened.reminders)) patch.reminders = draft.reminders.useDefault ? null : draft.reminders;
+  if (!same(draft.repeat, opened.repeat)) patch.recurrence = draft.repeat.frequency === 'none' ? null : rule(draft);
+  if (draft.meeting !== opened.meeting) patch.conference = draft.meeting ? 'meet' : null;
+  return patch;
+}
+
+const TIMES = ['allDay', 'startDate', 'startTime', 'endDate', 'endTime', 'timeZone'] as const;
+
+/** Times of day do not matter to whole days, and what is hidden is not edited. */
+function sameTimes(draft: Draft, opened: Draft): boolean {
+  const days = draft.startDate === opened.startDate && draft.endDate === opened.endDate;
+  return draft.allDay && opened.allDay && days;
+}
+
+function same(one: unknown, other: unknown): boolean {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+function whenOf(draft: Draft): EventPatch {
+  if (draft.allDay) return { start: draft.startDate, end: addDays(draft.endDate, 1), allDay: true };
+  const { timeZone } = draft;
+  return {
+    start: rfc3339(timeZone, startOf(draft)),
+    end: rfc3339(timeZone, endOf(draft)),
+    allDay: false,
+    timeZone,
+  };
+}
+
+function rule(draft: Draft): string[] {
+  return linesOf(draft.repeat, draft.allDay ? null : draft.timeZone);
+}
+
+/** Another guest: what is written between commas or spaces, if those are addresses. */
+export function guestsIn(text: string): GuestInput[] | null {
+  const emails = text.split(/[\s,;]+/).filter(Boolean);
+  return emails.every((email) => /^[^@\s]+@[^@\s]+$/.test(email)) ? emails.map((email) => ({ email })) : null;
+}
+
+export function withGuests(guests: readonly GuestInput[], more: readonly GuestInput[]): GuestInput[] {
+  const known = new Set(guests.map(({ email }) => email.toLowerCase()));
+  return [...guests, ...more.filter(({ email }) => !known.has(email.toLowerCase()))];
+}

@@ -1,0 +1,85 @@
+import { type ReactElement, useId, useRef, useState } from 'react';
+
+import type { GuestInput } from '../../generated/types.js';
+import { Foreign } from '../widgets/base.js';
+import { CloseIcon } from '../widgets/icons.js';
+import type { Labels } from '../widgets/labels.js';
+import { guestsIn, withGuests } from './draft.js';
+import { Group } from './field.js';
+
+interface GuestsProps {
+  guests: readonly GuestInput[];
+  labels: Labels;
+  locked: string | null;
+  onChange: (guests: GuestInput[]) => void;
+}
+
+export function GuestsField({ guests, labels, locked, onChange }: GuestsProps): ReactElement {
+  const [text, setText] = useState('');
+  const [isWrong, setWrong] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  const id = useId();
+  const add = () => {
+    const more = guestsIn(text);
+    setWrong(more === null);
+    if (more === null || more.length === 0) return;
+    onChange(withGuests(guests, more));
+    setText('');
+  };
+  return (
+    <Group label={labels.guestList} locked={locked} problem={isWrong ? labels.problems.guest : undefined}>
+      {guests.length > 0 && (
+        <ul className="calwire-tokens">
+          {guests.map((guest) => (
+            <li key={guest.email}>
+              <Foreign>{guest.displayName ?? guest.email}</Foreign>
+              <button
+                type="button"
+                aria-label={labels.remove(guest.displayName ?? guest.email)}
+                onClick={() => {
+                  onChange(guests.filter((each) => each !== guest));
+                  input.current?.focus();
+                }}
+              >
+                <CloseIcon />
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      {locked === null && (
+        <div className="calwire-field-row">
+          <label className="calwire-hidden" htmlFor={id}>
+            {labels.addGuest}
+          </label>
+          <input
+            ref={input}
+            id={id}
+            // Not `email`, which takes one address at a time.
+            type="text"
+            inputMode="email"
+            autoComplete="off"
+            className="calwire-input"
+            placeholder={labels.addGuest}
+            aria-invalid={isWrong ? true : undefined}
+            value={text}
+            onChange={(change) => {
+              setText(change.target.value);
+              setWrong(false);
+            }}
+            onKeyDown={(press) => {
+              if (press.key !== 'Enter') return;
+              // A guest is added; the form is not sent yet.
+              press.preventDefault();
+              add();
+            }}
+            onBlur={add}
+          />
+          <button type="button" className="calwire-button" onClick={add}>
+            {labels.add}
+          </button>
+        </div>
+      )}
+    </Group>
+  );
+}

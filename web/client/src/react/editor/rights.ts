@@ -1,0 +1,34 @@
+/** What may be changed, and why the rest may not. */
+import type { CalendarInfo } from '../../generated/types.js';
+import type { CalendarEvent } from '../../index.js';
+import type { Labels } from '../widgets/labels.js';
+
+const WRITERS = ['writerWithoutPrivateAccess', 'writer', 'owner'];
+
+export function isWritable(calendar: CalendarInfo): boolean {
+  return calendar.selected && !calendar.accessLost && WRITERS.includes(calendar.accessRole);
+}
+
+/** A person may always colour what may be changed at all. */
+export function isEditable({ canEdit }: CalendarEvent): boolean {
+  return canEdit.includes('colorId');
+}
+
+/** Why a field cannot be changed; null when it can. */
+export function lockOf(
+  event: CalendarEvent,
+  field: string,
+  calendar: CalendarInfo | undefined,
+  labels: Labels,
+): string | null {
+  if (event.canEdit.includes(field)) return null;
+  if (calendar && !WRITERS.includes(calendar.accessRole)) return labels.calendarReadOnly;
+  if (!isEditable(event)) return labels.cannotEdit;
+  const isOrganizer = event.organizer === null || event.organizer.self;
+  return isOrganizer || event.eventType !== 'default' ? labels.fieldLocked : labels.organizerOnly;
+}
+
+/** Whether there is anybody who could be mailed. */
+export function hasGuests(guests: readonly { self?: boolean }[]): boolean {
+  return guests.some(({ self }) => self !== true);
+}

@@ -1,0 +1,18 @@
+import { atWall, dateAt } from '../../core/zone.js';
+
+/** A time that was pointed at. */
+export interface Slot {
+  /** An instant, or a date when `allDay`. */
+  start: string;
+  /** Exclusive. */
+  end: string;
+  allDay: boolean;
+}
+
+/** The next half hour, for somebody who pointed at no time. */
+export function nextSlot(now: Date, day: string | null, zone: string): Slot {
+  const half = 30 * 60_000;
+  const ahead = Math.ceil((now.getTime() + 1) / half) * half;
+  const start = day === null || dateAt(zone, ahead) === day ? ahead : atWall(zone, `${day}T09:00`);
+  return { start: new Date(start).toISOString(), end: new Date(start + 2 * half).toISOString(), allDay: false };
+}

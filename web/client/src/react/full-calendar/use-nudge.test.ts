@@ -1,0 +1,47 @@
+import { describe, expect, it } from 'vitest';
+
+import { event } from '../widgets/testing.js';
+import { nudge } from './use-nudge.js';
+
+const ZONE = 'Europe/Berlin';
+const timed = event({ id: 'e', start: '2027-03-27T09:00:00Z', end: '2027-03-27T10:00:00Z' });
+const whole = event({ id: 'd', start: '2026-11-24', end: '2026-11-25', allDay: true });
+const plain = (key: string) => ({ key, shiftKey: false });
+const shifted = (key: string) => ({ key, shiftKey: true });
+
+describe('an event that is moved by keys', () => {
+  it('goes a quarter of an hour up and down in a week, and a day to the sides by its clocks', () => {
+    expect(nudge(timed, plain('ArrowDown'), 'week', ZONE)).toMatchObject({ start: '2027-03-27T09:15:00.000Z' });
+    expect(nudge(timed, plain('ArrowUp'), 'week', ZONE)).toMatchObject({ end: '2027-03-27T09:45:00.000Z' });
+    // Clocks go forward in that night.
+    expect(nudge(timed, plain('ArrowRight'), 'week', ZONE)).toEqual({
+      start: '2027-03-28T08:00:00.000Z',
+      end: '2027-03-28T09:00:00.000Z',
+      allDay: false,
+    });
+  });
+
+  it('goes a week up and down in a month', () => {
+    expect(nudge(timed, plain('ArrowUp'), 'month', ZONE)).toMatchObject({ start: '2027-03-20T09:00:00.000Z' });
+    expect(nudge(whole, plain('ArrowDown'), 'month', ZONE)).toEqual({
+      start: '2026-12-01',
+      end: '2026-12-02',
+      allDay: true,
+    });
+  });
+
+  it('is longer or shorter with Shift, and never without any length', () => {
+    expect(nudge(timed, shifted('ArrowDown'), 'week', ZONE)).toMatchObject({
+      start: timed.start,
+      end: '2027-03-27T10:15:00.000Z',
+    });
+    const short = event({ id: 's', start: '2027-03-27T09:00:00Z', end: '2027-03-27T09:15:00Z' });
+    expect(nudge(short, shifted('ArrowUp'), 'week', ZONE)).toBeNull();
+    expect(nudge(whole, shifted('ArrowRight'), 'week', ZONE)).toMatchObject({ end: '2026-11-26' });
+    expect(nudge(whole, shifted('ArrowLeft'), 'week', ZONE)).toBeNull();
+  });
+
+  it('stays where it is at any other key', () => {
+    expect(nudge(timed, plain('Enter'), 'week', ZONE)).toBeNull();
+  });
+});

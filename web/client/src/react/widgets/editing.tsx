@@ -1,0 +1,124 @@
+import { lazy, type ReactElement, Suspense, useState } from 'react';
+
+import type { EventPatch, ResponseStatus } from '../../generated/types.js';
+import type { CalendarEvent } from '../../index.js';
+import type { Question } from '../editor/ask-dialog.js';
+import type { Slot } from '../format/index.js';
+import { hasGuests, isEditable } from '../editor/rights.js';
+import { useEventEditor } from '../hooks/index.js';
+import type { EditNotice, EventEditor } from '../hooks/use-event-editor.js';
+import { isUnnamed } from '../../core/edit.js';
+import type { Words } from './base.js';
+import { Snackbar } from './snackbar.js';
+
+// Nobody needs these before something is edited.
+const FormDialog = lazy(() => import('../editor/form-dialog.js'));
+const AskDialog = lazy(() => import('../editor/ask-dialog.js'));
+const ConflictDialog = lazy(() => import('../editor/conflict-dialog.js'));
+
+/** What a person can do to events in a widget. */
+export interface Editing {
+  add: (slot: Slot) => void;
+  edit: (event: CalendarEvent) => void;
+  remove: (event: CalendarEvent) => void;
+  respond: (event: CalendarEvent, response: ResponseStatus) => void;
+  /** Another time. `asked`: there is a question first, and until it is answered nothing has changed. */
+  change: (event: CalendarEvent, times: Slot) => 'changed' | 'asked';
+  stateOf: EventEditor['stateOf'];
+}
+
+export function canEdit(event: CalendarEvent): boolean {
+  return isEditable(event) && !isUnnamed(event);
+}
+
+export function canMove(event: CalendarEvent): boolean {
+  return canEdit(event) && event.canEdit.includes('start') && event.canEdit.includes('end');
+}
+
+type Task =
+  | { what: 'form'; target: { event: CalendarEvent } | { slot: Slot } }
+  | { what: 'ask'; question: Question }
+  | { what: 'conflict'; notice: EditNotice };
+
+/** Editing in a widget, and what it shows for it; nothing where it is not wanted. */
+export function useEditing(wanted: boolean, words: Words): { editing: Editing | null; layer: ReactElement | null } {
+  const editor = useEventEditor();
+  const [task, setTask] = useState<Task | null>(null);
+  if (!wanted) return { editing: null, layer: null };
+  const close = () => {
+    setTask(null);
+  };
+  /** Asks what has to be known first, if anything has. */
+  const ask = (question: Question): 'changed' | 'asked' => {
+    if (question.scopes.length > 0 || question.mails) {
+      setTask({ what: 'ask', question });
+      return 'asked';
+    }
+    question.go({});
+    return 'changed';
+  };
+  const layer = (
+    <>
+      <Suspense fallback={null}>
+        {task?.what === 'form' && <FormDialog target={task.target} words={words} onClose={close} />}
+        {task?.what === 'ask' && <AskDialog question={task.question} words={words} onClose={close} />}
+        {task?.what === 'conflict' && task.notice.conflict && (
+          <ConflictDialog edit={task.notice.edit} conflict={task.notice.conflict} words={words} onClose={close} />
+        )}
+      </Suspense>
+      <Snackbar
+        editor={editor}
+        labels={words.labels}
+        onCompare={(notice) => {
+          editor.dismiss(notice.id);
+          setTask({ what: 'conflict', notice });
+        }}
+      />
+    </>
+  );
+  return { editing: editingBy(editor, words.formats.timeZone, setTask, ask), layer };
+}
+
+function editingBy(
+  editor: EventEditor,
+  /** For an event that took whole days. */
+  zone: string,
+  setTask: (task: Task) => void,
+  ask: (question: Question) => 'changed' | 'asked',
+): Editing {
+  return {
+    add: (slot) => {
+      setTask({ what: 'form', target: { slot } });
+    },
+    edit: (event) => {
+      setTask({ what: 'form', target: { event } });
+    },
+    remove: (event) => {
+      ask({ ...aboutSeries(event, 'delete'), go: (answer) => void editor.remove(event, answer) });
+    },
+    respond: (event, response) => {
+      const question = aboutSeries(event, 'respond');
+      // Of one's answer the organizer hears, and nobody else.
+      const scopes = question.scopes.filter((scope) => scope !== 'following');
+      const go: Question['go'] = (answer) => void editor.respond(event, response, { ...answer, sendUpdates: 'all' });
+      ask({ ...question, scopes, mails: false, go });
+    },
+    change: (event, { start, end, allDay }) => {
+      const timeZone = event.timeZone ?? zone;
+      const patch: EventPatch = {
+        start,
+        end,
+        ...(allDay !== event.allDay && { allDay }),
+        ...(!allDay && { timeZone }),
+      };
+      return ask({ ...aboutSeries(event, 'change'), go: (answer) => void editor.update(event, patch, answer) });
+    },
+    stateOf: editor.stateOf,
+  };
+}
+
+function aboutSeries(event: CalendarEvent, verb: Question['verb']): Omit<Question, 'go'> {
+  const isMine = event.organizer === null || event.organizer.self;
+  const scopes = event.recurringEventId === null ? [] : (['this', 'following', 'all'] as const);
+  return { event, verb, scopes, mails: isMine && hasGuests(event.attendees) };
+}

@@ -1,0 +1,432 @@
+/**
+ * Edits are shown at once, and in the end the page has what the server has, to the letter, in whatever order answers and
+ * messages come, and whether the server carries an edit out, refuses it, or its answer is lost.
+ */
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import type { Api } from '../src/core/api.js';
+import type { Edit } from '../src/core/edit.js';
+import { CalwireError } from '../src/core/error.js';
+import { seriesOf } from '../src/core/occurrence.js';
+import { overlaid } from '../src/core/overlay.js';
+import { apply, eventsOf, fromSnapshot, type LiveData } from '../src/core/reducer.js';
+import { Store } from '../src/core/store.js';
+import { Writes } from '../src/core/writes.js';
+import type { Event, Message } from '../src/generated/types.js';
+import { anEvent, DAY, iso, ModelServer } from './model-server.js';
+
+const NOW = Date.parse('2026-11-24T09:00:00Z');
+
+interface Asked {
+  key: string;
+  input: { event?: Partial<Event>; patch?: Partial<Event>; eventId?: string; responseStatus?: string };
+  answer: (value: unknown) => void;
+  refuse: (error: Error) => void;
+}
+
+/** A page, its server, and everything that is between them. */
+class Bench {
+  readonly server = new ModelServer(NOW);
+  readonly live: Store<LiveData>;
+  readonly wire: Message[] = [];
+  readonly asked: Asked[] = [];
+  /** What the server has carried out, by key. */
+  readonly done = new Map<string, unknown>();
+  readonly writes: Writes;
+  etag = 1;
+
+  constructor() {
+    for (const day of [0, 1, 2]) this.put(`single-${day}`, [at(`single-${day}`, day)]);
+    const days = [3, 4, 5, 6];
+    this.put(
+      'weekly',
+      days.map((day) => ({ ...at(`weekly_${day}`, day), eventId: 'weekly', recurringEventId: 'weekly' })),
+    );
+    this.wire.length = 0;
+    this.live = new Store(fromSnapshot(this.server.state(true)));
+    this.writes = new Writes({
+      api: this.#api(),
+      lastWord: () => undefined,
+      told: () => this.live.get(),
+      onTold: (callback) => this.live.subscribe(callback),
+      known: (calendarId) => new Set(this.live.get().series.get(calendarId)?.keys()),
+      reload: () => {
+        this.live.set(fromSnapshot(this.server.state(true)));
+        return Promise.resolve();
+      },
+      refetch: () => Promise.resolve(),
+    });
+  }
+
+  put(series: string, events: Event[]): void {
+    this.etag += 1;
+    const version = `"${this.etag}"`;
+    this.wire.push(
+      this.server.change(
+        'work',
+        series,
+        events.map((event) => ({ ...event, etag: version })),
+      ),
+    );
+  }
+
+  get shown(): Event[] {
+    return inOrder([...eventsOf(overlaid(this.live.get(), this.writes.state.get().writes))]);
+  }
+
+  get told(): Event[] {
+    return inOrder([...this.server.calendars.values()].flatMap((calendar) => [...calendar.values()].flat()));
+  }
+
+  deliver(): void {
+    const message = this.wire.shift();
+    if (!message) return;
+    const outcome = apply(this.live.get(), message);
+    if (outcome.kind === 'applied') this.live.set(outcome.data);
+    this.writes.onMessages([message]);
+  }
+
+  /** The server carries out a request; how its answer arrives is another step. */
+  carryOut(index: number): unknown {
+    const { key, input } = this.asked[index % this.asked.length] ?? fail();
+    const known = this.done.get(key);
+    if (known) return known;
+    const answer = this.#change(key, input);
+    this.done.set(key, answer);
+    return answer;
+  }
+
+  #change(key: string, { event, patch, eventId = '', responseStatus }: Asked['input']): unknown {
+    const calendar = this.server.calendars.get('work') ?? fail();
+    if (event) {
+      this.put(`made-${key}`, [anEvent({ ...event, id: `made-${key}` })]);
+      return { pending: false, merged: false, event: calendar.get(`made-${key}`)?.[0] };
+    }
+    const entry = [...calendar].find(([, events]) => events.some(({ id }) => id === eventId));
+    if (!entry) throw new CalwireError('NOT_FOUND', 'gone', { reason: 'EVENT_DELETED' });
+    const [series, events] = entry;
+    if (!patch && !responseStatus) {
+      this.put(
+        series,
+        events.filter(({ id }) => id !== eventId),
+      );
+      return { pending: false, deleted: true };
+    }
+    this.put(
+      series,
+      events.map((each) => (each.id === eventId ? { ...each, ...patch } : each)),
+    );
+    return { pending: false, merged: false, event: calendar.get(series)?.find(({ id }) => id === eventId) };
+  }
+
+  #api(): Api {
+    const ask = {
+      mutate: ({ idempotencyKey, ...input }: { idempotencyKey: string } & Asked['input']) =>
+        new Promise((answer, refuse) => {
+          const settle = (end: () => void) => {
+            this.asked.splice(this.asked.indexOf(asked), 1);
+            end();
+          };
+          const asked: Asked = {
+            key: idempotencyKey,
+            input,
+            answer: (value) => settle(() => answer(structuredClone(value))),
+            refuse: (error) => settle(() => refuse(error)),
+          };
+          this.asked.push(asked);
+        }),
+    };
+    const google = { createEvent: ask, updateEvent: ask, deleteEvent: ask, respondToEvent: ask, moveEvent: ask };
+    return { calendar: { google } } as unknown as Api;
+  }
+
+  answer(index: number): void {
+    const asked = this.asked[index % this.asked.length];
+    if (!asked) return;
+    try {
+      asked.answer(this.carryOut(index));
+    } catch (error) {
+      asked.refuse(error as Error);
+    }
+  }
+
+  async settle(): Promise<void> {
+    for (let round = 0; round < 40; round += 1) {
+      while (this.wire.length > 0) this.deliver();
+      while (this.asked.length > 0) {
+        this.answer(0);
+        await vi.advanceTimersByTimeAsync(0);
+      }
+      await vi.advanceTimersByTimeAsync(3_100);
+    }
+  }
+}
+
+function fail(): never {
+  throw new Error('there is nothing');
+}
+
+function at(id: string, day: number): Event {
+  const start = Math.floor(NOW / DAY) * DAY + day * DAY + 10 * 3_600_000;
+  return anEvent({ id, start: iso(start), end: iso(start + 3_600_000) });
+}
+
+function inOrder(events: Event[]): Event[] {
+  return events.sort((a, b) => Date.parse(a.start) - Date.parse(b.start) || (a.id < b.id ? -1 : 1));
+}
+
+beforeEach(() => vi.useFakeTimers({ now: NOW }));
+afterEach(() => vi.useRealTimers());
+
+const which = fc.nat(5);
+const step = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('create' as const), day: fc.nat(9) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('rename' as const), which, title: fc.constantFrom('a', 'b') }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({ kind: fc.constant('shift' as const), which, hours: fc.integer({ min: -5, max: 5 }) }),
+  },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('delete' as const), which, undo: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('elsewhere' as const), which }) },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant('deliver' as const) }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('carryOut' as const), which }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('answer' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('refuse' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('lose' as const), which, after: fc.boolean() }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 9_000 }) }) },
+);
+type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
+
+async function take(bench: Bench, action: Step): Promise<void> {
+  const { writes } = bench;
+  const shown = bench.shown;
+  const picked = 'which' in action ? shown[action.which % Math.max(1, shown.length)] : undefined;
+  const asked = 'which' in action ? bench.asked[action.which % Math.max(1, bench.asked.length)] : undefined;
+  const begin = (edit: Edit) => void writes.begin(edit);
+  switch (action.kind) {
+    case 'create': {
+      const { start, end } = at('', action.day);
+      begin({
+        kind: 'create',
+        calendarId: 'work',
+        patch: { title: `made ${shown.length}`, start, end, timeZone: 'UTC' },
+      });
+      break;
+    }
+    case 'rename':
+      if (picked) begin({ kind: 'update', event: picked, patch: { title: action.title } });
+      break;
+    case 'shift': {
+      if (!picked) break;
+      const later = (time: string) => iso(Date.parse(time) + action.hours * 3_600_000);
+      begin({ kind: 'update', event: picked, patch: { start: later(picked.start), end: later(picked.end) } });
+      break;
+    }
+    case 'delete':
+      if (!picked) break;
+      begin({ kind: 'delete', event: picked });
+      if (action.undo) writes.undo(writes.state.get().notices.at(-1)?.id ?? '');
+      break;
+    case 'elsewhere': {
+      const event = bench.told[action.which % Math.max(1, bench.told.length)];
+      if (!event) break;
+      const series = bench.server.calendars.get('work')?.get(seriesOf(event)) ?? [];
+      bench.put(
+        seriesOf(event),
+        series.map((each) => ({ ...each, location: `Room ${bench.etag}` })),
+      );
+      break;
+    }
+    case 'deliver':
+      bench.deliver();
+      break;
+    case 'carryOut':
+      if (asked) {
+        try {
+          bench.carryOut(action.which);
+        } catch {
+          // Its refusal is on its way.
+        }
+      }
+      break;
+    case 'answer':
+      bench.answer(action.which);
+      break;
+    case 'refuse':
+      if (asked && !bench.done.has(asked.key))
+        asked.refuse(new CalwireError('FORBIDDEN', 'no', { reason: 'NOT_ORGANIZER' }));
+      break;
+    case 'lose':
+      if (!asked) break;
+      if (action.after) await take(bench, { kind: 'carryOut', which: action.which });
+      asked.refuse(new TypeError('Failed to fetch'));
+      break;
+    case 'wait':
+      await vi.advanceTimersByTimeAsync(action.ms);
+      break;
+  }
+  await vi.advanceTimersByTimeAsync(0);
+}
+
+describe('edits over what the server told', () => {
+  it('end equal to the server, in whatever order answers and messages come', { timeout: 60_000 }, async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        const bench = new Bench();
+        for (const action of steps) {
+          await take(bench, action);
+          const ids = bench.shown.map(({ id }) => id);
+          expect(new Set(ids).size).toBe(ids.length);
+        }
+        await bench.settle();
+        expect(bench.writes.state.get().writes).toEqual([]);
+        expect(bench.shown).toEqual(bench.told);
+      }),
+      { numRuns: 150 },
+    );
+  });
+
+  it('never shows what was made twice, whether its message or its answer is first', async () => {
+    for (const messageFirst of [true, false]) {
+      const bench = new Bench();
+      const before = bench.shown.length;
+      const { start, end } = at('', 1);
+      void bench.writes.begin({
+        kind: 'create',
+        calendarId: 'work',
+        patch: { title: 'New', start, end, timeZone: 'UTC' },
+      });
+      const count = () => {
+        expect(bench.shown.filter(({ title }) => title === 'New')).toHaveLength(1);
+        expect(bench.shown).toHaveLength(before + 1);
+      };
+      count();
+      bench.carryOut(0);
+      const steps = [() => bench.deliver(), () => bench.answer(0)];
+      for (const next of messageFirst ? steps : steps.reverse()) {
+        next();
+        count();
+        await vi.advanceTimersByTimeAsync(5);
+        count();
+      }
+      await bench.settle();
+      count();
+    }
+  });
+
+  it('takes a double click for one, and another edit for another', async () => {
+    const bench = new Bench();
+    const { start, end } = at('', 1);
+    const edit: Edit = { kind: 'create', calendarId: 'work', patch: { title: 'Once', start, end } };
+    const [one, other] = [bench.writes.begin(edit), bench.writes.begin({ ...edit })];
+    expect(other).toBe(one);
+    expect(bench.asked).toHaveLength(1);
+    void bench.writes.begin({ ...edit, patch: { ...edit.patch, title: 'Twice' } });
+    expect(bench.asked).toHaveLength(2);
+    await bench.settle();
+    expect(bench.told.filter(({ title }) => title === 'Once')).toHaveLength(1);
+  });
+
+  it('bases an edit on what the one before it has made', async () => {
+    const bench = new Bench();
+    const [event] = bench.shown;
+    if (!event) return fail();
+    void bench.writes.begin({ kind: 'update', event, patch: { title: 'one' } });
+    void bench.writes.begin({ kind: 'update', event: { ...event, title: 'one' }, patch: { title: 'two' } });
+    expect(bench.asked).toHaveLength(1);
+    bench.answer(0);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.asked.map(({ input }) => (input as { baseEtag?: string }).baseEtag)).toEqual([`"${bench.etag}"`]);
+    await bench.settle();
+    expect(bench.told.find(({ id }) => id === event.id)?.title).toBe('two');
+  });
+
+  it('sends a deletion when it can no longer be undone, and nothing when it was', async () => {
+    const bench = new Bench();
+    const [first, second] = bench.shown;
+    if (!first || !second) return fail();
+    const undone = bench.writes.begin({ kind: 'delete', event: first });
+    expect(bench.shown).not.toContainEqual(first);
+    await vi.advanceTimersByTimeAsync(5_000);
+    bench.writes.undo(bench.writes.state.get().notices[0]?.id ?? '');
+    expect(await undone).toEqual({ status: 'undone' });
+    expect(bench.shown).toContainEqual(first);
+    void bench.writes.begin({ kind: 'delete', event: second });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(bench.asked.map(({ input }) => input.eventId)).toEqual([second.id]);
+    await bench.settle();
+  });
+
+  it('takes back what was refused, and says why', async () => {
+    const bench = new Bench();
+    const before = bench.shown;
+    const [event] = before;
+    if (!event) return fail();
+    const outcome = bench.writes.begin({ kind: 'update', event, patch: { title: 'Not mine' } });
+    expect(bench.shown[0]?.title).toBe('Not mine');
+    bench.asked[0]?.refuse(
+      new CalwireError('FORBIDDEN', 'Only the organizer can change this', { reason: 'NOT_ORGANIZER' }),
+    );
+    expect(await outcome).toMatchObject({
+      status: 'refused',
+      error: { message: 'Only the organizer can change this' },
+    });
+    expect(bench.shown).toEqual(before);
+    expect(bench.writes.state.get().notices).toMatchObject([{ kind: 'refused', error: { reason: 'NOT_ORGANIZER' } }]);
+  });
+
+  it('finds out by the same request what became of one whose answer was lost', async () => {
+    const bench = new Bench();
+    const { start, end } = at('', 1);
+    const outcome = bench.writes.begin({ kind: 'create', calendarId: 'work', patch: { title: 'Lost', start, end } });
+    const keys = new Set<string>();
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      keys.add(bench.asked[0]?.key ?? '');
+      bench.carryOut(0);
+      bench.asked[0]?.refuse(new TypeError('Failed to fetch'));
+      await vi.advanceTimersByTimeAsync(4_000);
+    }
+    const lost = await outcome;
+    expect(lost.status).toBe('lost');
+    if (lost.status !== 'lost') return;
+    const again = bench.writes.retry(lost.id);
+    keys.add(bench.asked[0]?.key ?? '');
+    bench.answer(0);
+    expect((await again).status).toBe('done');
+    expect(keys.size).toBe(1);
+    await bench.settle();
+    expect(bench.told.filter(({ title }) => title === 'Lost')).toHaveLength(1);
+  });
+
+  it('keeps what the server goes on with, until it is told what became of it', async () => {
+    const bench = new Bench();
+    const [event] = bench.shown;
+    if (!event) return fail();
+    const outcome = bench.writes.begin({ kind: 'update', event, patch: { title: 'Later' } });
+    const { key } = bench.asked[0] ?? fail();
+    bench.asked[0]?.answer({ pending: true, merged: false, event: null, intentId: 'i' });
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(bench.writes.state.get().writes).toMatchObject([{ phase: 'pending' }]);
+    expect(bench.shown[0]?.title).toBe('Later');
+    bench.wire.push(
+      bench.server.tell({
+        type: 'write.resolved',
+        idempotencyKey: key,
+        intentId: 'i',
+        state: 'failed',
+        reason: 'NOT_ORGANIZER',
+      }),
+    );
+    bench.deliver();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.asked[0]?.key).toBe(key);
+    bench.asked[0]?.refuse(new CalwireError('FORBIDDEN', 'no', { reason: 'FORBIDDEN_BY_GOOGLE' }));
+    const pending = await outcome;
+    expect(pending.status === 'pending' && (await pending.end).status).toBe('refused');
+    expect(bench.shown).toEqual(bench.told);
+  });
+});
