@@ -52,6 +52,7 @@ test('a second account is connected beside the first, and disconnected with a re
   const other = await newTab('');
   await isLive(other);
   await eventIn(parts(other).agenda, 'At work').waitFor();
+  await noteFreshness(other);
 
   await show(page, 'Accounts');
   await accountIn(page, 'duo-work@example.com').getByRole('button', { name: 'Disconnect' }).click();
@@ -69,6 +70,7 @@ test('a second account is connected beside the first, and disconnected with a re
 
   await eventIn(parts(other).agenda, 'At work').waitFor({ state: 'detached' });
   await eventIn(parts(other).agenda, 'At home').waitFor();
+  assert.deepEqual(await notedFreshness(other), [], 'what is left is as current as before');
   await accounts.getByRole('button', { name: 'Close' }).click();
   await receipt.getByText('is disconnected').waitFor({ state: 'detached' });
 });

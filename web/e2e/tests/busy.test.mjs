@@ -16,6 +16,7 @@ import {
   screenshot,
   show,
   timed,
+  until,
   violations,
 } from '../harness.mjs';
 
@@ -64,7 +65,6 @@ for (const [device, options] of /** @type {const} */ ([
     const team = `${user}-team@group.calendar.google.com`;
     await person.insert(timed('My own meeting', { inMinutes: 45, minutes: 45 }));
     await person.insert(timed('Team meeting', { inMinutes: 60, minutes: 90 }), team);
-    await person.insert({ ...allDay('Team day'), transparency: 'opaque' }, team);
     await control.settled(user);
     const { page, newTab } = await openPage(t, { user, timeZone: ZONE, ...options, path: '/#week' });
     const { grid, details } = parts(page);
@@ -93,9 +93,15 @@ for (const [device, options] of /** @type {const} */ ([
     // It moves by itself, and is kept for the next visit and for other tabs.
     const other = await newTab('#week');
     await legend(other).getByText('Team').waitFor();
-    const before = await blocks(page, 'Team').allTextContents();
-    await person.insert(timed('Team evening', { inMinutes: 300, minutes: 60 }), team);
-    await blocks(page, 'Team').nth(before.length).waitFor();
+    const heights = () => blocks(page, 'Team').evaluateAll((all) => all.map(({ clientHeight }) => clientHeight));
+    const [meeting = 0, ...none] = await heights();
+    assert.deepEqual(none, []);
+    await person.insert({ ...allDay('Team day'), transparency: 'opaque' }, team);
+    await until(
+      heights,
+      (seen) => seen.length === 1 && Math.abs((seen[0] ?? 0) / meeting - 24 / 1.5) < 0.5,
+      'the whole day is taken, and the meeting is within it',
+    );
     await page.reload();
     await legend(page).getByText('Team').waitFor();
     await show(page, 'Month');

@@ -47,7 +47,7 @@ export function AccountManager({ returnTo, ...props }: AccountManagerProps): Rea
           <ConnectButton labels={labels} text={labels.addAccount} returnTo={returnTo} quiet />
         )}
       </header>
-      <div role="status">
+      <div role="status" className="calwire-manager-told">
         {told?.what === 'disconnected' && (
           <DisconnectedReceipts receipts={told.receipts} moment={moment} words={words} onClose={close} />
         )}

@@ -83,12 +83,12 @@ function BusyToggle({ calendar, busy, labels }: BusyToggleProps): ReactElement {
       type="button"
       className="calwire-toggle"
       aria-pressed={pressed}
+      aria-label={`${labels.busyOnly}: ${plainLine(calendar.summary) || labels.untitled}`}
       onClick={() => {
         busy.choose(calendar, !pressed);
       }}
     >
       {labels.busyOnly}
-      <span className="calwire-hidden">: {plainLine(calendar.summary) || labels.untitled}</span>
     </button>
   );
 }
