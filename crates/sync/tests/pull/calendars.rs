@@ -222,8 +222,8 @@ async fn a_meeting_in_two_calendars_is_read_once_and_limits_count_meetings(pool:
         let events = read::events(&mut conn, world.clock.now(), &alice(), &query)
             .await
             .unwrap();
-        let event = |event: &Box<RawValue>| serde_json::from_str::<Event>(event.get()).unwrap();
-        events.iter().map(event).collect::<Vec<_>>()
+        let event = |event: &RawValue| serde_json::from_str::<Event>(event.get()).unwrap();
+        events.iter().map(|raw| event(raw)).collect::<Vec<_>>()
     };
     let each = read(100, Copies::Each).await;
     assert_eq!(each.len(), 40);
