@@ -1,5 +1,7 @@
 //! The service that browsers talk to, over HTTP, at the simulation's clock.
 
+use std::time::Duration;
+
 use anyhow::{Context, Result};
 use common::clock::Clock;
 use google_emulator::Emulator;
@@ -11,6 +13,8 @@ use super::broker::Broker;
 use super::database::Database;
 use super::world::environment;
 use crate::rpc::{AUTH_AUDIENCE, AUTH_ISSUER, AUTH_SECRET};
+
+const TRIES: u32 = 5;
 
 /// Beyond all that a simulation's clock shows.
 const FAR: i64 = 4_000_000_000;
@@ -60,7 +64,17 @@ impl Api {
 
     /// A query of a user's. The error is the whole answer.
     pub async fn query(&self, user: &str, path: &str, input: &Value) -> Result<Value, String> {
-        self.query_with(&token(user, Token::Good), path, input).await
+        let token = token(user, Token::Good);
+        let mut answer = self.query_with(&token, path, input).await;
+        // As a page does: a busy database is asked again.
+        for _ in 0..TRIES {
+            if !answer.as_ref().is_err_and(|error| is_passing(error)) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            answer = self.query_with(&token, path, input).await;
+        }
+        answer
     }
 
     pub async fn query_with(&self, token: &str, path: &str, input: &Value) -> Result<Value, String> {
@@ -82,7 +96,7 @@ impl Api {
 
 /// Whether the service said to come back in a moment: somebody holds a row.
 pub fn is_passing(error: &str) -> bool {
-    error.contains("SERVICE_UNAVAILABLE")
+    error.contains("SERVICE_UNAVAILABLE") || error.contains("TIMEOUT")
 }
 
 /// A JWT for `user`.
