@@ -259,6 +259,16 @@ pub const GUIDE: &[Entry] = &[
         )]],
     },
     Entry {
+        path: "calendar.google.exportData",
+        about: "All that is kept of the user, without secrets, in pages: call again with `cursor` = `nextCursor` until there is none.",
+        errors: &[],
+    },
+    Entry {
+        path: "calendar.google.deleteData",
+        about: "Disconnects all accounts and deletes all that is kept of the user. In Google nothing changes.",
+        errors: &[],
+    },
+    Entry {
         path: "calendar.google.status",
         about: "The user's accounts, and how current their calendars are.",
         errors: &[],

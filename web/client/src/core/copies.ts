@@ -42,7 +42,7 @@ function groupsOf(events: readonly Event[]): Event[][] {
 
 /** What all copies of an event have in common; null when nothing can be known to be one. */
 function meetingOf({ id, recurringEventId, iCalUID }: Event): string | null {
-  if (iCalUID === null || iCalUID === undefined) return null;
+  if (iCalUID === null) return null;
   // An instance's id is `<master>_<original start>`, in every calendar.
   const originalStart = recurringEventId === null ? '' : id.slice(id.lastIndexOf('_') + 1);
   return `${originalStart}\n${iCalUID}`;

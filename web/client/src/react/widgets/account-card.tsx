@@ -4,15 +4,15 @@ import type { CalendarInfo, Disconnect, Mode } from '../../generated/types.js';
 import { colourOf, eventStyle, plainLine } from '../format/index.js';
 import { type Account, useSelectCalendars } from '../hooks/index.js';
 import { DisconnectDialog } from './account-dialogs.js';
-import { Foreign, type Moment, type Words } from './base.js';
-import type { Labels } from './labels.js';
+import type { ManagerLabels, ManagerWords } from './account-labels.js';
+import { Foreign, type Moment } from './base.js';
 import { ConnectButton, isBroken } from './notices.js';
 import { STATE_TONES } from './sync-status.js';
 
 interface AccountCardProps {
   account: Account;
   moment: Moment;
-  words: Words;
+  words: ManagerWords;
   returnTo: string | undefined;
   onDisconnected: (receipt: Disconnect) => void;
 }
@@ -90,7 +90,7 @@ export function AccountCard(props: AccountCardProps): ReactElement {
 interface CalendarLineProps {
   calendar: CalendarInfo;
   moment: Moment;
-  words: Words;
+  words: ManagerWords;
 }
 
 function CalendarLine({ calendar, moment, words }: CalendarLineProps): ReactElement {
@@ -125,7 +125,7 @@ function CalendarLine({ calendar, moment, words }: CalendarLineProps): ReactElem
   );
 }
 
-function roleOf({ accessRole }: CalendarInfo, { roles }: Labels): string {
+function roleOf({ accessRole }: CalendarInfo, { roles }: ManagerLabels): string {
   return (roles as Partial<Record<string, string>>)[accessRole] ?? roles.reader;
 }
 

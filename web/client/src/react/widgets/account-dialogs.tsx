@@ -6,11 +6,11 @@ import { plainLine } from '../format/index.js';
 import { type Account, useConnect, useDeleteData } from '../hooks/index.js';
 import { Foreign } from './base.js';
 import { Dialog } from './dialog.js';
-import type { Labels } from './labels.js';
+import type { ManagerLabels } from './account-labels.js';
 
 interface DisconnectDialogProps {
   account: Account;
-  labels: Labels;
+  labels: ManagerLabels;
   onClose: () => void;
   onDone: (receipt: Disconnect) => void;
 }
@@ -40,7 +40,7 @@ export function DisconnectDialog({ account, labels, onClose, onDone }: Disconnec
 }
 
 interface DeleteDialogProps {
-  labels: Labels;
+  labels: ManagerLabels;
   onClose: () => void;
   onDone: (receipt: DeleteData) => void;
 }
@@ -97,7 +97,7 @@ interface ConfirmationProps {
   isPending: boolean;
   isAllowed?: boolean;
   error: CalwireError | null;
-  labels: Labels;
+  labels: ManagerLabels;
   onClose: () => void;
   onGo: () => Promise<void>;
   children?: ReactNode;

@@ -1,10 +1,12 @@
+import type { Words } from './base.js';
+import type { Labels } from './labels.js';
+
 /** What became of an account's grant at Google. */
 type GrantEnd = 'revoked' | 'keptForOthers' | 'endedBefore' | 'pending';
 type Role = 'owner' | 'writer' | 'writerWithoutPrivateAccess' | 'reader' | 'freeBusyReader';
 
 /** Texts about accounts, and about what is kept of the person. */
 export interface AccountLabels {
-  manageAccounts: string;
   manageAccountsLead: string;
   addAccount: string;
   noAccountsTitle: string;
@@ -58,8 +60,11 @@ const plural = (count: number, one: string, many: string) =>
 const copies = (calendars: number, events: number) =>
   `${plural(calendars, 'calendar', 'calendars')} with ${plural(events, 'event', 'events')}`;
 
+/** All texts that the account manager needs. */
+export type ManagerLabels = Labels & AccountLabels;
+export type ManagerWords = Words & { labels: ManagerLabels };
+
 export const englishAccountLabels: AccountLabels = {
-  manageAccounts: 'Google accounts',
   manageAccountsLead: 'What is read, how current it is, and how to end it.',
   addAccount: 'Add another account',
   noAccountsTitle: 'No Google account is connected',

@@ -2,14 +2,14 @@ import type { ReactElement, ReactNode } from 'react';
 
 import type { DeleteData, DisconnectReceipt } from '../../generated/types.js';
 import { plainLine } from '../format/index.js';
-import { Foreign, type Moment, type Words } from './base.js';
+import type { ManagerLabels, ManagerWords } from './account-labels.js';
+import { Foreign, type Moment } from './base.js';
 import { CheckIcon, CloseIcon } from './icons.js';
-import type { Labels } from './labels.js';
 
 interface ReceiptsProps {
   receipts: readonly DisconnectReceipt[];
   moment: Moment;
-  words: Words;
+  words: ManagerWords;
   onClose: () => void;
 }
 
@@ -29,7 +29,7 @@ export function DisconnectedReceipts({ receipts, moment, words, onClose }: Recei
 interface DeletedProps {
   receipt: DeleteData;
   moment: Moment;
-  words: Words;
+  words: ManagerWords;
   onClose: () => void;
 }
 
@@ -51,7 +51,11 @@ export function DeletedReceipt({ receipt, moment, words, onClose }: DeletedProps
   );
 }
 
-function stepsOf({ channels, grant, data }: DisconnectReceipt, moment: Moment, { formats, labels }: Words): string[] {
+function stepsOf(
+  { channels, grant, data }: DisconnectReceipt,
+  moment: Moment,
+  { formats, labels }: ManagerWords,
+): string[] {
   const { calendars, events, deleted, deletedBy } = data;
   return [
     labels.channelsEnded(channels.stopped, channels.left),
@@ -74,7 +78,7 @@ function Steps({ steps }: { steps: readonly string[] }): ReactElement {
 
 interface ReceiptCardProps {
   title: string;
-  labels: Labels;
+  labels: ManagerLabels;
   onClose: () => void;
   children: ReactNode;
 }

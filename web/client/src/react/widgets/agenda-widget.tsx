@@ -5,7 +5,7 @@ import { addDays } from '../format/index.js';
 import { useUpcomingEvents } from '../hooks/index.js';
 import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps } from './base.js';
 import { useEditing } from './editing.js';
-import { EventDialog } from './event-details.js';
+import { EventDialog, useDetailsAtHand } from './details.js';
 import { EventList, type EventListContext } from './event-list.js';
 import { NewEventButton } from './new-event-button.js';
 import { FreshnessLine } from './freshness-line.js';
@@ -32,6 +32,7 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
   const moment = useMoment(formats);
   const palette = usePalette();
   const [open, setOpen] = useState<CalendarEvent | null>(null);
+  useDetailsAtHand();
   const { editing, layer } = useEditing(editable, words);
   const answer = useUpcomingEvents({
     days,

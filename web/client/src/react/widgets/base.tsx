@@ -3,6 +3,7 @@ import { type CSSProperties, type ReactElement, type ReactNode, type Ref, useMem
 import type { CalendarInfo } from '../../generated/types.js';
 import { colourOf, type DayString, eventStyle, type Formats, formatsOf, viewerZone } from '../format/index.js';
 import { useCalendars, useNow } from '../hooks/index.js';
+import type { AccountLabels } from './account-labels.js';
 import { englishLabels, type Labels } from './labels.js';
 
 /** What every widget takes. */
@@ -18,7 +19,7 @@ export interface WidgetProps {
   /** The level of the headings, as it fits into your page. Default: 2. */
   headingLevel?: 2 | 3 | 4 | undefined;
   /** Texts in another language. */
-  labels?: Partial<Labels> | undefined;
+  labels?: Partial<Labels & AccountLabels> | undefined;
 }
 
 /** What the parts of a widget write with. */

@@ -15,13 +15,13 @@ import type { CalendarEvent } from '../../index.js';
 import { type DayString, firstWeekday, isDay } from '../format/index.js';
 import { daysOf, type Layout, rangeOf, step, titleOfRange } from '../full-calendar/range.js';
 import { useEvents } from '../hooks/index.js';
-import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps, type Words } from './base.js';
+import { Announcer, Frame, useMoment, usePalette, useWords, type Words } from './base.js';
 import { type BusyChoice, useBusyChoice } from './busy-choice.js';
 import { BusyLegend, roomFor, useBusyOverlay } from './busy-overlay.js';
 import { Picker } from './calendar-picker.js';
 import { Dialog } from './dialog.js';
 import { type Editing, useEditing } from './editing.js';
-import { EventDialog } from './event-details.js';
+import { EventDialog, useDetailsAtHand } from './details.js';
 import { EventList, type EventListContext } from './event-list.js';
 import { FreshnessLine } from './freshness-line.js';
 import { groupByDay, latestOf } from './group-by-day.js';
@@ -29,49 +29,22 @@ import { LeftIcon, ListIcon, RightIcon } from './icons.js';
 import type { Labels } from './labels.js';
 import { NewEventButton } from './new-event-button.js';
 import { FailureNotice, Obstacle, obstacleOf, ReconnectNotice } from './notices.js';
+import type { CalendarViewProps, ViewKind, WeekViewProps } from './views.js';
 
 /** By far the largest part, so it comes only with the first week or month that is shown. */
 const Grid = lazy(() => import('../full-calendar/grid.js'));
 const EditableGrid = lazy(() => import('../full-calendar/editable-grid.js'));
 
-export interface CalendarViewProps extends WidgetProps {
-  /** A day to show, as `2026-11-24`. With `onDateChange` it is up to you; alone it is where the view begins. */
-  date?: string | undefined;
-  onDateChange?: ((date: string) => void) | undefined;
-  /** Instead of opening the details. */
-  onEventClick?: ((event: CalendarEvent) => void) | undefined;
-  /** The path to come back to from Google's consent page. */
-  returnTo?: string | undefined;
-  /** Events can be made, moved and edited here. Default: they are only shown. */
-  editable?: boolean | undefined;
-}
-
-export interface WeekViewProps extends CalendarViewProps {
-  /** The calendars that are shown by their busy times only. Default: what the person chose in this browser. */
-  busyCalendarIds?: string[] | undefined;
-  /** The person chose others. */
-  onBusyCalendarIdsChange?: ((ids: string[]) => void) | undefined;
-}
-
-/** The days of a week in columns, with the hours; three days at a time where there is little room. */
-export function WeekView(props: WeekViewProps): ReactElement {
-  return <CalendarView kind="week" {...props} />;
-}
-
-/** The weeks of a month; where there is little room, with a dot for each event and the chosen day below. */
-export function MonthView(props: CalendarViewProps): ReactElement {
-  return <CalendarView kind="month" {...props} />;
-}
-
 /** Below this a week's columns are too narrow for a title. */
 const NARROW_PX = 620;
 
-function CalendarView({ kind, ...props }: WeekViewProps & { kind: 'week' | 'month' }): ReactElement {
+export default function CalendarView({ kind, ...props }: WeekViewProps & { kind: ViewKind }): ReactElement {
   const frame = useRef<HTMLElement>(null);
   const narrow = useNarrow(frame);
   const layout: Layout = kind === 'week' ? (narrow ? 'days' : 'week') : narrow ? 'dots' : 'month';
   const words = useWords(props);
   const { formats, labels } = words;
+  useDetailsAtHand();
   const { editing, layer } = useEditing(props.editable ?? false, words);
   const moment = useMoment(formats);
   const palette = usePalette();

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Event as CalendarEvent } from '../../generated/types.js';
 import { useEventEditor } from '../hooks/index.js';
 import { AgendaWidget } from './agenda-widget.js';
-import { EventDetails } from './event-details.js';
+import { EventDetails } from './details.js';
 import { BERLIN, event, HOME, installDialog, NOW, Server, show, tidy, WORK } from './testing.js';
 
 const ALL = ['title', 'start', 'end', 'description', 'location', 'attendees', 'recurrence', 'conference', 'reminders'];

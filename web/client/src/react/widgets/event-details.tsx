@@ -3,17 +3,7 @@ import { type ReactElement, type ReactNode, useId, useState } from 'react';
 import type { Attendee } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import { plainLine, safeUrl } from '../format/index.js';
-import {
-  Foreign,
-  type Moment,
-  OutLink,
-  type Palette,
-  useMoment,
-  usePalette,
-  useWords,
-  type WidgetProps,
-  type Words,
-} from './base.js';
+import { Foreign, type Moment, OutLink, type Palette, useMoment, usePalette, useWords, type Words } from './base.js';
 import { Description } from './description.js';
 import { Dialog } from './dialog.js';
 import { canEdit, type Editing, useEditing } from './editing.js';
@@ -29,6 +19,7 @@ import {
   RepeatIcon,
   TextIcon,
 } from './icons.js';
+import type { EventDetailsProps } from './details.js';
 import type { Labels } from './labels.js';
 import { JoinButton } from './next-event-widget.js';
 import { Place } from './place.js';
@@ -37,16 +28,8 @@ import { Respond } from './respond.js';
 /** So many guests are listed before the person asks for all. */
 const GUESTS_SHOWN = 6;
 
-export interface EventDetailsProps extends Omit<WidgetProps, 'calendarIds'> {
-  event: CalendarEvent;
-  /** The id of the heading, for a dialog around it. */
-  headingId?: string;
-  /** With buttons that answer an invitation, edit and delete. */
-  editable?: boolean | undefined;
-}
-
 /** Everything there is to know of one event. */
-export function EventDetails({ editable = false, ...props }: EventDetailsProps): ReactElement {
+export function WholeEvent({ editable = false, ...props }: EventDetailsProps): ReactElement {
   const { editing, layer } = useEditing(editable, useWords(props));
   return (
     <>
@@ -56,7 +39,7 @@ export function EventDetails({ editable = false, ...props }: EventDetailsProps):
   );
 }
 
-type DetailsProps = Omit<EventDetailsProps, 'editable'> & { editing: Editing | null };
+export type DetailsProps = Omit<EventDetailsProps, 'editable'> & { editing: Editing | null };
 
 function Details({ event, headingId, editing, ...props }: DetailsProps): ReactElement {
   const words = useWords(props);

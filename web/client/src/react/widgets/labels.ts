@@ -1,13 +1,13 @@
 import type { ConnectionState, Mode } from '../../generated/types.js';
-import { type AccountLabels, englishAccountLabels } from './account-labels.js';
 
 import { type EditingLabels, englishEditing } from './labels-editing.js';
 
 /** Every text of the widgets that `Intl` does not write. Give those you translate; the others stay English. */
-export interface Labels extends AccountLabels, EditingLabels {
+export interface Labels extends EditingLabels {
   // Names of the widgets, for screen readers.
   nextEvent: string;
   agenda: string;
+  manageAccounts: string;
   week: string;
   month: string;
   calendars: string;
@@ -120,11 +120,11 @@ export interface Labels extends AccountLabels, EditingLabels {
 const plural = (count: number, one: string, many: string) => `${count} ${count === 1 ? one : many}`;
 
 export const englishLabels: Labels = {
-  ...englishAccountLabels,
   ...englishEditing,
 
   nextEvent: 'Next event',
   agenda: 'Agenda',
+  manageAccounts: 'Google accounts',
   week: 'Week',
   month: 'Month',
   calendars: 'Calendars',

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { AgendaWidget } from './agenda-widget.js';
 import { CalendarPicker } from './calendar-picker.js';
-import { MonthView, WeekView } from './calendar-view.js';
+import { MonthView, WeekView } from './views.js';
 import { SyncStatus } from './sync-status.js';
 import { BERLIN, event, HOME, installDialog, NOW, Server, show, tidy, WORK } from './testing.js';
 
@@ -66,7 +66,7 @@ describe('AgendaWidget', () => {
     show(<AgendaWidget {...BERLIN} />);
     const row = await screen.findByRole('button', { name: /Design review/ });
     click(row);
-    const dialog = screen.getByRole('dialog', { name: 'Design review' });
+    const dialog = await screen.findByRole('dialog', { name: 'Design review' }, { timeout: 15_000 });
     expect(within(dialog).getByText('Room Ada')).toBeTruthy();
     expect(dialog.contains(document.activeElement)).toBe(true);
     // Escape, as a browser tells it to a modal dialog.
@@ -176,8 +176,9 @@ describe('WeekView and MonthView', () => {
   it('shows the week, moves on, and comes back, asking no more than it has to', async () => {
     server.events = [event({ id: 'e1' })];
     show(<WeekView {...BERLIN} />);
+    // The view comes as a part of its own.
+    await screen.findByRole('heading', { name: /23.*29 November 2026/ }, { timeout: 15_000 });
     const view = screen.getByRole('region', { name: 'Week' });
-    expect(within(view).getByRole('heading', { name: /23.*29 November 2026/ })).toBeTruthy();
     expect(await within(view).findByRole('button', { name: /Design review, Today/ }, { timeout: 15_000 })).toBeTruthy();
     expect(server.inputsOf('calendar.google.getEvents')).toEqual([]);
     click(within(view).getByRole('button', { name: 'Next week' }));
@@ -194,7 +195,7 @@ describe('WeekView and MonthView', () => {
   it('leaves the date to the host that wants it', async () => {
     const onDateChange = vi.fn();
     show(<MonthView {...BERLIN} date="2026-11-24" onDateChange={onDateChange} />);
-    click(await screen.findByRole('button', { name: 'Next month' }));
+    click(await screen.findByRole('button', { name: 'Next month' }, { timeout: 15_000 }));
     expect(onDateChange).toHaveBeenCalledWith('2026-12-24');
     expect(screen.getByRole('heading', { name: 'November 2026' })).toBeTruthy();
   });

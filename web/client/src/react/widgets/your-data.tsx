@@ -4,10 +4,11 @@ import { saveJson } from '../../core/save-file.js';
 import type { DeleteData } from '../../generated/types.js';
 import { useExportData } from '../hooks/index.js';
 import { DeleteDialog } from './account-dialogs.js';
-import type { Moment, Words } from './base.js';
+import type { ManagerWords } from './account-labels.js';
+import type { Moment } from './base.js';
 
 interface YourDataProps {
-  words: Words;
+  words: ManagerWords;
   moment: Moment;
   onDeleted: (receipt: DeleteData) => void;
 }
