@@ -30,7 +30,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Builds the simulation and runs it on this server.
-pub fn simulate(arguments: &[impl AsRef<std::ffi::OsStr>], database_url: &str) -> Result<()> {
+fn simulate(arguments: &[impl AsRef<std::ffi::OsStr>], database_url: &str) -> Result<()> {
     interrupt::run(
         cargo()
             .args(["run", "--quiet", "--bin", "simulate"])

@@ -109,7 +109,7 @@ const STEPS: [Step; 14] = [
     },
     Step {
         name: "simulate",
-        about: "20 seeds, every crash point, and that planted bugs are found",
+        about: "the plans in which the simulation once broke a promise",
         run: simulate,
     },
 ];
@@ -451,19 +451,15 @@ fn fuzz(shared: &mut Shared) -> Result<()> {
     counted(&mut command, &mut shared.tests)
 }
 
-/// Lints and tests of what only the simulation's builds have, then the simulation in its short form.
+/// Lints and tests of what only the simulation's builds have. `cargo xtask simulate` looks for what is not known yet.
 fn simulate(shared: &mut Shared) -> Result<()> {
     let lints = ["--all-targets", "--", "-D", "warnings"];
     interrupt::run(cargo().arg("clippy").args(simulate::PACKAGE).args(lints))?;
-    let url = shared.database_url()?;
     let mut kept = cargo();
     kept.args(["test", "--test", "simulation"])
         .args(simulate::PACKAGE)
-        .env("DATABASE_URL", &url);
-    counted(&mut kept, &mut shared.tests)?;
-    simulate::simulate(&["--seeds", "20", "--operations", "300"], &url)?;
-    simulate::simulate(&["--points"], &url)?;
-    simulate::simulate(&["--control"], &url)
+        .env("DATABASE_URL", shared.database_url()?);
+    counted(&mut kept, &mut shared.tests)
 }
 
 /// Runs to the end, shows what it says and adds up the tests in it.
