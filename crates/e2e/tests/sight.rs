@@ -458,7 +458,8 @@ async fn a_dead_push_path_is_told_by_the_canary_the_silence_and_the_mode_while_p
     })
     .await;
     assert_eq!(mode().await.as_deref(), Some("push"));
-    assert_eq!(canary("poll").await, Some(0.0));
+    // The first may have been found by the poll of a calendar whose channel was not made yet.
+    let polled = canary("poll").await.unwrap_or_default();
 
     for endpoint in ["push", "push.sync"] {
         stack.google.fault(Rule::new(endpoint, Fault::Drop));
@@ -472,7 +473,7 @@ async fn a_dead_push_path_is_told_by_the_canary_the_silence_and_the_mode_while_p
     socket.next_titled("Polled").await?;
     mirror_equals_google(&stack, "alice").await?;
     wait::until("the canary tells", async || {
-        (canary("poll").await? >= 2.0).then_some(())
+        (canary("poll").await? >= polled + 2.0).then_some(())
     })
     .await;
     wait::until("the mode tells", async || {

@@ -1,14 +1,32 @@
 //! TCP ports on loopback.
 
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
-/// A port that nobody listens on right now. Another process may take it before it is used.
+/// Below the ports that systems give to outgoing connections (32768 and up on Linux): none of those takes a port that a
+/// service was stopped on and is to be started on again.
+const PORTS: Range<u16> = 12_000..32_000;
+
+/// A port that nobody listens on right now, and that this process was not given before. Another process may take it before
+/// it is used; each begins at another place, so that it seldom does.
 pub fn free() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("loopback has no free port")?;
-    Ok(listener.local_addr()?.port())
+    static GIVEN: AtomicU32 = AtomicU32::new(0);
+    let count = u32::from(PORTS.end - PORTS.start);
+    for _ in 0..count {
+        let place = std::process::id()
+            .wrapping_mul(97)
+            .wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed))
+            % count;
+        let port = PORTS.start + u16::try_from(place)?;
+        if is_free(port) {
+            return Ok(port);
+        }
+    }
+    bail!("loopback has no free port from {} to {}", PORTS.start, PORTS.end)
 }
 
 /// Whether `port` can be listened on.
