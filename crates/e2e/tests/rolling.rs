@@ -10,6 +10,7 @@ use e2e::balancer::Balancer;
 use e2e::google::{ALICE, BOB, now, timed};
 use e2e::oracle::{View, mirror_equals_google};
 use e2e::rpc::Api;
+use e2e::socket::Socket;
 use e2e::stack::Service;
 use e2e::{Options, Stack, wait};
 use google_emulator::Emulator;
@@ -67,10 +68,11 @@ async fn each_service_is_restarted_ten_times_under_load_and_no_request_fails() -
         over.store(true, Ordering::Relaxed);
         anyhow::Ok(())
     };
-    let (pushed, read, written, ()) = tokio::try_join!(
+    let (pushed, read, written, (), ()) = tokio::try_join!(
         changes(google, &over),
         reads(&alice, &over),
         writes(&bob, &bobs, &over),
+        listens(&mut socket, &mut view, &over),
         restarts
     )?;
     // A busy machine does less, but something of each between any two restarts.
@@ -152,6 +154,16 @@ async fn writes(api: &Api, calendar: &str, over: &AtomicBool) -> Result<Vec<Stri
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(written)
+}
+
+/// A browser that is open all the while.
+async fn listens(socket: &mut Socket, view: &mut View, over: &AtomicBool) -> Result<()> {
+    while !over.load(Ordering::Relaxed) {
+        if let Some(message) = socket.next_within(Duration::from_millis(200)).await? {
+            view.apply(&message).await?;
+        }
+    }
+    Ok(())
 }
 
 async fn each_is_there_once(api: &Api, written: &[String]) -> Result<()> {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::ids::UserId;
+use common::ids::{CalendarId, UserId};
 use common::lease::Lease;
 use sqlx::PgConnection;
 
@@ -104,4 +104,19 @@ pub async fn cause_of(conn: &mut PgConnection, user: &UserId, seq: i64) -> sqlx:
     .fetch_optional(conn)
     .await?;
     Ok(cause.map(|cause| Cause::parse(&cause)))
+}
+
+/// Whether Google has pushed a calendar since then.
+pub async fn pushed_since(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    since: DateTime<Utc>,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from sync_state where resource_id = $1 and last_push_at >= $2) as "pushed!""#,
+        calendar.as_uuid(),
+        since,
+    )
+    .fetch_one(conn)
+    .await
 }

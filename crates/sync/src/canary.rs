@@ -31,6 +31,10 @@ use crate::{Context, metrics};
 const OPEN_WITHIN: Duration = Duration::from_secs(10);
 /// Google's own timeouts are shorter.
 const CHANGE_WITHIN: Duration = Duration::from_mins(1);
+/// How long the push may come after a poll that was faster, and how exactly the last push of a calendar is dated.
+const PUSH_WITHIN: Duration = Duration::from_secs(3);
+const PUSH_DATED: TimeDelta = TimeDelta::seconds(10);
+const PUSH_LOOK: Duration = Duration::from_millis(200);
 const TITLE: &str = "Calwire canary";
 
 /// Who it is and how often it sings.
@@ -133,7 +137,7 @@ async fn probe(ctx: &Context, config: &Config, tokens: &Tokens, turn: &Turn) -> 
         Err(_) => return Ok(Outcome::SocketSlow),
     };
     let mark = Uuid::new_v4().to_string();
-    let started = Instant::now();
+    let (started, changed_at) = (Instant::now(), ctx.clock.now());
     match timeout(CHANGE_WITHIN, change(ctx, &calendar, turn, &mark)).await {
         Ok(Ok(())) => {}
         Ok(Err(CallError::Database(error))) => return Err(error),
@@ -150,10 +154,28 @@ async fn probe(ctx: &Context, config: &Config, tokens: &Tokens, turn: &Turn) -> 
         Err(error) => return Ok(Outcome::Socket(error)),
     };
     let cause = canary::cause_of(&mut *ctx.pool.acquire().await?, &config.user, seq).await?;
-    Ok(match cause {
-        Some(Cause::Push) => Outcome::Push(latency),
-        _ => Outcome::Poll(latency),
+    // A poll may happen to come first; then the push is on its way.
+    let is_pushed = cause == Some(Cause::Push) || push_follows(ctx, calendar.id, changed_at).await?;
+    Ok(if is_pushed {
+        Outcome::Push(latency)
+    } else {
+        Outcome::Poll(latency)
     })
+}
+
+async fn push_follows(ctx: &Context, calendar: CalendarId, changed_at: DateTime<Utc>) -> sqlx::Result<bool> {
+    let deadline = Instant::now() + PUSH_WITHIN;
+    loop {
+        let mut conn = ctx.pool.acquire().await?;
+        if canary::pushed_since(&mut conn, calendar, changed_at - PUSH_DATED).await? {
+            return Ok(true);
+        }
+        drop(conn);
+        if Instant::now() > deadline {
+            return Ok(false);
+        }
+        tokio::time::sleep(PUSH_LOOK).await;
+    }
 }
 
 async fn calendar(ctx: &Context, config: &Config) -> sqlx::Result<Option<Calendar>> {
