@@ -137,9 +137,10 @@ async fn a_grant_that_google_never_takes_back_is_given_up_after_a_day(pool: PgPo
         stage.pass(TimeDelta::minutes(30));
         leave_all(&stage).await;
         passes += 1;
-        assert!(passes <= 48, "{passes}");
+        assert!(passes <= 50, "{passes}");
     }
-    assert_eq!(passes, 48);
+    // After a day, by the next try: they are an hour apart by then, and fall on a pass or just beside it.
+    assert!(passes >= 48, "{passes}");
     let tries = stage.asked("oauth.revoke");
     assert!((24..=48).contains(&tries), "{tries}");
 }
