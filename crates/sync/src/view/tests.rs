@@ -198,6 +198,9 @@ fn only_links_that_cannot_run_anything_are_links() {
         " java\nscript:alert(1)",
         "data:text/html,x",
         "//x",
+        "https:next",
+        " https://www.google.com/",
+        "https:///",
         "x",
         "",
     ] {
