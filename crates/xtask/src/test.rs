@@ -191,9 +191,13 @@ pub fn run(args: &Args) -> Result<()> {
         passed: tests,
         failed: broken,
         ignored,
+        failures,
     } = shared.tests;
     let steps = format!("{passed} steps passed, {} failed", failed.len());
     let counts = format!("{tests} tests passed, {broken} failed, {ignored} ignored");
+    if !failures.is_empty() {
+        println!("\nfailed, each with its reason above:\n  {}", failures.join("\n  "));
+    }
     println!("\ngate: {steps}; {counts}; {}", human(start.elapsed()));
     if !failed.is_empty() {
         bail!("the gate is closed by: {}", failed.join(", "));
@@ -368,11 +372,13 @@ fn node_packages() -> Result<Vec<PathBuf>> {
 }
 
 /// The sums over what Rust's tests, Vitest and Node's test runner say at their end.
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Tests {
     passed: u64,
     failed: u64,
     ignored: u64,
+    /// The names of those that failed, to be read without searching.
+    failures: Vec<String>,
 }
 
 impl Tests {
@@ -380,6 +386,11 @@ impl Tests {
     /// `Tests  1 failed | 4 passed (5)` (Vitest), `# pass 4` (Node, and `ℹ pass 4` in a terminal).
     fn add(&mut self, line: &str) {
         let line = line.trim();
+        if let Some(name) = failure(line)
+            && !self.failures.iter().any(|known| known == name)
+        {
+            self.failures.push(name.to_owned());
+        }
         if let Some((_, counts)) = line
             .strip_prefix("test result: ")
             .and_then(|rest| rest.split_once(". "))
@@ -399,6 +410,7 @@ impl Tests {
         self.passed += others.passed;
         self.failed += others.failed;
         self.ignored += others.ignored;
+        self.failures.extend(others.failures);
     }
 
     /// `4 passed`; a word that counts something else adds nothing.
@@ -414,6 +426,15 @@ impl Tests {
             _ => {}
         }
     }
+}
+
+/// The test that a line says to have failed: `test a::b ... FAILED` (Rust), `FAIL  tests/a.test.ts > b` (Vitest),
+/// `not ok 3 - a` (Node).
+fn failure(line: &str) -> Option<&str> {
+    let rust = || line.strip_prefix("test ")?.strip_suffix(" ... FAILED");
+    let vitest = || line.strip_prefix("FAIL  ");
+    let node = || Some(line.strip_prefix("not ok ")?.split_once(" - ")?.1);
+    rust().or_else(vitest).or_else(node)
 }
 
 fn tests(shared: &mut Shared) -> Result<()> {
@@ -497,7 +518,7 @@ fn show_and_count(out: impl Read) -> Tests {
 mod unit {
     use super::*;
 
-    fn counts(tests: Tests) -> (u64, u64, u64) {
+    fn counts(tests: &Tests) -> (u64, u64, u64) {
         (tests.passed, tests.failed, tests.ignored)
     }
 
@@ -509,11 +530,13 @@ mod unit {
         );
         tests.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
         tests.add("test postgres::tests::a_cluster ... ok");
-        assert_eq!(counts(tests), (6, 3, 1));
+        tests.add("test postgres::tests::a_port ... FAILED");
+        assert_eq!(counts(&tests), (6, 3, 1));
 
         tests.add(" Test Files  2 passed (2)");
+        tests.add(" FAIL  tests/reducer.test.ts > a gap");
         tests.add("      Tests  1 failed | 20 passed | 2 skipped (23)");
-        assert_eq!(counts(tests), (26, 4, 3));
+        assert_eq!(counts(&tests), (26, 4, 3));
 
         for line in [
             "# tests 9",
@@ -521,10 +544,13 @@ mod unit {
             "# pass 7",
             "# fail 1",
             "# cancelled 0",
+            "not ok 2 - two tabs",
             "# skipped 1",
         ] {
             tests.add(line);
         }
-        assert_eq!(counts(tests), (33, 5, 4));
+        assert_eq!(counts(&tests), (33, 5, 4));
+        let failures = ["postgres::tests::a_port", "tests/reducer.test.ts > a gap", "two tabs"];
+        assert_eq!(tests.failures, failures);
     }
 }
