@@ -198,12 +198,12 @@ pub fn truth(world: &World, calendar: &str, token: Option<&str>) -> Mirror {
         .collect()
 }
 
-/// An instance that was cancelled by way of us is a tombstone without an etag, and stays one: that it is gone is all there
-/// is to know of it.
+/// An instance that was cancelled is a tombstone, by way of us without an etag, and stays as it is: that it is gone is all
+/// there is to know of it, and who cancels it again tells nothing.
 pub fn know_tombstones(mirror: &mut Mirror, truth: &Mirror) {
     for (id, (etag, status)) in mirror {
         if let Some((known, theirs)) = truth.get(id)
-            && etag.is_empty()
+            && status == "cancelled"
             && status == theirs
         {
             etag.clone_from(known);
