@@ -278,12 +278,17 @@ async fn channels_are_on_record(world: &World) -> Result<()> {
 }
 
 /// A grant ends when Google has ended it, or has said so twice with some time between.
-async fn grants_end_for_a_reason(world: &World) -> Result<()> {
+async fn grants_end_for_a_reason(world: &mut World) -> Result<()> {
     let ended: Vec<String> =
         sqlx::query_scalar("select email from connections where grant_ended_at is not null")
             .fetch_all(&world.database.pool)
             .await?;
+    // A consent that is not stored yet does not make the reason of before wrong.
+    world.ledger.ended.retain(|email| ended.contains(email));
     for email in ended {
+        if world.ledger.ended.contains(&email) {
+            continue;
+        }
         let lives = world
             .google
             .with(|state| state.grants.consented(&email).is_some());
@@ -303,6 +308,7 @@ async fn grants_end_for_a_reason(world: &World) -> Result<()> {
             "grants_end_for_a_reason",
             "{email}: ended, and Google lets it live"
         );
+        world.ledger.ended.insert(email);
     }
     Ok(())
 }
