@@ -43,12 +43,31 @@ pub async fn forge(world: &mut World, forgery: Forgery, user: User, dice: u32) -
     }
 }
 
+/// Until Google's answer is stored, a channel is known by its token alone.
+async fn is_resource_known(world: &World, push: &Diverted) -> Result<bool> {
+    let channel = push
+        .headers
+        .iter()
+        .find(|(header, _)| *header == "X-Goog-Channel-ID")
+        .map(|(_, id)| id);
+    let known = sqlx::query_scalar(
+        "select exists (select from watches where channel_id = $1 and google_resource_id is not null)",
+    )
+    .bind(channel)
+    .fetch_one(&world.database.pool)
+    .await?;
+    Ok(known)
+}
+
 async fn false_push(world: &mut World, forgery: Forgery, dice: u32) -> Result<()> {
     let genuine: Vec<&Diverted> = world.delivered.iter().chain(&world.underway).collect();
     let Some(&push) = genuine.get(dice as usize % genuine.len().max(1)) else {
         return Ok(());
     };
     let mut push = push.clone();
+    if forgery == Forgery::WrongResource && !is_resource_known(world, &push).await? {
+        return Ok(());
+    }
     for (header, value) in &mut push.headers {
         match (*header, forgery) {
             ("X-Goog-Channel-ID", Forgery::UnknownChannel)

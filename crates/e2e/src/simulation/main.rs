@@ -248,7 +248,7 @@ fn control(args: &Args, template: &Template) -> Result<()> {
         common::simulation::plant(Some(bug));
         let all = args.seed..args.seed + CONTROL_SEEDS;
         let tally = campaign(args.threads, template, all, &|seed| {
-            plan::of_seed(seed, args.operations)
+            plan::of_bug(bug, seed, args.operations)
         })?;
         common::simulation::plant(None);
         let found: BTreeSet<_> = tally

@@ -350,6 +350,22 @@ pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
     plan
 }
 
+/// A plan with more of what shows a planted bug that a usual day shows seldom.
+pub fn of_bug(bug: &str, seed: u64, operations: usize) -> Vec<Operation> {
+    let mut dice = StdRng::seed_from_u64(seed ^ 0xb06);
+    let mut plan = of_seed(seed, operations);
+    for operation in &mut plan {
+        let chosen = dice.random_bool(0.4);
+        if let Operation::Trouble { trouble, .. } = operation
+            && bug == "grant_ends_at_once"
+            && chosen
+        {
+            *trouble = Trouble::TokenRefused;
+        }
+    }
+    plan
+}
+
 /// Series have to be expanded further once a week.
 fn move_horizons(operation: &mut Operation) {
     match operation {
