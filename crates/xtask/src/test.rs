@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use provision::postgres::{Binaries, Cluster};
-use provision::{centrifugo, chromium, process, prometheus};
+use provision::{centrifugo, chromium, process, prometheus, redis};
 
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
@@ -99,7 +99,7 @@ const STEPS: [Step; 14] = [
     },
     Step {
         name: "tests",
-        about: "every test, with a real Postgres and Centrifugo",
+        about: "every test, with a real Postgres, Centrifugo and Redis",
         run: tests,
     },
     Step {
@@ -445,7 +445,11 @@ fn tests(shared: &mut Shared) -> Result<()> {
     command
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .env("DATABASE_URL", shared.database_url()?)
-        .env("CENTRIFUGO_BIN", shared.centrifugo()?);
+        .env("CENTRIFUGO_BIN", shared.centrifugo()?)
+        .env(
+            "REDIS_SERVER_BIN",
+            redis::find_or_install(&mut |line| println!("{line}"))?,
+        );
     counted(&mut command, &mut shared.tests)
 }
 
