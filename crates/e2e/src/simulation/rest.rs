@@ -341,9 +341,17 @@ async fn orphans(world: &World, at_google: &BTreeSet<String>, live: &BTreeSet<St
     )
     .fetch_all(&world.database.pool)
     .await?;
+    // Nor can those of an account that Google has refused for good, even if Google did not mean it.
+    let ended: Vec<String> =
+        sqlx::query_scalar("select email from connections where grant_ended_at is not null")
+            .fetch_all(&world.database.pool)
+            .await?;
     for channel in world.google.channels() {
-        let id = text(&channel["id"]);
-        let is_known = !at_google.contains(&id) || live.contains(&id) || unstoppable.contains(&id);
+        let (id, email) = (text(&channel["id"]), text(&channel["user"]));
+        let is_known = !at_google.contains(&id)
+            || live.contains(&id)
+            || unstoppable.contains(&id)
+            || ended.contains(&email);
         if !is_known && !world.ledger.excused.contains(&id) {
             let row: Option<Value> =
                 sqlx::query_scalar("select to_jsonb(w) from watches w where channel_id = $1")
