@@ -1,5 +1,6 @@
-//! A proxy before several copies of a service, as Caddy is in production: asks each copy's `/readyz` all the time, sends
-//! nothing to one that is not ready, and goes to the next one when it cannot connect.
+//! A proxy before several copies of a service, as Caddy is in production: goes to the next copy when it cannot connect to one,
+//! and with a `GET` also when the answer does not come. Besides it asks each copy all the time whether it is ready, and
+//! sends nothing to one that is not.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::http::Method;
 use actix_web::web::{Bytes, Data};
 use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::Result;
@@ -28,11 +30,13 @@ pub struct Balancer {
     asking: tokio::task::JoinHandle<()>,
 }
 
-#[derive(Default)]
 struct Upstreams {
     all: Mutex<Vec<Upstream>>,
     next: AtomicUsize,
     http: reqwest::Client,
+    /// The path that a copy is asked at.
+    health: &'static str,
+    repeated: AtomicUsize,
 }
 
 #[derive(Clone)]
@@ -42,11 +46,20 @@ struct Upstream {
 }
 
 impl Balancer {
-    /// Without copies: everything is answered with 503.
-    pub fn start() -> Result<Self> {
+    /// Without copies: everything is answered with 503. `health`: where a copy says whether it is ready.
+    pub fn start(health: &'static str) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let url = format!("http://{}", listener.local_addr()?);
-        let copies = Arc::new(Upstreams::default());
+        let copies = Arc::new(Upstreams {
+            all: Mutex::default(),
+            next: AtomicUsize::default(),
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()?,
+            health,
+            repeated: AtomicUsize::default(),
+        });
         let data = Data::from(copies.clone());
         let server = HttpServer::new(move || {
             App::new()
@@ -79,6 +92,11 @@ impl Balancer {
         *self.copies.all.lock().unwrap_or_else(PoisonError::into_inner) = copies.collect();
     }
 
+    /// How many requests were made again because a copy that took them gave no answer.
+    pub fn repeated(&self) -> usize {
+        self.copies.repeated.load(Ordering::Relaxed)
+    }
+
     /// How many are ready, as it has last heard.
     pub fn ready(&self) -> usize {
         self.copies.ready().len()
@@ -106,7 +124,11 @@ async fn ask(copies: Arc<Upstreams>) {
     loop {
         let all = copies.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for copy in all {
-            let answer = copies.http.get(format!("{}/readyz", copy.url)).send().await;
+            let answer = copies
+                .http
+                .get(format!("{}{}", copy.url, copies.health))
+                .send()
+                .await;
             let is_ready = answer.is_ok_and(|answer| answer.status().is_success());
             let mut all = copies.all.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = all.iter_mut().find(|known| known.url == copy.url) {
@@ -134,12 +156,15 @@ async fn pass_on(request: HttpRequest, body: Bytes, copies: Data<Upstreams>) -> 
         match outgoing.body(body.to_vec()).send().await {
             Ok(answer) => return passed_back(answer).await,
             Err(error) if error.is_connect() => {}
+            Err(_) if request.method() == Method::GET => {
+                copies.repeated.fetch_add(1, Ordering::Relaxed);
+            }
             Err(error) => {
                 return HttpResponse::BadGateway().body(format!("{copy}: {error:?}"));
             }
         }
     }
-    HttpResponse::ServiceUnavailable().body("no copy is ready")
+    HttpResponse::ServiceUnavailable().body(format!("none of {} copies answers", ready.len()))
 }
 
 async fn passed_back(answer: reqwest::Response) -> HttpResponse {

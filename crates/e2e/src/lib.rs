@@ -9,19 +9,25 @@ pub mod balancer;
 pub mod broker;
 pub mod control;
 pub mod database;
+pub mod follower;
 pub mod gates;
 pub mod google;
 pub mod load;
 pub mod measure;
 pub mod metrics;
+mod options;
 pub mod oracle;
 pub mod person;
 pub mod process;
+pub mod proxies;
 pub mod rpc;
+mod service;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod socket;
 pub mod stack;
+pub mod tcp_balancer;
+pub mod traffic;
 pub mod wait;
 pub mod window;
 

@@ -85,6 +85,8 @@ pub struct View {
     series: BTreeMap<(String, String), Vec<Value>>,
     window: Value,
     pub reloads: u32,
+    /// How many of the reloads were for a message that never came.
+    pub gaps: u32,
 }
 
 impl View {
@@ -96,13 +98,14 @@ impl View {
             series: BTreeMap::new(),
             window: Value::Null,
             reloads: 0,
+            gaps: 0,
         };
         view.reload().await?;
         view.reloads = 0;
         Ok(view)
     }
 
-    async fn reload(&mut self) -> Result<()> {
+    pub async fn reload(&mut self) -> Result<()> {
         let state = self.api.query("realtime.getState", Value::Null).await?;
         self.reloads += 1;
         self.seq = state["seq"].as_i64().unwrap_or_default();
@@ -124,6 +127,7 @@ impl View {
         if seq <= self.seq {
             return Ok(());
         }
+        self.gaps += u32::from(seq > self.seq + 1);
         if seq > self.seq + 1 || message["type"] != "events.changed" {
             return self.reload().await;
         }
@@ -151,20 +155,25 @@ impl View {
             while let Some(message) = socket.next_within(std::time::Duration::from_millis(100)).await? {
                 self.apply(&message).await?;
             }
-            let range = json!({"from": self.window["from"], "to": self.window["to"]});
-            let answer = self.api.query("calendar.google.getEvents", range).await?;
-            let (truth, shown) = (
-                ids(answer["events"].as_array().into_iter().flatten()),
-                ids(self.series.values().flatten()),
-            );
-            if truth == shown {
+            let Some(difference) = self.difference().await? else {
                 return Ok(());
-            }
+            };
             ensure!(
                 started.elapsed() < wait::PATIENCE,
-                "the view stays different: {shown:#?} instead of {truth:#?}"
+                "the view stays different: {difference}"
             );
         }
+    }
+
+    /// From what the API answers for the same window.
+    pub async fn difference(&self) -> Result<Option<String>> {
+        let range = json!({"from": self.window["from"], "to": self.window["to"]});
+        let answer = self.api.query("calendar.google.getEvents", range).await?;
+        let (truth, shown) = (
+            ids(answer["events"].as_array().into_iter().flatten()),
+            ids(self.series.values().flatten()),
+        );
+        Ok((truth != shown).then(|| format!("{shown:#?} instead of {truth:#?}")))
     }
 }
 

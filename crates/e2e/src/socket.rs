@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
+use crate::rpc::Api;
 use crate::wait::PATIENCE;
 
 /// One connection. Answers pings, also while nobody asks for what is pushed, and keeps that.
@@ -53,6 +54,23 @@ impl Socket {
         };
         socket.call("connect", json!({"token": token})).await?;
         Ok(socket)
+    }
+
+    /// A socket of `api`'s user on the user's channel, as a page opens it; recovering as in [`Socket::subscribe`].
+    pub async fn of_user(api: &Api, ws_url: &str, since: Option<(u64, &str)>) -> Result<(Self, Subscribed)> {
+        let token = async |procedure: &str, input: Value| -> Result<String> {
+            let answer = api.query(procedure, input).await?;
+            Ok(answer["token"]
+                .as_str()
+                .with_context(|| format!("{procedure} gives no token"))?
+                .to_owned())
+        };
+        let connection = token("realtime.getConnectionToken", Value::Null).await?;
+        let mut socket = Self::connect(ws_url, &connection).await?;
+        let channel = format!("calendar:{}", api.user);
+        let subscription = token("realtime.getSubscriptionToken", json!({"channel": channel})).await?;
+        let subscribed = socket.subscribe(&channel, &subscription, since).await?;
+        Ok((socket, subscribed))
     }
 
     /// Subscribes, recovering from `since` (offset and epoch) when given. An error reply is an error.
@@ -113,12 +131,20 @@ impl Socket {
     /// The next publication's data, or none if there is none within `bound`.
     pub async fn next_within(&mut self, bound: Duration) -> Result<Option<Value>> {
         let deadline = tokio::time::Instant::now() + bound;
+        while let Some(mut push) = self.push_before(deadline).await? {
+            if let Some(publication) = push.get_mut("pub") {
+                return Ok(Some(publication["data"].take()));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whatever comes next that was not asked for, such as `{"pub": {data, offset}}` and `{"unsubscribe": {code}}`, or none
+    /// before `deadline`.
+    pub async fn push_before(&mut self, deadline: tokio::time::Instant) -> Result<Option<Value>> {
         loop {
             if let Some(push) = self.waiting.pop_front() {
-                if let Some(publication) = push.get("pub") {
-                    return Ok(Some(publication["data"].clone()));
-                }
-                continue;
+                return Ok(Some(push));
             }
             match tokio::time::timeout_at(deadline, self.read()).await {
                 Err(_) => return Ok(None),

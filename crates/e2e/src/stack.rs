@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use google_emulator::Emulator;
 use provision::front::{self, Demo, Front, Site, Upstreams};
-use serde_json::{Value, json};
 use tokio::process::Command;
 
+use crate::balancer::Balancer;
 use crate::broker::{self, Broker};
 use crate::database::Database;
 use crate::google;
-use crate::metrics::Scrape;
-use crate::process::{Process, service_binary};
+pub use crate::options::Options;
+use crate::process::service_binary;
+use crate::proxies::Proxies;
 use crate::rpc::{self, Api};
+pub use crate::service::Service;
 use crate::socket::{Socket, Subscribed};
 use crate::wait;
 
@@ -26,131 +27,6 @@ const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
 /// How much of a service's log is shown when a test has failed.
 const LAST_LINES: usize = 30;
-
-/// How a stack differs from the usual one.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// Without, Calwire runs in polling-only mode.
-    pub push: bool,
-    pub apis: usize,
-    pub ingests: usize,
-    pub renewers: usize,
-    /// Environment for all services, over the usual.
-    pub env: BTreeMap<String, String>,
-    /// The Postgres server; `DATABASE_URL`'s unless given.
-    pub database_server: Option<String>,
-    /// The folder of a built page, to be served on one origin with API and sockets.
-    pub page: Option<PathBuf>,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self {
-            push: true,
-            apis: 1,
-            ingests: 1,
-            renewers: 1,
-            env: BTreeMap::new(),
-            database_server: None,
-            page: None,
-        }
-    }
-}
-
-impl Options {
-    #[must_use]
-    pub fn set(mut self, variable: &str, value: &str) -> Self {
-        self.env.insert(variable.to_owned(), value.to_owned());
-        self
-    }
-}
-
-/// A service process that can be killed and started again on the same port.
-pub struct Service {
-    name: &'static str,
-    port: u16,
-    metrics_port: u16,
-    process: Option<Process>,
-    env: Vec<(String, String)>,
-}
-
-impl Service {
-    async fn start(name: &'static str, port: u16, mut env: Vec<(String, String)>) -> Result<Self> {
-        let metrics_port = provision::port::free()?;
-        env.push(("LISTEN_ADDR".to_owned(), format!("127.0.0.1:{port}")));
-        env.push(("METRICS_ADDR".to_owned(), format!("127.0.0.1:{metrics_port}")));
-        let mut service = Self {
-            name,
-            port,
-            metrics_port,
-            process: None,
-            env,
-        };
-        service.start_again().await?;
-        Ok(service)
-    }
-
-    /// SIGKILL.
-    pub async fn kill(&mut self) {
-        if let Some(process) = self.process.take() {
-            process.kill().await;
-        }
-    }
-
-    pub async fn start_again(&mut self) -> Result<()> {
-        self.start_with(BTreeMap::new()).await
-    }
-
-    /// As [`Service::start_again`], with more environment for this once.
-    pub async fn start_with(&mut self, env: BTreeMap<String, String>) -> Result<()> {
-        ensure!(self.process.is_none(), "{} is running", self.name);
-        let mut command = Command::new(service_binary(self.name)?);
-        command.arg("serve");
-        let env: Vec<_> = self.env.iter().cloned().chain(env).collect();
-        let mut process = Process::start(self.name, command, &env)?;
-        let health = format!("{}/healthz", self.url());
-        let answered = wait::until(&format!("{} answers", self.name), async || {
-            let answers = reqwest::get(&health)
-                .await
-                .is_ok_and(|response| response.status().is_success());
-            (answers || process.has_ended()).then_some(answers)
-        })
-        .await;
-        ensure!(answered, "{} ended at start:\n{}", self.name, process.output());
-        self.process = Some(process);
-        Ok(())
-    }
-
-    /// SIGTERM; the exit code.
-    pub async fn terminate(&mut self) -> Result<Option<i32>> {
-        let process = self.process.take().context("not running")?;
-        process.terminate(Duration::from_secs(10)).await
-    }
-
-    pub fn process(&self) -> Result<&Process> {
-        self.process
-            .as_ref()
-            .with_context(|| format!("{} is not running", self.name))
-    }
-
-    pub const fn port(&self) -> u16 {
-        self.port
-    }
-
-    pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
-    }
-
-    /// Where Prometheus would ask.
-    pub fn metrics_addr(&self) -> String {
-        format!("127.0.0.1:{}", self.metrics_port)
-    }
-
-    /// What it measures at this moment.
-    pub async fn scrape(&self) -> Result<Scrape> {
-        Scrape::of(&format!("http://{}/metrics", self.metrics_addr())).await
-    }
-}
 
 pub struct Stack {
     pub database: Database,
@@ -163,6 +39,8 @@ pub struct Stack {
     pub renewers: Vec<Service>,
     /// With [`Options::page`].
     pub front: Option<Front>,
+    /// With [`Options::balanced`].
+    pub proxies: Option<Proxies>,
     push: bool,
     env: Vec<(String, String)>,
 }
@@ -179,7 +57,13 @@ impl Stack {
             None => Database::create().await?,
         };
         let (api_port, ingest_port) = (provision::port::free()?, provision::port::free()?);
-        let api_url = format!("http://127.0.0.1:{api_port}");
+        let proxies = options.balanced.then(Proxies::start).transpose()?;
+        let url = |proxy: fn(&Proxies) -> &Balancer, port: u16| match &proxies {
+            Some(proxies) => proxy(proxies).url().to_owned(),
+            None => format!("http://127.0.0.1:{port}"),
+        };
+        let api_url = url(|proxies| &proxies.api, api_port);
+        let webhook_url = url(|proxies| &proxies.webhook, ingest_port);
         let google = google::start().await?;
         let front_port = options
             .page
@@ -187,7 +71,7 @@ impl Stack {
             .map(|_| provision::port::free())
             .transpose()?;
         let origin = front_port.map_or_else(|| OTHER_ORIGIN.to_owned(), front::origin);
-        let broker = Broker::start(&origin)?;
+        let broker = Broker::start(&origin, options.brokers)?;
         let mut env = environment(&database, &broker, &google, &api_url, &origin);
         if options.push {
             let public_url = if front_port.is_some() { origin } else { api_url };
@@ -195,7 +79,7 @@ impl Stack {
             // One origin in production, by a proxy; here Google's way is its own, so that a browser can lose the other.
             env.insert(
                 "WEBHOOK_URL".to_owned(),
-                format!("http://127.0.0.1:{ingest_port}/api/calendar/webhook"),
+                format!("{webhook_url}/api/calendar/webhook"),
             );
         }
         env.extend(options.env.clone());
@@ -219,6 +103,9 @@ impl Stack {
         for _ in 0..options.renewers {
             renewers.push(Service::start("watch-renewer", provision::port::free()?, env.clone()).await?);
         }
+        if let Some(proxies) = &proxies {
+            proxies.serve([&api].into_iter().chain(&more_apis), ingests.iter());
+        }
         let front = match (front_port, options.page) {
             (Some(port), Some(page)) => {
                 let upstreams = Upstreams {
@@ -239,6 +126,7 @@ impl Stack {
             ingests,
             renewers,
             front,
+            proxies,
             push: options.push,
             env,
         })
@@ -266,7 +154,10 @@ impl Stack {
     }
 
     pub fn as_user(&self, user: &str) -> Result<Api> {
-        Api::new(&self.api.url(), user)
+        match &self.proxies {
+            Some(proxies) => Api::new(proxies.api.url(), user),
+            None => Api::new(&self.api.url(), user),
+        }
     }
 
     /// Takes `user` through the connect flow, as the Google account of the same name, granting all that is asked.
@@ -333,19 +224,7 @@ impl Stack {
 
     /// A browser of `user`, subscribed to the user's channel.
     pub async fn browser(&self, api: &Api) -> Result<(Socket, Subscribed)> {
-        let token = api.query("realtime.getConnectionToken", Value::Null).await?;
-        let token = token["token"].as_str().context("no connection token")?.to_owned();
-        let mut socket = Socket::connect(&self.broker.ws_url(), &token).await?;
-        let channel = format!("calendar:{}", api.user);
-        let token = api
-            .query("realtime.getSubscriptionToken", json!({"channel": channel}))
-            .await?;
-        let token = token["token"]
-            .as_str()
-            .context("no subscription token")?
-            .to_owned();
-        let subscribed = socket.subscribe(&channel, &token, None).await?;
-        Ok((socket, subscribed))
+        Socket::of_user(api, &self.broker.ws_url(), None).await
     }
 
     /// The user's calendar by its Google id, as Calwire names it.
@@ -375,7 +254,7 @@ impl Stack {
             .chain(&self.ingests)
             .chain(&self.renewers);
         services
-            .filter_map(|service| service.process.as_ref())
+            .filter_map(|service| service.process().ok())
             .flat_map(|process| {
                 let output = process.output();
                 let lines: Vec<_> = output

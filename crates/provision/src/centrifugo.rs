@@ -1,5 +1,6 @@
 //! Centrifugo, the broker: an installed binary, one built earlier, or one built now with Go.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -50,6 +51,17 @@ pub fn check_config(binary: &Path, config: &Path) -> Result<()> {
     .map(drop)
 }
 
+/// The names of the environment variables that it reads. At a start it would only warn about others.
+pub fn variables(binary: &Path) -> Result<BTreeSet<String>> {
+    let sample = output(
+        Command::new(binary)
+            .arg("defaultenv")
+            .current_dir(std::env::temp_dir()),
+    )?;
+    let lines = sample.lines().filter_map(|line| line.split_once('='));
+    Ok(lines.map(|(name, _)| name.to_owned()).collect())
+}
+
 /// What a Centrifugo process is started with besides its configuration file.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -62,6 +74,8 @@ pub struct Options {
     pub token_secret: String,
     /// Origins of pages that may open a socket.
     pub allowed_origins: Vec<String>,
+    /// Where several nodes share their channels; none: this one keeps them in memory.
+    pub redis: Option<String>,
 }
 
 impl Options {
@@ -86,6 +100,11 @@ impl Options {
                 "CENTRIFUGO_CLIENT_ALLOWED_ORIGINS",
                 self.allowed_origins.join(" "),
             );
+        if let Some(redis) = &self.redis {
+            command
+                .env("CENTRIFUGO_ENGINE_TYPE", "redis")
+                .env("CENTRIFUGO_ENGINE_REDIS_ADDRESS", redis);
+        }
         command
     }
 

@@ -4,7 +4,7 @@
 
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -14,13 +14,16 @@ use anyhow::{Context, Result, bail};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::process::{find_in_path, is_root, output, signal, stop};
+use crate::owner::Owner;
+use crate::process::{find_in_path, output, signal, stop};
 use crate::{apt, port};
 
 /// The superuser of a private cluster, and the name of its database.
 const NAME: &str = "calwire";
 /// `#[sqlx::test]` opens a pool for each test that runs, and the services hold some connections each.
 const MAX_CONNECTIONS: u32 = 300;
+/// Whose the cluster is under root.
+const USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// The directory that holds `initdb`, `postgres` and `psql`.
 #[derive(Debug, Clone)]
@@ -162,8 +165,8 @@ impl Cluster {
 
     /// Makes the cluster when it is not there yet, starts it, and waits until it accepts connections.
     pub fn start(binaries: &Binaries, mut options: Options) -> Result<Self> {
-        let owner = Owner::choose()?;
-        options.dir = owner.reachable(options.dir);
+        let owner = Owner::choose(USERS)?;
+        options.dir = reachable(owner, options.dir);
         if options.dir.join("PG_VERSION").exists() {
             end_leftover(&options.dir);
         } else {
@@ -247,7 +250,7 @@ impl Cluster {
     pub fn crash_and_restart(&mut self) -> Result<()> {
         // SIGQUIT is Postgres's "immediate" mode: no checkpoint, and no orphaned backend that SIGKILL would leave.
         stop(&mut self.child, Signal::QUIT, Duration::from_secs(5));
-        self.child = spawn(&self.binaries, &self.options, Owner::choose()?)?;
+        self.child = spawn(&self.binaries, &self.options, Owner::choose(USERS)?)?;
         self.wait_until_ready()
     }
 
@@ -257,7 +260,7 @@ impl Cluster {
     }
 
     pub fn resume(&mut self) -> Result<()> {
-        self.child = spawn(&self.binaries, &self.options, Owner::choose()?)?;
+        self.child = spawn(&self.binaries, &self.options, Owner::choose(USERS)?)?;
         self.wait_until_ready()
     }
 
@@ -295,7 +298,7 @@ impl Drop for Cluster {
 
 /// Removes a cluster's files. Nothing happens when there are none.
 pub fn wipe(dir: &Path) -> Result<()> {
-    let dir = Owner::choose()?.reachable(dir.to_owned());
+    let dir = reachable(Owner::choose(USERS)?, dir.to_owned());
     if !dir.exists() {
         return Ok(());
     }
@@ -303,63 +306,15 @@ pub fn wipe(dir: &Path) -> Result<()> {
     fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))
 }
 
-/// The user and group a cluster runs as: `None` means the user we are.
-#[derive(Debug, Clone, Copy)]
-struct Owner(Option<(u32, u32)>);
-
-impl Owner {
-    fn choose() -> Result<Self> {
-        if !is_root() {
-            return Ok(Self(None));
-        }
-        let passwd = fs::read_to_string("/etc/passwd").context("cannot read /etc/passwd")?;
-        ["postgres", "nobody"]
-            .into_iter()
-            .find_map(|name| ids_of(&passwd, name))
-            .map(|ids| Self(Some(ids)))
-            .context("Postgres refuses to run as root, and there is neither a user postgres nor nobody to run it as")
+/// `dir`, or a place of the same meaning in `/var/tmp` when a directory above it is closed to `owner`, as `/root` is.
+fn reachable(owner: Owner, dir: PathBuf) -> PathBuf {
+    let existing = dir.ancestors().skip(1).filter(|dir| dir.exists());
+    if existing.into_iter().all(|dir| owner.passes(dir)) {
+        return dir;
     }
-
-    fn run(self, command: &mut Command) -> &mut Command {
-        if let Some((uid, gid)) = self.0 {
-            command.gid(gid).uid(uid);
-        }
-        command
-    }
-
-    fn own(self, path: &Path) -> Result<()> {
-        if let Some((uid, gid)) = self.0 {
-            chown(path, Some(uid), Some(gid))
-                .with_context(|| format!("cannot give away {}", path.display()))?;
-        }
-        Ok(())
-    }
-
-    /// `dir`, or a place of the same meaning in `/var/tmp` when a directory above it is closed to this user, as
-    /// `/root` is.
-    fn reachable(self, dir: PathBuf) -> PathBuf {
-        let Some((uid, _)) = self.0 else {
-            return dir;
-        };
-        let open = |dir: &Path| fs::metadata(dir).is_ok_and(|it| it.mode() & 0o001 != 0 || it.uid() == uid);
-        let existing = dir.ancestors().skip(1).filter(|dir| dir.exists());
-        if existing.into_iter().all(open) {
-            return dir;
-        }
-        let mut hasher = DefaultHasher::new();
-        dir.hash(&mut hasher);
-        PathBuf::from(format!("/var/tmp/calwire-postgres-{:016x}", hasher.finish()))
-    }
-}
-
-/// User and group id of `name` in the text of `/etc/passwd`.
-fn ids_of(passwd: &str, name: &str) -> Option<(u32, u32)> {
-    let mut fields = passwd
-        .lines()
-        .map(|line| line.split(':'))
-        .find_map(|mut fields| (fields.next() == Some(name)).then_some(fields))?
-        .skip(1);
-    Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    let mut hasher = DefaultHasher::new();
+    dir.hash(&mut hasher);
+    PathBuf::from(format!("/var/tmp/calwire-postgres-{:016x}", hasher.finish()))
 }
 
 fn init(binaries: &Binaries, options: &Options, owner: Owner) -> Result<()> {
@@ -439,7 +394,7 @@ fn log_path(dir: &Path) -> PathBuf {
 
 /// Stops the server of the cluster in `dir` that an earlier run left behind: one that was killed could not stop it.
 pub fn stop_leftover(dir: &Path) -> Result<()> {
-    let dir = Owner::choose()?.reachable(dir.to_owned());
+    let dir = reachable(Owner::choose(USERS)?, dir.to_owned());
     end_leftover(&dir);
     Ok(())
 }
@@ -478,13 +433,6 @@ mod tests {
             Some(16)
         );
         assert_eq!(version_in_name(Path::new("/usr/bin")), None);
-    }
-
-    #[test]
-    fn ids_are_read_from_passwd() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65533:n:/:/usr/sbin/nologin\n";
-        assert_eq!(ids_of(passwd, "nobody"), Some((65534, 65533)));
-        assert_eq!(ids_of(passwd, "postgres"), None);
     }
 
     #[test]

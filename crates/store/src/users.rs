@@ -300,13 +300,14 @@ pub struct Left {
 }
 
 /// Deletes what is kept of a user beside the accounts, which are to be disconnected before: messages, their order, connect
-/// flows that have begun. Tells what is left.
+/// flows that have begun, requests, and what the canary remembers if the user is its own. Tells what is left.
 pub async fn delete(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Left> {
     sqlx::query!(
         "with gone_messages as (delete from outbox where user_id = $1),
               gone_letters as (delete from dead_letters where user_id = $1),
               gone_flows as (delete from oauth_states where user_id = $1),
-              gone_intents as (delete from write_intents where user_id = $1)
+              gone_intents as (delete from write_intents where user_id = $1),
+              gone_canary as (delete from canary where user_id = $1)
          delete from user_stream where user_id = $1",
         user.as_str(),
     )

@@ -1,10 +1,12 @@
 //! The gate's step `config`: the files of the deployment, by the programs that will read them.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use provision::{caddy, centrifugo, compose};
+use serde_json::Value;
 
 use crate::workspace;
 
@@ -19,11 +21,15 @@ pub fn check(centrifugo: &Path) -> Result<()> {
     let root = workspace::root();
     centrifugo::check_config(centrifugo, &root.join("deploy/centrifugo.json"))?;
     println!("deploy/centrifugo.json: ok");
+    let known = centrifugo::variables(centrifugo)?;
     for files in COMPOSE_ENVIRONMENTS {
         check_compose(root, files)
+            .and_then(|model| check_broker(&model, &known))
             .with_context(|| format!("docker-compose.yml with {}", files.join(", ")))?;
     }
-    println!("docker-compose.yml: ok, as Compose reads it; nothing was started, for that takes an engine");
+    println!(
+        "docker-compose.yml: ok, as Compose reads it, and Centrifugo its variables; nothing was started, for that takes an engine"
+    );
     let caddy = caddy::binary(&mut |line| println!("{line}"))?;
     for (page, url) in [
         ("files", "https://calendar.example.com"),
@@ -37,7 +43,32 @@ pub fn check(centrifugo: &Path) -> Result<()> {
     Ok(())
 }
 
-fn check_compose(root: &Path, files: &[&str]) -> Result<()> {
+/// The broker's variables, among them those of its engine, are such as it reads: `--strict` is for its file alone.
+fn check_broker(model: &Value, known: &BTreeSet<String>) -> Result<()> {
+    let broker = &model["services"]["centrifugo"];
+    let given = broker["environment"]
+        .as_object()
+        .context("centrifugo has no variables")?;
+    // Secrets are read from files by the shell that starts it.
+    let start = broker["entrypoint"].to_string();
+    let exported = start
+        .split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+        .filter(|word| word.starts_with("CENTRIFUGO_"));
+    let unknown: Vec<_> = given
+        .keys()
+        .map(String::as_str)
+        .chain(exported)
+        .filter(|name| !known.contains(*name))
+        .collect();
+    ensure!(
+        unknown.is_empty(),
+        "Centrifugo does not read {}",
+        unknown.join(", ")
+    );
+    Ok(())
+}
+
+fn check_compose(root: &Path, files: &[&str]) -> Result<Value> {
     let mut variables = Vec::new();
     for file in files {
         let text = fs::read_to_string(root.join(file)).with_context(|| format!("cannot read {file}"))?;
@@ -55,5 +86,4 @@ fn check_compose(root: &Path, files: &[&str]) -> Result<()> {
         &root.join("docker-compose.yml"),
         &variables,
     )
-    .map(drop)
 }

@@ -1,10 +1,12 @@
-//! `sbom`: what each service is made of, in CycloneDX's format, from `cargo metadata` and the checksums of `Cargo.lock`.
-//! The same sources make the same bytes: there is no date and no random number in it.
+//! `sbom`: what each service is made of, in CycloneDX's format: the crates that `cargo tree` has for its features, with what
+//! `cargo metadata` and the checksums of `Cargo.lock` say of them. The same sources make the same bytes: there is no date and
+//! no random number in it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
+use provision::process::output;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -36,12 +38,6 @@ struct Package {
     license: Option<String>,
     /// None: it is of this workspace.
     source: Option<String>,
-    targets: Vec<Target>,
-}
-
-#[derive(Deserialize)]
-struct Target {
-    kind: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -88,7 +84,12 @@ pub fn run(args: &Args) -> Result<()> {
     let out = workspace::root().join(&args.out);
     std::fs::create_dir_all(&out)?;
     for service in PACKAGES {
-        let bill = bill(&metadata, &checksums(&lock), service)?;
+        let bill = bill(
+            &metadata,
+            &checksums(&lock),
+            service,
+            &Built::of(service, &args.target)?,
+        )?;
         let file = out.join(format!("{service}.cdx.json"));
         std::fs::write(&file, format!("{bill:#}\n"))?;
         println!("{}", file.display());
@@ -110,44 +111,78 @@ fn checksums(lock: &str) -> BTreeMap<(&str, &str), &str> {
         .collect()
 }
 
-fn bill(metadata: &Metadata, checksums: &BTreeMap<(&str, &str), &str>, service: &str) -> Result<Value> {
+/// Name and version of each crate that is compiled for a service. `cargo metadata` would name more: what could be, were all
+/// features on.
+struct Built {
+    /// With what runs in the compiler: macros, build scripts and what they need.
+    all: BTreeSet<(String, String)>,
+    /// What is in the binary.
+    in_binary: BTreeSet<(String, String)>,
+}
+
+impl Built {
+    fn of(service: &str, target: &str) -> Result<Self> {
+        let tree = |edges: &str| -> Result<_> {
+            let mut command = cargo();
+            command.args(["tree", "--locked", "--package", service, "--target", target]);
+            command.args(["--edges", edges, "--prefix", "none", "--format", "{p}"]);
+            Ok(crates_of(&output(&mut command)?))
+        };
+        Ok(Self {
+            all: tree("normal,build")?,
+            in_binary: tree("normal,no-proc-macro")?,
+        })
+    }
+}
+
+/// Of lines such as `serde v1.0.229 (*)`.
+fn crates_of(tree: &str) -> BTreeSet<(String, String)> {
+    tree.lines()
+        .filter_map(|line| {
+            let mut words = line.split_whitespace();
+            let (name, version) = (words.next()?, words.next()?.strip_prefix('v')?);
+            Some((name.to_owned(), version.to_owned()))
+        })
+        .collect()
+}
+
+fn bill(
+    metadata: &Metadata,
+    checksums: &BTreeMap<(&str, &str), &str>,
+    service: &str,
+    built: &Built,
+) -> Result<Value> {
+    let is_in =
+        |set: &BTreeSet<_>, package: &Package| set.contains(&(package.name.clone(), package.version.clone()));
     let packages: BTreeMap<&str, &Package> = metadata
         .packages
         .iter()
+        .filter(|package| is_in(&built.all, package))
         .map(|package| (package.id.as_str(), package))
         .collect();
-    let nodes: BTreeMap<&str, &Node> = metadata
-        .resolve
-        .nodes
-        .iter()
-        .map(|node| (node.id.as_str(), node))
-        .collect();
-    let root = metadata
-        .packages
-        .iter()
+    let root = packages
+        .values()
         .find(|package| package.name == service && package.source.is_none())
         .with_context(|| format!("there is no package {service}"))?;
-    let at_run_time = reach(&nodes, &packages, &root.id, &[None]);
-    let all = reach(&nodes, &packages, &root.id, &[None, Some("build")]);
     let mut components = Vec::new();
+    for package in packages.values().filter(|package| package.id != root.id) {
+        let scope = if is_in(&built.in_binary, package) {
+            "required"
+        } else {
+            "excluded"
+        };
+        components.push(component(package, checksums, scope));
+    }
     let mut dependencies = Vec::new();
-    for id in &all {
-        let (package, node) = (packages[id], nodes[id]);
-        if *id != root.id {
-            let is_in_it = at_run_time.contains(id) && !is_macro(package);
-            components.push(component(
-                package,
-                checksums,
-                if is_in_it { "required" } else { "excluded" },
-            ));
-        }
+    for node in &metadata.resolve.nodes {
+        let Some(package) = packages.get(node.id.as_str()) else {
+            continue;
+        };
         let needs: BTreeSet<String> = node
             .deps
             .iter()
-            .filter(|dependency| {
-                all.contains(dependency.pkg.as_str()) && is_of(dependency, &[None, Some("build")])
-            })
-            .map(|dependency| purl(packages[dependency.pkg.as_str()]))
+            .filter(|dependency| is_of(dependency, &[None, Some("build")]))
+            .filter_map(|dependency| Some(purl(packages.get(dependency.pkg.as_str())?)))
             .collect();
         dependencies.push(json!({"ref": purl(package), "dependsOn": needs}));
     }
@@ -163,40 +198,11 @@ fn bill(metadata: &Metadata, checksums: &BTreeMap<(&str, &str), &str>, service: 
     }))
 }
 
-/// What is needed, by dependencies of these kinds; a macro runs in the compiler, and so does what it needs.
-fn reach<'a>(
-    nodes: &BTreeMap<&'a str, &'a Node>,
-    packages: &BTreeMap<&'a str, &'a Package>,
-    root: &'a str,
-    kinds: &[Option<&str>],
-) -> BTreeSet<&'a str> {
-    let mut found = BTreeSet::new();
-    let mut open = vec![root];
-    while let Some(id) = open.pop() {
-        if !found.insert(id) || (kinds.len() == 1 && is_macro(packages[id])) {
-            continue;
-        }
-        let needed = nodes[id]
-            .deps
-            .iter()
-            .filter(|dependency| is_of(dependency, kinds));
-        open.extend(needed.map(|dependency| dependency.pkg.as_str()));
-    }
-    found
-}
-
 fn is_of(dependency: &Dependency, kinds: &[Option<&str>]) -> bool {
     dependency
         .dep_kinds
         .iter()
         .any(|kind| kinds.contains(&kind.kind.as_deref()))
-}
-
-fn is_macro(package: &Package) -> bool {
-    package
-        .targets
-        .iter()
-        .any(|target| target.kind.iter().any(|kind| kind == "proc-macro"))
 }
 
 fn component(package: &Package, checksums: &BTreeMap<(&str, &str), &str>, scope: &str) -> Value {
@@ -206,11 +212,15 @@ fn component(package: &Package, checksums: &BTreeMap<(&str, &str), &str>, scope:
         "name": package.name,
         "version": package.version,
         "scope": scope,
-        "purl": purl(package),
     });
+    // A crate of this workspace is in no registry: there the name may be somebody else's.
+    if package.source.is_some() {
+        component["purl"] = json!(purl(package));
+    }
     if let Some(license) = &package.license {
         // An older way to write "or".
-        component["licenses"] = json!([{"expression": license.replace('/', " OR ")}]);
+        let alternatives: Vec<_> = license.split('/').map(str::trim).collect();
+        component["licenses"] = json!([{"expression": alternatives.join(" OR ")}]);
     }
     if let Some(checksum) = checksums.get(&(package.name.as_str(), package.version.as_str())) {
         component["hashes"] = json!([{"alg": "SHA-256", "content": checksum}]);
@@ -232,30 +242,33 @@ mod unit {
 
     #[test]
     fn a_bill_names_each_dependency_once_and_what_it_needs() {
-        let package = |name: &str, source: Option<&str>, kind: &str| {
-            json!({"id": name, "name": name, "version": "1.0.0", "license": "MIT/Apache-2.0", "source": source,
-                   "targets": [{"kind": [kind]}]})
-        };
+        let package = |name: &str, source: Option<&str>| json!({"id": name, "name": name, "version": "1.0.0", "license": "MIT / Apache-2.0", "source": source});
         let needs = |name: &str, kind: Value| json!({"pkg": name, "dep_kinds": [{"kind": kind}]});
         let registry = Some("registry+https://example.com/index");
         let metadata = json!({
             "packages": [
-                package("service", None, "bin"), package("a", registry, "lib"), package("b", registry, "lib"),
-                package("derive", registry, "proc-macro"), package("syn", registry, "lib"), package("cc", registry, "lib"),
-                package("tests", registry, "lib"),
+                package("service", None), package("a", registry), package("b", registry), package("cc", registry),
+                package("derive", registry), package("syn", registry), package("tests", registry), package("unused", registry),
             ],
             "resolve": {"nodes": [
                 {"id": "service", "deps": [needs("a", json!(null)), needs("derive", json!(null)), needs("tests", json!("dev"))]},
-                {"id": "a", "deps": [needs("b", json!(null)), needs("cc", json!("build"))]},
+                {"id": "a", "deps": [needs("b", json!(null)), needs("cc", json!("build")), needs("unused", json!(null))]},
                 {"id": "b", "deps": []},
                 {"id": "derive", "deps": [needs("syn", json!(null))]},
                 {"id": "syn", "deps": []}, {"id": "cc", "deps": []}, {"id": "tests", "deps": []},
+                {"id": "unused", "deps": []},
             ]},
         });
         let metadata: Metadata = serde_json::from_value(metadata).unwrap();
         let lock =
             "[[package]]\nname = \"a\"\nversion = \"1.0.0\"\nsource = \"registry\"\nchecksum = \"abc\"\n";
-        let bill = bill(&metadata, &checksums(lock), "service").unwrap();
+        let built = Built {
+            all: crates_of(
+                "service v1.0.0 (/folder)\na v1.0.0\nb v1.0.0\nb v1.0.0 (*)\ncc v1.0.0\nderive v1.0.0 (proc-macro)\nsyn v1.0.0",
+            ),
+            in_binary: crates_of("service v1.0.0 (/folder)\na v1.0.0\nb v1.0.0"),
+        };
+        let bill = bill(&metadata, &checksums(lock), "service", &built).unwrap();
         let scopes: Vec<_> = bill["components"]
             .as_array()
             .unwrap()
@@ -284,7 +297,12 @@ mod unit {
             "MIT OR Apache-2.0"
         );
         assert_eq!(bill["metadata"]["component"]["type"], "application");
-        let of_a = &bill["dependencies"][0];
+        assert_eq!(bill["components"][0]["purl"], "pkg:cargo/a@1.0.0");
+        assert!(
+            bill["metadata"]["component"]["purl"].is_null(),
+            "it is in no registry"
+        );
+        let of_a = &bill["dependencies"][1];
         assert_eq!(
             (&of_a["ref"], &of_a["dependsOn"]),
             (

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use provision::postgres::{Binaries, Cluster};
-use provision::{centrifugo, chromium, process, prometheus};
+use provision::{centrifugo, chromium, process, prometheus, redis};
 
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
@@ -100,7 +100,7 @@ const STEPS: [Step; 14] = [
     },
     Step {
         name: "tests",
-        about: "every test, with a real Postgres and Centrifugo",
+        about: "every test, with a real Postgres, Centrifugo and Redis",
         run: tests,
     },
     Step {
@@ -439,13 +439,15 @@ const PAGE_TEST: &str = "the_page_in_a_browser";
 
 fn tests(shared: &mut Shared) -> Result<()> {
     let (database, centrifugo) = (shared.database_url()?, shared.centrifugo()?);
+    let redis = redis::find_or_install(&mut |line| println!("{line}"))?;
     let test = |args: &[&str]| {
         let mut command = cargo();
         command
             .args(["test", "--locked", "--workspace"])
             .args(args)
             .env("DATABASE_URL", &database)
-            .env("CENTRIFUGO_BIN", &centrifugo);
+            .env("CENTRIFUGO_BIN", &centrifugo)
+            .env("REDIS_SERVER_BIN", &redis);
         command
     };
     interrupt::run(&mut test(&["--no-run"]))?;

@@ -230,6 +230,7 @@ fn start(running: &mut Supervisor, services: &Services<'_>, centrifugo: &Path, e
         api_key: secrets.centrifugo_api_key.clone(),
         token_secret: secrets.centrifugo_token_secret.clone(),
         allowed_origins: vec![services.stack.web_url.clone(), services.stack.api_url.clone()],
+        redis: None,
     };
     running.start("centrifugo", &mut broker.command(centrifugo))?;
     if emulated {

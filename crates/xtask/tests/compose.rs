@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use common::config::{SECRETS, from_vars};
-use provision::compose;
+use provision::{compose, redis};
 use serde_json::{Map, Value};
 
 fn root() -> PathBuf {
@@ -134,6 +134,9 @@ fn scaled_out_there_are_several_of_each_and_a_broker_that_they_share() {
         services["centrifugo"]["environment"]["CENTRIFUGO_ENGINE_TYPE"],
         "redis"
     );
+    // As the tests with several nodes run it.
+    let command = words(&services["redis"]["command"]);
+    assert_eq!(command, [&["redis-server"], &redis::SETTINGS[..]].concat());
 }
 
 #[test]

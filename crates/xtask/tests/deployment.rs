@@ -104,3 +104,17 @@ fn the_image_is_built_by_a_compiler_that_the_workspace_accepts() {
         "the image's Rust is older than the workspace asks for"
     );
 }
+
+#[test]
+fn every_binary_of_the_images_carries_what_it_is_made_of() {
+    let dockerfile = read("deploy/Dockerfile");
+    assert!(dockerfile.contains("cargo install cargo-auditable --locked --version "));
+    let builds: Vec<_> = dockerfile
+        .lines()
+        .filter(|line| line.starts_with("RUN cargo") && line.contains(" build "))
+        .collect();
+    assert!(!builds.is_empty(), "is this test reading it right?");
+    for build in builds {
+        assert!(build.starts_with("RUN cargo auditable build "), "{build}");
+    }
+}

@@ -1,17 +1,18 @@
-//! The main job: a change in Google is in the browser's socket, as a typed change, and the API reads it back.
+//! The main job: a change in Google is in the browser's socket, as a typed change, and the API reads it back. Whoever takes
+//! this in says by `crate::stack` of how many parts the stack is.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use chrono::TimeDelta;
 use e2e::google::{self, timed};
-use e2e::{Stack, wait};
+use e2e::wait;
 use google_emulator::{Fault, Rule};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_change_in_google_reaches_the_socket_and_the_api_reads_it_back() -> Result<()> {
-    let stack = Stack::start().await?;
+    let stack = crate::stack().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let calendar = stack.calendar_id("alice", google::ALICE).await?;
     let (mut socket, _) = stack.browser(&alice).await?;
@@ -95,7 +96,7 @@ async fn a_change_in_google_reaches_the_socket_and_the_api_reads_it_back() -> Re
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_weekly_series_is_one_change_and_an_all_day_event_is_a_day() -> Result<()> {
-    let stack = Stack::start().await?;
+    let stack = crate::stack().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
 
@@ -142,7 +143,7 @@ async fn a_weekly_series_is_one_change_and_an_all_day_event_is_a_day() -> Result
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_echo_is_silent() -> Result<()> {
-    let stack = Stack::start().await?;
+    let stack = crate::stack().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
     // Every push comes eleven times: ten of them find nothing new, and nobody hears of them.
@@ -176,7 +177,7 @@ async fn an_echo_is_silent() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_sees_another_users_calendar() -> Result<()> {
-    let stack = Stack::start().await?;
+    let stack = crate::stack().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let bob = stack.connect_and_settle("bob").await?;
     let (mut socket, _) = stack.browser(&bob).await?;
@@ -222,7 +223,7 @@ async fn nobody_sees_another_users_calendar() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn not_connected_and_no_calendar_access_are_answers() -> Result<()> {
-    let stack = Stack::start().await?;
+    let stack = crate::stack().await?;
     let carol = stack.as_user("carol")?;
     let answer = carol
         .query("calendar.google.getUpcomingEvents", Value::Null)

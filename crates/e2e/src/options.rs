@@ -1,0 +1,74 @@
+//! How a stack differs from the usual one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use anyhow::{Context, Result, ensure};
+
+use crate::broker::workspace_root;
+
+/// How a stack differs from the usual one.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Without, Calwire runs in polling-only mode.
+    pub push: bool,
+    pub apis: usize,
+    pub ingests: usize,
+    pub renewers: usize,
+    /// Centrifugo's nodes. Several share their channels by a Redis.
+    pub brokers: usize,
+    /// Whether copies are behind proxies, by which everybody comes to them.
+    pub balanced: bool,
+    /// Environment for all services, over the usual.
+    pub env: BTreeMap<String, String>,
+    /// The Postgres server; `DATABASE_URL`'s unless given.
+    pub database_server: Option<String>,
+    /// The folder of a built page, to be served on one origin with API and sockets.
+    pub page: Option<PathBuf>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            push: true,
+            apis: 1,
+            ingests: 1,
+            renewers: 1,
+            brokers: 1,
+            balanced: false,
+            env: BTreeMap::new(),
+            database_server: None,
+            page: None,
+        }
+    }
+}
+
+impl Options {
+    /// As many of each as `deploy/scale.env` has, and what it has them share.
+    pub fn scaled() -> Result<Self> {
+        let file = workspace_root().join("deploy/scale.env");
+        let variables = provision::compose::variables(&std::fs::read_to_string(file)?);
+        let value = |name: &str| -> Result<&str> {
+            let found = variables.iter().find(|(variable, _)| variable == name);
+            Ok(&found
+                .with_context(|| format!("deploy/scale.env has no {name}"))?
+                .1)
+        };
+        ensure!(value("CENTRIFUGO_ENGINE_TYPE")? == "redis");
+        let copies = value("COPIES")?.parse()?;
+        Ok(Self {
+            apis: copies,
+            ingests: copies,
+            renewers: copies,
+            brokers: value("CENTRIFUGO_COPIES")?.parse()?,
+            balanced: true,
+            ..Self::default()
+        })
+    }
+
+    #[must_use]
+    pub fn set(mut self, variable: &str, value: &str) -> Self {
+        self.env.insert(variable.to_owned(), value.to_owned());
+        self
+    }
+}
