@@ -12,6 +12,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::Result;
 
 const ASK_EVERY: Duration = Duration::from_millis(250);
+/// A copy that does not answer for so long is not ready.
+const ASK_WITHIN: Duration = Duration::from_secs(2);
 /// Hop by hop, or made anew for the next hop.
 const NOT_PASSED_ON: [&str; 5] = [
     "host",
@@ -28,7 +30,6 @@ pub struct Balancer {
     asking: tokio::task::JoinHandle<()>,
 }
 
-#[derive(Default)]
 struct Upstreams {
     all: Mutex<Vec<Upstream>>,
     next: AtomicUsize,
@@ -46,7 +47,15 @@ impl Balancer {
     pub fn start() -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let url = format!("http://{}", listener.local_addr()?);
-        let copies = Arc::new(Upstreams::default());
+        let copies = Arc::new(Upstreams {
+            all: Mutex::default(),
+            next: AtomicUsize::new(0),
+            // A redirect is for whoever asked.
+            http: reqwest::Client::builder()
+                .no_proxy()
+                .redirect(reqwest::redirect::Policy::none())
+                .build()?,
+        });
         let data = Data::from(copies.clone());
         let server = HttpServer::new(move || {
             App::new()
@@ -106,7 +115,11 @@ async fn ask(copies: Arc<Upstreams>) {
     loop {
         let all = copies.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for copy in all {
-            let answer = copies.http.get(format!("{}/readyz", copy.url)).send().await;
+            let ask = copies
+                .http
+                .get(format!("{}/readyz", copy.url))
+                .timeout(ASK_WITHIN);
+            let answer = ask.send().await;
             let is_ready = answer.is_ok_and(|answer| answer.status().is_success());
             let mut all = copies.all.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = all.iter_mut().find(|known| known.url == copy.url) {

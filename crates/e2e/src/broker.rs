@@ -43,6 +43,10 @@ impl Broker {
         }
     }
 
+    pub fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Server::pid)
+    }
+
     pub fn start_again(&mut self) -> Result<()> {
         ensure!(self.server.is_none(), "Centrifugo is running");
         let binary = binary(&mut |line| eprintln!("{line}"))?;

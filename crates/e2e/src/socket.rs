@@ -112,11 +112,20 @@ impl Socket {
 
     /// The next publication's data, or none if there is none within `bound`.
     pub async fn next_within(&mut self, bound: Duration) -> Result<Option<Value>> {
+        Ok(self.publication_within(bound).await?.map(|(data, _)| data))
+    }
+
+    /// As [`Socket::next_within`], with its offset on the channel. A subscription that Centrifugo has ended is an error.
+    pub async fn publication_within(&mut self, bound: Duration) -> Result<Option<(Value, u64)>> {
         let deadline = tokio::time::Instant::now() + bound;
         loop {
-            if let Some(push) = self.waiting.pop_front() {
-                if let Some(publication) = push.get("pub") {
-                    return Ok(Some(publication["data"].clone()));
+            if let Some(mut push) = self.waiting.pop_front() {
+                if let Some(publication) = push.get_mut("pub") {
+                    let offset = publication["offset"].as_u64().unwrap_or_default();
+                    return Ok(Some((publication["data"].take(), offset)));
+                }
+                if let Some(end) = push.get("unsubscribe").or_else(|| push.get("disconnect")) {
+                    bail!("{CLOSED}: {end}");
                 }
                 continue;
             }

@@ -18,3 +18,4 @@ pub mod process;
 pub mod prometheus;
 pub mod python;
 pub mod secret;
+pub mod toxiproxy;
