@@ -6,6 +6,15 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// A new id. Version 7, so that rows made together lie together in an index.
+pub fn new_uuid() -> Uuid {
+    #[cfg(feature = "simulation")]
+    if let Some(id) = crate::simulation::id() {
+        return id;
+    }
+    Uuid::now_v7()
+}
+
 macro_rules! uuid_id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -14,9 +23,9 @@ macro_rules! uuid_id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// A new id. Version 7, so that rows made together lie together in an index.
+            /// See [`new_uuid`].
             pub fn generate() -> Self {
-                Self(Uuid::now_v7())
+                Self(new_uuid())
             }
 
             pub const fn as_uuid(self) -> Uuid {

@@ -154,17 +154,27 @@ pub fn is_planted(bug: &str) -> bool {
     BUG.read().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(bug)
 }
 
-/// The next number of this process's jitter, from 0 to 1; none outside of a process. SplitMix64.
+/// The next number of this process's jitter, from 0 to 1; none outside of a process.
 pub(crate) fn roll() -> Option<f64> {
+    Some(f64::from(u32::try_from(dice()? >> 32).unwrap_or_default()) / f64::from(u32::MAX))
+}
+
+/// An id that the seed decides, as the order of rows may follow from it; none outside of a process.
+pub(crate) fn id() -> Option<uuid::Uuid> {
+    let bits = u128::from(dice()?) << 64 | u128::from(dice()?);
+    Some(uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid())
+}
+
+/// SplitMix64.
+fn dice() -> Option<u64> {
     let process = current()?;
-    let bits = process.with(|inner| {
+    Some(process.with(|inner| {
         inner.dice = inner.dice.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut bits = inner.dice;
         bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         bits ^ (bits >> 31)
-    });
-    Some(f64::from(u32::try_from(bits >> 32).unwrap_or_default()) / f64::from(u32::MAX))
+    }))
 }
 
 /// A step between two others, at which a simulated process can be made to die or to wait. In production: nothing.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::ids::UserId;
+use common::ids::{UserId, new_uuid};
 use common::lease::Lease;
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -30,7 +30,7 @@ pub async fn enqueue(
          select pg_notify('calwire_outbox', '')",
         user.as_str(),
         seq,
-        Uuid::now_v7(),
+        new_uuid(),
         payload,
         traceparent,
         now,

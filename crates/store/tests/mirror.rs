@@ -230,6 +230,32 @@ async fn a_generation_given_up_is_purged_and_never_used_again(pool: PgPool) {
             .unwrap(),
         Settled::Done
     );
+
+    // A pull by the token, which is good after all, gives up a generation as well.
+    sync_state::mark_dirty(&mut conn, now(), &[id.into()], Cause::Person)
+        .await
+        .unwrap();
+    let pull = take(&mut conn).await.unwrap();
+    let given_up = sync_state::begin_generation(&mut conn, &pull.lease)
+        .await
+        .unwrap()
+        .unwrap();
+    events::upsert(&mut conn, id, given_up, &[event("deleted meanwhile", "1", 0)])
+        .await
+        .unwrap();
+    sync_state::settle(&mut conn, &pull, progress(built))
+        .await
+        .unwrap();
+    sync_state::mark_dirty(&mut conn, now(), &[id.into()], Cause::Person)
+        .await
+        .unwrap();
+    let pull = take(&mut conn).await.unwrap();
+    let next = sync_state::begin_generation(&mut conn, &pull.lease)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(next > given_up, "its rows may still be there");
+
     while events::purge_stale(&mut conn, 1).await.unwrap() > 0 {}
     let left: Vec<i64> = sqlx::query_scalar("select generation from events")
         .fetch_all(&mut *conn)

@@ -334,11 +334,9 @@ fn conference_url(hangout_link: Option<String>, conference: Option<Conference>) 
 /// A link goes on screen as a link, so its scheme must be one that cannot run anything (`javascript:`, `data:`). It must
 /// also be written as it is meant: a browser reads `https:next` on a page of `https` as a path of that page.
 fn has_scheme(link: &str, allowed: &[&str]) -> bool {
-    let is_written = link.split_once("://").is_some_and(|(scheme, _)| {
-        allowed
-            .iter()
-            .any(|allowed| allowed.eq_ignore_ascii_case(scheme))
-    });
+    let is_written = link
+        .split_once("://")
+        .is_some_and(|(scheme, _)| allowed.iter().any(|allowed| allowed.eq_ignore_ascii_case(scheme)));
     is_written && url::Url::parse(link).is_ok_and(|url| url.has_host())
 }
 

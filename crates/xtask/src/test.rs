@@ -196,7 +196,10 @@ pub fn run(args: &Args) -> Result<()> {
     let steps = format!("{passed} steps passed, {} failed", failed.len());
     let counts = format!("{tests} tests passed, {broken} failed, {ignored} ignored");
     if !failures.is_empty() {
-        println!("\nfailed, each with its reason above:\n  {}", failures.join("\n  "));
+        println!(
+            "\nfailed, each with its reason above:\n  {}",
+            failures.join("\n  ")
+        );
     }
     println!("\ngate: {steps}; {counts}; {}", human(start.elapsed()));
     if !failed.is_empty() {
@@ -550,7 +553,11 @@ mod unit {
             tests.add(line);
         }
         assert_eq!(counts(&tests), (33, 5, 4));
-        let failures = ["postgres::tests::a_port", "tests/reducer.test.ts > a gap", "two tabs"];
+        let failures = [
+            "postgres::tests::a_port",
+            "tests/reducer.test.ts > a gap",
+            "two tabs",
+        ];
         assert_eq!(tests.failures, failures);
     }
 }

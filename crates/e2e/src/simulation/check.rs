@@ -198,12 +198,12 @@ pub fn truth(world: &World, calendar: &str, token: Option<&str>) -> Mirror {
         .collect()
 }
 
-/// An instance that was cancelled by way of us is a tombstone without an etag, and stays one: that it is gone is all there
-/// is to know of it.
+/// An instance that was cancelled is a tombstone, by way of us without an etag, and stays as it is: that it is gone is all
+/// there is to know of it, and who cancels it again tells nothing.
 pub fn know_tombstones(mirror: &mut Mirror, truth: &Mirror) {
     for (id, (etag, status)) in mirror {
         if let Some((known, theirs)) = truth.get(id)
-            && etag.is_empty()
+            && status == "cancelled"
             && status == theirs
         {
             etag.clone_from(known);
@@ -278,12 +278,17 @@ async fn channels_are_on_record(world: &World) -> Result<()> {
 }
 
 /// A grant ends when Google has ended it, or has said so twice with some time between.
-async fn grants_end_for_a_reason(world: &World) -> Result<()> {
+async fn grants_end_for_a_reason(world: &mut World) -> Result<()> {
     let ended: Vec<String> =
         sqlx::query_scalar("select email from connections where grant_ended_at is not null")
             .fetch_all(&world.database.pool)
             .await?;
+    // A consent that is not stored yet does not make the reason of before wrong.
+    world.ledger.ended.retain(|email| ended.contains(email));
     for email in ended {
+        if world.ledger.ended.contains(&email) {
+            continue;
+        }
         let lives = world
             .google
             .with(|state| state.grants.consented(&email).is_some());
@@ -303,6 +308,7 @@ async fn grants_end_for_a_reason(world: &World) -> Result<()> {
             "grants_end_for_a_reason",
             "{email}: ended, and Google lets it live"
         );
+        world.ledger.ended.insert(email);
     }
     Ok(())
 }

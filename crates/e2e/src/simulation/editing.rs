@@ -23,22 +23,22 @@ pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
     let google = &world.google;
     let id = chosen.as_ref().map(|event| text(event, "id")).unwrap_or_default();
     match (edit, chosen) {
-        (Edit::Insert, _) => drop(google.insert(who, calendar, with(when, &title))),
+        (Edit::Insert, _) => {
+            let body = with(when, &title);
+            drop(google.insert(who, calendar, named(body, &mut dice)));
+        }
         (Edit::InsertDay, _) => {
             let first = world.clock.now().date_naive() + chrono::Days::new(day);
             let next = first + chrono::Days::new(1);
-            drop(google.insert(
-                who,
-                calendar,
-                json!({"summary": title, "start": {"date": first}, "end": {"date": next}}),
-            ));
+            let body = json!({"summary": title, "start": {"date": first}, "end": {"date": next}});
+            drop(google.insert(who, calendar, named(body, &mut dice)));
         }
         (Edit::InsertSeries, _) => {
             let mut body = with(when, &title);
             let count = dice.random_range(2..9);
             let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
             body["recurrence"] = json!([format!("RRULE:FREQ={rule};COUNT={count}")]);
-            drop(google.insert(who, calendar, body));
+            drop(google.insert(who, calendar, named(body, &mut dice)));
         }
         (Edit::Retitle, Some(_)) => drop(google.patch(who, calendar, &id, json!({"summary": title}))),
         (Edit::Reschedule, Some(_)) => drop(google.patch(who, calendar, &id, when)),
@@ -84,6 +84,13 @@ fn hour(world: &World, days: u64, hour: u32) -> Result<Value> {
         "start": {"dateTime": start, "timeZone": "Europe/Berlin"},
         "end": {"dateTime": start + TimeDelta::hours(1), "timeZone": "Europe/Berlin"},
     }))
+}
+
+/// With an id that the seed decides, since the order of a listing may follow from it.
+fn named(mut body: Value, dice: &mut StdRng) -> Value {
+    let digit = |_| char::from(b"0123456789abcdefghijklmnopqrstuv"[dice.random_range(0..32)]);
+    body["id"] = (0..26).map(digit).collect::<String>().into();
+    body
 }
 
 fn with(mut body: Value, title: &str) -> Value {

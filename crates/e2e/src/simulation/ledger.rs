@@ -64,6 +64,8 @@ pub struct Ledger {
     pub keys: u64,
     /// Channels that may outlive their grant or their connection at Google, where nobody can stop them any more.
     pub excused: BTreeSet<String>,
+    /// The accounts whose grants have ended for a reason.
+    pub ended: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]

@@ -119,10 +119,7 @@ async fn waiting(world: &World) -> Result<Vec<String>> {
          union all select 'suspect grants', count(*) from connections where grant_suspect_at is not null and grant_ended_at is null
          union all select 'leaving', count(*) from connections where disconnected_at is not null
          union all select 'horizons', count(*) from sync_state s join calendars c on c.id = s.resource_id
-             where s.generation > 0 and s.horizon_until is null
-         union all select 'lost access', count(*) from calendars c join sync_state s on s.resource_id = c.id
-             where c.access_lost_at is not null and c.selected and s.not_before < now() + interval '9 hours'
-               and s.last_error_at > now() - interval '6 hours'",
+             where s.generation > 0 and s.horizon_until is null",
     )
     .fetch_all(&world.database.pool)
     .await?;
@@ -132,7 +129,28 @@ async fn waiting(world: &World) -> Result<Vec<String>> {
             .filter(|(_, count)| *count > 0)
             .map(|(what, count)| format!("{what}: {count}")),
     );
+    let lost = lost_without_cause(world).await?;
+    waits.extend(lost.into_iter().map(|(email, calendar)| {
+        format!("{calendar} of {email}: its access counts as lost, and Google gives it")
+    }));
     Ok(waits)
+}
+
+/// The calendars that we take for lost, and Google shows to their account.
+async fn lost_without_cause(world: &World) -> Result<Vec<(String, String)>> {
+    let lost: Vec<(String, String)> = sqlx::query_as(
+        "select n.email, c.google_id from calendars c
+         join connections n on n.id = c.connection_id join sync_state s on s.resource_id = c.id
+         where c.access_lost_at is not null and n.disconnected_at is null and n.grant_ended_at is null
+           and s.not_before < 'infinity'
+         order by n.email, c.google_id",
+    )
+    .fetch_all(&world.database.pool)
+    .await?;
+    let is_shown = |(email, calendar): &(String, String)| {
+        world.google.with(|state| state.role(email, calendar).is_some())
+    };
+    Ok(lost.into_iter().filter(is_shown).collect())
 }
 
 /// The end of every doubt.
@@ -323,9 +341,17 @@ async fn orphans(world: &World, at_google: &BTreeSet<String>, live: &BTreeSet<St
     )
     .fetch_all(&world.database.pool)
     .await?;
+    // Nor can those of an account that Google has refused for good, even if Google did not mean it.
+    let ended: Vec<String> =
+        sqlx::query_scalar("select email from connections where grant_ended_at is not null")
+            .fetch_all(&world.database.pool)
+            .await?;
     for channel in world.google.channels() {
-        let id = text(&channel["id"]);
-        let is_known = !at_google.contains(&id) || live.contains(&id) || unstoppable.contains(&id);
+        let (id, email) = (text(&channel["id"]), text(&channel["user"]));
+        let is_known = !at_google.contains(&id)
+            || live.contains(&id)
+            || unstoppable.contains(&id)
+            || ended.contains(&email);
         if !is_known && !world.ledger.excused.contains(&id) {
             let row: Option<Value> =
                 sqlx::query_scalar("select to_jsonb(w) from watches w where channel_id = $1")

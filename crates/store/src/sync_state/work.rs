@@ -140,7 +140,7 @@ pub async fn extend_lease(
 }
 
 /// Begins a new generation, which no reader sees before [`settle`] names it; one that was begun and not finished is
-/// given up. None: the lease was lost.
+/// given up. Its number is that of no other whose rows may still be there. None: the lease was lost.
 pub async fn begin_generation(
     conn: &mut PgConnection,
     lease: &Lease<ResourceId>,
@@ -153,7 +153,9 @@ pub async fn begin_generation(
              select resource_id, building from before where building is not null
              on conflict do nothing
          )
-         update sync_state set building = greatest(generation, building) + 1
+         update sync_state
+         set building = 1 + greatest(generation, building,
+                                     (select max(generation) from stale_generations where calendar_id = $1))
          where resource_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
          returning building as \"building!\"",
         lease.key.as_uuid(),
@@ -224,10 +226,13 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
     }
     let due_again = sqlx::query_scalar!(
         "with before as (
-             select resource_id, generation from sync_state where resource_id = $1
+             select resource_id, generation, building from sync_state where resource_id = $1
          ), replaced as (
              insert into stale_generations (calendar_id, generation)
              select resource_id, generation from before where generation <> $5 and generation > 0
+             union all
+             select resource_id, building from before where building <> $5
+             on conflict do nothing
          )
          update sync_state
          set synced_seq = $3, sync_token = $4, generation = $5, building = null, sweep_digest = null,

@@ -1,5 +1,6 @@
 //! One try to do at Google what was asked for.
 
+mod look;
 mod split;
 
 use std::time::Duration;
@@ -17,11 +18,12 @@ use super::end::{Conflict, End, Failure, Reason};
 use super::fields::{Field, Fields};
 use super::mark;
 use super::merge::{merge, merge_without_base};
-use super::target::{self, Version};
+use super::target::Version;
 use super::work::{Act, Edit, Run};
-use crate::pull::{Incoming, context};
+use crate::pull::Incoming;
 use crate::quota::Units;
 use crate::tokens::CallError;
+use look::{known, look, read};
 
 /// What came of a try.
 pub enum Step {
@@ -495,35 +497,6 @@ async fn calendar(run: &Run<'_>) -> Result<Calendar, Stop> {
     found.ok_or(Stop::from(Reason::CalendarNotFound))
 }
 
-/// The event as the mirror has it, or else as Google has.
-async fn known(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Version>, Stop> {
-    let found = {
-        let mut conn = run.ctx.pool.acquire().await?;
-        target::find(&mut conn, calendar, id).await?
-    };
-    match found {
-        Some(target) => Ok(Some(target.version)),
-        None => look(run, calendar, id).await,
-    }
-}
-
-/// The event as Google has it now.
-async fn look(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Stop> {
-    let google = &run.ctx.google;
-    let path = EventPath {
-        calendar: &calendar.google_id,
-        event,
-    };
-    match run
-        .call(|access| async move { google.event(&access, path).await })
-        .await
-    {
-        Ok(event) => read(event, calendar).map(Some),
-        Err(CallError::Google(Error::NotFound | Error::AlreadyDeleted)) => Ok(None),
-        Err(error) => Err(stop(run, error, run.is_in_doubt())),
-    }
-}
-
 /// Commits that Google is about to be called.
 async fn send(run: &mut Run<'_>) -> Result<(), Stop> {
     if run.mark(State::Sent).await? {
@@ -531,14 +504,6 @@ async fn send(run: &mut Run<'_>) -> Result<(), Stop> {
     } else {
         Err(Stop::LeaseLost)
     }
-}
-
-fn read(event: RawEvent, calendar: &Calendar) -> Result<Version, Stop> {
-    // Google's own JSON with an id: it is readable, or Google is not itself.
-    Version::told(event, &context(calendar)).ok_or(Stop::Again {
-        delay: Duration::from_secs(1),
-        is_sure: false,
-    })
 }
 
 /// What becomes of a try that a call ended. `is_in_doubt`: an earlier call may have come through.

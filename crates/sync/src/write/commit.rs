@@ -1,6 +1,6 @@
 //! The end of a request and all that it brought, in one commit.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -94,10 +94,11 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
     let mut end = ended.end;
     let mut tx = run.ctx.pool.begin().await?;
     let mut changes = Vec::new();
-    for (id, news) in news {
+    for (id, mut news) in news {
         let Some((calendar, generation)) = place(&mut tx, run, id).await? else {
             continue;
         };
+        forget_what_is_of_nothing(&mut tx, (id, generation), &mut news).await?;
         if let (Some((series, from)), true) = (&ended.cancel, id == run.intent.calendar_id) {
             events::cancel_exceptions(&mut tx, id, generation, series, from).await?;
         }
@@ -149,6 +150,34 @@ async fn place(
     };
     let generation = sync_state::generation(conn, id.into()).await?;
     Ok(generation.map(|generation| (calendar, generation)))
+}
+
+/// An instance that we deleted of a series that is gone by now needs no tombstone: no pull would ever take it away.
+async fn forget_what_is_of_nothing(
+    conn: &mut PgConnection,
+    (calendar, generation): (CalendarId, i64),
+    news: &mut HashMap<String, Incoming>,
+) -> sqlx::Result<()> {
+    let is_tombstone = |incoming: &Incoming| incoming.is_cancelled() && !incoming.is_single();
+    let ids: Vec<String> = news
+        .values()
+        .filter(|incoming| is_tombstone(incoming))
+        .flat_map(|tombstone| [tombstone.series_id(), &tombstone.row.event_id])
+        .map(str::to_owned)
+        .collect();
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let versions = events::versions(conn, calendar, generation, &ids).await?;
+    let known: HashSet<String> = versions
+        .into_iter()
+        .map(|version| version.event_id)
+        .chain(news.keys().filter(|id| !is_tombstone(&news[*id])).cloned())
+        .collect();
+    news.retain(|id, incoming| {
+        !is_tombstone(incoming) || known.contains(id) || known.contains(incoming.series_id())
+    });
+    Ok(())
 }
 
 /// The instance to answer with, also where no row of an instance reaches.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
-use common::ids::{CalendarId, UserId};
+use common::ids::{CalendarId, UserId, new_uuid};
 use google::scopes;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -42,7 +42,7 @@ enum Part {
 pub async fn prepare(conn: &mut PgConnection, user: &UserId, request: Request) -> Result<Prepared, Refused> {
     let calendar = writable(conn, user, request.calendar).await?;
     let preparing = Preparing {
-        id: Uuid::now_v7(),
+        id: new_uuid(),
         context: context(&calendar),
         calendar,
         mail: request.mail,
@@ -415,7 +415,7 @@ impl Preparing {
         let (ours, touched) = self.edit_series(&rest, target.version.fields.when, patch)?;
         Ok(NewSeries {
             // Another id than the request's, which names what it creates; as little to be guessed.
-            id: Uuid::now_v7().simple().to_string(),
+            id: new_uuid().simple().to_string(),
             rest,
             is_known,
             ours,

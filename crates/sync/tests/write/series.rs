@@ -279,3 +279,33 @@ async fn a_cut_goes_together_with_what_others_changed_of_the_series_or_not_at_al
     assert_eq!(world.google.events(ALICE).len(), masters, "nothing was cut");
     assert_as_google(&world).await;
 }
+
+/// What Google answers of an instance that nobody has touched looks like an event, and is none: it goes with its series.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_instance_that_google_shows_does_not_outlive_its_place_in_the_series(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    let series = weekly(&world).await.recurring_event_id.unwrap();
+    let seen = at_week(&world, 3).await;
+    let in_google = |patch: Value| world.google.patch(ALICE, ALICE, &series, patch).unwrap();
+    in_google(json!({"summary": "Now important"}));
+    conflict(&world, delete(&seen, Some(Scope::This))).await;
+    assert_as_google(&world).await;
+    in_google(
+        json!({"start": {"dateTime": world.at(1, 10), "timeZone": "Europe/Berlin"},
+                     "end": {"dateTime": world.at(1, 11), "timeZone": "Europe/Berlin"}}),
+    );
+    world.push_and_settle(&alice()).await;
+    assert_as_google(&world).await;
+
+    // An instance that has become an event of its own is known at once.
+    let seen = at_week(&world, 4).await;
+    world
+        .google
+        .patch(ALICE, ALICE, &seen.id, json!({"summary": "Special"}))
+        .unwrap();
+    conflict(&world, delete(&seen, Some(Scope::This))).await;
+    assert_eq!(at_week(&world, 4).await.title, "Special");
+    assert_as_google(&world).await;
+}

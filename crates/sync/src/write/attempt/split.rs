@@ -12,7 +12,7 @@ use super::super::fields::{Field, Fields, Span};
 use super::super::merge::{Collision, merge, merge_without_base};
 use super::super::work::{Act, Edit, NewSeries, Split};
 use super::{
-    End, Ended, Run, Stop, Version, Written, calendar, conflict, look, make, mark, not_written, write,
+    End, Ended, Run, Stop, Version, Written, calendar, conflict, known, look, make, mark, not_written, write,
 };
 use crate::pull::context;
 
@@ -95,7 +95,7 @@ async fn end(
     let id = run.intent.event_id.clone();
     // What is asked of the new series has to go together with what the old one has become, before anything is written.
     if let (Some(new), false) = (&split.new, run.is_in_doubt()) {
-        let mut theirs = super::known(run, calendar, &id).await?;
+        let mut theirs = known(run, calendar, &id).await?;
         if theirs
             .as_ref()
             .is_some_and(|theirs| theirs.news.is_none() && merged(new, theirs).is_err())
