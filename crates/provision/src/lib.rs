@@ -10,6 +10,7 @@ pub mod caddy;
 pub mod centrifugo;
 pub mod chromium;
 pub mod compose;
+pub mod faketime;
 pub mod front;
 mod go;
 pub mod port;

@@ -264,6 +264,11 @@ pub enum Fault {
     Restart {
         replica: Replica,
     },
+    /// Its clock is so many seconds ahead or behind.
+    StepClock {
+        replica: Replica,
+        seconds: i32,
+    },
     CrashDatabase,
     CrashBroker,
     FreezeBroker,
@@ -300,6 +305,7 @@ pub enum Kind {
     Kill,
     Freeze,
     Restart,
+    StepClock,
     CrashDatabase,
     CrashBroker,
     FreezeBroker,
@@ -318,6 +324,7 @@ impl Fault {
             Self::Kill { .. } => Kind::Kill,
             Self::Freeze { .. } => Kind::Freeze,
             Self::Restart { .. } => Kind::Restart,
+            Self::StepClock { .. } => Kind::StepClock,
             Self::CrashDatabase => Kind::CrashDatabase,
             Self::CrashBroker => Kind::CrashBroker,
             Self::FreezeBroker => Kind::FreezeBroker,
@@ -365,7 +372,10 @@ impl Fault {
 
     const fn replica(&self) -> Option<Replica> {
         match self {
-            Self::Kill { replica } | Self::Freeze { replica } | Self::Restart { replica } => Some(*replica),
+            Self::Kill { replica }
+            | Self::Freeze { replica }
+            | Self::Restart { replica }
+            | Self::StepClock { replica, .. } => Some(*replica),
             _ => None,
         }
     }
@@ -376,6 +386,7 @@ impl Fault {
             Self::Kill { replica } => format!("kill -9 {}", replica.service.name()),
             Self::Freeze { replica } => format!("SIGSTOP {}", replica.service.name()),
             Self::Restart { replica } => format!("SIGTERM {}", replica.service.name()),
+            Self::StepClock { replica, .. } => format!("clock of {} stepped", replica.service.name()),
             Self::CrashDatabase => "crash Postgres".to_owned(),
             Self::CrashBroker => "kill -9 Centrifugo".to_owned(),
             Self::FreezeBroker => "SIGSTOP Centrifugo".to_owned(),

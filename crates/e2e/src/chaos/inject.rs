@@ -28,6 +28,7 @@ pub async fn inject(world: &Arc<World>, fault: &Fault, lasts: Duration) -> Resul
         Fault::Kill { replica } => kill(world, replica, lasts).await,
         Fault::Freeze { replica } => freeze(world, replica, lasts).await,
         Fault::Restart { replica } => restart(world, replica, None).await,
+        Fault::StepClock { replica, seconds } => step_clock(world, replica, seconds, lasts).await,
         Fault::CrashDatabase => crash_database(world, lasts).await,
         Fault::CrashBroker => crash_broker(world, lasts).await,
         Fault::FreezeBroker => freeze_broker(world, lasts).await,
@@ -141,6 +142,13 @@ async fn freeze(world: &World, replica: Replica, lasts: Duration) -> Result<()> 
     running.signal("STOP").await?;
     sleep(lasts).await;
     running.signal("CONT").await
+}
+
+async fn step_clock(world: &World, replica: Replica, seconds: i32, lasts: Duration) -> Result<()> {
+    let running = world.replica(replica)?.lock().await;
+    running.set_clock(seconds)?;
+    sleep(lasts).await;
+    running.set_clock(0)
 }
 
 /// As an upgrade does it, perhaps with other keys.

@@ -262,7 +262,7 @@ pub fn edit(google: &Emulator, person: &Person, edit: Edit, dice: u64) {
     let of_kind = |event: &Resource| match edit {
         Edit::Describe => is_made(event),
         Edit::EditInstance | Edit::CancelInstance => is_free(event) && event.contains_key("recurrence"),
-        Edit::Delete | Edit::Reschedule => is_free(event) && is_single(event),
+        Edit::Reschedule => is_free(event) && is_single(event),
         _ => is_free(event) && !event.contains_key("recurringEventId"),
     };
     let mut events = google.events(who);

@@ -91,6 +91,8 @@ impl Default for Size {
 const CALM: u64 = 300;
 /// After a crash of Postgres or Centrifugo nothing else happens to what it is measured by, in milliseconds.
 const RECOVERS: u64 = 2_500;
+/// A clock that is further off makes tokens that have ended before they are used, in seconds.
+const CLOCKS_APART: i32 = 240;
 /// Tries to find a place for a fault.
 const TRIES: usize = 60;
 
@@ -208,6 +210,7 @@ const fn tail(fault: &Fault) -> u64 {
 fn lasts(dice: &mut StdRng, fault: &Fault) -> u64 {
     match fault.kind() {
         Kind::Kill => dice.random_range(200..2_500),
+        Kind::StepClock => dice.random_range(1_500..5_000),
         // Now and then past a lease, which is five seconds here.
         Kind::Freeze => dice.random_range(500..7_000),
         Kind::CrashDatabase | Kind::CrashBroker | Kind::FreezeBroker => dice.random_range(200..1_500),
@@ -230,10 +233,14 @@ fn random(dice: &mut StdRng) -> Fault {
         0..14 => Fault::Kill { replica },
         14..22 => Fault::Freeze { replica },
         22..30 => Fault::Restart { replica },
-        30..33 => Fault::CrashDatabase,
-        33..36 => Fault::CrashBroker,
-        36..39 => Fault::FreezeBroker,
-        39..67 => Fault::Network {
+        30..35 => Fault::StepClock {
+            replica,
+            seconds: dice.random_range(30..CLOCKS_APART) * if dice.random() { 1 } else { -1 },
+        },
+        35..37 => Fault::CrashDatabase,
+        37..40 => Fault::CrashBroker,
+        40..42 => Fault::FreezeBroker,
+        42..67 => Fault::Network {
             link: random_link(dice, replica, user),
             toxic: random_toxic(dice),
         },

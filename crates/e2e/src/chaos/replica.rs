@@ -1,7 +1,7 @@
 //! One process of a service, started again and again as a supervisor does.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -23,24 +23,43 @@ pub struct Running {
     pub port: u16,
     env: BTreeMap<String, String>,
     log: PathBuf,
+    /// By how much its clock is off, for libfaketime to read.
+    clock: PathBuf,
     process: Option<Process>,
     http: reqwest::Client,
 }
 
 impl Running {
     /// Not running yet.
-    pub fn new(replica: Replica, port: u16, env: BTreeMap<String, String>, log: PathBuf) -> Result<Self> {
-        Ok(Self {
+    pub fn new(replica: Replica, port: u16, env: BTreeMap<String, String>, folder: &Path) -> Result<Self> {
+        let running = Self {
             replica,
             port,
             env,
-            log,
+            log: folder.join(format!("{}.log", replica.name())),
+            clock: folder.join(format!("{}.clock", replica.name())),
             process: None,
             http: reqwest::Client::builder()
                 .no_proxy()
                 .timeout(Duration::from_secs(1))
                 .build()?,
-        })
+        };
+        running.set_clock(0)?;
+        Ok(running)
+    }
+
+    /// From now on its clock can be moved; `library` is libfaketime.
+    pub fn move_clock_by(&mut self, library: &Path) {
+        self.set("LD_PRELOAD", &library.to_string_lossy());
+        let clock = self.clock.to_string_lossy().into_owned();
+        self.set("FAKETIME_TIMESTAMP_FILE", &clock);
+        // Seconds until it looks again. Waits go by a clock that nobody moves, as they do where a real one is set.
+        self.set("FAKETIME_CACHE_DURATION", "1");
+        self.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
+    }
+
+    pub fn set_clock(&self, seconds: i32) -> Result<()> {
+        std::fs::write(&self.clock, format!("{seconds:+}\n")).context("cannot set a clock")
     }
 
     pub fn set(&mut self, variable: &str, value: &str) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use google_emulator::Emulator;
+use provision::faketime;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::Mutex;
@@ -246,6 +247,7 @@ async fn replicas(
     env: &BTreeMap<String, String>,
     folder: &Path,
 ) -> Result<BTreeMap<Replica, Mutex<Running>>> {
+    let clocks = faketime::find_or_install(&mut |line| println!("{line}"));
     let mut all = Vec::new();
     for service in Service::ALL {
         for number in 0..COPIES {
@@ -254,8 +256,11 @@ async fn replicas(
             let mut env = env.clone();
             lead_through(network, replica, &mut env).await?;
             env.insert("LISTEN_ADDR".to_owned(), format!("127.0.0.1:{port}"));
-            let log = folder.join(format!("{}.log", replica.name()));
-            all.push(Running::new(replica, port, env, log)?);
+            let mut running = Running::new(replica, port, env, folder)?;
+            if let Some(library) = &clocks {
+                running.move_clock_by(library);
+            }
+            all.push(running);
         }
     }
     futures_util::future::try_join_all(all.iter_mut().map(Running::start)).await?;
