@@ -248,6 +248,9 @@ async fn replicas(
     folder: &Path,
 ) -> Result<BTreeMap<Replica, Mutex<Running>>> {
     let clocks = faketime::find_or_install(&mut |line| println!("{line}"));
+    if clocks.is_none() {
+        println!("libfaketime is not installed: clocks are not stepped, whatever the plan says");
+    }
     let mut all = Vec::new();
     for service in Service::ALL {
         for number in 0..COPIES {
