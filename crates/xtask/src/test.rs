@@ -41,7 +41,7 @@ struct Step {
 }
 
 /// In the order in which they run: what takes seconds first.
-const STEPS: [Step; 14] = [
+const STEPS: [Step; 15] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
@@ -101,6 +101,11 @@ const STEPS: [Step; 14] = [
         name: "tests",
         about: "every test, with a real Postgres and Centrifugo",
         run: tests,
+    },
+    Step {
+        name: "chaos",
+        about: "four plans that break processes, links, Postgres, Centrifugo and Google",
+        run: chaos,
     },
     Step {
         name: "fuzz",
@@ -445,6 +450,16 @@ fn tests(shared: &mut Shared) -> Result<()> {
     command
         .args(["test", "--locked", "--workspace", "--no-fail-fast"])
         .env("DATABASE_URL", shared.database_url()?)
+        .env("CENTRIFUGO_BIN", shared.centrifugo()?);
+    counted(&mut command, &mut shared.tests)
+}
+
+/// Built among the tests, and not run there: it needs all of the machine.
+fn chaos(shared: &mut Shared) -> Result<()> {
+    let mut command = cargo();
+    command
+        .args(["test", "--locked", "--workspace", "--test", "chaos"])
+        .args(["--", "--ignored", "--nocapture"])
         .env("CENTRIFUGO_BIN", shared.centrifugo()?);
     counted(&mut command, &mut shared.tests)
 }
