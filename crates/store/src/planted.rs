@@ -1,6 +1,7 @@
 //! Test only: the parts of planted bugs that need SQL. The statements are not checked, for no production build has them.
 
-use common::ids::{CalendarId, ResourceId};
+use chrono::{DateTime, Utc};
+use common::ids::{CalendarId, ConnectionId, ResourceId};
 use common::lease::Lease;
 use sqlx::PgConnection;
 
@@ -9,6 +10,20 @@ pub async fn seize(conn: &mut PgConnection, lease: &Lease<ResourceId>) -> sqlx::
     sqlx::query("update sync_state set lease_token = $2, leased_until = 'infinity' where resource_id = $1")
         .bind(lease.key.as_uuid())
         .bind(lease.token)
+        .execute(conn)
+        .await
+        .map(drop)
+}
+
+/// `grant_ends_at_once`: the first refusal counts as the second.
+pub async fn suspect(
+    conn: &mut PgConnection,
+    since: DateTime<Utc>,
+    connection: ConnectionId,
+) -> sqlx::Result<()> {
+    sqlx::query("update connections set grant_suspect_at = $2 where id = $1")
+        .bind(connection.as_uuid())
+        .bind(since)
         .execute(conn)
         .await
         .map(drop)

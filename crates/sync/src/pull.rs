@@ -58,7 +58,6 @@ const PURGE_AT_ONCE: i64 = 5_000;
 /// not let a large calendar hold up the others, there is [`Puller`].
 pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     let due = take(ctx, BATCH.into()).await?;
-    crash_point!("pull.leased");
     if due.is_empty() {
         return Ok(Pass::Idle);
     }
@@ -117,6 +116,7 @@ async fn take(ctx: &Context, limit: i64) -> sqlx::Result<Vec<Pull>> {
     let mut conn = ctx.pool.acquire().await?;
     let due = sync_state::acquire(&mut conn, ctx.settings.lease, limit).await?;
     metrics::stolen("pull", due.iter().map(|pull| pull.is_stolen));
+    crash_point!("pull.leased");
     Ok(due)
 }
 

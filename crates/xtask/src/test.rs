@@ -5,6 +5,7 @@ use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
@@ -114,7 +115,7 @@ const STEPS: [Step; 15] = [
     },
     Step {
         name: "simulate",
-        about: "the plans in which the simulation once broke a promise",
+        about: "the simulation: twenty seeds, a death at each named point, each planted bug found",
         run: simulate,
     },
 ];
@@ -414,13 +415,6 @@ impl Tests {
         }
     }
 
-    fn add_all(&mut self, others: Self) {
-        self.passed += others.passed;
-        self.failed += others.failed;
-        self.ignored += others.ignored;
-        self.failures.extend(others.failures);
-    }
-
     /// `4 passed`; a word that counts something else adds nothing.
     fn add_count(&mut self, count: &str) {
         let Some((number, what)) = count.trim().split_once(' ') else {
@@ -445,13 +439,39 @@ fn failure(line: &str) -> Option<&str> {
     rust().or_else(vitest).or_else(node)
 }
 
+/// The one that drives a browser, for minutes in which it mostly waits.
+const PAGE_TEST: &str = "the_page_in_a_browser";
+
 fn tests(shared: &mut Shared) -> Result<()> {
-    let mut command = cargo();
-    command
-        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
-        .env("DATABASE_URL", shared.database_url()?)
-        .env("CENTRIFUGO_BIN", shared.centrifugo()?);
-    counted(&mut command, &mut shared.tests)
+    let (database, centrifugo) = (shared.database_url()?, shared.centrifugo()?);
+    let test = |args: &[&str]| {
+        let mut command = cargo();
+        command
+            .args(["test", "--locked", "--workspace"])
+            .args(args)
+            .env("DATABASE_URL", &database)
+            .env("CENTRIFUGO_BIN", &centrifugo);
+        command
+    };
+    interrupt::run(&mut test(&["--no-run"]))?;
+    println!("The tests of the page run beside the others; what they say comes after them.");
+    let mut page = test(&["--test", "browser", "--", PAGE_TEST]);
+    let mut others = test(&["--no-fail-fast", "--", "--skip", PAGE_TEST]);
+    let (of_page, of_others) = std::thread::scope(|scope| {
+        let of_page = scope.spawn(|| {
+            let mut lines = Vec::new();
+            let result = each_line(&mut page, |line| lines.push(line.to_owned()));
+            (result, lines)
+        });
+        let of_others = counted(&mut others, &mut shared.tests);
+        (of_page.join(), of_others)
+    });
+    let (of_page, lines) = of_page.map_err(|_| anyhow::anyhow!("reading the page's tests panicked"))?;
+    for line in lines {
+        println!("{line}");
+        shared.tests.add(&line);
+    }
+    of_others.and(of_page)
 }
 
 /// Built among the tests, and not run there: it needs all of the machine.
@@ -490,46 +510,61 @@ fn fuzz(shared: &mut Shared) -> Result<()> {
     counted(&mut command, &mut shared.tests)
 }
 
-/// Lints and tests of what only the simulation's builds have. `cargo xtask simulate` looks for what is not known yet.
+/// Lints and tests of what only the simulation's builds have, and the simulation in its short form.
 fn simulate(shared: &mut Shared) -> Result<()> {
     let lints = ["--all-targets", "--", "-D", "warnings"];
     interrupt::run(cargo().arg("clippy").args(simulate::PACKAGE).args(lints))?;
+    let database = shared.database_url()?;
     let mut kept = cargo();
     kept.args(["test", "--test", "simulation"])
         .args(simulate::PACKAGE)
-        .env("DATABASE_URL", shared.database_url()?);
-    counted(&mut kept, &mut shared.tests)
+        .env("DATABASE_URL", &database);
+    counted(&mut kept, &mut shared.tests)?;
+    simulate::short_form(&database)
 }
 
 /// Runs to the end, shows what it says and adds up the tests in it.
 fn counted(command: &mut Command, tests: &mut Tests) -> Result<()> {
+    each_line(command, |line| {
+        println!("{line}");
+        tests.add(line);
+    })
+}
+
+/// Runs to the end and hands over each line that it says.
+fn each_line(command: &mut Command, mut take: impl FnMut(&str)) -> Result<()> {
     let shown = process::show(command);
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
         .with_context(|| format!("cannot run {shown}"))?;
     let out = child.stdout.take().context("its output is piped")?;
-    let reader = std::thread::spawn(move || show_and_count(out));
-    // Not waited for after a signal: what the command has started itself may hold its output open.
+    let (send, lines) = mpsc::channel();
+    std::thread::spawn(move || read_lines(out, &send));
+    // The rest is not waited for after a signal: what the command has started itself may hold its output open.
+    while !interrupt::asked() {
+        match lines.recv_timeout(Duration::from_millis(100)) {
+            Ok(line) => take(&line),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
     let status = interrupt::wait(&mut child)?;
-    tests.add_all(reader.join().unwrap_or_default());
     if !status.success() {
         bail!("{shown} failed ({status})");
     }
     Ok(())
 }
 
-fn show_and_count(out: impl Read) -> Tests {
-    let mut tests = Tests::default();
+fn read_lines(out: impl Read, lines: &Sender<String>) {
     for line in BufReader::new(out)
         .split(b'\n')
         .map_while(std::result::Result::ok)
     {
-        let line = String::from_utf8_lossy(&line);
-        println!("{line}");
-        tests.add(&line);
+        if lines.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+            return;
+        }
     }
-    tests
 }
 
 #[cfg(test)]

@@ -322,8 +322,10 @@ pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
     let area = point.split('.').next().unwrap_or_default();
     let mut plan = of_seed(seed, operations);
     for operation in &mut plan {
-        if area == "horizon" {
-            move_horizons(operation);
+        match area {
+            "horizon" => move_horizons(operation),
+            "leave" => disconnect_more(operation),
+            _ => {}
         }
         let comes_by = operation.areas().contains(&area);
         let opens_channel = matches!(operation, Operation::Work { job: Job::Watch, .. });
@@ -353,6 +355,14 @@ fn move_horizons(operation: &mut Operation) {
     match operation {
         Operation::Pass { seconds } => *seconds = 700_000,
         Operation::Work { job, .. } if matches!(job, Job::Poll | Job::Tidy) => *job = Job::Horizon,
+        _ => {}
+    }
+}
+
+fn disconnect_more(operation: &mut Operation) {
+    match operation {
+        Operation::Person { act, .. } if *act != Act::Connect => *act = Act::Disconnect,
+        Operation::Work { job, .. } if matches!(job, Job::Poll | Job::Tidy) => *job = Job::Leave,
         _ => {}
     }
 }

@@ -176,11 +176,10 @@ pub async fn reject_grant(
     refresh: &Refresh,
     confirm_delay: Duration,
 ) -> sqlx::Result<Verdict> {
-    let confirm_delay = if common::planted!("grant_ends_at_once") {
-        Duration::ZERO
-    } else {
-        confirm_delay
-    };
+    #[cfg(feature = "simulation")]
+    if common::planted!("grant_ends_at_once") {
+        crate::planted::suspect(conn, now - confirm_delay, refresh.lease.key).await?;
+    }
     let row = sqlx::query!(
         r#"with verdict as (
                select id, grant_suspect_at is not null and grant_suspect_at <= $4::timestamptz - $5::interval as ended
