@@ -42,7 +42,7 @@ struct Step {
 }
 
 /// In the order in which they run: what takes seconds first.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 14] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
@@ -102,11 +102,6 @@ const STEPS: [Step; 15] = [
         name: "tests",
         about: "every test, with a real Postgres and Centrifugo",
         run: tests,
-    },
-    Step {
-        name: "chaos",
-        about: "four plans that break processes, links, Postgres, Centrifugo and Google",
-        run: chaos,
     },
     Step {
         name: "fuzz",
@@ -472,16 +467,6 @@ fn tests(shared: &mut Shared) -> Result<()> {
         shared.tests.add(&line);
     }
     of_others.and(of_page)
-}
-
-/// Built among the tests, and not run there: it needs all of the machine.
-fn chaos(shared: &mut Shared) -> Result<()> {
-    let mut command = cargo();
-    command
-        .args(["test", "--locked", "--workspace", "--test", "chaos"])
-        .args(["--", "--ignored", "--nocapture"])
-        .env("CENTRIFUGO_BIN", shared.centrifugo()?);
-    counted(&mut command, &mut shared.tests)
 }
 
 /// The corpus alone was among the tests; here it is changed for a while. The instrumented build of `fuzz/` takes longer
