@@ -52,7 +52,13 @@ fn passing(error: &(dyn std::error::Error + 'static)) -> bool {
         _ => error.downcast_ref::<sqlx::Error>(),
     };
     match database {
-        Some(sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed | sqlx::Error::Io(_)) => true,
+        // The last is a proxy before Postgres that hangs up in the middle of a word.
+        Some(
+            sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::Io(_)
+            | sqlx::Error::Protocol(_),
+        ) => true,
         // Connection trouble, too many connections, a shut-down, a statement or lock that took too long.
         Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
             matches!(&*code, "55P03" | "40001" | "40P01")
@@ -84,4 +90,21 @@ async fn own_calendars(
 
 fn no_connection(id: ConnectionId) -> RpcError {
     RpcError::new(Code::NotFound, format!("There is no connection {id}")).with_reason("CONNECTION_NOT_FOUND")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_is_out_of_reach_passes_and_a_wrong_statement_does_not() {
+        let cut = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
+        let reset = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
+        for error in [cut, reset, sqlx::Error::PoolTimedOut] {
+            assert!(passing(&error), "{error}");
+            assert!(passing(&CallError::Database(error)));
+        }
+        assert!(!passing(&sqlx::Error::RowNotFound));
+        assert!(!passing(&sqlx::Error::ColumnNotFound("no_such".to_owned())));
+    }
 }

@@ -14,6 +14,8 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::Result;
 
 const ASK_EVERY: Duration = Duration::from_millis(250);
+/// A copy that does not answer for so long is not ready.
+const ASK_WITHIN: Duration = Duration::from_secs(2);
 /// Hop by hop, or made anew for the next hop.
 const NOT_PASSED_ON: [&str; 5] = [
     "host",
@@ -53,6 +55,7 @@ impl Balancer {
         let copies = Arc::new(Upstreams {
             all: Mutex::default(),
             next: AtomicUsize::default(),
+            // A redirect is for whoever asked.
             http: reqwest::Client::builder()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
@@ -124,11 +127,11 @@ async fn ask(copies: Arc<Upstreams>) {
     loop {
         let all = copies.all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for copy in all {
-            let answer = copies
+            let ask = copies
                 .http
                 .get(format!("{}{}", copy.url, copies.health))
-                .send()
-                .await;
+                .timeout(ASK_WITHIN);
+            let answer = ask.send().await;
             let is_ready = answer.is_ok_and(|answer| answer.status().is_success());
             let mut all = copies.all.lock().unwrap_or_else(PoisonError::into_inner);
             if let Some(known) = all.iter_mut().find(|known| known.url == copy.url) {

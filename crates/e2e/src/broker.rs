@@ -66,6 +66,11 @@ impl Broker {
         self.nodes.len()
     }
 
+    /// The process of the first node.
+    pub fn pid(&self) -> Option<u32> {
+        self.nodes[0].pid()
+    }
+
     /// As by a crash, one node.
     pub fn kill_node(&mut self, node: usize) {
         self.nodes[node].kill();
@@ -143,6 +148,10 @@ impl Node {
         if let Some(server) = self.server.take() {
             server.kill();
         }
+    }
+
+    fn pid(&self) -> Option<u32> {
+        self.server.as_ref().map(Server::pid)
     }
 
     fn start(&mut self) -> Result<()> {

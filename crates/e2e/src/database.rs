@@ -84,6 +84,15 @@ impl Private {
         self.with(Cluster::resume).await
     }
 
+    /// Ends it as a crash does; [`Private::resume`] starts it again, and it recovers from its log.
+    pub async fn crash(&mut self) -> Result<()> {
+        self.with(|cluster| {
+            cluster.crash();
+            Ok(())
+        })
+        .await
+    }
+
     /// Every session is cut, and it recovers from its log.
     pub async fn crash_and_restart(&mut self) -> Result<()> {
         self.with(Cluster::crash_and_restart).await

@@ -7,6 +7,7 @@
 
 pub mod balancer;
 pub mod broker;
+pub mod chaos;
 pub mod control;
 pub mod database;
 pub mod follower;

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Result, ensure};
-use google_emulator::Resource;
+use google_emulator::{Emulator, Resource};
 use serde_json::{Value, json};
+use sqlx::PgPool;
 
 use crate::rpc::Api;
 use crate::socket::Socket;
@@ -19,7 +20,7 @@ pub async fn mirror_equals_google(stack: &Stack, user: &str) -> Result<()> {
     let mut difference = String::new();
     let started = std::time::Instant::now();
     while started.elapsed() < wait::PATIENCE {
-        difference = compare(stack, user).await?;
+        difference = differences(&stack.database.pool, &stack.google, user).await?;
         if difference.is_empty() {
             return Ok(());
         }
@@ -28,12 +29,13 @@ pub async fn mirror_equals_google(stack: &Stack, user: &str) -> Result<()> {
     anyhow::bail!("the mirror of {user} does not become equal to Google:\n{difference}")
 }
 
-async fn compare(stack: &Stack, user: &str) -> Result<String> {
+/// Where the mirror of the user's selected calendars is not what Google has at this moment, a line each.
+pub async fn differences(pool: &PgPool, google: &Emulator, user: &str) -> Result<String> {
     let calendars: Vec<(uuid::Uuid, String)> = sqlx::query_as(
         "select id, google_id from calendars where user_id = $1 and selected and access_lost_at is null",
     )
     .bind(user)
-    .fetch_all(&stack.database.pool)
+    .fetch_all(pool)
     .await?;
     let mut differences = Vec::new();
     for (id, google_id) in calendars {
@@ -42,12 +44,11 @@ async fn compare(stack: &Stack, user: &str) -> Result<String> {
              where calendar_id = $1 and events.generation = sync_state.generation",
         )
         .bind(id)
-        .fetch_all(&stack.database.pool)
+        .fetch_all(pool)
         .await?
         .into_iter()
         .collect();
-        let truth: Versions = stack
-            .google
+        let truth: Versions = google
             .events(&google_id)
             .into_iter()
             .map(|event| (text(&event["id"]), version(&event)))
@@ -169,15 +170,18 @@ impl View {
     pub async fn difference(&self) -> Result<Option<String>> {
         let range = json!({"from": self.window["from"], "to": self.window["to"]});
         let answer = self.api.query("calendar.google.getEvents", range).await?;
-        let (truth, shown) = (
-            ids(answer["events"].as_array().into_iter().flatten()),
-            ids(self.series.values().flatten()),
+        let (truth, mine) = (
+            shown(answer["events"].as_array().into_iter().flatten()),
+            shown(self.series.values().flatten()),
         );
-        Ok((truth != shown).then(|| format!("{shown:#?} instead of {truth:#?}")))
+        Ok((truth != mine).then(|| format!("{mine:#?} instead of {truth:#?}")))
     }
 }
 
-fn ids<'a>(events: impl Iterator<Item = &'a Value>) -> BTreeMap<(String, String), (String, String, String)> {
+/// Calendar and id of an event → what is seen of it: title, start, etag.
+pub type Shown = BTreeMap<(String, String), (String, String, String)>;
+
+pub fn shown<'a>(events: impl Iterator<Item = &'a Value>) -> Shown {
     events
         .map(|event| {
             let what = (text(&event["title"]), text(&event["start"]), text(&event["etag"]));

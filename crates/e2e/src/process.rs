@@ -1,7 +1,9 @@
 //! Child processes that end with the test, and whose last words are shown when they matter.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -22,7 +24,23 @@ pub struct Process {
 
 impl Process {
     /// Starts `command` with exactly the given environment beside `PATH` and `HOME`.
-    pub fn start(name: &str, mut command: Command, env: &[(String, String)]) -> Result<Self> {
+    pub fn start(name: &str, command: Command, env: &[(String, String)]) -> Result<Self> {
+        Self::spawn(name, command, env, None)
+    }
+
+    /// As [`Process::start`]; what it prints is added to the file `log` too.
+    pub fn start_logged(name: &str, command: Command, env: &[(String, String)], log: &Path) -> Result<Self> {
+        let file = File::options().create(true).append(true).open(log);
+        let file = file.with_context(|| format!("cannot write {}", log.display()))?;
+        Self::spawn(name, command, env, Some(Arc::new(file)))
+    }
+
+    fn spawn(
+        name: &str,
+        mut command: Command,
+        env: &[(String, String)],
+        log: Option<Arc<File>>,
+    ) -> Result<Self> {
         command
             .env_clear()
             .envs(
@@ -37,10 +55,10 @@ impl Process {
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let lines = Arc::new(Mutex::new(VecDeque::new()));
         if let Some(stdout) = child.stdout.take() {
-            tokio::spawn(keep(stdout, name.to_owned(), lines.clone()));
+            tokio::spawn(keep(stdout, name.to_owned(), lines.clone(), log.clone()));
         }
         if let Some(stderr) = child.stderr.take() {
-            tokio::spawn(keep(stderr, name.to_owned(), lines.clone()));
+            tokio::spawn(keep(stderr, name.to_owned(), lines.clone(), log));
         }
         Ok(Self {
             name: name.to_owned(),
@@ -107,12 +125,21 @@ impl Process {
     }
 }
 
-async fn keep(stream: impl AsyncRead + Unpin, name: String, lines: Arc<Mutex<VecDeque<String>>>) {
+async fn keep(
+    stream: impl AsyncRead + Unpin,
+    name: String,
+    lines: Arc<Mutex<VecDeque<String>>>,
+    log: Option<Arc<File>>,
+) {
     let echo = std::env::var("E2E_LOG").is_ok();
     let mut reader = BufReader::new(stream).lines();
     while let Ok(Some(line)) = reader.next_line().await {
         if echo {
             eprintln!("{name}: {line}");
+        }
+        if let Some(mut file) = log.as_deref() {
+            // A full disk takes the log, not the test.
+            let _ = writeln!(file, "{line}");
         }
         let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.len() == KEPT_LINES {

@@ -139,6 +139,21 @@ impl Socket {
         Ok(None)
     }
 
+    /// As [`Socket::next_within`], with its offset on the channel. A subscription that Centrifugo has ended is an error.
+    pub async fn publication_within(&mut self, bound: Duration) -> Result<Option<(Value, u64)>> {
+        let deadline = tokio::time::Instant::now() + bound;
+        while let Some(mut push) = self.push_before(deadline).await? {
+            if let Some(publication) = push.get_mut("pub") {
+                let offset = publication["offset"].as_u64().unwrap_or_default();
+                return Ok(Some((publication["data"].take(), offset)));
+            }
+            if let Some(end) = push.get("unsubscribe").or_else(|| push.get("disconnect")) {
+                bail!("{CLOSED}: {end}");
+            }
+        }
+        Ok(None)
+    }
+
     /// Whatever comes next that was not asked for, such as `{"pub": {data, offset}}` and `{"unsubscribe": {code}}`, or none
     /// before `deadline`.
     pub async fn push_before(&mut self, deadline: tokio::time::Instant) -> Result<Option<Value>> {

@@ -292,7 +292,7 @@ fn site(upstreams: Upstreams, page: PathBuf, google: &Emulator) -> Site {
     }
 }
 
-async fn migrate(env: &[(String, String)]) -> Result<()> {
+pub(crate) async fn migrate(env: &[(String, String)]) -> Result<()> {
     let output = Command::new(service_binary("calendar-api")?)
         .arg("migrate")
         .envs(env.iter().map(|(name, value)| (name, value)))
@@ -306,7 +306,8 @@ async fn migrate(env: &[(String, String)]) -> Result<()> {
     Ok(())
 }
 
-fn environment(
+/// What all services are told.
+pub(crate) fn environment(
     database: &Database,
     broker: &Broker,
     google: &Emulator,

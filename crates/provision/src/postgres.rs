@@ -248,10 +248,14 @@ impl Cluster {
 
     /// Ends every process of the cluster at once, as a crash does, and starts it again: it recovers from its log.
     pub fn crash_and_restart(&mut self) -> Result<()> {
+        self.crash();
+        self.resume()
+    }
+
+    /// As [`Cluster::crash_and_restart`], and leaves it down until [`Cluster::resume`].
+    pub fn crash(&mut self) {
         // SIGQUIT is Postgres's "immediate" mode: no checkpoint, and no orphaned backend that SIGKILL would leave.
         stop(&mut self.child, Signal::QUIT, Duration::from_secs(5));
-        self.child = spawn(&self.binaries, &self.options, Owner::choose(USERS)?)?;
-        self.wait_until_ready()
     }
 
     /// Stops it and leaves it stopped until [`Cluster::resume`].

@@ -2,6 +2,7 @@
 
 mod bench;
 mod cargo;
+mod chaos;
 mod config;
 mod demo;
 mod http;
@@ -44,6 +45,9 @@ enum Command {
     Bench(bench::Args),
     /// Run all services in one process from a seed, with everything that can go wrong, and check that their promises hold.
     Simulate(simulate::Args),
+    /// Run all services as processes, break them, their links, Postgres, Centrifugo and Google by a seed's plan, and check
+    /// that nothing was lost.
+    Chaos(chaos::Args),
     /// Print a signed JWT of a demo user, alone on standard output. Needs a stack that `up` has started once.
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
@@ -60,6 +64,7 @@ fn main() -> ExitCode {
         Command::Test(args) => test::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Simulate(args) => simulate::run(&args),
+        Command::Chaos(args) => chaos::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Prepare(args) => prepare::run(&args),
         Command::Sbom(args) => sbom::run(&args),

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use common::backoff::{Backoff, jittered};
 use google::{Error, Limit};
+use store::seal::Unsealable;
 
 use crate::freshness::QUOTA_SPENT;
 use crate::tokens::CallError;
@@ -81,6 +82,9 @@ pub(crate) fn decide(error: CallError, attempt: u32) -> Stop {
             word: "rate_limited",
         },
         CallError::Busy => retry(TRANSIENT, "transient"),
+        // While keys are changed, a process that was not restarted yet meets the new one. Whoever has it comes soon, and to
+        // look again costs no call.
+        CallError::Sealed(Unsealable::UnknownKey(_)) => retry(TRANSIENT, "tokens_unreadable"),
         CallError::Sealed(_) => retry(STUBBORN, "tokens_unreadable"),
         CallError::Database(error) => Stop::Database(error),
     }
@@ -134,6 +138,20 @@ mod tests {
             Stop::Retry { delay, word } => (delay, word),
             stop => panic!("{stop:?}"),
         }
+    }
+
+    #[test]
+    fn a_key_that_is_missing_may_be_there_soon_and_a_damaged_record_stays_damaged() {
+        let wait = |error: Unsealable| match decide(CallError::Sealed(error), 1) {
+            Stop::Retry { delay, word } => (delay, word),
+            stop => panic!("{stop:?}"),
+        };
+        let (delay, word) = wait(Unsealable::UnknownKey(2));
+        assert!(
+            delay <= Duration::from_secs(1) && word == "tokens_unreadable",
+            "{delay:?} {word}"
+        );
+        assert!(wait(Unsealable::Rejected).0 >= Duration::from_secs(6));
     }
 
     #[test]

@@ -1,0 +1,125 @@
+//! Chaos: the real processes, a real Postgres and Centrifugo, real WebSocket clients, and a proxy in every link, while all
+//! of it is killed, stopped, cut off and lied to by a plan; and in the end everything has to be one.
+//!
+//! A plan is made from a seed and written down before it is run, so the same seed does the same things at the same times. What
+//! they meet is up to the machine: how processes, Postgres and the network are scheduled is not repeatable, so a seed that
+//! breaks something may have to be run several times to break it again.
+//!
+//! The simulation (`crates/e2e/src/simulation`) is repeatable to the last step, and knows what is inside; this knows nothing
+//! but what people, Google and the database see.
+
+mod client;
+pub mod fault;
+mod inject;
+mod judge;
+pub mod ledger;
+mod network;
+mod page;
+mod people;
+pub mod plan;
+mod replica;
+pub mod report;
+mod rest;
+mod world;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout};
+
+use crate::database::Private;
+use ledger::Counts;
+use plan::{Act, Plan};
+use world::World;
+
+/// How a run of a plan ended.
+pub struct Outcome {
+    pub counts: Counts,
+    pub rested: Duration,
+}
+
+/// Runs a plan. Logs of all processes go to `folder`; `say` is told of each fault. After the last fault has been lifted,
+/// all has to be at rest `within`.
+pub async fn run(
+    plan: &Plan,
+    server: Arc<Mutex<Private>>,
+    folder: &Path,
+    within: Duration,
+    say: &(dyn Fn(&str) + Sync),
+) -> Result<Outcome> {
+    let started = Instant::now();
+    let world = World::start(plan.seed, server, folder)
+        .await
+        .context("the stack does not come up")?;
+    say(&format!("up in {:.1} s", started.elapsed().as_secs_f64()));
+    let (mut faults, mut writes) = (JoinSet::new(), JoinSet::new());
+    let begun = tokio::time::Instant::now();
+    for step in &plan.steps {
+        sleep_until(begun + Duration::from_millis(step.at)).await;
+        act(&world, &step.act, &mut faults, &mut writes, say, step.at);
+    }
+    while let Some(ended) = faults.join_next().await {
+        ended??;
+    }
+    world.google.clear_faults();
+    let rested = rest::come_to_rest(&world, within).await?;
+    // Those that have no end by now were told of.
+    let ended = timeout(Duration::from_secs(1), async {
+        while writes.join_next().await.is_some() {}
+    });
+    let _ = ended.await;
+    writes.shutdown().await;
+    world.probed().await;
+    judge::judge(&world, inject::keys(plan)).await?;
+    std::fs::write(folder.join("centrifugo.log"), world.broker.lock().await.log()?)?;
+    let counts = world.ledger.counts().clone();
+    Ok(Outcome { counts, rested })
+}
+
+fn act(
+    world: &Arc<World>,
+    act: &Act,
+    faults: &mut JoinSet<Result<()>>,
+    writes: &mut JoinSet<()>,
+    say: &(dyn Fn(&str) + Sync),
+    at: u64,
+) {
+    let (world, act) = (world.clone(), act.clone());
+    let mut counts = world.ledger.counts();
+    match act {
+        Act::Edit { user, edit, dice } => {
+            counts.edits += 1;
+            drop(counts);
+            people::edit(&world.google, &world.people[user], edit, dice);
+        }
+        Act::Write {
+            user,
+            write,
+            dice,
+            twice,
+        } => {
+            counts.writes += 1;
+            drop(counts);
+            writes.spawn(async move {
+                let person = &world.people[user];
+                person.write(&world.ledger, write, dice, twice).await;
+            });
+        }
+        Act::Fault { fault, lasts } => {
+            let name = fault.name();
+            #[expect(clippy::cast_precision_loss, reason = "seconds of a run")]
+            let (at, seconds) = (at as f64 / 1e3, lasts as f64 / 1e3);
+            say(&format!("{at:6.1} s  {name}, {seconds:.1} s"));
+            *counts.faults.entry(name).or_default() += 1;
+            drop(counts);
+            faults.spawn(async move {
+                let injected = inject::inject(&world, &fault, Duration::from_millis(lasts)).await;
+                injected.with_context(|| fault.name())
+            });
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! A page of a user's: it keeps its events by the rules of the protocol, over a network that fails, and sees every frame.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context, Result, anyhow, bail};
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
+
+use super::ledger::Ledger;
+use crate::oracle::{Shown, shown};
+use crate::rpc::Api;
+use crate::socket::Socket;
+
+/// A browser gives up a call or an attempt to connect by then.
+const PATIENCE: Duration = Duration::from_secs(8);
+/// Before a socket is opened again.
+const AGAIN: Duration = Duration::from_millis(150);
+
+pub struct Page {
+    keeper: Arc<Keeper>,
+    task: JoinHandle<()>,
+}
+
+/// What a page shows at a moment.
+pub struct Look {
+    pub is_live: bool,
+    pub seq: i64,
+    pub shown: Shown,
+}
+
+impl Page {
+    /// Opened; it loads and connects by itself.
+    pub fn open(name: String, api: Api, socket_url: String, ledger: Arc<Ledger>) -> Self {
+        let keeper = Arc::new(Keeper {
+            name,
+            api,
+            socket_url,
+            ledger,
+            state: Mutex::default(),
+        });
+        let task = tokio::spawn({
+            let keeper = keeper.clone();
+            async move { keeper.keep().await }
+        });
+        Self { keeper, task }
+    }
+
+    pub fn name(&self) -> &str {
+        &self.keeper.name
+    }
+
+    pub fn look(&self) -> Look {
+        let state = self.keeper.state();
+        Look {
+            is_live: state.is_live,
+            seq: state.seq,
+            shown: shown(state.series.values().flatten()),
+        }
+    }
+
+    /// The event of this id as it is shown.
+    pub fn event(&self, id: &str) -> Option<Value> {
+        let state = self.keeper.state();
+        let mut events = state.series.values().flatten();
+        events.find(|event| event["eventId"] == id).cloned()
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Keeper {
+    name: String,
+    api: Api,
+    socket_url: String,
+    ledger: Arc<Ledger>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    is_live: bool,
+    seq: i64,
+    window: Value,
+    /// Calendar and series, and the instances of it.
+    series: BTreeMap<(String, String), Vec<Value>>,
+    /// Where on the channel it goes on.
+    position: Option<(u64, String)>,
+    /// Every message that came, by its seq.
+    heard: BTreeMap<i64, String>,
+}
+
+impl Keeper {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn keep(&self) {
+        loop {
+            // Whatever ends a session, the next one begins where it was.
+            let _ = self.session().await;
+            self.state().is_live = false;
+            sleep(AGAIN).await;
+        }
+    }
+
+    async fn session(&self) -> Result<()> {
+        let channel = format!("calendar:{}", self.api.user);
+        let token = self.token("realtime.getConnectionToken", Value::Null).await?;
+        let mut socket = timeout(PATIENCE, Socket::connect(&self.socket_url, &token)).await??;
+        self.ledger.counts().sockets += 1;
+        let token = self
+            .token("realtime.getSubscriptionToken", json!({"channel": channel}))
+            .await?;
+        let known = self.state().position.clone();
+        let (offset, epoch) = match known {
+            Some(position) => position,
+            None => self.load(true).await?.context("a position was asked for")?,
+        };
+        let subscribe = socket.subscribe(&channel, &token, Some((offset, &epoch)));
+        let subscribed = timeout(PATIENCE, subscribe).await??;
+        if subscribed.recovered {
+            for message in &subscribed.publications {
+                self.hear(message).await?;
+            }
+        } else {
+            // What comes from now on is kept in the socket, so nothing is missed between.
+            self.load(false).await?;
+        }
+        {
+            let mut state = self.state();
+            state.position = Some((subscribed.offset, subscribed.epoch));
+            state.is_live = true;
+        }
+        loop {
+            let Some((message, offset)) = socket.publication_within(Duration::from_secs(1)).await? else {
+                continue;
+            };
+            self.hear(&message).await?;
+            if let Some(position) = &mut self.state().position {
+                position.0 = offset;
+            }
+        }
+    }
+
+    async fn token(&self, path: &str, input: Value) -> Result<String> {
+        let answer = self.ask(path, input).await?;
+        Ok(answer["token"].as_str().context("no token")?.to_owned())
+    }
+
+    async fn ask(&self, path: &str, input: Value) -> Result<Value> {
+        timeout(PATIENCE, self.api.query(path, input)).await?
+    }
+
+    /// Everything anew, and with `live` the position on the channel that it began with.
+    async fn load(&self, live: bool) -> Result<Option<(u64, String)>> {
+        let loaded = self.ask("realtime.getState", json!({ "live": live })).await?;
+        self.ledger.counts().loads += 1;
+        let mut state = self.state();
+        let seq = loaded["seq"].as_i64().context("a state has a seq")?;
+        let told = state.heard.last_key_value().map_or(0, |(seq, _)| *seq);
+        if seq < told {
+            self.ledger.broken(
+                "committed_before_told",
+                format!("{}: {told} was told, and a snapshot ends at {seq}", self.name),
+            );
+        }
+        state.seq = seq;
+        state.window = loaded["window"].clone();
+        state.series.clear();
+        for event in loaded["events"].as_array().into_iter().flatten() {
+            self.is_own(event);
+            let series = event["recurringEventId"].as_str().or(event["eventId"].as_str());
+            let key = (text(&event["calendarId"]), series.unwrap_or_default().to_owned());
+            state.series.entry(key).or_default().push(event.clone());
+        }
+        let position = loaded["offset"].as_u64().zip(loaded["epoch"].as_str());
+        Ok(position.map(|(offset, epoch)| (offset, epoch.to_owned())))
+    }
+
+    async fn hear(&self, message: &Value) -> Result<()> {
+        let seq = message["seq"].as_i64().context("a message has a seq")?;
+        let text = message.to_string();
+        let before = {
+            let mut state = self.state();
+            self.ledger.counts().messages += 1;
+            if let Some(known) = state.heard.insert(seq, text.clone())
+                && known != text
+            {
+                let detail = format!("{}: {seq} was {known}, and is {text}", self.name);
+                self.ledger.broken("told_as_one", detail);
+            }
+            state.seq
+        };
+        if seq <= before {
+            return Ok(());
+        }
+        if seq > before + 1 {
+            let detail = format!("{}: {seq} comes after {before}", self.name);
+            self.ledger.broken("nothing_skipped", detail);
+        }
+        let is_next = seq == before + 1;
+        match message["type"].as_str() {
+            Some("events.changed") if is_next && message["window"] == self.state().window => {
+                self.apply(seq, message);
+            }
+            // What the write changed was told before.
+            Some("write.resolved") if is_next => self.state().seq = seq,
+            Some(_) => {
+                self.load(false).await?;
+                if self.state().seq < seq {
+                    bail!("a snapshot that is older than its reason");
+                }
+            }
+            None => return Err(anyhow!("a message without a type: {text}")),
+        }
+        Ok(())
+    }
+
+    fn apply(&self, seq: i64, message: &Value) {
+        let mut state = self.state();
+        state.seq = seq;
+        let calendar = text(&message["calendarId"]);
+        for series in message["upserted"].as_array().into_iter().flatten() {
+            let occurrences = series["occurrences"].as_array().cloned().unwrap_or_default();
+            for event in &occurrences {
+                self.is_own(event);
+            }
+            let key = (calendar.clone(), text(&series["eventId"]));
+            if occurrences.is_empty() {
+                state.series.remove(&key);
+            } else {
+                state.series.insert(key, occurrences);
+            }
+        }
+        for series in message["deleted"].as_array().into_iter().flatten() {
+            state.series.remove(&(calendar.clone(), text(series)));
+        }
+    }
+
+    /// Every title begins with its owner's name.
+    fn is_own(&self, event: &Value) {
+        let title = event["title"].as_str().unwrap_or_default();
+        if !title.starts_with(&self.api.user) {
+            let detail = format!("{} is shown {title:?}", self.name);
+            self.ledger.broken("only_its_user", detail);
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

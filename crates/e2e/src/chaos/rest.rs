@@ -1,0 +1,200 @@
+//! Everything comes to rest: nothing waits, and Google, the mirror and every page are one.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, bail};
+use chrono::{DateTime, TimeDelta, Utc};
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
+
+use super::ledger::{REST, Violation};
+use super::page::Look;
+use super::people::{Person, field};
+use super::plan::USERS;
+use super::world::World;
+use crate::oracle::{self, Shown, shown};
+use crate::rpc::Api;
+
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// An answer of the API, when nothing is broken any more.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// How many differing events are told of.
+const TOLD: usize = 4;
+
+/// Every calendar is imported, and nobody waits for anything.
+pub async fn settle(world: &World, within: Duration) -> Result<()> {
+    let started = Instant::now();
+    loop {
+        let waits = waiting(world).await?;
+        if waits.is_empty() {
+            return Ok(());
+        }
+        if started.elapsed() > within {
+            bail!("not in step after {within:?}: {}", waits.join("; "));
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Waits until all is at rest and equal. What is not within the bound is a broken promise.
+pub async fn come_to_rest(world: &World, within: Duration) -> Result<Duration> {
+    let started = Instant::now();
+    loop {
+        let wrong = look(world).await;
+        if wrong.is_empty() {
+            world.ledger.recovered(REST, started.elapsed());
+            return Ok(started.elapsed());
+        }
+        if started.elapsed() > within {
+            for Violation { promise, detail } in wrong {
+                let detail = format!("after {} s: {detail}", within.as_secs());
+                world.ledger.broken(promise, detail);
+            }
+            return Ok(started.elapsed());
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+fn wrong(promise: &'static str, detail: impl Into<String>) -> Violation {
+    let detail = detail.into();
+    Violation { promise, detail }
+}
+
+/// What is not as it has to be in the end. What costs most is looked at when all else is well.
+async fn look(world: &World) -> Vec<Violation> {
+    let mut found = Vec::new();
+    let open: usize = world
+        .people
+        .iter()
+        .map(|person| person.waiting.load(Ordering::Relaxed))
+        .sum();
+    if open > 0 {
+        found.push(wrong("writes_end", format!("{open} requests have no answer")));
+    }
+    match waiting(world).await {
+        Ok(waits) => found.extend(waits.into_iter().map(|what| wrong("comes_to_rest", what))),
+        Err(error) => found.push(wrong("comes_to_rest", format!("{error:#}"))),
+    }
+    for user in USERS {
+        match oracle::differences(&world.database.pool, &world.google, user).await {
+            Ok(differences) if differences.is_empty() => {}
+            Ok(differences) => found.push(wrong("mirror_is_google", differences)),
+            Err(error) => found.push(wrong("mirror_is_google", format!("{error:#}"))),
+        }
+    }
+    if found.is_empty() {
+        for (person, api) in world.people.iter().zip(&world.direct) {
+            match pages(world, person, api).await {
+                Ok(differing) => found.extend(differing),
+                Err(error) => found.push(wrong("pages_are_mirror", format!("{}: {error:#}", person.name))),
+            }
+        }
+    }
+    found
+}
+
+/// What still waits for something in the database.
+async fn waiting(world: &World) -> Result<Vec<String>> {
+    let counts: Vec<(String, i64)> = sqlx::query_as(
+        "select 'calendars that are due: ' || coalesce(string_agg(s.user_id || ' ' || coalesce(c.google_id, 'list')
+                || ' not before ' || s.not_before || ' ' || coalesce(s.last_error, ''), ', '), ''), count(*)
+         from sync_state s left join calendars c on c.id = s.resource_id
+             where s.dirty_seq > s.synced_seq or s.last_pull_at is null
+         union all select 'calendars at work', count(*) from sync_state where lease_token is not null
+         union all select 'users without a calendar', $1 - count(distinct user_id) from calendars
+         union all select 'messages', count(*) from outbox
+         union all select 'writes', count(*) from write_intents where state in ('pending', 'sent')
+         union all select 'grants that ended', count(*) from connections where grant_ended_at is not null
+         union all select 'suspect grants', count(*) from connections where grant_suspect_at is not null",
+    )
+    .bind(i64::try_from(USERS.len())?)
+    .fetch_all(&world.database.pool)
+    .await?;
+    let waits = counts.into_iter().filter(|(_, count)| *count > 0);
+    Ok(waits.map(|(what, count)| format!("{what} ({count})")).collect())
+}
+
+/// Every page of a person shows what the API answers, and that is what Google has.
+async fn pages(world: &World, person: &Person, api: &Api) -> Result<Vec<Violation>> {
+    let state = timeout(
+        ANSWER_WITHIN,
+        api.query("realtime.getState", json!({"live": false})),
+    )
+    .await??;
+    let truth = shown(state["events"].as_array().into_iter().flatten());
+    let mut looks: Vec<_> = person
+        .pages
+        .iter()
+        .map(|page| (page.name(), page.look()))
+        .collect();
+    looks.push((person.client.name.as_str(), person.client.look().await?));
+    let mut found = Vec::new();
+    for (name, Look { is_live, seq, shown }) in looks {
+        if !is_live || state["seq"] != seq {
+            let detail = format!("{name}: live {is_live}, at {seq} of {}", state["seq"]);
+            found.push(wrong("pages_come_back", detail));
+        } else if shown != truth {
+            let detail = format!("{name}: {}", difference(&shown, &truth));
+            found.push(wrong("pages_are_mirror", detail));
+        }
+    }
+    found.extend(answer_is_google(world, person, &state));
+    let status = timeout(ANSWER_WITHIN, api.query("calendar.google.status", Value::Null)).await??;
+    let connection = &status["connections"][0]["state"];
+    if connection != "healthy" {
+        let detail = format!("{} is {connection}", person.name);
+        found.push(wrong("honest_status", detail));
+    }
+    Ok(found)
+}
+
+fn difference(shown: &Shown, truth: &Shown) -> String {
+    let keys: BTreeSet<_> = shown.keys().chain(truth.keys()).collect();
+    let differing = keys.into_iter().filter(|key| shown.get(*key) != truth.get(*key));
+    let lines = differing.map(|key| format!("{key:?} is {:?}, not {:?}", shown.get(key), truth.get(key)));
+    lines.take(TOLD).collect::<Vec<_>>().join("; ")
+}
+
+/// Timed events well within the window: by id, title and start, as Google itself counts instances.
+fn answer_is_google(world: &World, person: &Person, state: &Value) -> Option<Violation> {
+    let time = |value: &Value| value.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
+    let (from, to) = (time(&state["window"]["from"])?, time(&state["window"]["to"])?);
+    let within = |at: DateTime<Utc>| at > from + TimeDelta::days(2) && at < to - TimeDelta::days(2);
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let answered: BTreeMap<_, _> = state["events"]
+        .as_array()?
+        .iter()
+        .filter_map(|event| {
+            Some((
+                text(&event["id"]),
+                (text(&event["title"]), time(&event["start"])?),
+            ))
+        })
+        .filter(|(_, (_, start))| within(*start))
+        .collect();
+    let mut expected = BTreeMap::new();
+    let events = world.google.events(&person.account);
+    for event in events
+        .iter()
+        .filter(|event| !event.contains_key("recurringEventId"))
+    {
+        for instance in world.google.instances(&person.account, &field(event, "id")) {
+            let start = instance.get("start").and_then(|start| time(&start["dateTime"]));
+            if let Some(start) = start.filter(|start| within(*start)) {
+                expected.insert(field(&instance, "id"), (field(&instance, "summary"), start));
+            }
+        }
+    }
+    let ids: BTreeSet<_> = answered.keys().chain(expected.keys()).collect();
+    let differing: Vec<_> = ids
+        .into_iter()
+        .filter(|id| answered.get(*id) != expected.get(*id))
+        .take(TOLD)
+        .map(|id| format!("{id} is {:?}, not {:?}", answered.get(id), expected.get(id)))
+        .collect();
+    let detail = format!("{}: {}", person.name, differing.join("; "));
+    (!differing.is_empty()).then(|| wrong("answers_are_google", detail))
+}
