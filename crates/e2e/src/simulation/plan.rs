@@ -353,17 +353,73 @@ pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
 /// A plan with more of what shows a planted bug that a usual day shows seldom.
 pub fn of_bug(bug: &str, seed: u64, operations: usize) -> Vec<Operation> {
     let mut dice = StdRng::seed_from_u64(seed ^ 0xb06);
-    let mut plan = of_seed(seed, operations);
-    for operation in &mut plan {
-        let chosen = dice.random_bool(0.4);
-        if let Operation::Trouble { trouble, .. } = operation
-            && bug == "grant_ends_at_once"
-            && chosen
-        {
-            *trouble = Trouble::TokenRefused;
-        }
+    let plan = of_seed(seed, operations);
+    match bug {
+        "grant_ends_at_once" => plan
+            .into_iter()
+            .map(|operation| refused_more(operation, &mut dice))
+            .collect(),
+        "no_lease_fence" => plan
+            .chunks(25)
+            .flat_map(|part| [part.to_vec(), overtaken(&mut dice)].concat())
+            .collect(),
+        _ => plan,
     }
-    plan
+}
+
+fn refused_more(operation: Operation, dice: &mut StdRng) -> Operation {
+    match operation {
+        Operation::Trouble { user, dice: how, .. } if dice.random_bool(0.4) => Operation::Trouble {
+            user,
+            trouble: Trouble::TokenRefused,
+            dice: how,
+        },
+        other => other,
+    }
+}
+
+/// A pull that is held up past its lease, while others pull what changes meanwhile.
+fn overtaken(dice: &mut StdRng) -> Vec<Operation> {
+    let user = User::ALL[dice.random_range(0..User::ALL.len())];
+    let mut edit = || Operation::Edit {
+        user,
+        edit: Edit::Insert,
+        dice: dice.random(),
+    };
+    let edits = [edit(), edit()];
+    let pull = |host, snare| Operation::Work {
+        host,
+        job: Job::Pull,
+        snare,
+    };
+    let deliver = || Operation::Push {
+        way: Way::Deliver,
+        host: 1,
+        dice: 0,
+        snare: None,
+    };
+    let held = Snare {
+        point: "pull.page_read".to_owned(),
+        passes: 0,
+        dies: false,
+    };
+    let [first, second] = edits;
+    vec![
+        first,
+        deliver(),
+        pull(0, Some(held.clone())),
+        pull(0, Some(held.clone())),
+        pull(0, Some(held)),
+        Operation::Pass { seconds: 120 },
+        second,
+        deliver(),
+        pull(1, None),
+        pull(1, None),
+        pull(1, None),
+        Operation::GoOn { dice: 0 },
+        Operation::GoOn { dice: 0 },
+        Operation::GoOn { dice: 0 },
+    ]
 }
 
 /// Series have to be expanded further once a week.
