@@ -322,9 +322,10 @@ pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
     let area = point.split('.').next().unwrap_or_default();
     let mut plan = of_seed(seed, operations);
     for operation in &mut plan {
-        match area {
-            "horizon" => move_horizons(operation),
-            "leave" => disconnect_more(operation),
+        match (area, point) {
+            ("horizon", _) => move_horizons(operation),
+            ("leave", _) => person_more(operation, Act::Disconnect, Job::Leave),
+            (_, "watch.stopped_at_google") => person_more(operation, Act::Deselect, Job::StopWatches),
             _ => {}
         }
         let comes_by = operation.areas().contains(&area);
@@ -431,10 +432,11 @@ fn move_horizons(operation: &mut Operation) {
     }
 }
 
-fn disconnect_more(operation: &mut Operation) {
+/// People do this more often than anything else but connecting, and somebody sees to it.
+fn person_more(operation: &mut Operation, more: Act, work: Job) {
     match operation {
-        Operation::Person { act, .. } if *act != Act::Connect => *act = Act::Disconnect,
-        Operation::Work { job, .. } if matches!(job, Job::Poll | Job::Tidy) => *job = Job::Leave,
+        Operation::Person { act, .. } if *act != Act::Connect => *act = more,
+        Operation::Work { job, .. } if matches!(job, Job::Poll | Job::Tidy) => *job = work,
         _ => {}
     }
 }
