@@ -96,9 +96,12 @@ async fn apply(
     let generation = session.pull.generation;
     let news = write_news(conn, session.started, calendar, generation, changes).await?;
     let (changed, deleted) = news.as_ref().map_or((0, 0), |news| (news.changed, news.deleted));
-    let told = news
-        .map(|news| news.change)
-        .or(regained.then_some(Change::CalendarsChanged {}));
+    // A page that dropped the calendar needs all of it, not only what has changed meanwhile.
+    let told = if regained {
+        Some(Change::CalendarsChanged {})
+    } else {
+        news.map(|news| news.change)
+    };
     let seq = match told {
         Some(change) => Some(tell(conn, session.started, &session.pull.user_id, change).await?),
         None => None,

@@ -165,11 +165,13 @@ async fn a_calendar_that_is_gone_leaves_the_screen_is_told_once_and_comes_back(p
     assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
     assert!(world.calendar(&alice(), TEAM).await.access_lost_at.is_some());
     assert!(world.day(&alice(), 1).await.is_empty());
+    // What has changed meanwhile is not all that a page lacks.
+    world.add(TEAM, world.event("New", 1, 13));
     world.google.clear_faults();
     world.let_time_pass().await;
     world.push_and_settle(&alice()).await;
     assert!(world.calendar(&alice(), TEAM).await.access_lost_at.is_none());
-    assert_eq!(world.day(&alice(), 1).await.len(), 1);
+    assert_eq!(world.day(&alice(), 1).await.len(), 2);
     assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
 }
 
