@@ -469,12 +469,19 @@ async fn give(run: &mut Run<'_>, destination: CalendarId) -> Result<Ended, Stop>
             let moved = read(event, &there)?;
             Ok(given(run, &id, &there, moved))
         }
-        // Gone from here: an earlier try of ours, or somebody else.
+        // Gone from here, by an earlier try of ours or by somebody else, or refused there.
         Err(CallError::Google(
-            Error::NotFound | Error::AlreadyDeleted | Error::AlreadyExists | Error::Conflict,
+            error @ (Error::NotFound | Error::AlreadyDeleted | Error::AlreadyExists | Error::Conflict),
         )) => match look(run, &there, &id).await? {
             Some(moved) if !moved.event.is_cancelled() => Ok(given(run, &id, &there, moved)),
-            _ => Ok(not_written(run, &id, Written::Gone(None))),
+            _ => match look(run, &calendar, &id).await? {
+                // A calendar takes an id once, also if its event was moved away or deleted.
+                Some(here) if !here.event.is_cancelled() => Err(Stop::Failed(Failure {
+                    reason: Reason::RefusedByGoogle,
+                    google_reason: Some(error.to_string()),
+                })),
+                found => Ok(not_written(run, &id, Written::Gone(found.map(Box::new)))),
+            },
         },
         Err(error) => Err(stop(run, error, false)),
     }

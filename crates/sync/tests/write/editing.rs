@@ -4,7 +4,7 @@ use google_emulator::MailKind;
 use serde_json::json;
 use sqlx::PgPool;
 use sync::payload::Change;
-use sync::write::{Command, End, Response};
+use sync::write::{Answer, Command, End, Mail, Request, Response};
 
 use crate::user::*;
 use crate::world::{ALICE, BOB, TEAM, World, alice};
@@ -151,6 +151,23 @@ async fn an_event_moves_to_another_calendar_under_its_id(pool: PgPool) {
     world.assert_in_step(&alice(), TEAM).await;
     world.push_and_settle(&alice()).await;
     assert!(world.told_kinds(&alice()).await.is_empty());
+
+    // Back it cannot go: a calendar takes an id once. It stays where it is.
+    let back = Command::Move {
+        event_id: made.id.clone(),
+        destination: made.calendar_id,
+    };
+    let request = Request {
+        calendar: team,
+        mail: Mail::All,
+        command: back,
+    };
+    let (_, answer) = sync::write::submit(&world.ctx, &alice(), "back", request)
+        .await
+        .unwrap();
+    assert!(matches!(answer, Answer::Ended(End::Failed(_))), "{answer:?}");
+    assert_eq!(world.day(&alice(), 2).await.len(), 1);
+    world.assert_in_step(&alice(), TEAM).await;
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
