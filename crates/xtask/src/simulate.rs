@@ -29,13 +29,6 @@ pub fn run(args: &Args) -> Result<()> {
     }
 }
 
-/// What a gate has the time for: twenty seeds, every named point once, and the negative control.
-pub fn short_form(database_url: &str) -> Result<()> {
-    simulate(&["--no-shrink"], database_url)?;
-    simulate(&["--points"], database_url)?;
-    simulate(&["--control"], database_url)
-}
-
 /// Builds the simulation and runs it on this server.
 fn simulate(arguments: &[impl AsRef<std::ffi::OsStr>], database_url: &str) -> Result<()> {
     interrupt::run(

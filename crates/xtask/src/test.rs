@@ -110,7 +110,7 @@ const STEPS: [Step; 14] = [
     },
     Step {
         name: "simulate",
-        about: "the simulation: twenty seeds, a death at each named point, each planted bug found",
+        about: "the plans in which the simulation once broke a promise",
         run: simulate,
     },
 ];
@@ -434,41 +434,15 @@ fn failure(line: &str) -> Option<&str> {
     rust().or_else(vitest).or_else(node)
 }
 
-/// The one that drives a browser, for minutes in which it mostly waits.
-const PAGE_TEST: &str = "the_page_in_a_browser";
-
 fn tests(shared: &mut Shared) -> Result<()> {
-    let (database, centrifugo) = (shared.database_url()?, shared.centrifugo()?);
     let redis = redis::find_or_install(&mut |line| println!("{line}"))?;
-    let test = |args: &[&str]| {
-        let mut command = cargo();
-        command
-            .args(["test", "--locked", "--workspace"])
-            .args(args)
-            .env("DATABASE_URL", &database)
-            .env("CENTRIFUGO_BIN", &centrifugo)
-            .env("REDIS_SERVER_BIN", &redis);
-        command
-    };
-    interrupt::run(&mut test(&["--no-run"]))?;
-    println!("The tests of the page run beside the others; what they say comes after them.");
-    let mut page = test(&["--test", "browser", "--", PAGE_TEST]);
-    let mut others = test(&["--no-fail-fast", "--", "--skip", PAGE_TEST]);
-    let (of_page, of_others) = std::thread::scope(|scope| {
-        let of_page = scope.spawn(|| {
-            let mut lines = Vec::new();
-            let result = each_line(&mut page, |line| lines.push(line.to_owned()));
-            (result, lines)
-        });
-        let of_others = counted(&mut others, &mut shared.tests);
-        (of_page.join(), of_others)
-    });
-    let (of_page, lines) = of_page.map_err(|_| anyhow::anyhow!("reading the page's tests panicked"))?;
-    for line in lines {
-        println!("{line}");
-        shared.tests.add(&line);
-    }
-    of_others.and(of_page)
+    let mut command = cargo();
+    command
+        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
+        .env("DATABASE_URL", shared.database_url()?)
+        .env("CENTRIFUGO_BIN", shared.centrifugo()?)
+        .env("REDIS_SERVER_BIN", redis);
+    counted(&mut command, &mut shared.tests)
 }
 
 /// The corpus alone was among the tests; here it is changed for a while. The instrumented build of `fuzz/` takes longer
@@ -497,17 +471,15 @@ fn fuzz(shared: &mut Shared) -> Result<()> {
     counted(&mut command, &mut shared.tests)
 }
 
-/// Lints and tests of what only the simulation's builds have, and the simulation in its short form.
+/// Lints and tests of what only the simulation's builds have. `cargo xtask simulate` looks for what is not known yet.
 fn simulate(shared: &mut Shared) -> Result<()> {
     let lints = ["--all-targets", "--", "-D", "warnings"];
     interrupt::run(cargo().arg("clippy").args(simulate::PACKAGE).args(lints))?;
-    let database = shared.database_url()?;
     let mut kept = cargo();
     kept.args(["test", "--test", "simulation"])
         .args(simulate::PACKAGE)
-        .env("DATABASE_URL", &database);
-    counted(&mut kept, &mut shared.tests)?;
-    simulate::short_form(&database)
+        .env("DATABASE_URL", shared.database_url()?);
+    counted(&mut kept, &mut shared.tests)
 }
 
 /// Runs to the end, shows what it says and adds up the tests in it.
