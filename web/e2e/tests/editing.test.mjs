@@ -47,7 +47,26 @@ async function week(t, user, events, options = {}) {
   const { grid, details } = parts(page);
   const title = events[0]?.['summary'];
   if (typeof title === 'string') await eventIn(grid, title).first().waitFor();
+  await showHours(page);
   return { ...opened, person, made, grid, details, form: page.locator('dialog.calwire-dialog') };
+}
+
+/**
+ * The hours of the day that the pointer needs: in the evening the week opens at those of the evening.
+ *
+ * @param {Page} page
+ */
+async function showHours(page) {
+  await page.evaluate(() => {
+    const columns = [...document.querySelectorAll('.calwire-fc [data-date]')];
+    const tall = columns.sort((a, b) => b.clientHeight - a.clientHeight)[0];
+    for (let at = tall?.parentElement; at; at = at.parentElement) {
+      if (at.scrollHeight > at.clientHeight && getComputedStyle(at).overflowY !== 'visible') {
+        at.scrollTop = (at.scrollHeight * 6.75) / 24;
+        return;
+      }
+    }
+  });
 }
 
 /**
