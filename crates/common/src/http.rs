@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
@@ -14,6 +15,7 @@ use actix_web::middleware::{Next, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use futures_util::future::join_all;
 use serde::Serialize;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 /// A client that has not sent its whole request head by then is closed, half-sent or silent alike.
@@ -258,6 +260,8 @@ async fn readyz(readiness: web::Data<Readiness>, traffic: web::Data<Traffic>) ->
 /// Who still asks while the server ends.
 struct Traffic {
     stop: CancellationToken,
+    /// The one that the server is run by, which outlives those of actix's workers.
+    runtime: Handle,
     started: Instant,
     /// When the last request came or was answered, in milliseconds since `started`.
     last: AtomicU64,
@@ -270,6 +274,7 @@ impl Traffic {
     fn new(stop: CancellationToken) -> Self {
         Self {
             stop,
+            runtime: Handle::current(),
             started: Instant::now(),
             last: AtomicU64::new(0),
             probed: AtomicU64::new(0),
@@ -320,12 +325,16 @@ async fn log_request(
     // The path alone: a query may carry an authorisation code or a state.
     let path = request.path().to_owned();
     let traffic = request.app_data::<web::Data<Traffic>>().cloned();
+    let runtime = traffic.as_ref().map(|traffic| traffic.runtime.clone());
     let is_probe = path == "/readyz" || path == "/healthz";
     let traffic = traffic.filter(|_| !is_probe);
     if let Some(traffic) = &traffic {
         traffic.note();
     }
-    let mut response = next.call(request).await;
+    let mut response = match &runtime {
+        Some(runtime) => Request::new(next.call(request), runtime).await,
+        None => next.call(request).await,
+    };
     if let Some(traffic) = &traffic
         && traffic.stop.is_cancelled()
     {
@@ -344,4 +353,88 @@ async fn log_request(
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;
     tracing::debug!(http.method = %method, http.path = path, http.status = status.as_u16(), duration_ms, "Request answered");
     response
+}
+
+/// A request at work. What it holds may need a runtime to be given back, as a connection to the database does; and when a
+/// server must end, actix drops what is not over after the runtime of its worker.
+struct Request<F> {
+    work: Option<Pin<Box<F>>>,
+    runtime: Handle,
+}
+
+impl<F: Future> Request<F> {
+    fn new(work: F, runtime: &Handle) -> Self {
+        Self {
+            work: Some(Box::pin(work)),
+            runtime: runtime.clone(),
+        }
+    }
+}
+
+impl<F: Future> Future for Request<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        match &mut self.work {
+            Some(work) => work.as_mut().poll(context),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F> Drop for Request<F> {
+    fn drop(&mut self) {
+        let _within = self.runtime.enter();
+        self.work = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::mpsc;
+    use tokio::io::AsyncWriteExt;
+
+    /// What a connection to the database does when it is dropped.
+    struct Needy(mpsc::Sender<bool>);
+
+    impl Drop for Needy {
+        fn drop(&mut self) {
+            let _ = self.0.send(Handle::try_current().is_ok());
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_request_that_is_not_over_at_the_end_is_dropped_within_a_runtime() {
+        let listener = bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let (stop, begun) = (CancellationToken::new(), CancellationToken::new());
+        let (dropped, how) = mpsc::channel();
+        let begin = begun.clone();
+        let routes = move |config: &mut web::ServiceConfig| {
+            let (dropped, begin) = (dropped.clone(), begin.clone());
+            config.route(
+                "/",
+                web::get().to(move || {
+                    let (needy, begin) = (Needy(dropped.clone()), begin.clone());
+                    async move {
+                        begin.cancel();
+                        std::future::pending::<()>().await;
+                        drop(needy);
+                        HttpResponse::Ok().finish()
+                    }
+                }),
+            );
+        };
+        let serving = actix_web::rt::spawn(serve(listener, 1, Readiness::new(), stop.clone(), routes));
+        let mut client = tokio::net::TcpStream::connect(addr).await.unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await
+            .unwrap();
+        begun.cancelled().await;
+        stop.cancel();
+        serving.await.unwrap().unwrap();
+        assert_eq!(how.recv_timeout(Duration::from_secs(5)), Ok(true));
+    }
 }
