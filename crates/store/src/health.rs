@@ -133,10 +133,9 @@ pub struct Quota {
 pub async fn quota(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Quota> {
     sqlx::query_as!(
         Quota,
-        r#"select (select coalesce(max(used), 0)::bigint from quota_usage where bucket = 'project' and minute > $2) as "used!",
-                  (select count(*) from quota_pauses where bucket <> 'project' and until > $1) as "users_paused!",
-                  (select until from quota_pauses where bucket = 'project' and until > $1) as project_paused_until"#,
-        now,
+        r#"select (select coalesce(max(used), 0)::bigint from quota_usage where bucket = 'project' and minute > $1) as "used!",
+                  (select count(*) from quota_pauses where bucket <> 'project' and until > clock_timestamp()) as "users_paused!",
+                  (select until from quota_pauses where bucket = 'project' and until > clock_timestamp()) as project_paused_until"#,
         now - TimeDelta::minutes(2),
     )
     .fetch_one(conn)

@@ -267,7 +267,7 @@ async fn quota(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Quot
                select bucket, sum(used * case when minute = $1 then 1 else $2::float8 end) as used
                from quota_usage where minute >= $1 - $3::interval group by bucket
            ), paused as (
-               select bucket from quota_pauses where until > $4
+               select bucket from quota_pauses where until > clock_timestamp()
            )
            select coalesce((select used from recent where bucket = 'project'), 0) as "project!",
                   coalesce((select max(used) from recent where bucket <> 'project'), 0) as "user!",
@@ -276,7 +276,6 @@ async fn quota(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Quot
         minute,
         carried,
         crate::sync_state::interval(Duration::from_mins(1)),
-        now,
     )
     .fetch_one(conn)
     .await

@@ -2,9 +2,15 @@
 //!
 //! Google's window slides. Counting by calendar minutes alone would let twice the budget through around a minute's end,
 //! so the minute before counts too, by the share of it that a window ending now still covers.
+//!
+//! A pause goes by Postgres's clock, as leases do: one process whose clock is ahead would hold up all others, else.
+
+use std::time::Duration;
 
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use sqlx::PgConnection;
+
+use crate::sync_state::interval;
 
 /// A budget: units within any minute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,8 +25,8 @@ pub enum Take {
     Taken,
     /// Our own budget for this minute is spent.
     Spent,
-    /// Google has asked for none before this moment.
-    Paused(DateTime<Utc>),
+    /// Google has asked for none for so long yet.
+    Paused(Duration),
 }
 
 /// Takes a call of so many `units` from both budgets, from `narrow` first. When it is the wide one that is spent, the narrow one has lost
@@ -35,7 +41,8 @@ pub async fn take(
     let (minute, carried) = window(now);
     let taken = sqlx::query!(
         r#"with paused as (
-               select max(until) as until from quota_pauses where bucket in ($3, $5) and until > $7
+               select extract(epoch from max(until) - clock_timestamp())::float8 as wait from quota_pauses
+               where bucket in ($3, $5) and until > clock_timestamp()
            ), recent as (
                select coalesce(sum(used) filter (where bucket = $3), 0)::float8 * $2::float8 as narrow,
                       coalesce(sum(used) filter (where bucket = $5), 0)::float8 * $2::float8 as wide
@@ -43,19 +50,19 @@ pub async fn take(
                where bucket in ($3, $5) and minute = $1::timestamptz - interval '1 minute'
            ), narrow as (
                insert into quota_usage as q (bucket, minute, used)
-               select $3, $1, $8::integer from recent, paused where paused.until is null and recent.narrow + $8::integer - 1 < $4::float8
-               on conflict (bucket, minute) do update set used = q.used + $8::integer
-               where q.used + (select recent.narrow from recent) + $8::integer - 1 < $4::float8
+               select $3, $1, $7::integer from recent, paused where paused.wait is null and recent.narrow + $7::integer - 1 < $4::float8
+               on conflict (bucket, minute) do update set used = q.used + $7::integer
+               where q.used + (select recent.narrow from recent) + $7::integer - 1 < $4::float8
                returning 1
            ), wide as (
                insert into quota_usage as q (bucket, minute, used)
-               select $5, $1, $8::integer from narrow, recent where recent.wide + $8::integer - 1 < $6::float8
-               on conflict (bucket, minute) do update set used = q.used + $8::integer
-               where q.used + (select recent.wide from recent) + $8::integer - 1 < $6::float8
+               select $5, $1, $7::integer from narrow, recent where recent.wide + $7::integer - 1 < $6::float8
+               on conflict (bucket, minute) do update set used = q.used + $7::integer
+               where q.used + (select recent.wide from recent) + $7::integer - 1 < $6::float8
                returning 1
            )
            -- A count that a crash of the database forgets does no harm: its commit does not wait for the disk.
-           select exists (select from wide) as "taken!", (select until from paused) as until,
+           select exists (select from wide) as "taken!", (select wait from paused) as wait,
                   set_config('synchronous_commit', 'off', true) as hurried"#,
         minute,
         carried,
@@ -63,25 +70,24 @@ pub async fn take(
         f64::from(narrow.per_minute),
         wide.bucket,
         f64::from(wide.per_minute),
-        now,
         units,
     )
     .fetch_one(conn)
     .await?;
-    Ok(match (taken.taken, taken.until) {
+    Ok(match (taken.taken, taken.wait) {
         (true, _) => Take::Taken,
-        (false, Some(until)) => Take::Paused(until),
+        (false, Some(wait)) => Take::Paused(Duration::try_from_secs_f64(wait).unwrap_or_default()),
         (false, None) => Take::Spent,
     })
 }
 
-/// Pauses a budget until then, because Google said so. A longer pause is not cut short.
-pub async fn pause(conn: &mut PgConnection, bucket: &str, until: DateTime<Utc>) -> sqlx::Result<()> {
+/// Pauses a budget for so long, because Google said so. A longer pause is not cut short.
+pub async fn pause(conn: &mut PgConnection, bucket: &str, wait: Duration) -> sqlx::Result<()> {
     sqlx::query!(
-        "insert into quota_pauses as p (bucket, until) values ($1, $2)
+        "insert into quota_pauses as p (bucket, until) values ($1, clock_timestamp() + $2)
          on conflict (bucket) do update set until = greatest(p.until, excluded.until)",
         bucket,
-        until,
+        interval(wait),
     )
     .execute(conn)
     .await?;
@@ -96,7 +102,7 @@ pub async fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     )
     .execute(&mut *conn)
     .await?;
-    let pauses = sqlx::query!("delete from quota_pauses where until < $1", now)
+    let pauses = sqlx::query!("delete from quota_pauses where until < clock_timestamp()")
         .execute(conn)
         .await?;
     Ok(minutes.rows_affected() + pauses.rows_affected())
@@ -176,18 +182,23 @@ mod tests {
     async fn a_pause_lasts_as_long_as_google_said_and_for_nobody_else(pool: PgPool) {
         let mut conn = pool.acquire().await.unwrap();
         let now: DateTime<Utc> = "2026-11-22T10:00:30Z".parse().unwrap();
-        let until = now + TimeDelta::seconds(90);
-        pause(&mut conn, "user:a", until).await.unwrap();
-        pause(&mut conn, "user:a", now + TimeDelta::seconds(1))
+        pause(&mut conn, "user:a", Duration::from_secs(90)).await.unwrap();
+        pause(&mut conn, "user:a", Duration::from_secs(1)).await.unwrap();
+        // Whatever the clock of who asks says.
+        for minutes in [-5, 0, 5] {
+            let at = now + TimeDelta::minutes(minutes);
+            let refused = take(&mut conn, at, user("user:a"), PROJECT, 1).await.unwrap();
+            let Take::Paused(wait) = refused else {
+                panic!("{minutes}: {refused:?}")
+            };
+            assert!((60..=90).contains(&wait.as_secs()), "{wait:?}");
+            assert_eq!(taken(&mut conn, at, user("user:b"), 1).await, 1, "{minutes}");
+        }
+        sqlx::query("update quota_pauses set until = clock_timestamp()")
+            .execute(&mut *conn)
             .await
             .unwrap();
-        for seconds in [0, 60, 89] {
-            let at = now + TimeDelta::seconds(seconds);
-            let refused = take(&mut conn, at, user("user:a"), PROJECT, 1).await.unwrap();
-            assert_eq!(refused, Take::Paused(until), "{seconds}");
-            assert_eq!(taken(&mut conn, at, user("user:b"), 1).await, 1, "{seconds}");
-        }
-        assert_eq!(taken(&mut conn, until, user("user:a"), 5).await, 4);
+        assert_eq!(taken(&mut conn, now, user("user:a"), 5).await, 4);
         assert!(purge(&mut conn, now + TimeDelta::hours(1)).await.unwrap() >= 2);
     }
 }

@@ -49,8 +49,9 @@ pub struct Healthy<'a> {
     pub change_seen_before: DateTime<Utc>,
 }
 
-/// Up to `limit` resources without a healthy channel and without one being made. `limit` is looked at in the order of
-/// need: those without any live channel first.
+/// Up to `limit` resources without a healthy channel and without one being made, or with one whose maker has not come
+/// back: though the old channel may have been heard again since, what became of the other is to be settled. `limit` is
+/// looked at in the order of need: those without any live channel first.
 pub async fn wanted(conn: &mut PgConnection, healthy: Healthy<'_>, limit: i64) -> sqlx::Result<Vec<Wanted>> {
     let rows = sqlx::query!(
         r#"select s.resource_id, s.connection_id, s.user_id, s.kind, c.google_id as "google_id?", l.channel_id as "replaces?"
@@ -68,12 +69,13 @@ pub async fn wanted(conn: &mut PgConnection, healthy: Healthy<'_>, limit: i64) -
                  select from watches w
                  where w.resource_id = s.resource_id and w.state = 'pending'
                    and (w.leased_until > clock_timestamp() or w.not_before > $1))
-             and not exists (
-                 select from watches w
-                 where w.resource_id = s.resource_id and w.state = 'live' and w.address = $2 and w.renew_at > $1
-                   and greatest(w.created_at, w.last_message_at, s.last_push_at) > $3
-                   and not coalesce(s.missed_push_at < $4
-                                    and s.missed_push_at > w.created_at + interval '10 minutes', false))
+             and (exists (select from watches w where w.resource_id = s.resource_id and w.state = 'pending')
+                  or not exists (
+                      select from watches w
+                      where w.resource_id = s.resource_id and w.state = 'live' and w.address = $2 and w.renew_at > $1
+                        and greatest(w.created_at, w.last_message_at, s.last_push_at) > $3
+                        and not coalesce(s.missed_push_at < $4
+                                         and s.missed_push_at > w.created_at + interval '10 minutes', false)))
            order by l.expires_at nulls first
            limit $5"#,
         healthy.now,

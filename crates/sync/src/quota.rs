@@ -57,9 +57,9 @@ pub async fn take(ctx: &Context, google_sub: &str, Units(units): Units) -> Resul
             common::backoff::jittered(SPENT_WAIT)
         }
         // A little spread, so that all who wait for the same moment do not come at it together.
-        Take::Paused(until) => {
+        Take::Paused(wait) => {
             metrics::over_budget("paused");
-            (until - now).to_std().unwrap_or_default() + common::backoff::jittered(PAUSE_SPREAD)
+            wait + common::backoff::jittered(PAUSE_SPREAD)
         }
     };
     Err(CallError::OverBudget { retry_after })
@@ -80,9 +80,8 @@ pub(crate) async fn note_limit(
     };
     let wait = retry_after.unwrap_or(wait).min(WAIT_MAX);
     tracing::warn!(?limit, wait_s = wait.as_secs(), "Google asks to slow down");
-    let now = ctx.clock.now();
     let mut conn = ctx.pool.acquire().await?;
-    Ok(quota::pause(&mut conn, bucket, now + wait).await?)
+    Ok(quota::pause(&mut conn, bucket, wait).await?)
 }
 
 fn bucket(google_sub: &str) -> String {

@@ -270,6 +270,31 @@ async fn a_crash_without_a_push_is_taken_over_with_another_channel(pool: PgPool)
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_try_that_was_given_up_is_settled_though_the_old_channel_is_heard_again(pool: PgPool) {
+    let stage = watched(pool).await;
+    stage.pass(TimeDelta::hours(13));
+    for endpoint in ["calendarList.watch", "events.watch"] {
+        stage
+            .google
+            .fault(Rule::new(endpoint, Fault::Reset { after: true }).times(1));
+    }
+    make_all(&stage).await;
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 2)
+    );
+    heard(&stage).await;
+    stage.pass(TimeDelta::minutes(3));
+    make_all(&stage).await;
+    assert_eq!(
+        (in_state(&stage, "live").await, in_state(&stage, "pending").await),
+        (2, 0)
+    );
+    make_all(&stage).await;
+    assert_eq!(stage.asked("events.watch"), 4, "no more than once");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn google_grants_less_than_asked_and_its_word_counts(pool: PgPool) {
     let settings = Settings {
         max_channel_seconds: 3_600,

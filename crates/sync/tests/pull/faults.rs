@@ -109,9 +109,13 @@ async fn a_403_is_read_by_its_reason(pool: PgPool) {
             "{reason}: not asked again before its time"
         );
         world.google.clear_faults();
-        // Past every pause that such an answer begins.
+        // Past every pause that such an answer begins; that of everybody's calls goes by Postgres's clock.
         world.clock.advance(TimeDelta::minutes(61));
         let mut conn = world.pool.acquire().await.unwrap();
+        sqlx::query("delete from quota_pauses")
+            .execute(&mut *conn)
+            .await
+            .unwrap();
         let calendar = world.calendar(&alice(), ALICE).await;
         store::sync_state::resume_connection(&mut conn, world.clock.now(), calendar.connection_id)
             .await
