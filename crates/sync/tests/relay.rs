@@ -185,7 +185,8 @@ async fn while_centrifugo_is_away_everything_waits_and_a_long_backlog_shrinks(po
     for _ in 0..150 {
         tell(&pool, &alice, calendar, &text).await;
     }
-    let away = relay::run_once(&pool, &server.client(), now()).await.unwrap_err();
+    let then = now();
+    let away = relay::run_once(&pool, &server.client(), then).await.unwrap_err();
     assert!(
         matches!(away, Error::Broker(centrifugo::Error::Transient { .. })),
         "{away}"
@@ -193,7 +194,7 @@ async fn while_centrifugo_is_away_everything_waits_and_a_long_backlog_shrinks(po
     assert_eq!(count(&pool, "outbox").await, 150);
     assert_eq!(count(&pool, "outbox where length(payload) > 256").await, 100);
     assert_eq!(
-        relay::run_once(&pool, &server.client(), now()).await.unwrap(),
+        relay::run_once(&pool, &server.client(), then).await.unwrap(),
         Pass::Idle,
         "a lane that failed waits a little"
     );

@@ -126,7 +126,7 @@ impl Writer {
     async fn rename(&mut self, n: u32) -> Result<DateTime<Utc>> {
         let title = Renamed::title(n);
         let input = json!({
-            "idempotencyKey": title, "calendarId": self.calendar, "eventId": self.id, "baseEtag": self.etag,
+            "idempotencyKey": format!("rename-{n}"), "calendarId": self.calendar, "eventId": self.id, "baseEtag": self.etag,
             "patch": {"title": title},
         });
         let answer = self.api.mutate("calendar.google.updateEvent", input).await?;
