@@ -426,12 +426,13 @@ impl Tests {
 }
 
 /// The test that a line says to have failed: `test a::b ... FAILED` (Rust), `FAIL  tests/a.test.ts > b` (Vitest),
-/// `not ok 3 - a` (Node).
+/// `not ok 3 - a` or `✖ a (12.5ms)` (Node).
 fn failure(line: &str) -> Option<&str> {
     let rust = || line.strip_prefix("test ")?.strip_suffix(" ... FAILED");
     let vitest = || line.strip_prefix("FAIL  ");
     let node = || Some(line.strip_prefix("not ok ")?.split_once(" - ")?.1);
-    rust().or_else(vitest).or_else(node)
+    let node_in_words = || Some(line.strip_prefix("✖ ")?.strip_suffix("ms)")?.rsplit_once(" (")?.0);
+    rust().or_else(vitest).or_else(node).or_else(node_in_words)
 }
 
 fn tests(shared: &mut Shared) -> Result<()> {
@@ -557,6 +558,8 @@ mod unit {
             "# fail 1",
             "# cancelled 0",
             "not ok 2 - two tabs",
+            "✖ failing tests:",
+            "✖ a drag (light) (5102.25ms)",
             "# skipped 1",
         ] {
             tests.add(line);
@@ -566,6 +569,7 @@ mod unit {
             "postgres::tests::a_port",
             "tests/reducer.test.ts > a gap",
             "two tabs",
+            "a drag (light)",
         ];
         assert_eq!(tests.failures, failures);
     }
