@@ -427,9 +427,9 @@ async fn a_quota_that_is_used_up_is_waited_for() -> Result<()> {
         test.person("quin").await?,
     );
     let mut tabs = [spent.tab(&test.stack).await?, limited.tab(&test.stack).await?];
-    // Our own budget of one, and Google's of the other.
+    // Our own budget of one, whichever minute it is by then, and Google's of the other.
     test.sql(
-        "update quota_usage set used = 480 from connections where user_id = 'olga' and bucket = 'user:' || google_sub",
+        "update quota_usage set used = 1000000 from connections where user_id = 'olga' and bucket = 'user:' || google_sub",
     )
     .await?;
     let limit = says(403, "userRateLimitExceeded", None);
