@@ -18,13 +18,15 @@ export function timed(summary, { inMinutes = 60, minutes = 60, timeZone = 'UTC' 
 }
 
 /**
- * As {@link timed}, for an event of whole days, counted from today in UTC.
+ * As {@link timed}, for an event of whole days, counted from today in a zone: the one of {@link morning} unless another
+ * is given, for the page and UTC need not have the same date.
  *
  * @param {string} summary
- * @param {{ inDays?: number, days?: number }} [options]
+ * @param {{ inDays?: number, days?: number, timeZone?: string }} [options]
  */
-export function allDay(summary, { inDays = 0, days = 1 } = {}) {
-  const today = Math.floor(Date.now() / 86_400_000);
+export function allDay(summary, { inDays = 0, days = 1, timeZone = morning() } = {}) {
+  // Sweden writes dates as ISO 8601 does.
+  const today = Date.parse(new Intl.DateTimeFormat('sv-SE', { timeZone }).format(new Date())) / 86_400_000;
   /** @param {number} day */
   const date = (day) => ({ date: new Date(day * 86_400_000).toISOString().slice(0, 10) });
   return { summary, start: date(today + inDays), end: date(today + inDays + days) };

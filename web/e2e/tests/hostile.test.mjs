@@ -5,6 +5,8 @@ import { before, test } from 'node:test';
 
 import { allDay, calwire, isLive, morning, openPage, parts, screenshot, show, timed, until } from '../harness.mjs';
 
+/** Early enough for all of them to be today. */
+const ZONE = morning(7);
 const MARK = 'window.intruded = true';
 const TITLES = [
   `<img src=x onerror="${MARK}">`,
@@ -25,7 +27,7 @@ const TITLES = [
 before(async () => {
   const person = await calwire.newUser('hostile');
   for (const [n, summary] of TITLES.entries()) {
-    const event = n % 3 === 2 ? allDay(summary) : timed(summary, { inMinutes: 30 + 25 * n });
+    const event = n % 3 === 2 ? allDay(summary, { timeZone: ZONE }) : timed(summary, { inMinutes: 30 + 25 * n });
     await person.insert({
       ...event,
       location: n % 2 ? summary : `javascript:${MARK}`,
@@ -60,7 +62,7 @@ for (const [name, options] of /** @type {const} */ ([
   ['a phone', { touch: true }],
 ])) {
   test(`hostile texts are harmless on ${name}`, async (t) => {
-    const { page } = await openPage(t, { user: 'hostile', timeZone: morning(7), ...options });
+    const { page } = await openPage(t, { user: 'hostile', timeZone: ZONE, ...options });
     page.on('dialog', (dialog) => {
       void dialog.dismiss();
       assert.fail(`a dialog: ${dialog.message()}`);

@@ -32,8 +32,8 @@ function switchOf(zone) {
 
 before(async () => {
   const person = await calwire.newUser('traveler');
-  await person.insert({ ...allDay('Whole day', { inDays: 3 }) });
-  await person.insert({ ...allDay('Two days', { inDays: 3, days: 2 }) });
+  await person.insert(allDay('Whole day', { inDays: 3, timeZone: 'UTC' }));
+  await person.insert(allDay('Two days', { inDays: 3, days: 2, timeZone: 'UTC' }));
   await person.insert({
     summary: 'Noon in Greenwich',
     start: { dateTime: `${iso(SOON)}T12:00:00Z`, timeZone: 'Etc/UTC' },
