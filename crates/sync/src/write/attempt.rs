@@ -300,7 +300,10 @@ async fn patch_once(
         Ok(event) => Ok(Some(event)),
         Err(CallError::Google(
             Error::Conflict | Error::AlreadyDeleted | Error::SyncTokenExpired | Error::NotFound,
-        )) => Ok(None),
+        )) => {
+            run.was_refused();
+            Ok(None)
+        }
         Err(error) => Err(stop(run, error, false)),
     }
 }
@@ -407,10 +410,10 @@ async fn delete(run: &mut Run<'_>, base: Option<&Fields>, is_conditional: bool) 
             Ok(()) | Err(CallError::Google(Error::AlreadyDeleted | Error::SyncTokenExpired)) => {
                 return Ok(deleted(run, tombstone(&id)));
             }
-            Err(CallError::Google(Error::NotFound)) => {
-                return Ok(deleted(run, tombstone_of_unknown(&id)));
+            Err(CallError::Google(Error::Conflict | Error::NotFound)) => {
+                run.was_refused();
+                found = look(run, &calendar, &id).await?;
             }
-            Err(CallError::Google(Error::Conflict)) => found = look(run, &calendar, &id).await?,
             Err(error) => return Err(stop(run, error, false)),
         }
     }
@@ -472,17 +475,20 @@ async fn give(run: &mut Run<'_>, destination: CalendarId) -> Result<Ended, Stop>
         // Gone from here, by an earlier try of ours or by somebody else, or refused there.
         Err(CallError::Google(
             error @ (Error::NotFound | Error::AlreadyDeleted | Error::AlreadyExists | Error::Conflict),
-        )) => match look(run, &there, &id).await? {
-            Some(moved) if !moved.event.is_cancelled() => Ok(given(run, &id, &there, moved)),
-            _ => match look(run, &calendar, &id).await? {
-                // A calendar takes an id once, also if its event was moved away or deleted.
-                Some(here) if !here.event.is_cancelled() => Err(Stop::Failed(Failure {
-                    reason: Reason::RefusedByGoogle,
-                    google_reason: Some(error.to_string()),
-                })),
-                found => Ok(not_written(run, &id, Written::Gone(found.map(Box::new)))),
-            },
-        },
+        )) => {
+            run.was_refused();
+            match look(run, &there, &id).await? {
+                Some(moved) if !moved.event.is_cancelled() => Ok(given(run, &id, &there, moved)),
+                _ => match look(run, &calendar, &id).await? {
+                    // A calendar takes an id once, also if its event was moved away or deleted.
+                    Some(here) if !here.event.is_cancelled() => Err(Stop::Failed(Failure {
+                        reason: Reason::RefusedByGoogle,
+                        google_reason: Some(error.to_string()),
+                    })),
+                    found => Ok(not_written(run, &id, Written::Gone(found.map(Box::new)))),
+                },
+            }
+        }
         Err(error) => Err(stop(run, error, false)),
     }
 }

@@ -143,6 +143,12 @@ impl<'a> Run<'a> {
         self.intent.state == State::Sent
     }
 
+    /// Google has answered that it did not do what was sent. The row may go on saying that it was sent: who takes the request
+    /// over looks first, and finds nothing.
+    pub fn was_refused(&mut self) {
+        self.intent.state = State::Pending;
+    }
+
     pub fn is_over(&self) -> bool {
         self.left().is_zero()
     }

@@ -121,6 +121,40 @@ async fn what_google_would_refuse_is_refused_before_it_is_asked(pool: PgPool) {
     assert_eq!(writes, 0);
 }
 
+/// Google's 404 is of the calendar. It says nothing of its events, which are there when the calendar comes back: its sync
+/// token is the old one, and tells of nothing that had been there all along.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_event_of_a_calendar_that_one_may_not_see_just_now_is_not_deleted(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(TEAM, world.event("Together", 1, 11));
+    world.push_and_settle(&alice()).await;
+    let event = instance(&world, 1).await;
+    let calendar = world.id(&alice(), TEAM).await;
+    world.google.remove_calendar(ALICE, TEAM).unwrap();
+    let moved = Command::Move {
+        event_id: event.id.clone(),
+        destination: own(&world).await,
+    };
+    let edit = update(&event, None, json!({"title": "Mine"}));
+    for command in [edit, delete(&event, None), moved] {
+        let request = sync::write::Request {
+            calendar,
+            mail: sync::write::Mail::None,
+            command,
+        };
+        let (_, answer) = submit(&world.ctx, &alice(), &key(), request).await.unwrap();
+        let Answer::Ended(End::Failed(failure)) = answer else {
+            panic!("{answer:?}");
+        };
+        assert_eq!(failure.reason, Reason::AccessLost);
+    }
+    let team = json!({"id": TEAM, "summary": "Team", "timeZone": "Europe/Berlin"});
+    let team = serde_json::from_value(team).unwrap();
+    world.google.add_calendar(ALICE, &team).unwrap();
+    world.push_and_settle(&alice()).await;
+    assert_eq!(instance(&world, 1).await.etag, event.etag);
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn rules_that_name_their_day_need_new_ones(pool: PgPool) {
     let world = World::of_alice(pool).await;

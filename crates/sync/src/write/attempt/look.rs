@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use google::{Error, EventPath, RawEvent};
+use google::{Error, EventPath, ListCursor, RawEvent};
 use store::calendars::Calendar;
 
+use super::super::end::Reason;
 use super::super::target;
 use super::{MERGES_MAX, Run, Stop, TRANSIENT, Version, stop};
 use crate::pull::context;
@@ -65,7 +66,22 @@ fn series_of(version: &Version) -> Option<&str> {
         .filter(|_| !event.is_cancelled())
 }
 
+/// One event, none where Google does not know it.
+///
+/// Google answers 404 for an event that is not there and for a calendar that the user may not see just now. Only the first
+/// is news of the event: whoever gets the calendar back has its old sync token, and that tells of no event which had never
+/// gone.
 async fn get(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Stop> {
+    let found = get_once(run, calendar, event).await?;
+    if found.is_some() {
+        return Ok(found);
+    }
+    can_be_read(run, calendar).await?;
+    // It may have come back between the two answers.
+    get_once(run, calendar, event).await
+}
+
+async fn get_once(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Stop> {
     let google = &run.ctx.google;
     let path = EventPath {
         calendar: &calendar.google_id,
@@ -77,6 +93,20 @@ async fn get(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<V
     {
         Ok(event) => read(event, calendar).map(Some),
         Err(CallError::Google(Error::NotFound | Error::AlreadyDeleted)) => Ok(None),
+        Err(error) => Err(stop(run, error, run.is_in_doubt())),
+    }
+}
+
+/// Fails with what a user is told of a calendar that is not theirs to see any more. `calendars.get` would be asked, had we
+/// the scope for it.
+async fn can_be_read(run: &Run<'_>, calendar: &Calendar) -> Result<(), Stop> {
+    let (google, id) = (&run.ctx.google, calendar.google_id.as_str());
+    match run
+        .call(|access| async move { google.events(&access, id, &ListCursor::default(), 1).await })
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(CallError::Google(Error::NotFound)) if !run.is_in_doubt() => Err(Reason::AccessLost.into()),
         Err(error) => Err(stop(run, error, run.is_in_doubt())),
     }
 }
