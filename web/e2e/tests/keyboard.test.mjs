@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { calwire, control, isLive, morning, openPage, parts, shown, timed } from '../harness.mjs';
+import { calwire, control, isLive, morning, openPage, parts, shown, timed, until } from '../harness.mjs';
 
 /** @typedef {import('playwright-core').Page} Page */
 
@@ -89,6 +89,21 @@ test('the page can be used by keyboard alone, and the focus comes back from each
   assert.equal(await focused(page), 'Week', 'whoever goes to a view is at its beginning');
   await tabTo(page, /Next week/);
   await page.keyboard.press('Enter');
+  await tabTo(page, /^\w{3},? \d+ \w+$/);
+  const scrolledHours = () =>
+    page.evaluate(() => {
+      let element = document.activeElement;
+      while (element && element.scrollTop === 0) element = element.parentElement;
+      return element?.scrollTop ?? 0;
+    });
+  const before = await scrolledHours();
+  await page.keyboard.press('End');
+  await until(
+    scrolledHours,
+    (top) => top > before + 100,
+    'the hours of a week without events are scrolled from its first day',
+  );
+  await tabTo(page, /Next week/, 'Shift+Tab');
   await page.keyboard.press('Shift+Tab');
   assert.equal(await focused(page), 'Today');
   await page.keyboard.press('Space');

@@ -129,6 +129,13 @@ for (const [device, options] of /** @type {const} */ ([
         await note(view);
         assert.deepEqual(await namelessChips(page), [], `${view}: each event shows the beginning of its title`);
       }
+      await show(page, 'Week');
+      await grid.getByLabel('Go to date').fill(allDay('', { inDays: 60 }).start.date);
+      await grid.locator('.calwire-chip').first().waitFor({ state: 'detached' });
+      await note('empty week');
+      await grid.getByRole('button', { name: 'Today' }).click();
+      await show(page, 'Month');
+      await grid.locator('.calwire-chip, .calwire-dots > span').first().waitFor();
       await grid.getByRole('button', { name: 'Calendars' }).click();
       await details.getByRole('checkbox', { name: /Team/ }).waitFor();
       await note('calendar picker');

@@ -135,6 +135,9 @@ function behaviourOf(props: GridProps): CalendarOptions {
     dayHeaderContent: (info) => <DayName info={info} layout={layout} />,
     // Side by side where there is room for it; overlapping, but with longer titles, where there is not.
     slotEventOverlap: layout === 'days',
+    dayLaneDidMount: ({ el, date }) => {
+      makeReachable(el, formats.shortDay(formats.dayOf(date)));
+    },
     dayCellTopClass: layout === 'dots' ? 'calwire-fc-cell-top calwire-fc-cell-top-dots' : 'calwire-fc-cell-top',
     dayCellTopInnerClass: layout === 'dots' ? 'calwire-fc-cell-dots' : 'calwire-fc-cell-number',
     ...(layout === 'dots' && { dayCellTopContent: dotsContent(props) }),
@@ -144,6 +147,16 @@ function behaviourOf(props: GridProps): CalendarOptions {
 /** A click leaves the focus where it was; the dialog it opens has to give it back to here. */
 function focusOn(target: EventTarget | null): void {
   if (target instanceof Element) target.closest<HTMLElement>('[tabindex]')?.focus({ preventScroll: true });
+}
+
+/**
+ * The hours are scrolled by keyboard from within, and a week without events has nothing else in it that takes the focus:
+ * its first day does.
+ */
+function makeReachable(lane: HTMLElement, day: string): void {
+  if (lane.previousElementSibling?.getAttribute('role') === 'cell') return;
+  lane.tabIndex = 0;
+  lane.ariaLabel = day;
 }
 
 type State = ReturnType<Editing['stateOf']>;
