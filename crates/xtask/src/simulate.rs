@@ -7,7 +7,7 @@ use crate::cargo::cargo;
 use crate::interrupt;
 
 /// What it takes to build the simulation: crash points and planted bugs are in no other build.
-pub const PACKAGE: [&str; 5] = ["--locked", "--package", "e2e", "--features", "simulation"];
+pub const FEATURE: &str = "e2e/simulation";
 
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
@@ -33,8 +33,16 @@ pub fn run(args: &Args) -> Result<()> {
 fn simulate(arguments: &[impl AsRef<std::ffi::OsStr>], database_url: &str) -> Result<()> {
     interrupt::run(
         cargo()
-            .args(["run", "--quiet", "--bin", "simulate"])
-            .args(PACKAGE)
+            .args([
+                "run",
+                "--quiet",
+                "--locked",
+                "--package",
+                "e2e",
+                "--bin",
+                "simulate",
+            ])
+            .args(["--features", FEATURE])
             .arg("--")
             .args(arguments)
             .env("DATABASE_URL", database_url),

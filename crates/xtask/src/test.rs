@@ -474,11 +474,14 @@ fn fuzz(shared: &mut Shared) -> Result<()> {
 
 /// Lints and tests of what only the simulation's builds have. `cargo xtask simulate` looks for what is not known yet.
 fn simulate(shared: &mut Shared) -> Result<()> {
+    // Of the whole workspace, so that no dependency is compiled for it alone.
+    let of = ["--locked", "--workspace", "--features", simulate::FEATURE];
     let lints = ["--all-targets", "--", "-D", "warnings"];
-    interrupt::run(cargo().arg("clippy").args(simulate::PACKAGE).args(lints))?;
+    interrupt::run(cargo().arg("clippy").args(of).args(lints))?;
     let mut kept = cargo();
-    kept.args(["test", "--test", "simulation"])
-        .args(simulate::PACKAGE)
+    kept.arg("test")
+        .args(of)
+        .args(["--test", "simulation"])
         .env("DATABASE_URL", shared.database_url()?);
     counted(&mut kept, &mut shared.tests)
 }

@@ -3,7 +3,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { calwire, control, eventIn, isLive, morning, openPage, parts, timed, until, widgetsPage } from '../harness.mjs';
+import {
+  calwire,
+  control,
+  eventIn,
+  isLive,
+  morning,
+  openPage,
+  parts,
+  timed,
+  until,
+  widgetsPage,
+} from '../../harness.mjs';
 
 // FullCalendar's clock starts in `render`, so the copy of it that StrictMode throws away may tick: React says so in development.
 const CLOCK_OF_FULL_CALENDAR = /state update on a component that hasn't mounted yet/;

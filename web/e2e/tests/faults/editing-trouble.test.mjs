@@ -17,7 +17,7 @@ import {
   timed,
   until,
   violations,
-} from '../harness.mjs';
+} from '../../harness.mjs';
 
 /**
  * A person with an event in the week, which is open.

@@ -18,7 +18,7 @@ import {
   shown,
   timed,
   until,
-} from '../harness.mjs';
+} from '../../harness.mjs';
 
 /** Complaints of the browser about a server that is away. */
 const AWAY = [/WebSocket connection to/, /Failed to load resource/, /ERR_/];

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
-import { control, google, openPage, screenshot, stack, timed, until } from '../harness.mjs';
+import { control, google, openPage, screenshot, stack, timed, until } from '../../harness.mjs';
 
 test('the page opens without a complaint', async (t) => {
   const { page } = await openPage(t, { user: 'alice' });
