@@ -205,7 +205,7 @@ pub enum Begun {
     Make(Lease<String>),
     /// An earlier try had worked after all, as its first push shows: its channel is live now.
     Adopted,
-    /// Somebody else is making one, or waits to try again.
+    /// Somebody else is making one, or waits to try again; or none is wanted any more.
     Taken,
 }
 
@@ -217,6 +217,9 @@ pub async fn begin(
     new: &NewWatch<'_>,
     lease: Duration,
 ) -> sqlx::Result<Begun> {
+    if !held_to(conn, wanted).await? {
+        return Ok(Begun::Taken);
+    }
     let resource = wanted.resource_id.as_uuid();
     let earlier = sqlx::query!(
         "select channel_id, attempts, google_resource_id, address from watches
@@ -267,15 +270,31 @@ pub async fn begin(
     Ok(Begun::Make(lease))
 }
 
-/// What the caller saw is out of date: somebody else has made the channel meanwhile, or found that there cannot be one, or
-/// the calendar is no longer wanted. To be asked once the pending row is there: from then on nobody else begins, and who
-/// was before has committed.
+/// Whether the resource is still to be watched, held to until the transaction ends: who disconnects the account or drops
+/// the calendar meanwhile waits for the pending row, to have the channel stopped, or is waited for.
+async fn held_to(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<bool> {
+    let account = sqlx::query_scalar!(
+        r#"select disconnected_at is null and grant_ended_at is null as "lives!" from connections where id = $1 for share"#,
+        wanted.connection_id.as_uuid(),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    // There is none for the list of calendars.
+    let calendar = sqlx::query_scalar!(
+        r#"select selected and push_supported and access_lost_at is null as "wanted!" from calendars where id = $1 for share"#,
+        wanted.resource_id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(account == Some(true) && calendar != Some(false))
+}
+
+/// Somebody else has made the channel meanwhile. To be asked once the pending row is there: from then on nobody else
+/// begins, and who was before has committed.
 async fn overtaken(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from watches where resource_id = $1 and state = 'live'
-                          and channel_id is distinct from $2)
-               or exists (select from calendars where id = $1
-                          and not (selected and push_supported and access_lost_at is null)) as "overtaken!""#,
+                          and channel_id is distinct from $2) as "overtaken!""#,
         wanted.resource_id.as_uuid(),
         wanted.replaces,
     )

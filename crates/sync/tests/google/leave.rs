@@ -182,6 +182,34 @@ async fn what_a_crash_left_is_finished_by_a_renewer(pool: PgPool) {
     );
 }
 
+/// Between what a disconnect has replaced and its commit, others still see the account connected.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn no_channel_is_made_behind_the_back_of_a_disconnect(pool: PgPool) {
+    let stage = watched(pool).await;
+    // Channels are to be made, with an access token that needs no renewal.
+    stage.execute("delete from watches").await;
+    let mut tx = stage.ctx.pool.begin().await.unwrap();
+    let lease = Duration::from_mins(1);
+    let leaving = store::connections::disconnect(&mut tx, stage.now(), &user_id("alice"), None, lease)
+        .await
+        .unwrap();
+    store::watches::replace_of_connections(&mut tx, &[leaving[0].lease.key])
+        .await
+        .unwrap();
+    let asked = stage.asked("events.watch");
+    let ctx = stage.ctx.clone();
+    let renewing = tokio::spawn(async move { sync::watch::run_once(&ctx).await });
+    // Time enough to ask Google, were nothing in the way.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    tx.commit().await.unwrap();
+    renewing.await.unwrap().unwrap();
+    assert_eq!(stage.asked("events.watch"), asked);
+    let left: i64 = stage
+        .one("select count(*) from watches where state in ('pending', 'live')")
+        .await;
+    assert_eq!(left, 0);
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn who_connects_again_meanwhile_keeps_the_new_grant(pool: PgPool) {
     let stage = watched(pool).await;
