@@ -33,6 +33,13 @@ impl Times {
     }
 }
 
+/// Says now and then how far a measurement of so many rounds is, on standard error.
+pub fn print_round(n: u32, rounds: u32) {
+    if n.is_multiple_of((rounds / 8).max(1)) {
+        eprintln!("round {n} of {rounds}");
+    }
+}
+
 pub fn print_head() {
     println!("{:36} {:>9} {:>9}", "", "p50 ms", "p99 ms");
 }

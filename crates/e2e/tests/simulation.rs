@@ -1,6 +1,8 @@
-//! The simulation as a test: every plan that once showed a bug, and what the plans themselves promise.
+//! The simulation as a test: a short form of what `cargo xtask simulate` does at length, every plan that once showed a bug,
+//! and what the plans themselves promise.
 
 use std::path::Path;
+use std::process::Command;
 
 use e2e::simulation::database::Template;
 use e2e::simulation::{Regression, plan, points, run};
@@ -28,6 +30,33 @@ async fn what_once_failed_holds() {
     }
     template.drop_now().await.unwrap();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
+}
+
+/// The command, which shows how far it is.
+fn simulate(arguments: &[&str]) {
+    // The tests here run beside each other.
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
+    let status = command.args(["--threads", "1"]).args(arguments).status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "what is broken is said above"
+    );
+}
+
+#[test]
+fn twenty_seeds_keep_every_promise() {
+    simulate(&["--seeds", "20", "--operations", "300"]);
+}
+
+#[test]
+fn a_process_may_die_at_every_point() {
+    simulate(&["--points"]);
+}
+
+/// A simulation that finds nothing proves something only if it finds what is there.
+#[test]
+fn every_planted_bug_is_found() {
+    simulate(&["--control"]);
 }
 
 #[test]

@@ -110,7 +110,7 @@ const STEPS: [Step; 14] = [
     },
     Step {
         name: "simulate",
-        about: "the plans in which the simulation once broke a promise",
+        about: "twenty seeds, a death at every point, every planted bug, and what was found once",
         run: simulate,
     },
 ];

@@ -11,7 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use e2e::Stack;
 use e2e::broker::workspace_root;
 use e2e::google::now;
-use e2e::measure::{Renamed, Times, print_head};
+use e2e::measure::{Renamed, Times, print_head, print_round};
 use e2e::socket::Socket;
 use e2e::window::{Window, with_page};
 use tokio::process::Command;
@@ -34,6 +34,7 @@ async fn main() -> Result<()> {
 
     let (mut frames, mut screens, mut between) = (Times::new()?, Times::new()?, Times::new()?);
     for n in 0..ROUNDS + WARM_UP {
+        print_round(n, ROUNDS + WARM_UP);
         let start = now();
         let (renamed, frame, shown) = tokio::join!(event.rename(n), framed(&mut socket, n), window.shown(n));
         renamed?;

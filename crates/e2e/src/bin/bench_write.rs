@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use e2e::Stack;
 use e2e::google::{ALICE, now};
-use e2e::measure::{Renamed, Times, print_head};
+use e2e::measure::{Renamed, Times, print_head, print_round};
 use e2e::rpc::Api;
 use e2e::socket::Socket;
 use e2e::window::{Window, with_page};
@@ -38,6 +38,7 @@ async fn main() -> Result<()> {
     let (mut trips, mut answers) = (Times::new()?, Times::new()?);
     let (mut frames, mut screens, mut behind) = (Times::new()?, Times::new()?, Times::new()?);
     for n in 0..ROUNDS + WARM_UP {
+        print_round(n, ROUNDS + WARM_UP);
         spare_the_quota(&stack).await?;
         let start = now();
         bare.rename(2 * n).await?;
