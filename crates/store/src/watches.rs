@@ -271,7 +271,8 @@ pub async fn begin(
 }
 
 /// Whether the resource is still to be watched, held to until the transaction ends: who disconnects the account or drops
-/// the calendar meanwhile waits for the pending row, to have the channel stopped, or is waited for.
+/// the calendar meanwhile waits for the pending row, to have the channel stopped, or is waited for. Everybody who needs
+/// more than one of these takes the account first, then the calendar, then its channels.
 async fn held_to(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<bool> {
     let account = sqlx::query_scalar!(
         r#"select disconnected_at is null and grant_ended_at is null as "lives!" from connections where id = $1 for share"#,

@@ -232,9 +232,11 @@ async fn unwatchable(ctx: &Context, wanted: &Wanted, lease: &Lease<String>) -> R
     let now = ctx.clock.now();
     let mut tx = ctx.pool.begin().await?;
     if wanted.kind == Kind::Events {
-        watches::cancel(&mut tx, lease).await?;
+        // The calendar before its channel, as whoever begins one.
         let calendar = Uuid::from(wanted.resource_id).into();
-        if calendars::set_push_unsupported(&mut tx, now, calendar).await? {
+        let is_news = calendars::set_push_unsupported(&mut tx, now, calendar).await?;
+        watches::cancel(&mut tx, lease).await?;
+        if is_news {
             tell(&mut tx, now, &wanted.user_id, Change::CalendarsChanged {}).await?;
         }
     } else {

@@ -108,8 +108,10 @@ async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
         }
     };
     tokio::select! {
-        done = care::rotate_keys(&pool, &ring, &mut progress) => panic!("it ended before it was broken off: {done:?}"),
+        // Asked first, so that nothing more is done once the first progress was told.
+        biased;
         () = async { while told.load(Ordering::Relaxed) == 0 { tokio::task::yield_now().await } } => {}
+        done = care::rotate_keys(&pool, &ring, &mut progress) => panic!("it ended before it was broken off: {done:?}"),
     }
     let mut conn = pool.acquire().await.unwrap();
     let left = rotate::sealed_otherwise(&mut conn, &ring).await.unwrap();
