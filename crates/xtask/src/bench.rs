@@ -4,9 +4,9 @@ use anyhow::{Result, bail};
 use provision::postgres::{Binaries, Cluster};
 use provision::{centrifugo, chromium};
 
-use crate::cargo::build_binaries;
+use crate::cargo::{build_binaries, run_e2e};
 use crate::services::PACKAGES;
-use crate::{cargo, interrupt, page, workspace};
+use crate::{interrupt, page, workspace};
 
 /// They need the page and a Chromium to show it.
 const IN_A_BROWSER: [&str; 2] = ["bench_dom", "bench_write"];
@@ -50,17 +50,8 @@ pub fn run(args: &Args) -> Result<()> {
     for name in names {
         println!("\n== {name}");
         interrupt::run(
-            cargo::cargo()
-                .args([
-                    "run",
-                    "--quiet",
-                    "--locked",
-                    "--release",
-                    "--package",
-                    "e2e",
-                    "--bin",
-                    &name,
-                ])
+            run_e2e(&name)
+                .arg("--release")
                 .env("DATABASE_URL", cluster.url())
                 .env("CENTRIFUGO_BIN", &centrifugo),
         )?;

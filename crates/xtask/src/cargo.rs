@@ -29,6 +29,13 @@ struct Target {
     name: String,
 }
 
+/// `cargo run` of one of `e2e`'s binaries; what it is given comes after `--`.
+pub fn run_e2e(bin: &str) -> Command {
+    let mut command = cargo();
+    command.args(["run", "--quiet", "--locked", "--package", "e2e", "--bin", bin]);
+    command
+}
+
 /// Builds the binaries of `packages` and returns where each is, in the order asked for.
 ///
 /// Cargo itself tells the paths, so that a target directory from its configuration is honoured.

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use provision::centrifugo;
 
-use crate::cargo::{build_binaries, cargo};
+use crate::cargo::{build_binaries, run_e2e};
 use crate::node::Npm;
 use crate::services::PACKAGES;
 use crate::{interrupt, workspace};
@@ -23,17 +23,8 @@ pub fn run(args: &Args) -> Result<()> {
     Npm::find()?.install(&workspace::root().join("web/conformance"))?;
     let centrifugo = centrifugo::binary(&mut |line| println!("{line}"))?;
     interrupt::run(
-        cargo()
-            .args([
-                "run",
-                "--quiet",
-                "--locked",
-                "--package",
-                "e2e",
-                "--bin",
-                "chaos",
-                "--",
-            ])
+        run_e2e("chaos")
+            .arg("--")
             .args(&args.arguments)
             .env("CENTRIFUGO_BIN", centrifugo),
     )

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use provision::postgres::{Binaries, Cluster};
 
-use crate::cargo::cargo;
+use crate::cargo::run_e2e;
 use crate::interrupt;
 
 /// What it takes to build the simulation: crash points and planted bugs are in no other build.
@@ -32,16 +32,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// Builds the simulation and runs it on this server.
 fn simulate(arguments: &[impl AsRef<std::ffi::OsStr>], database_url: &str) -> Result<()> {
     interrupt::run(
-        cargo()
-            .args([
-                "run",
-                "--quiet",
-                "--locked",
-                "--package",
-                "e2e",
-                "--bin",
-                "simulate",
-            ])
+        run_e2e("simulate")
             .args(["--features", FEATURE])
             .arg("--")
             .args(arguments)
