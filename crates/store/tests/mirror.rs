@@ -205,6 +205,33 @@ async fn what_is_deferred_or_suspended_waits(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_a_write_kept_before_the_first_listing_is_purged(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let id = calendar_of(&mut conn, "alice").await;
+    events::upsert(&mut conn, id, 0, &[event("written", "1", 0)])
+        .await
+        .unwrap();
+    let pull = take(&mut conn).await.unwrap();
+    let built = sync_state::begin_generation(&mut conn, &pull.lease)
+        .await
+        .unwrap()
+        .unwrap();
+    events::upsert(&mut conn, id, built, &[event("written", "1", 0)])
+        .await
+        .unwrap();
+    sync_state::settle(&mut conn, &pull, progress(built))
+        .await
+        .unwrap();
+
+    while events::purge_stale(&mut conn, 1).await.unwrap() > 0 {}
+    let left: Vec<i64> = sqlx::query_scalar("select generation from events")
+        .fetch_all(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(left, [built]);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_generation_given_up_is_purged_and_never_used_again(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let id = calendar_of(&mut conn, "alice").await;

@@ -229,7 +229,8 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
              select resource_id, generation, building from sync_state where resource_id = $1
          ), replaced as (
              insert into stale_generations (calendar_id, generation)
-             select resource_id, generation from before where generation <> $5 and generation > 0
+             -- Of generation 0, too: a write may have kept an event before anything was listed.
+             select resource_id, generation from before where generation <> $5
              union all
              select resource_id, building from before where building <> $5
              on conflict do nothing
