@@ -32,6 +32,29 @@ async fn what_once_failed_holds() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
+/// Otherwise a deadlock would pass for a lock that somebody holds.
+#[tokio::test]
+async fn a_deadlock_is_counted() {
+    let template = Template::create().await.unwrap();
+    let database = template.copy().await.unwrap();
+    let (mut one, mut other) = (
+        database.pool.begin().await.unwrap(),
+        database.pool.begin().await.unwrap(),
+    );
+    let lock = "select pg_advisory_xact_lock($1)";
+    sqlx::query(lock).bind(1_i64).execute(&mut *one).await.unwrap();
+    sqlx::query(lock).bind(2_i64).execute(&mut *other).await.unwrap();
+    let (of_one, of_other) = tokio::join!(
+        sqlx::query(lock).bind(2_i64).execute(&mut *one),
+        sqlx::query(lock).bind(1_i64).execute(&mut *other),
+    );
+    assert!(of_one.is_err() || of_other.is_err());
+    drop((one, other));
+    assert_eq!(database.deadlocks().await.unwrap(), 1);
+    database.drop_now().await.unwrap();
+    template.drop_now().await.unwrap();
+}
+
 /// The command, which shows how far it is.
 fn simulate(arguments: &[&str]) {
     // The tests here run beside each other.

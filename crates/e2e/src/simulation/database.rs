@@ -26,6 +26,8 @@ const CLOCKWORK: &str = "
 
 /// A lock that is held by work that waits at a point is not let go of while somebody waits for it.
 const LOCK_TIMEOUT: &str = "120ms";
+/// Sooner than that, so that a deadlock is told from a lock that is merely held.
+const DEADLOCK_TIMEOUT: &str = "40ms";
 
 /// A migrated database from which each simulation's is copied.
 pub struct Template {
@@ -73,6 +75,14 @@ impl Template {
             &format!("alter database {name} set search_path = {path}"),
         )
         .await?;
+        admin(
+            &self.server,
+            &format!("alter database {name} set deadlock_timeout = '{DEADLOCK_TIMEOUT}'"),
+        )
+        .await
+        .context(
+            "DATABASE_URL's role has to be a superuser, or needs `grant set on parameter deadlock_timeout`",
+        )?;
         let url = at(&self.server, &name)?;
         let options = PgConnectOptions::from_str(&url)?.options([("lock_timeout", LOCK_TIMEOUT)]);
         let pool = PgPoolOptions::new()
@@ -128,6 +138,20 @@ impl Database {
             tokio::time::sleep(std::time::Duration::from_millis(2)).await;
         }
         anyhow::bail!("the sessions of {process} outlive it")
+    }
+
+    /// How many deadlocks Postgres has had to break. Ends every other session: it is then that they are counted.
+    pub async fn deadlocks(&self) -> Result<i64> {
+        let mut conn = self.pool.acquire().await?;
+        sqlx::query(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity
+             where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()",
+        )
+        .execute(&mut *conn)
+        .await?;
+        let count =
+            sqlx::query_scalar("select deadlocks from pg_stat_database where datname = current_database()");
+        Ok(count.fetch_one(&mut *conn).await?)
     }
 
     pub async fn drop_now(self) -> Result<()> {

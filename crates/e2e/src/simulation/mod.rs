@@ -67,7 +67,12 @@ pub async fn run(template: &Template, seed: u64, plan: &[Operation]) -> Result<O
             break;
         }
     }
-    let ledger = world.stop().await?;
+    let (ledger, deadlocks) = world.stop().await?;
+    if failure.is_none() && deadlocks > 0 {
+        let detail = format!("Postgres had to break {deadlocks}; its log has the statements");
+        let invariant = "no_deadlock";
+        failure = Some((operations.saturating_sub(1), Violation { invariant, detail }));
+    }
     Ok(Outcome {
         failure,
         operations,

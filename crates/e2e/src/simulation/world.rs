@@ -195,7 +195,8 @@ impl World {
         }
     }
 
-    pub async fn stop(mut self) -> Result<Ledger> {
+    /// What was remembered, and how many deadlocks there were.
+    pub async fn stop(mut self) -> Result<(Ledger, i64)> {
         self.note_reached();
         for host in &mut self.hosts {
             host.shut_down().await?;
@@ -203,8 +204,9 @@ impl World {
         self.api.stop();
         self.broker.stop().await;
         self.google.stop().await;
+        let deadlocks = self.database.deadlocks().await?;
         self.database.drop_now().await?;
-        Ok(self.ledger)
+        Ok((self.ledger, deadlocks))
     }
 }
 
