@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
 use hdrhistogram::Histogram;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::Stack;
 use crate::google::{ALICE, timed};
@@ -48,6 +48,7 @@ pub fn print_head() {
 pub struct Renamed {
     pub id: String,
     url: String,
+    list_url: String,
     token: String,
     http: reqwest::Client,
 }
@@ -59,8 +60,10 @@ impl Renamed {
         let event = stack.google.insert(ALICE, "primary", event)?;
         let id = event["id"].as_str().context("an event has an id")?.to_owned();
         let scopes = ["https://www.googleapis.com/auth/calendar"];
+        let list_url = format!("{}calendars/primary/events", stack.google.calendar_url());
         Ok(Self {
-            url: format!("{}calendars/primary/events/{id}", stack.google.calendar_url()),
+            url: format!("{list_url}/{id}"),
+            list_url,
             token: stack.google.mint(ALICE, &scopes)?.access_token,
             http: reqwest::Client::builder().no_proxy().build()?,
             id,
@@ -69,6 +72,27 @@ impl Renamed {
 
     pub fn title(n: u32) -> String {
         format!("Renamed for the {n}th time")
+    }
+
+    /// What has changed since the token, or everything: read to its end, as a pull reads it. The next token.
+    pub async fn list(&self, sync_token: Option<&str>) -> Result<String> {
+        let mut page_token = None;
+        loop {
+            let mut query = vec![("maxResults", "2500")];
+            query.extend(sync_token.map(|token| ("syncToken", token)));
+            query.extend(page_token.as_deref().map(|token| ("pageToken", token)));
+            let list = self
+                .http
+                .get(&self.list_url)
+                .query(&query)
+                .bearer_auth(&self.token);
+            let page: Value = list.send().await?.error_for_status()?.json().await?;
+            if let Some(next) = page["nextSyncToken"].as_str() {
+                return Ok(next.to_owned());
+            }
+            page_token = page["nextPageToken"].as_str().map(str::to_owned);
+            ensure!(page_token.is_some(), "a page without a token: {page}");
+        }
     }
 
     /// Until Google has answered.
