@@ -17,20 +17,24 @@ export interface Way {
 
 /**
  * Two clocks are compared for the last part: the services' and this browser's. Where they are not on one machine they
- * may disagree, and then the part is left out rather than invented.
+ * may disagree, and then the part is left out rather than invented: a message does not come before what it tells is
+ * committed, nor this much later than it was published, in milliseconds.
  */
-const BELIEVABLE = { least: 0, most: 30_000 };
+const LATE_AT_MOST = 30_000;
 
 /** The round's way, and on to this tab if its message came here at `receivedAt`. */
 export function wayOf(round: SyncRound, receivedAt: number | null): Way {
   const start = Date.parse(round.askedAt);
   const after = (moment: string) => Math.max(0, Date.parse(moment) - start);
+  const committed = after(round.committedAt);
   const published = round.publishedAt === null ? null : after(round.publishedAt);
+  const arrived = receivedAt === null ? null : receivedAt - start;
   const stations: [Part['name'], number | null][] = [
     ['waited', after(round.startedAt)],
-    ['pulled', after(round.committedAt)],
+    ['pulled', committed],
     ['published', published],
-    ['arrived', published === null ? null : believable(receivedAt, start, published)],
+    // It may be here before the broker's answer to the publication is with the services.
+    ['arrived', published !== null && isBelievable(arrived, committed, published) ? arrived : null],
   ];
   const parts: Part[] = [];
   let from = 0;
@@ -42,11 +46,8 @@ export function wayOf(round: SyncRound, receivedAt: number | null): Way {
   return { parts, total: from };
 }
 
-function believable(receivedAt: number | null, start: number, published: number): number | null {
-  if (receivedAt === null) return null;
-  const arrived = receivedAt - start;
-  const took = arrived - published;
-  return took >= BELIEVABLE.least && took <= BELIEVABLE.most ? arrived : null;
+function isBelievable(arrived: number | null, committed: number, published: number): boolean {
+  return arrived !== null && arrived >= committed && arrived <= published + LATE_AT_MOST;
 }
 
 /** `84 ms`, `1.9 s`, `3 min`. */
