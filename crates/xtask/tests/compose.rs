@@ -67,6 +67,8 @@ fn every_container_has_only_the_rights_that_it_needs() {
         for limit in ["cpus", "memory", "pids"] {
             assert!(!limits[limit].is_null(), "{name} has no limit of {limit}");
         }
+        // Docker refuses a container that may use more processors than the host has.
+        assert_eq!(limits["cpus"].to_string().trim_matches('"'), "1", "{name}");
         assert!(!service["restart"].is_null(), "{name} stays away when it ends");
         let image = service["image"].as_str().unwrap();
         assert!(
@@ -137,6 +139,35 @@ fn scaled_out_there_are_several_of_each_and_a_broker_that_they_share() {
     // As the tests with several nodes run it.
     let command = words(&services["redis"]["command"]);
     assert_eq!(command, [&["redis-server"], &redis::SETTINGS[..]].concat());
+}
+
+/// A tag may be moved to something else; a digest is the image.
+#[test]
+fn images_of_others_are_named_by_digest() {
+    let is_digest = |image: &str| {
+        let digest = image.split_once("@sha256:").map(|(_, digest)| digest);
+        digest.is_some_and(|digest| {
+            digest.len() == 64
+                && digest
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
+        })
+    };
+    for (name, service) in services(&[".env.example"]) {
+        let image = service["image"].as_str().unwrap();
+        assert!(
+            image.starts_with("calwire/") || is_digest(image),
+            "{name}: {image}"
+        );
+    }
+    let dockerfile = std::fs::read_to_string(root().join("deploy/Dockerfile")).unwrap();
+    let mut stages = vec![];
+    for line in dockerfile.lines().filter_map(|line| line.strip_prefix("FROM ")) {
+        let (image, stage) = line.split_once(" AS ").unwrap();
+        assert!(stages.contains(&image) || is_digest(image), "{image}");
+        stages.push(stage);
+    }
+    assert!(stages.len() > 5, "{stages:?}");
 }
 
 #[test]
