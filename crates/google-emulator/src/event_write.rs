@@ -1,6 +1,7 @@
 //! Writes to a calendar, with Google's rules: what a client may set, what the server sets, and what a write to one
 //! instance of a series does.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngExt;
 use serde_json::{Value, json};
 
@@ -12,7 +13,7 @@ use crate::recurrence::Series;
 use crate::seed::AccessRole;
 use crate::state::{Calendar, State, email_of};
 use crate::store::{Resource, is_cancelled, merge, text};
-use crate::time::{EventTime, Length};
+use crate::time::{self, EventTime, Length};
 
 /// Who writes to which calendar, and with what condition.
 #[derive(Debug, Clone, Copy)]
@@ -382,15 +383,28 @@ fn set_defaults(event: &mut Resource, old: &Resource, fields: &Resource) -> Resu
     Ok(())
 }
 
+/// Now, but later than the version before: Google does not write an event twice in a millisecond, and a clock that is
+/// held still would make it so.
+fn updated(state: &State, calendar: &str, id: &str) -> Value {
+    let before = state
+        .calendars
+        .get(calendar)
+        .and_then(|place| place.events.head(id));
+    let before = before.and_then(|head| text(&head.body, "updated")?.parse::<DateTime<Utc>>().ok());
+    let next = before.map(|before| before + TimeDelta::milliseconds(1));
+    time::stamp(next.map_or(state.now(), |next| next.max(state.now())))
+}
+
 /// Stores a version and tells the channels. A change to a master cancels the exceptions whose instances it took away,
 /// and bringing it back brings its exceptions back.
 fn put(state: &mut State, calendar: &str, mut event: Resource, touched: bool) -> Resource {
     event.insert("etag".into(), state.next_etag());
+    let id = text(&event, "id").unwrap_or_default().to_owned();
     if touched {
-        event.insert("updated".into(), state.updated());
+        let updated = updated(state, calendar, &id);
+        event.insert("updated".into(), updated);
     }
     let revision = state.next_revision();
-    let id = text(&event, "id").unwrap_or_default().to_owned();
     let kind = text(&event, "eventType").unwrap_or("default").to_owned();
     let mut orphans = Vec::new();
     if let Some(place) = state.calendars.get_mut(calendar) {

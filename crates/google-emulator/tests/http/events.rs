@@ -84,6 +84,22 @@ async fn an_event_lives_through_insert_patch_update_and_delete() {
     );
 }
 
+/// Whoever holds two versions of an event tells the newer one by this, however fast they were written.
+#[tokio::test]
+async fn a_later_version_was_updated_later() {
+    let google = start().await;
+    let event = google.insert(ALICE, "primary", hour("Lunch", 1)).unwrap();
+    let id = event["id"].as_str().unwrap();
+    let mut updated = event["updated"].as_str().unwrap().to_owned();
+    for n in 0..5 {
+        let patch = json!({"summary": format!("Lunch {n}")});
+        let patched = google.patch(ALICE, "primary", id, patch).unwrap();
+        let next = patched["updated"].as_str().unwrap().to_owned();
+        assert!(next > updated, "{next} after {updated}");
+        updated = next;
+    }
+}
+
 #[tokio::test]
 async fn a_stale_etag_is_refused_and_reminders_change_the_etag_alone() {
     let google = start().await;
