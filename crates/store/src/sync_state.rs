@@ -265,6 +265,24 @@ pub async fn mark_dirty_if_pulled(
     Ok(())
 }
 
+/// Up to which sync token each of these has been pulled; it is another one after every pull that had something to tell.
+pub async fn sync_tokens(
+    conn: &mut PgConnection,
+    resources: &[ResourceId],
+) -> sqlx::Result<Vec<(ResourceId, Option<String>)>> {
+    let ids: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
+    let rows = sqlx::query!(
+        "select resource_id, sync_token from sync_state where resource_id = any($1)",
+        &ids
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| (row.resource_id.into(), row.sync_token))
+        .collect())
+}
+
 async fn wake(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query!("select pg_notify('calwire_dirty', '')")
         .fetch_one(conn)

@@ -47,6 +47,7 @@ pub use patch::{EventPatch, Invalid};
 use crate::view::Rule;
 use crate::{Context, metrics};
 use attempt::Step;
+use commit::Committed;
 
 /// How long a request is tried before it is given up. A person who was told "pending" has not left the page yet.
 pub const LIFE: TimeDelta = TimeDelta::minutes(10);
@@ -56,6 +57,9 @@ const KEPT: TimeDelta = TimeDelta::hours(24);
 
 /// How often a request looks whether another one with the same key has been answered.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
+
+/// How soon Google is asked again for what a pull may have overtaken.
+const OVERTAKEN: Duration = Duration::from_millis(50);
 
 const PURGE_AT_ONCE: i64 = 1_000;
 const BATCH: i64 = 8;
@@ -316,7 +320,10 @@ async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sql
     let mut run = work::Run::new(&ctx, intent)?;
     loop {
         let (delay, is_sure) = match Box::pin(attempt::attempt(&mut run)).await? {
-            Step::Ended(ended) => return commit::commit(&run, *ended).await,
+            Step::Ended(ended) => match commit::commit(&run, *ended).await? {
+                Committed::Overtaken => (OVERTAKEN, false),
+                committed => return Ok(committed.end()),
+            },
             Step::LeaseLost => return Ok(None),
             // Whoever waits is told of the end when it is over, however long Google asks us to wait.
             Step::Again { delay, is_sure } => (delay.min(run.left()), is_sure),
@@ -328,7 +335,7 @@ async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sql
             } else {
                 Reason::OutcomeUnknown
             };
-            return commit::commit(&run, commit::Ended::failed(reason)).await;
+            return Ok(commit::commit(&run, commit::Ended::failed(reason)).await?.end());
         }
         if is_sure && !run.mark(write_intents::State::Pending).await? {
             return Ok(None);

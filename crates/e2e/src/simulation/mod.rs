@@ -59,7 +59,7 @@ pub struct Outcome {
 pub async fn run(template: &Template, seed: u64, plan: &[Operation]) -> Result<Outcome> {
     let mut world = World::start(template, seed).await?;
     let mut failure = None;
-    let mut operations = 0;
+    let mut operations = 0_usize;
     for (step, operation) in plan.iter().enumerate() {
         operations += 1;
         if let Err(error) = act::perform(&mut world, operation).await {

@@ -67,6 +67,7 @@ const LIMITED: Backoff = Backoff::new(Duration::from_secs(4), Duration::from_min
 const MERGES_MAX: usize = 5;
 
 pub async fn attempt(run: &mut Run<'_>) -> sqlx::Result<Step> {
+    run.begin_try().await?;
     let outcome = match run.work.act.clone() {
         Act::Insert { body } => insert(run, &body).await,
         Act::Patch(edit) => patch(run, &edit).await,

@@ -67,8 +67,27 @@ const STORING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from
 const SHOWN_BEFORE: TimeDelta = TimeDelta::days(2);
 const SHOWN_AFTER: TimeDelta = TimeDelta::days(400);
 
-/// None: somebody else has the request by now, and answers it.
-pub async fn commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
+/// What became of a commit.
+pub enum Committed {
+    Ended(Box<End>),
+    /// Somebody else has the request by now, and answers it.
+    Lost,
+    /// Nothing was committed: what Google told us of is not in the mirror, and a pull has ended since Google was asked.
+    /// Either that pull was too early, or the event has been deleted in the meantime, which no pull would tell again.
+    Overtaken,
+}
+
+impl Committed {
+    /// Its end, if it is ours to tell.
+    pub fn end(self) -> Option<End> {
+        match self {
+            Self::Ended(end) => Some(*end),
+            Self::Lost | Self::Overtaken => None,
+        }
+    }
+}
+
+pub async fn commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
     let mut tries = 0;
     loop {
         tries += 1;
@@ -82,7 +101,7 @@ pub async fn commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
     }
 }
 
-async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
+async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
     let (now, user) = (run.ctx.clock.now(), &run.intent.user_id);
     let mut news: BTreeMap<CalendarId, HashMap<String, Incoming>> = BTreeMap::new();
     for (calendar, incoming) in ended.news {
@@ -98,6 +117,9 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
         let Some((calendar, generation)) = place(&mut tx, run, id).await? else {
             continue;
         };
+        if run.was_overtaken(&mut tx, id).await? && lacks_any(&mut tx, (id, generation), &news).await? {
+            return Ok(Committed::Overtaken);
+        }
         forget_what_is_of_nothing(&mut tx, (id, generation), &mut news).await?;
         if let (Some((series, from)), true) = (&ended.cancel, id == run.intent.calendar_id) {
             events::cancel_exceptions(&mut tx, id, generation, series, from).await?;
@@ -116,7 +138,7 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
     let result = serde_json::value::to_raw_value(&end).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let lease = &run.intent.lease;
     let Some(announce) = write_intents::finish(&mut tx, lease, end.state(), &result).await? else {
-        return Ok(None);
+        return Ok(Committed::Lost);
     };
     if announce {
         let (state, reason) = end.told();
@@ -135,7 +157,7 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Option<End>> {
     tx.commit().await?;
     common::crash_point!("write.after_commit");
     log(run, &end);
-    Ok(Some(end))
+    Ok(Committed::Ended(Box::new(end)))
 }
 
 /// A calendar and the generation that readers see of it; nobody else writes to it from here on.
@@ -150,6 +172,18 @@ async fn place(
     };
     let generation = sync_state::generation(conn, id.into()).await?;
     Ok(generation.map(|generation| (calendar, generation)))
+}
+
+/// Whether the mirror has no row of something that is there by these news.
+async fn lacks_any(
+    conn: &mut PgConnection,
+    (calendar, generation): (CalendarId, i64),
+    news: &HashMap<String, Incoming>,
+) -> sqlx::Result<bool> {
+    let alive = news.iter().filter(|(_, incoming)| !incoming.is_cancelled());
+    let ids: Vec<String> = alive.map(|(id, _)| id.clone()).collect();
+    let known = events::versions(conn, calendar, generation, &ids).await?;
+    Ok(known.len() < ids.len())
 }
 
 /// An instance that we deleted of a series that is gone by now needs no tombstone: no pull would ever take it away.

@@ -1,15 +1,17 @@
 //! What is to be done at Google, as it is stored, and a request at work.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::ids::CalendarId;
+use common::ids::{CalendarId, ResourceId};
 use google::Error;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use store::sync_state;
 use store::write_intents::{self, Intent, State};
 use uuid::Uuid;
 
@@ -120,6 +122,8 @@ pub struct Run<'a> {
     pub work: Work,
     /// Tries in a row that came to nothing, in this process.
     pub failures: u32,
+    /// How far its calendars had been pulled when the try began.
+    pulled: BTreeMap<CalendarId, Option<String>>,
 }
 
 impl<'a> Run<'a> {
@@ -131,7 +135,25 @@ impl<'a> Run<'a> {
             intent,
             work,
             failures: 0,
+            pulled: BTreeMap::new(),
         })
+    }
+
+    /// Notes how far the calendars have been pulled: what Google says from here on is no older than that.
+    pub async fn begin_try(&mut self) -> sqlx::Result<()> {
+        let mut calendars = vec![self.intent.calendar_id];
+        if let Act::Move { destination } = self.work.act {
+            calendars.push(destination);
+        }
+        let mut conn = self.ctx.pool.acquire().await?;
+        self.pulled = sync_tokens(&mut conn, &calendars).await?;
+        Ok(())
+    }
+
+    /// A pull of this calendar has been committed since the try began.
+    pub async fn was_overtaken(&self, conn: &mut PgConnection, calendar: CalendarId) -> sqlx::Result<bool> {
+        let now = sync_tokens(conn, &[calendar]).await?;
+        Ok(now.get(&calendar) != self.pulled.get(&calendar))
     }
 
     pub fn id(&self) -> Uuid {
@@ -187,4 +209,14 @@ impl<'a> Run<'a> {
         common::crash_point!("write.after_google");
         answer
     }
+}
+
+async fn sync_tokens(
+    conn: &mut PgConnection,
+    calendars: &[CalendarId],
+) -> sqlx::Result<BTreeMap<CalendarId, Option<String>>> {
+    let resources: Vec<_> = calendars.iter().map(|&calendar| calendar.into()).collect();
+    let tokens = sync_state::sync_tokens(conn, &resources).await?;
+    let of_calendar = |(resource, token): (ResourceId, _)| (CalendarId::from(resource.as_uuid()), token);
+    Ok(tokens.into_iter().map(of_calendar).collect())
 }

@@ -9,7 +9,7 @@ use google_emulator::{Fault, MailKind, Rule};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sync::payload::Event;
-use sync::write::{Answer, Command, End, Request, Scope, run_once, submit};
+use sync::write::{Answer, Command, End, Reason, Request, Scope, run_once, submit};
 
 use crate::user::*;
 use crate::world::{ALICE, BOB, World, alice, client_of};
@@ -387,5 +387,59 @@ async fn an_edit_that_came_through_is_found_before_google_can_refuse_it(pool: Pg
         .0;
     assert_eq!(edited.unwrap().title, "Ours");
     assert_eq!(world.google.requests_to("events.patch").len(), 1);
+    assert_silent(&world).await;
+}
+
+/// An event that was made, pulled and deleted again before its maker heard of it: no pull will tell of it any more.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_is_deleted_before_its_write_is_stored_does_not_come_back(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let rule = Rule::new("events.insert", Fault::Hold { after: true }).times(1);
+    let held = world.google.fault(rule);
+    let request = request(&world, create(hour(&world, "Review", 2, 9))).await;
+    let key = key();
+    let deletes = async {
+        let made = loop {
+            if let Some(made) = alive(&world).first() {
+                break made["id"].as_str().unwrap().to_owned();
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        world.push_and_settle(&alice()).await;
+        world.google.delete(ALICE, ALICE, &made).unwrap();
+        world.push_and_settle(&alice()).await;
+        world.google.clear_fault(&held);
+    };
+    let (end, ()) = tokio::join!(answer(&world, &key, request), deletes);
+    let End::Failed(failure) = end else {
+        panic!("{end:?}");
+    };
+    assert_eq!(failure.reason, Reason::EventDeleted);
+    assert_silent(&world).await;
+}
+
+/// The old half of a cut series, which the process that died had been told of.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_cut_series_that_was_deleted_before_it_was_taken_over_does_not_come_back(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut event = hour(&world, "Weekly", 1, 9);
+    event["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=6"]);
+    done(&world, create(event)).await;
+    let third = instance(&world, 15).await;
+    let edit = update(&third, Some(Scope::Following), json!({"title": "Later"}));
+    let request = request(&world, edit).await;
+    let key = key();
+    die_at(&world, Kill::InCommit, "events.insert", &key, &request).await;
+    let series = third.recurring_event_id.unwrap();
+    world.google.delete(ALICE, ALICE, &series).unwrap();
+    world.push_and_settle(&alice()).await;
+    take_over(&world).await;
+    let End::Done {
+        event: Some(later), ..
+    } = answer(&world, &key, request).await
+    else {
+        panic!("the new half is there");
+    };
+    assert_eq!(later.title, "Later");
     assert_silent(&world).await;
 }

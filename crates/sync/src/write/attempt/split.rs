@@ -41,10 +41,10 @@ pub async fn split(run: &mut Run<'_>, mut split: Split) -> Result<Ended, Stop> {
     if split.undo.is_some() {
         return undo(run, &calendar, split).await;
     }
-    let ended = match split.ended.take() {
-        Some(ended) => read(&ended, &calendar)?,
+    let (ended, is_now) = match split.ended.take() {
+        Some(ended) => (read(&ended, &calendar)?, false),
         None => match end(run, &calendar, &split).await? {
-            Ok(version) => *version,
+            Ok(version) => (*version, true),
             Err(written) => return Ok(not_written(run, &run.intent.event_id.clone(), written)),
         },
     };
@@ -76,7 +76,15 @@ pub async fn split(run: &mut Run<'_>, mut split: Split) -> Result<Ended, Stop> {
         };
         done.shown = None;
     }
-    done.add(run.intent.calendar_id, ended);
+    // What it had become in an earlier try is no news any more: it may have changed since, or be gone.
+    let news = if is_now {
+        Some(ended)
+    } else {
+        look(run, &calendar, &run.intent.event_id).await?
+    };
+    if let Some(version) = news {
+        done.add(run.intent.calendar_id, version);
+    }
     Ok(done)
 }
 
