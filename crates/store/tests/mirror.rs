@@ -7,6 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use common::ids::{CalendarId, ConnectionId, ResourceId, UserId};
 use common::lease::Settled;
+use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, PgPool};
 use store::events::{NewEvent, Walk};
 use store::occurrences::{NewOccurrence, Place, Span};
@@ -169,6 +170,23 @@ async fn a_worker_that_lost_its_lease_can_do_nothing(pool: PgPool) {
         sync_state::settle(&mut conn, &quick, progress(1)).await.unwrap(),
         Settled::Done
     );
+}
+
+/// A push during a pull wakes workers who find the resource taken. They are woken once more, or it would wait for a poll.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_is_due_again_wakes_the_workers(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let id: ResourceId = calendar_of(&mut conn, "alice").await.into();
+    let pull = take(&mut conn).await.unwrap();
+    sync_state::mark_dirty(&mut conn, now(), &[id], Cause::Watch)
+        .await
+        .unwrap();
+    let mut listener = PgListener::connect_with(&pool).await.unwrap();
+    listener.listen("calwire_dirty").await.unwrap();
+    let settled = sync_state::settle(&mut conn, &pull, progress(1)).await.unwrap();
+    assert_eq!(settled, Settled::Again);
+    let woken = tokio::time::timeout(Duration::from_secs(20), listener.recv()).await;
+    assert!(woken.is_ok_and(|woken| woken.is_ok()), "nobody is woken");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

@@ -217,8 +217,8 @@ pub struct Progress<'a> {
 
 /// Ends a pull that succeeded, in the transaction that holds its events.
 ///
-/// `Again` when a push came meanwhile; `Lost` when the lease did not hold: then the caller rolls back. Call it last: it
-/// holds the row that notifications bump.
+/// `Again` when a push came meanwhile, which then wakes the workers; `Lost` when the lease did not hold: then the caller
+/// rolls back. Call it last: it holds the row that notifications bump.
 pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>) -> sqlx::Result<Settled> {
     #[cfg(feature = "simulation")]
     if common::planted!("no_lease_fence") {
@@ -268,7 +268,11 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
     .fetch_optional(&mut *conn)
     .await?;
     Ok(match due_again {
-        Some(true) => Settled::Again,
+        Some(true) => {
+            // Whoever was woken meanwhile found it taken.
+            super::wake(conn).await?;
+            Settled::Again
+        }
         Some(false) => Settled::Done,
         None => Settled::Lost,
     })
