@@ -402,38 +402,33 @@ fn fuzz(shared: &mut Shared) -> Result<()> {
             .arg(manifest),
     )
     .context("fuzz/Cargo.lock is behind: run `cargo update --workspace --manifest-path fuzz/Cargo.toml`")?;
-    // Of the whole workspace, so that nothing is compiled for it alone.
-    let mut command = cargo();
-    command
-        .args([
-            "test",
-            "--locked",
-            "--workspace",
-            "--test",
-            "fuzz",
-            "--",
-            "--nocapture",
-        ])
-        .env("FUZZ_SECONDS", FUZZ_SECONDS);
+    let mut command = test_alone("fuzz");
+    command.env("FUZZ_SECONDS", FUZZ_SECONDS);
     counted(&mut command, &mut shared.tests)
 }
 
 /// Alone: it takes all of the machine, and of the tests' own time. `cargo xtask chaos` breaks more.
 fn chaos(shared: &mut Shared) -> Result<()> {
-    let mut command = cargo();
+    let mut command = test_alone("chaos");
     command
-        .args([
-            "test",
-            "--locked",
-            "--workspace",
-            "--test",
-            "chaos",
-            "--",
-            "--ignored",
-            "--nocapture",
-        ])
+        .arg("--ignored")
         .env("CENTRIFUGO_BIN", shared.centrifugo()?);
     counted(&mut command, &mut shared.tests)
+}
+
+/// The tests of one file, showing what they say. Built with the whole workspace, so that nothing is compiled for it alone.
+fn test_alone(file: &str) -> Command {
+    let mut command = cargo();
+    command.args([
+        "test",
+        "--locked",
+        "--workspace",
+        "--test",
+        file,
+        "--",
+        "--nocapture",
+    ]);
+    command
 }
 
 /// Lints and tests of what only the simulation's builds have. `cargo xtask simulate` looks for what is not known yet.
