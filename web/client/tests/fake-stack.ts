@@ -15,6 +15,7 @@ export interface Call {
   input: unknown;
   userId: string;
   credentials: string | undefined;
+  method: string | undefined;
 }
 
 class Refusal extends Error {
@@ -114,7 +115,9 @@ export class FakeStack {
     >;
     const token = new Headers(init.headers).get('authorization')?.replace('Bearer ', '') ?? '';
     const userId = userOf(token);
-    const calls = paths.map((path, i) => ({ path, input: inputs[i], userId, credentials: init.credentials }));
+    const { credentials, method } = init;
+    const inputOf = (i: number) => (url.searchParams.has('batch') ? inputs[i] : inputs);
+    const calls = paths.map((path, i) => ({ path, input: inputOf(i), userId, credentials, method }));
     this.calls.push(...calls);
     if (!this.apiUp) throw new TypeError('Failed to fetch');
     await this.#gate;
@@ -172,6 +175,11 @@ export class FakeStack {
         return { calendars: [] };
       case 'calendar.google.syncNow':
         return { success: true, queued: 1 };
+      case 'calendar.google.deleteEvent': {
+        const { calendarId, eventId } = input as { calendarId: string; eventId: string };
+        this.publish(userId, server.change(calendarId, eventId, []));
+        return { deleted: true, pending: false, intentId: 'intent' };
+      }
       case 'calendar.google.connect':
         return { url: 'https://accounts.google.test/consent' };
       case 'calendar.google.disconnect':

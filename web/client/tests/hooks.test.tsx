@@ -10,6 +10,7 @@ import {
   useCalwire,
   useCentrifugo,
   useConnect,
+  useEventEditor,
   useEvents,
   useSyncActivity,
   useSyncStatus,
@@ -166,6 +167,21 @@ describe('useEvents', () => {
     expect(titles(hook.last)).toEqual(['known', 'unknown']);
   });
 
+  it('asks for as many calendars as the server allows', async () => {
+    const calendarIds = Array.from({ length: 100 }, (_, i) => `01940000-0000-7000-8000-${String(i).padStart(12, '0')}`);
+    const range = { from: iso(NOW + 100 * DAY), to: iso(NOW + 107 * DAY) };
+    const hook = renderHookIn(() => [useEvents({ ...range, calendarIds }), useEvents(range)] as const);
+    await pass();
+    expect(hook.last.map(({ error }) => error)).toEqual([null, null]);
+    const calls = made.stack.callsTo('calendar.google.getEvents');
+    expect(calls.map(({ method, input }) => [method, (input as { calendarIds?: string[] }).calendarIds])).toEqual(
+      expect.arrayContaining([
+        ['GET', undefined],
+        ['POST', calendarIds],
+      ]),
+    );
+  });
+
   it('refuses a range that is none', () => {
     vi.spyOn(console, 'error').mockImplementation(() => undefined);
     expect(() => renderHookIn(() => useEvents({ from: '2026-11-24', to: '2026-11-24' }))).toThrow(RangeError);
@@ -199,6 +215,18 @@ describe('the socket', () => {
     expect(made.stack.openSockets).toHaveLength(0);
     await pass(120_000);
     expect(made.stack.sockets).toHaveLength(1);
+  });
+
+  it.each(['INTERNAL_SERVER_ERROR', null])('leaves nothing going on when nobody looks any more (%s)', async (code) => {
+    if (code) made.stack.failing.set('realtime.getState', code);
+    const hook = renderHookIn(() => useUpcomingEvents());
+    await pass(500);
+    hook.unmount();
+    await pass(2_000);
+    const before = made.stack.calls.length;
+    await pass(600_000);
+    await pass(2 * DAY);
+    expect(made.stack.calls).toHaveLength(before);
   });
 
   it('goes on where it was after a break, and loads nothing', async () => {
@@ -383,6 +411,31 @@ describe('users', () => {
     expect(answers.at(-1)).toEqual({ userId: null, live: 'signedOut', titles: [] });
   });
 
+  it('delete what they meant to delete, though another one, or nobody, is signed in by then', async () => {
+    for (const next of ['bob', null, 'no provider']) {
+      write('alice', 'gone');
+      let token: string | null = tokenOf('alice');
+      const getAuthToken = () => token;
+      const hook = renderHookIn(() => ({ ...useUpcomingEvents(), ...useEventEditor() }), { getAuthToken });
+      await pass();
+      const [event] = hook.last.events;
+      act(() => void (event && hook.last.remove(event)));
+      await pass();
+      expect(made.stack.callsTo('calendar.google.deleteEvent')).toEqual([]);
+      token = next === 'bob' ? tokenOf('bob') : null;
+      if (next === 'no provider') hook.unmount();
+      else hook.rerender({ userId: next, getAuthToken });
+      await pass();
+      const calls = made.stack.callsTo('calendar.google.deleteEvent');
+      expect(calls).toContainEqual(expect.objectContaining({ userId: 'alice', method: 'POST' }));
+      expect(new Set(calls.map(({ input }) => (input as { idempotencyKey: string }).idempotencyKey)).size).toBe(1);
+      expect(made.stack.user('alice').events).toEqual([]);
+      made.stack.calls.length = 0;
+      hook.unmount();
+      await pass(2_000);
+    }
+  });
+
   it('who sign out leave nothing behind, and nothing goes on', async () => {
     write('alice', 'private');
     const useProbe = () => ({ ...useUpcomingEvents(), ...useCalwire() });
@@ -402,6 +455,57 @@ describe('users', () => {
     const again = renderHookIn(useProbe);
     await pass(500);
     expect(again.answers.flatMap(titles)).toEqual([]);
+  });
+
+  it('who sign out in one page do so in all, and none of them writes anything back', async () => {
+    write('alice', 'private');
+    const useProbe = () => ({ ...useUpcomingEvents(), ...useCalwire() });
+    const [here, there] = [renderHookIn(useProbe), renderHookIn(useProbe)];
+    await pass(3_000);
+    expect(titles(there.last)).toEqual(['private']);
+    await during(() => here.last.signOut());
+    change('alice', 'more');
+    await pass(3_000);
+    expect(there.last).toMatchObject({ events: [], live: 'signedOut' });
+    expect(made.stack.openSockets).toHaveLength(0);
+    here.unmount();
+    there.unmount();
+    made.stack.apiUp = false;
+    const again = renderHookIn(useProbe);
+    await pass(500);
+    expect(again.answers.flatMap(titles)).toEqual([]);
+  });
+
+  it('who are followed by another user in one page go on in another, which writes nothing back', async () => {
+    write('alice', 'private');
+    const useProbe = () => ({ ...useUpcomingEvents(), ...useCalwire() });
+    const here = renderHookIn(useProbe);
+    const there = renderHookIn(useProbe);
+    await pass(3_000);
+    here.rerender({ userId: 'bob' });
+    await pass(3_000);
+    change('alice', 'more');
+    await pass(3_000);
+    expect(titles(there.last)).toEqual(['more', 'private']);
+    there.unmount();
+    made.stack.apiUp = false;
+    const again = renderHookIn(useProbe);
+    await pass(500);
+    expect(again.answers.flatMap(titles)).toEqual([]);
+  });
+
+  it('who sign out in one page may begin anew in another', async () => {
+    write('alice', 'private');
+    const useProbe = () => ({ ...useUpcomingEvents(), ...useCalwire() });
+    const [here, there] = [renderHookIn(useProbe), renderHookIn(useProbe)];
+    await pass(3_000);
+    await during(() => here.last.signOut());
+    await pass();
+    act(() => there.last.retry());
+    await pass();
+    expect(there.last).toMatchObject({ live: 'live', userId: 'alice' });
+    expect(titles(there.last)).toEqual(['private']);
+    expect(here.last.events).toEqual([]);
   });
 });
 
@@ -598,6 +702,41 @@ describe('the other hooks', () => {
     ]);
     expect(navigate).toHaveBeenCalledExactlyOnceWith('https://accounts.google.test/consent');
     expect(hook.last.isPending).toBe(true);
+  });
+
+  it('can leave once more when the person has stopped it, or come back', async () => {
+    vi.spyOn(leaving, 'navigate').mockImplementation(() => undefined);
+    const hook = renderHookIn(() => useConnect());
+    await pass();
+    await during(() => hook.last.connect());
+    await pass(9_000);
+    expect(hook.last.isPending).toBe(true);
+    await pass(2_000);
+    expect(hook.last.isPending).toBe(false);
+
+    await during(() => hook.last.connect());
+    expect(hook.last.isPending).toBe(true);
+    // Out of the browser's cache of pages.
+    dispatchEvent(new Event('pageshow'));
+    await pass();
+    expect(hook.last.isPending).toBe(false);
+  });
+
+  it.each([
+    ['is too long', `/settings?filter=${'x'.repeat(500)}`, '/settings'],
+    ['has a slash within a part', '/files/a%2Fb?tab=calendar', undefined],
+    ['has a line break in its query', '/notes?text=a%0Ab#top', '/notes'],
+    ['has a backslash in its fragment', '/notes#a\\b', '/notes'],
+    ['is as odd as is taken', '/caf%C3%A9/x;y=1?next=%2Fhome#/inner//x', '/caf%C3%A9/x;y=1?next=%2Fhome#/inner//x'],
+  ])('come back as near as the server leads when the page’s address %s', async (_, address, returnTo) => {
+    vi.spyOn(leaving, 'navigate').mockImplementation(() => undefined);
+    window.history.replaceState(null, '', address);
+    const hook = renderHookIn(() => useConnect());
+    await pass();
+    await during(() => hook.last.connect());
+    expect(made.stack.callsTo('calendar.google.connect').map(({ input }) => input)).toEqual([
+      returnTo === undefined ? {} : { returnTo },
+    ]);
   });
 
   it('disconnect, and say why something failed', async () => {

@@ -338,6 +338,43 @@ describe('live data', () => {
     expect(bench.loadings).toHaveLength(1);
   });
 
+  it('loads nothing while it is paused, and then what became due', async () => {
+    const bench = await started();
+    bench.store.pause();
+    expect(vi.getTimerCount()).toBe(0);
+    bench.store.resume();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(bench.loadings).toHaveLength(0);
+
+    // A message is missing.
+    publish(bench, 'a');
+    bench.wire.length = 0;
+    publish(bench, 'b');
+    bench.store.pause();
+    bench.deliver();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(vi.getTimerCount()).toBe(0);
+    bench.store.resume();
+    await vi.advanceTimersByTimeAsync(100);
+    bench.loadings[0]?.fail();
+    await vi.advanceTimersByTimeAsync(0);
+    bench.store.pause();
+    expect(vi.getTimerCount()).toBe(0);
+    bench.store.resume();
+    await vi.advanceTimersByTimeAsync(2_000);
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.shown).toEqual(bench.server.events);
+
+    bench.store.pause();
+    bench.server.today += DAY;
+    await vi.advanceTimersByTimeAsync(DAY);
+    expect(bench.loadings).toHaveLength(0);
+    bench.store.resume();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(bench.loadings).toHaveLength(1);
+  });
+
   it('shows the last visit until the server has answered, and applies no message to it', async () => {
     const earlier = await started();
     publish(earlier, 'a');

@@ -30,6 +30,8 @@ class Bench {
   readonly server = new ModelServer(NOW);
   readonly live: Store<LiveData>;
   readonly wire: Message[] = [];
+  /** What was sent while the page went. */
+  readonly words: unknown[] = [];
   readonly asked: Asked[] = [];
   /** What the server has carried out, by key. */
   readonly done = new Map<string, unknown>();
@@ -47,7 +49,7 @@ class Bench {
     this.live = new Store(fromSnapshot(this.server.state(true)));
     this.writes = new Writes({
       api: this.#api(),
-      lastWord: () => undefined,
+      lastWord: (procedure, input) => this.words.push([procedure, input]),
       told: () => this.live.get(),
       onTold: (callback) => this.live.subscribe(callback),
       known: (calendarId) => new Set(this.live.get().series.get(calendarId)?.keys()),
@@ -343,6 +345,64 @@ describe('edits over what the server told', () => {
     expect(bench.asked.map(({ input }) => (input as { baseEtag?: string }).baseEtag)).toEqual([`"${bench.etag}"`]);
     await bench.settle();
     expect(bench.told.find(({ id }) => id === event.id)?.title).toBe('two');
+  });
+
+  it('does not base an edit on what it brought that nobody has seen yet', async () => {
+    const bench = new Bench();
+    const [event] = bench.shown;
+    if (!event) return fail();
+    void bench.writes.begin({ kind: 'update', event, patch: { start: event.start, end: iso(NOW + 9 * 3_600_000) } });
+    bench.put(event.id, [{ ...event, description: 'of somebody else' }]);
+    const answer = bench.carryOut(0) as object;
+    bench.asked[0]?.answer({ ...answer, merged: true });
+    await vi.advanceTimersByTimeAsync(0);
+    // The form was opened before, and its description is another one.
+    void bench.writes.begin({ kind: 'update', event, patch: { description: 'mine' } });
+    expect(bench.asked.map(({ input }) => input)).toMatchObject([{ baseEtag: event.etag }]);
+    await bench.settle();
+  });
+
+  it('asks before the page is left while an edit waits for an earlier one, and sends it then', async () => {
+    const bench = new Bench();
+    const [event] = bench.shown;
+    if (!event) return fail();
+    const asks = () => !dispatchEvent(new window.Event('beforeunload', { cancelable: true }));
+    void bench.writes.begin({ kind: 'update', event, patch: { title: 'one' } });
+    const first = bench.asked[0] ?? fail();
+    bench.writes.leave();
+    expect(bench.words).toMatchObject([['calendar.google.updateEvent', { idempotencyKey: first.key }]]);
+    first.answer({ pending: true, merged: false, event: null, intentId: 'i' });
+    await vi.advanceTimersByTimeAsync(0);
+    expect(asks()).toBe(false);
+    const outcome = bench.writes.begin({ kind: 'respond', event, responseStatus: 'declined' });
+    expect(asks()).toBe(true);
+    expect(bench.asked).toEqual([]);
+    bench.writes.leave();
+    expect(bench.words.slice(1)).toMatchObject([
+      ['calendar.google.respondToEvent', { eventId: event.id, responseStatus: 'declined' }],
+    ]);
+    // Not left after all.
+    await bench.settle();
+    expect((await outcome).status).toBe('done');
+    expect(asks()).toBe(false);
+  });
+
+  it('is an edit of a series in a zone that this browser does not know, too', async () => {
+    const bench = new Bench();
+    const there = bench.told.filter(({ eventId }) => eventId === 'weekly');
+    bench.put(
+      'weekly',
+      there.map((event) => ({ ...event, timeZone: 'America/Coyhaique_2030' })),
+    );
+    bench.deliver();
+    const [event] = bench.shown.filter(({ eventId }) => eventId === 'weekly');
+    if (!event) return fail();
+    const later = (time: string) => iso(Date.parse(time) + 3_600_000);
+    const patch = { start: later(event.start), end: later(event.end) };
+    void bench.writes.begin({ kind: 'update', event, patch, scope: 'all' });
+    const starts = bench.shown.filter(({ eventId }) => eventId === 'weekly').map(({ start }) => Date.parse(start));
+    expect(starts).toEqual(there.map(({ start }) => Date.parse(start) + 3_600_000));
+    await bench.settle();
   });
 
   it('sends a deletion when it can no longer be undone, and nothing when it was', async () => {

@@ -9,9 +9,7 @@ export type GetAuthToken = () => string | null | undefined | Promise<string | nu
 
 export interface ApiOptions {
   apiUrl: string;
-  /** Calls are made for this user and for nobody else. */
-  userId: string;
-  getAuthToken: GetAuthToken;
+  getToken: () => Promise<string>;
 }
 
 /** Longer addresses are refused on the way by some proxies. */
@@ -19,9 +17,9 @@ const MAX_URL_LENGTH = 2083;
 /** The most calls that the server takes at once. */
 const MAX_ITEMS = 10;
 
-export function createApi({ apiUrl, userId, getAuthToken }: ApiOptions): Api {
+export function createApi({ apiUrl, getToken }: ApiOptions): Api {
   const url = trpcUrl(apiUrl);
-  const headers = async () => ({ Authorization: `Bearer ${await tokenOf(userId, getAuthToken)}` });
+  const headers = async () => ({ Authorization: `Bearer ${await getToken()}` });
   const common = { url, headers, maxItems: MAX_ITEMS, maxURLLength: MAX_URL_LENGTH };
   return createTRPCClient<AppRouter>({
     links: [
@@ -32,7 +30,12 @@ export function createApi({ apiUrl, userId, getAuthToken }: ApiOptions): Api {
           ...common,
           fetch: (input, init) => fetch(input, { ...(init as RequestInit), credentials: 'include' }),
         }),
-        false: httpBatchLink(common),
+        false: splitLink({
+          // What is too long for an address. The rest stays GET, which proxies repeat when a server behind them goes.
+          condition: ({ input }) => encodeURIComponent(JSON.stringify(input)).length > MAX_URL_LENGTH / 2,
+          true: httpBatchLink({ ...common, methodOverride: 'POST' }),
+          false: httpBatchLink(common),
+        }),
       }),
     ],
   });
@@ -42,6 +45,7 @@ export function trpcUrl(apiUrl: string): string {
   return `${apiUrl.replace(/\/+$/, '')}/trpc`;
 }
 
+/** The token of this user, and of nobody else. */
 export async function tokenOf(userId: string, getAuthToken: GetAuthToken): Promise<string> {
   const token = await getAuthToken();
   if (!token) throw signedOut();

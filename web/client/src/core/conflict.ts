@@ -1,6 +1,5 @@
-/** Two changes of the same fields, as the server tells them. */
+/** Two changes of the same fields, as the server tells them. What is more than a type is loaded with the first conflict. */
 import type { EventPatch, GuestInput, Reminders } from '../generated/types.js';
-import type { CalwireError } from './error.js';
 
 /** Begin, end and zone are one. */
 export type ConflictField =
@@ -31,10 +30,6 @@ export interface EditConflict {
   theirs: EventVersion;
   /** Of theirs: what the next edit is based on. */
   etag: string;
-}
-
-export function conflictOf({ reason, data }: CalwireError): EditConflict | null {
-  return reason === 'EDIT_CONFLICT' && data ? (data as unknown as EditConflict) : null;
 }
 
 /** What has to be written so that the event has these of our fields, and theirs otherwise. */

@@ -1,7 +1,7 @@
 /** What a person changes, and what it makes of the events that are known. Pure. */
 import type { Attendee, Event, EventPatch, ResponseStatus, SendUpdates, SeriesScope } from '../generated/types.js';
 import { seriesOf } from './occurrence.js';
-import { addDays, atWall, DAY, localZone, rfc3339, wallAt } from './zone.js';
+import { addDays, atWall, DAY, isZone, localZone, rfc3339, wallAt } from './zone.js';
 
 interface Mailing {
   /** Whom Google mails. Left out: nobody. */
@@ -129,7 +129,8 @@ export function patchedLike(event: Event, edited: Event, patch: EventPatch): Eve
   if (start === undefined && end === undefined) return rest;
   const target = patched(edited, { start, end, timeZone });
   if (target.allDay !== event.allDay || edited.allDay !== event.allDay) return rest;
-  const move = event.allDay ? movedDate : movedTime(target.timeZone ?? event.timeZone ?? localZone());
+  const zone = target.timeZone ?? event.timeZone;
+  const move = event.allDay ? movedDate : movedTime(zone && isZone(zone) ? zone : localZone());
   return {
     ...rest,
     timeZone: target.timeZone,

@@ -1,19 +1,27 @@
-import { type ApiOptions, tokenOf, trpcUrl } from './api.js';
+import { type GetAuthToken, tokenOf, trpcUrl } from './api.js';
 
-/** A call while the page goes: nothing can be waited for then, so the token has to be there before. */
+export interface LastWordOptions {
+  apiUrl: string;
+  userId: string;
+  getAuthToken: GetAuthToken;
+}
+
+/** A call while the page or its user goes: nothing can be waited for then, so the token of any earlier call is kept. */
 export class LastWord {
-  readonly #options: ApiOptions;
+  readonly #options: LastWordOptions;
   #token: string | undefined;
 
-  constructor(options: ApiOptions) {
+  constructor(options: LastWordOptions) {
     this.#options = options;
   }
 
+  readonly getToken = async (): Promise<string> => {
+    const { userId, getAuthToken } = this.#options;
+    return (this.#token = await tokenOf(userId, getAuthToken));
+  };
+
   prepare(): void {
-    tokenOf(this.#options.userId, this.#options.getAuthToken).then(
-      (token) => (this.#token = token),
-      () => undefined,
-    );
+    this.getToken().catch(() => undefined);
   }
 
   say(procedure: string, input: unknown): void {

@@ -58,6 +58,9 @@ export class LiveStore {
   #flushing: ReturnType<typeof setTimeout> | undefined;
   #reloading: ReturnType<typeof setTimeout> | undefined;
   #rolling: ReturnType<typeof setTimeout> | undefined;
+  /** When everything is to be loaded anew; 0: now. */
+  #dueAt = 0;
+  #paused = false;
   /** Loads that were needed since everything was last known. */
   #attempts = 0;
   /** The newest message by its place on the channel. A later one with no higher `seq`: the server began to count anew. */
@@ -115,11 +118,24 @@ export class LiveStore {
     }
   }
 
+  /** Nobody looks: nothing is loaded by itself. */
+  pause(): void {
+    this.#paused = true;
+    clearTimeout(this.#reloading);
+    this.#reloading = undefined;
+    clearTimeout(this.#rolling);
+  }
+
+  /** Loads what became due meanwhile. */
+  resume(): void {
+    this.#paused = false;
+    if (!this.#load) this.#loadWhenDue();
+  }
+
   close(): void {
+    this.pause();
     this.#closed = true;
     clearTimeout(this.#flushing);
-    clearTimeout(this.#reloading);
-    clearTimeout(this.#rolling);
     this.known.set(NOTHING);
   }
 
@@ -174,8 +190,10 @@ export class LiveStore {
     if (!incomplete) this.#attempts = 0;
     this.#show({ data, source: 'server', error: null });
     if (before && (anew || data.seq > before.seq)) this.#options.onCaughtUp();
+    // The window moves on at midnight, UTC.
+    this.#dueAt = (Math.floor(Date.now() / DAY) + 1) * DAY + Math.random() * ROLL_SPREAD;
+    this.#loadWhenDue();
     if (incomplete) this.#reloadSoon();
-    this.#rollOn();
   }
 
   #failed(error: CalwireError): void {
@@ -187,7 +205,8 @@ export class LiveStore {
   }
 
   #reloadSoon(): void {
-    if (this.#closed || this.#reloading !== undefined) return;
+    this.#dueAt = 0;
+    if (this.#paused || this.#reloading !== undefined) return;
     const backoff = Math.min(RETRY_MAX, RETRY_FIRST * 2 ** (this.#attempts - 1));
     const delay = this.#attempts === 0 ? 0 : backoff * (0.5 + Math.random() / 2);
     this.#attempts += 1;
@@ -197,12 +216,9 @@ export class LiveStore {
     }, delay);
   }
 
-  /** The window moves on at midnight, UTC. */
-  #rollOn(): void {
+  #loadWhenDue(): void {
     clearTimeout(this.#rolling);
-    const midnight = (Math.floor(Date.now() / DAY) + 1) * DAY;
-    const delay = midnight - Date.now() + Math.random() * ROLL_SPREAD;
-    this.#rolling = setTimeout(() => this.#reloadSoon(), delay);
+    if (!this.#paused) this.#rolling = setTimeout(() => this.#reloadSoon(), Math.max(0, this.#dueAt - Date.now()));
   }
 
   #startedAnew(message: Message, offset: number | undefined): boolean {

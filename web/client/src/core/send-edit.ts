@@ -1,11 +1,13 @@
 /** The procedure that carries out an edit. */
 import type {
   CreateEventInput,
+  DeletedEvent,
   DeleteEventInput,
   Event,
   MoveEventInput,
   RespondToEventInput,
   UpdateEventInput,
+  WrittenEvent,
 } from '../generated/types.js';
 import type { Api } from './api.js';
 import { type Edit, partOf } from './edit.js';
@@ -41,20 +43,20 @@ export function inputOf(idempotencyKey: string, edit: Edit, baseEtag: string): I
   }
 }
 
-export async function send({ calendar: { google } }: Api, key: string, edit: Edit, baseEtag: string): Promise<Sent> {
-  const input = inputOf(key, edit, baseEtag);
-  switch (edit.kind) {
-    case 'create':
-      return google.createEvent.mutate(input as CreateEventInput);
-    case 'update':
-      return google.updateEvent.mutate(input as UpdateEventInput);
-    case 'move':
-      return google.moveEvent.mutate(input as MoveEventInput);
-    case 'respond':
-      return google.respondToEvent.mutate(input as RespondToEventInput);
-    case 'delete': {
-      const { pending } = await google.deleteEvent.mutate(input as DeleteEventInput);
-      return { pending, event: null, merged: false };
-    }
-  }
+/** Of the kind of an edit. */
+export const procedures = {
+  create: 'createEvent',
+  update: 'updateEvent',
+  delete: 'deleteEvent',
+  move: 'moveEvent',
+  respond: 'respondToEvent',
+} as const;
+
+interface Procedure {
+  mutate: (input: Input) => Promise<WrittenEvent | DeletedEvent>;
+}
+
+export async function send({ calendar }: Api, key: string, edit: Edit, baseEtag: string): Promise<Sent> {
+  const procedure = calendar.google[procedures[edit.kind]] as Procedure;
+  return { event: null, merged: false, ...(await procedure.mutate(inputOf(key, edit, baseEtag))) };
 }

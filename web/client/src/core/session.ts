@@ -66,6 +66,9 @@ export class Session {
   readonly #snapshot: Snapshot | undefined;
   /** Selections on their way to the server, shown as if they had arrived. */
   readonly selecting = new Store<ReadonlyMap<string, boolean>>(new Map());
+  /** Leads to the user's other pages in this browser. */
+  readonly #tabsName: string;
+  #tabs: BroadcastChannel | undefined;
   #holders = 0;
   #started = false;
   #release: (() => void) | undefined;
@@ -76,8 +79,9 @@ export class Session {
     this.userId = userId;
     this.channel = channelOf(userId);
     this.cache = cache;
-    this.api = createApi({ apiUrl, userId, getAuthToken });
     this.#lastWord = new LastWord({ apiUrl, userId, getAuthToken });
+    this.api = createApi({ apiUrl, getToken: this.#lastWord.getToken });
+    this.#tabsName = `calwire ${apiUrl} ${userId}`;
     this.#snapshot = remember ? new Snapshot(apiUrl, userId) : undefined;
     this.state = new Store<SessionState>({ ...NOTHING, live: 'connecting', edits: NO_EDITS, ended: false });
     this.#live = new LiveStore({
@@ -164,9 +168,17 @@ export class Session {
     }
   }
 
-  /** Closes, and forgets everything of the user. */
-  async end(): Promise<void> {
+  /**
+   * Closes, and forgets everything of the user. The browser's other pages do too, if the user has `signedOut`; else they only
+   * write nothing back. `null`: it is another page that tells.
+   */
+  async end(signedOut: boolean | null = true): Promise<void> {
     if (this.state.get().ended) return;
+    if (signedOut !== null) {
+      const tabs = channelTo(this.#tabsName);
+      tabs?.postMessage(signedOut);
+      tabs?.close();
+    }
     this.writes.close();
     this.state.set(SIGNED_OUT);
     this.#live.close();
@@ -202,12 +214,17 @@ export class Session {
     this.#release = this.realtime.retain();
     document.addEventListener('visibilitychange', this.#onVisibility);
     addEventListener('pagehide', this.#onPageHide);
-    if (!this.#started) this.#start();
+    this.#tabs = channelTo(this.#tabsName);
+    if (this.#tabs) this.#tabs.onmessage = ({ data }) => void (data ? this.end(null) : this.#snapshot?.wipe());
+    if (this.#started) this.#live.resume();
+    else this.#start();
     this.#watch();
   }
 
   #close(): void {
     this.writes.flush();
+    this.#live.pause();
+    this.#tabs?.close();
     this.#release?.();
     this.#release = undefined;
     clearTimeout(this.#fallback);
@@ -346,4 +363,9 @@ export class Session {
     this.writes.leave();
     void this.#snapshot?.flush();
   };
+}
+
+/** Not every browser has it, nor every test of an application. */
+function channelTo(name: string): BroadcastChannel | undefined {
+  return typeof BroadcastChannel === 'function' ? new BroadcastChannel(name) : undefined;
 }

@@ -2,7 +2,7 @@
  * The last known events of a user, kept in IndexedDB, so that a reload shows something before any network.
  * It is a convenience: where IndexedDB is broken, full or forbidden, everything works without it.
  */
-import { createStore, del, delMany, get, keys, promisifyRequest, type UseStore } from 'idb-keyval';
+import { createStore, promisifyRequest, type UseStore } from 'idb-keyval';
 
 import type { CalendarList, Event, Status } from '../generated/types.js';
 import { inOrder } from './occurrence.js';
@@ -54,11 +54,10 @@ export class Snapshot {
   /** What is kept of this user. What is kept of others who used this browser goes. */
   async open(now: number): Promise<Remembered | null> {
     const row = await this.#quietly(async (database) => {
-      const others = (await keys<string>(database)).filter(
-        (key) => key.startsWith(`${this.#apiUrl} `) && key !== this.#key,
-      );
-      if (others.length > 0) await delMany(others, database);
-      return get<Row>(this.#key, database);
+      const kept = await database('readonly', (store) => promisifyRequest(store.getAllKeys() as IDBRequest<string[]>));
+      const isOther = (key: string) => key.startsWith(`${this.#apiUrl} `) && key !== this.#key;
+      await remove(database, kept.filter(isOther));
+      return database('readonly', (store) => promisifyRequest<Row | undefined>(store.get(this.#key)));
     });
     const usable = row?.version === VERSION && row.userId === this.#userId && now - row.savedAt < AGE_MAX;
     return usable ? row : null;
@@ -94,7 +93,7 @@ export class Snapshot {
   async wipe(): Promise<void> {
     this.#wiped = true;
     clearTimeout(this.#timer);
-    await this.#quietly((database) => del(this.#key, database));
+    await this.#quietly((database) => remove(database, [this.#key]));
   }
 
   async #quietly<T>(work: (database: UseStore) => Promise<T>): Promise<T | undefined> {
@@ -107,6 +106,14 @@ export class Snapshot {
       return undefined;
     }
   }
+}
+
+async function remove(database: UseStore, keys: readonly string[]): Promise<void> {
+  if (keys.length === 0) return;
+  await database('readwrite', (store) => {
+    for (const key of keys) store.delete(key);
+    return promisifyRequest(store.transaction);
+  });
 }
 
 /** Committed at once: what is written while the page is being left would not be, if it were left to the browser. */

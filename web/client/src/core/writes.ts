@@ -7,17 +7,20 @@
  * - An edit is shown at once (`overlay.ts`). It is taken back when it is refused, and given up for what the server tells
  *   as soon as that has it.
  * - What is deleted is kept from the server while it can be undone: so nobody is told of it twice, nor in vain. It is
- *   sent when that time is over, or the page is left.
+ *   sent when that time is over.
+ * - When the page is left, or its user, what was not answered yet is sent once more, without waiting for anything. The
+ *   server does not put edits of one event in order, so one that has to wait for an earlier one may then collide with it:
+ *   that is why the page asks before it is left meanwhile.
  */
 import type { Event, Message, WrittenEvent } from '../generated/types.js';
 import type { Api } from './api.js';
-import { conflictOf, type EditConflict } from './conflict.js';
+import type { EditConflict } from './conflict.js';
 import { CalwireError } from './error.js';
 import { type Edit, isUnnamed } from './edit.js';
 import { seriesOf } from './occurrence.js';
-import { overlaid, versionIn, type Write } from './overlay.js';
+import { overlaid, type Phase, versionIn, type Write } from './overlay.js';
 import type { LiveData } from './reducer.js';
-import { inputOf, type Sent, send } from './send-edit.js';
+import { inputOf, procedures, type Sent, send } from './send-edit.js';
 import { Store } from './store.js';
 
 export const UNDO_FOR = 8_000;
@@ -107,6 +110,8 @@ export class Writes {
   readonly #queues = new Map<string, Promise<unknown>>();
   /** What an edit has made of a version: edits of that version are based on it. */
   readonly #followers = new Map<string, string>();
+  /** How many edits wait for an earlier one. */
+  #waiting = 0;
   #last: { text: string; at: number; done: Promise<EditOutcome> } | undefined;
   #closed = false;
 
@@ -154,17 +159,19 @@ export class Writes {
     this.#change({ notices: this.state.get().notices.filter((notice) => notice.id !== id) });
   }
 
-  /** Sends what waits to be undone. */
+  /** Nobody looks: sends what waits to be undone. By the time a token is asked for, it may be another user's. */
   flush(): void {
+    this.leave(['undoable']);
     for (const job of this.#jobs.values()) job.hurry?.();
   }
 
-  /** The page goes: sends what waits to be undone, without hearing of an answer. Coming back, the page asks for it. */
-  leave(): void {
-    for (const job of this.#jobs.values()) {
-      if (!job.hurry) continue;
-      job.base ??= this.#baseOf(job.edit);
-      this.#options.lastWord('calendar.google.deleteEvent', inputOf(job.key, job.edit, job.base));
+  /** The page or the user goes: sends what has no answer, and hears of none. Coming back, the page asks for it. */
+  leave(phases: readonly Phase[] = ['undoable', 'sending']): void {
+    for (const { key, edit, phase } of this.state.get().writes) {
+      const job = this.#jobs.get(key);
+      if (!job || !phases.includes(phase)) continue;
+      job.base ??= this.#baseOf(edit);
+      this.#options.lastWord(`calendar.google.${procedures[edit.kind]}`, inputOf(key, edit, job.base));
     }
   }
 
@@ -172,6 +179,7 @@ export class Writes {
     this.leave();
     this.#closed = true;
     this.state.set(NO_EDITS);
+    removeEventListener('beforeunload', this.#ask);
   }
 
   onMessages(messages: readonly Message[]): void {
@@ -218,7 +226,7 @@ export class Writes {
     if (edit.kind === 'create') return this.#run(job);
     const name = `${edit.event.calendarId} ${seriesOf(edit.event)}`;
     const before = this.#queues.get(name);
-    const run = before ? before.then(() => this.#run(job)) : this.#run(job);
+    const run = before ? this.#after(before, job) : this.#run(job);
     const settled = run.then((outcome) => (outcome.status === 'pending' ? outcome.end : outcome));
     this.#queues.set(name, settled);
     void settled.then(() => {
@@ -226,6 +234,19 @@ export class Writes {
     });
     return run;
   }
+
+  /** The server knows nothing of it yet, and the one before it may take as long as Google cannot be reached. */
+  async #after(before: Promise<unknown>, job: Job): Promise<EditOutcome> {
+    this.#waiting += 1;
+    addEventListener('beforeunload', this.#ask);
+    await before;
+    this.#waiting -= 1;
+    if (this.#waiting === 0) removeEventListener('beforeunload', this.#ask);
+    return this.#run(job);
+  }
+
+  /** Has the browser ask whether the page is to be left. */
+  readonly #ask = (event: BeforeUnloadEvent): void => event.preventDefault();
 
   async #run(job: Job): Promise<EditOutcome> {
     const { key, edit } = job;
@@ -286,7 +307,8 @@ export class Writes {
 
   #landed(job: Job, { event, merged }: Sent): EditOutcome {
     const { key, edit } = job;
-    if (event && edit.kind !== 'create') this.#follow(edit.event, event);
+    // What somebody else has changed was not seen yet: an edit that was begun before does not write over it.
+    if (event && !merged && edit.kind !== 'create') this.#follow(edit.event, event);
     this.#update(key, { phase: 'landed', answer: event });
     if (merged) this.#say(job, 'merged');
     void this.#giveUp(job, event);
@@ -413,6 +435,10 @@ function isLost(error: CalwireError): boolean {
     'INTERNAL_SERVER_ERROR',
   ];
   return error.reason === undefined && unknown.includes(error.code);
+}
+
+function conflictOf({ reason, data }: CalwireError): EditConflict | null {
+  return reason === 'EDIT_CONFLICT' && data ? (data as unknown as EditConflict) : null;
 }
 
 function notYet(): CalwireError {

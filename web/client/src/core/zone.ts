@@ -29,6 +29,16 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
+/** Zones are younger than some browsers. */
+export function isZone(name: string): boolean {
+  try {
+    formatOf(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
 /** The viewer's zone, as the browser has it. */
 export function localZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;

@@ -114,13 +114,13 @@ function useIdentity(getAuthToken: GetAuthToken): Identity {
   return identity;
 }
 
-/** Keeps the session open while this is mounted. A user who is followed by another, or by none, has signed out. */
+/** Keeps the session open while this is mounted. A user who is followed by none has signed out, by another in this page alone. */
 function useSession(session: Session | null): void {
   const previous = useRef<Session | null>(null);
   useEffect(() => {
     const before = previous.current;
     previous.current = session;
-    if (before && before.userId !== session?.userId) void before.end();
+    if (before && before.userId !== session?.userId) void before.end(!session);
     return session?.retain();
   }, [session]);
 }
