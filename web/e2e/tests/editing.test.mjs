@@ -201,6 +201,21 @@ test('the form makes an event with everything in it, and changes it', async (t) 
   await becomes('writer', 'Brunch', ({ location }) => location === 'Kitchen');
 });
 
+test('Escape, however often, leaves what was written where it is', async (t) => {
+  const { page, form } = await week(t, 'escaper', [atHour('Breakfast', 8)]);
+  await page.getByRole('button', { name: 'New event' }).click();
+  const title = form.getByRole('textbox', { name: 'Title' });
+  await title.fill('Half written');
+  const keep = form.getByRole('button', { name: 'Keep editing' });
+  // Without a click or a key in between, browsers let a page prevent one or two.
+  for (let n = 0; n < 4; n += 1) {
+    await page.keyboard.press('Escape');
+    await keep.waitFor();
+  }
+  await keep.click();
+  assert.equal(await title.inputValue(), 'Half written');
+});
+
 test('events are moved and resized by the pointer, in the week and in the month', async (t) => {
   const { page, grid, newTab } = await week(t, 'mover', [atHour('Piano', 10)]);
   const other = parts(await newTab('#week')).grid;

@@ -29,3 +29,22 @@ test('a change is a push round with its way and its message, and "sync now" is a
   await page.getByRole('button', { name: /^Sync all/ }).click();
   await page.locator('.tools').getByText('In step with Google').waitFor();
 });
+
+test('a "sync now" that is refused says so at once, and the next one is answered', async (t) => {
+  await calwire.newUser('unasked');
+  const { page, context } = await openPage(t, {
+    user: 'unasked',
+    path: '/#inspector',
+    expected: [/Failed to load resource/],
+  });
+  await isLive(page);
+  const card = page.getByRole('article', { name: 'unasked' });
+  await card.getByText(/ends in/).waitFor();
+  const syncNow = '**/trpc/calendar.google.syncNow*';
+  await context.route(syncNow, (route) => route.abort());
+  await card.getByRole('button', { name: /^Sync now/ }).click();
+  await card.getByText('Could not be asked').waitFor();
+  await context.unroute(syncNow);
+  await card.getByRole('button', { name: /^Sync now/ }).click();
+  await card.getByText('In step with Google').waitFor();
+});

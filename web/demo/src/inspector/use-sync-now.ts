@@ -1,5 +1,5 @@
 import type { CalendarActivity } from '@calwire/client';
-import { useSyncStatus } from '@calwire/client/react';
+import { type CalwireError, useSyncStatus } from '@calwire/client/react';
 import { useEffect, useRef, useState } from 'react';
 
 export type SyncPhase = 'idle' | 'asking' | 'done' | 'slow' | 'failed';
@@ -14,24 +14,31 @@ const TOLD_FOR = 4_000;
 /** How far each calendar was when the pull was asked for. */
 type Before = Map<string, string>;
 
-const IDLE: { phase: SyncPhase; before: Before } = { phase: 'idle', before: new Map() };
+interface Asked {
+  phase: SyncPhase;
+  before: Before;
+  /** What was wrong already when the pull was asked for. */
+  error: CalwireError | null;
+}
+
+const IDLE: Asked = { phase: 'idle', before: new Map(), error: null };
 
 /** Asks for a pull of these calendars, or of everything, and follows it until it has come. */
 export function useSyncNow(calendars: CalendarActivity[], refetch: () => Promise<void>, all: boolean) {
   const status = useSyncStatus();
   const [asked, setAsked] = useState(IDLE);
   const arrived = calendars.every((each) => asked.before.get(each.calendarId) !== progressOf(each));
-  const phase = asked.phase === 'asking' && arrived ? 'done' : asked.phase;
+  // `syncNow` does not reject: why it was refused is in the answer of the hook.
+  const refused = status.error !== null && status.error !== asked.error;
+  const soFar: SyncPhase = refused ? 'failed' : arrived ? 'done' : 'asking';
+  const phase = asked.phase === 'asking' ? soFar : asked.phase;
   useLooking(phase === 'asking', refetch, () => setAsked({ ...IDLE, phase: 'slow' }));
   useForgetting(phase, () => setAsked(IDLE));
 
   const ask = async () => {
-    setAsked({ phase: 'asking', before: new Map(calendars.map((each) => [each.calendarId, progressOf(each)])) });
-    try {
-      await status.syncNow(all ? undefined : calendars.map(({ calendarId }) => calendarId));
-    } catch {
-      setAsked({ ...IDLE, phase: 'failed' });
-    }
+    const before = new Map(calendars.map((each) => [each.calendarId, progressOf(each)]));
+    setAsked({ phase: 'asking', before, error: status.error });
+    await status.syncNow(all ? undefined : calendars.map(({ calendarId }) => calendarId));
   };
   return { phase, ask };
 }

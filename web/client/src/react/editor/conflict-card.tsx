@@ -2,14 +2,19 @@ import { type ReactElement, useId, useState } from 'react';
 
 import { type ConflictField, type EditConflict, type EventVersion, patchTowards } from '../../core/conflict.js';
 import { rfc3339 } from '../../core/zone.js';
+import type { EventPatch } from '../../generated/types.js';
 import { useEventEditor } from '../hooks/index.js';
 import type { Edit } from '../hooks/use-event-editor.js';
 import { plainText, shorten } from '../format/index.js';
 import { Foreign, type Words } from '../widgets/base.js';
+import { type NextEdit, nothingToDo, QUIET, type Sending } from './use-sending.js';
 
 interface CardProps {
   edit: Edit;
   conflict: EditConflict;
+  /** What follows once it is saved. */
+  next?: NextEdit | null;
+  sending: Sending;
   words: Words;
   /** It is decided, one way or the other. */
   onDone: () => void;
@@ -24,58 +29,56 @@ export function ConflictCard(props: CardProps): ReactElement | null {
   return edit.kind === 'update' ? <EditedCard {...props} edit={edit} /> : null;
 }
 
-function EditedCard({
-  edit,
-  conflict,
-  words,
-  onDone,
-}: CardProps & { edit: Extract<Edit, { kind: 'update' }> }): ReactElement {
+function EditedCard(props: CardProps & { edit: Extract<Edit, { kind: 'update' }> }): ReactElement {
+  const { edit, sending, words } = props;
   const { labels } = words;
-  const [now, setNow] = useState(conflict);
   const [choice, setChoice] = useState<Partial<Record<ConflictField, Side>>>({});
-  const { send, isSending, failure } = useSending(onDone, setNow);
+  const { now, decide, leave, failure } = useDecision(props);
   const chosen = new Set(now.fields.filter((field) => (choice[field] ?? 'ours') === 'ours'));
-  const patch = patchTowards(edit.patch, now, chosen);
+  const isSaving = sending.state === 'saving';
+  const isLost = sending.state === 'lost';
   return (
     <form
       className="calwire-form"
       onSubmit={(event) => {
         event.preventDefault();
-        // Nothing of ours is left: theirs is what there is already.
-        if (Object.keys(patch).length === 0) onDone();
-        else send({ edit, conflict: now, patch });
+        void decide(patchTowards(edit.patch, now, chosen));
       }}
     >
       <p>{labels.conflictText}</p>
-      <Failure text={failure} />
-      {now.fields.map((field) => (
-        <FieldChoice
-          key={field}
-          field={field}
-          conflict={now}
-          side={choice[field] ?? 'ours'}
-          words={words}
-          onChoose={(side) => {
-            setChoice({ ...choice, [field]: side });
-          }}
-        />
-      ))}
+      <Failure text={isLost ? labels.lostInForm : failure} />
+      {/* What is sent again is what was chosen at first. */}
+      <fieldset className="calwire-form-body" disabled={sending.state !== 'open'}>
+        {now.fields.map((field) => (
+          <FieldChoice
+            key={field}
+            field={field}
+            conflict={now}
+            side={choice[field] ?? 'ours'}
+            words={words}
+            onChoose={(side) => {
+              setChoice({ ...choice, [field]: side });
+            }}
+          />
+        ))}
+      </fieldset>
       <div className="calwire-form-end">
-        <button type="button" className="calwire-button" onClick={onDone}>
-          {labels.takeTheirs}
+        <button type="button" className="calwire-button" aria-disabled={isSaving || undefined} onClick={leave}>
+          {isLost ? labels.close : labels.takeTheirs}
         </button>
-        <button type="submit" className="calwire-button calwire-primary" aria-disabled={isSending || undefined}>
-          {isSending ? labels.saving : labels.save}
+        <button type="submit" className="calwire-button calwire-primary" aria-disabled={isSaving || undefined}>
+          {isSaving ? labels.saving : isLost ? labels.retry : labels.save}
         </button>
       </div>
     </form>
   );
 }
 
-function DeletedCard({ edit, conflict, words, onDone }: CardProps): ReactElement {
+function DeletedCard(props: CardProps): ReactElement {
+  const { sending, words } = props;
   const { labels } = words;
-  const [now, setNow] = useState(conflict);
-  const { send, isSending, failure } = useSending(onDone, setNow);
+  const { now, decide, leave, failure } = useDecision(props);
+  const isSaving = sending.state === 'saving';
   return (
     <div className="calwire-form">
       <p>{labels.deleteConflictText}</p>
@@ -93,16 +96,14 @@ function DeletedCard({ edit, conflict, words, onDone }: CardProps): ReactElement
           ))}
       </dl>
       <div className="calwire-form-end">
-        <button type="button" className="calwire-button" onClick={onDone}>
+        <button type="button" className="calwire-button" aria-disabled={isSaving || undefined} onClick={leave}>
           {labels.keepEvent}
         </button>
         <button
           type="button"
           className="calwire-button calwire-danger"
-          aria-disabled={isSending || undefined}
-          onClick={() => {
-            send({ edit, conflict: now, patch: {} });
-          }}
+          aria-disabled={isSaving || undefined}
+          onClick={() => void decide(null)}
         >
           {labels.deleteAnyway}
         </button>
@@ -111,33 +112,30 @@ function DeletedCard({ edit, conflict, words, onDone }: CardProps): ReactElement
   );
 }
 
-interface Decision {
-  edit: Edit;
-  conflict: EditConflict;
-  patch: Parameters<typeof patchTowards>[0];
-}
-
-function useSending(onDone: () => void, onConflict: (conflict: EditConflict) => void) {
+/** The conflict as it is now, and its end. */
+function useDecision({ edit, conflict, next = null, sending, onDone }: CardProps) {
   const editor = useEventEditor();
-  const [isSending, setSending] = useState(false);
+  const [now, setNow] = useState(conflict);
   const [failure, setFailure] = useState<string | null>(null);
-  const [lost, setLost] = useState<string | null>(null);
-  const send = ({ edit, conflict, patch }: Decision) => {
-    if (isSending) return;
-    setSending(true);
+  /** null: it is deleted. */
+  const decide = async (patch: EventPatch | null) => {
+    // Nothing of ours is left: theirs is what there is already.
+    const isTheirs = patch !== null && Object.keys(patch).length === 0;
     setFailure(null);
-    const options = { quiet: true, undoFor: 0 };
-    const sending = lost === null ? editor.resolve(edit, conflict, patch, options) : editor.retry(lost);
-    void sending.then((outcome) => {
-      setSending(false);
-      setLost(outcome.status === 'lost' ? outcome.id : null);
-      if (outcome.status === 'refused' || outcome.status === 'lost') setFailure(outcome.error.message);
-      // Somebody was faster once more.
-      else if (outcome.status === 'conflict') onConflict(outcome.conflict);
-      else onDone();
-    });
+    const outcome = await sending.send(
+      () => (isTheirs ? nothingToDo(null) : editor.resolve(edit, now, patch ?? {}, { ...QUIET, undoFor: 0 })),
+      next,
+    );
+    if (outcome?.status === 'refused' || outcome?.status === 'lost') setFailure(outcome.error.message);
+    // Somebody was faster once more.
+    else if (outcome?.status === 'conflict') setNow(outcome.conflict);
+    else if (outcome) onDone();
   };
-  return { send, isSending, failure };
+  const leave = () => {
+    // What comes of it is told here and nowhere else.
+    if (sending.state !== 'saving') onDone();
+  };
+  return { now, decide, leave, failure };
 }
 
 function Failure({ text }: { text: string | null }): ReactElement | null {

@@ -4,6 +4,7 @@ import type { Edit, EditConflict } from '../hooks/use-event-editor.js';
 import type { Words } from '../widgets/base.js';
 import { Dialog } from '../widgets/dialog.js';
 import { ConflictCard } from './conflict-card.js';
+import { useSending } from './use-sending.js';
 
 interface Props {
   edit: Edit;
@@ -15,12 +16,17 @@ interface Props {
 /** The card of a conflict that no form is open for: of something dragged, or deleted. */
 export default function ConflictDialog({ edit, conflict, words, onClose }: Props): ReactElement {
   const id = useId();
+  const sending = useSending();
+  const leave = () => {
+    // What comes of it is told here and nowhere else.
+    if (sending.state !== 'saving') onClose();
+  };
   return (
-    <Dialog labelledBy={id} closeLabel={words.labels.close} onClose={onClose} staysOpen>
+    <Dialog labelledBy={id} closeLabel={words.labels.close} onClose={leave} staysOpen>
       <h2 id={id} className="calwire-day-title">
         {words.labels.conflictTitle}
       </h2>
-      <ConflictCard edit={edit} conflict={conflict} words={words} onDone={onClose} />
+      <ConflictCard edit={edit} conflict={conflict} sending={sending} words={words} onDone={onClose} />
     </Dialog>
   );
 }

@@ -38,6 +38,12 @@ describe('a draft', () => {
     });
   });
 
+  it('is in the zone of the viewer when its event is in one that this browser does not know', () => {
+    const draft = draftOf(event({ ...timed, timeZone: 'Mars/Olympus_Mons' }), ZONE);
+    expect(draft).toMatchObject({ startTime: '12:00', timeZone: ZONE });
+    expect(patchOf({ ...draft, title: 'New' }, draft)).toEqual({ title: 'New' });
+  });
+
   it('clears what was emptied', () => {
     const opened = draftOf(
       event({ id: 'e', location: 'Room', description: 'Text', conferenceUrl: 'https://meet' }),
@@ -90,8 +96,27 @@ describe('a draft', () => {
 describe('guests', () => {
   it('are addresses, each of them once', () => {
     expect(guestsIn('a@example.com, b@example.com')).toEqual([{ email: 'a@example.com' }, { email: 'b@example.com' }]);
-    expect(guestsIn('somebody')).toBeNull();
+    for (const text of ['somebody', 'Bob bob@example.com', 'a@example.com, somebody', 'a@b@c', '<Bob>']) {
+      expect(guestsIn(text), text).toBeNull();
+    }
     expect(withGuests([{ email: 'A@example.com' }], [{ email: 'a@example.com' }, { email: 'b@x' }])).toHaveLength(2);
+  });
+
+  it('have names, as mail programs write them', () => {
+    expect(guestsIn('Bob <bob@example.com>; "Lee, Ann" <ann@example.com> c@example.com, <d@example.com>')).toEqual([
+      { email: 'bob@example.com', displayName: 'Bob' },
+      { email: 'ann@example.com', displayName: 'Lee, Ann' },
+      { email: 'c@example.com' },
+      { email: 'd@example.com' },
+    ]);
+  });
+
+  it('that are typed and not added yet are meant, and told when they cannot be read', () => {
+    const opened = draftOf(timed, ZONE);
+    const typed = { ...opened, guestText: 'Bob <bob@example.com>' };
+    expect(patchOf(typed, opened)).toEqual({ attendees: [{ email: 'bob@example.com', displayName: 'Bob' }] });
+    expect(problemsOf(typed)).toEqual({});
+    expect(problemsOf({ ...opened, guestText: 'Bob' })).toEqual({ guests: 'guest' });
   });
 });
 

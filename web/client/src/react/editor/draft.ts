@@ -1,5 +1,5 @@
 /** What a person writes into the form, and what of it is an edit. Pure. */
-import { addDays, atWall, dateAt, rfc3339, wallAt } from '../../core/zone.js';
+import { addDays, atWall, dateAt, isZone, rfc3339, wallAt } from '../../core/zone.js';
 import type { EventPatch, GuestInput, Reminders } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import type { Slot } from '../format/index.js';
@@ -20,6 +20,8 @@ export interface Draft {
   description: string;
   colorId: string | null;
   guests: GuestInput[];
+  /** Of more guests, what is typed and not added yet. */
+  guestText: string;
   reminders: Reminders;
   repeat: Repeat;
   meeting: boolean;
@@ -36,6 +38,7 @@ export function newDraft(slot: Slot, calendarId: string, timeZone: string): Draf
     description: '',
     colorId: null,
     guests: [],
+    guestText: '',
     reminders: DEFAULT_REMINDERS,
     repeat: NO_REPEAT,
     meeting: false,
@@ -43,7 +46,7 @@ export function newDraft(slot: Slot, calendarId: string, timeZone: string): Draf
 }
 
 export function draftOf(event: CalendarEvent, viewerZone: string): Draft {
-  const zone = event.timeZone ?? viewerZone;
+  const zone = event.timeZone !== null && isZone(event.timeZone) ? event.timeZone : viewerZone;
   const times = timesOf(event, zone);
   const repeat = repeatOf(event.recurrence, times.startDate);
   const until = repeat.end.kind === 'on' && !event.allDay ? lastDay(event.recurrence, zone, dateAt) : null;
@@ -57,6 +60,7 @@ export function draftOf(event: CalendarEvent, viewerZone: string): Draft {
     guests: event.attendees.flatMap(({ email, displayName, optional }) =>
       email === null ? [] : [{ email, displayName, optional }],
     ),
+    guestText: '',
     reminders: event.reminders ?? DEFAULT_REMINDERS,
     repeat: until === null ? repeat : { ...repeat, end: { kind: 'on', date: until } },
     meeting: event.conferenceUrl !== null,
@@ -98,12 +102,15 @@ export function withStart(draft: Draft, change: Partial<Pick<Draft, 'startDate' 
 export type Problem = 'start' | 'end' | 'endBeforeStart' | 'guest' | 'repeatEnd' | 'calendar';
 
 /** What is wrong, by the field that it is wrong in. */
-export function problemsOf(draft: Draft): Partial<Record<'start' | 'end' | 'repeatEnd' | 'calendarId', Problem>> {
-  const { allDay, startDate, startTime, endDate, endTime, repeat, calendarId } = draft;
+export function problemsOf(
+  draft: Draft,
+): Partial<Record<'start' | 'end' | 'guests' | 'repeatEnd' | 'calendarId', Problem>> {
+  const { allDay, startDate, startTime, endDate, endTime, guestText, repeat, calendarId } = draft;
   const problems: ReturnType<typeof problemsOf> = {};
   if (startDate === '' || (!allDay && startTime === '')) problems.start = 'start';
   if (endDate === '' || (!allDay && endTime === '')) problems.end = 'end';
   else if (!problems.start && endOf(draft) < startOf(draft)) problems.end = 'endBeforeStart';
+  if (guestsIn(guestText) === null) problems.guests = 'guest';
   if (repeat.end.kind === 'on' && (repeat.end.date === '' || repeat.end.date < startDate))
     problems.repeatEnd = 'repeatEnd';
   if (repeat.end.kind === 'after' && !(repeat.end.count >= 1)) problems.repeatEnd = 'repeatEnd';
@@ -125,7 +132,8 @@ export function eventOf(draft: Draft): EventPatch {
   if (draft.location.trim() !== '') patch.location = draft.location.trim();
   if (draft.description !== '') patch.description = draft.description;
   if (draft.colorId !== null) patch.colorId = draft.colorId;
-  if (draft.guests.length > 0) patch.attendees = draft.guests;
+  const guests = guestsOf(draft);
+  if (guests.length > 0) patch.attendees = guests;
   if (!draft.reminders.useDefault) patch.reminders = draft.reminders;
   if (draft.repeat.frequency !== 'none') patch.recurrence = rule(draft);
   if (draft.meeting) patch.conference = 'meet';
@@ -141,7 +149,8 @@ export function patchOf(draft: Draft, opened: Draft): EventPatch {
   if (draft.location !== opened.location) patch.location = draft.location.trim() || null;
   if (draft.description !== opened.description) patch.description = draft.description || null;
   if (draft.colorId !== opened.colorId) patch.colorId = draft.colorId;
-  if (!same(draft.guests, opened.guests)) patch.attendees = draft.guests;
+  const guests = guestsOf(draft);
+  if (!same(guests, opened.guests)) patch.attendees = guests;
   if (!same(draft.reminders, opened.reminders)) patch.reminders = draft.reminders.useDefault ? null : draft.reminders;
   if (!same(draft.repeat, opened.repeat)) patch.recurrence = draft.repeat.frequency === 'none' ? null : rule(draft);
   if (draft.meeting !== opened.meeting) patch.conference = draft.meeting ? 'meet' : null;
@@ -175,10 +184,21 @@ function rule(draft: Draft): string[] {
   return linesOf(draft.repeat, draft.allDay ? null : draft.timeZone);
 }
 
-/** Another guest: what is written between commas or spaces, if those are addresses. */
+/** Everybody who is invited: whoever was typed is meant, added or not. */
+export function guestsOf({ guests, guestText }: Pick<Draft, 'guests' | 'guestText'>): GuestInput[] {
+  return withGuests(guests, guestsIn(guestText) ?? []);
+}
+
+/** `ann@example.com`, `Ann Lee <ann@example.com>` or `"Lee, Ann" <ann@example.com>` */
+const GUEST = /(?:("[^"]*"\s*|[^<>@,;"]*)<)?([^<>@,;\s]+@[^<>@,;\s]+)>?/g;
+
+/** More guests, between commas or spaces; null when something else is written there. */
 export function guestsIn(text: string): GuestInput[] | null {
-  const emails = text.split(/[\s,;]+/).filter(Boolean);
-  return emails.every((email) => /^[^@\s]+@[^@\s]+$/.test(email)) ? emails.map((email) => ({ email })) : null;
+  if (/[^\s,;]/.test(text.replace(GUEST, ''))) return null;
+  return [...text.matchAll(GUEST)].map(([, name = '', email = '']) => {
+    const displayName = name.replaceAll('"', '').trim();
+    return { email, ...(displayName !== '' && { displayName }) };
+  });
 }
 
 export function withGuests(guests: readonly GuestInput[], more: readonly GuestInput[]): GuestInput[] {

@@ -99,11 +99,11 @@ export function EventFields(props: FieldsProps): ReactElement {
       </Field>
       <GuestsField
         guests={draft.guests}
+        guestText={draft.guestText}
+        problem={problems.guests && labels.problems[problems.guests]}
         labels={labels}
         locked={lock('attendees')}
-        onChange={(guests) => {
-          put({ guests });
-        }}
+        onChange={put}
       />
       {isGuested && (
         <Field label={labels.sendUpdates}>

@@ -7,8 +7,9 @@ import type { Edit, EditConflict, EditOutcome, EventEditor } from '../hooks/use-
 import type { Words } from '../widgets/base.js';
 import { Dialog } from '../widgets/dialog.js';
 import { ConflictCard } from './conflict-card.js';
-import { type Draft, draftOf, eventOf, newDraft, patchOf, problemsOf } from './draft.js';
+import { type Draft, draftOf, eventOf, guestsOf, newDraft, patchOf, problemsOf } from './draft.js';
 import { EventFields, type Mailing } from './event-fields.js';
+import { type NextEdit, nothingToDo, QUIET, type Sending, useSending } from './use-sending.js';
 import { useWritable } from './use-writable.js';
 
 export interface FormProps {
@@ -22,9 +23,13 @@ export interface FormProps {
 export default function FormDialog({ target, words, onClose }: FormProps): ReactElement {
   const id = useId();
   const { labels } = words;
-  const form = useForm({ target, words, onClose });
+  const sending = useSending();
+  const form = useForm({ target, words, onClose }, sending);
   const [asks, setAsks] = useState(false);
+  const isSaving = sending.state === 'saving';
   const leave = () => {
+    // What comes of it is told here and nowhere else.
+    if (isSaving) return;
     if (form.isDirty && !form.conflict) setAsks(true);
     else onClose();
   };
@@ -34,17 +39,18 @@ export default function FormDialog({ target, words, onClose }: FormProps): React
         {form.conflict ? labels.conflictTitle : 'event' in target ? labels.editEvent : labels.newEvent}
       </h2>
       {form.conflict ? (
-        <ConflictCard {...form.conflict} words={words} onDone={onClose} />
+        <ConflictCard {...form.conflict} sending={sending} words={words} onDone={onClose} />
       ) : (
-        <EventForm form={form} target={target} words={words} onCancel={leave} />
+        <EventForm form={form} state={sending.state} target={target} words={words} onCancel={leave} />
       )}
-      {asks && (
+      {asks && !isSaving && (
         <div className="calwire-banner calwire-ask" role="alertdialog" aria-label={labels.discardQuestion}>
           <p>{labels.discardQuestion}</p>
           <button
             type="button"
             className="calwire-button"
             autoFocus
+            data-autofocus=""
             onClick={() => {
               setAsks(false);
             }}
@@ -65,17 +71,15 @@ interface Form {
   opened: Draft;
   mailing: Mailing;
   problems: ReturnType<typeof problemsOf>;
-  /** `lost`: whether it was saved is not known, so nothing can be changed until it is. */
-  state: 'open' | 'saving' | 'lost';
   failure: string | null;
   isDirty: boolean;
-  conflict: { edit: Edit; conflict: EditConflict } | null;
+  conflict: { edit: Edit; conflict: EditConflict; next: NextEdit | null } | null;
   change: (draft: Draft) => void;
   changeMailing: (mailing: Mailing) => void;
   save: () => Promise<void>;
 }
 
-function useForm({ target, words, onClose }: FormProps): Form {
+function useForm({ target, words, onClose }: FormProps, sending: Sending): Form {
   const { labels } = words;
   const editor = useEventEditor();
   const { first } = useWritable();
@@ -89,47 +93,35 @@ function useForm({ target, words, onClose }: FormProps): Form {
   const draft = edited.calendarId === '' ? { ...edited, calendarId: first } : edited;
   const [mailing, changeMailing] = useState<Mailing>({ scope: 'this', sendUpdates: 'all' });
   const [tried, setTried] = useState(false);
-  const [state, setState] = useState<Form['state']>('open');
   const [failure, setFailure] = useState<string | null>(null);
   const [conflict, setConflict] = useState<Form['conflict']>(null);
-  const lost = useRef<string | null>(null);
-  // State comes with the next render, and a second click may come before.
-  const busy = useRef(false);
   const problems = problemsOf(draft);
 
-  const judge = (outcome: EditOutcome): void => {
-    lost.current = outcome.status === 'lost' ? outcome.id : null;
-    setState(outcome.status === 'lost' ? 'lost' : 'open');
+  const judge = (outcome: EditOutcome, edits: Edits): void => {
     if (outcome.status === 'done' || outcome.status === 'pending') onClose();
     else if (outcome.status === 'lost') setFailure(labels.lostInForm);
     else if (outcome.status === 'refused') setFailure(outcome.error.message);
     else if (outcome.status === 'conflict' && event) {
       const edit: Edit = { kind: 'update', event, patch: patchOf(draft, opened), ...mailingOf(draft, event, mailing) };
-      setConflict({ edit, conflict: outcome.conflict });
+      setConflict({ edit, conflict: outcome.conflict, next: edits.next });
     }
   };
   const save = async () => {
-    if (busy.current) return;
     setTried(true);
-    if (!lost.current && Object.keys(problems).length > 0) {
+    if (sending.state !== 'lost' && Object.keys(problems).length > 0) {
       setFailure(labels.checkFields);
       return;
     }
-    busy.current = true;
-    setState('saving');
     setFailure(null);
-    const outcome = lost.current
-      ? await editor.retry(lost.current)
-      : await send(editor, { draft, opened, event, mailing });
-    busy.current = false;
-    judge(outcome);
+    const edits = editsOf(editor, { draft, opened, event, mailing });
+    const outcome = await sending.send(edits.first, edits.next);
+    if (outcome) judge(outcome, edits);
   };
   return {
     draft,
     opened,
     mailing,
     problems: tried ? problems : {},
-    state,
     failure,
     isDirty: JSON.stringify(edited) !== JSON.stringify(opened),
     conflict,
@@ -139,32 +131,33 @@ function useForm({ target, words, onClose }: FormProps): Form {
   };
 }
 
-interface Sending {
+interface Written {
   draft: Draft;
   opened: Draft;
   event: CalendarEvent | null;
   mailing: Mailing;
 }
 
-/** The form shows what went wrong, so no notice does. */
-const QUIET = { quiet: true };
+interface Edits {
+  first: () => Promise<EditOutcome>;
+  /** The way to another calendar: it is still ahead where the fields are not saved at once. */
+  next: NextEdit | null;
+}
 
-async function send(editor: EventEditor, { draft, opened, event, mailing }: Sending): Promise<EditOutcome> {
-  const options = { ...mailingOf(draft, event, mailing), ...QUIET };
-  if (!event) return editor.create(draft.calendarId, eventOf(draft), options);
+function editsOf(editor: EventEditor, { draft, opened, event, mailing }: Written): Edits {
+  const mails = mailingOf(draft, event, mailing);
+  const options = { ...mails, ...QUIET };
+  if (!event) return { first: () => editor.create(draft.calendarId, eventOf(draft), options), next: null };
   const patch = patchOf(draft, opened);
   const isMoved = draft.calendarId !== opened.calendarId;
-  let now = event;
-  if (Object.keys(patch).length > 0) {
-    const outcome = await editor.update(event, patch, options);
-    if (outcome.status !== 'done' || !isMoved) return outcome;
-    now = outcome.event ?? event;
-  }
-  return isMoved ? editor.move(now, draft.calendarId, options) : { status: 'done', event, merged: false };
+  return {
+    first: () => (Object.keys(patch).length > 0 ? editor.update(event, patch, options) : nothingToDo(event)),
+    next: isMoved ? (now, how) => editor.move(now ?? event, draft.calendarId, { ...mails, ...how }) : null,
+  };
 }
 
 function mailingOf(draft: Draft, event: CalendarEvent | null, { scope, sendUpdates }: Mailing) {
-  const hasGuests = draft.guests.length > 0 || (event?.attendees.some(({ self }) => !self) ?? false);
+  const hasGuests = guestsOf(draft).length > 0 || (event?.attendees.some(({ self }) => !self) ?? false);
   return {
     ...(event?.recurringEventId != null && { scope }),
     ...(hasGuests && { sendUpdates }),
@@ -173,12 +166,13 @@ function mailingOf(draft: Draft, event: CalendarEvent | null, { scope, sendUpdat
 
 interface EventFormProps {
   form: Form;
+  state: Sending['state'];
   target: FormProps['target'];
   words: Words;
   onCancel: () => void;
 }
 
-function EventForm({ form, target, words, onCancel }: EventFormProps): ReactElement {
+function EventForm({ form, state, target, words, onCancel }: EventFormProps): ReactElement {
   const { labels } = words;
   const element = useRef<HTMLFormElement>(null);
   const submit = (event: SyntheticEvent) => {
@@ -187,7 +181,7 @@ function EventForm({ form, target, words, onCancel }: EventFormProps): ReactElem
       element.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
     });
   };
-  const isSaving = form.state === 'saving';
+  const isSaving = state === 'saving';
   return (
     <form ref={element} className="calwire-form" noValidate onSubmit={submit} aria-busy={isSaving || undefined}>
       {form.failure && (
@@ -195,7 +189,7 @@ function EventForm({ form, target, words, onCancel }: EventFormProps): ReactElem
           {form.failure}
         </p>
       )}
-      <fieldset className="calwire-form-body" disabled={form.state !== 'open'}>
+      <fieldset className="calwire-form-body" disabled={state !== 'open'}>
         <EventFields
           draft={form.draft}
           opened={form.opened}
@@ -208,11 +202,11 @@ function EventForm({ form, target, words, onCancel }: EventFormProps): ReactElem
         />
       </fieldset>
       <div className="calwire-form-end">
-        <button type="button" className="calwire-button" onClick={onCancel}>
-          {form.state === 'lost' ? labels.close : labels.cancel}
+        <button type="button" className="calwire-button" aria-disabled={isSaving || undefined} onClick={onCancel}>
+          {state === 'lost' ? labels.close : labels.cancel}
         </button>
         <button type="submit" className="calwire-button calwire-primary" aria-disabled={isSaving || undefined}>
-          {isSaving ? labels.saving : form.state === 'lost' ? labels.retry : labels.save}
+          {isSaving ? labels.saving : state === 'lost' ? labels.retry : labels.save}
         </button>
       </div>
     </form>

@@ -1,33 +1,33 @@
 import { type ReactElement, useId, useRef, useState } from 'react';
 
-import type { GuestInput } from '../../generated/types.js';
 import { Foreign } from '../widgets/base.js';
 import { CloseIcon } from '../widgets/icons.js';
 import type { Labels } from '../widgets/labels.js';
-import { guestsIn, withGuests } from './draft.js';
+import { type Draft, guestsIn, guestsOf } from './draft.js';
 import { Group } from './field.js';
 
-interface GuestsProps {
-  guests: readonly GuestInput[];
+type Guests = Pick<Draft, 'guests' | 'guestText'>;
+
+interface GuestsProps extends Guests {
+  problem: string | undefined;
   labels: Labels;
   locked: string | null;
-  onChange: (guests: GuestInput[]) => void;
+  onChange: (change: Partial<Guests>) => void;
 }
 
-export function GuestsField({ guests, labels, locked, onChange }: GuestsProps): ReactElement {
-  const [text, setText] = useState('');
+export function GuestsField(props: GuestsProps): ReactElement {
+  const { guests, guestText: text, labels, locked, onChange } = props;
   const [isWrong, setWrong] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
   const add = () => {
     const more = guestsIn(text);
     setWrong(more === null);
-    if (more === null || more.length === 0) return;
-    onChange(withGuests(guests, more));
-    setText('');
+    if (more !== null && more.length > 0) onChange({ guests: guestsOf(props), guestText: '' });
   };
+  const problem = isWrong ? labels.problems.guest : props.problem;
   return (
-    <Group label={labels.guestList} locked={locked} problem={isWrong ? labels.problems.guest : undefined}>
+    <Group label={labels.guestList} locked={locked} problem={problem}>
       {guests.length > 0 && (
         <ul className="calwire-tokens">
           {guests.map((guest) => (
@@ -37,7 +37,7 @@ export function GuestsField({ guests, labels, locked, onChange }: GuestsProps): 
                 type="button"
                 aria-label={labels.remove(guest.displayName ?? guest.email)}
                 onClick={() => {
-                  onChange(guests.filter((each) => each !== guest));
+                  onChange({ guests: guests.filter((each) => each !== guest) });
                   input.current?.focus();
                 }}
               >
@@ -61,10 +61,10 @@ export function GuestsField({ guests, labels, locked, onChange }: GuestsProps): 
             autoComplete="off"
             className="calwire-input"
             placeholder={labels.addGuest}
-            aria-invalid={isWrong ? true : undefined}
+            aria-invalid={problem ? true : undefined}
             value={text}
             onChange={(change) => {
-              setText(change.target.value);
+              onChange({ guestText: change.target.value });
               setWrong(false);
             }}
             onKeyDown={(press) => {

@@ -1,3 +1,4 @@
+import { isZone, localZone } from '../../core/zone.js';
 import { addDays, daysBetween, type DayString, utcOf } from './dates.js';
 
 /** What of an event tells when it is. */
@@ -53,12 +54,7 @@ export interface Formats {
 
 const cache = new Map<string, Formats>();
 
-/** The zone of this browser. */
-export function viewerZone(): string {
-  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
-}
-
-export function formatsOf(locale?: string, timeZone: string = viewerZone()): Formats {
+export function formatsOf(locale?: string, timeZone: string = localZone()): Formats {
   const key = `${locale ?? ''} ${timeZone}`;
   let formats = cache.get(key);
   if (!formats) {
@@ -153,15 +149,6 @@ function createFormats(locale: string | undefined, timeZone: string): Formats {
 function capitalized(text: string, locale: string | undefined): string {
   const first = String.fromCodePoint(text.codePointAt(0) ?? 32);
   return first.toLocaleUpperCase(locale) + text.slice(first.length);
-}
-
-function isZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Whether clocks of both zones show the same at the event's start and end. */

@@ -1,7 +1,10 @@
-import { describe, expect, it } from 'vitest';
+import { act, renderHook } from '@testing-library/react';
+import type { KeyboardEvent } from 'react';
+import { describe, expect, it, vi } from 'vitest';
 
 import { event } from '../widgets/testing.js';
-import { nudge } from './use-nudge.js';
+import { keyOf } from './grid.js';
+import { nudge, useNudge } from './use-nudge.js';
 
 const ZONE = 'Europe/Berlin';
 const timed = event({ id: 'e', start: '2027-03-27T09:00:00Z', end: '2027-03-27T10:00:00Z' });
@@ -44,4 +47,41 @@ describe('an event that is moved by keys', () => {
   it('stays where it is at any other key', () => {
     expect(nudge(timed, plain('Enter'), 'week', ZONE)).toBeNull();
   });
+});
+
+it('an event that is deleted while it is on its way is not moved as well', () => {
+  vi.useFakeTimers();
+  const own = { ...timed, canEdit: ['start', 'end', 'colorId'] };
+  const editing = {
+    add: vi.fn(),
+    edit: vi.fn(),
+    respond: vi.fn(),
+    stateOf: () => null,
+    remove: vi.fn(),
+    change: vi.fn(),
+  };
+  const { result } = renderHook(() => useNudge({ events: [own], layout: 'week', zone: ZONE, editing }));
+  const target = document.createElement('div');
+  target.className = 'calwire-fc-event';
+  target.append(Object.assign(document.createElement('p'), { className: 'calwire-chip' }));
+  target.firstElementChild?.setAttribute('data-event', keyOf(own));
+  const press = (given: Partial<KeyboardEvent>) => {
+    const keys = {
+      target,
+      shiftKey: false,
+      altKey: false,
+      preventDefault: vi.fn(),
+      stopPropagation: vi.fn(),
+      ...given,
+    };
+    act(() => result.current.handlers.onKeyDown(keys as unknown as KeyboardEvent));
+  };
+  press({ key: 'ArrowDown', altKey: true });
+  expect(result.current.events[0]?.start).toBe('2027-03-27T09:15:00.000Z');
+  press({ key: 'Delete' });
+  act(() => void vi.advanceTimersByTime(1_000));
+  expect(editing.change).not.toHaveBeenCalled();
+  expect(editing.remove).toHaveBeenCalledExactlyOnceWith(own);
+  expect(result.current.events[0]).toBe(own);
+  vi.useRealTimers();
 });

@@ -54,10 +54,16 @@ export function useNudge({ events, layout, zone, editing }: NudgeOptions) {
   const onKeyDown = (press: KeyboardEvent) => {
     const event = eventAt(press.target, shown);
     if (!event) return;
+    const from = nudged && keyOf(nudged.from) === keyOf(event) ? nudged.from : event;
     if (press.key === 'Delete' || press.key === 'Backspace') {
       if (!canEdit(event)) return;
       press.preventDefault();
-      editing.remove(event);
+      // What is deleted goes nowhere any more, and has not gone there yet.
+      if (from !== event) {
+        setNudged(null);
+        setHeld(from);
+      }
+      editing.remove(from);
       return;
     }
     const slot = press.altKey && canMove(event) ? nudge(event, press, layout, zone) : null;
@@ -65,7 +71,7 @@ export function useNudge({ events, layout, zone, editing }: NudgeOptions) {
     press.preventDefault();
     press.stopPropagation();
     const to = { ...event, ...slot };
-    setNudged({ from: nudged && keyOf(nudged.from) === keyOf(event) ? nudged.from : event, to });
+    setNudged({ from, to });
     setHeld(to);
   };
   const release = (blur: FocusEvent) => {

@@ -53,7 +53,7 @@ export interface EventEditor {
   /** Takes back a deletion while its notice is there. */
   undo(id: string): void;
   /** Keeps a deletion from being sent while somebody is about to undo it. */
-  hold(id: string, held: boolean): void;
+  hold: (id: string, held: boolean) => void;
   dismiss(id: string): void;
   /** What a person has to be told, the newest last. */
   notices: readonly EditNotice[];

@@ -1,7 +1,7 @@
 import { type CSSProperties, type ReactElement, type ReactNode, type Ref, useMemo, useState } from 'react';
 
 import type { CalendarInfo } from '../../generated/types.js';
-import { colourOf, type DayString, eventStyle, type Formats, formatsOf, viewerZone } from '../format/index.js';
+import { colourOf, type DayString, eventStyle, type Formats, formatsOf } from '../format/index.js';
 import { useCalendars, useNow } from '../hooks/index.js';
 import type { AccountLabels } from './account-labels.js';
 import { englishLabels, type Labels } from './labels.js';
@@ -34,7 +34,7 @@ type WordProps = Pick<WidgetProps, 'locale' | 'timeZone' | 'labels' | 'headingLe
 export function useWords({ locale, timeZone, labels, headingLevel = 2 }: WordProps): Words {
   return useMemo(
     () => ({
-      formats: formatsOf(locale, timeZone ?? viewerZone()),
+      formats: formatsOf(locale, timeZone),
       labels: { ...englishLabels, ...labels },
       Heading: `h${headingLevel}` as const,
     }),

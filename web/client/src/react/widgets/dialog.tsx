@@ -13,8 +13,8 @@ interface Props {
 }
 
 /**
- * A modal dialog while it is mounted. The browser keeps the focus inside, and closes it with Escape. The focus goes
- * back to where it was; when that is gone, because the event moved meanwhile, to the widget around it.
+ * A modal dialog while it is mounted. The browser keeps the focus inside, and tells of Escape. The focus goes back to
+ * where it was; when that is gone, because the event moved meanwhile, to the widget around it.
  */
 export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, children }: Props): ReactElement {
   const element = useRef<HTMLDialogElement>(null);
@@ -25,9 +25,7 @@ export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, chi
     if (!dialog) return;
     const widget = dialog.closest<HTMLElement>('.calwire');
     const opener = document.activeElement;
-    if (!dialog.open) dialog.showModal();
-    // React's `autoFocus` comes before the dialog is open.
-    dialog.querySelector<HTMLElement>('[data-autofocus]')?.focus();
+    if (!dialog.open) show(dialog);
     return () => {
       dialog.close();
       const back = opener instanceof HTMLElement && opener !== document.body && opener.isConnected ? opener : widget;
@@ -45,6 +43,12 @@ export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, chi
         event.preventDefault();
         onClose();
       }}
+      onClose={({ currentTarget: dialog }) => {
+        if (dialog.open) return;
+        // Escape twice in a row closes it whatever `cancel` was answered, and what was written would go with it.
+        show(dialog);
+        onClose();
+      }}
       onClick={(event) => {
         // Inside there is a box that fills the dialog, so the dialog itself is hit through its backdrop only.
         if (event.target === event.currentTarget && !staysOpen) onClose();
@@ -59,6 +63,12 @@ export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, chi
       </div>
     </dialog>
   );
+}
+
+function show(dialog: HTMLDialogElement): void {
+  dialog.showModal();
+  // React's `autoFocus` comes before the dialog is open. Of several the last, which asks about what is above it.
+  [...dialog.querySelectorAll<HTMLElement>('[data-autofocus]')].at(-1)?.focus();
 }
 
 function focusOn(element: HTMLElement | null): void {

@@ -1,12 +1,13 @@
-import { cleanup, fireEvent, renderHook, screen, within } from '@testing-library/react';
+import { act, cleanup, fireEvent, renderHook, screen, within } from '@testing-library/react';
 import { StrictMode } from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import type { Event as CalendarEvent } from '../../generated/types.js';
+import type { EditConflict, EventVersion } from '../../core/conflict.js';
 import { useEventEditor } from '../hooks/index.js';
 import { AgendaWidget } from './agenda-widget.js';
 import { EventDetails } from './details.js';
-import { BERLIN, event, HOME, installDialog, NOW, Server, show, tidy, WORK } from './testing.js';
+import { BERLIN, event, HOME, installDialog, NOW, Refusal, Server, show, tidy, WORK } from './testing.js';
 
 const ALL = ['title', 'start', 'end', 'description', 'location', 'attendees', 'recurrence', 'conference', 'reminders'];
 const own = event({ id: 'own', canEdit: [...ALL, 'colorId'], calendarId: WORK });
@@ -19,7 +20,27 @@ interface Sent {
   event?: object;
   patch?: object;
   responseStatus?: string;
+  destinationCalendarId?: string;
 }
+
+const version = (title: string): EventVersion => ({
+  title,
+  description: null,
+  location: null,
+  colorId: null,
+  attendees: [],
+  recurrence: [],
+  reminders: null,
+  conferenceUrl: null,
+});
+/** Somebody else has renamed it too. */
+const conflict: EditConflict = {
+  fields: ['title'],
+  base: version('Design review'),
+  ours: version('Review'),
+  theirs: version('Retro'),
+  etag: '"9"',
+};
 
 // The form comes with the first edit, and the gate runs on two cores beside much else.
 vi.setConfig({ testTimeout: 20_000 });
@@ -27,6 +48,8 @@ vi.setConfig({ testTimeout: 20_000 });
 let server: Server;
 /** How many answers of mutations are lost. */
 let lost = 0;
+/** What the next mutation ends in, instead. */
+let instead: 'pending' | 'conflict' | null = null;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW, shouldAdvanceTime: true, toFake: ['Date', 'setTimeout', 'clearTimeout'] });
@@ -36,16 +59,21 @@ beforeEach(() => {
   server = new Server();
   server.events = [own];
   lost = 0;
+  instead = null;
   const answer = server.answer.bind(server);
   server.answer = (path, input) => {
-    if (!/(create|update|delete|respondTo)Event$/.test(path)) return answer(path, input);
+    if (!/(create|update|delete|move|respondTo)Event$/.test(path)) return answer(path, input);
     server.calls.push({ path, input });
     if (lost > 0) {
       lost -= 1;
       throw new TypeError('Failed to fetch');
     }
-    const { event: made, patch } = input as Sent;
-    const written: CalendarEvent = { ...own, etag: '"2"', ...(patch ?? made) };
+    const end = instead;
+    instead = null;
+    if (end === 'conflict') throw new Refusal({ code: 'CONFLICT', reason: 'EDIT_CONFLICT', ...conflict });
+    if (end === 'pending') return { event: null, merged: false, pending: true };
+    const { event: made, patch, destinationCalendarId: calendarId = own.calendarId } = input as Sent;
+    const written: CalendarEvent = { ...own, etag: '"2"', calendarId, ...(patch ?? made) };
     return {
       event: { ...written, ...(made && { id: 'made', eventId: 'made', calendarId: HOME }) },
       merged: false,
@@ -59,6 +87,19 @@ afterEach(tidy);
 const sent = (procedure: string) => server.inputsOf(`calendar.google.${procedure}`) as Sent[];
 const agenda = () => show(<AgendaWidget {...BERLIN} editable />);
 const form = async () => within(await screen.findByRole('dialog'));
+/** The form of the event that is there, with another title. */
+const renamed = async () => {
+  agenda();
+  fireEvent.click(await screen.findByRole('button', { name: /Design review/ }));
+  fireEvent.click(await screen.findByRole('button', { name: 'Edit' }));
+  const dialog = await form();
+  fireEvent.change(dialog.getByRole('textbox', { name: 'Title' }), { target: { value: 'Review' } });
+  return dialog;
+};
+const save = (dialog: Awaited<ReturnType<typeof form>>, name = 'Save') => {
+  fireEvent.click(dialog.getByRole('button', { name }));
+};
+const closed = () => vi.waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
 
 describe('the form', () => {
   it('makes an event once, however often it is sent, and shows it', async () => {
@@ -89,7 +130,7 @@ describe('the form', () => {
     const dialog = await form();
     const title = dialog.getByRole<HTMLInputElement>('textbox', { name: 'Title' });
     fireEvent.change(title, { target: { value: 'Review' } });
-    fireEvent.click(dialog.getByRole('button', { name: 'Save' }));
+    save(dialog);
     await dialog.findByText(/not known whether this was saved/, undefined, { timeout: 10_000 });
     expect(title.value).toBe('Review');
     fireEvent.click(dialog.getByRole('button', { name: 'Try again' }));
@@ -112,6 +153,120 @@ describe('the form', () => {
     fireEvent.click(dialog.getByRole('button', { name: 'Discard' }));
     expect(screen.queryByRole('dialog')).toBeNull();
     expect(sent('createEvent')).toEqual([]);
+  });
+
+  it('is there again, with what was written, when the browser closes it at a second Escape', async () => {
+    agenda();
+    fireEvent.click(await screen.findByRole('button', { name: 'New event' }));
+    const dialog = await form();
+    fireEvent.change(dialog.getByRole('textbox', { name: 'Title' }), { target: { value: 'Half' } });
+    const element = screen.getByRole<HTMLDialogElement>('dialog');
+    fireEvent(element, new Event('cancel', { cancelable: true }));
+    dialog.getByRole('button', { name: 'Discard' });
+    // Between two of them nothing was clicked, so browsers let no page prevent it.
+    fireEvent(element, new Event('cancel'));
+    element.open = false;
+    fireEvent(element, new Event('close'));
+    expect(element.open).toBe(true);
+    expect(dialog.getByRole<HTMLInputElement>('textbox', { name: 'Title' }).value).toBe('Half');
+    expect(document.activeElement).toBe(dialog.getByRole('button', { name: 'Keep editing' }));
+  });
+
+  it('is not left while it is being saved: what comes of that is told there', async () => {
+    const dialog = await renamed();
+    const answer = fetch;
+    let open: (value?: unknown) => void = () => undefined;
+    const held = new Promise((resolve) => (open = resolve));
+    vi.stubGlobal('fetch', async (...request: Parameters<typeof fetch>) => {
+      await held;
+      return answer(...request);
+    });
+    fireEvent.click(dialog.getByRole('button', { name: 'Cancel' }));
+    save(dialog);
+    for (const name of ['Cancel', 'Close']) fireEvent.click(dialog.getByRole('button', { name }));
+    expect(dialog.queryByRole('button', { name: 'Discard' })).toBeNull();
+    dialog.getByRole('button', { name: 'Saving…' });
+    open();
+    await closed();
+    expect(sent('updateEvent')).toHaveLength(1);
+  });
+
+  it('does not leave out a guest that cannot be read', async () => {
+    agenda();
+    fireEvent.click(await screen.findByRole('button', { name: 'New event' }));
+    const dialog = await form();
+    const guest = dialog.getByRole('textbox', { name: 'E-mail address of a guest' });
+    fireEvent.change(guest, { target: { value: 'Bob bob' } });
+    fireEvent.blur(guest);
+    save(dialog);
+    await dialog.findByText('Something has to be set right first.');
+    await vi.waitFor(() => expect(document.activeElement).toBe(guest));
+    fireEvent.change(guest, { target: { value: 'Bob <bob@example.com>' } });
+    // Not every browser takes the focus away for a button.
+    save(dialog);
+    await closed();
+    const attendees = [{ email: 'bob@example.com', displayName: 'Bob' }];
+    expect(sent('createEvent')).toMatchObject([{ event: { attendees }, sendUpdates: 'all' }]);
+  });
+
+  const elsewhere = async () => {
+    const dialog = await renamed();
+    await dialog.findByRole('option', { name: 'Home' });
+    fireEvent.change(dialog.getByRole('combobox', { name: 'Calendar' }), { target: { value: HOME } });
+    return dialog;
+  };
+  const moved = () =>
+    vi.waitFor(() => expect(sent('moveEvent')).toMatchObject([{ eventId: 'own', destinationCalendarId: HOME }]));
+
+  it('goes on to the other calendar once a lost answer is found', async () => {
+    lost = 3;
+    const dialog = await elsewhere();
+    save(dialog);
+    await dialog.findByText(/not known whether this was saved/, undefined, { timeout: 10_000 });
+    expect(sent('moveEvent')).toEqual([]);
+    save(dialog, 'Try again');
+    await closed();
+    await moved();
+  });
+
+  it('goes on to the other calendar once Google has what waited for it', async () => {
+    instead = 'pending';
+    save(await elsewhere());
+    await closed();
+    expect(sent('moveEvent')).toEqual([]);
+    const [update] = sent('updateEvent');
+    const idempotencyKey = update?.idempotencyKey ?? '';
+    await server.publish({ type: 'write.resolved', idempotencyKey, intentId: 'intent', state: 'done', reason: null });
+    await moved();
+  });
+
+  it('goes on to the other calendar once a conflict is decided', async () => {
+    instead = 'conflict';
+    const dialog = await elsewhere();
+    save(dialog);
+    await dialog.findByRole('heading', { name: 'Two changes of the same' });
+    expect(sent('moveEvent')).toEqual([]);
+    save(dialog);
+    await closed();
+    await moved();
+    expect(sent('updateEvent')).toMatchObject([{ baseEtag: '"1"' }, { baseEtag: '"9"', patch: { title: 'Review' } }]);
+  });
+
+  it('sends a decision whose answer was lost as it was: until that is found, no other is taken', async () => {
+    instead = 'conflict';
+    const dialog = await renamed();
+    save(dialog);
+    await dialog.findByRole('heading', { name: 'Two changes of the same' });
+    lost = 3;
+    save(dialog);
+    await dialog.findByText(/not known whether this was saved/, undefined, { timeout: 10_000 });
+    const theirs = dialog.getByRole('radio', { name: /^Theirs/ });
+    expect(theirs.matches(':disabled')).toBe(true);
+    save(dialog, 'Try again');
+    await closed();
+    const [, ...decided] = sent('updateEvent');
+    expect(decided).toHaveLength(4);
+    for (const request of decided) expect(request).toEqual(decided[0]);
   });
 
   it('locks what one may not change, and says why', async () => {
@@ -170,6 +325,31 @@ describe('a deletion', () => {
     await remove();
     await vi.advanceTimersByTimeAsync(9_000);
     await vi.waitFor(() => expect(sent('deleteEvent')).toMatchObject([{ eventId: 'own', baseEtag: '"1"' }]));
+  });
+
+  it('that was held is sent when it is let go, though another one is told by then', async () => {
+    server.events = [own, event({ ...own, id: 'other', eventId: 'other', title: 'Other' })];
+    agenda();
+    const remove = async (name: RegExp) => {
+      fireEvent.click(await screen.findByRole('button', { name }));
+      fireEvent.click(await screen.findByRole('button', { name: 'Delete' }));
+      await vi.waitFor(() => expect(screen.queryByRole('button', { name })).toBeNull());
+    };
+    await remove(/Design review/);
+    const bar = screen.getByRole('button', { name: 'Undo', hidden: true }).parentElement ?? document.body;
+    fireEvent.pointerEnter(bar);
+    await act(() => vi.advanceTimersByTimeAsync(9_000));
+    expect(sent('deleteEvent')).toEqual([]);
+    await remove(/Other/);
+    fireEvent.pointerLeave(bar);
+    await act(() => vi.advanceTimersByTimeAsync(9_000));
+    await vi.waitFor(() =>
+      expect(
+        sent('deleteEvent')
+          .map(({ eventId }) => eventId)
+          .sort(),
+      ).toEqual(['other', 'own']),
+    );
   });
 
   it('is sent when the page is left before', async () => {

@@ -60,7 +60,10 @@ export function useEditing(wanted: boolean, words: Words): { editing: Editing | 
   const layer = (
     <>
       <Suspense fallback={null}>
-        {task?.what === 'form' && <FormDialog target={task.target} words={words} onClose={close} />}
+        {task?.what === 'form' && (
+          // Another form is not the last one with what was written there.
+          <FormDialog key={JSON.stringify(task.target)} target={task.target} words={words} onClose={close} />
+        )}
         {task?.what === 'ask' && <AskDialog question={task.question} words={words} onClose={close} />}
         {task?.what === 'conflict' && task.notice.conflict && (
           <ConflictDialog edit={task.notice.edit} conflict={task.notice.conflict} words={words} onClose={close} />

@@ -17,15 +17,18 @@ export function Snackbar({ editor, labels, onCompare }: SnackbarProps): ReactEle
   const bar = useRef<HTMLDivElement>(null);
   const notice = isHost ? editor.notices.at(-1) : undefined;
   const id = notice?.id;
+  const { hold } = editor;
   useEffect(() => {
     const element = bar.current;
     if (!element || id === undefined) return;
     // A place above all others, whatever is around the widget. Not every browser has it.
     (element as Partial<HTMLElement>).showPopover?.();
     return () => {
+      // Whoever is at the bar has another one before them now, and that is what they let go of.
+      hold(id, false);
       if (element.isConnected) (element as Partial<HTMLElement>).hidePopover?.();
     };
-  }, [id]);
+  }, [id, hold]);
   useEffect(() => {
     if (notice?.kind !== 'saved' && notice?.kind !== 'merged') return;
     const timer = setTimeout(() => editor.dismiss(notice.id), SHOWN_FOR);
@@ -33,8 +36,8 @@ export function Snackbar({ editor, labels, onCompare }: SnackbarProps): ReactEle
       clearTimeout(timer);
     };
   }, [notice, editor]);
-  const hold = (held: boolean) => {
-    if (notice?.kind === 'deleted') editor.hold(notice.id, held);
+  const holding = (held: boolean) => () => {
+    if (id !== undefined) hold(id, held);
   };
   return (
     <div
@@ -42,18 +45,10 @@ export function Snackbar({ editor, labels, onCompare }: SnackbarProps): ReactEle
       className="calwire-snackbar"
       popover="manual"
       data-shown={notice !== undefined}
-      onPointerEnter={() => {
-        hold(true);
-      }}
-      onPointerLeave={() => {
-        hold(false);
-      }}
-      onFocus={() => {
-        hold(true);
-      }}
-      onBlur={() => {
-        hold(false);
-      }}
+      onPointerEnter={holding(true)}
+      onPointerLeave={holding(false)}
+      onFocus={holding(true)}
+      onBlur={holding(false)}
     >
       <p role="status">{notice && textOf(notice, labels)}</p>
       {notice && <Action notice={notice} editor={editor} labels={labels} onCompare={onCompare} />}

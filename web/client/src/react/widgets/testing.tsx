@@ -77,6 +77,19 @@ function calendar(id: string, summary: string, backgroundColor: string): Calenda
   };
 }
 
+/** What the server says instead of an answer, when `answer` throws it: the code, and what is beside it. */
+export class Refusal extends Error {
+  constructor(readonly data: { code: string; reason?: string; [more: string]: unknown }) {
+    super(data.code);
+  }
+
+  static errorOf(thrown: unknown): { error: object } {
+    // Anything else is the network.
+    if (!(thrown instanceof Refusal)) throw thrown;
+    return { error: { message: thrown.message, code: -32_000, data: thrown.data } };
+  }
+}
+
 /** What the server knows and how it behaves; tests change it before or while widgets are shown. */
 export class Server {
   events: CalendarEvent[] = [];
@@ -224,7 +237,14 @@ export class Server {
     const paths = url.pathname.replace('/trpc/', '').split(',');
     const sent = init?.body ?? url.searchParams.get('input') ?? '{}';
     const inputs = JSON.parse(sent as string) as Record<string, unknown>;
-    const answers = paths.map((path, index) => ({ result: { data: this.answer(path, inputs[String(index)]) } }));
+    const inputOf = (index: number) => (url.searchParams.has('batch') ? inputs[String(index)] : inputs);
+    const answers = paths.map((path, index) => {
+      try {
+        return { result: { data: this.answer(path, inputOf(index)) } };
+      } catch (thrown) {
+        return Refusal.errorOf(thrown);
+      }
+    });
     return Promise.resolve(Response.json(answers));
   }
 }
