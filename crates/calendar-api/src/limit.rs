@@ -12,10 +12,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// Users that are remembered at once. Beyond it the least recent are forgotten, which costs nobody anything.
 const USERS_MAX: u64 = 100_000;
 
-/// Requests of one user that are answered at once, half as many as the usual pool has connections; the next ones wait for
-/// them. So a burst, which the rate allows, is in the way of nobody else.
+/// Calls of one user that are answered at once, half as many as the usual pool has connections; the next ones wait for
+/// them. So a burst, which the rate allows, or a batch is in the way of nobody else.
 const AT_ONCE: usize = 8;
-/// A request that waits longer for those before it is told to come back.
+/// A call that waits longer for those before it is told to come back.
 const TURN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A minute's worth in a burst, then evenly: the generic cell rate algorithm, one instant per user.
@@ -28,13 +28,32 @@ pub struct RateLimit {
 struct Budget {
     /// When it would be whole again.
     whole_at: Mutex<DateTime<Utc>>,
-    slots: Arc<Semaphore>,
+    turns: Turns,
 }
 
-/// A request's place among those of its user that are being answered. It ends with the last clone.
+/// Where the calls of one user wait for each other.
+#[derive(Clone, Debug)]
+pub struct Turns(Arc<Semaphore>);
+
+/// A call's place among those of its user that are being answered. It ends with the last clone.
 #[derive(Clone, Debug)]
 pub struct Turn {
     _permit: Arc<OwnedSemaphorePermit>,
+}
+
+impl Turns {
+    pub async fn next(&self) -> Result<Turn, RpcError> {
+        let permit = tokio::time::timeout(TURN_WITHIN, Arc::clone(&self.0).acquire_owned());
+        match permit.await {
+            Ok(Ok(permit)) => Ok(Turn {
+                _permit: Arc::new(permit),
+            }),
+            // Nobody closes it; what is left is that the time was over.
+            Ok(Err(_)) | Err(_) => {
+                Err(RpcError::of(Code::TooManyRequests).with_retry_after(Duration::from_secs(1)))
+            }
+        }
+    }
 }
 
 /// The budget's span.
@@ -52,25 +71,16 @@ impl RateLimit {
         }
     }
 
-    /// Counts one request of `user`, or says when to come back; then waits for its turn.
-    pub async fn admit(&self, user: &UserId, now: DateTime<Utc>) -> Result<Turn, RpcError> {
+    /// Counts one request of `user`, or says when to come back. Its calls then wait for their turns.
+    pub fn count(&self, user: &UserId, now: DateTime<Utc>) -> Result<Turns, RpcError> {
         let budget = self.users.get_with_by_ref(user, || {
             Arc::new(Budget {
                 whole_at: Mutex::new(now),
-                slots: Arc::new(Semaphore::new(AT_ONCE)),
+                turns: Turns(Arc::new(Semaphore::new(AT_ONCE))),
             })
         });
         budget.count(now, self.interval)?;
-        let turn = tokio::time::timeout(TURN_WITHIN, Arc::clone(&budget.slots).acquire_owned());
-        match turn.await {
-            Ok(Ok(permit)) => Ok(Turn {
-                _permit: Arc::new(permit),
-            }),
-            // Nobody closes it; what is left is that the time was over.
-            Ok(Err(_)) | Err(_) => {
-                Err(RpcError::of(Code::TooManyRequests).with_retry_after(Duration::from_secs(1)))
-            }
-        }
+        Ok(budget.turns.clone())
     }
 }
 
@@ -92,21 +102,21 @@ impl Budget {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_user_who_calls_too_often_waits_and_nobody_else_does() {
+    #[test]
+    fn a_user_who_calls_too_often_waits_and_nobody_else_does() {
         let limit = RateLimit::per_minute(60);
         let (alice, bob) = (UserId::parse("alice").unwrap(), UserId::parse("bob").unwrap());
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         for _ in 0..60 {
-            limit.admit(&alice, now).await.unwrap();
+            limit.count(&alice, now).unwrap();
         }
-        let refused = limit.admit(&alice, now).await.unwrap_err();
+        let refused = limit.count(&alice, now).unwrap_err();
         assert_eq!(refused.code, Code::TooManyRequests);
         assert_eq!(refused.retry_after, Some(Duration::from_secs(1)));
-        assert!(limit.admit(&bob, now).await.is_ok());
+        assert!(limit.count(&bob, now).is_ok());
         let later = now + TimeDelta::seconds(1);
-        assert!(limit.admit(&alice, later).await.is_ok());
-        assert!(limit.admit(&alice, later).await.is_err());
+        assert!(limit.count(&alice, later).is_ok());
+        assert!(limit.count(&alice, later).is_err());
     }
 
     #[tokio::test]
@@ -116,12 +126,14 @@ mod tests {
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
         let mut turns = Vec::new();
         for _ in 0..AT_ONCE {
-            turns.push(limit.admit(&alice, now).await.unwrap());
+            turns.push(limit.count(&alice, now).unwrap().next().await.unwrap());
         }
-        let mut next = std::pin::pin!(limit.admit(&alice, now));
+        let of_alice = limit.count(&alice, now).unwrap();
+        let mut next = std::pin::pin!(of_alice.next());
         let waits = tokio::time::timeout(Duration::from_millis(50), &mut next).await;
         assert!(waits.is_err(), "the next one waits");
-        assert!(limit.admit(&bob, now).await.is_ok(), "and nobody else");
+        let of_bob = limit.count(&bob, now).unwrap();
+        assert!(of_bob.next().await.is_ok(), "and nobody else");
         let kept = turns[0].clone();
         turns.remove(0);
         let waits = tokio::time::timeout(Duration::from_millis(50), &mut next).await;

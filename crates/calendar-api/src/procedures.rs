@@ -11,6 +11,7 @@ mod watch;
 mod write;
 
 use common::ids::{CalendarId, ConnectionId};
+use futures_util::FutureExt;
 use rpc::{Code, Router, RpcError};
 use sqlx::PgConnection;
 use store::calendars::Calendar;
@@ -42,6 +43,7 @@ pub fn router() -> Router<Caller> {
         .query("realtime.getSubscriptionToken", realtime::get_subscription_token)
         .query("realtime.getState", realtime::get_state)
         .passing_errors(passing)
+        .admitted_by(|caller| caller.in_turn().boxed())
         .observed_by(crate::metrics::called)
 }
 

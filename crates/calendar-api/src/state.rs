@@ -13,7 +13,7 @@ use rpc::http::ResponseHeaders;
 use crate::auth::Authenticator;
 use crate::config::Origin;
 use crate::connect::browser::BrowserKey;
-use crate::limit::{RateLimit, Turn};
+use crate::limit::{RateLimit, Turn, Turns};
 use crate::opening::Openings;
 
 /// The service's state, one for all requests.
@@ -54,8 +54,10 @@ pub struct Caller {
     pub browser: Option<BrowserKey>,
     /// Headers of the answer.
     pub outgoing: ResponseHeaders,
-    /// The request's place among the user's.
-    pub turn: Turn,
+    /// Where the user's calls wait for each other.
+    pub turns: Turns,
+    /// The call's place among them, once it has one.
+    pub turn: Option<Turn>,
 }
 
 impl Caller {
@@ -75,7 +77,7 @@ impl Caller {
             .user(authorization, now)
             .await
             .map_err(crate::auth::Refusal::into_answer)?;
-        let turn = state.rate_limit.admit(&user, now).await?;
+        let turns = state.rate_limit.count(&user, now)?;
         let origin = headers
             .get(header::ORIGIN)
             .and_then(|value| value.to_str().ok())
@@ -87,8 +89,15 @@ impl Caller {
             state,
             user,
             outgoing,
-            turn,
+            turns,
+            turn: None,
         })
+    }
+
+    /// Waits until the user has fewer calls under way than one may have.
+    pub async fn in_turn(mut self) -> Result<Self, RpcError> {
+        self.turn = Some(self.turns.next().await?);
+        Ok(self)
     }
 }
 

@@ -63,14 +63,15 @@ impl Fixture {
     }
 
     #[expect(clippy::expect_used, reason = "a constant name, and a rate that is never met")]
-    pub async fn alice(&self) -> (Caller, ResponseHeaders) {
+    pub fn alice(&self) -> (Caller, ResponseHeaders) {
         let outgoing = ResponseHeaders::default();
         let user = UserId::parse("alice").expect("a user id");
-        let turn = self.state.rate_limit.admit(&user, self.state.now()).await;
+        let turns = self.state.rate_limit.count(&user, self.state.now());
         let caller = Caller {
             state: Arc::clone(&self.state),
             user,
-            turn: turn.expect("a turn"),
+            turns: turns.expect("within the rate"),
+            turn: None,
             origin: None,
             browser: None,
             outgoing: outgoing.clone(),

@@ -59,7 +59,7 @@ fn run(data: &[u8]) {
         body: Ok(body.to_vec().into()),
     };
     block_on(async |fixture| {
-        let (alice, outgoing) = fixture.alice().await;
+        let (alice, outgoing) = fixture.alice();
         let answer = rpc::trpc::handle(&fixture.router, request(), Ok(alice.clone()), &outgoing).await;
         assert_answer("tRPC", answer).await;
         let answer = rpc::orpc::handle(&fixture.router, "/rpc-v1", request(), Ok(alice), &outgoing).await;

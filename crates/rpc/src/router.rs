@@ -144,7 +144,11 @@ pub struct Router<C> {
     procedures: BTreeMap<&'static str, Procedure<C>>,
     passing: fn(&(dyn Error + 'static)) -> bool,
     observer: Observer,
+    admission: Option<Admission<C>>,
 }
+
+/// Lets a call begin when it is its turn: the context that it gives back is the call's, and may hold that turn.
+pub type Admission<C> = fn(C) -> BoxFuture<'static, Result<C, RpcError>>;
 
 /// Is told of every call: the procedure's path (`unknown` where there is none), the code if it failed, and its duration.
 pub type Observer = fn(&'static str, Option<Code>, Duration);
@@ -158,7 +162,15 @@ impl<C: Send + 'static> Router<C> {
             procedures: BTreeMap::new(),
             passing: |_| false,
             observer: |_, _, _| {},
+            admission: None,
         }
+    }
+
+    /// Has each call wait for `admission`, each of a batch for itself.
+    #[must_use]
+    pub fn admitted_by(mut self, admission: Admission<C>) -> Self {
+        self.admission = Some(admission);
+        self
     }
 
     /// Tells which internal errors pass by themselves, such as a database that restarts: they are answered with
@@ -226,7 +238,14 @@ impl<C: Send + 'static> Router<C> {
         context: C,
         input: Option<Value>,
     ) -> Result<Output, RpcError> {
-        let mut result = procedure.run(context, input).await;
+        let admitted = match self.admission {
+            Some(admission) => admission(context).await,
+            None => Ok(context),
+        };
+        let mut result = match admitted {
+            Ok(context) => procedure.run(context, input).await,
+            Err(error) => Err(error),
+        };
         if let Err(error) = &mut result {
             error.log(procedure.path);
             if error.code == Code::InternalServerError

@@ -6,11 +6,13 @@ mod trpc;
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use rpc::http::{Body, Request, Response, ResponseHeaders};
 use rpc::{Code, Router, RpcError};
 use serde::{Deserialize, Serialize};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use ts_rs::TS;
 
 #[derive(Clone)]
@@ -166,4 +168,56 @@ async fn shown(response: Response) -> String {
 
 fn encoded(json: &str) -> String {
     percent_encoding::utf8_percent_encode(json, percent_encoding::NON_ALPHANUMERIC).to_string()
+}
+
+/// A caller who has two calls under way at most.
+#[derive(Clone)]
+struct Narrow {
+    turns: Arc<Semaphore>,
+    turn: Option<Arc<OwnedSemaphorePermit>>,
+    most: Arc<AtomicUsize>,
+}
+
+async fn in_turn(mut caller: Narrow) -> Result<Narrow, RpcError> {
+    let permit = Arc::clone(&caller.turns).acquire_owned().await;
+    caller.turn = Some(Arc::new(permit.map_err(RpcError::internal)?));
+    Ok(caller)
+}
+
+async fn slow(caller: Narrow, _: Nothing) -> Result<(), RpcError> {
+    assert!(caller.turn.is_some());
+    let under_way = 2 - caller.turns.available_permits();
+    caller.most.fetch_max(under_way, Ordering::Relaxed);
+    tokio::task::yield_now().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn each_call_of_a_batch_waits_for_its_turn() {
+    let router = Arc::new(
+        Router::new()
+            .query("slow", slow)
+            .admitted_by(|caller| in_turn(caller).boxed()),
+    );
+    let caller = || Narrow {
+        turns: Arc::new(Semaphore::new(2)),
+        turn: None,
+        most: Arc::default(),
+    };
+    let outgoing = ResponseHeaders::default();
+    let of_trpc = caller();
+    let batch = request("GET", "slow,slow,slow,slow,slow?batch=1", None);
+    let answer = rpc::trpc::handle(&router, batch, Ok(of_trpc.clone()), &outgoing).await;
+    assert_eq!(shown(answer).await.matches("result").count(), 5);
+    assert_eq!(of_trpc.most.load(Ordering::Relaxed), 2);
+
+    let of_orpc = caller();
+    let items = [r#"{"url":"http://localhost/rpc/slow","body":{}}"#; 5].join(",");
+    let batch = Request {
+        orpc_batch: Some("buffered".into()),
+        ..request("POST", "__batch__", Some(&format!("[{items}]")))
+    };
+    let answer = rpc::orpc::handle(&router, "/rpc-v1", batch, Ok(of_orpc.clone()), &outgoing).await;
+    assert_eq!(shown(answer).await.matches("\"status\":200").count(), 5);
+    assert_eq!(of_orpc.most.load(Ordering::Relaxed), 2);
 }
