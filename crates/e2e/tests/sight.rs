@@ -424,6 +424,35 @@ async fn a_service_says_what_it_is_missing() -> Result<()> {
     stack.end().await
 }
 
+/// With polls a quarter of an hour apart, nobody would tell of a dead push path for so long.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nobody_has_told_the_canary_asks_for_itself() -> Result<()> {
+    let options = Options::default()
+        .set("CANARY_USER", "carol")
+        .set("CANARY_SECONDS", "1")
+        .set("CANARY_PATIENCE_SECONDS", "3");
+    let stack = Stack::with(options).await?;
+    stack.connect_and_settle("carol").await?;
+    let canary = async |result: &str| {
+        let scrape = stack.renewers[0].scrape().await.ok()?;
+        scrape.sum("calwire_canary_results_total", &[&format!("result=\"{result}\"")])
+    };
+    wait::until("the canary is heard by push", async || {
+        (canary("push").await? >= 1.0).then_some(())
+    })
+    .await;
+    let polled = canary("poll").await.unwrap_or_default();
+    for endpoint in ["push", "push.sync"] {
+        stack.google.fault(Rule::new(endpoint, Fault::Drop));
+    }
+    wait::until("the canary tells", async || {
+        (canary("poll").await? >= polled + 2.0).then_some(())
+    })
+    .await;
+    assert_eq!(canary("late").await, Some(0.0), "all but the push is well");
+    stack.end().await
+}
+
 /// The push path dies, and everything else is green.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dead_push_path_is_told_by_the_canary_the_silence_and_the_mode_while_polls_keep_calendars_fresh()

@@ -2,8 +2,8 @@
 //!
 //! All lights can be green while the push path is dead: nobody changes anything at night, and polling hides it by day. So
 //! an account that is nobody's changes an event of its own through Google's API, and a real socket waits for the message.
-//! What comes in time and because Google pushed counts as `push`; what polling found is `poll`, and means that push is
-//! dead although every calendar looks fresh.
+//! What comes in time and because Google pushed counts as `push`. What nobody has told of by then the canary asks for
+//! itself: `poll` means that push is dead, although every calendar looks fresh and all the rest of the way is well.
 //!
 //! The account is connected as any other, as the user [`Config::user`] of the host application. One renewer at a time has
 //! the turn, by the lease of the canary's row.
@@ -19,8 +19,8 @@ use google::{Error, EventPath, SendUpdates};
 use serde_json::{Value, json};
 use store::calendars::Calendar;
 use store::canary::{self, Turn};
-use store::sync_state::Cause;
-use tokio::time::{sleep_until, timeout};
+use store::sync_state::{Cause, mark_dirty};
+use tokio::time::{timeout, timeout_at};
 use url::Url;
 use uuid::Uuid;
 
@@ -56,9 +56,9 @@ pub struct Config {
 enum Outcome {
     /// It came because Google pushed.
     Push(Duration),
-    /// It came because somebody asked Google.
+    /// It came because Google was asked.
     Poll(Duration),
-    /// It has not come.
+    /// It has not come, or not in time although Google pushed.
     Late,
     /// There is no such account or calendar.
     NotConnected,
@@ -85,7 +85,7 @@ impl Outcome {
 
 /// Makes one change and waits for it, if it is time.
 pub async fn run_once(ctx: &Context, config: &Config, tokens: &Tokens) -> sqlx::Result<Pass> {
-    let lease = OPEN_WITHIN + CHANGE_WITHIN + config.patience * 2;
+    let lease = OPEN_WITHIN + CHANGE_WITHIN + config.patience * 3;
     let turn = {
         let mut conn = ctx.pool.acquire().await?;
         canary::acquire(&mut conn, ctx.clock.now(), &config.user, lease).await?
@@ -144,9 +144,17 @@ async fn probe(ctx: &Context, config: &Config, tokens: &Tokens, turn: &Turn) -> 
         Ok(Err(error)) => return Ok(Outcome::Change(error)),
         Err(_) => return Ok(Outcome::ChangeSlow),
     }
-    let seq = tokio::select! {
-        seq = heard(&mut socket, calendar.id, &mark) => seq,
-        () = sleep_until((started + config.patience).into()) => return Ok(Outcome::Late),
+    let deadline = started + config.patience;
+    let in_time = timeout_at(deadline.into(), heard(&mut socket, calendar.id, &mark)).await;
+    let is_in_time = in_time.is_ok();
+    let seq = if let Ok(seq) = in_time {
+        seq
+    } else {
+        ask(ctx, calendar.id).await?;
+        let Ok(seq) = timeout(config.patience, heard(&mut socket, calendar.id, &mark)).await else {
+            return Ok(Outcome::Late);
+        };
+        seq
     };
     let latency = started.elapsed();
     let seq = match seq {
@@ -156,11 +164,18 @@ async fn probe(ctx: &Context, config: &Config, tokens: &Tokens, turn: &Turn) -> 
     let cause = canary::cause_of(&mut *ctx.pool.acquire().await?, &config.user, seq).await?;
     // A poll may happen to come first; then the push is on its way.
     let is_pushed = cause == Some(Cause::Push) || push_follows(ctx, calendar.id, changed_at).await?;
-    Ok(if is_pushed {
-        Outcome::Push(latency)
-    } else {
-        Outcome::Poll(latency)
+    Ok(match (is_pushed, is_in_time) {
+        (true, true) => Outcome::Push(latency),
+        (true, false) => Outcome::Late,
+        (false, _) => Outcome::Poll(latency),
     })
+}
+
+/// As a poll would: what comes of it shows whether more than the push is missing.
+async fn ask(ctx: &Context, calendar: CalendarId) -> sqlx::Result<()> {
+    let mut tx = ctx.pool.begin().await?;
+    mark_dirty(&mut tx, ctx.clock.now(), &[calendar.into()], Cause::Poll).await?;
+    tx.commit().await
 }
 
 async fn push_follows(ctx: &Context, calendar: CalendarId, changed_at: DateTime<Utc>) -> sqlx::Result<bool> {

@@ -145,7 +145,7 @@ const CANARY: Metric = Metric::new(
         "result",
         &["push", "poll", "late", "socket", "change", "not_connected"],
     )],
-    "The canary's changes: seen because Google pushed, seen only because of a poll, not seen in time, or not made",
+    "The canary's changes: seen because Google pushed, seen only because Google was asked, not seen in time, or not made",
 );
 const CANARY_LATENCY: Metric = Metric::new(
     "calwire_canary_latency_seconds",
