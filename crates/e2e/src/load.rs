@@ -74,10 +74,17 @@ pub fn query(procedure: &str, jwt: Option<&str>) -> String {
     format!("GET /trpc/{procedure} HTTP/1.1\r\nHost: calwire\r\n{authorization}\r\n")
 }
 
+#[derive(Clone, Copy)]
+pub enum Amount {
+    Requests(u64),
+    /// As many as are due, or can be sent, within this time.
+    During(Duration),
+}
+
 /// What is sent, how much of it, how fast.
 #[derive(Clone, Copy)]
 pub struct Load {
-    pub requests: u64,
+    pub amount: Amount,
     /// Per second; none: each connection sends as soon as it was answered.
     pub rate: Option<f64>,
     pub connections: usize,
@@ -91,6 +98,8 @@ pub struct Outcome {
     pub took: Duration,
     /// From when a request was due to its answer, in microseconds, of those that were answered 200.
     admitted: Histogram<u64>,
+    /// From when it was sent: they differ by what this side was behind.
+    served: Histogram<u64>,
     /// The numbers of the requests that were answered 200.
     pub acknowledged: Vec<u64>,
 }
@@ -102,6 +111,7 @@ impl Outcome {
             broken: 0,
             took: Duration::ZERO,
             admitted: Histogram::new(3)?,
+            served: Histogram::new(3)?,
             acknowledged: Vec::new(),
         })
     }
@@ -122,6 +132,11 @@ impl Outcome {
         Duration::from_micros(self.admitted.value_at_quantile(quantile))
     }
 
+    /// Of the answers 200, without what this side was behind in sending.
+    pub fn served_quantile(&self, quantile: f64) -> Duration {
+        Duration::from_micros(self.served.value_at_quantile(quantile))
+    }
+
     /// Every answer is one of these, and there is an answer to each request.
     pub fn ensure_only(&self, allowed: &[u16]) -> Result<()> {
         let other = self.statuses.keys().find(|status| !allowed.contains(status));
@@ -138,6 +153,7 @@ impl Outcome {
         }
         self.broken += other.broken;
         self.admitted.add(other.admitted)?;
+        self.served.add(other.served)?;
         self.acknowledged.extend(other.acknowledged);
         Ok(())
     }
@@ -190,7 +206,7 @@ impl Load {
         let mut connection = None;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);
-            if number >= self.requests {
+            if matches!(self.amount, Amount::Requests(requests) if number >= requests) {
                 return Ok(outcome);
             }
             let mut due = started.elapsed();
@@ -200,7 +216,11 @@ impl Load {
                 tokio::time::sleep_until((started + planned).into()).await;
                 due = planned;
             }
+            if matches!(self.amount, Amount::During(time) if started.elapsed() >= time) {
+                return Ok(outcome);
+            }
             let text = request(number);
+            let sent = Instant::now();
             let Ok(status) = answer(&mut connection, port, &text).await else {
                 connection = None;
                 outcome.broken += 1;
@@ -210,6 +230,8 @@ impl Load {
             if status == 200 {
                 let waited = started.elapsed().saturating_sub(due);
                 outcome.admitted.record(u64::try_from(waited.as_micros())?)?;
+                let took = sent.elapsed();
+                outcome.served.record(u64::try_from(took.as_micros())?)?;
                 outcome.acknowledged.push(number);
             }
         }

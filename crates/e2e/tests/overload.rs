@@ -5,15 +5,16 @@
 use std::sync::Arc;
 
 use anyhow::{Result, ensure};
-use e2e::load::{CHANNEL_TOKEN, Load, lost, push, query, seed_channels};
+use e2e::load::{Amount, CHANNEL_TOKEN, Load, lost, push, query, seed_channels};
 use e2e::{Options, Stack, rpc, wait};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
 
+const REQUESTS: u64 = 4_000;
 const MANY: Load = Load {
-    requests: 4_000,
+    amount: Amount::Requests(REQUESTS),
     rate: None,
     connections: 200,
 };
@@ -44,7 +45,7 @@ async fn pushes_beyond_capacity_are_taken_for_good_or_refused_with_503() -> Resu
         outcome.statuses.len() == 2,
         "it was more than there is room for: {outcome}"
     );
-    ensure!(outcome.answered() == MANY.requests);
+    ensure!(outcome.answered() == REQUESTS);
     let acknowledged = outcome.acknowledged.iter().map(|&number| channel(number));
     ensure!(
         lost(&stack.database.pool, acknowledged).await? == 0,
@@ -60,7 +61,7 @@ async fn pushes_beyond_capacity_are_taken_for_good_or_refused_with_503() -> Resu
     ensure!(ingest.process()?.resident()? < MEMORY_MAX);
 
     let one = Load {
-        requests: 1,
+        amount: Amount::Requests(1),
         rate: None,
         connections: 1,
     };
@@ -97,7 +98,7 @@ async fn calls_beyond_capacity_are_answered_or_refused_and_others_are_not_held_u
             .collect::<Result<_>>()?;
         let of = move |number: u64| many[usize::try_from(number).unwrap_or(0) % many.len()].clone();
         let load = Load {
-            requests: 2_000,
+            amount: Amount::Requests(2_000),
             ..MANY
         };
         let outcome = load
@@ -120,7 +121,7 @@ async fn calls_beyond_capacity_are_answered_or_refused_and_others_are_not_held_u
     // One who asks without end is told to wait; whoever calls meanwhile is answered.
     let noisy = rpc::jwt("noisy")?;
     let load = Load {
-        requests: 10_000,
+        amount: Amount::Requests(10_000),
         ..MANY
     };
     let flood = tokio::spawn(load.run(port, move |_| query("calendar.google.status", Some(&noisy))));
