@@ -1,5 +1,5 @@
-// Command compose-check reads a Compose file as Docker Compose does, all profiles on and variables put in from its
-// environment, and prints what it makes of it as JSON. It needs no engine: it is Compose's own loader, with its schema and
+// Command compose-check reads a Compose file, and those that override it, as Docker Compose does, all profiles on and variables
+// put in from its environment, and prints what it makes of it as JSON. It needs no engine: it is Compose's own loader, with its schema and
 // its check that all networks, secrets, volumes and services which are named are there.
 //
 // compose-go has a command of its own, which prints the model before variables are put in.
@@ -16,8 +16,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fail(fmt.Errorf("usage: compose-check COMPOSE_FILE"))
+	if len(os.Args) < 2 {
+		fail(fmt.Errorf("usage: compose-check COMPOSE_FILE..."))
 	}
 	options, err := cli.NewProjectOptions(os.Args[1:],
 		cli.WithWorkingDirectory(filepath.Dir(os.Args[1])),

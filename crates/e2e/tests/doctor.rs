@@ -109,7 +109,7 @@ async fn each_wrong_variable_is_named_with_its_remedy() -> Result<()> {
         (&[("CENTRIFUGO_API_KEY", secret)], &[("broker", "the same key")]),
         (&[("CENTRIFUGO_API_URL", "http://127.0.0.1:1/api")], &[("broker", "start Centrifugo")]),
         (&[("CENTRIFUGO_TOKEN_SECRET", secret)], &[("socket", "CENTRIFUGO_TOKEN_SECRET")]),
-        (&[("APP_ORIGINS", "https://elsewhere.example")], &[("socket", "CENTRIFUGO_ALLOWED_ORIGINS")]),
+        (&[("APP_ORIGINS", "https://elsewhere.example")], &[("socket", "client.allowed_origins")]),
         (&[("GOOGLE_CLIENT_SECRET", "GOCSPX-of-another-client")], &[("oauth-client", "GOOGLE_CLIENT_SECRET")]),
     ];
     for (changes, expected) in cases {

@@ -8,10 +8,10 @@ use serde_json::Value;
 
 use crate::process::{find_in_path, output};
 
-/// Loads the file with all its profiles: checked against Compose's schema, variables put in, and everything that one part
+/// Loads the file, and what overrides it, with all profiles: checked against Compose's schema, variables put in, and everything that one part
 /// names of another looked up. `checker` is the folder of the program that does it (`deploy/compose-check`), which Go builds
 /// and keeps.
-pub fn load(checker: &Path, file: &Path, variables: &[(String, String)]) -> Result<Value> {
+pub fn load(checker: &Path, files: &[&Path], variables: &[(String, String)]) -> Result<Value> {
     let go = find_in_path("go")
         .context("Go (1.24 or newer) is needed to read docker-compose.yml, and is not there")?;
     let model = output(
@@ -19,7 +19,7 @@ pub fn load(checker: &Path, file: &Path, variables: &[(String, String)]) -> Resu
             .args(["run", "-C"])
             .arg(checker)
             .arg(".")
-            .arg(file)
+            .args(files)
             .envs(variables.iter().map(|(name, value)| (name, value))),
     )?;
     serde_json::from_str(&model).context("compose-check answered what is not JSON")

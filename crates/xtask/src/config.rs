@@ -83,7 +83,7 @@ fn check_compose(root: &Path, files: &[&str]) -> Result<Value> {
     }
     compose::load(
         &root.join("deploy/compose-check"),
-        &root.join("docker-compose.yml"),
+        &[&root.join("docker-compose.yml")],
         &variables,
     )
 }

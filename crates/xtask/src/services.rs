@@ -85,9 +85,18 @@ pub struct Services<'a> {
     pub secrets: &'a Secrets,
     pub google: &'a Google,
     pub stack: &'a Stack,
+    /// Of pages beside the demo's.
+    pub origins: &'a [String],
 }
 
 impl Services<'_> {
+    /// Who may call the API and open sockets.
+    pub fn page_origins(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.stack.web_url)
+            .chain(self.origins)
+            .map(String::as_str)
+    }
+
     pub fn emulator(&self) -> Command {
         let mut command = Command::new(&self.binaries.emulator);
         command
@@ -130,7 +139,7 @@ impl Services<'_> {
             .env("LISTEN_ADDR", local(port))
             .env("DATABASE_URL", &stack.database_url)
             .env("API_URL", &stack.api_url)
-            .env("APP_ORIGINS", &stack.web_url)
+            .env("APP_ORIGINS", self.page_origins().collect::<Vec<_>>().join(","))
             .env("CENTRIFUGO_API_URL", &stack.centrifugo_api_url)
             .env("CENTRIFUGO_API_KEY", &secrets.centrifugo_api_key)
             .env("CENTRIFUGO_TOKEN_SECRET", &secrets.centrifugo_token_secret)

@@ -51,6 +51,22 @@ pub struct Args {
     /// Throw away the private database and the secrets of earlier runs first.
     #[arg(long)]
     fresh: bool,
+    /// Let pages of this origin call the API and open sockets, beside the demo's; may be given several times.
+    #[arg(long = "origin", value_name = "URL", value_parser = page_origin)]
+    origins: Vec<String>,
+}
+
+/// An origin, as a browser names it: of a page of one's own.
+fn page_origin(text: &str) -> Result<String, &'static str> {
+    let authority = text
+        .strip_prefix("http://")
+        .or_else(|| text.strip_prefix("https://"))
+        .unwrap_or_default();
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-.:[]".contains(c);
+    if authority.is_empty() || !authority.chars().all(is_host) {
+        return Err("expected scheme, host and port alone, as http://localhost:3000");
+    }
+    Ok(text.to_ascii_lowercase())
 }
 
 #[derive(Debug, Clone, clap::Args)]
@@ -149,6 +165,7 @@ pub fn run(args: &Args) -> Result<()> {
         secrets: &secrets,
         google: &google,
         stack: &stack,
+        origins: &args.origins,
     };
     say("Migrating the database");
     interrupt::run(&mut services.migrate())?;
@@ -229,7 +246,11 @@ fn start(running: &mut Supervisor, services: &Services<'_>, centrifugo: &Path, e
         internal_port: ports.centrifugo_api,
         api_key: secrets.centrifugo_api_key.clone(),
         token_secret: secrets.centrifugo_token_secret.clone(),
-        allowed_origins: vec![services.stack.web_url.clone(), services.stack.api_url.clone()],
+        allowed_origins: services
+            .page_origins()
+            .chain([services.stack.api_url.as_str()])
+            .map(String::from)
+            .collect(),
         redis: None,
     };
     running.start("centrifugo", &mut broker.command(centrifugo))?;
@@ -420,6 +441,23 @@ mod tests {
             "{error}"
         );
         assert!(error.ends_with("with --port-webhook"), "{error}");
+    }
+
+    #[test]
+    fn an_origin_is_as_browsers_name_it() {
+        for origin in ["http://localhost:3000", "https://app.example", "http://[::1]:80"] {
+            assert_eq!(page_origin(origin).as_deref(), Ok(origin));
+        }
+        for other in [
+            "",
+            "localhost:3000",
+            "https://",
+            "https://app.example/",
+            "https://a.example,https://b.example",
+            "https://*",
+        ] {
+            assert!(page_origin(other).is_err(), "{other}");
+        }
     }
 
     #[test]

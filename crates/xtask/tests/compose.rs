@@ -19,18 +19,19 @@ fn root() -> PathBuf {
 
 /// The services of the file, read with these env files.
 fn services(env_files: &[&str]) -> Map<String, Value> {
+    serde_json::from_value(project(env_files, &[])["services"].take()).unwrap()
+}
+
+/// What Compose makes of the file with these env files and overriding files.
+fn project(env_files: &[&str], overrides: &[&Path]) -> Value {
     let read = |file: &&str| compose::variables(&std::fs::read_to_string(root().join(file)).unwrap());
     let mut variables: Vec<_> = env_files.iter().flat_map(read).collect();
     if !env_files.contains(&"deploy/demo.env") {
         variables.push(("ENV_FILE".into(), ".env.example".into()));
     }
-    let mut model = compose::load(
-        &root().join("deploy/compose-check"),
-        &root().join("docker-compose.yml"),
-        &variables,
-    )
-    .unwrap();
-    serde_json::from_value(model["services"].take()).unwrap()
+    let file = root().join("docker-compose.yml");
+    let files = [&[file.as_path()], overrides].concat();
+    compose::load(&root().join("deploy/compose-check"), &files, &variables).unwrap()
 }
 
 fn words(value: &Value) -> Vec<&str> {
@@ -139,6 +140,57 @@ fn scaled_out_there_are_several_of_each_and_a_broker_that_they_share() {
     // As the tests with several nodes run it.
     let command = words(&services["redis"]["command"]);
     assert_eq!(command, [&["redis-server"], &redis::SETTINGS[..]].concat());
+}
+
+/// On a host that serves real users, the demo is beside them and not instead of them.
+#[test]
+fn the_demo_is_a_project_of_its_own() {
+    let name = |env_file| project(&[env_file], &[])["name"].take();
+    assert_eq!(name(".env.example"), "calwire");
+    assert_eq!(name("deploy/demo.env"), "calwire-demo");
+}
+
+/// As docs/operations.md has it.
+#[test]
+fn another_postgres_can_be_used() {
+    let operations = std::fs::read_to_string(root().join("docs/operations.md")).unwrap();
+    let yaml = operations.split("```yaml\n").nth(1).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("docker-compose.override.yml");
+    std::fs::write(&file, yaml.split("```").next().unwrap()).unwrap();
+    let services = project(&[".env.example"], &[&file])["services"].take();
+    assert!(services["postgres"].is_null());
+    let migrate = &services["migrate"];
+    assert!(migrate["depends_on"].is_null(), "{migrate}");
+    let networks: Vec<_> = migrate["networks"].as_object().unwrap().keys().collect();
+    assert_eq!(networks, ["edge", "inner"]);
+}
+
+#[test]
+fn who_may_call_the_api_may_open_a_socket() {
+    let mut services = services(&[".env.example"]);
+    let centrifugo = services["centrifugo"].take();
+    let script = words(&centrifugo["entrypoint"])[2];
+    let (before, broker) = script.split_once("exec ").unwrap();
+    assert!(broker.starts_with("centrifugo "), "{broker}");
+    let output = Command::new("sh")
+        .args([
+            "-c",
+            &format!("{before} printf %s \"$CENTRIFUGO_CLIENT_ALLOWED_ORIGINS\""),
+        ])
+        .env(
+            "PAGE_ORIGINS",
+            "https://calendar.example,https://app.example, https://other.example",
+        )
+        .output()
+        .unwrap();
+    let origins = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        origins,
+        "https://calendar.example https://app.example https://other.example"
+    );
+    let of_sample = &centrifugo["environment"]["PAGE_ORIGINS"];
+    assert_eq!(of_sample, "http://localhost,http://localhost:3000");
 }
 
 /// A tag may be moved to something else; a digest is the image.

@@ -213,7 +213,7 @@ fn socket_remedy(problem: &centrifugo::socket::Problem) -> &'static str {
     use centrifugo::socket::Problem;
     match problem {
         Problem::OriginRefused(_) => {
-            "add that origin to CENTRIFUGO_ALLOWED_ORIGINS (client.allowed_origins of Centrifugo)"
+            "add that origin to client.allowed_origins of Centrifugo; docker-compose.yml does so from APP_ORIGINS when it is recreated"
         }
         Problem::TokenRefused(_) | Problem::SubscriptionRefused(_) => {
             "give calendar-api and Centrifugo the same CENTRIFUGO_TOKEN_SECRET, and Centrifugo deploy/centrifugo.json"
