@@ -157,7 +157,8 @@ async fn beyond_horizon(
     let horizons = events::horizons(conn, user, query.calendars).await?;
     let mut more = Vec::new();
     for horizon in horizons {
-        let Some(kept_until) = horizon.until else { continue };
+        // Unknown while they are expanded anew; until then the rows are there as they were.
+        let kept_until = horizon.until.unwrap_or(now + ALWAYS_KEPT);
         let missing = [
             Window {
                 from,

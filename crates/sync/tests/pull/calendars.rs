@@ -197,6 +197,37 @@ async fn the_horizon_moves_on_and_reading_goes_beyond_it(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn series_are_read_beyond_their_rows_while_they_wait_to_be_expanded_anew(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let start = world.at(0, 9) - TimeDelta::days(140);
+    world.add(
+        ALICE,
+        json!({
+            "summary": "Weekly",
+            "start": {"dateTime": start, "timeZone": "Europe/Berlin"},
+            "end": {"dateTime": start + TimeDelta::hours(1), "timeZone": "Europe/Berlin"},
+            "recurrence": ["RRULE:FREQ=WEEKLY"],
+        }),
+    );
+    world.push_and_settle(&alice()).await;
+    let read = async || {
+        let window = Window {
+            from: start - TimeDelta::days(1),
+            to: world.at(700, 0),
+        };
+        let events = world.read(&alice(), window).await;
+        events.into_iter().map(|event| event.start).collect::<Vec<_>>()
+    };
+    let before = read().await;
+    assert_eq!(before.len(), (140 + 700) / 7);
+    let mut conn = world.pool.acquire().await.unwrap();
+    store::sync_state::expand_again(&mut conn, &[world.id(&alice(), ALICE).await])
+        .await
+        .unwrap();
+    assert_eq!(read().await, before);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_meeting_in_two_calendars_is_read_once_and_limits_count_meetings(pool: PgPool) {
     let world = World::of_alice(pool).await;
     for hour in 0..20 {
