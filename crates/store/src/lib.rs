@@ -15,6 +15,7 @@ pub mod calendars;
 pub mod canary;
 pub mod care;
 pub mod connections;
+pub mod dead_letters;
 pub mod event_versions;
 pub mod events;
 pub mod health;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::worker::Pass;
-use store::{oauth_states, poll, quota, watches};
+use store::{dead_letters, oauth_states, poll, quota, watches};
 
 use crate::Context;
 
@@ -19,6 +19,8 @@ const BATCH: i64 = 500;
 const WATCH_ROW_GRACE: TimeDelta = TimeDelta::hours(1);
 /// Google grants thirty days at most; a channel of unknown expiry is surely gone after this.
 const WATCH_LIFE_MAX: TimeDelta = TimeDelta::days(31);
+/// What Centrifugo refused has titles in it; a week is time enough to find out why.
+const LETTERS_KEPT: TimeDelta = TimeDelta::days(7);
 
 /// Makes due what has not been asked for long enough.
 pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
@@ -47,15 +49,16 @@ fn interval_by_budget(resources: i64) -> Duration {
 }
 
 /// Deletes the rows that nothing refers to any more: spent minutes of the call budget, channels that are over,
-/// authorisations that nobody finished.
+/// authorisations that nobody finished, messages that could never be sent.
 pub async fn purge_once(ctx: &Context) -> sqlx::Result<Pass> {
     let now: DateTime<Utc> = ctx.clock.now();
     let mut conn = ctx.pool.acquire().await?;
     let minutes = quota::purge(&mut conn, now).await?;
     let channels = watches::purge(&mut conn, now - WATCH_ROW_GRACE, now - WATCH_LIFE_MAX).await?;
     let flows = oauth_states::purge_expired(&mut conn, now).await?;
-    if minutes + channels + flows > 0 {
-        tracing::debug!(minutes, channels, flows, "Purged expired rows");
+    let letters = dead_letters::purge(&mut conn, now - LETTERS_KEPT).await?;
+    if minutes + channels + flows + letters > 0 {
+        tracing::debug!(minutes, channels, flows, letters, "Purged expired rows");
     }
     Ok(Pass::Idle)
 }

@@ -3,7 +3,8 @@
 //! The user's wish is committed first: from then on nothing is read from the account, nothing of it is shown, and the
 //! user's other pages are told. Then, in steps each of which may be repeated:
 //!
-//! 1. What was mirrored is deleted. What is being pulled or written meanwhile cannot be committed any more.
+//! 1. What was mirrored is deleted, and what could not be told of it. What is being pulled or written meanwhile cannot be
+//!    committed any more.
 //! 2. The channels are stopped at Google, with the grant that is still there. [`STOP_PATIENCE`] bounds it.
 //! 3. The grant is revoked, unless another connection lives on the same Google account, since that would end theirs too.
 //! 4. The row goes, and with it the tokens. A grant that Google did not take back keeps it, for [`REVOKE_PATIENCE`].
@@ -19,6 +20,7 @@ use common::ids::{ConnectionId, UserId};
 use common::worker::Pass;
 use futures_util::future::join_all;
 use store::connections::{self, Leaving, Mirrored};
+use store::dead_letters;
 use store::watches::{self, Stopping};
 use tokio::time::Instant;
 
@@ -201,6 +203,7 @@ async fn forget(ctx: &Context, leaving: &Leaving, until: Option<Instant>) -> sql
     if !connections::strip(&mut conn, &leaving.lease).await? {
         return Ok(false);
     }
+    dead_letters::purge_of_leaving(&mut conn, leaving.lease.key).await?;
     while connections::purge_mirror(&mut conn, leaving.lease.key, PURGE_AT_ONCE).await? > 0 {
         let late = until.is_some_and(|until| Instant::now() > until);
         if late || !connections::keep_leaving(&mut conn, &leaving.lease, LEASE).await? {

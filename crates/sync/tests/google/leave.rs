@@ -223,3 +223,41 @@ async fn who_connects_again_meanwhile_keeps_the_new_grant(pool: PgPool) {
     assert_eq!((stage.asked("oauth.revoke"), connected(&stage).await), (1, 1));
     assert!(mirrored(&stage).await > 0);
 }
+
+/// A message of a user that Centrifugo refused so long ago.
+async fn bury(stage: &Stage, user: &str, ago: TimeDelta) {
+    sqlx::query("insert into dead_letters values (gen_random_uuid(), $1, 1, '{}', 'too odd', $2)")
+        .bind(user)
+        .bind(stage.now() - ago)
+        .execute(&stage.ctx.pool)
+        .await
+        .unwrap();
+}
+
+async fn letters(stage: &Stage) -> i64 {
+    stage.one("select count(*) from dead_letters").await
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_could_not_be_told_of_an_account_goes_with_it(pool: PgPool) {
+    let stage = watched(pool).await;
+    bury(&stage, "alice", TimeDelta::zero()).await;
+    bury(&stage, "bob", TimeDelta::zero()).await;
+    disconnect(&stage, "alice").await;
+    let left: String = stage
+        .one("select string_agg(user_id, ' ') from dead_letters")
+        .await;
+    assert_eq!(left, "bob");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_could_not_be_told_is_kept_for_a_week(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    bury(&stage, "alice", TimeDelta::days(6)).await;
+    bury(&stage, "alice", TimeDelta::days(8)).await;
+    sync::poll::purge_once(&stage.ctx).await.unwrap();
+    assert_eq!(letters(&stage).await, 1);
+    stage.pass(TimeDelta::days(2));
+    sync::poll::purge_once(&stage.ctx).await.unwrap();
+    assert_eq!(letters(&stage).await, 0);
+}
