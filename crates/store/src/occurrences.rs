@@ -170,7 +170,10 @@ pub async fn upsert(
     Ok(written.rows_affected())
 }
 
-/// Makes these the only instances of these series.
+/// How many instances a statement writes: it takes a moment, and no more, however many there are.
+const ROWS_AT_ONCE: usize = 1_000;
+
+/// Makes these the only instances of these series, some at a time.
 pub async fn replace_series(
     conn: &mut PgConnection,
     place: Place<'_>,
@@ -178,12 +181,15 @@ pub async fn replace_series(
     occurrences: &[NewOccurrence],
 ) -> sqlx::Result<u64> {
     let kept: Vec<&str> = occurrences.iter().map(|o| o.instance_id.as_str()).collect();
-    let deleted = delete_others(conn, place, series_ids, &kept).await?;
-    Ok(deleted + upsert(conn, place, occurrences).await?)
+    let mut touched = delete_others(conn, place, series_ids, &kept).await?;
+    for rows in occurrences.chunks(ROWS_AT_ONCE) {
+        touched += upsert(conn, place, rows).await?;
+    }
+    Ok(touched)
 }
 
 /// Deletes the instances of these series, except those to be kept.
-pub async fn delete_others(
+async fn delete_others(
     conn: &mut PgConnection,
     place: Place<'_>,
     series_ids: &[String],

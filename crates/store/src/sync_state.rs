@@ -120,6 +120,8 @@ pub struct Pull {
     pub asked_at: Option<DateTime<Utc>>,
     /// Where the last pull ended. None: list everything.
     pub sync_token: Option<String>,
+    /// The most events on a page of the listing that the sync token is from. None: as configured.
+    pub page_size: Option<u16>,
     /// What readers see; 0 before the first import has ended.
     pub generation: i64,
     /// What the last full listing would have swept, when that was suspiciously much.
@@ -130,6 +132,8 @@ pub struct Pull {
     pub rebuilt_at: Option<DateTime<Utc>>,
     /// Another worker had it, and its lease ran out.
     pub is_stolen: bool,
+    /// How often that has happened since a pull of it last succeeded.
+    pub steals: u32,
     /// W3C trace context of the push that made it due.
     pub traceparent: Option<String>,
 }

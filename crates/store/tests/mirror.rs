@@ -70,6 +70,7 @@ async fn take(conn: &mut PgConnection) -> Option<Pull> {
 fn progress(generation: i64) -> Progress<'static> {
     Progress {
         sync_token: "token",
+        page_size: None,
         generation,
         horizon: Horizon::AsBefore,
         pulled_at: now(),
@@ -184,6 +185,30 @@ async fn what_is_due_again_wakes_the_workers(pool: PgPool) {
     let mut listener = PgListener::connect_with(&pool).await.unwrap();
     listener.listen("calwire_dirty").await.unwrap();
     let settled = sync_state::settle(&mut conn, &pull, progress(1)).await.unwrap();
+    assert_eq!(settled, Settled::Again);
+    let woken = tokio::time::timeout(Duration::from_secs(20), listener.recv()).await;
+    assert!(woken.is_ok_and(|woken| woken.is_ok()), "nobody is woken");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_is_due_after_its_series_were_expanded_wakes_the_workers(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let id: ResourceId = calendar_of(&mut conn, "alice").await.into();
+    let pull = take(&mut conn).await.unwrap();
+    sync_state::settle(&mut conn, &pull, progress(1)).await.unwrap();
+    let expanding = sync_state::acquire_behind_horizon(&mut conn, now(), LEASE, &[])
+        .await
+        .unwrap()
+        .unwrap();
+    sync_state::mark_dirty(&mut conn, now(), &[id], Cause::Push)
+        .await
+        .unwrap();
+    assert!(take(&mut conn).await.is_none());
+    let mut listener = PgListener::connect_with(&pool).await.unwrap();
+    listener.listen("calwire_dirty").await.unwrap();
+    let settled = sync_state::settle_horizon(&mut conn, &expanding.lease, Horizon::AsBefore)
+        .await
+        .unwrap();
     assert_eq!(settled, Settled::Again);
     let woken = tokio::time::timeout(Duration::from_secs(20), listener.recv()).await;
     assert!(woken.is_ok_and(|woken| woken.is_ok()), "nobody is woken");

@@ -34,6 +34,7 @@ pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, Stop> {
     let changed = apply(&mut tx, session, listing).await?;
     let progress = Progress {
         sync_token: &token,
+        page_size: None,
         generation: session.pull.generation,
         horizon: Horizon::AsBefore,
         pulled_at: session.started,

@@ -49,7 +49,13 @@ const RESYNCS: Metric = Metric::new(
     Kind::Counter,
     &[(
         "reason",
-        &["first", "token_expired", "token_refused", "many_changes"],
+        &[
+            "first",
+            "token_expired",
+            "token_refused",
+            "many_changes",
+            "large_pages",
+        ],
     )],
     "Full listings by what made them necessary",
 );

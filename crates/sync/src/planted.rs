@@ -64,6 +64,7 @@ pub(crate) async fn save_token_first(session: &Session<'_>, sync_token: &str) ->
     let mut tx = session.ctx.pool.begin().await?;
     let progress = Progress {
         sync_token,
+        page_size: session.pull.page_size,
         generation: session.pull.generation,
         horizon: Horizon::AsBefore,
         pulled_at: session.started,

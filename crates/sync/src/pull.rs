@@ -7,6 +7,8 @@
 //! - A calendar that is listed anew stays readable as it was until all of it has been read.
 //! - What we hold already (an echo) changes nothing and is told to nobody; older data never replaces newer.
 //! - One event that cannot be read costs that event alone.
+//! - Memory and statements are bounded, whatever changed: more than that is listed anew, page by page.
+//! - A pull that ends its process does not end one after the other.
 //!
 //! Known race: a process that dies between Google's last page and the commit pulls again from the old token. That is
 //! the design: the commit is the only thing that counts.
@@ -138,9 +140,10 @@ async fn work(ctx: &Context, pull: &Pull) {
 
 async fn pull_one(ctx: &Context, pull: &Pull) {
     let mut session = Session::new(ctx, pull);
-    let outcome = match pull.kind {
-        Kind::Events => pull_events(&mut session).await,
-        Kind::CalendarList => calendar_list::pull(&mut session).await,
+    let outcome = match (decision::after_steals(pull), pull.kind) {
+        (Some(stop), _) => Err(stop),
+        (None, Kind::Events) => pull_events(&mut session).await,
+        (None, Kind::CalendarList) => calendar_list::pull(&mut session).await,
     };
     let resource = pull.lease.key;
     let took = ctx.clock.now() - session.started;
@@ -178,7 +181,7 @@ async fn pull_events(session: &mut Session<'_>) -> Result<Settled, Stop> {
     match incremental::pull(session, &calendar, token).await {
         Err(Stop::Rebuild(reason)) => {
             metrics::resync(reason);
-            tracing::info!(calendar.id = %id, "The sync token is no longer valid; listing everything");
+            tracing::info!(calendar.id = %id, reason, "Listing everything anew");
             rebuild::pull(session, &calendar).await
         }
         outcome => outcome,

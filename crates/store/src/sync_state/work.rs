@@ -20,6 +20,7 @@ struct Taken {
     dirty_cause: String,
     dirty_at: Option<DateTime<Utc>>,
     sync_token: Option<String>,
+    page_size: Option<i16>,
     generation: i64,
     sweep_digest: Option<Vec<u8>>,
     horizon_until: Option<DateTime<Utc>>,
@@ -27,6 +28,7 @@ struct Taken {
     lease_token: Uuid,
     attempts: i32,
     stolen: bool,
+    steals: i32,
     traceparent: Option<String>,
 }
 
@@ -47,11 +49,13 @@ impl TryFrom<Taken> for Pull {
             cause: Cause::parse(&row.dirty_cause),
             asked_at: row.dirty_at,
             sync_token: row.sync_token,
+            page_size: row.page_size.map(i16::unsigned_abs),
             generation: row.generation,
             sweep_digest: row.sweep_digest,
             horizon_until: row.horizon_until,
             rebuilt_at: row.rebuilt_at,
             is_stolen: row.stolen,
+            steals: row.steals.unsigned_abs(),
             traceparent: row.traceparent,
         })
     }
@@ -75,12 +79,12 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
          )
          update sync_state s
          set lease_token = gen_random_uuid(), leased_until = now() + $1, attempts = attempts + 1,
-             due_since = coalesce(due_since, dirty_at)
+             due_since = coalesce(due_since, dirty_at), steals = steals + due.stolen::integer
          from due
          where s.resource_id = due.resource_id and set_config('synchronous_commit', 'off', true) is not null
-         returning s.resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, generation,
-                   sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
-                   due.stolen as \"stolen!\", traceparent",
+         returning s.resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, page_size,
+                   generation, sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
+                   due.stolen as \"stolen!\", steals, traceparent",
         interval(lease),
         limit,
     )
@@ -89,36 +93,37 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
     rows.into_iter().map(Pull::try_from).collect()
 }
 
-/// As [`acquire`], for calendars whose series are not expanded up to `until`: the furthest behind first. Their pull may
-/// be due or not; the lease keeps it away meanwhile.
+/// As [`acquire`], for one calendar whose series are not expanded up to `until`, and none of `except`: the furthest
+/// behind. Its pull may be due or not; the lease keeps it away meanwhile.
 pub async fn acquire_behind_horizon(
     conn: &mut PgConnection,
     until: DateTime<Utc>,
     lease: Duration,
-    limit: i64,
-) -> sqlx::Result<Vec<Pull>> {
-    let rows = sqlx::query_as!(
+    except: &[ResourceId],
+) -> sqlx::Result<Option<Pull>> {
+    let except: Vec<Uuid> = except.iter().map(|id| id.as_uuid()).collect();
+    let row = sqlx::query_as!(
         Taken,
         "update sync_state
          set lease_token = gen_random_uuid(), leased_until = now() + $1
          where resource_id in (
              select resource_id from sync_state
              where kind = 'events' and generation > 0 and (horizon_until is null or horizon_until < $2)
-               and (leased_until is null or leased_until < now())
+               and (leased_until is null or leased_until < now()) and resource_id <> all($3)
              order by horizon_until nulls first
-             limit $3
+             limit 1
              for update skip locked
          )
-         returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, generation,
-                   sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
-                   false as \"stolen!\", null as traceparent",
+         returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, page_size,
+                   generation, sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
+                   false as \"stolen!\", steals, null as traceparent",
         interval(lease),
         until,
-        limit,
+        &except,
     )
-    .fetch_all(conn)
+    .fetch_optional(conn)
     .await?;
-    rows.into_iter().map(Pull::try_from).collect()
+    row.map(Pull::try_from).transpose()
 }
 
 /// Prolongs a lease to `until` from now. False: somebody else has the row, or the lease ran out.
@@ -206,6 +211,8 @@ impl Horizon {
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     pub sync_token: &'a str,
+    /// The most events on a page of the listing that the sync token is from. None: as configured.
+    pub page_size: Option<u16>,
     /// The generation that readers see from now on.
     pub generation: i64,
     /// How far series are expanded.
@@ -247,7 +254,8 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
                                     and exists (select from watches w where w.resource_id = $1 and w.state = 'live'
                                                 and w.expires_at > $7 and w.created_at < last_pull_at)
                                    then coalesce(missed_push_at, $7) else missed_push_at end,
-             lease_token = null, leased_until = null, attempts = 0,
+             page_size = $12,
+             lease_token = null, leased_until = null, attempts = 0, steals = 0,
              -- The order in which due rows are taken: who was served last waits longest.
              not_before = clock_timestamp(),
              last_error = null, last_error_at = null
@@ -264,6 +272,7 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
         progress.horizon == Horizon::AsBefore,
         progress.changed && progress.generation == pull.generation && pull.cause.is_unprompted(),
         pull.asked_at.unwrap_or(progress.pulled_at),
+        progress.page_size.and_then(|size| i16::try_from(size).ok()),
     )
     .fetch_optional(&mut *conn)
     .await?;
@@ -332,8 +341,8 @@ pub async fn release(conn: &mut PgConnection, lease: &Lease<ResourceId>) -> sqlx
     Ok(released.rows_affected() == 1)
 }
 
-/// Ends the work begun by [`acquire_behind_horizon`]: the lease goes, and whether a pull is due is as before. `Lost`
-/// when the lease did not hold.
+/// Ends the work begun by [`acquire_behind_horizon`]: the lease goes, and whether a pull is due is as before. `Again`
+/// when one is, which then wakes the workers; `Lost` when the lease did not hold.
 pub async fn settle_horizon(
     conn: &mut PgConnection,
     lease: &Lease<ResourceId>,
@@ -349,10 +358,14 @@ pub async fn settle_horizon(
         horizon.until(),
         horizon == Horizon::AsBefore,
     )
-    .fetch_optional(conn)
+    .fetch_optional(&mut *conn)
     .await?;
     Ok(match due {
-        Some(true) => Settled::Again,
+        Some(true) => {
+            // Whoever was woken meanwhile found it taken.
+            super::wake(conn).await?;
+            Settled::Again
+        }
         Some(false) => Settled::Done,
         None => Settled::Lost,
     })

@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(8);
 
 const MODES: [&str; 4] = ["push", "polling", "stale", "paused"];
 /// The words of why a calendar is not live, as far as they are labels of their own.
-const REASONS: [&str; 21] = [
+const REASONS: [&str; 22] = [
     "none",
     "importing",
     "disconnected",
@@ -46,6 +46,7 @@ const REASONS: [&str; 21] = [
     "listing_restarted",
     "endless_listing",
     "sweep_held",
+    "worker_lost",
 ];
 const OTHER: &str = "other";
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use common::backoff::{Backoff, jittered};
 use google::{Error, Limit};
 use store::seal::Unsealable;
+use store::sync_state::Pull;
 
 use crate::freshness::QUOTA_SPENT;
 use crate::tokens::CallError;
@@ -12,7 +13,7 @@ use crate::tokens::CallError;
 /// Why a pull ends without having committed its outcome.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// The sync token cannot be used any more, for this reason: list everything.
+    /// What changed since the sync token cannot be had, or not as it is meant, for this reason: list everything.
     Rebuild(&'static str),
     /// Try again after `delay`. `word` is what people and programs see meanwhile.
     Retry {
@@ -52,12 +53,17 @@ impl From<sqlx::Error> for Stop {
 /// The word in `sync_state.last_error` from which `store::connections` derives the state.
 pub(crate) const SCOPE_MISSING: &str = "scope_missing";
 
+/// The reason of a full listing after an answer that was too large to be read.
+pub(crate) const LARGE_PAGES: &str = "large_pages";
+
 /// Failures that are nobody's fault: soon again, then less and less often.
 const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(5));
 /// Failures that will hardly go away by themselves.
 const STUBBORN: Backoff = Backoff::new(Duration::from_mins(1), Duration::from_hours(1));
 /// Google counts calls by the minute; a crowd that was sent away must not come back together.
 const LIMITED: Backoff = Backoff::new(Duration::from_secs(20), Duration::from_mins(5));
+/// A pull whose worker did not come back may be what ended it, and may end the next one, with all that it has in hand.
+const LOST: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_hours(1));
 /// Google's long limit is spent for hours.
 const USAGE_PAUSE: Duration = Duration::from_hours(1);
 
@@ -122,6 +128,16 @@ fn rate_limited(limit: Limit, retry_after: Option<Duration>, attempt: u32) -> St
         delay: retry_after.map_or(wait, |asked| asked.max(Duration::from_secs(1))),
         word,
     }
+}
+
+/// What keeps a resource from being pulled by whoever has just taken it over. One worker that did not come back is nothing:
+/// a process was ended. When the next one does not either, it is left alone for a while.
+pub(crate) fn after_steals(pull: &Pull) -> Option<Stop> {
+    let again = pull.steals.checked_sub(1).filter(|&again| again > 0)?;
+    pull.is_stolen.then(|| Stop::Retry {
+        delay: LOST.delay(again),
+        word: "worker_lost",
+    })
 }
 
 /// The wait after the database refused the `attempt`-th try in a row.

@@ -6,7 +6,7 @@ use common::lease::Settled;
 use common::worker::Pass;
 use store::calendars;
 use store::events::Walk;
-use store::sync_state::{self, Horizon};
+use store::sync_state::{self, Horizon, Pull};
 
 use super::decision::Stop;
 use super::rebuild::expand_generation;
@@ -19,35 +19,52 @@ use crate::{Context, expand};
 /// A calendar is worked on when it is so far behind: once a week is enough for what lies thirteen months ahead.
 const BEHIND: TimeDelta = TimeDelta::days(7);
 
-/// How many calendars are taken at a time.
-const BATCH: i64 = 4;
+/// How many calendars a pass works on.
+const BATCH: usize = 4;
 
 /// Expands calendars whose instances end too early, or were expanded for another zone or role: up to a few of them, one
 /// after the other. `Idle` when there was none.
+///
+/// Each is taken when it is its turn, for whoever pulls it has to wait meanwhile. One that cannot be expanded is given back at
+/// once, and is no reason to leave out the next.
 pub async fn extend_horizon_once(ctx: &Context) -> sqlx::Result<Pass> {
     let until = expand::horizon(ctx.clock.now()).to - BEHIND;
-    let mut conn = ctx.pool.acquire().await?;
-    let behind = sync_state::acquire_behind_horizon(&mut conn, until, ctx.settings.lease, BATCH).await?;
-    drop(conn);
-    let pass = if behind.is_empty() {
-        Pass::Idle
-    } else {
-        Pass::Worked
-    };
-    for pull in behind {
-        let session = Session::new(ctx, &pull);
-        match extend(&session).await {
+    let (mut tried, mut failure) = (Vec::new(), None);
+    while tried.len() < BATCH {
+        let mut conn = ctx.pool.acquire().await?;
+        let behind = sync_state::acquire_behind_horizon(&mut conn, until, ctx.settings.lease, &tried).await?;
+        drop(conn);
+        let Some(pull) = behind else { break };
+        tried.push(pull.lease.key);
+        match extend(&Session::new(ctx, &pull)).await {
             Ok(_) | Err(Stop::LeaseLost) => {}
-            Err(Stop::Database(error)) => return Err(error),
+            Err(Stop::Database(error)) => {
+                failure = Some(error);
+                give_back(ctx, &pull).await;
+            }
             Err(stop) => tracing::warn!(resource.id = %pull.lease.key, ?stop, "The horizon was not moved on"),
         }
     }
-    Ok(pass)
+    match failure {
+        Some(error) => Err(error),
+        None if tried.is_empty() => Ok(Pass::Idle),
+        None => Ok(Pass::Worked),
+    }
+}
+
+/// Ends the lease of a calendar that was not expanded to the end.
+async fn give_back(ctx: &Context, pull: &Pull) {
+    let given_back = async {
+        let mut conn = ctx.pool.acquire().await?;
+        sync_state::settle_horizon(&mut conn, &pull.lease, Horizon::AsBefore).await
+    };
+    // It ends by itself.
+    if let Err(error) = given_back.await {
+        tracing::warn!(resource.id = %pull.lease.key, %error, "A calendar stays taken although nobody expands it");
+    }
 }
 
 async fn extend(session: &Session<'_>) -> Result<Settled, Stop> {
-    // Those taken in one batch wait for each other.
-    session.stay().await?;
     let pull = session.pull;
     let id = CalendarId::from(pull.lease.key.as_uuid());
     let mut conn = session.ctx.pool.acquire().await?;

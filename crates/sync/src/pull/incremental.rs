@@ -67,6 +67,7 @@ async fn commit(
     session.record(&mut tx, applied).await?;
     let progress = Progress {
         sync_token: next,
+        page_size: session.pull.page_size,
         generation: session.pull.generation,
         horizon: Horizon::AsBefore,
         pulled_at: session.started,

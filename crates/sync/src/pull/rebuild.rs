@@ -20,7 +20,7 @@ use store::rounds::Outcome;
 use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 
-use super::decision::Stop;
+use super::decision::{LARGE_PAGES, Stop};
 use super::series::{Incoming, context, expand_single, expand_stored, rows};
 use super::session::{End, Pages, Session};
 use crate::expand::{self, CalendarContext, Occurrence};
@@ -37,13 +37,50 @@ const SWEEP_FREE: i64 = 50;
 /// When the second listing is made that has to agree with the first about a large sweep.
 const SWEEP_RECHECK: Duration = Duration::from_secs(30);
 
-/// How many series are read from the mirror at a time, and how many instances are written at a time.
+/// How many series are read from the mirror at a time.
 const SERIES_AT_ONCE: i64 = 50;
-const ROWS_AT_ONCE: usize = 1_000;
+
+/// A listing that has come to its end.
+struct Listing {
+    generation: i64,
+    sync_token: String,
+    /// Events that could be read.
+    events: usize,
+}
 
 /// Lists everything into a new generation and lets readers see it.
 pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Result<Settled, Stop> {
     wait_after_last(session)?;
+    let context = context(calendar);
+    let listing = loop {
+        match list(session, calendar, &context).await {
+            // From the start, in smaller pages: as often as there are smaller ones.
+            Err(Stop::Rebuild(LARGE_PAGES)) => session.stay().await?,
+            listing => break listing.map_err(restart)?,
+        }
+    };
+    let horizon = expand::horizon(session.started);
+    expand_generation(session, &context, listing.generation, Walk::Recurring, horizon).await?;
+    crash_point!("rebuild.expanded");
+    let progress = Progress {
+        sync_token: &listing.sync_token,
+        page_size: Some(session.page_size()),
+        generation: listing.generation,
+        horizon: Horizon::Until(horizon.to),
+        pulled_at: session.started,
+        changed: true,
+    };
+    flip(session, calendar, progress, listing.events)
+        .instrument(tracing::trace_span!(target: SPANS, "commit"))
+        .await
+}
+
+/// All pages, each written before the next one is asked for.
+async fn list(
+    session: &mut Session<'_>,
+    calendar: &Calendar,
+    context: &CalendarContext,
+) -> Result<Listing, Stop> {
     let mut conn = session.ctx.pool.acquire().await?;
     let generation = sync_state::begin_generation(&mut conn, &session.pull.lease)
         .await?
@@ -55,35 +92,21 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
         let mut conn = session.ctx.pool.acquire().await?;
         store::planted::wipe(&mut conn, calendar.id, session.pull.generation).await?;
     }
-    let context = context(calendar);
     let mut pages = Pages::from(None);
-    let (mut listed, mut unreadable) = (0, 0);
-    while let Some(page) = session
-        .events(&calendar.google_id, &mut pages)
-        .await
-        .map_err(restart)?
-    {
+    let (mut events, mut unreadable) = (0, 0);
+    while let Some(page) = session.events(&calendar.google_id, &mut pages).await? {
         let received = page.items.len();
-        let stored = write_page(session, &context, generation, page.items).await?;
+        let stored = write_page(session, context, generation, page.items).await?;
         crash_point!("rebuild.page_written");
-        listed += stored;
+        events += stored;
         unreadable += page.unreadable + received - stored;
     }
     super::report_unreadable(calendar.id, unreadable);
-    let horizon = expand::horizon(session.started);
-    expand_generation(session, &context, generation, Walk::Recurring, horizon).await?;
-    crash_point!("rebuild.expanded");
-    let sync_token = pages.sync_token().unwrap_or_default();
-    let progress = Progress {
-        sync_token,
+    Ok(Listing {
         generation,
-        horizon: Horizon::Until(horizon.to),
-        pulled_at: session.started,
-        changed: true,
-    };
-    flip(session, calendar, progress, listed)
-        .instrument(tracing::trace_span!(target: SPANS, "commit"))
-        .await
+        sync_token: pages.sync_token().unwrap_or_default().to_owned(),
+        events,
+    })
 }
 
 fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
@@ -195,11 +218,7 @@ pub(super) async fn expand_generation(
             calendar: context.id,
             generation,
         };
-        let kept: Vec<&str> = rows.iter().map(|row| row.instance_id.as_str()).collect();
-        occurrences::delete_others(&mut tx, place, &series, &kept).await?;
-        for rows in rows.chunks(ROWS_AT_ONCE) {
-            occurrences::upsert(&mut tx, place, rows).await?;
-        }
+        occurrences::replace_series(&mut tx, place, &series, &rows).await?;
         stay_and_commit(tx, session).await?;
         // Expansion is all computing: let the task's neighbours run.
         tokio::task::yield_now().await;

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use store::rounds::{self, Ended, Outcome};
 use store::sync_state::{self, Kind, Pull};
 
-use super::decision::{Stop, decide};
+use super::decision::{LARGE_PAGES, Stop, decide};
 use crate::tokens::{self, CallError, Work};
 use crate::{Context, metrics};
 
@@ -28,7 +28,7 @@ pub(crate) struct Session<'a> {
     pub started: DateTime<Utc>,
     /// How many pages Google has answered.
     pub pages: u32,
-    /// The most events on a page; less than configured only after an answer that was too large.
+    /// The most events on a page: what the sync token is from, or as configured; less after an answer that was too large.
     page_size: u16,
 }
 
@@ -108,42 +108,44 @@ impl<'a> Session<'a> {
             pull,
             started: ctx.clock.now(),
             pages: 0,
-            page_size: ctx.settings.events_page_size,
+            page_size: pull.page_size.unwrap_or(ctx.settings.events_page_size),
         }
     }
 
-    /// The next page of a calendar's events; none after the last.
+    /// The most events on a page, which the listings that go on from a sync token have in common.
+    pub fn page_size(&self) -> u16 {
+        self.page_size
+    }
+
+    /// The next page of a calendar's events; none after the last. When one is too large to be read, the next listing asks
+    /// for smaller ones.
     pub async fn events(&mut self, google_id: &str, pages: &mut Pages) -> Result<Option<EventsPage>, Stop> {
         if pages.ended.is_some() {
             return Ok(None);
         }
         self.stay_beyond_first(pages).await?;
-        let google = &self.ctx.google;
-        loop {
-            let (cursor, page_size) = (&pages.cursor, self.page_size);
-            let answer = tokens::call(
-                self.ctx,
-                self.pull.connection_id,
-                Work::Sync,
-                |access| async move { google.events(&access, google_id, cursor, page_size).await },
-            );
-            match answer.await {
-                Ok(page) => {
-                    self.pages += 1;
-                    metrics::page();
-                    crash_point!("pull.page_read");
-                    pages.advance(page.next.clone())?;
-                    return Ok(Some(page));
-                }
-                // Only before anything has been read: a page size holds for a whole listing.
-                Err(CallError::Google(google::Error::AnswerTooLarge))
-                    if pages.is_first() && page_size > PAGE_SIZE_MIN =>
-                {
-                    self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
-                }
-                Err(_) if common::planted!("sweep_truncated") && self.pages > 0 => return Ok(None),
-                Err(error) => return Err(self.stop(error, pages)),
+        let (google, cursor, page_size) = (&self.ctx.google, &pages.cursor, self.page_size);
+        let answer = tokens::call(
+            self.ctx,
+            self.pull.connection_id,
+            Work::Sync,
+            |access| async move { google.events(&access, google_id, cursor, page_size).await },
+        );
+        match answer.await {
+            Ok(page) => {
+                self.pages += 1;
+                metrics::page();
+                crash_point!("pull.page_read");
+                pages.advance(page.next.clone())?;
+                Ok(Some(page))
             }
+            // A page size holds for a whole listing and for those that go on from its token, whichever page it is.
+            Err(CallError::Google(google::Error::AnswerTooLarge)) if page_size > PAGE_SIZE_MIN => {
+                self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
+                Err(Stop::Rebuild(LARGE_PAGES))
+            }
+            Err(_) if common::planted!("sweep_truncated") && self.pages > 0 => Ok(None),
+            Err(error) => Err(self.stop(error, pages)),
         }
     }
 

@@ -227,6 +227,80 @@ async fn series_are_read_beyond_their_rows_while_they_wait_to_be_expanded_anew(p
     assert_eq!(read().await, before);
 }
 
+/// Two calendars are behind, and `TEAM` comes first.
+async fn two_behind(pool: PgPool) -> World {
+    let world = World::of_alice(pool).await;
+    for calendar in [TEAM, ALICE] {
+        world.add(calendar, world.event("Event", 1, 9));
+    }
+    world.push_and_settle(&alice()).await;
+    sqlx::query("update sync_state set horizon_until = case when resource_id = $1 then null else $2 end")
+        .bind(world.id(&alice(), TEAM).await.as_uuid())
+        .bind(world.clock.now())
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    world
+}
+
+/// Whether a calendar is expanded as far as it has to be, and is nobody's.
+async fn is_expanded(world: &World, calendar: &str) -> (bool, bool) {
+    sqlx::query_as(
+        "select coalesce(horizon_until > $2, false), lease_token is null from sync_state where resource_id = $1",
+    )
+    .bind(world.id(&alice(), calendar).await.as_uuid())
+    .bind(world.clock.now())
+    .fetch_one(&world.pool)
+    .await
+    .unwrap()
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_calendar_that_waits_to_be_expanded_is_pulled_meanwhile(pool: PgPool) {
+    let world = two_behind(pool).await;
+    let mut busy = world.pool.begin().await.unwrap();
+    store::calendars::lock(&mut busy, world.id(&alice(), TEAM).await)
+        .await
+        .unwrap();
+    let expanding = tokio::spawn({
+        let ctx = world.ctx.clone();
+        async move { pull::extend_horizon_once(&ctx).await }
+    });
+    while is_expanded(&world, TEAM).await.1 {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    world.add(ALICE, world.event("Meanwhile", 1, 10));
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    busy.rollback().await.unwrap();
+    assert_eq!(expanding.await.unwrap().unwrap(), Pass::Worked);
+    assert_eq!(is_expanded(&world, TEAM).await, (true, true));
+    assert_eq!(is_expanded(&world, ALICE).await, (true, true));
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_calendar_that_cannot_be_expanded_is_given_back_and_holds_up_no_other(pool: PgPool) {
+    let world = two_behind(pool).await;
+    let team = world.id(&alice(), TEAM).await;
+    for sql in [
+        "create function refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$"
+            .to_owned(),
+        format!(
+            "create trigger refuse before insert on occurrences for each row
+             when (new.calendar_id = '{team}') execute function refuse()"
+        ),
+    ] {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql))
+            .execute(&world.pool)
+            .await
+            .unwrap();
+    }
+    let error = pull::extend_horizon_once(&world.ctx).await.unwrap_err();
+    assert!(error.to_string().contains("refused"), "{error}");
+    assert_eq!(is_expanded(&world, TEAM).await, (false, true));
+    assert_eq!(is_expanded(&world, ALICE).await, (true, true));
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_meeting_in_two_calendars_is_read_once_and_limits_count_meetings(pool: PgPool) {
     let world = World::of_alice(pool).await;

@@ -245,3 +245,47 @@ async fn a_slow_calendar_holds_up_no_other(pool: PgPool) {
     assert_eq!(asked_for(&world, "team"), asked + 1, "at work");
     assert!(world.mirror(&alice(), TEAM).await.is_empty(), "and still is");
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_pull_that_ends_one_worker_after_the_other_is_put_off_ever_longer(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(ALICE, world.event("Event", 1, 8));
+    world.push(&alice()).await;
+    let calendar = world.id(&alice(), ALICE).await;
+    let killed = async || {
+        let mut conn = world.pool.acquire().await.unwrap();
+        let due = store::sync_state::acquire(&mut conn, Duration::from_mins(1), 10)
+            .await
+            .unwrap();
+        let taken = due.iter().any(|pull| pull.lease.key == calendar.into());
+        world.let_time_pass().await;
+        taken
+    };
+    let last_error = async || world.last_error(&alice(), ALICE).await;
+    assert!(killed().await);
+    assert!(killed().await, "one that is gone is nothing");
+    for _ in 0..2 {
+        pull::run_once(&world.ctx).await.unwrap();
+        assert_eq!(last_error().await.as_deref(), Some("worker_lost"));
+        assert!(world.mirror(&alice(), ALICE).await.is_empty());
+        let waits: bool =
+            sqlx::query_scalar("select not_before > now() from sync_state where resource_id = $1")
+                .bind(calendar.as_uuid())
+                .fetch_one(&world.pool)
+                .await
+                .unwrap();
+        assert!(waits);
+        world.let_time_pass().await;
+        assert!(killed().await, "it is tried again");
+    }
+    pull::run_once(&world.ctx).await.unwrap();
+    world.let_time_pass().await;
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+    // All is well again: the next one that is gone is nothing.
+    world.add(ALICE, world.event("Event", 1, 9));
+    world.push(&alice()).await;
+    assert!(killed().await);
+    world.settle().await;
+    world.assert_in_step(&alice(), ALICE).await;
+}

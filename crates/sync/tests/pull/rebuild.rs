@@ -248,6 +248,13 @@ async fn a_crash_between_pages_leaves_nothing_half_done(pool: PgPool) {
         );
         world.let_time_pass().await;
     }
+    // After two deaths in a row it waits before the next try.
+    world.settle().await;
+    assert_eq!(
+        world.last_error(&alice(), ALICE).await.as_deref(),
+        Some("worker_lost")
+    );
+    world.let_time_pass().await;
     world.settle().await;
     world.assert_in_step(&alice(), ALICE).await;
     assert_eq!(world.day(&alice(), 1).await.len(), 7);
@@ -274,4 +281,70 @@ async fn a_large_calendar_is_imported_page_by_page(pool: PgPool) {
         .unwrap();
     assert_eq!(occurrences, 5_000);
     assert_eq!(world.listings(), 3, "two pages of one calendar, one of the other");
+}
+
+/// Events of which some eighty make a page that is larger than is read.
+fn add_long_ones(world: &World, count: u64) {
+    let mut long = world.event("Long", 2, 9);
+    long["description"] = json!("x".repeat(220_000));
+    for _ in 0..count {
+        world.add(ALICE, long.clone());
+    }
+}
+
+/// `maxResults` of the requests for Alice's calendar since the first `asked` of all.
+fn page_sizes(world: &World, asked: usize) -> Vec<String> {
+    let requests = world.google.requests_to("events.list").into_iter().skip(asked);
+    requests
+        .filter(|request| request.path.contains("alice"))
+        .filter_map(|request| {
+            let mut pairs = request.query.split('&');
+            pairs.find_map(|pair| pair.strip_prefix("maxResults=").map(str::to_owned))
+        })
+        .collect()
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_page_that_is_too_large_wherever_it_is_makes_the_pages_of_the_listing_smaller_and_of_those_after_it(
+    pool: PgPool,
+) {
+    let world = World::with_page_size(pool, 100).await;
+    for n in 0..100_u64 {
+        world.add(ALICE, world.event("Short", 1 + n / 24, (n % 24) as u32));
+    }
+    add_long_ones(&world, 90);
+    world.connect(&alice()).await;
+    world.settle().await;
+    assert_eq!(world.last_error(&alice(), ALICE).await, None);
+    world.assert_in_step(&alice(), ALICE).await;
+    let sizes = page_sizes(&world, 0);
+    assert_eq!(sizes[..2], ["100", "100"], "the second was too large");
+    assert_eq!(sizes[2..], ["10"; 19]);
+    assert_eq!(world.mirror(&alice(), ALICE).await.len(), 190);
+
+    // What goes on from the token has the same parameters.
+    let asked = world.listings();
+    world.add(ALICE, world.event("One more", 1, 9));
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    assert_eq!(page_sizes(&world, asked), ["10"]);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn changes_on_a_page_that_is_too_large_are_listed_anew_in_smaller_ones(pool: PgPool) {
+    let world = World::with_page_size(pool, 100).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    world.told(&alice()).await;
+    add_long_ones(&world, 90);
+    let asked = world.listings();
+    world.push_and_settle(&alice()).await;
+    world.assert_in_step(&alice(), ALICE).await;
+    let sizes = page_sizes(&world, asked);
+    assert_eq!(sizes[0], "100");
+    assert_eq!(sizes[1..], ["10"; 9]);
+    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
+    let asked = world.listings();
+    world.push_and_settle(&alice()).await;
+    assert_eq!(page_sizes(&world, asked), ["10"]);
 }

@@ -47,6 +47,7 @@ const ERRORS: Record<string, string> = {
   access_lost: 'Google does not show this calendar to the account any more.',
   database: 'The database could not store it. It is being tried again.',
   lease_lost: 'Another worker took over.',
+  worker_lost: 'Whoever read it did not come back, more than once. It is being tried again, ever less often.',
 };
 
 export function errorOf(word: string): string {
