@@ -12,7 +12,7 @@ use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 
 use super::decision::Stop;
-use super::news::write_news;
+use super::news::{TooMuch, write_news_up_to};
 use super::series::Incoming;
 use super::session::{End, Pages, Session};
 use crate::metrics;
@@ -21,6 +21,10 @@ use crate::tell::tell;
 
 /// More changes than these are not gathered in memory: a listing into a new generation keeps it flat.
 const CHANGES_MAX: usize = 10_000;
+
+/// More instances than these are not written in one commit, which has to end within its lease. A weekly series has 61, a
+/// daily one 430.
+const INSTANCES_MAX: usize = 20_000;
 
 /// Reads all pages first, then commits events, occurrences, sync token, seq and message together.
 pub(super) async fn pull(
@@ -95,7 +99,16 @@ async fn apply(
     let regained = calendar.access_lost_at.is_some()
         && calendars::regain_access(conn, session.started, calendar.id).await?;
     let generation = session.pull.generation;
-    let news = write_news(conn, session.started, calendar, generation, changes).await?;
+    let news = write_news_up_to(
+        conn,
+        session.started,
+        calendar,
+        generation,
+        changes,
+        INSTANCES_MAX,
+    )
+    .await?
+    .map_err(|TooMuch| Stop::Rebuild("many_changes"))?;
     let (changed, deleted) = news.as_ref().map_or((0, 0), |news| (news.changed, news.deleted));
     // A page that dropped the calendar needs all of it, not only what has changed meanwhile.
     let told = if regained {

@@ -11,7 +11,10 @@ use store::occurrences::{self, Place};
 
 use super::series::{Incoming, context, expand_stored, rows};
 use crate::expand::{self, Occurrence};
-use crate::payload::{Change, Series};
+use crate::payload::{Change, Series, Window};
+
+/// How many series are read, expanded and written at a time.
+const SERIES_AT_ONCE: usize = 50;
 
 /// News that was written.
 pub(crate) struct Written {
@@ -22,6 +25,9 @@ pub(crate) struct Written {
     pub deleted: usize,
 }
 
+/// The news has more instances than were to be written. Some of it is: the caller rolls back.
+pub(super) struct TooMuch;
+
 /// Writes what is news; none when there was none. Nobody else writes to the calendar's
 /// events until the caller commits.
 pub(crate) async fn write_news(
@@ -31,20 +37,35 @@ pub(crate) async fn write_news(
     generation: i64,
     changes: HashMap<String, Incoming>,
 ) -> sqlx::Result<Option<Written>> {
+    let written = write_news_up_to(conn, now, calendar, generation, changes, usize::MAX).await?;
+    Ok(written.unwrap_or(None))
+}
+
+/// As [`write_news`], as long as it has no more instances than `most`.
+pub(super) async fn write_news_up_to(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    calendar: &Calendar,
+    generation: i64,
+    changes: HashMap<String, Incoming>,
+    most: usize,
+) -> sqlx::Result<Result<Option<Written>, TooMuch>> {
     if changes.is_empty() {
-        return Ok(None);
+        return Ok(Ok(None));
     }
     calendars::lock(conn, calendar.id).await?;
     let news = News::of(conn, calendar.id, generation, changes).await?;
     if news.is_empty() {
-        return Ok(None);
+        return Ok(Ok(None));
     }
     let (changed, deleted) = (news.upserts.len(), news.deletes.len());
-    let change = write(conn, now, calendar, generation, news).await?;
-    Ok(Some(Written {
-        change,
-        changed,
-        deleted,
+    let written = write(conn, now, calendar, generation, news, most).await?;
+    Ok(written.map(|change| {
+        Some(Written {
+            change,
+            changed,
+            deleted,
+        })
     }))
 }
 
@@ -117,31 +138,44 @@ async fn write(
     calendar: &Calendar,
     generation: i64,
     news: News,
-) -> sqlx::Result<Change> {
+    most: usize,
+) -> sqlx::Result<Result<Change, TooMuch>> {
     let series: Vec<String> = news.series.into_iter().collect();
     events::upsert(conn, calendar.id, generation, &news.upserts).await?;
     // Last, for a listing may have exceptions of a series that is gone.
     events::delete(conn, calendar.id, generation, &news.deletes).await?;
-    let stored = events::of_series(conn, calendar.id, generation, &series).await?;
-    let expanded = expand_stored(&context(calendar), stored, expand::horizon(now));
     let place = Place {
         user: &calendar.user_id,
         calendar: calendar.id,
         generation,
     };
-    let rows = rows(&expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    occurrences::replace_series(conn, place, &series, &rows).await?;
-    Ok(change(calendar, now, &series, expanded))
+    let window = expand::hot_window(now);
+    let (mut written, mut upserted, mut deleted) = (0, Vec::new(), Vec::new());
+    for series in series.chunks(SERIES_AT_ONCE) {
+        let stored = events::of_series(conn, calendar.id, generation, series).await?;
+        let expanded = expand_stored(&context(calendar), stored, expand::horizon(now));
+        written += expanded.len();
+        if written > most {
+            return Ok(Err(TooMuch));
+        }
+        let rows = rows(&expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
+        occurrences::replace_series(conn, place, series, &rows).await?;
+        let (alive, gone) = told(series, expanded, window);
+        upserted.extend(alive);
+        deleted.extend(gone);
+    }
+    Ok(Ok(Change::EventsChanged {
+        calendar_id: calendar.id,
+        as_of: now,
+        window,
+        upserted,
+        deleted,
+    }))
 }
 
-/// Per changed series all its instances in the hot window; they replace what a browser had of it.
-fn change(
-    calendar: &Calendar,
-    as_of: DateTime<Utc>,
-    series: &[String],
-    occurrences: Vec<Occurrence>,
-) -> Change {
-    let window = expand::hot_window(as_of);
+/// Per changed series all its instances in the hot window, which replace what a browser had of it; and the series that
+/// have no instance any more.
+fn told(series: &[String], occurrences: Vec<Occurrence>, window: Window) -> (Vec<Series>, Vec<String>) {
     let alive: HashSet<String> = occurrences.iter().map(|o| o.series_id.clone()).collect();
     let mut hot: HashMap<String, Vec<_>> = HashMap::new();
     for occurrence in occurrences {
@@ -151,18 +185,10 @@ fn change(
                 .push(occurrence.event);
         }
     }
-    let (upserted, deleted): (Vec<_>, Vec<_>) = series.iter().partition(|id| alive.contains(id.as_str()));
-    Change::EventsChanged {
-        calendar_id: calendar.id,
-        as_of,
-        window,
-        upserted: upserted
-            .into_iter()
-            .map(|id| Series {
-                event_id: id.clone(),
-                occurrences: hot.remove(id).unwrap_or_default(),
-            })
-            .collect(),
-        deleted: deleted.into_iter().cloned().collect(),
-    }
+    let (upserted, deleted): (Vec<_>, Vec<_>) = series.iter().cloned().partition(|id| alive.contains(id));
+    let upserted = upserted.into_iter().map(|event_id| Series {
+        occurrences: hot.remove(&event_id).unwrap_or_default(),
+        event_id,
+    });
+    (upserted.collect(), deleted)
 }

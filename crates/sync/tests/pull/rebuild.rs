@@ -348,3 +348,42 @@ async fn changes_on_a_page_that_is_too_large_are_listed_anew_in_smaller_ones(poo
     world.push_and_settle(&alice()).await;
     assert_eq!(page_sizes(&world, asked), ["10"]);
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn changes_with_more_instances_than_a_commit_takes_are_listed_anew(pool: PgPool) {
+    let world = World::with_page_size(pool, 2_500).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    world.told(&alice()).await;
+    let generation = async || -> i64 {
+        sqlx::query_scalar("select generation from sync_state where resource_id = $1")
+            .bind(world.id(&alice(), ALICE).await.as_uuid())
+            .fetch_one(&world.pool)
+            .await
+            .unwrap()
+    };
+    let occurrences = async || -> i64 {
+        sqlx::query_scalar(
+            "select count(*) from occurrences o join sync_state s on s.resource_id = o.calendar_id
+             and s.generation = o.generation",
+        )
+        .fetch_one(&world.pool)
+        .await
+        .unwrap()
+    };
+    let add = |count: u64| {
+        for _ in 0..count {
+            let mut daily = world.event("Daily", 0, 9);
+            daily["recurrence"] = json!(["RRULE:FREQ=DAILY;COUNT=350"]);
+            world.add(ALICE, daily);
+        }
+    };
+    // Several statements in one commit.
+    add(52);
+    world.push_and_settle(&alice()).await;
+    assert_eq!((generation().await, occurrences().await), (1, 52 * 350));
+    add(58);
+    world.push_and_settle(&alice()).await;
+    assert_eq!((generation().await, occurrences().await), (2, 110 * 350));
+    world.assert_in_step(&alice(), ALICE).await;
+}
