@@ -201,6 +201,9 @@ pub async fn mark_dirty(
 }
 
 /// As [`mark_dirty`], because a user asks: for all that the user has, or for the calendars named. A calendar of somebody else is not touched.
+///
+/// A user's rows are found by the user's accounts, here and in [`mark_dirty_on_opening`]: an index by user would be one
+/// more to write to with every bump.
 pub async fn mark_dirty_of_user(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -210,7 +213,8 @@ pub async fn mark_dirty_of_user(
     let calendars: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
     let bumped = sqlx::query!(
         "update sync_state set dirty_seq = dirty_seq + 1, dirty_at = $3, dirty_cause = 'person'
-         where user_id = $1 and ($2::uuid[] is null or resource_id = any($2))
+         where connection_id in (select id from connections where user_id = $1) and user_id = $1
+           and ($2::uuid[] is null or resource_id = any($2))
            and not (dirty_seq > synced_seq and lease_token is null)",
         user.as_str(),
         calendars.as_deref(),
@@ -234,7 +238,8 @@ pub async fn mark_dirty_on_opening(
 ) -> sqlx::Result<u64> {
     let bumped = sqlx::query!(
         "update sync_state s set dirty_seq = dirty_seq + 1, dirty_at = $2, dirty_cause = 'opening'
-         where user_id = $1 and kind = 'events' and dirty_seq = synced_seq and lease_token is null
+         where connection_id in (select id from connections where user_id = $1) and user_id = $1
+           and kind = 'events' and dirty_seq = synced_seq and lease_token is null
            and not_before < 'infinity' and (last_pull_at is null or last_pull_at < $2::timestamptz - interval '60 s')
            and (missed_push_at is not null
                 or not exists (select from watches w

@@ -48,7 +48,9 @@ pub async fn overview(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Ov
         sync_state: rows(
             sqlx::query_scalar!(
                 r#"select to_jsonb(t) - array['sync_token', 'sweep_digest', 'lease_token'] as "row!: Json<Row>"
-                   from sync_state t where user_id = $1 order by resource_id"#,
+                   from sync_state t
+                   where connection_id in (select id from connections where user_id = $1) and user_id = $1
+                   order by resource_id"#,
                 user,
             )
             .fetch_all(&mut *conn)

@@ -1,0 +1,99 @@
+//! What a statement has to read: as much as it is about, however much there is of others.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use chrono::{DateTime, Utc};
+use common::ids::UserId;
+use sqlx::{PgConnection, PgPool};
+use store::{calendars, connections, sync_state, users};
+
+/// Rows of the queue: so many of each user.
+const RESOURCES: i64 = 4;
+const IN_ALL: i64 = 8_000;
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn whoever_deletes_finds_what_refers_to_it_by_an_index(pool: PgPool) {
+    let without: Vec<String> = sqlx::query_scalar(
+        "select conrelid::regclass::text || ': ' || pg_get_constraintdef(c.oid) from pg_constraint c
+         where contype = 'f' and connamespace = 'public'::regnamespace
+           and not exists (
+               select from pg_index i
+               where i.indrelid = c.conrelid and i.indisvalid and i.indpred is null
+                 and (string_to_array(i.indkey::text, ' ')::int2[])[1:cardinality(c.conkey)] @> c.conkey)
+         order by 1",
+    )
+    .fetch_all(&pool)
+    .await
+    .unwrap();
+    assert!(without.is_empty(), "{without:#?}");
+}
+
+/// Somebody opens a page every second, and the queue is the table that is written to most.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_user_who_asks_reads_no_more_of_the_queue_than_the_users_own(pool: PgPool) {
+    fill(&pool).await;
+    let (alice, now) = (UserId::parse("user-1000").unwrap(), now());
+    let own = RESOURCES.unsigned_abs();
+    let mut tx = pool.begin().await.unwrap();
+    let mut read = vec![("", read_of_queue(&mut tx).await)];
+    let opened = sync_state::mark_dirty_on_opening(&mut tx, now, &alice)
+        .await
+        .unwrap();
+    read.push(("mark_dirty_on_opening", read_of_queue(&mut tx).await));
+    sqlx::query("update sync_state set synced_seq = dirty_seq where user_id = 'user-1000'")
+        .execute(&mut *tx)
+        .await
+        .unwrap();
+    read.push(("", read_of_queue(&mut tx).await));
+    let asked = sync_state::mark_dirty_of_user(&mut tx, now, &alice, None)
+        .await
+        .unwrap();
+    read.push(("mark_dirty_of_user", read_of_queue(&mut tx).await));
+    connections::of_user(&mut tx, &alice).await.unwrap();
+    read.push(("connections::of_user", read_of_queue(&mut tx).await));
+    calendars::evidence(&mut tx, now, &alice, None).await.unwrap();
+    read.push(("calendars::evidence", read_of_queue(&mut tx).await));
+    users::overview(&mut tx, &alice).await.unwrap();
+    read.push(("users::overview", read_of_queue(&mut tx).await));
+    assert_eq!((opened, asked), (own, own));
+    for pair in read.windows(2) {
+        let (what, rows) = (pair[1].0, pair[1].1 - pair[0].1);
+        // Some of them in more than one version, for all of this is one transaction.
+        assert!(
+            what.is_empty() || rows <= 4 * RESOURCES,
+            "{what} has read {rows} rows"
+        );
+    }
+}
+
+fn now() -> DateTime<Utc> {
+    "2026-11-22T09:00:00Z".parse().unwrap()
+}
+
+async fn fill(pool: &PgPool) {
+    for sql in [
+        "insert into connections (id, user_id, google_sub, email, scopes, created_at, updated_at)
+         select gen_random_uuid(), 'user-' || n, n, '', '{}', now(), now() from generate_series(1, $1 / $2) n",
+        "insert into sync_state (resource_id, kind, connection_id, user_id)
+         select gen_random_uuid(), 'events', id, user_id from connections, generate_series(1, $2) where $1 > 0",
+        "insert into calendars (id, connection_id, user_id, google_id, summary, time_zone, access_role, selected,
+                                created_at, updated_at)
+         select resource_id, connection_id, user_id, resource_id, '', 'UTC', 'owner', true, now(), now()
+         from sync_state where $1 > $2",
+    ] {
+        let query = sqlx::query(sql).bind(IN_ALL).bind(RESOURCES);
+        query.execute(pool).await.unwrap();
+    }
+    sqlx::query("analyze").execute(pool).await.unwrap();
+}
+
+/// Rows of the queue that this session has read so far, since Postgres last took note; it does not within a transaction.
+async fn read_of_queue(conn: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables
+         where relname = 'sync_state'",
+    )
+    .fetch_one(conn)
+    .await
+    .unwrap()
+}
