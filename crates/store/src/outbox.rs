@@ -239,7 +239,8 @@ pub async fn bury(
     .await
 }
 
-/// The messages of a lane beyond its first `depth` that have more than `len` bytes: seq and payload.
+/// Up to a thousand messages of a lane beyond its first `depth` that have more than `len` bytes: seq and payload. Once these
+/// are shorter, it is the next ones' turn.
 pub async fn overlong_tail(
     conn: &mut PgConnection,
     lease: &Lease<UserId>,
@@ -248,10 +249,12 @@ pub async fn overlong_tail(
 ) -> sqlx::Result<Vec<(i64, Vec<u8>)>> {
     let rows = sqlx::query!(
         "select o.seq, o.payload from (
-             select seq, payload from outbox where user_id = $1 order by seq offset $3 limit 1000
+             select seq, payload from outbox where user_id = $1 order by seq offset $3
          ) o
          where octet_length(o.payload) > $4
-           and exists (select from user_stream where user_id = $1 and relay_lease = $2)",
+           and exists (select from user_stream where user_id = $1 and relay_lease = $2)
+         order by o.seq
+         limit 1000",
         lease.key.as_str(),
         lease.token,
         depth,

@@ -218,6 +218,29 @@ async fn while_centrifugo_is_away_everything_waits_and_a_long_backlog_shrinks(po
     );
 }
 
+/// Longer than what is cut down at a time.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_backlog_of_any_length_shrinks(pool: PgPool) {
+    let mut server = Server::start().await;
+    let alice = user("alice");
+    let (calendar, text) = (CalendarId::generate(), "t".repeat(1_000));
+    tell(&pool, &alice, calendar, &text).await;
+    server.kill().await;
+    sqlx::query(
+        "insert into outbox (user_id, seq, id, payload, created_at)
+         select user_id, n, gen_random_uuid(), payload, created_at from outbox, generate_series(2, 2300) n",
+    )
+    .execute(&pool)
+    .await
+    .unwrap();
+    for long in [1_300, 300, 100, 100] {
+        forget_waits(&pool).await;
+        relay::run_once(&pool, &server.client(), now()).await.unwrap_err();
+        assert_eq!(count(&pool, "outbox where length(payload) > 256").await, long);
+    }
+    assert_eq!(count(&pool, "outbox").await, 2_300);
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_wrong_configuration_pauses_everything_and_drops_nothing(pool: PgPool) {
     let server = Server::start().await;
