@@ -116,22 +116,26 @@ pub async fn begin_streams_anew(conn: &mut PgConnection) -> sqlx::Result<Vec<Use
     users.into_iter().map(crate::user_id).collect()
 }
 
-/// Makes all that is mirrored due, at once, and every channel due for another: which of them Google still has, nobody knows.
-/// How many resources are due.
-pub async fn ask_for_everything(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
-    sqlx::query!("update watches set renew_at = $1 where state = 'live'", now)
+/// Makes every channel due for another: which of them Google still has, nobody knows. No token is being refreshed any more.
+pub async fn begin_with_google_anew(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
+    sqlx::query!("update connections set refresh_lease = null, refresh_leased_until = null")
         .execute(&mut *conn)
         .await?;
+    sqlx::query!("update watches set renew_at = $1 where state = 'live'", now)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Makes all that is mirrored due, at once. How many resources that is.
+pub async fn ask_for_everything(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let due = sqlx::query!(
         "update sync_state
          set dirty_seq = dirty_seq + 1, dirty_at = $1, dirty_cause = 'poll', lease_token = null, leased_until = null,
              attempts = 0, not_before = case when not_before < 'infinity' then '-infinity' else not_before end",
         now,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    sqlx::query!("update connections set refresh_lease = null, refresh_leased_until = null")
-        .execute(conn)
-        .await?;
     Ok(due.rows_affected())
 }

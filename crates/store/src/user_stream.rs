@@ -16,8 +16,8 @@ pub struct Position {
 /// Takes the user's next seq, from 1. The row stays locked until the caller commits, so commit order is seq order: take
 /// it late in a transaction, and only when there is something to tell.
 ///
-/// Locks are taken in the order calendars, events, user_stream, sync_state, so that no two transactions wait for each
-/// other: rows of the queue come last.
+/// Locks are taken in the order connections, calendars, events, watches, user_stream, sync_state, so that no two
+/// transactions wait for each other: rows of the queue come last.
 pub async fn next_seq(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         "insert into user_stream (user_id, epoch, seq) values ($1, gen_random_uuid(), 1)

@@ -118,7 +118,9 @@ async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing)
     if upserted.is_empty() && lost.is_empty() {
         return Ok(false);
     }
-    // Before any row of the queue is touched: see `user_stream::next_seq`.
+    let lost: Vec<ResourceId> = lost.into_iter().map(ResourceId::from).collect();
+    // Channels, then the stream, then rows of the queue: see `user_stream::next_seq`.
+    watches::replace_of_resources(conn, &lost).await?;
     tell(conn, now, &pull.user_id, Change::CalendarsChanged {}).await?;
     for calendar in upserted
         .iter()
@@ -135,9 +137,7 @@ async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing)
     // With another role Google shows more of the events, or less.
     let others: Vec<ResourceId> = others.into_iter().map(ResourceId::from).collect();
     sync_state::mark_dirty(conn, now, &others, pull.cause).await?;
-    let paused: Vec<ResourceId> = lost.into_iter().map(ResourceId::from).collect();
-    watches::replace_of_resources(conn, &paused).await?;
-    sync_state::pause(conn, &paused).await?;
+    sync_state::pause(conn, &lost).await?;
     Ok(true)
 }
 
@@ -168,6 +168,11 @@ pub async fn select(
     if changed.is_empty() {
         return Ok(changed);
     }
+    let ids: Vec<ResourceId> = changed.iter().map(|calendar| calendar.id.into()).collect();
+    // Channels, then the stream, then rows of the queue: see `user_stream::next_seq`.
+    if !selected {
+        watches::replace_of_resources(conn, &ids).await?;
+    }
     tell(conn, now, user, Change::CalendarsChanged {}).await?;
     if selected {
         for calendar in changed
@@ -177,9 +182,7 @@ pub async fn select(
             begin(conn, now, calendar.connection_id, user, calendar.id).await?;
         }
     } else {
-        let paused: Vec<ResourceId> = changed.iter().map(|calendar| calendar.id.into()).collect();
-        sync_state::pause(conn, &paused).await?;
-        watches::replace_of_resources(conn, &paused).await?;
+        sync_state::pause(conn, &ids).await?;
     }
     Ok(changed)
 }

@@ -45,6 +45,8 @@ pub async fn begin_anew_if_moved(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Res
 }
 
 async fn begin(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Begun> {
+    // In the order in which locks are taken: see `user_stream::next_seq`.
+    restored::begin_with_google_anew(conn, now).await?;
     let users = restored::begin_streams_anew(conn).await?;
     for user in &users {
         tell(conn, now, user, Change::CalendarsChanged {}).await?;
