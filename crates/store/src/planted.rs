@@ -1,9 +1,12 @@
 //! Test only: the parts of planted bugs that need SQL. The statements are not checked, for no production build has them.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
 use common::ids::{CalendarId, ConnectionId, ResourceId};
 use common::lease::Lease;
 use sqlx::PgConnection;
+
+use crate::sync_state::interval;
 
 /// `no_lease_fence`: whoever commits has the lease.
 pub async fn seize(conn: &mut PgConnection, lease: &Lease<ResourceId>) -> sqlx::Result<()> {
@@ -16,14 +19,10 @@ pub async fn seize(conn: &mut PgConnection, lease: &Lease<ResourceId>) -> sqlx::
 }
 
 /// `grant_ends_at_once`: the first refusal counts as the second.
-pub async fn suspect(
-    conn: &mut PgConnection,
-    since: DateTime<Utc>,
-    connection: ConnectionId,
-) -> sqlx::Result<()> {
-    sqlx::query("update connections set grant_suspect_at = $2 where id = $1")
+pub async fn suspect(conn: &mut PgConnection, ago: Duration, connection: ConnectionId) -> sqlx::Result<()> {
+    sqlx::query("update connections set grant_suspect_at = clock_timestamp() - $2 where id = $1")
         .bind(connection.as_uuid())
-        .bind(since)
+        .bind(interval(ago))
         .execute(conn)
         .await
         .map(drop)

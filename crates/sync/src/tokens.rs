@@ -192,14 +192,12 @@ async fn stored(
     if let Some(good) = good_access(&tokens, now, rejected)? {
         return Ok(Some((good, tokens.google_sub)));
     }
-    if let Some(suspect_at) = tokens.grant_suspect_at {
-        // Asking again sooner could not confirm anything.
-        let confirmable = suspect_at + ctx.settings.grant_confirm_delay;
-        if let (true, Ok(retry_after)) = (confirmable > now, (confirmable - now).to_std()) {
-            return Err(CallError::GrantSuspect { retry_after });
-        }
+    // Asking again sooner could not confirm anything.
+    let delay = ctx.settings.grant_confirm_delay;
+    match tokens.suspect_for.map(|age| delay.saturating_sub(age)) {
+        Some(retry_after) if !retry_after.is_zero() => Err(CallError::GrantSuspect { retry_after }),
+        _ => Ok(None),
     }
-    Ok(None)
 }
 
 fn good_access(
@@ -261,14 +259,17 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
     }
 }
 
-/// Takes down an `invalid_grant`; the state and its message commit together.
+/// Takes down an `invalid_grant`; the state and its message commit together. Of an account on its way out there is nothing
+/// to tell: its user knows, and may have been forgotten.
 async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
     let now = ctx.clock.now();
     let connection = refresh.lease.key;
     let mut tx = ctx.pool.begin().await?;
     let verdict = connections::reject_grant(&mut tx, now, refresh, ctx.settings.grant_confirm_delay).await?;
-    if verdict == Verdict::Ended {
+    if matches!(verdict, Verdict::Ended { .. }) {
         store::watches::write_off_of_connection(&mut tx, connection).await?;
+    }
+    if verdict == (Verdict::Ended { is_leaving: false }) {
         let change = Change::ConnectionChanged {
             connection_id: connection,
             state: ConnectionState::ReauthRequired,
@@ -278,7 +279,10 @@ async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
     crash_point!("token.before_verdict");
     tx.commit().await?;
     match verdict {
-        Verdict::Ended => {
+        Verdict::Ended { is_leaving: true } => {
+            tracing::info!(connection.id = %connection, "Google had ended the grant of an account that leaves");
+        }
+        Verdict::Ended { is_leaving: false } => {
             metrics::grant_ended();
             tracing::warn!(connection.id = %connection, "Google has ended a grant; the user must connect again");
         }

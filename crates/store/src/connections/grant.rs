@@ -19,7 +19,8 @@ pub struct Tokens {
     pub google_sub: String,
     pub disconnected_at: Option<DateTime<Utc>>,
     pub grant_ended_at: Option<DateTime<Utc>>,
-    pub grant_suspect_at: Option<DateTime<Utc>>,
+    /// How long ago Google first refused the refresh token, by the database's clock; none while it has not.
+    pub suspect_for: Option<Duration>,
     /// The access token and when it expires, if there is one.
     pub access: Option<(Result<SecretString, Unsealable>, DateTime<Utc>)>,
     /// When it was stored, or later.
@@ -33,8 +34,8 @@ pub async fn tokens(
     id: ConnectionId,
 ) -> sqlx::Result<Option<Tokens>> {
     let Some(row) = sqlx::query!(
-        "select user_id, google_sub, disconnected_at, grant_ended_at, grant_suspect_at, access_token,
-                access_expires_at, updated_at
+        "select user_id, google_sub, disconnected_at, grant_ended_at, access_token, access_expires_at, updated_at,
+                extract(epoch from clock_timestamp() - grant_suspect_at)::float8 as suspect_for
          from connections where id = $1",
         id.as_uuid(),
     )
@@ -51,7 +52,9 @@ pub async fn tokens(
         google_sub: row.google_sub,
         disconnected_at: row.disconnected_at,
         grant_ended_at: row.grant_ended_at,
-        grant_suspect_at: row.grant_suspect_at,
+        suspect_for: row
+            .suspect_for
+            .map(|seconds| Duration::try_from_secs_f64(seconds).unwrap_or_default()),
         updated_at: row.updated_at,
     }))
 }
@@ -162,14 +165,14 @@ pub async fn release_refresh(conn: &mut PgConnection, refresh: &Refresh) -> sqlx
 pub enum Verdict {
     /// It is the first one for this refresh token, or too soon after the first.
     Suspect { since: DateTime<Utc> },
-    /// It is confirmed: the grant has ended, its tokens are gone.
-    Ended,
+    /// It is confirmed: the grant has ended, its tokens are gone. `is_leaving`: the user has disconnected the account before.
+    Ended { is_leaving: bool },
     /// It was about a token that has been replaced meanwhile: read again.
     Outdated,
 }
 
 /// Takes down an `invalid_grant` and gives the lease back. The grant ends when Google said it before, of the same
-/// refresh token, at least `confirm_delay` ago.
+/// refresh token, at least `confirm_delay` ago: by the database's clock, since the two may have been told to two processes.
 pub async fn reject_grant(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -178,23 +181,23 @@ pub async fn reject_grant(
 ) -> sqlx::Result<Verdict> {
     #[cfg(feature = "simulation")]
     if common::planted!("grant_ends_at_once") {
-        crate::planted::suspect(conn, now - confirm_delay, refresh.lease.key).await?;
+        crate::planted::suspect(conn, confirm_delay, refresh.lease.key).await?;
     }
     let row = sqlx::query!(
         r#"with verdict as (
-               select id, grant_suspect_at is not null and grant_suspect_at <= $4::timestamptz - $5::interval as ended
+               select id, grant_suspect_at is not null and grant_suspect_at <= clock_timestamp() - $5::interval as ended
                from connections where id = $1 and refresh_lease = $2 and refresh_token = $3
                for update
            )
            update connections n
-           set grant_suspect_at = coalesce(grant_suspect_at, $4),
-               grant_ended_at = case when ended then $4 end,
+           set grant_suspect_at = coalesce(grant_suspect_at, clock_timestamp()),
+               grant_ended_at = case when ended then $4::timestamptz end,
                refresh_token = case when not ended then refresh_token end,
                access_token = case when not ended then access_token end,
                access_expires_at = case when not ended then access_expires_at end,
                refresh_lease = null, refresh_leased_until = null, updated_at = $4
            from verdict v where n.id = v.id
-           returning ended as "ended!", grant_suspect_at as "since!""#,
+           returning ended as "ended!", grant_suspect_at as "since!", disconnected_at is not null as "is_leaving!""#,
         refresh.lease.key.as_uuid(),
         refresh.lease.token,
         refresh.record,
@@ -205,7 +208,9 @@ pub async fn reject_grant(
     .await?;
     Ok(match row {
         None => Verdict::Outdated,
-        Some(row) if row.ended => Verdict::Ended,
+        Some(row) if row.ended => Verdict::Ended {
+            is_leaving: row.is_leaving,
+        },
         Some(row) => Verdict::Suspect { since: row.since },
     })
 }

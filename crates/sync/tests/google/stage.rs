@@ -49,6 +49,15 @@ impl Stage {
         context(&self.google, self.ctx.pool.clone(), self.ctx.clock.clone())
     }
 
+    /// Another process whose clock is wrong by so much.
+    pub fn another_off_by(&self, error: TimeDelta) -> Context {
+        context(
+            &self.google,
+            self.ctx.pool.clone(),
+            Clock::manual(self.now() + error),
+        )
+    }
+
     /// As the settings say, apart from what `change` does.
     pub fn configure(&mut self, change: impl FnOnce(&mut Settings)) {
         let mut settings = Settings::clone(&self.ctx.settings);
@@ -64,6 +73,12 @@ impl Stage {
 
     pub fn now(&self) -> DateTime<Utc> {
         self.ctx.clock.now()
+    }
+
+    /// Time passes by the database's clock, until a doubt about a grant can be confirmed.
+    pub async fn let_doubts_age(&self) {
+        self.execute("update connections set grant_suspect_at = grant_suspect_at - interval '31 seconds'")
+            .await;
     }
 
     /// Connects Google's `account` to our `user`, as the callback of the OAuth flow does.

@@ -100,7 +100,7 @@ async fn a_revoked_grant_ends_once_confirmed_and_says_so_once(pool: PgPool) {
     assert_eq!(stage.asked("oauth.token"), 1);
     assert_eq!(stage.told("alice").await.len(), before);
 
-    stage.pass(TimeDelta::seconds(31));
+    stage.let_doubts_age().await;
     for _ in 0..3 {
         let error = list(&stage.ctx, id).await.unwrap_err();
         assert!(matches!(error, CallError::GrantEnded), "{error}");
@@ -156,6 +156,7 @@ async fn nothing_but_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
         let error = list(&stage.ctx, id).await.unwrap_err();
         assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
         stage.google.clear_fault(&rule);
+        stage.let_doubts_age().await;
         stage.pass(TimeDelta::hours(1));
         assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
     }
@@ -171,6 +172,27 @@ async fn nothing_but_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
         .one("select count(*) from connections where grant_ended_at is not null")
         .await;
     assert_eq!(ended, 0);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_wrong_clock_confirms_nothing(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    stage.google.expire_access_tokens(ALICE);
+    let rule = stage.google.fault(token_error(400, "invalid_grant"));
+    let (slow, fast) = (
+        stage.another_off_by(TimeDelta::seconds(-40)),
+        stage.another_off_by(TimeDelta::seconds(40)),
+    );
+    // Both refusals of one race, told to two processes.
+    for ctx in [&slow, &stage.ctx, &fast] {
+        let error = list(ctx, id).await.unwrap_err();
+        assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
+    }
+    assert_eq!(stage.asked("oauth.token"), 1);
+    stage.google.clear_fault(&rule);
+    stage.let_doubts_age().await;
+    assert_eq!(list(&slow, id).await.unwrap(), 2);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
