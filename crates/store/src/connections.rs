@@ -167,6 +167,17 @@ pub async fn connect(
     })
 }
 
+/// Whether an account is connected and its grant lives. It stays so until the caller commits: who disconnects it waits.
+pub async fn lives(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<bool> {
+    let lives = sqlx::query_scalar!(
+        r#"select disconnected_at is null and grant_ended_at is null as "lives!" from connections where id = $1 for share"#,
+        id.as_uuid(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(lives.unwrap_or(false))
+}
+
 struct Row {
     id: Uuid,
     user_id: String,

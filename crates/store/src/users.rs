@@ -303,14 +303,30 @@ pub struct Left {
 
 /// Deletes what is kept of a user beside the accounts, which are to be disconnected before: messages, their order, connect
 /// flows that have begun, requests, and what the canary remembers if the user is its own. Tells what is left.
+///
+/// In the caller's transaction. From its end on nothing is told to the user that would begin another stream, which nobody
+/// would ever delete: what was being pulled or written for these accounts cannot be committed, for its row of the queue,
+/// or its request, is gone.
 pub async fn delete(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Left> {
+    // In the order in which locks are taken: see `user_stream::next_seq`.
+    sqlx::query!(
+        "select id from connections where user_id = $1 order by id for no key update",
+        user.as_str()
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    sqlx::query!("delete from user_stream where user_id = $1", user.as_str())
+        .execute(&mut *conn)
+        .await?;
+    // A statement of its own: it sees what was told while the one before waited for the stream.
     sqlx::query!(
         "with gone_messages as (delete from outbox where user_id = $1),
               gone_letters as (delete from dead_letters where user_id = $1),
               gone_flows as (delete from oauth_states where user_id = $1),
               gone_intents as (delete from write_intents where user_id = $1),
               gone_canary as (delete from canary where user_id = $1)
-         delete from user_stream where user_id = $1",
+         delete from sync_state s using connections n
+         where n.user_id = $1 and n.disconnected_at is not null and s.connection_id = n.id",
         user.as_str(),
     )
     .execute(&mut *conn)

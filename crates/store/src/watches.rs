@@ -16,6 +16,7 @@ use common::ids::{CalendarId, ConnectionId, ResourceId, UserId};
 use common::lease::Lease;
 use sqlx::PgConnection;
 
+use crate::connections;
 use crate::sync_state::{Kind, interval};
 
 pub use end::{
@@ -271,15 +272,9 @@ pub async fn begin(
 }
 
 /// Whether the resource is still to be watched, held to until the transaction ends: who disconnects the account or drops
-/// the calendar meanwhile waits for the pending row, to have the channel stopped, or is waited for. Everybody who needs
-/// more than one of these takes the account first, then the calendar, then its channels.
+/// the calendar meanwhile waits for the pending row, to have the channel stopped, or is waited for.
 async fn held_to(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<bool> {
-    let account = sqlx::query_scalar!(
-        r#"select disconnected_at is null and grant_ended_at is null as "lives!" from connections where id = $1 for share"#,
-        wanted.connection_id.as_uuid(),
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
+    let account = connections::lives(conn, wanted.connection_id).await?;
     // There is none for the list of calendars.
     let calendar = sqlx::query_scalar!(
         r#"select selected and push_supported and access_lost_at is null as "wanted!" from calendars where id = $1 for share"#,
@@ -287,7 +282,7 @@ async fn held_to(conn: &mut PgConnection, wanted: &Wanted) -> sqlx::Result<bool>
     )
     .fetch_optional(conn)
     .await?;
-    Ok(account == Some(true) && calendar != Some(false))
+    Ok(account && calendar != Some(false))
 }
 
 /// Somebody else has made the channel meanwhile. To be asked once the pending row is there: from then on nobody else

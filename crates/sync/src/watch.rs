@@ -25,7 +25,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use store::sync_state::{Cause, Kind};
 use store::watches::{self, Begun, Granted, Healthy, NewWatch, ToStop, Wanted};
-use store::{calendars, sync_state};
+use store::{calendars, connections, sync_state};
 use uuid::Uuid;
 
 use crate::payload::Change;
@@ -231,7 +231,10 @@ async fn failed(
 async fn unwatchable(ctx: &Context, wanted: &Wanted, lease: &Lease<String>) -> Result<(), CallError> {
     let now = ctx.clock.now();
     let mut tx = ctx.pool.begin().await?;
-    if wanted.kind == Kind::Events {
+    if !connections::lives(&mut tx, wanted.connection_id).await? {
+        // There is nobody to tell, and who connects the account again learns it then.
+        watches::cancel(&mut tx, lease).await?;
+    } else if wanted.kind == Kind::Events {
         // The calendar before its channel, as whoever begins one.
         let calendar = Uuid::from(wanted.resource_id).into();
         let is_news = calendars::set_push_unsupported(&mut tx, now, calendar).await?;

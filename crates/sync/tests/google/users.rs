@@ -11,7 +11,7 @@ use sync::users::{self, Cursor};
 use wiremock::matchers::{body_json, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use crate::stage::{ALICE, Stage, make_all, user_id};
+use crate::stage::{ALICE, Stage, make_all, stop_all, user_id};
 
 const BOB: &str = "bob@example.com";
 
@@ -179,6 +179,77 @@ async fn what_it_takes_to_revoke_a_grant_is_kept_until_that_is_done(pool: PgPool
     for (table, rows) in rows_of(&stage.ctx.pool, "alice").await {
         assert_eq!(rows, 0, "{table}");
     }
+}
+
+/// Who withdraws the grant at Google, and deletes the data next, is not begun anew by Google's last word on the grant.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_grant_that_ends_after_its_user_is_forgotten_is_told_to_nobody(pool: PgPool) {
+    let stage = two_users(pool).await;
+    stage
+        .execute("create table known_accounts as select user_id, google_sub as sub from connections")
+        .await;
+    stage.google.revoke(ALICE);
+    stage.google.expire_access_tokens(ALICE);
+    let (_server, broker) = broker(1).await;
+    let deletion = users::delete(&stage.ctx, &broker, &user_id("alice"))
+        .await
+        .unwrap();
+    assert!(deletion.deleted);
+    stage.let_doubts_age().await;
+    stage.pass(chrono::TimeDelta::minutes(1));
+    stop_all(&stage).await;
+    let ended: i64 = stage
+        .one("select count(*) from connections where user_id = 'alice' and grant_ended_at is not null")
+        .await;
+    assert_eq!(ended, 1, "the channels are still to be stopped, and cannot be");
+    sync::connections::leave_once(&stage.ctx).await.unwrap();
+    for (table, rows) in rows_of(&stage.ctx.pool, "alice").await {
+        assert_eq!(rows, 0, "{table}");
+    }
+}
+
+/// Google's answer about a calendar, and a pull, that were under way when all accounts were disconnected.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_was_under_way_when_a_user_was_forgotten_is_told_to_nobody(pool: PgPool) {
+    let stage = two_users(pool).await;
+    // Its renewer has asked Google whether it can be watched.
+    stage
+        .execute("update calendars set push_supported = true where user_id = 'alice'")
+        .await;
+    stage.google.fault(Rule::new(
+        "events.watch",
+        Fault::Delay {
+            ms: 1_500,
+            jitter_ms: 0,
+        },
+    ));
+    let asked = stage.asked("events.watch");
+    let ctx = stage.another();
+    let renewing = tokio::spawn(async move { sync::watch::run_once(&ctx).await });
+    while stage.asked("events.watch") == asked {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    // What is mirrored goes later, as after a crash.
+    let mut tx = stage.ctx.pool.begin().await.unwrap();
+    let lease = std::time::Duration::from_mins(1);
+    let alice = user_id("alice");
+    store::connections::disconnect(&mut tx, stage.now(), &alice, None, lease)
+        .await
+        .unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = stage.ctx.pool.begin().await.unwrap();
+    let left = store::users::delete(&mut tx, &alice).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(left.calendars > 0);
+    renewing.await.unwrap().unwrap();
+    let told: i64 = stage
+        .one("select (select count(*) from user_stream where user_id = 'alice') + (select count(*) from outbox where user_id = 'alice')")
+        .await;
+    assert_eq!(told, 0);
+    let queued: i64 = stage
+        .one("select count(*) from sync_state where user_id = 'alice'")
+        .await;
+    assert_eq!(queued, 0, "what was being pulled can be committed no more");
 }
 
 /// All pages of an export, put together.
