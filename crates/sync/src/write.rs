@@ -8,8 +8,9 @@
 //! - An edit holds for the version it was made from. Where that is gone, it is merged field by field ([`merge`]); where
 //!   both sides changed a field, nothing is written and a person decides.
 //! - One commit holds the mirror, the user's seq, the message and the request's end. Google's own push is then an echo.
-//! - A request ends: as done, refused with a reason, in conflict, or, after [`LIFE`], as given up. Who has been told that
-//!   it is pending is told of its end.
+//! - A request ends: as done, refused with a reason, in conflict, or, after [`LIFE`], as given up, whatever keeps it from
+//!   being done. Whoever takes it up later than that (all workers were away, a backup was brought back) writes nothing to
+//!   Google any more, and only looks whether it had happened. Who has been told that it is pending is told of its end.
 //!
 //! Known race: a call that timed out may reach Google after we looked for it. It then meets the same condition as the
 //! call that we make again, and one of the two is refused by Google.
@@ -317,25 +318,32 @@ pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
 /// Works on a request that is leased, until it ends or, without an end, until the next try would be after `wait_until`.
 #[tracing::instrument(target = "calwire::trace", level = "trace", name = "write", skip_all, fields(intent.id = %intent.lease.key))]
 async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sqlx::Result<Option<End>> {
-    let mut run = work::Run::new(&ctx, intent)?;
+    let work = match work::Work::read(&intent.work) {
+        Ok(work) => work,
+        // Written by a version that knows more, and none of those has come for it.
+        Err(error) if work::left(&ctx, &intent).is_zero() => {
+            tracing::warn!(intent.id = %intent.lease.key, %error, "A write is given up that cannot be read");
+            let reason = given_up(intent.state == write_intents::State::Pending);
+            return commit::give_up(&ctx, &intent, reason).await;
+        }
+        Err(error) => return Err(error),
+    };
+    let mut run = work::Run::new(&ctx, intent, work);
     loop {
-        let (delay, is_sure) = match Box::pin(attempt::attempt(&mut run)).await? {
-            Step::Ended(ended) => match commit::commit(&run, *ended).await? {
-                Committed::Overtaken => (OVERTAKEN, false),
-                committed => return Ok(committed.end()),
-            },
-            Step::LeaseLost => return Ok(None),
-            // Whoever waits is told of the end when it is over, however long Google asks us to wait.
-            Step::Again { delay, is_sure } => (delay.min(run.left()), is_sure),
+        let (delay, is_sure) = match try_once(&mut run).await {
+            Ok(Tried::Ended(end)) => return Ok(end),
+            Ok(Tried::Again { delay, is_sure }) => (delay, is_sure),
+            // An error that comes each time would keep it open for ever.
+            Err(error) if run.is_over() => {
+                tracing::warn!(intent.id = %run.id(), %error, "A write is given up that could not be stored");
+                (Duration::ZERO, !run.is_in_doubt())
+            }
+            Err(error) => return Err(error),
         };
         run.failures += 1;
         if run.is_over() {
-            let reason = if is_sure {
-                Reason::GoogleUnavailable
-            } else {
-                Reason::OutcomeUnknown
-            };
-            return Ok(commit::commit(&run, commit::Ended::failed(reason)).await?.end());
+            let ended = commit::Ended::failed(given_up(is_sure));
+            return Ok(commit::commit(&run, ended).await?.end());
         }
         if is_sure && !run.mark(write_intents::State::Pending).await? {
             return Ok(None);
@@ -348,6 +356,43 @@ async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sql
         }
         sleep(delay).await;
     }
+}
+
+/// Why a request comes to nothing whose time is up. `is_sure`: nothing of it has happened at Google.
+fn given_up(is_sure: bool) -> Reason {
+    if is_sure {
+        Reason::GoogleUnavailable
+    } else {
+        Reason::OutcomeUnknown
+    }
+}
+
+/// What came of a try, and of storing it.
+enum Tried {
+    /// None: somebody else has the request by now, and answers it.
+    Ended(Option<End>),
+    Again {
+        delay: Duration,
+        is_sure: bool,
+    },
+}
+
+async fn try_once(run: &mut work::Run<'_>) -> sqlx::Result<Tried> {
+    Ok(match Box::pin(attempt::attempt(run)).await? {
+        Step::Ended(ended) => match commit::commit(run, *ended).await? {
+            Committed::Overtaken => Tried::Again {
+                delay: OVERTAKEN,
+                is_sure: false,
+            },
+            committed => Tried::Ended(committed.end()),
+        },
+        Step::LeaseLost => Tried::Ended(None),
+        // Whoever waits is told of the end when it is over, however long Google asks us to wait.
+        Step::Again { delay, is_sure } => Tried::Again {
+            delay: delay.min(run.left()),
+            is_sure,
+        },
+    })
 }
 
 /// Forgets some of what is older than a day: requests that ended, and versions of events.

@@ -511,8 +511,12 @@ async fn calendar(run: &Run<'_>) -> Result<Calendar, Stop> {
     found.ok_or(Stop::from(Reason::CalendarNotFound))
 }
 
-/// Commits that Google is about to be called.
+/// Commits that Google is about to be called. Once a request's life is over, nothing of it is written to Google any more: what
+/// happened before has been looked for by now. Half of it is still taken back.
 async fn send(run: &mut Run<'_>) -> Result<(), Stop> {
+    if run.is_over() && !run.is_undone() {
+        return Err(Reason::GoogleUnavailable.into());
+    }
     if run.mark(State::Sent).await? {
         Ok(())
     } else {

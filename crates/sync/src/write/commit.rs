@@ -3,20 +3,21 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::Backoff;
 use common::ids::CalendarId;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
+use store::write_intents::Intent;
 use store::{events, sync_state, write_intents};
 
 use super::end::{End, Failure, Reason};
 use super::target::Version;
 use super::work::{Run, Shown};
-use crate::metrics;
 use crate::payload::{Change, Event, Window};
 use crate::pull::{Incoming, context, expand_series, write_news};
 use crate::tell::tell;
+use crate::{Context, metrics};
 
 /// What came of a request at Google.
 #[derive(Debug, Clone)]
@@ -135,20 +136,8 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
     for change in changes {
         tell(&mut tx, now, user, change).await?;
     }
-    let result = serde_json::value::to_raw_value(&end).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let lease = &run.intent.lease;
-    let Some(announce) = write_intents::finish(&mut tx, lease, end.state(), &result).await? else {
+    if !finish(&mut tx, now, &run.intent, &end).await? {
         return Ok(Committed::Lost);
-    };
-    if announce {
-        let (state, reason) = end.told();
-        let resolved = Change::WriteResolved {
-            idempotency_key: run.intent.idempotency_key.clone(),
-            intent_id: run.id(),
-            state,
-            reason,
-        };
-        tell(&mut tx, now, user, resolved).await?;
     }
     for calendar in touched {
         sync_state::mark_dirty_if_pulled(&mut tx, now, calendar.into()).await?;
@@ -156,8 +145,44 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
     common::crash_point!("write.before_commit");
     tx.commit().await?;
     common::crash_point!("write.after_commit");
-    log(run, &end);
+    log(run.ctx, &run.intent, &end);
     Ok(Committed::Ended(Box::new(end)))
+}
+
+/// Ends a request of which nothing else is to be stored. None: somebody else has it by now, and answers it.
+pub async fn give_up(ctx: &Context, intent: &Intent, reason: Reason) -> sqlx::Result<Option<End>> {
+    let end = Ended::failed(reason).end;
+    let mut tx = ctx.pool.begin().await?;
+    if !finish(&mut tx, ctx.clock.now(), intent, &end).await? {
+        return Ok(None);
+    }
+    tx.commit().await?;
+    log(ctx, intent, &end);
+    Ok(Some(end))
+}
+
+/// Writes how a request ended, and tells it to whoever was told that it is pending. False: the lease was lost.
+async fn finish(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    intent: &Intent,
+    end: &End,
+) -> sqlx::Result<bool> {
+    let result = serde_json::value::to_raw_value(end).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let Some(announce) = write_intents::finish(conn, &intent.lease, end.state(), &result).await? else {
+        return Ok(false);
+    };
+    if announce {
+        let (state, reason) = end.told();
+        let resolved = Change::WriteResolved {
+            idempotency_key: intent.idempotency_key.clone(),
+            intent_id: intent.lease.key,
+            state,
+            reason,
+        };
+        tell(conn, now, &intent.user_id, resolved).await?;
+    }
+    Ok(true)
 }
 
 /// A calendar and the generation that readers see of it; nobody else writes to it from here on.
@@ -241,18 +266,18 @@ async fn find(
     Ok((index < instances.len()).then(|| instances.swap_remove(index).event))
 }
 
-fn log(run: &Run<'_>, end: &End) {
-    let duration = run.ctx.clock.now() - run.intent.created_at;
-    metrics::wrote(&run.intent.operation, end.state().as_str(), duration);
+fn log(ctx: &Context, intent: &Intent, end: &End) {
+    let duration = ctx.clock.now() - intent.created_at;
+    metrics::wrote(&intent.operation, end.state().as_str(), duration);
     let duration_ms = duration.num_milliseconds();
-    let (operation, attempts) = (&run.intent.operation, run.intent.lease.attempts);
+    let (operation, attempts) = (&intent.operation, intent.lease.attempts);
     match end {
         End::Failed(failure) => {
-            tracing::info!(intent.id = %run.id(), operation, attempts, duration_ms, reason = failure.reason.name(),
+            tracing::info!(intent.id = %intent.lease.key, operation, attempts, duration_ms, reason = failure.reason.name(),
                 google.reason = failure.google_reason.as_deref(), "A write was refused");
         }
         end => {
-            tracing::debug!(intent.id = %run.id(), operation, attempts, duration_ms, state = end.state().as_str(),
+            tracing::debug!(intent.id = %intent.lease.key, operation, attempts, duration_ms, state = end.state().as_str(),
                 "A write has ended");
         }
     }

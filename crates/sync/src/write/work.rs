@@ -97,6 +97,10 @@ pub struct Shown {
 }
 
 impl Work {
+    pub fn read(json: &RawValue) -> sqlx::Result<Self> {
+        serde_json::from_str(json.get()).map_err(|error| sqlx::Error::Decode(error.into()))
+    }
+
     /// As `jsonb` takes it.
     pub fn to_json(&self) -> sqlx::Result<Box<RawValue>> {
         let json = serde_json::to_string(self).map_err(|error| sqlx::Error::Encode(error.into()))?;
@@ -127,16 +131,14 @@ pub struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    pub fn new(ctx: &'a Context, intent: Intent) -> sqlx::Result<Self> {
-        let work =
-            serde_json::from_str(intent.work.get()).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        Ok(Self {
+    pub fn new(ctx: &'a Context, intent: Intent, work: Work) -> Self {
+        Self {
             ctx,
             intent,
             work,
             failures: 0,
             pulled: BTreeMap::new(),
-        })
+        }
     }
 
     /// Notes how far the calendars have been pulled: what Google says from here on is no older than that.
@@ -171,14 +173,19 @@ impl<'a> Run<'a> {
         self.intent.state = State::Pending;
     }
 
+    /// A part of it was done, and is to be taken back.
+    pub fn is_undone(&self) -> bool {
+        matches!(&self.work.act, Act::Split(split) if split.undo.is_some())
+    }
+
+    /// Its time is up. It may still be found to have happened.
     pub fn is_over(&self) -> bool {
         self.left().is_zero()
     }
 
     /// How long it may still be tried.
     pub fn left(&self) -> Duration {
-        let end = self.intent.created_at + LIFE;
-        (end - self.ctx.clock.now()).to_std().unwrap_or_default()
+        left(self.ctx, &self.intent)
     }
 
     /// Notes where the work stands, and holds the lease a while longer. False: the lease was lost.
@@ -209,6 +216,12 @@ impl<'a> Run<'a> {
         common::crash_point!("write.after_google");
         answer
     }
+}
+
+/// How long a request may still be tried.
+pub fn left(ctx: &Context, intent: &Intent) -> Duration {
+    let end = intent.created_at + LIFE;
+    (end - ctx.clock.now()).to_std().unwrap_or_default()
 }
 
 async fn sync_tokens(
