@@ -49,16 +49,14 @@ fn check_broker(model: &Value, known: &BTreeSet<String>) -> Result<()> {
     let given = broker["environment"]
         .as_object()
         .context("centrifugo has no variables")?;
-    // Secrets are read from files by the shell that starts it.
+    // The shell that starts it reads secrets from files, and variables of other names.
     let start = broker["entrypoint"].to_string();
-    let exported = start
-        .split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
-        .filter(|word| word.starts_with("CENTRIFUGO_"));
+    let exported = start.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
     let unknown: Vec<_> = given
         .keys()
         .map(String::as_str)
         .chain(exported)
-        .filter(|name| !known.contains(*name))
+        .filter(|name| name.starts_with("CENTRIFUGO_") && !known.contains(*name))
         .collect();
     ensure!(
         unknown.is_empty(),
