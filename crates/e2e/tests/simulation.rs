@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use e2e::simulation::database::Template;
-use e2e::simulation::{Regression, plan, points, run};
+use e2e::simulation::{Regression, outage, plan, points, run};
 
 /// Each file is a plan in which a promise was broken once. None is, any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
@@ -53,6 +53,22 @@ async fn a_deadlock_is_counted() {
     assert_eq!(database.deadlocks().await.unwrap(), 1);
     database.drop_now().await.unwrap();
     template.drop_now().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_changed_while_google_was_away_for_an_hour_is_caught_up_on_within_the_quota() {
+    let template = Template::create().await.unwrap();
+    let recovery = outage::of_an_hour(&template).await;
+    template.drop_now().await.unwrap();
+    let recovery = recovery.unwrap();
+    println!(
+        "{} calendars: all equal {} s after Google was back, with {} calls, {} of them in one minute",
+        recovery.calendars,
+        recovery.took.num_seconds(),
+        recovery.calls,
+        recovery.most_calls
+    );
+    assert!(recovery.most_calls <= outage::CALLS_A_MINUTE, "{recovery:?}");
 }
 
 /// The command, which shows how far it is.

@@ -22,6 +22,7 @@ mod editing;
 mod forging;
 mod host;
 pub mod ledger;
+pub mod outage;
 pub mod plan;
 pub mod points;
 pub mod report;

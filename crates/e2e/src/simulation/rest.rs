@@ -109,7 +109,7 @@ async fn work_off(world: &mut World, job: Job) -> Result<bool> {
 }
 
 /// What still waits for something.
-async fn waiting(world: &World) -> Result<Vec<String>> {
+pub async fn waiting(world: &World) -> Result<Vec<String>> {
     let mut waits = Vec::new();
     for resource in check::resources(world).await? {
         if resource.is_leased {
@@ -163,7 +163,7 @@ async fn lost_without_cause(world: &World) -> Result<Vec<(String, String)>> {
 }
 
 /// The end of every doubt.
-async fn equal(world: &mut World) -> Result<()> {
+pub async fn equal(world: &mut World) -> Result<()> {
     for user in User::ALL {
         mirror_is_google(world, user).await?;
         browser_is_mirror(world, user).await?;
