@@ -212,7 +212,7 @@ async fn each_call_of_a_batch_waits_for_its_turn() {
     assert_eq!(of_trpc.most.load(Ordering::Relaxed), 2);
 
     let of_orpc = caller();
-    let items = [r#"{"url":"http://localhost/rpc/slow","body":{}}"#; 5].join(",");
+    let items = [r#"{"url":"http://localhost/rpc-v1/slow","body":{}}"#; 5].join(",");
     let batch = Request {
         orpc_batch: Some("buffered".into()),
         ..request("POST", "__batch__", Some(&format!("[{items}]")))
