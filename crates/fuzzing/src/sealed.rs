@@ -47,9 +47,10 @@ fn run(data: &[u8]) {
     };
     if let Err(error) = text.parse::<Keyring>() {
         let told = error.to_string();
+        // What has a space in it is no key, and may be the words of the error itself.
         let longest = text
             .split([',', ':'])
-            .filter(|part| part.len() > 15)
+            .filter(|part| part.len() > 15 && !part.contains(' '))
             .find(|part| told.contains(*part));
         assert_eq!(longest, None, "an error quotes a key");
     }
