@@ -45,16 +45,25 @@ fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    if let Err(error) = text.parse::<Keyring>() {
-        let told = error.to_string();
-        // What has a space in it is no key, and may be the words of the error itself.
-        let longest = text
+    if let Some(told) = told_of(text) {
+        let quoted = text
             .split([',', ':'])
-            .filter(|part| part.len() > 15 && !part.contains(' '))
-            .find(|part| told.contains(*part));
-        assert_eq!(longest, None, "an error quotes a key");
+            .filter(|part| part.len() > 15)
+            .find(|part| told.contains(*part) && !is_said_anyway(text, part));
+        assert_eq!(quoted, None, "an error quotes a key");
     }
     if let Some(key) = BrowserKey::parse(text) {
         assert!(!format!("{key:?}").contains(text));
     }
+}
+
+/// What is said of keys that cannot be read.
+fn told_of(text: &str) -> Option<String> {
+    text.parse::<Keyring>().err().map(|error| error.to_string())
+}
+
+/// With another key in its place the error says so still: these are its own words.
+fn is_said_anyway(text: &str, part: &str) -> bool {
+    let other = text.replace(part, &"!".repeat(part.len()));
+    told_of(&other).is_some_and(|told| told.contains(part))
 }

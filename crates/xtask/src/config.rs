@@ -49,14 +49,17 @@ fn check_broker(model: &Value, known: &BTreeSet<String>) -> Result<()> {
     let given = broker["environment"]
         .as_object()
         .context("centrifugo has no variables")?;
-    // The shell that starts it reads secrets from files, and variables of other names.
+    // The shell that starts it reads secrets from files, and what else it names.
     let start = broker["entrypoint"].to_string();
-    let exported = start.split(|it: char| !it.is_ascii_alphanumeric() && it != '_');
+    let exported = start
+        .split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+        .filter(|word| word.starts_with("CENTRIFUGO_"));
     let unknown: Vec<_> = given
         .keys()
         .map(String::as_str)
+        .filter(|name| !start.contains(&format!("${name}")))
         .chain(exported)
-        .filter(|name| name.starts_with("CENTRIFUGO_") && !known.contains(*name))
+        .filter(|name| !known.contains(*name))
         .collect();
     ensure!(
         unknown.is_empty(),

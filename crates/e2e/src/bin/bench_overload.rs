@@ -22,8 +22,7 @@ const TIMES: f64 = 10.0;
 const CONNECTIONS: usize = 1_500;
 const CHANNELS: usize = 20_000;
 const USERS: usize = 5_000;
-/// Half of what docker-compose.yml allows.
-const MEMORY_MAX: u64 = 256 << 20;
+const MEMORY_MAX: u64 = 128 << 20;
 const RECOVERY_MAX: Duration = Duration::from_secs(10);
 
 /// Requests by their numbers.
