@@ -51,13 +51,17 @@ fn check_broker(model: &Value, known: &BTreeSet<String>) -> Result<()> {
         .context("centrifugo has no variables")?;
     // The shell that starts it reads secrets from files, and what else it names.
     let start = broker["entrypoint"].to_string();
-    let exported = start
+    let words: BTreeSet<_> = start
         .split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
+        .collect();
+    let exported = words
+        .iter()
+        .copied()
         .filter(|word| word.starts_with("CENTRIFUGO_"));
     let unknown: Vec<_> = given
         .keys()
         .map(String::as_str)
-        .filter(|name| !start.contains(&format!("${name}")))
+        .filter(|name| !words.contains(name))
         .chain(exported)
         .filter(|name| !known.contains(*name))
         .collect();
