@@ -243,11 +243,11 @@ test('events are moved and resized by the pointer, in the week and in the month'
 
   const month = await newTab('#month');
   await Promise.all([isLive(month), shown(month, 'Month')]);
-  const chip = eventIn(parts(month).grid, 'Piano');
-  const at = (await chip.boundingBox()) ?? assert.fail('it is in the month');
-  const cell = async (/** @type {string} */ day) =>
-    (await month.locator(`.calwire-fc [data-date="${day}"]`).last().boundingBox()) ?? assert.fail(day);
-  const target = await cell(wednesday(-1));
+  const cell = month.locator(`.calwire-fc [data-date="${wednesday(-1)}"]`).last();
+  // This week can be the month's last row, which is below the fold.
+  await cell.scrollIntoViewIfNeeded();
+  const target = (await cell.boundingBox()) ?? assert.fail('its new day is in the month');
+  const at = (await eventIn(parts(month).grid, 'Piano').boundingBox()) ?? assert.fail('it is in the month');
   await drag(
     month,
     { x: at.x + at.width / 2, y: at.y + at.height / 2 },
