@@ -136,7 +136,7 @@ impl Authenticator {
     ) -> Result<UserId, Refusal> {
         let token = bearer(authorization)?;
         let header = jsonwebtoken::decode_header(token).map_err(|error| Refusal::token(error.to_string()))?;
-        if header.alg != self.validation.algorithms[0] && !common::planted!("algorithm_from_header") {
+        if header.alg != self.validation.algorithms[0] && !common::mutant!("algorithm_from_header") {
             return Err(Refusal::token("another algorithm than the configured one"));
         }
         if header.crit.is_some() {
@@ -188,7 +188,7 @@ fn bearer<'a>(mut authorization: impl Iterator<Item = &'a str>) -> Result<&'a st
 /// Everything but the times, which are checked against our clock and not the library's.
 fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation {
     let mut validation = Validation::new(algorithm);
-    if common::planted!("algorithm_from_header") {
+    if common::mutant!("algorithm_from_header") {
         validation.algorithms.extend([Algorithm::HS384, Algorithm::HS512]);
     }
     validation.set_issuer(&[issuer]);

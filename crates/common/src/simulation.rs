@@ -1,4 +1,4 @@
-//! Test only: named places at which a simulated process dies or is held up, and bugs that are planted in it.
+//! Test only: named places at which a simulated process dies or is held up, and mutants in it.
 //!
 //! A process of the simulation is a runtime with one thread, and its [`Process`] is that thread's. Outside of one nothing
 //! here does anything. Without the feature `simulation` the macros leave no trace in the code, and the feature does not
@@ -19,7 +19,7 @@ thread_local! {
     static PROCESS: RefCell<Option<Arc<Process>>> = const { RefCell::new(None) };
 }
 
-/// The bug that is planted in all of this program, if there is one.
+/// The mutant that is active in this program, if any.
 static BUG: RwLock<Option<String>> = RwLock::new(None);
 
 /// A simulated process, as the code that runs in it meets it.
@@ -59,7 +59,7 @@ pub enum Caught {
     Dying(&'static str),
     Waiting(&'static str),
     /// It has nothing to do any more but to pass the time.
-    Resting,
+    Idle,
 }
 
 impl Process {
@@ -131,26 +131,26 @@ pub async fn point(name: &'static str) {
     }
 }
 
-/// See [`rest_point!`](crate::rest_point).
-pub async fn rest() {
+/// See [`idle_point!`](crate::idle_point).
+pub async fn idle() {
     if let Some(process) = current() {
-        let _ = process.caught.send(Caught::Resting);
+        let _ = process.caught.send(Caught::Idle);
         std::future::pending::<()>().await;
     }
 }
 
 /// Plants a bug, in the place of the one before.
-pub fn plant(bug: Option<&str>) {
+pub fn set_mutant(bug: Option<&str>) {
     *BUG.write().unwrap_or_else(PoisonError::into_inner) = bug.map(str::to_owned);
 }
 
-/// See [`time_stands_still!`](crate::time_stands_still).
+/// See [`clock_frozen!`](crate::clock_frozen).
 pub fn is_simulated() -> bool {
     PROCESS.with_borrow(Option::is_some)
 }
 
-/// See [`planted!`](crate::planted).
-pub fn is_planted(bug: &str) -> bool {
+/// See [`mutant!`](crate::mutant).
+pub fn is_mutant_active(bug: &str) -> bool {
     BUG.read().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(bug)
 }
 
@@ -187,23 +187,23 @@ macro_rules! crash_point {
 
 /// From here on a pass only lets time pass; a simulation does not wait for it. In production: nothing.
 #[macro_export]
-macro_rules! rest_point {
+macro_rules! idle_point {
     () => {
-        $crate::simulation::rest().await
+        $crate::simulation::idle().await
     };
 }
 
-/// Whether the negative control has planted the bug of this name. In production: `false`.
+/// Whether the mutant of this name is active. In production: `false`.
 #[macro_export]
-macro_rules! planted {
+macro_rules! mutant {
     ($bug:literal) => {
-        $crate::simulation::is_planted($bug)
+        $crate::simulation::is_mutant_active($bug)
     };
 }
 
 /// Whether waiting for others is in vain, because the clock moves only when everybody rests. In production: `false`.
 #[macro_export]
-macro_rules! time_stands_still {
+macro_rules! clock_frozen {
     () => {
         $crate::simulation::is_simulated()
     };

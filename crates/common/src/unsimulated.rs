@@ -8,13 +8,13 @@ macro_rules! crash_point {
 
 /// From here on a pass only lets time pass. Here: nothing.
 #[macro_export]
-macro_rules! rest_point {
+macro_rules! idle_point {
     () => {};
 }
 
-/// Whether the negative control has planted the bug of this name. Here: never.
+/// Whether the mutant of this name is active. Here: never.
 #[macro_export]
-macro_rules! planted {
+macro_rules! mutant {
     ($bug:literal) => {
         false
     };
@@ -22,7 +22,7 @@ macro_rules! planted {
 
 /// Whether waiting for others is in vain. Here: it is not.
 #[macro_export]
-macro_rules! time_stands_still {
+macro_rules! clock_frozen {
     () => {
         false
     };

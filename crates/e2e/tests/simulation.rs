@@ -94,7 +94,7 @@ fn a_process_may_die_at_every_point() {
 
 /// A simulation that finds nothing proves something only if it finds what is there.
 #[test]
-fn every_planted_bug_is_found() {
+fn every_mutant_is_found() {
     simulate(&["--control"]);
 }
 

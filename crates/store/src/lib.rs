@@ -20,12 +20,12 @@ pub mod event_versions;
 pub mod events;
 pub mod health;
 pub mod intake;
+#[cfg(feature = "simulation")]
+pub mod mutants;
 pub mod oauth_states;
 pub mod occurrences;
 pub mod outbox;
 pub mod overview;
-#[cfg(feature = "simulation")]
-pub mod planted;
 pub mod poll;
 pub mod quota;
 pub mod restored;

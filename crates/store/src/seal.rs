@@ -190,7 +190,7 @@ fn cipher(id: u32, key: &str) -> Result<XChaCha20Poly1305, InvalidKeyring> {
 }
 
 fn associated_data(key_id: u32, binding: &Binding<'_>) -> Vec<u8> {
-    if common::planted!("no_aad") {
+    if common::mutant!("no_aad") {
         return Vec::new();
     }
     let mut data = vec![VERSION];

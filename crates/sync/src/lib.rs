@@ -21,9 +21,9 @@ pub mod expand;
 pub mod freshness;
 pub mod health;
 pub mod metrics;
-pub mod payload;
 #[cfg(feature = "simulation")]
-pub mod planted;
+pub mod mutants;
+pub mod payload;
 pub mod poll;
 pub mod pull;
 pub mod quota;

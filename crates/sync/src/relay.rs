@@ -68,7 +68,7 @@ pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) ->
     metrics::stolen("relay", lanes.iter().map(|lane| lane.is_stolen));
     crash_point!("relay.leased");
     #[cfg(feature = "simulation")]
-    let lanes = crate::planted::after_last(lanes);
+    let lanes = crate::mutants::after_last(lanes);
     let lanes = lanes
         .into_iter()
         .map(|lane| drain(pool, centrifugo, now, taken, lane));
@@ -206,7 +206,7 @@ async fn publish(
     let answer = centrifugo.publish(publication).instrument(span).await.map(drop);
     crash_point!("relay.published");
     metrics::published(&answer, started.elapsed());
-    if !common::planted!("broker_error_ignored") {
+    if !common::mutant!("broker_error_ignored") {
         answer?;
     }
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;

@@ -24,7 +24,7 @@ pub async fn tell(
     let traceparent = traceparent(&Span::current());
     outbox::enqueue(conn, now, user, seq, &payload, traceparent.as_deref()).await?;
     #[cfg(feature = "simulation")]
-    crate::planted::publish_early(user, seq, &payload).await;
+    crate::mutants::publish_early(user, seq, &payload).await;
     common::crash_point!("tell.enqueued");
     Ok(seq)
 }

@@ -148,7 +148,7 @@ async fn access_token(
             connections::acquire_refresh(&mut conn, &ctx.keyring, connection, LEASE).await?
         };
         let Some(refresh) = refresh else {
-            if common::time_stands_still!() {
+            if common::clock_frozen!() {
                 return Err(CallError::Busy);
             }
             tokio::time::sleep(jittered(LOOK_AGAIN)).await;

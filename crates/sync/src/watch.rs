@@ -17,7 +17,7 @@ use common::backoff::Backoff;
 use common::ids::ConnectionId;
 use common::lease::Lease;
 use common::worker::Pass;
-use common::{crash_point, rest_point};
+use common::{crash_point, idle_point};
 use futures_util::future::join_all;
 use google::{Channel, Error, NewChannel};
 use rand::RngExt;
@@ -82,7 +82,7 @@ pub async fn run_once(ctx: &Context) -> Result<Pass, CallError> {
         // Others are at it, or all failed and wait; either way there is nothing to hurry for.
         return Ok(Pass::Idle);
     }
-    rest_point!();
+    idle_point!();
     pause.await;
     Ok(Pass::Worked)
 }

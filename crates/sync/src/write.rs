@@ -265,7 +265,7 @@ async fn join(
     if found.request_sha256 != sha256 {
         return Err(Refused::KeyReused);
     }
-    while found.state.is_open() && Instant::now() < deadline && !common::time_stands_still!() {
+    while found.state.is_open() && Instant::now() < deadline && !common::clock_frozen!() {
         sleep(LOOK_AGAIN).await;
         match known(ctx, user, key).await? {
             Some(again) => found = again,
@@ -348,7 +348,7 @@ async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sql
         if is_sure && !run.mark(write_intents::State::Pending).await? {
             return Ok(None);
         }
-        if common::time_stands_still!() || wait_until.is_none_or(|until| Instant::now() + delay >= until) {
+        if common::clock_frozen!() || wait_until.is_none_or(|until| Instant::now() + delay >= until) {
             crash_point!("write.deferring");
             let mut conn = ctx.pool.acquire().await?;
             intents::defer(&mut conn, &run.intent.lease, delay).await?;

@@ -95,7 +95,7 @@ impl Intake {
             return Err(Refusal::WrongResource);
         }
         self.touch(&channel, &push.channel_id);
-        if common::planted!("ack_before_commit") {
+        if common::mutant!("ack_before_commit") {
             return Ok(());
         }
         let traceparent = traceparent(&Span::current());

@@ -6,7 +6,7 @@ use provision::postgres::{Binaries, Cluster};
 use crate::cargo::run_e2e;
 use crate::interrupt;
 
-/// What it takes to build the simulation: crash points and planted bugs are in no other build.
+/// What it takes to build the simulation: crash points and mutants are in no other build.
 pub const FEATURE: &str = "e2e/simulation";
 
 #[derive(Debug, clap::Args)]

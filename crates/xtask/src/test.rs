@@ -116,7 +116,7 @@ const STEPS: [Step; 15] = [
     },
     Step {
         name: "simulate",
-        about: "twenty seeds, a death at every point, every planted bug, and what was found once",
+        about: "twenty seeds, a death at every point, every mutant, and what was found once",
         run: simulate,
     },
 ];

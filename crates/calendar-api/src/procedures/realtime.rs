@@ -55,7 +55,7 @@ pub async fn get_subscription_token(
     caller: Caller,
     input: SubscriptionTokenInput,
 ) -> Result<RealtimeToken, RpcError> {
-    if input.channel != centrifugo::channel_of(&caller.user) && !common::planted!("no_user_filter") {
+    if input.channel != centrifugo::channel_of(&caller.user) && !common::mutant!("no_user_filter") {
         return Err(
             RpcError::new(Code::Forbidden, "This is not your channel").with_reason("NOT_YOUR_CHANNEL")
         );

@@ -99,7 +99,7 @@ impl<P> Host<P> {
             .thread_name(name_of(index, incarnation))
             .on_thread_start(move || {
                 entering.enter();
-                sync::planted::set_broker(broker.clone());
+                sync::mutants::set_broker(broker.clone());
             })
             .enable_all()
             .build()?;
@@ -241,7 +241,7 @@ impl<P> Host<P> {
                 tokio::time::sleep(OTHERS_GO_ON).await;
                 Ran::Waits(point)
             }
-            Caught::Resting => {
+            Caught::Idle => {
                 task.abort();
                 Ran::Done(Done::Pass(Ok(Pass::Worked)))
             }

@@ -50,7 +50,7 @@ struct Args {
     threads: usize,
 }
 
-/// How many seeds may pass before a planted bug is found, and before a point is reached.
+/// How many seeds may pass before a mutant is found, and before a point is reached.
 const CONTROL_SEEDS: u64 = 50;
 const POINT_SEEDS: u64 = 12;
 const POINT_OPERATIONS: usize = 120;
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 }
 
 fn simulate(args: &Args) -> Result<()> {
-    common::simulation::plant(args.plant.as_deref());
+    common::simulation::set_mutant(args.plant.as_deref());
     if args.print {
         println!(
             "{}",
@@ -236,7 +236,7 @@ fn campaign(
 fn control(args: &Args, template: &Template) -> Result<()> {
     let bugs = points::bugs();
     println!(
-        "{} planted bugs, up to {CONTROL_SEEDS} seeds of {} operations each",
+        "{} mutants, up to {CONTROL_SEEDS} seeds of {} operations each",
         bugs.len(),
         args.operations
     );
@@ -245,12 +245,12 @@ fn control(args: &Args, template: &Template) -> Result<()> {
         .iter()
         .filter(|bug| args.only.as_ref().is_none_or(|only| only == *bug))
     {
-        common::simulation::plant(Some(bug));
+        common::simulation::set_mutant(Some(bug));
         let all = args.seed..args.seed + CONTROL_SEEDS;
         let tally = campaign(args.threads, template, all, &|seed| {
             plan::of_bug(bug, seed, args.operations)
         })?;
-        common::simulation::plant(None);
+        common::simulation::set_mutant(None);
         let found: BTreeSet<_> = tally
             .failed
             .iter()

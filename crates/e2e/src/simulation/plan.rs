@@ -351,7 +351,7 @@ pub fn of_point(point: &str, seed: u64, operations: usize) -> Vec<Operation> {
     plan
 }
 
-/// A plan with more of what shows a planted bug that a usual day shows seldom.
+/// A plan with more of what shows a mutant that a usual day shows seldom.
 pub fn of_bug(bug: &str, seed: u64, operations: usize) -> Vec<Operation> {
     let mut dice = StdRng::seed_from_u64(seed ^ 0xb06);
     let plan = of_seed(seed, operations);

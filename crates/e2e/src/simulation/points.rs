@@ -7,9 +7,9 @@ pub fn declared() -> Vec<String> {
     names("crash_point!(\"")
 }
 
-/// All names given to `planted!`, in order.
+/// All names given to `mutant!`, in order.
 pub fn bugs() -> Vec<String> {
-    names("planted!(\"")
+    names("mutant!(\"")
 }
 
 fn names(call: &str) -> Vec<String> {

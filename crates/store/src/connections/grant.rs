@@ -180,8 +180,8 @@ pub async fn reject_grant(
     confirm_delay: Duration,
 ) -> sqlx::Result<Verdict> {
     #[cfg(feature = "simulation")]
-    if common::planted!("grant_ends_at_once") {
-        crate::planted::suspect(conn, confirm_delay, refresh.lease.key).await?;
+    if common::mutant!("grant_ends_at_once") {
+        crate::mutants::suspect(conn, confirm_delay, refresh.lease.key).await?;
     }
     let row = sqlx::query!(
         r#"with verdict as (

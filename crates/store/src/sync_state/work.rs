@@ -228,8 +228,8 @@ pub struct Progress<'a> {
 /// rolls back. Call it last: it holds the row that notifications bump.
 pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>) -> sqlx::Result<Settled> {
     #[cfg(feature = "simulation")]
-    if common::planted!("no_lease_fence") {
-        crate::planted::seize(conn, &pull.lease).await?;
+    if common::mutant!("no_lease_fence") {
+        crate::mutants::seize(conn, &pull.lease).await?;
     }
     let due_again = sqlx::query_scalar!(
         "with before as (

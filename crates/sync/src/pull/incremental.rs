@@ -37,7 +37,7 @@ pub(super) async fn pull(
     let mut unreadable = 0;
     while let Some(page) = session.events(&calendar.google_id, &mut pages).await? {
         unreadable += page.unreadable;
-        if common::planted!("page_two_dropped") && session.pages == 2 {
+        if common::mutant!("page_two_dropped") && session.pages == 2 {
             continue;
         }
         for event in page.items {
@@ -65,7 +65,7 @@ async fn commit(
     changes: HashMap<String, Incoming>,
 ) -> Result<Settled, Stop> {
     #[cfg(feature = "simulation")]
-    crate::planted::save_token_first(session, next).await?;
+    crate::mutants::save_token_first(session, next).await?;
     let mut tx = session.ctx.pool.begin().await?;
     let applied = apply(&mut tx, session, calendar, changes).await?;
     session.record(&mut tx, applied).await?;

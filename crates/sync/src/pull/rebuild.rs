@@ -88,9 +88,9 @@ async fn list(
     drop(conn);
     crash_point!("rebuild.begun");
     #[cfg(feature = "simulation")]
-    if common::planted!("wipe_before_refill") {
+    if common::mutant!("wipe_before_refill") {
         let mut conn = session.ctx.pool.acquire().await?;
-        store::planted::wipe(&mut conn, calendar.id, session.pull.generation).await?;
+        store::mutants::wipe(&mut conn, calendar.id, session.pull.generation).await?;
     }
     let mut pages = Pages::from(None);
     let (mut events, mut unreadable) = (0, 0);

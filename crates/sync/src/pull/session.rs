@@ -144,7 +144,7 @@ impl<'a> Session<'a> {
                 self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
                 Err(Stop::Rebuild(LARGE_PAGES))
             }
-            Err(_) if common::planted!("sweep_truncated") && self.pages > 0 => Ok(None),
+            Err(_) if common::mutant!("sweep_truncated") && self.pages > 0 => Ok(None),
             Err(error) => Err(self.stop(error, pages)),
         }
     }

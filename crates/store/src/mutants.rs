@@ -1,4 +1,4 @@
-//! Test only: the parts of planted bugs that need SQL. The statements are not checked, for no production build has them.
+//! Test only: the parts of mutants that need SQL. The statements are not checked, for no production build has them.
 
 use std::time::Duration;
 

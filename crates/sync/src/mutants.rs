@@ -1,10 +1,10 @@
-//! Test only: the planted bugs that take more than a line.
+//! Test only: the mutants that take more than a line.
 
 use std::cell::{Cell, RefCell};
 
 use centrifugo::{Client, Publication, channel_of};
 use common::ids::UserId;
-use common::planted;
+use common::mutant;
 use store::outbox::Lane;
 use store::sync_state::{self, Horizon, Progress};
 use uuid::Uuid;
@@ -25,7 +25,7 @@ pub fn set_broker(client: Client) {
 /// `publish_before_commit`: a message goes out although what it tells of may never be committed.
 pub(crate) async fn publish_early(user: &UserId, seq: i64, payload: &[u8]) {
     let broker = BROKER.with_borrow(Clone::clone);
-    let Some(broker) = broker.filter(|_| planted!("publish_before_commit")) else {
+    let Some(broker) = broker.filter(|_| mutant!("publish_before_commit")) else {
         return;
     };
     let publication = Publication {
@@ -41,7 +41,7 @@ pub(crate) async fn publish_early(user: &UserId, seq: i64, payload: &[u8]) {
 
 /// `outbox_after_last`: rows are taken by `id > last`, so what commits late is never seen.
 pub(crate) fn after_last(mut lanes: Vec<Lane>) -> Vec<Lane> {
-    if !planted!("outbox_after_last") {
+    if !mutant!("outbox_after_last") {
         return lanes;
     }
     let last = LAST.get();
@@ -58,7 +58,7 @@ pub(crate) fn after_last(mut lanes: Vec<Lane>) -> Vec<Lane> {
 
 /// `token_before_events`: the sync token is committed before the events that it stands for.
 pub(crate) async fn save_token_first(session: &Session<'_>, sync_token: &str) -> Result<(), Stop> {
-    if !planted!("token_before_events") {
+    if !mutant!("token_before_events") {
         return Ok(());
     }
     let mut tx = session.ctx.pool.begin().await?;
@@ -71,7 +71,7 @@ pub(crate) async fn save_token_first(session: &Session<'_>, sync_token: &str) ->
         changed: false,
     };
     sync_state::settle(&mut tx, session.pull, progress).await?;
-    store::planted::seize(&mut tx, &session.pull.lease).await?;
+    store::mutants::seize(&mut tx, &session.pull.lease).await?;
     tx.commit().await?;
     Ok(())
 }
