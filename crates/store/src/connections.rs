@@ -1,7 +1,7 @@
 //! Google accounts that users have connected, their sealed tokens, and the evidence about their grants.
 
+mod disconnect;
 mod grant;
-mod leave;
 pub mod rotate;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,13 +12,13 @@ use uuid::Uuid;
 
 use crate::seal::{Binding, Keyring, Unsealable};
 
+pub use disconnect::{
+    Disconnecting, Mirrored, account_is_shared, acquire_disconnecting, defer_disconnecting, disconnect,
+    extend_disconnecting, mirrored, purge, purge_mirror, refresh_token, strip,
+};
 pub use grant::{
     Refresh, Refreshed, Tokens, Verdict, acquire_refresh, reject_grant, release_refresh, settle_refresh,
     tokens,
-};
-pub use leave::{
-    Leaving, Mirrored, account_is_shared, acquire_leaving, defer_leaving, disconnect, keep_leaving, mirrored,
-    purge, purge_mirror, refresh_token, strip,
 };
 
 /// One connected Google account, without its tokens.

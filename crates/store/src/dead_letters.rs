@@ -15,7 +15,7 @@ pub async fn purge(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Resu
 
 /// Forgets those of a user one of whose accounts is on its way out. All of them: what cannot be read does not say of which
 /// account it is.
-pub async fn purge_of_leaving(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<u64> {
+pub async fn purge_of_disconnecting(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<u64> {
     let purged = sqlx::query!(
         "delete from dead_letters d using connections n
          where n.id = $1 and n.disconnected_at is not null and d.user_id = n.user_id",

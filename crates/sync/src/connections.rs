@@ -9,10 +9,10 @@ use store::connections::{Connected, Connection, NewGrant, State};
 use store::sync_state::Kind;
 use store::{connections, sync_state};
 
-mod leave;
+mod disconnect;
 mod receipt;
 
-pub use leave::{AT_ONCE, disconnect, leave_once};
+pub use disconnect::{AT_ONCE, disconnect, disconnect_once};
 pub use receipt::{Channels, Forgotten, GrantEnd, Receipt};
 
 use crate::Context;

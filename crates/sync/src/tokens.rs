@@ -269,7 +269,11 @@ async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
     if matches!(verdict, Verdict::Ended { .. }) {
         store::watches::write_off_of_connection(&mut tx, connection).await?;
     }
-    if verdict == (Verdict::Ended { is_leaving: false }) {
+    if verdict
+        == (Verdict::Ended {
+            is_disconnecting: false,
+        })
+    {
         let change = Change::ConnectionChanged {
             connection_id: connection,
             state: ConnectionState::ReauthRequired,
@@ -279,10 +283,14 @@ async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
     crash_point!("token.before_verdict");
     tx.commit().await?;
     match verdict {
-        Verdict::Ended { is_leaving: true } => {
+        Verdict::Ended {
+            is_disconnecting: true,
+        } => {
             tracing::info!(connection.id = %connection, "Google had ended the grant of an account that leaves");
         }
-        Verdict::Ended { is_leaving: false } => {
+        Verdict::Ended {
+            is_disconnecting: false,
+        } => {
             metrics::grant_ended();
             tracing::warn!(connection.id = %connection, "Google has ended a grant; the user must connect again");
         }

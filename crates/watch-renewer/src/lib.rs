@@ -136,7 +136,7 @@ fn start_loops(ctx: &Context, stop: &CancellationToken) -> JoinSet<()> {
     start!("watch", WATCH_EVERY, watch::run_once);
     start!("stop", WATCH_EVERY, watch::stop_once);
     start!("poll", POLL_EVERY, poll::run_once);
-    start!("disconnect", DISCONNECT_EVERY, connections::leave_once);
+    start!("disconnect", DISCONNECT_EVERY, connections::disconnect_once);
     start!("horizon", HORIZON_EVERY, pull::extend_horizon_once);
     start!("sweep", SWEEP_EVERY, pull::purge_once);
     start!("purge", PURGE_EVERY, poll::purge_once);

@@ -320,7 +320,7 @@ async fn pass(
         Job::StopWatches => watch::stop_once(ctx).await.map_err(|error| error.to_string()),
         Job::Poll => poll::run_once(ctx).await.map_err(word),
         Job::Writes => write::run_once(ctx).await.map_err(word),
-        Job::Leave => connections::leave_once(ctx)
+        Job::Leave => connections::disconnect_once(ctx)
             .await
             .map_err(|error| error.to_string()),
         Job::Horizon => pull::extend_horizon_once(ctx).await.map_err(word),

@@ -165,8 +165,8 @@ pub async fn release_refresh(conn: &mut PgConnection, refresh: &Refresh) -> sqlx
 pub enum Verdict {
     /// It is the first one for this refresh token, or too soon after the first.
     Suspect { since: DateTime<Utc> },
-    /// It is confirmed: the grant has ended, its tokens are gone. `is_leaving`: the user has disconnected the account before.
-    Ended { is_leaving: bool },
+    /// It is confirmed: the grant has ended, its tokens are gone. `is_disconnecting`: the user had already disconnected the account.
+    Ended { is_disconnecting: bool },
     /// It was about a token that has been replaced meanwhile: read again.
     Outdated,
 }
@@ -209,7 +209,7 @@ pub async fn reject_grant(
     Ok(match row {
         None => Verdict::Outdated,
         Some(row) if row.ended => Verdict::Ended {
-            is_leaving: row.is_leaving,
+            is_disconnecting: row.is_leaving,
         },
         Some(row) => Verdict::Suspect { since: row.since },
     })

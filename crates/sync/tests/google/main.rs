@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod leave;
+mod disconnect;
 mod stage;
 mod tokens;
 mod users;

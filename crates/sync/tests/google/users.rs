@@ -171,7 +171,7 @@ async fn what_it_takes_to_revoke_a_grant_is_kept_until_that_is_done(pool: PgPool
     assert_eq!(left, ["connections", "quota_pauses", "quota_usage", "watches"]);
     stage.google.clear_faults();
     stage.pass(chrono::TimeDelta::minutes(1));
-    sync::connections::leave_once(&stage.ctx).await.unwrap();
+    sync::connections::disconnect_once(&stage.ctx).await.unwrap();
     let deletion = users::delete(&stage.ctx, &broker, &user_id("alice"))
         .await
         .unwrap();
@@ -202,7 +202,7 @@ async fn a_grant_that_ends_after_its_user_is_forgotten_is_told_to_nobody(pool: P
         .one("select count(*) from connections where user_id = 'alice' and grant_ended_at is not null")
         .await;
     assert_eq!(ended, 1, "the channels are still to be stopped, and cannot be");
-    sync::connections::leave_once(&stage.ctx).await.unwrap();
+    sync::connections::disconnect_once(&stage.ctx).await.unwrap();
     for (table, rows) in rows_of(&stage.ctx.pool, "alice").await {
         assert_eq!(rows, 0, "{table}");
     }

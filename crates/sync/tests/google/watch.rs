@@ -487,10 +487,10 @@ async fn an_account_that_leaves_and_a_calendar_that_is_dropped_do_not_wait_for_e
     for by_google in [false, true] {
         let mut tx = stage.ctx.pool.begin().await.unwrap();
         let lease = std::time::Duration::from_mins(1);
-        let leaving = connections::disconnect(&mut tx, stage.now(), &user_id("alice"), None, lease)
+        let disconnecting = connections::disconnect(&mut tx, stage.now(), &user_id("alice"), None, lease)
             .await
             .unwrap();
-        watches::replace_of_connections(&mut tx, &[leaving[0].lease.key])
+        watches::replace_of_connections(&mut tx, &[disconnecting[0].lease.key])
             .await
             .unwrap();
         let ctx = stage.ctx.clone();

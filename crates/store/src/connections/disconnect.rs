@@ -18,7 +18,7 @@ use crate::sync_state::interval;
 
 /// A connection on its way out, and the right to see to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Leaving {
+pub struct Disconnecting {
     pub lease: Lease<ConnectionId>,
     pub user_id: UserId,
     pub email: String,
@@ -34,7 +34,7 @@ struct Row {
     attempts: i32,
 }
 
-impl TryFrom<Row> for Leaving {
+impl TryFrom<Row> for Disconnecting {
     type Error = sqlx::Error;
 
     fn try_from(row: Row) -> sqlx::Result<Self> {
@@ -55,7 +55,7 @@ pub async fn disconnect(
     user: &UserId,
     id: Option<ConnectionId>,
     lease: Duration,
-) -> sqlx::Result<Vec<Leaving>> {
+) -> sqlx::Result<Vec<Disconnecting>> {
     let mut rows = sqlx::query_as!(
         Row,
         r#"update connections
@@ -72,16 +72,16 @@ pub async fn disconnect(
     .fetch_all(conn)
     .await?;
     rows.sort_by_key(|row| row.id);
-    rows.into_iter().map(Leaving::try_from).collect()
+    rows.into_iter().map(Disconnecting::try_from).collect()
 }
 
 /// Takes up to `limit` connections that are on their way out and that nobody sees to.
-pub async fn acquire_leaving(
+pub async fn acquire_disconnecting(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     lease: Duration,
     limit: i64,
-) -> sqlx::Result<Vec<Leaving>> {
+) -> sqlx::Result<Vec<Disconnecting>> {
     let rows = sqlx::query_as!(
         Row,
         r#"update connections
@@ -103,11 +103,11 @@ pub async fn acquire_leaving(
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(Leaving::try_from).collect()
+    rows.into_iter().map(Disconnecting::try_from).collect()
 }
 
 /// Prolongs the right to see to a connection. False: somebody else has it, or the connection is gone.
-pub async fn keep_leaving(
+pub async fn extend_disconnecting(
     conn: &mut PgConnection,
     lease: &Lease<ConnectionId>,
     until: Duration,
@@ -125,7 +125,7 @@ pub async fn keep_leaving(
 }
 
 /// Leaves the rest to whoever comes, not before some moment.
-pub async fn defer_leaving(
+pub async fn defer_disconnecting(
     conn: &mut PgConnection,
     lease: &Lease<ConnectionId>,
     not_before: DateTime<Utc>,

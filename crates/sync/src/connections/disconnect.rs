@@ -10,7 +10,7 @@
 //! 4. The row goes, and with it the tokens. A grant that Google did not take back keeps it, for [`REVOKE_PATIENCE`].
 //!
 //! Whoever disconnects takes the steps at once, with a lease on the connection, to be able to say what was done. What is
-//! left over is finished by [`leave_once`], and so is everything after a crash.
+//! left over is finished by [`disconnect_once`], and so is everything after a crash.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use common::crash_point;
 use common::ids::{ConnectionId, UserId};
 use common::worker::Pass;
 use futures_util::future::join_all;
-use store::connections::{self, Leaving, Mirrored};
+use store::connections::{self, Disconnecting, Mirrored};
 use store::dead_letters;
 use store::watches::{self, Stopping};
 use tokio::time::Instant;
@@ -56,16 +56,16 @@ pub async fn disconnect(
 ) -> sqlx::Result<Vec<Receipt>> {
     let begun = begin(ctx, user, id).await?;
     // Whether the caller waits or not: once it is committed, it is to be done.
-    let finished = join_all(begun.into_iter().map(|leaving| {
+    let finished = join_all(begun.into_iter().map(|disconnecting| {
         let ctx = ctx.clone();
-        tokio::spawn(async move { at_once(&ctx, leaving, wait).await })
+        tokio::spawn(async move { at_once(&ctx, disconnecting, wait).await })
     }));
     Ok(finished.await.into_iter().filter_map(Result::ok).collect())
 }
 
 /// An account that a user has just disconnected, with what there was of it.
 struct Begun {
-    leaving: Leaving,
+    disconnecting: Disconnecting,
     mirrored: Mirrored,
     channels: i64,
 }
@@ -74,19 +74,19 @@ async fn begin(ctx: &Context, user: &UserId, id: Option<ConnectionId>) -> sqlx::
     let now = ctx.clock.now();
     let mut tx = ctx.pool.begin().await?;
     let all = connections::disconnect(&mut tx, now, user, id, LEASE).await?;
-    let ids: Vec<_> = all.iter().map(|leaving| leaving.lease.key).collect();
+    let ids: Vec<_> = all.iter().map(|disconnecting| disconnecting.lease.key).collect();
     watches::replace_of_connections(&mut tx, &ids).await?;
     let mut begun = Vec::new();
-    for leaving in all {
-        let id = leaving.lease.key;
+    for disconnecting in all {
+        let id = disconnecting.lease.key;
         begun.push(Begun {
             mirrored: connections::mirrored(&mut tx, id).await?,
             channels: watches::stopping(&mut tx, now, id).await?.left,
-            leaving,
+            disconnecting,
         });
         tell_state(&mut tx, now, user, id, ConnectionState::Disconnected).await?;
     }
-    crash_point!("leave.before_commit");
+    crash_point!("disconnect.before_commit");
     tx.commit().await?;
     Ok(begun)
 }
@@ -94,21 +94,21 @@ async fn begin(ctx: &Context, user: &UserId, id: Option<ConnectionId>) -> sqlx::
 /// Takes all steps now, as far as they go, and tells how far that was.
 async fn at_once(ctx: &Context, begun: Begun, wait: Duration) -> Receipt {
     let Begun {
-        leaving,
+        disconnecting,
         mirrored,
         channels,
     } = begun;
     let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
     let mut done = Done::default();
-    if let Err(error) = finish(ctx, &leaving, Some(wait), &mut done).await {
+    if let Err(error) = finish(ctx, &disconnecting, Some(wait), &mut done).await {
         tracing::warn!(
-            connection.id = %leaving.lease.key, %error,
+            connection.id = %disconnecting.lease.key, %error,
             "Disconnecting an account could not be finished at once; a renewer goes on with it"
         );
     }
     let left = done.channels_left.unwrap_or(channels);
     Receipt {
-        connection_id: leaving.lease.key,
+        connection_id: disconnecting.lease.key,
         channels: Channels {
             stopped: count(channels - left),
             left: count(left),
@@ -118,22 +118,22 @@ async fn at_once(ctx: &Context, begun: Begun, wait: Duration) -> Receipt {
             calendars: count(mirrored.calendars),
             events: count(mirrored.events),
             deleted: done.forgotten,
-            deleted_by: leaving.disconnected_at + FORGOTTEN_WITHIN,
+            deleted_by: disconnecting.disconnected_at + FORGOTTEN_WITHIN,
         },
-        email: leaving.email,
+        email: disconnecting.email,
     }
 }
 
 /// Goes on with accounts on their way out that nobody sees to. Safe to run anywhere at once.
-pub async fn leave_once(ctx: &Context) -> sqlx::Result<Pass> {
-    let leaving = {
+pub async fn disconnect_once(ctx: &Context) -> sqlx::Result<Pass> {
+    let disconnecting = {
         let mut conn = ctx.pool.acquire().await?;
-        connections::acquire_leaving(&mut conn, ctx.clock.now(), LEASE, BATCH).await?
+        connections::acquire_disconnecting(&mut conn, ctx.clock.now(), LEASE, BATCH).await?
     };
     let mut pass = Pass::Idle;
-    for outcome in join_all(leaving.iter().map(|leaving| async {
+    for outcome in join_all(disconnecting.iter().map(|disconnecting| async {
         let mut done = Done::default();
-        finish(ctx, leaving, None, &mut done).await.map(|()| done)
+        finish(ctx, disconnecting, None, &mut done).await.map(|()| done)
     }))
     .await
     {
@@ -158,38 +158,46 @@ struct Done {
 /// of those; None: as long as it takes for the data, and not at all for the channels.
 async fn finish(
     ctx: &Context,
-    leaving: &Leaving,
+    disconnecting: &Disconnecting,
     at_once: Option<Duration>,
     done: &mut Done,
 ) -> sqlx::Result<()> {
     let until = at_once.map(|wait| Instant::now() + wait);
-    let (forgotten, stopping) = tokio::join!(forget(ctx, leaving, until), stop_channels(ctx, leaving, until));
+    let (forgotten, stopping) = tokio::join!(
+        forget(ctx, disconnecting, until),
+        stop_channels(ctx, disconnecting, until)
+    );
     done.forgotten = forgotten?;
     let stopping = stopping?;
     done.channels_left = Some(stopping.left);
     let now = ctx.clock.now();
-    if stopping.left > 0 && now - leaving.disconnected_at < STOP_PATIENCE {
-        return defer(ctx, leaving, now).await;
+    if stopping.left > 0 && now - disconnecting.disconnected_at < STOP_PATIENCE {
+        return defer(ctx, disconnecting, now).await;
     }
-    let grant = end_grant(ctx, leaving).await?;
-    crash_point!("leave.revoked");
+    let grant = end_grant(ctx, disconnecting).await?;
+    crash_point!("disconnect.revoked");
     done.grant = Some(grant);
     if !done.forgotten {
-        return defer(ctx, leaving, now).await;
+        return defer(ctx, disconnecting, now).await;
     }
-    let given_up = now - leaving.disconnected_at >= REVOKE_PATIENCE;
+    let given_up = now - disconnecting.disconnected_at >= REVOKE_PATIENCE;
     if grant == GrantEnd::Pending && !given_up {
-        return defer(ctx, leaving, now + revoke_again_in(now, leaving.disconnected_at)).await;
+        return defer(
+            ctx,
+            disconnecting,
+            now + revoke_again_in(now, disconnecting.disconnected_at),
+        )
+        .await;
     }
     let mut conn = ctx.pool.acquire().await?;
-    done.gone = connections::purge(&mut conn, &leaving.lease).await?;
-    tracing::info!(connection.id = %leaving.lease.key, ?grant, "A disconnected account is gone");
+    done.gone = connections::purge(&mut conn, &disconnecting.lease).await?;
+    tracing::info!(connection.id = %disconnecting.lease.key, ?grant, "A disconnected account is gone");
     Ok(())
 }
 
-async fn defer(ctx: &Context, leaving: &Leaving, not_before: DateTime<Utc>) -> sqlx::Result<()> {
+async fn defer(ctx: &Context, disconnecting: &Disconnecting, not_before: DateTime<Utc>) -> sqlx::Result<()> {
     let mut conn = ctx.pool.acquire().await?;
-    connections::defer_leaving(&mut conn, &leaving.lease, not_before).await
+    connections::defer_disconnecting(&mut conn, &disconnecting.lease, not_before).await
 }
 
 fn revoke_again_in(now: DateTime<Utc>, since: DateTime<Utc>) -> TimeDelta {
@@ -198,15 +206,15 @@ fn revoke_again_in(now: DateTime<Utc>, since: DateTime<Utc>) -> TimeDelta {
 }
 
 /// Deletes what was mirrored. False: not all of it, within the time given, or because somebody else does it now.
-async fn forget(ctx: &Context, leaving: &Leaving, until: Option<Instant>) -> sqlx::Result<bool> {
+async fn forget(ctx: &Context, disconnecting: &Disconnecting, until: Option<Instant>) -> sqlx::Result<bool> {
     let mut conn = ctx.pool.acquire().await?;
-    if !connections::strip(&mut conn, &leaving.lease).await? {
+    if !connections::strip(&mut conn, &disconnecting.lease).await? {
         return Ok(false);
     }
-    dead_letters::purge_of_leaving(&mut conn, leaving.lease.key).await?;
-    while connections::purge_mirror(&mut conn, leaving.lease.key, PURGE_AT_ONCE).await? > 0 {
+    dead_letters::purge_of_disconnecting(&mut conn, disconnecting.lease.key).await?;
+    while connections::purge_mirror(&mut conn, disconnecting.lease.key, PURGE_AT_ONCE).await? > 0 {
         let late = until.is_some_and(|until| Instant::now() > until);
-        if late || !connections::keep_leaving(&mut conn, &leaving.lease, LEASE).await? {
+        if late || !connections::extend_disconnecting(&mut conn, &disconnecting.lease, LEASE).await? {
             return Ok(false);
         }
     }
@@ -214,8 +222,12 @@ async fn forget(ctx: &Context, leaving: &Leaving, until: Option<Instant>) -> sql
 }
 
 /// Stops the channels that can be stopped now, and waits for those that somebody else is stopping.
-async fn stop_channels(ctx: &Context, leaving: &Leaving, until: Option<Instant>) -> sqlx::Result<Stopping> {
-    let id = leaving.lease.key;
+async fn stop_channels(
+    ctx: &Context,
+    disconnecting: &Disconnecting,
+    until: Option<Instant>,
+) -> sqlx::Result<Stopping> {
+    let id = disconnecting.lease.key;
     let stopping = async {
         if until.is_some() {
             // Not cut off together with the wait: a channel that was being stopped would stay taken.
@@ -238,8 +250,8 @@ async fn stop_channels(ctx: &Context, leaving: &Leaving, until: Option<Instant>)
 }
 
 /// Revokes the grant, unless somebody else lives on the same Google account.
-async fn end_grant(ctx: &Context, leaving: &Leaving) -> sqlx::Result<GrantEnd> {
-    let id = leaving.lease.key;
+async fn end_grant(ctx: &Context, disconnecting: &Disconnecting) -> sqlx::Result<GrantEnd> {
+    let id = disconnecting.lease.key;
     let token = {
         let mut conn = ctx.pool.acquire().await?;
         if connections::account_is_shared(&mut conn, id).await? {

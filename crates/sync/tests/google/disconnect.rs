@@ -16,8 +16,8 @@ async fn disconnect(stage: &Stage, user: &str) -> Vec<Receipt> {
         .unwrap()
 }
 
-async fn leave_all(stage: &Stage) {
-    connections::leave_once(&stage.ctx).await.unwrap();
+async fn disconnect_rest(stage: &Stage) {
+    connections::disconnect_once(&stage.ctx).await.unwrap();
 }
 
 /// Rows of what was mirrored of all users.
@@ -114,16 +114,16 @@ async fn the_data_goes_although_google_cannot_be_reached_and_the_grant_follows(p
         .unwrap();
     assert_eq!(kept, (String::new(), Vec::new()));
     // The channels are not waited for without end.
-    leave_all(&stage).await;
+    disconnect_rest(&stage).await;
     assert_eq!(stage.asked("oauth.revoke"), 0);
     stage.pass(TimeDelta::minutes(1));
-    leave_all(&stage).await;
+    disconnect_rest(&stage).await;
     assert_eq!(stage.asked("oauth.revoke"), 1);
-    leave_all(&stage).await;
+    disconnect_rest(&stage).await;
     assert_eq!(stage.asked("oauth.revoke"), 1, "not at once again");
     stage.google.clear_faults();
     stage.pass(TimeDelta::minutes(1));
-    leave_all(&stage).await;
+    disconnect_rest(&stage).await;
     assert_eq!((stage.asked("oauth.revoke"), connected(&stage).await), (2, 0));
 }
 
@@ -135,7 +135,7 @@ async fn a_grant_that_google_never_takes_back_is_given_up_after_a_day(pool: PgPo
     let mut passes = 0;
     while connected(&stage).await > 0 {
         stage.pass(TimeDelta::minutes(30));
-        leave_all(&stage).await;
+        disconnect_rest(&stage).await;
         passes += 1;
         assert!(passes <= 50, "{passes}");
     }
@@ -151,32 +151,33 @@ async fn what_a_crash_left_is_finished_by_a_renewer(pool: PgPool) {
     // The wish is committed, and nobody goes on with it.
     let mut conn = stage.ctx.pool.acquire().await.unwrap();
     let lease = Duration::from_mins(1);
-    let leaving = store::connections::disconnect(&mut conn, stage.now(), &user_id("alice"), None, lease)
-        .await
-        .unwrap();
-    let id = leaving[0].lease.key;
+    let disconnecting =
+        store::connections::disconnect(&mut conn, stage.now(), &user_id("alice"), None, lease)
+            .await
+            .unwrap();
+    let id = disconnecting[0].lease.key;
     store::watches::replace_of_connections(&mut conn, &[id])
         .await
         .unwrap();
-    leave_all(&stage).await;
+    disconnect_rest(&stage).await;
     assert!(mirrored(&stage).await > 0, "somebody may be at it");
     stage
         .execute("update connections set leave_leased_until = now() - interval '1 second'")
         .await;
-    leave_all(&stage).await;
+    disconnect_rest(&stage).await;
     assert_eq!(mirrored(&stage).await, 0);
     assert_eq!(stage.asked("oauth.revoke"), 0, "channels are stopped first");
     stop_all(&stage).await;
-    leave_all(&stage).await;
+    disconnect_rest(&stage).await;
     assert_eq!((stage.asked("oauth.revoke"), connected(&stage).await), (1, 0));
     // Who comes back after the lease was over finds nothing to do, and does no harm.
     assert!(
-        !store::connections::strip(&mut conn, &leaving[0].lease)
+        !store::connections::strip(&mut conn, &disconnecting[0].lease)
             .await
             .unwrap()
     );
     assert!(
-        !store::connections::purge(&mut conn, &leaving[0].lease)
+        !store::connections::purge(&mut conn, &disconnecting[0].lease)
             .await
             .unwrap()
     );
@@ -190,10 +191,10 @@ async fn no_channel_is_made_behind_the_back_of_a_disconnect(pool: PgPool) {
     stage.execute("delete from watches").await;
     let mut tx = stage.ctx.pool.begin().await.unwrap();
     let lease = Duration::from_mins(1);
-    let leaving = store::connections::disconnect(&mut tx, stage.now(), &user_id("alice"), None, lease)
+    let disconnecting = store::connections::disconnect(&mut tx, stage.now(), &user_id("alice"), None, lease)
         .await
         .unwrap();
-    store::watches::replace_of_connections(&mut tx, &[leaving[0].lease.key])
+    store::watches::replace_of_connections(&mut tx, &[disconnecting[0].lease.key])
         .await
         .unwrap();
     let asked = stage.asked("events.watch");
@@ -218,7 +219,7 @@ async fn who_connects_again_meanwhile_keeps_the_new_grant(pool: PgPool) {
     stage.google.clear_faults();
     stage.connect("alice", ALICE).await;
     stage.pass(TimeDelta::minutes(1));
-    leave_all(&stage).await;
+    disconnect_rest(&stage).await;
     stage.pull_all().await;
     assert_eq!((stage.asked("oauth.revoke"), connected(&stage).await), (1, 1));
     assert!(mirrored(&stage).await > 0);
