@@ -1,5 +1,5 @@
 //! Messages that Centrifugo refused for good, for whoever has to find out why. Buried by
-//! [`outbox::bury`](crate::outbox::bury); they have titles in them, so they are not kept for longer than that takes.
+//! [`outbox::dead_letter`](crate::outbox::bury); they have titles in them, so they are not kept for longer than that takes.
 
 use chrono::{DateTime, Utc};
 use common::ids::ConnectionId;

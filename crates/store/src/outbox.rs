@@ -43,7 +43,7 @@ pub async fn enqueue(
 /// One user's messages that have not been told, in order, taken for the relay. Nobody else publishes to this user while
 /// the lease holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lane {
+pub struct Stream {
     pub lease: Lease<UserId>,
     /// The identity of the user's stream ([`user_stream`](crate::user_stream)).
     pub epoch: Uuid,
@@ -62,16 +62,16 @@ pub struct Outgoing {
     pub traceparent: Option<String>,
 }
 
-/// Takes up to `lanes` users who have messages waiting, with up to `depth` messages each.
+/// Takes up to `streams` users who have messages waiting, with up to `depth` messages each.
 ///
 /// The commit is not waited for, here and in [`settle`]: a lease or a deletion that a crash of Postgres forgets leads to
 /// the same publication with the same idempotency key, and a user's browsers are waiting.
 pub async fn acquire(
     conn: &mut PgConnection,
     lease: Duration,
-    lanes: i64,
+    streams: i64,
     depth: i64,
-) -> sqlx::Result<Vec<Lane>> {
+) -> sqlx::Result<Vec<Stream>> {
     // `waiting` hops from user to user in the primary key, so that a long backlog of few users costs little.
     let rows = sqlx::query!(
         "with recursive waiting as (
@@ -102,12 +102,12 @@ pub async fn acquire(
          ) o
          order by l.user_id, o.seq",
         interval(lease),
-        lanes,
+        streams,
         depth,
     )
     .fetch_all(conn)
     .await?;
-    let mut lanes: Vec<Lane> = Vec::new();
+    let mut streams: Vec<Stream> = Vec::new();
     for row in rows {
         let message = Outgoing {
             seq: row.seq,
@@ -115,9 +115,9 @@ pub async fn acquire(
             payload: row.payload,
             traceparent: row.traceparent,
         };
-        match lanes.last_mut() {
-            Some(lane) if lane.lease.key.as_str() == row.user_id => lane.messages.push(message),
-            _ => lanes.push(Lane {
+        match streams.last_mut() {
+            Some(stream) if stream.lease.key.as_str() == row.user_id => stream.messages.push(message),
+            _ => streams.push(Stream {
                 lease: Lease::new(
                     crate::user_id(row.user_id)?,
                     row.relay_lease,
@@ -129,37 +129,37 @@ pub async fn acquire(
             }),
         }
     }
-    Ok(lanes)
+    Ok(streams)
 }
 
 /// A message that Centrifugo has taken, and when.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Published {
+pub struct Accepted {
     pub seq: i64,
     pub at: DateTime<Utc>,
 }
 
 /// A round whose message Centrifugo has taken: the way of a change, from what made its calendar due to the browsers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Told {
+pub struct Published {
     pub cause: Cause,
     pub asked_at: DateTime<Utc>,
     pub committed_at: DateTime<Utc>,
     pub published_at: DateTime<Utc>,
 }
 
-/// Gives a lane back: all up to `told` is done with and goes; the rest waits for `retry_after`, if there is one. Rounds
-/// that made one of the `published` messages learn when it went out, and are answered. None: the lease was lost, and nothing
+/// Gives a stream back: deletes all messages up to `published_up_to`; the rest waits for `retry_after`, if there is one. Rounds
+/// that made one of the `accepted` messages learn when it went out, and are answered. None: the lease was lost, and nothing
 /// was changed.
 pub async fn settle(
     conn: &mut PgConnection,
     lease: &Lease<UserId>,
-    told: Option<i64>,
-    published: &[Published],
+    published_up_to: Option<i64>,
+    accepted: &[Accepted],
     retry_after: Option<Duration>,
-) -> sqlx::Result<Option<Vec<Told>>> {
-    let seqs: Vec<i64> = published.iter().map(|message| message.seq).collect();
-    let times: Vec<DateTime<Utc>> = published.iter().map(|message| message.at).collect();
+) -> sqlx::Result<Option<Vec<Published>>> {
+    let seqs: Vec<i64> = accepted.iter().map(|message| message.seq).collect();
+    let times: Vec<DateTime<Utc>> = accepted.iter().map(|message| message.at).collect();
     // A round that somebody holds is being deleted together with its calendar.
     let rows = sqlx::query!(
         "with settled as (
@@ -188,27 +188,27 @@ pub async fn settle(
          from settled left join dated d on true",
         lease.key.as_str(),
         lease.token,
-        told,
+        published_up_to,
         retry_after.map(interval),
         &seqs,
         &times,
     )
     .fetch_all(conn)
     .await?;
-    let told = rows.iter().filter_map(|row| {
-        Some(Told {
+    let published = rows.iter().filter_map(|row| {
+        Some(Published {
             cause: Cause::parse(row.cause.as_deref()?),
             asked_at: row.asked_at?,
             committed_at: row.committed_at?,
             published_at: row.published_at?,
         })
     });
-    Ok((!rows.is_empty()).then(|| told.collect()))
+    Ok((!rows.is_empty()).then(|| published.collect()))
 }
 
 /// Sets a message aside that will never be published, with the reason, and puts `replacement` in its place under the same
 /// seq. Answers the new message's id; none when the lease was lost.
-pub async fn bury(
+pub async fn dead_letter(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     lease: &Lease<UserId>,
@@ -239,7 +239,7 @@ pub async fn bury(
     .await
 }
 
-/// Up to a thousand messages of a lane beyond its first `depth` that have more than `len` bytes: seq and payload. Once these
+/// Up to a thousand messages of a stream beyond its first `depth` that have more than `len` bytes: seq and payload. Once these
 /// are shorter, it is the next ones' turn.
 pub async fn overlong_tail(
     conn: &mut PgConnection,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::{CalendarId, ConnectionId, UserId};
 use sqlx::{PgConnection, PgPool};
-use store::outbox::{self, Published};
+use store::outbox::{self, Accepted};
 use store::rounds::{self, Ended, Outcome, Round};
 use store::sync_state::{self, Cause, Kind, Pull};
 use store::{calendars, intake, poll, user_stream};
@@ -230,9 +230,12 @@ async fn a_round_learns_when_its_own_users_message_went_out(pool: PgPool) {
             rounds::record(&mut conn, &pull, told).await.unwrap();
         }
     }
-    let lanes = outbox::acquire(&mut conn, LEASE, 10, 10).await.unwrap();
-    let alices = lanes.iter().find(|lane| lane.lease.key == user("alice")).unwrap();
-    let first = Published { seq: 1, at: after(3) };
+    let streams = outbox::acquire(&mut conn, LEASE, 10, 10).await.unwrap();
+    let alices = streams
+        .iter()
+        .find(|stream| stream.lease.key == user("alice"))
+        .unwrap();
+    let first = Accepted { seq: 1, at: after(3) };
     let settled = outbox::settle(&mut conn, &alices.lease, Some(1), &[first], None)
         .await
         .unwrap();
@@ -246,20 +249,20 @@ async fn a_round_learns_when_its_own_users_message_went_out(pool: PgPool) {
     );
     assert_eq!(published(recent(&mut conn, "bob").await), [None, None]);
 
-    // Who lost the lane says nothing; who says it again changes nothing.
-    let second = Published { seq: 2, at: after(9) };
+    // Who lost the stream says nothing; who says it again changes nothing.
+    let second = Accepted { seq: 2, at: after(9) };
     let lost = outbox::settle(&mut conn, &alices.lease, Some(2), &[second], None).await;
     assert_eq!(lost.unwrap(), None);
     assert_eq!(published(recent(&mut conn, "alice").await)[0], None);
-    let lanes = outbox::acquire(&mut conn, LEASE, 10, 10).await.unwrap();
+    let streams = outbox::acquire(&mut conn, LEASE, 10, 10).await.unwrap();
     let again = [
-        Published {
+        Accepted {
             seq: 1,
             at: after(10),
         },
         second,
     ];
-    outbox::settle(&mut conn, &lanes[0].lease, Some(2), &again, None)
+    outbox::settle(&mut conn, &streams[0].lease, Some(2), &again, None)
         .await
         .unwrap();
     assert_eq!(

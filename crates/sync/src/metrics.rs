@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::telemetry::metrics::{Kind, Metric, SECONDS, Sample};
 use google::Error;
 use sqlx::PgPool;
-use store::outbox::Told;
+use store::outbox::Published;
 use store::sync_state::{Cause, Pull};
 
 const CAUSES: &[&str] = &["push", "poll", "opening", "person", "watch", "first"];
@@ -219,8 +219,8 @@ pub(crate) fn stolen(queue: &'static str, leases: impl Iterator<Item = bool>) {
 }
 
 /// The way of changes to the browsers.
-pub(crate) fn told(told: &[Told]) {
-    for way in told {
+pub(crate) fn publish_latencies(published: &[Published]) {
+    for way in published {
         COMMIT_TO_PUBLISH.took(&[], positive(way.published_at - way.committed_at));
         if way.cause == Cause::Push {
             PUSH_TO_COMMIT.took(&[], positive(way.committed_at - way.asked_at));

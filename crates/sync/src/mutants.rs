@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 use centrifugo::{Client, Publication, channel_of};
 use common::ids::UserId;
 use common::mutant;
-use store::outbox::Lane;
+use store::outbox::Stream;
 use store::sync_state::{self, Horizon, Progress};
 use uuid::Uuid;
 
@@ -40,20 +40,20 @@ pub(crate) async fn publish_early(user: &UserId, seq: i64, payload: &[u8]) {
 }
 
 /// `outbox_after_last`: rows are taken by `id > last`, so what commits late is never seen.
-pub(crate) fn after_last(mut lanes: Vec<Lane>) -> Vec<Lane> {
+pub(crate) fn after_last(mut streams: Vec<Stream>) -> Vec<Stream> {
     if !mutant!("outbox_after_last") {
-        return lanes;
+        return streams;
     }
     let last = LAST.get();
-    for lane in &mut lanes {
-        lane.messages.retain(|message| message.id > last);
+    for stream in &mut streams {
+        stream.messages.retain(|message| message.id > last);
     }
-    let ids = lanes
+    let ids = streams
         .iter()
-        .flat_map(|lane| &lane.messages)
+        .flat_map(|stream| &stream.messages)
         .map(|message| message.id);
     LAST.set(ids.max().map_or(last, |newest| newest.max(last)));
-    lanes
+    streams
 }
 
 /// `token_before_events`: the sync token is committed before the events that it stands for.

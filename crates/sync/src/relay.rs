@@ -7,7 +7,7 @@
 //!   again (a lost answer, a crash before the deletion, two workers after a pause) is byte for byte the same, with the
 //!   outbox row's id as idempotency key and `seq` as version, so Centrifugo drops it; a broker that came back empty may
 //!   repeat it, and the browser drops what it has seen.
-//! - **Nothing is skipped.** A failure keeps the head of the lane. A message that Centrifugo will never take becomes a
+//! - **Nothing is skipped.** A failure keeps the head of the stream. A message that Centrifugo will never take becomes a
 //!   dead letter, and a `resync` takes its place and its seq.
 //! - **A wrong configuration loses nothing**: the pass fails, loudly, until a person has corrected it.
 //! - **A long silence stays small.** While Centrifugo is away, what waits behind a user's first hundred messages is
@@ -23,19 +23,19 @@ use common::telemetry::trace;
 use common::worker::Pass;
 use futures_util::future::join_all;
 use sqlx::PgPool;
-use store::outbox::{self, Lane, Outgoing, Published};
+use store::outbox::{self, Accepted, Outgoing, Stream};
 use tracing::Instrument;
 
 use crate::metrics;
 use crate::payload::{Change, MESSAGE_VERSION, Message};
 
 /// The users served by one pass, side by side.
-const LANES: i64 = 32;
-/// The messages that are read of a lane at once.
+const STREAMS: i64 = 32;
+/// The messages that are read of a stream at once.
 const DEPTH: i64 = 50;
 /// Short, for a user whose worker died hears nothing until it has run out.
 const LEASE: Duration = Duration::from_secs(20);
-/// No message is begun later than this after the lease was taken: itself and a stand-in, at 7 s each at most, end in time.
+/// No message is begun later than this after the lease was taken: itself and the resync in its place, at 7 s each at most, end in time.
 const DRAIN: Duration = Duration::from_secs(5);
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 /// How many messages of a user wait in full.
@@ -48,14 +48,14 @@ const SMALL: i32 = 256;
 pub enum Error {
     #[error("the outbox cannot be read or settled: {0}")]
     Database(#[from] sqlx::Error),
-    /// Every lane failed in the same way, so it is not the lanes. Wait before the next pass.
+    /// Every stream failed in the same way, so it is not the streams. Wait before the next pass.
     #[error("nothing is published, all messages are kept: {0}")]
     Broker(centrifugo::Error),
 }
 
-/// What became of one lane.
+/// What became of one stream.
 enum Outcome {
-    Told,
+    Published,
     /// The lease went to another worker, which has the rest.
     Lost,
     Failed(centrifugo::Error),
@@ -64,19 +64,24 @@ enum Outcome {
 /// Publishes what is waiting, as far as one pass goes. `Worked` asks for the next pass at once.
 pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) -> Result<Pass, Error> {
     let taken = Instant::now();
-    let lanes = outbox::acquire(&mut *pool.acquire().await?, LEASE, LANES, DEPTH).await?;
-    metrics::stolen("relay", lanes.iter().map(|lane| lane.is_stolen));
+    let streams = outbox::acquire(&mut *pool.acquire().await?, LEASE, STREAMS, DEPTH).await?;
+    metrics::stolen("relay", streams.iter().map(|stream| stream.is_stolen));
     crash_point!("relay.leased");
     #[cfg(feature = "simulation")]
-    let lanes = crate::mutants::after_last(lanes);
-    let lanes = lanes
+    let streams = crate::mutants::after_last(streams);
+    let streams = streams
         .into_iter()
-        .map(|lane| drain(pool, centrifugo, now, taken, lane));
-    let outcomes = join_all(lanes).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        .map(|stream| drain(pool, centrifugo, now, taken, stream));
+    let outcomes = join_all(streams)
+        .await
+        .into_iter()
+        .collect::<Result<Vec<_>, _>>()?;
     if outcomes.is_empty() {
         return Ok(Pass::Idle);
     }
-    let some_went = outcomes.iter().any(|outcome| matches!(outcome, Outcome::Told));
+    let some_went = outcomes
+        .iter()
+        .any(|outcome| matches!(outcome, Outcome::Published));
     for outcome in outcomes {
         match outcome {
             Outcome::Failed(error @ centrifugo::Error::Misconfigured { .. }) => {
@@ -86,45 +91,46 @@ pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) ->
             Outcome::Failed(error) => {
                 tracing::warn!(%error, "A user's messages wait and will be tried again");
             }
-            Outcome::Told | Outcome::Lost => {}
+            Outcome::Published | Outcome::Lost => {}
         }
     }
     Ok(Pass::Worked)
 }
 
-/// Publishes a lane's messages in order up to the first failure, and gives the lane back.
+/// Publishes a stream's messages in order up to the first failure, and gives the stream back.
 async fn drain(
     pool: &PgPool,
     centrifugo: &Client,
     now: DateTime<Utc>,
     taken: Instant,
-    mut lane: Lane,
+    mut stream: Stream,
 ) -> Result<Outcome, Error> {
-    let channel = channel_of(&lane.lease.key);
-    let epoch = lane.epoch.to_string();
-    let mut told = None;
-    let mut published = Vec::new();
+    let channel = channel_of(&stream.lease.key);
+    let epoch = stream.epoch.to_string();
+    let mut published_up_to = None;
+    let mut accepted = Vec::new();
     let mut failure = None;
-    let taken_at = |seq| Published {
+    let accepted_at = |seq| Accepted {
         seq,
         // The pass began at `now`, when the lease was taken.
         at: now + taken.elapsed(),
     };
-    for message in &mut lane.messages {
+    for message in &mut stream.messages {
         if taken.elapsed() > DRAIN {
             break;
         }
         match publish(centrifugo, &channel, &epoch, message).await {
             Ok(()) => {
-                told = Some(message.seq);
-                published.push(taken_at(message.seq));
+                published_up_to = Some(message.seq);
+                accepted.push(accepted_at(message.seq));
             }
             Err(centrifugo::Error::Poison { reason }) => {
                 let mut conn = pool.acquire().await?;
-                let replacement = stand_in(message.seq, &message.payload);
-                let buried =
-                    outbox::bury(&mut conn, now, &lane.lease, message.seq, &reason, &replacement).await?;
-                let Some(id) = buried else {
+                let replacement = resync_for(message.seq, &message.payload);
+                let replaced =
+                    outbox::dead_letter(&mut conn, now, &stream.lease, message.seq, &reason, &replacement)
+                        .await?;
+                let Some(id) = replaced else {
                     return Ok(Outcome::Lost);
                 };
                 tracing::error!(outbox.id = %message.id, outbox.seq = message.seq, reason, "A message was set aside as a dead letter; a resync goes out in its place");
@@ -133,10 +139,10 @@ async fn drain(
                 message.payload = replacement;
                 match publish(centrifugo, &channel, &epoch, message).await {
                     Ok(()) => {
-                        told = Some(message.seq);
-                        published.push(taken_at(message.seq));
+                        published_up_to = Some(message.seq);
+                        accepted.push(accepted_at(message.seq));
                     }
-                    // Not even the stand-in: the channel itself is refused, and a seq that never comes makes the
+                    // Not even the resync: the channel itself is refused, and a seq that never comes makes the
                     // browser reload, if there is one.
                     Err(centrifugo::Error::Poison { reason }) => {
                         tracing::error!(
@@ -144,7 +150,7 @@ async fn drain(
                             reason,
                             "A resync was refused and is left out"
                         );
-                        told = Some(message.seq);
+                        published_up_to = Some(message.seq);
                     }
                     Err(error) => failure = Some(error),
                 }
@@ -155,33 +161,37 @@ async fn drain(
             break;
         }
     }
-    give_back(pool, &lane, told, &published, failure).await
+    give_back(pool, &stream, published_up_to, &accepted, failure).await
 }
 
 async fn give_back(
     pool: &PgPool,
-    lane: &Lane,
-    told: Option<i64>,
-    published: &[Published],
+    stream: &Stream,
+    published_up_to: Option<i64>,
+    accepted: &[Accepted],
     failure: Option<centrifugo::Error>,
 ) -> Result<Outcome, Error> {
     let mut conn = pool.acquire().await?;
-    let attempts = if told.is_some() { 1 } else { lane.lease.attempts };
+    let attempts = if published_up_to.is_some() {
+        1
+    } else {
+        stream.lease.attempts
+    };
     let retry_after = match &failure {
         Some(centrifugo::Error::Transient { .. }) => {
-            shorten_tail(&mut conn, lane).await?;
+            shorten_tail(&mut conn, stream).await?;
             Some(BACKOFF.delay(attempts))
         }
-        // The pause is the loop's: once the configuration is right, no lane has to wait.
+        // The pause is the loop's: once the configuration is right, no stream has to wait.
         Some(_) | None => None,
     };
-    let settled = outbox::settle(&mut conn, &lane.lease, told, published, retry_after).await?;
+    let settled = outbox::settle(&mut conn, &stream.lease, published_up_to, accepted, retry_after).await?;
     crash_point!("relay.settled");
     let is_settled = settled.is_some();
-    metrics::told(&settled.unwrap_or_default());
+    metrics::publish_latencies(&settled.unwrap_or_default());
     Ok(match failure {
         Some(error) => Outcome::Failed(error),
-        None if is_settled => Outcome::Told,
+        None if is_settled => Outcome::Published,
         None => Outcome::Lost,
     })
 }
@@ -215,10 +225,10 @@ async fn publish(
     Ok(())
 }
 
-/// Cuts down what waits behind a lane's first messages. Only what has never been tried is touched, so a retry stays the
+/// Cuts down what waits behind a stream's first messages. Only what has never been tried is touched, so a retry stays the
 /// same bytes.
-async fn shorten_tail(conn: &mut sqlx::PgConnection, lane: &Lane) -> sqlx::Result<()> {
-    let tail = outbox::overlong_tail(conn, &lane.lease, WAITING_IN_FULL, SMALL).await?;
+async fn shorten_tail(conn: &mut sqlx::PgConnection, stream: &Stream) -> sqlx::Result<()> {
+    let tail = outbox::overlong_tail(conn, &stream.lease, WAITING_IN_FULL, SMALL).await?;
     if tail.is_empty() {
         return Ok(());
     }
@@ -226,14 +236,14 @@ async fn shorten_tail(conn: &mut sqlx::PgConnection, lane: &Lane) -> sqlx::Resul
     let seqs: Vec<i64> = tail.iter().map(|(seq, _)| *seq).collect();
     let payloads: Vec<Vec<u8>> = tail
         .iter()
-        .map(|(seq, payload)| stand_in(*seq, payload))
+        .map(|(seq, payload)| resync_for(*seq, payload))
         .collect();
-    outbox::shorten(conn, &lane.lease, &seqs, &payloads).await
+    outbox::shorten(conn, &stream.lease, &seqs, &payloads).await
 }
 
 /// A short message with the same seq that makes a browser reload what `payload` would have told it: the calendar, or
 /// where none can be read in it, the list of calendars.
-fn stand_in(seq: i64, payload: &[u8]) -> Vec<u8> {
+fn resync_for(seq: i64, payload: &[u8]) -> Vec<u8> {
     #[derive(serde::Deserialize)]
     struct About {
         #[serde(rename = "calendarId")]

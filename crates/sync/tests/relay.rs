@@ -47,7 +47,7 @@ async fn count(pool: &PgPool, table: &str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
 }
 
-/// Lets every lane be taken at once, however long it was to wait.
+/// Lets every stream be taken at once, however long it was to wait.
 async fn forget_waits(pool: &PgPool) {
     sqlx::query("update user_stream set relay_not_before = '-infinity', relay_leased_until = null")
         .execute(pool)
@@ -100,23 +100,23 @@ async fn a_crash_between_publication_and_deletion_is_not_seen(pool: PgPool) {
     tell(&pool, &alice, CalendarId::generate(), "").await;
     tell(&pool, &alice, CalendarId::generate(), "").await;
 
-    // A worker takes the lane, publishes both, and dies.
+    // A worker takes the stream, publishes both, and dies.
     let mut conn = pool.acquire().await.unwrap();
-    let lanes = outbox::acquire(&mut conn, LEASE, 10, 10).await.unwrap();
-    for message in &lanes[0].messages {
+    let streams = outbox::acquire(&mut conn, LEASE, 10, 10).await.unwrap();
+    for message in &streams[0].messages {
         let publication = Publication {
             channel: &channel,
             data: &message.payload,
             idempotency_key: &message.id.to_string(),
             version: message.seq.unsigned_abs(),
-            version_epoch: &lanes[0].epoch.to_string(),
+            version_epoch: &streams[0].epoch.to_string(),
         };
         server.client().publish(publication).await.unwrap();
     }
     assert_eq!(
         relay::run_once(&pool, &server.client(), now()).await.unwrap(),
         Pass::Idle,
-        "the lane is leased"
+        "the stream is leased"
     );
     forget_waits(&pool).await;
     drain(&pool, &server).await;
@@ -125,10 +125,10 @@ async fn a_crash_between_publication_and_deletion_is_not_seen(pool: PgPool) {
 
     // The dead worker turns out to have been asleep. Its lease is not good for anything any more.
     tell(&pool, &alice, CalendarId::generate(), "").await;
-    let lost = outbox::settle(&mut conn, &lanes[0].lease, Some(3), &[], None).await;
+    let lost = outbox::settle(&mut conn, &streams[0].lease, Some(3), &[], None).await;
     assert_eq!(lost.unwrap(), None);
     assert_eq!(
-        outbox::bury(&mut conn, now(), &lanes[0].lease, 3, "late", b"{}")
+        outbox::dead_letter(&mut conn, now(), &streams[0].lease, 3, "late", b"{}")
             .await
             .unwrap(),
         None
@@ -201,7 +201,7 @@ async fn while_centrifugo_is_away_everything_waits_and_a_long_backlog_shrinks(po
     assert_eq!(
         relay::run_once(&pool, &server.client(), then).await.unwrap(),
         Pass::Idle,
-        "a lane that failed waits a little"
+        "a stream that failed waits a little"
     );
 
     server.restart().await;
@@ -266,7 +266,7 @@ async fn a_wrong_configuration_pauses_everything_and_drops_nothing(pool: PgPool)
         (count(&pool, "outbox").await, count(&pool, "dead_letters").await),
         (1, 0)
     );
-    // No lane has to sit out a wait once the key is right.
+    // No stream has to sit out a wait once the key is right.
     drain(&pool, &server).await;
     assert_eq!(seqs(&server.history(&channel_of(&alice)).await), [1]);
 }

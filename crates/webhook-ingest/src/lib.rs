@@ -40,7 +40,7 @@ use webhook::Webhook;
 
 /// A lost wake-up costs this much; the wake-ups themselves are there within a millisecond.
 const IDLE: Duration = Duration::from_secs(1);
-/// Relays side by side, so that a lane which hangs holds up one of them.
+/// Relays side by side, so that a stream which hangs holds up one of them.
 const RELAYS: usize = 4;
 const TOUCHES_EVERY: Duration = Duration::from_secs(10);
 /// A push waits no longer for a connection.
