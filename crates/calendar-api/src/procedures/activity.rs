@@ -7,7 +7,7 @@ use common::ids::CalendarId;
 use rpc::RpcError;
 use serde::{Deserialize, Serialize};
 use store::calendars::Evidence;
-use store::rounds::{self, Round};
+use store::pull_log::{self, Entry};
 use store::sync_state::Cause;
 use store::watches::{self, Doing};
 use sync::payload::Mode;
@@ -164,7 +164,7 @@ pub async fn get_sync_activity(caller: Caller, input: SyncActivityInput) -> Resu
     own_calendars(&mut tx, &caller, named).await?;
     let evidence = store::calendars::evidence(&mut tx, now, user, named).await?;
     let watches = watches::live_of_user(&mut tx, now, user).await?;
-    let rounds = rounds::recent(&mut tx, user, named, input.limit.get().into()).await?;
+    let rounds = pull_log::recent(&mut tx, user, named, input.limit.get().into()).await?;
     tx.commit().await?;
 
     let freshness: Vec<_> = evidence
@@ -242,8 +242,8 @@ impl From<Doing> for WatchActivity {
     }
 }
 
-impl From<Round> for SyncRound {
-    fn from(round: Round) -> Self {
+impl From<Entry> for SyncRound {
+    fn from(round: Entry) -> Self {
         Self {
             number: round.number,
             cause: round.cause.into(),

@@ -7,7 +7,7 @@ use common::lease::Settled;
 use common::telemetry::trace::SPANS;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
-use store::rounds::Outcome;
+use store::pull_log::Outcome;
 use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 

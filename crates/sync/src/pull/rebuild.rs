@@ -16,7 +16,7 @@ use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Walk};
 use store::occurrences::{self, Place};
-use store::rounds::Outcome;
+use store::pull_log::Outcome;
 use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use common::crash_point;
 use google::{CalendarListEntry, EventsPage, ListCursor, Next, Page};
 use sqlx::PgConnection;
-use store::rounds::{self, Ended, Outcome};
+use store::pull_log::{self, NewEntry, Outcome};
 use store::sync_state::{self, Kind, Pull};
 
 use super::decision::{LARGE_PAGES, Stop, decide};
@@ -191,7 +191,7 @@ impl<'a> Session<'a> {
         if self.pull.kind != Kind::Events {
             return Ok(());
         }
-        let ended = Ended {
+        let entry = NewEntry {
             started_at: self.started,
             at: self.ctx.clock.now(),
             outcome: end.outcome,
@@ -200,7 +200,7 @@ impl<'a> Session<'a> {
             deleted: end.deleted,
             seq: end.seq,
         };
-        rounds::record(conn, self.pull, ended).await
+        pull_log::record(conn, self.pull, entry).await
     }
 
     /// Prolongs the lease.

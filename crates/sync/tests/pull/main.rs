@@ -6,6 +6,6 @@ mod convergence;
 mod faults;
 mod incremental;
 mod overview;
+mod pull_log;
 mod rebuild;
-mod rounds;
 mod world;

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::{CalendarId, ConnectionId, UserId};
 use sqlx::{PgConnection, PgPool};
 use store::outbox::{self, Accepted};
-use store::rounds::{self, Ended, Outcome, Round};
+use store::pull_log::{self, Entry, NewEntry, Outcome};
 use store::sync_state::{self, Cause, Kind, Pull};
 use store::{calendars, intake, poll, user_stream};
 
@@ -75,8 +75,8 @@ async fn clean(conn: &mut PgConnection) {
         .unwrap();
 }
 
-fn ended(at: DateTime<Utc>, outcome: Outcome<'_>, seq: Option<i64>) -> Ended<'_> {
-    Ended {
+fn entry(at: DateTime<Utc>, outcome: Outcome<'_>, seq: Option<i64>) -> NewEntry<'_> {
+    NewEntry {
         started_at: at - TimeDelta::milliseconds(200),
         at,
         outcome,
@@ -87,8 +87,8 @@ fn ended(at: DateTime<Utc>, outcome: Outcome<'_>, seq: Option<i64>) -> Ended<'_>
     }
 }
 
-async fn recent(conn: &mut PgConnection, name: &str) -> Vec<Round> {
-    rounds::recent(conn, &user(name), None, 100).await.unwrap()
+async fn recent(conn: &mut PgConnection, name: &str) -> Vec<Entry> {
+    pull_log::recent(conn, &user(name), None, 100).await.unwrap()
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -170,8 +170,8 @@ async fn rounds_that_bring_nothing_share_a_row_and_a_hundred_are_kept(pool: PgPo
     };
     let count = async |conn: &mut PgConnection| recent(conn, "alice").await.len();
     for second in 1..=50 {
-        let round = ended(after(second), Outcome::NoChange, None);
-        rounds::record(&mut conn, &poll, round).await.unwrap();
+        let round = entry(after(second), Outcome::NoChange, None);
+        pull_log::record(&mut conn, &poll, round).await.unwrap();
     }
     let [round] = &recent(&mut conn, "alice").await[..] else {
         panic!("one row for all of them")
@@ -179,21 +179,21 @@ async fn rounds_that_bring_nothing_share_a_row_and_a_hundred_are_kept(pool: PgPo
     assert_eq!((round.number, round.times, round.pages), (1, 50, 50));
     assert_eq!((round.committed_at, round.last_at), (after(1), after(50)));
     // Other causes, other outcomes and rounds with a message stand for themselves.
-    rounds::record(&mut conn, &pull, ended(after(51), Outcome::NoChange, None))
+    pull_log::record(&mut conn, &pull, entry(after(51), Outcome::NoChange, None))
         .await
         .unwrap();
     assert_eq!(count(&mut conn).await, 2);
     for second in 52..=53 {
-        let failed = ended(after(second), Outcome::Failed("transient"), None);
-        rounds::record(&mut conn, &pull, failed).await.unwrap();
+        let failed = entry(after(second), Outcome::Failed("transient"), None);
+        pull_log::record(&mut conn, &pull, failed).await.unwrap();
     }
     assert_eq!(count(&mut conn).await, 3);
     for seq in 1..=2 {
-        let told = ended(after(53 + seq), Outcome::Ok, Some(seq));
-        rounds::record(&mut conn, &pull, told).await.unwrap();
+        let told = entry(after(53 + seq), Outcome::Ok, Some(seq));
+        pull_log::record(&mut conn, &pull, told).await.unwrap();
     }
     assert_eq!(count(&mut conn).await, 5);
-    rounds::record(&mut conn, &poll, ended(after(56), Outcome::NoChange, None))
+    pull_log::record(&mut conn, &poll, entry(after(56), Outcome::NoChange, None))
         .await
         .unwrap();
     assert_eq!(
@@ -203,8 +203,8 @@ async fn rounds_that_bring_nothing_share_a_row_and_a_hundred_are_kept(pool: PgPo
     );
 
     for seq in 3..=300 {
-        let told = ended(after(60 + seq), Outcome::Ok, Some(seq));
-        rounds::record(&mut conn, &pull, told).await.unwrap();
+        let told = entry(after(60 + seq), Outcome::Ok, Some(seq));
+        pull_log::record(&mut conn, &pull, told).await.unwrap();
     }
     let kept: i64 = sqlx::query_scalar("select count(*) from sync_rounds")
         .fetch_one(&mut *conn)
@@ -226,8 +226,8 @@ async fn a_round_learns_when_its_own_users_message_went_out(pool: PgPool) {
             outbox::enqueue(&mut conn, after(at), &pull.user_id, seq, b"{}", None)
                 .await
                 .unwrap();
-            let told = ended(after(at), Outcome::Ok, Some(seq));
-            rounds::record(&mut conn, &pull, told).await.unwrap();
+            let told = entry(after(at), Outcome::Ok, Some(seq));
+            pull_log::record(&mut conn, &pull, told).await.unwrap();
         }
     }
     let streams = outbox::acquire(&mut conn, LEASE, 10, 10).await.unwrap();
@@ -241,7 +241,7 @@ async fn a_round_learns_when_its_own_users_message_went_out(pool: PgPool) {
         .unwrap();
     let way: Vec<_> = settled.unwrap().iter().map(|told| told.published_at).collect();
     assert_eq!(way, [after(3)]);
-    let published = |rounds: Vec<Round>| rounds.iter().map(|r| r.published_at).collect::<Vec<_>>();
+    let published = |rounds: Vec<Entry>| rounds.iter().map(|r| r.published_at).collect::<Vec<_>>();
     assert_eq!(
         published(recent(&mut conn, "alice").await),
         [None, Some(after(3))],
@@ -276,18 +276,18 @@ async fn rounds_are_their_users_and_go_with_their_calendar(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (connection, calendar) = calendar_of(&mut conn, "alice").await;
     let pull = take(&mut conn).await;
-    rounds::record(&mut conn, &pull, ended(after(1), Outcome::Listed, Some(1)))
+    pull_log::record(&mut conn, &pull, entry(after(1), Outcome::Listed, Some(1)))
         .await
         .unwrap();
     assert_eq!(recent(&mut conn, "alice").await.len(), 1);
     assert!(recent(&mut conn, "bob").await.is_empty());
-    let named = rounds::recent(&mut conn, &user("bob"), Some(&[calendar]), 100).await;
+    let named = pull_log::recent(&mut conn, &user("bob"), Some(&[calendar]), 100).await;
     assert!(named.unwrap().is_empty(), "not even by its id");
     calendars::select(&mut conn, now(), &user("alice"), &[calendar], false)
         .await
         .unwrap();
     assert!(recent(&mut conn, "alice").await.is_empty(), "not selected");
-    let named = rounds::recent(&mut conn, &user("alice"), Some(&[calendar]), 100).await;
+    let named = pull_log::recent(&mut conn, &user("alice"), Some(&[calendar]), 100).await;
     assert_eq!(named.unwrap().len(), 1);
 
     sqlx::query("delete from connections where id = $1")
@@ -296,7 +296,7 @@ async fn rounds_are_their_users_and_go_with_their_calendar(pool: PgPool) {
         .await
         .unwrap();
     // A pull that is still at work finds nothing to write to, which is no error.
-    rounds::record(&mut conn, &pull, ended(after(2), Outcome::NoChange, None))
+    pull_log::record(&mut conn, &pull, entry(after(2), Outcome::NoChange, None))
         .await
         .unwrap();
     let left: i64 = sqlx::query_scalar("select count(*) from sync_rounds")

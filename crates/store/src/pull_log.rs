@@ -35,7 +35,7 @@ impl<'a> Outcome<'a> {
 
 /// What a round came to.
 #[derive(Debug, Clone, Copy)]
-pub struct Ended<'a> {
+pub struct NewEntry<'a> {
     /// When the pull began.
     pub started_at: DateTime<Utc>,
     pub at: DateTime<Utc>,
@@ -54,7 +54,7 @@ pub struct Ended<'a> {
 ///
 /// The lease makes it one writer per calendar. Should it have been lost, two may take the same number: then nothing is
 /// written, and the caller, who finds out next, rolls back.
-pub async fn record(conn: &mut PgConnection, pull: &Pull, ended: Ended<'_>) -> sqlx::Result<()> {
+pub async fn record(conn: &mut PgConnection, pull: &Pull, entry: NewEntry<'_>) -> sqlx::Result<()> {
     let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     sqlx::query!(
         "with last as (
@@ -80,13 +80,13 @@ pub async fn record(conn: &mut PgConnection, pull: &Pull, ended: Ended<'_>) -> s
         pull.user_id.as_str(),
         pull.cause.as_str(),
         pull.asked_at,
-        ended.started_at,
-        ended.at,
-        ended.outcome.as_str(),
-        ended.pages.cast_signed(),
-        count(ended.changed),
-        count(ended.deleted),
-        ended.seq,
+        entry.started_at,
+        entry.at,
+        entry.outcome.as_str(),
+        entry.pages.cast_signed(),
+        count(entry.changed),
+        count(entry.deleted),
+        entry.seq,
         KEPT,
     )
     .execute(conn)
@@ -94,9 +94,9 @@ pub async fn record(conn: &mut PgConnection, pull: &Pull, ended: Ended<'_>) -> s
     Ok(())
 }
 
-/// A round that has ended.
+/// A round that has entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Round {
+pub struct Entry {
     pub calendar_id: CalendarId,
     /// Counts within the calendar.
     pub number: i64,
@@ -120,7 +120,7 @@ pub async fn recent(
     user: &UserId,
     calendars: Option<&[CalendarId]>,
     limit: i64,
-) -> sqlx::Result<Vec<Round>> {
+) -> sqlx::Result<Vec<Entry>> {
     let calendars: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
     let rows = sqlx::query!(
         "select r.calendar_id, r.number, r.cause, r.asked_at, r.started_at, r.committed_at, r.outcome, r.pages,
@@ -138,7 +138,7 @@ pub async fn recent(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Round {
+        .map(|row| Entry {
             calendar_id: row.calendar_id.into(),
             number: row.number,
             cause: Cause::parse(&row.cause),

@@ -6,7 +6,7 @@ use centrifugo::testing::Server;
 use chrono::{SubsecRound, TimeDelta};
 use google_emulator::{Fault, Rule};
 use sqlx::PgPool;
-use store::rounds::{self, Round};
+use store::pull_log::{self, Entry};
 use store::sync_state::Cause;
 use store::{intake, poll};
 use sync::{pull, relay};
@@ -14,10 +14,10 @@ use sync::{pull, relay};
 use crate::world::{ALICE, World, alice, bob};
 
 /// The rounds of Alice's own calendar, the newest first.
-async fn recent(world: &World) -> Vec<Round> {
+async fn recent(world: &World) -> Vec<Entry> {
     let mut conn = world.pool.acquire().await.unwrap();
     let calendar = world.id(&alice(), ALICE).await;
-    rounds::recent(&mut conn, &alice(), Some(&[calendar]), 100)
+    pull_log::recent(&mut conn, &alice(), Some(&[calendar]), 100)
         .await
         .unwrap()
 }
