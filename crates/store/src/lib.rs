@@ -11,9 +11,9 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Connection, PgPool};
 
+pub mod admin;
 pub mod calendars;
 pub mod canary;
-pub mod care;
 pub mod connections;
 pub mod dead_letters;
 pub mod event_versions;

@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use common::ids::UserId;
 use serde_json::Value;
 use sqlx::PgPool;
-use store::care;
+use store::admin;
 
 /// What is looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,17 +22,17 @@ pub async fn show(pool: &PgPool, shown: Shown, id: &str) -> anyhow::Result<Value
     let found = match shown {
         Shown::User => {
             let user = UserId::parse(id).context("not the id of a user")?;
-            care::user(&mut conn, &user).await?
+            admin::user(&mut conn, &user).await?
         }
         Shown::Connection => {
             let id = id
                 .parse()
                 .context("not the id of a connection, which is a UUID")?;
-            care::connection(&mut conn, id).await?
+            admin::connection(&mut conn, id).await?
         }
         Shown::Calendar => {
             let id = id.parse().context("not the id of a calendar, which is a UUID")?;
-            care::calendar(&mut conn, id).await?
+            admin::calendar(&mut conn, id).await?
         }
     };
     match found {
