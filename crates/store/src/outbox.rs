@@ -50,7 +50,7 @@ pub struct Stream {
     /// The first of them, never empty.
     pub messages: Vec<Outgoing>,
     /// Another worker had it, and its lease ran out.
-    pub is_stolen: bool,
+    pub taken_over: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -124,7 +124,7 @@ pub async fn acquire(
                     row.relay_attempts.unsigned_abs(),
                 ),
                 epoch: row.epoch,
-                is_stolen: row.stolen,
+                taken_over: row.stolen,
                 messages: vec![message],
             }),
         }

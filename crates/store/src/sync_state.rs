@@ -131,9 +131,9 @@ pub struct Pull {
     /// When the last full listing after the first took effect.
     pub rebuilt_at: Option<DateTime<Utc>>,
     /// Another worker had it, and its lease ran out.
-    pub is_stolen: bool,
+    pub taken_over: bool,
     /// How often that has happened since a pull of it last succeeded.
-    pub steals: u32,
+    pub lease_losses: u32,
     /// W3C trace context of the push that made it due.
     pub traceparent: Option<String>,
 }

@@ -92,7 +92,7 @@ pub struct Intent {
     pub state: State,
     pub created_at: DateTime<Utc>,
     /// Another worker had it, and its lease ran out.
-    pub is_stolen: bool,
+    pub taken_over: bool,
 }
 
 struct Taken {
@@ -126,7 +126,7 @@ impl TryFrom<Taken> for Intent {
             work: row.work.0,
             state: State::parse(&row.state),
             created_at: row.created_at,
-            is_stolen: row.stolen,
+            taken_over: row.stolen,
         })
     }
 }

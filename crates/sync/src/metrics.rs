@@ -210,11 +210,11 @@ pub(crate) fn resync(reason: &'static str) {
     RESYNCS.count(&[reason]);
 }
 
-/// Leases that ran out in the hands of somebody else.
-pub(crate) fn stolen(queue: &'static str, leases: impl Iterator<Item = bool>) {
-    let stolen = leases.filter(|stolen| *stolen).count();
-    if stolen > 0 {
-        LEASES.add(&[queue], stolen as u64);
+/// Leases that expired and were taken over from another worker.
+pub(crate) fn leases_lost(queue: &'static str, leases: impl Iterator<Item = bool>) {
+    let lost = leases.filter(|taken_over| *taken_over).count();
+    if lost > 0 {
+        LEASES.add(&[queue], lost as u64);
     }
 }
 

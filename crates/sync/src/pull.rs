@@ -117,7 +117,7 @@ impl Puller {
 async fn take(ctx: &Context, limit: i64) -> sqlx::Result<Vec<Pull>> {
     let mut conn = ctx.pool.acquire().await?;
     let due = sync_state::acquire(&mut conn, ctx.settings.lease, limit).await?;
-    metrics::stolen("pull", due.iter().map(|pull| pull.is_stolen));
+    metrics::leases_lost("pull", due.iter().map(|pull| pull.taken_over));
     crash_point!("pull.leased");
     Ok(due)
 }
@@ -140,7 +140,7 @@ async fn work(ctx: &Context, pull: &Pull) {
 
 async fn pull_one(ctx: &Context, pull: &Pull) {
     let mut session = Session::new(ctx, pull);
-    let outcome = match (decision::after_steals(pull), pull.kind) {
+    let outcome = match (decision::after_lease_losses(pull), pull.kind) {
         (Some(stop), _) => Err(stop),
         (None, Kind::Events) => pull_events(&mut session).await,
         (None, Kind::CalendarList) => calendar_list::pull(&mut session).await,

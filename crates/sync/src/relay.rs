@@ -65,7 +65,7 @@ enum Outcome {
 pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) -> Result<Pass, Error> {
     let taken = Instant::now();
     let streams = outbox::acquire(&mut *pool.acquire().await?, LEASE, STREAMS, DEPTH).await?;
-    metrics::stolen("relay", streams.iter().map(|stream| stream.is_stolen));
+    metrics::leases_lost("relay", streams.iter().map(|stream| stream.taken_over));
     crash_point!("relay.leased");
     #[cfg(feature = "simulation")]
     let streams = crate::mutants::after_last(streams);

@@ -304,7 +304,7 @@ pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     let left = intents::acquire(&mut conn, ctx.settings.lease, BATCH).await?;
     drop(conn);
     crash_point!("write.taken_over");
-    metrics::stolen("write", left.iter().map(|intent| intent.is_stolen));
+    metrics::leases_lost("write", left.iter().map(|intent| intent.taken_over));
     if left.is_empty() {
         return Ok(Pass::Idle);
     }

@@ -54,8 +54,8 @@ impl TryFrom<Taken> for Pull {
             sweep_digest: row.sweep_digest,
             horizon_until: row.horizon_until,
             rebuilt_at: row.rebuilt_at,
-            is_stolen: row.stolen,
-            steals: row.steals.unsigned_abs(),
+            taken_over: row.stolen,
+            lease_losses: row.steals.unsigned_abs(),
             traceparent: row.traceparent,
         })
     }

@@ -132,9 +132,9 @@ fn rate_limited(limit: Limit, retry_after: Option<Duration>, attempt: u32) -> St
 
 /// What keeps a resource from being pulled by whoever has just taken it over. One worker that did not come back is nothing:
 /// a process was ended. When the next one does not either, it is left alone for a while.
-pub(crate) fn after_steals(pull: &Pull) -> Option<Stop> {
-    let again = pull.steals.checked_sub(1).filter(|&again| again > 0)?;
-    pull.is_stolen.then(|| Stop::Retry {
+pub(crate) fn after_lease_losses(pull: &Pull) -> Option<Stop> {
+    let again = pull.lease_losses.checked_sub(1).filter(|&again| again > 0)?;
+    pull.taken_over.then(|| Stop::Retry {
         delay: LOST.delay(again),
         word: "worker_lost",
     })

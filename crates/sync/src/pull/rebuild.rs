@@ -55,7 +55,7 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
     let listing = loop {
         match list(session, calendar, &context).await {
             // From the start, in smaller pages: as often as there are smaller ones.
-            Err(Stop::Rebuild(LARGE_PAGES)) => session.stay().await?,
+            Err(Stop::Rebuild(LARGE_PAGES)) => session.extend_lease().await?,
             listing => break listing.map_err(restart)?,
         }
     };

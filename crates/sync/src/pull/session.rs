@@ -123,7 +123,7 @@ impl<'a> Session<'a> {
         if pages.ended.is_some() {
             return Ok(None);
         }
-        self.stay_beyond_first(pages).await?;
+        self.extend_lease_beyond_first(pages).await?;
         let (google, cursor, page_size) = (&self.ctx.google, &pages.cursor, self.page_size);
         let answer = tokens::call(
             self.ctx,
@@ -154,7 +154,7 @@ impl<'a> Session<'a> {
         if pages.ended.is_some() {
             return Ok(None);
         }
-        self.stay_beyond_first(pages).await?;
+        self.extend_lease_beyond_first(pages).await?;
         let (google, cursor) = (&self.ctx.google, &pages.cursor);
         let answer = tokens::call(
             self.ctx,
@@ -178,11 +178,11 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn stay_beyond_first(&self, pages: &Pages) -> Result<(), Stop> {
+    async fn extend_lease_beyond_first(&self, pages: &Pages) -> Result<(), Stop> {
         if pages.is_first() {
             Ok(())
         } else {
-            self.stay().await
+            self.extend_lease().await
         }
     }
 
@@ -204,7 +204,7 @@ impl<'a> Session<'a> {
     }
 
     /// Prolongs the lease.
-    pub async fn stay(&self) -> Result<(), Stop> {
+    pub async fn extend_lease(&self) -> Result<(), Stop> {
         let mut conn = self.ctx.pool.acquire().await?;
         if sync_state::extend_lease(&mut conn, &self.pull.lease, self.ctx.settings.lease).await? {
             Ok(())

@@ -180,19 +180,19 @@ async fn a_lease_that_ran_out_in_somebodys_hands_is_seen_by_who_takes_over(pool:
     push(&world, world.id(&alice(), ALICE).await.into()).await;
     let mut conn = world.pool.acquire().await.unwrap();
     let first = sync_state::acquire(&mut conn, Duration::ZERO, 10).await.unwrap();
-    assert!(!first[0].is_stolen);
+    assert!(!first[0].taken_over);
     tokio::time::sleep(Duration::from_millis(5)).await;
     let second = sync_state::acquire(&mut conn, Duration::from_mins(1), 10)
         .await
         .unwrap();
-    assert!(second[0].is_stolen && second[0].lease.attempts == 2);
+    assert!(second[0].taken_over && second[0].lease.attempts == 2);
     sync_state::defer(&mut conn, &second[0].lease, Duration::ZERO, "transient")
         .await
         .unwrap();
     let third = sync_state::acquire(&mut conn, Duration::from_mins(1), 10)
         .await
         .unwrap();
-    assert!(!third[0].is_stolen, "it was given back");
+    assert!(!third[0].taken_over, "it was given back");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
