@@ -37,7 +37,7 @@ pub fn note(caller: &Caller) {
     tokio::spawn(async move {
         let bumped = async {
             let mut conn = state.sync.pool.acquire().await?;
-            store::sync_state::mark_dirty_on_opening(&mut conn, state.now(), &user).await
+            store::sync_state::mark_dirty_on_view(&mut conn, state.now(), &user).await
         };
         if let Err(error) = bumped.await {
             tracing::warn!(%error, "Could not ask for a pull on opening; the next poll will");

@@ -1,11 +1,11 @@
-//! Messages that Centrifugo refused for good, for whoever has to find out why. Buried by
-//! [`outbox::dead_letter`](crate::outbox::bury); they have titles in them, so they are not kept for longer than that takes.
+//! Messages that Centrifugo refused for good, for whoever has to find out why. Written by
+//! [`outbox::dead_letter`](crate::outbox::dead_letter); they have titles in them, so they are not kept for longer than that takes.
 
 use chrono::{DateTime, Utc};
 use common::ids::ConnectionId;
 use sqlx::PgConnection;
 
-/// Forgets those that were buried before `before`. Returns how many went.
+/// Forgets those that were written before `before`. Returns how many went.
 pub async fn purge(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<u64> {
     let purged = sqlx::query!("delete from dead_letters where created_at < $1", before)
         .execute(conn)

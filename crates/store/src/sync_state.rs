@@ -202,7 +202,7 @@ pub async fn mark_dirty(
 
 /// As [`mark_dirty`], because a user asks: for all that the user has, or for the calendars named. A calendar of somebody else is not touched.
 ///
-/// A user's rows are found by the user's accounts, here and in [`mark_dirty_on_opening`]: an index by user would be one
+/// A user's rows are found by the user's accounts, here and in [`mark_dirty_on_view`]: an index by user would be one
 /// more to write to with every bump.
 pub async fn mark_dirty_of_user(
     conn: &mut PgConnection,
@@ -231,7 +231,7 @@ pub async fn mark_dirty_of_user(
 
 /// Asks for a pull of what a user looks at and push does not keep current: calendars without a live channel whose last
 /// pull is more than a minute old. Says how many. What is suspended stays so.
-pub async fn mark_dirty_on_opening(
+pub async fn mark_dirty_on_view(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     user: &UserId,

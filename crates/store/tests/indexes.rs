@@ -36,10 +36,10 @@ async fn a_user_who_asks_reads_no_more_of_the_queue_than_the_users_own(pool: PgP
     let own = RESOURCES.unsigned_abs();
     let mut tx = pool.begin().await.unwrap();
     let mut read = vec![("", read_of_queue(&mut tx).await)];
-    let opened = sync_state::mark_dirty_on_opening(&mut tx, now, &alice)
+    let opened = sync_state::mark_dirty_on_view(&mut tx, now, &alice)
         .await
         .unwrap();
-    read.push(("mark_dirty_on_opening", read_of_queue(&mut tx).await));
+    read.push(("mark_dirty_on_view", read_of_queue(&mut tx).await));
     sqlx::query("update sync_state set synced_seq = dirty_seq where user_id = 'user-1000'")
         .execute(&mut *tx)
         .await

@@ -129,7 +129,7 @@ async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
         .unwrap();
     assert_eq!(asked(&mut conn).await, (Cause::Poll, Some(after(6))));
 
-    sync_state::mark_dirty_on_opening(&mut conn, after(90), &alice)
+    sync_state::mark_dirty_on_view(&mut conn, after(90), &alice)
         .await
         .unwrap();
     assert_eq!(asked(&mut conn).await, (Cause::Opening, Some(after(90))));

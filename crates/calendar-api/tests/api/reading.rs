@@ -282,19 +282,19 @@ async fn who_looks_at_what_is_not_pushed_gets_a_pull_once_a_minute(pool: PgPool)
     let mut conn = pool.acquire().await.unwrap();
     let later = api.clock.now();
     assert_eq!(
-        store::sync_state::mark_dirty_on_opening(&mut conn, later, &user("bob"))
+        store::sync_state::mark_dirty_on_view(&mut conn, later, &user("bob"))
             .await
             .unwrap(),
         0
     );
     assert_eq!(
-        store::sync_state::mark_dirty_on_opening(&mut conn, later, &user("alice"))
+        store::sync_state::mark_dirty_on_view(&mut conn, later, &user("alice"))
             .await
             .unwrap(),
         1
     );
     assert_eq!(
-        store::sync_state::mark_dirty_on_opening(&mut conn, later, &user("alice"))
+        store::sync_state::mark_dirty_on_view(&mut conn, later, &user("alice"))
             .await
             .unwrap(),
         0
