@@ -9,10 +9,10 @@ use store::calendars::{self, Calendar, Listed};
 use store::sync_state::{self, Horizon, Kind, Progress};
 use store::watches;
 
+use crate::outbox;
 use crate::payload::Change;
 use crate::pull::Stop;
 use crate::pull::session::{Pages, Session};
-use crate::tell::tell;
 
 /// Pulls an account's list of calendars. A calendar that is new is mirrored if it is ticked in Google; one that left the
 /// list is neither pulled nor shown any more, and comes back with what was mirrored of it.
@@ -121,7 +121,7 @@ async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing)
     let lost: Vec<ResourceId> = lost.into_iter().map(ResourceId::from).collect();
     // Channels, then the stream, then rows of the queue: see `user_stream::next_seq`.
     watches::replace_of_resources(conn, &lost).await?;
-    tell(conn, now, &pull.user_id, Change::CalendarsChanged {}).await?;
+    outbox::append(conn, now, &pull.user_id, Change::CalendarsChanged {}).await?;
     for calendar in upserted
         .iter()
         .filter(|calendar| calendar.begins && calendar.selected)
@@ -173,7 +173,7 @@ pub async fn select(
     if !selected {
         watches::replace_of_resources(conn, &ids).await?;
     }
-    tell(conn, now, user, Change::CalendarsChanged {}).await?;
+    outbox::append(conn, now, user, Change::CalendarsChanged {}).await?;
     if selected {
         for calendar in changed
             .iter()

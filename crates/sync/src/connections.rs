@@ -16,8 +16,8 @@ pub use disconnect::{AT_ONCE, disconnect, disconnect_once};
 pub use receipt::{Channels, Forgotten, GrantEnd, Receipt};
 
 use crate::Context;
+use crate::outbox;
 use crate::payload::{Change, ConnectionState};
-use crate::tell::tell;
 
 /// Stores a consent and begins to mirror. Whatever an earlier grant's end had stopped goes on.
 ///
@@ -81,7 +81,7 @@ async fn tell_state(
     connection_id: ConnectionId,
     state: ConnectionState,
 ) -> sqlx::Result<()> {
-    tell(
+    outbox::append(
         conn,
         now,
         user,

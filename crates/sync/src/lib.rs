@@ -23,6 +23,7 @@ pub mod health;
 pub mod metrics;
 #[cfg(feature = "simulation")]
 pub mod mutants;
+pub mod outbox;
 pub mod payload;
 pub mod poll;
 pub mod pull;
@@ -30,7 +31,6 @@ pub mod quota;
 pub mod read;
 pub mod relay;
 pub mod restore;
-pub mod tell;
 pub mod tokens;
 pub mod users;
 pub mod view;

@@ -42,8 +42,8 @@ pub(crate) use news::write_news;
 pub(crate) use series::{Incoming, context, expand_stored as expand_series};
 use session::{End, Session};
 
+use crate::outbox;
 use crate::payload::{Change, ConnectionState};
-use crate::tell::tell;
 use crate::{Context, calendar_list, metrics};
 
 /// A calendar that Google does not show is asked for again, soon and then ever more seldom: it may have been a mistake, and
@@ -235,7 +235,7 @@ async fn suspend(session: &Session<'_>, word: &str) -> sqlx::Result<()> {
     if word == decision::SCOPE_MISSING && !sync_state::any_failed_with(&mut tx, connection_id, word).await? {
         let state = ConnectionState::ScopeMissing;
         let change = Change::ConnectionChanged { connection_id, state };
-        tell(&mut tx, session.ctx.clock.now(), &pull.user_id, change).await?;
+        outbox::append(&mut tx, session.ctx.clock.now(), &pull.user_id, change).await?;
     }
     crash_point!("pull.before_suspend");
     if sync_state::suspend(&mut tx, &pull.lease, word).await? {
@@ -253,7 +253,7 @@ async fn lose_access(session: &Session<'_>) -> sqlx::Result<()> {
     if pull.kind == Kind::Events && calendars::lose_access(&mut tx, now, id).await? {
         tracing::info!(calendar.id = %id, "Google no longer shows this calendar to its account");
         watches::replace_of_resources(&mut tx, &[pull.lease.key]).await?;
-        tell(&mut tx, now, &pull.user_id, Change::CalendarsChanged {}).await?;
+        outbox::append(&mut tx, now, &pull.user_id, Change::CalendarsChanged {}).await?;
     }
     session.record(&mut tx, End::failed("access_lost")).await?;
     let wait = jittered(ACCESS_RECHECK.bound(pull.lease.attempts));

@@ -8,8 +8,8 @@ use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
 use store::restored::{self, Place};
 
+use crate::outbox;
 use crate::payload::Change;
-use crate::tell::tell;
 
 /// What was begun anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ async fn begin(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Begu
     restored::begin_with_google_anew(conn, now).await?;
     let users = restored::begin_streams_anew(conn).await?;
     for user in &users {
-        tell(conn, now, user, Change::CalendarsChanged {}).await?;
+        outbox::append(conn, now, user, Change::CalendarsChanged {}).await?;
     }
     let resources = restored::ask_for_everything(conn, now).await?;
     restored::note_place(conn, now).await?;

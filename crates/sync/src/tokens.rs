@@ -25,9 +25,9 @@ use store::connections::{self, Refresh, Refreshed, Tokens, Verdict};
 use store::seal::Unsealable;
 use tracing::Instrument;
 
+use crate::outbox;
 use crate::payload::{Change, ConnectionState};
 use crate::quota::Units;
-use crate::tell::tell;
 use crate::{Context, metrics, quota};
 
 /// A token with less life left is refreshed before it is used; a quarter of its life for those that live shortly.
@@ -278,7 +278,7 @@ async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
             connection_id: connection,
             state: ConnectionState::ReauthRequired,
         };
-        tell(&mut tx, now, &refresh.user_id, change).await?;
+        outbox::append(&mut tx, now, &refresh.user_id, change).await?;
     }
     crash_point!("token.before_verdict");
     tx.commit().await?;

@@ -28,8 +28,8 @@ use store::watches::{self, Begun, Granted, Healthy, NewWatch, ToStop, Wanted};
 use store::{calendars, connections, sync_state};
 use uuid::Uuid;
 
+use crate::outbox;
 use crate::payload::Change;
-use crate::tell::tell;
 use crate::tokens::{CallError, Work, call};
 use crate::{Context, metrics};
 
@@ -240,7 +240,7 @@ async fn unwatchable(ctx: &Context, wanted: &Wanted, lease: &Lease<String>) -> R
         let is_news = calendars::set_push_unsupported(&mut tx, now, calendar).await?;
         watches::cancel(&mut tx, lease).await?;
         if is_news {
-            tell(&mut tx, now, &wanted.user_id, Change::CalendarsChanged {}).await?;
+            outbox::append(&mut tx, now, &wanted.user_id, Change::CalendarsChanged {}).await?;
         }
     } else {
         // Never seen for a calendar list, and there is no column to remember it in.

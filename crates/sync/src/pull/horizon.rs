@@ -12,8 +12,8 @@ use super::decision::Stop;
 use super::rebuild::expand_generation;
 use super::series::context;
 use super::session::Session;
+use crate::outbox;
 use crate::payload::Change;
-use crate::tell::tell;
 use crate::{Context, expand};
 
 /// A calendar is worked on when it is so far behind: once a week is enough for what lies thirteen months ahead.
@@ -82,7 +82,7 @@ async fn extend(session: &Session<'_>) -> Result<Settled, Stop> {
     expand_generation(session, &context(&calendar), pull.generation, walk, horizon).await?;
     let mut tx = session.ctx.pool.begin().await?;
     if walk == Walk::Everything {
-        tell(
+        outbox::append(
             &mut tx,
             session.started,
             &pull.user_id,

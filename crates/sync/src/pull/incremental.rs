@@ -16,8 +16,8 @@ use super::news::{TooMuch, write_news_up_to};
 use super::series::Incoming;
 use super::session::{End, Pages, Session};
 use crate::metrics;
+use crate::outbox;
 use crate::payload::Change;
-use crate::tell::tell;
 
 /// More changes than these are not gathered in memory: a listing into a new generation keeps it flat.
 const CHANGES_MAX: usize = 10_000;
@@ -117,7 +117,7 @@ async fn apply(
         news.map(|news| news.change)
     };
     let seq = match told {
-        Some(change) => Some(tell(conn, session.started, &session.pull.user_id, change).await?),
+        Some(change) => Some(outbox::append(conn, session.started, &session.pull.user_id, change).await?),
         None => None,
     };
     Ok(End {

@@ -25,8 +25,8 @@ use super::series::{Incoming, context, expand_single, expand_stored, rows};
 use super::session::{End, Pages, Session};
 use crate::expand::{self, CalendarContext, Occurrence};
 use crate::metrics;
+use crate::outbox;
 use crate::payload::{Change, Window};
-use crate::tell::tell;
 
 /// A calendar is rebuilt at most once in so long, should Google refuse every token it gives.
 const REBUILD_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -261,7 +261,7 @@ async fn flip(
     let resync = Change::Resync {
         calendar_id: calendar.id,
     };
-    let seq = tell(&mut tx, session.started, &pull.user_id, resync).await?;
+    let seq = outbox::append(&mut tx, session.started, &pull.user_id, resync).await?;
     let end = End {
         outcome: Outcome::Listed,
         changed: listed,

@@ -14,9 +14,9 @@ use store::{events, sync_state, write_intents};
 use super::end::{End, Failure, Reason};
 use super::target::Version;
 use super::work::{Run, Shown};
+use crate::outbox;
 use crate::payload::{Change, Event, Window};
 use crate::pull::{Incoming, context, expand_series, write_news};
-use crate::tell::tell;
 use crate::{Context, metrics};
 
 /// What came of a request at Google.
@@ -134,7 +134,7 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
         *event = find(&mut tx, &calendar, generation, shown).await?.map(Box::new);
     }
     for change in changes {
-        tell(&mut tx, now, user, change).await?;
+        outbox::append(&mut tx, now, user, change).await?;
     }
     if !finish(&mut tx, now, &run.intent, &end).await? {
         return Ok(Committed::Lost);
@@ -180,7 +180,7 @@ async fn finish(
             state,
             reason,
         };
-        tell(conn, now, &intent.user_id, resolved).await?;
+        outbox::append(conn, now, &intent.user_id, resolved).await?;
     }
     Ok(true)
 }

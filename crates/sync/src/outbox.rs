@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use common::ids::UserId;
 use common::telemetry::trace::traceparent;
 use sqlx::PgConnection;
-use store::{outbox, user_stream};
+use store::{outbox as rows, user_stream};
 use tracing::Span;
 
 use crate::payload::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
@@ -13,7 +13,7 @@ use crate::payload::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
 /// row is locked until then: call it late. Returns the seq.
 ///
 /// An `events.changed` that is too large to send becomes a `resync` of its calendar.
-pub async fn tell(
+pub async fn append(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     user: &UserId,
@@ -22,10 +22,10 @@ pub async fn tell(
     let seq = user_stream::next_seq(conn, user).await?;
     let payload = encode(seq, change)?;
     let traceparent = traceparent(&Span::current());
-    outbox::enqueue(conn, now, user, seq, &payload, traceparent.as_deref()).await?;
+    rows::enqueue(conn, now, user, seq, &payload, traceparent.as_deref()).await?;
     #[cfg(feature = "simulation")]
     crate::mutants::publish_early(user, seq, &payload).await;
-    common::crash_point!("tell.enqueued");
+    common::crash_point!("outbox.appended");
     Ok(seq)
 }
 
