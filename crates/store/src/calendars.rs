@@ -53,7 +53,7 @@ pub struct Upserted {
     /// It was not known, or access to it was lost until now: there is something to pull.
     pub begins: bool,
     /// The zone or the role changed: what is expanded for it has to be made anew.
-    pub expands_differently: bool,
+    pub needs_reexpansion: bool,
 }
 
 struct Row {
@@ -151,7 +151,7 @@ pub async fn lock(conn: &mut PgConnection, calendar: CalendarId) -> sqlx::Result
 
 /// Whether a calendar still has the zone and the role that its events were expanded for. It keeps them until the caller
 /// commits: who changes them waits, and then asks for another expansion.
-pub async fn still_expands_alike(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Result<bool> {
+pub async fn expansion_inputs_unchanged(conn: &mut PgConnection, calendar: &Calendar) -> sqlx::Result<bool> {
     let now = sqlx::query!(
         "select time_zone, access_role, is_primary from calendars where id = $1 for share",
         calendar.id.as_uuid(),
@@ -210,7 +210,7 @@ pub async fn upsert(
              exists (select from before b where b.id = c.id
                      and (b.time_zone, b.access_role, b.is_primary)
                          is distinct from (c.time_zone, c.access_role, c.is_primary))
-                 as "expands_differently!""#,
+                 as "needs_reexpansion!""#,
         connection.as_uuid(),
         user.as_str(),
         now,
@@ -234,7 +234,7 @@ pub async fn upsert(
             id: row.id.into(),
             selected: row.selected,
             begins: row.begins,
-            expands_differently: row.expands_differently,
+            needs_reexpansion: row.needs_reexpansion,
         })
         .collect())
 }

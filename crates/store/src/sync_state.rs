@@ -58,38 +58,38 @@ pub enum Cause {
     /// It had not been asked for long enough.
     Poll,
     /// Somebody looks at it.
-    Opening,
+    View,
     /// Somebody wants it pulled now, or has connected the account again.
-    Person,
+    Manual,
     /// A new push channel: what changed before it is told by nobody.
     Watch,
     /// It begins to be kept current.
-    First,
+    Initial,
 }
 
 impl Cause {
     pub const ALL: [Self; 6] = [
         Self::Push,
         Self::Poll,
-        Self::Opening,
-        Self::Person,
+        Self::View,
+        Self::Manual,
         Self::Watch,
-        Self::First,
+        Self::Initial,
     ];
 
     /// Google's changes since the last pull should have been told by a push.
     pub(crate) const fn is_unprompted(self) -> bool {
-        matches!(self, Self::Poll | Self::Opening | Self::Person)
+        matches!(self, Self::Poll | Self::View | Self::Manual)
     }
 
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Push => "push",
             Self::Poll => "poll",
-            Self::Opening => "opening",
-            Self::Person => "person",
+            Self::View => "opening",
+            Self::Manual => "person",
             Self::Watch => "watch",
-            Self::First => "first",
+            Self::Initial => "first",
         }
     }
 
@@ -97,10 +97,10 @@ impl Cause {
         // The columns' check constraints know these.
         match text {
             "push" => Self::Push,
-            "opening" => Self::Opening,
-            "person" => Self::Person,
+            "opening" => Self::View,
+            "person" => Self::Manual,
             "watch" => Self::Watch,
-            "first" => Self::First,
+            "first" => Self::Initial,
             _ => Self::Poll,
         }
     }
@@ -361,7 +361,7 @@ pub async fn resume_connection(
 
 /// The instances of these calendars were expanded for another zone or role: they are expanded anew by whoever extends
 /// the horizon.
-pub async fn expand_again(conn: &mut PgConnection, calendars: &[CalendarId]) -> sqlx::Result<u64> {
+pub async fn invalidate_expansion(conn: &mut PgConnection, calendars: &[CalendarId]) -> sqlx::Result<u64> {
     let calendars: Vec<Uuid> = calendars.iter().map(|id| id.as_uuid()).collect();
     let marked = sqlx::query!(
         "update sync_state set horizon_until = null where resource_id = any($1)",

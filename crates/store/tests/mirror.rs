@@ -302,7 +302,7 @@ async fn a_generation_given_up_is_purged_and_never_used_again(pool: PgPool) {
     );
 
     // A pull by the token, which is good after all, gives up a generation as well.
-    sync_state::mark_dirty(&mut conn, now(), &[id.into()], Cause::Person)
+    sync_state::mark_dirty(&mut conn, now(), &[id.into()], Cause::Manual)
         .await
         .unwrap();
     let pull = take(&mut conn).await.unwrap();
@@ -316,7 +316,7 @@ async fn a_generation_given_up_is_purged_and_never_used_again(pool: PgPool) {
     sync_state::settle(&mut conn, &pull, progress(built))
         .await
         .unwrap();
-    sync_state::mark_dirty(&mut conn, now(), &[id.into()], Cause::Person)
+    sync_state::mark_dirty(&mut conn, now(), &[id.into()], Cause::Manual)
         .await
         .unwrap();
     let pull = take(&mut conn).await.unwrap();
@@ -693,7 +693,7 @@ async fn a_calendar_that_leaves_the_list_comes_back_as_new_work(pool: PgPool) {
         ..listed.clone()
     };
     let upserted = upsert(&moved).await;
-    assert!(upserted[0].expands_differently && !upserted[0].begins);
+    assert!(upserted[0].needs_reexpansion && !upserted[0].begins);
     let mut conn = pool.acquire().await.unwrap();
     assert_eq!(
         calendars::lose_access_to_others(&mut conn, now(), calendar.connection_id, &[])
@@ -713,5 +713,5 @@ async fn a_calendar_that_leaves_the_list_comes_back_as_new_work(pool: PgPool) {
         .unwrap()
     };
     let upserted = upsert(&moved).await;
-    assert!(upserted[0].begins && upserted[0].selected && !upserted[0].expands_differently);
+    assert!(upserted[0].begins && upserted[0].selected && !upserted[0].needs_reexpansion);
 }

@@ -105,7 +105,7 @@ async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
     intake::bump(&mut conn, after(1), &[calendar.into()])
         .await
         .unwrap();
-    assert_eq!(asked(&mut conn).await, (Cause::First, Some(now())));
+    assert_eq!(asked(&mut conn).await, (Cause::Initial, Some(now())));
 
     intake::bump(&mut conn, after(2), &[calendar.into()])
         .await
@@ -121,7 +121,7 @@ async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
     intake::bump(&mut conn, after(5), &[calendar.into()])
         .await
         .unwrap();
-    assert_eq!(asked(&mut conn).await, (Cause::Person, Some(after(4))));
+    assert_eq!(asked(&mut conn).await, (Cause::Manual, Some(after(4))));
 
     let (often, limit) = (Duration::from_mins(5), 10);
     poll::bump_due(&mut conn, after(6), often, often, limit)
@@ -132,7 +132,7 @@ async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
     sync_state::mark_dirty_on_view(&mut conn, after(90), &alice)
         .await
         .unwrap();
-    assert_eq!(asked(&mut conn).await, (Cause::Opening, Some(after(90))));
+    assert_eq!(asked(&mut conn).await, (Cause::View, Some(after(90))));
 
     sync_state::mark_dirty(&mut conn, after(91), &[calendar.into()], Cause::Watch)
         .await
@@ -142,13 +142,13 @@ async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
     sync_state::resume_connection(&mut conn, after(92), connection)
         .await
         .unwrap();
-    assert_eq!(asked(&mut conn).await, (Cause::Person, Some(after(92))));
+    assert_eq!(asked(&mut conn).await, (Cause::Manual, Some(after(92))));
 
     // A push under a worker's hands is the cause of the pull that follows.
     sync_state::mark_dirty_of_user(&mut conn, after(93), &alice, None)
         .await
         .unwrap();
-    assert_eq!(take(&mut conn).await.cause, Cause::Person);
+    assert_eq!(take(&mut conn).await.cause, Cause::Manual);
     intake::bump(&mut conn, after(94), &[calendar.into()])
         .await
         .unwrap();

@@ -11,22 +11,22 @@ use store::watches;
 
 use crate::outbox;
 use crate::payload::Change;
-use crate::pull::Stop;
+use crate::pull::PullError;
 use crate::pull::session::{Pages, Session};
 
 /// Pulls an account's list of calendars. A calendar that is new is mirrored if it is ticked in Google; one that left the
 /// list is neither pulled nor shown any more, and comes back with what was mirrored of it.
-pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, Stop> {
+pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, PullError> {
     let token = session.pull.sync_token.as_deref();
     let (listing, token) = match list(session, token).await {
-        Err(Stop::Rebuild(_)) if token.is_some() => list(session, None).await,
+        Err(PullError::Rebuild(_)) if token.is_some() => list(session, None).await,
         listing => listing,
     }
     .map_err(|stop| match stop {
         // A page token that expired: from the start, a little later.
-        Stop::Rebuild(_) => Stop::Retry {
+        PullError::Rebuild(_) => PullError::Retry {
             delay: std::time::Duration::from_secs(5),
-            word: "listing_restarted",
+            reason: "listing_restarted",
         },
         stop => stop,
     })?;
@@ -41,7 +41,7 @@ pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, Stop> {
         changed,
     };
     match sync_state::settle(&mut tx, session.pull, progress).await? {
-        Settled::Lost => Err(Stop::LeaseLost),
+        Settled::Lost => Err(PullError::LeaseLost),
         settled => {
             common::crash_point!("list.before_commit");
             tx.commit().await?;
@@ -60,7 +60,7 @@ struct Listing {
 }
 
 /// Reads all pages. An account has dozens of calendars, not thousands, so they are kept in memory.
-async fn list(session: &mut Session<'_>, token: Option<&str>) -> Result<(Listing, String), Stop> {
+async fn list(session: &mut Session<'_>, token: Option<&str>) -> Result<(Listing, String), PullError> {
     let mut pages = Pages::from(token);
     let mut entries = std::collections::HashMap::new();
     while let Some(page) = session.calendars(&mut pages).await? {
@@ -130,10 +130,10 @@ async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing)
     }
     let others: Vec<CalendarId> = upserted
         .iter()
-        .filter(|calendar| calendar.expands_differently)
+        .filter(|calendar| calendar.needs_reexpansion)
         .map(|calendar| calendar.id)
         .collect();
-    sync_state::expand_again(conn, &others).await?;
+    sync_state::invalidate_expansion(conn, &others).await?;
     // With another role Google shows more of the events, or less.
     let others: Vec<ResourceId> = others.into_iter().map(ResourceId::from).collect();
     sync_state::mark_dirty(conn, now, &others, pull.cause).await?;

@@ -9,7 +9,7 @@ use store::outbox::Stream;
 use store::sync_state::{self, Horizon, Progress};
 use uuid::Uuid;
 
-use crate::pull::Stop;
+use crate::pull::PullError;
 use crate::pull::session::Session;
 
 thread_local! {
@@ -57,7 +57,7 @@ pub(crate) fn after_last(mut streams: Vec<Stream>) -> Vec<Stream> {
 }
 
 /// `token_before_events`: the sync token is committed before the events that it stands for.
-pub(crate) async fn save_token_first(session: &Session<'_>, sync_token: &str) -> Result<(), Stop> {
+pub(crate) async fn save_token_first(session: &Session<'_>, sync_token: &str) -> Result<(), PullError> {
     if !mutant!("token_before_events") {
         return Ok(());
     }

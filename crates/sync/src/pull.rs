@@ -13,10 +13,10 @@
 //! Known race: a process that dies between Google's last page and the commit pulls again from the old token. That is
 //! the design: the commit is the only thing that counts.
 
+mod apply;
 mod decision;
 mod horizon;
 mod incremental;
-mod news;
 mod rebuild;
 mod series;
 pub(crate) mod session;
@@ -36,9 +36,9 @@ use store::{calendars, events, watches};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
 
-pub(crate) use decision::Stop;
+pub(crate) use apply::apply;
+pub(crate) use decision::PullError;
 pub use horizon::extend_horizon_once;
-pub(crate) use news::write_news;
 pub(crate) use series::{Incoming, context, expand_stored as expand_series};
 use session::{End, Session};
 
@@ -149,7 +149,7 @@ async fn pull_one(ctx: &Context, pull: &Pull) {
     let took = ctx.clock.now() - session.started;
     metrics::pulled(
         pull,
-        outcome.as_ref().map_or_else(Stop::word, |_| "committed"),
+        outcome.as_ref().map_or_else(PullError::reason, |_| "committed"),
         took,
     );
     match outcome {
@@ -167,19 +167,19 @@ async fn pull_one(ctx: &Context, pull: &Pull) {
     }
 }
 
-async fn pull_events(session: &mut Session<'_>) -> Result<Settled, Stop> {
+async fn pull_events(session: &mut Session<'_>) -> Result<Settled, PullError> {
     let id = CalendarId::from(session.pull.lease.key.as_uuid());
     let mut conn = session.ctx.pool.acquire().await?;
     let calendar = calendars::get(&mut conn, &session.pull.user_id, id).await?;
     drop(conn);
     // The row refers to its calendar, so it can only be gone together with it.
-    let calendar = calendar.ok_or(Stop::LeaseLost)?;
+    let calendar = calendar.ok_or(PullError::LeaseLost)?;
     let Some(token) = session.pull.sync_token.as_deref() else {
         metrics::resync("first");
         return rebuild::pull(session, &calendar).await;
     };
     match incremental::pull(session, &calendar, token).await {
-        Err(Stop::Rebuild(reason)) => {
+        Err(PullError::Rebuild(reason)) => {
             metrics::resync(reason);
             tracing::info!(calendar.id = %id, reason, "Listing everything anew");
             rebuild::pull(session, &calendar).await
@@ -189,25 +189,25 @@ async fn pull_events(session: &mut Session<'_>) -> Result<Settled, Stop> {
 }
 
 /// Ends the lease of a pull that did not commit, and leaves word why.
-async fn give_up(session: &Session<'_>, stop: Stop) -> sqlx::Result<()> {
+async fn give_up(session: &Session<'_>, stop: PullError) -> sqlx::Result<()> {
     let lease = &session.pull.lease;
     let attempts = lease.attempts;
     match stop {
-        Stop::LeaseLost => {
+        PullError::LeaseLost => {
             tracing::debug!(resource.id = %lease.key, "Another worker has this resource");
         }
-        Stop::Retry { delay, word } => {
+        PullError::Retry { delay, reason } => {
             let retry_in_ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
-            tracing::info!(resource.id = %lease.key, attempts, error = word, retry_in_ms, "A pull will be tried again");
-            defer(session, delay, word).await?;
+            tracing::info!(resource.id = %lease.key, attempts, error = reason, retry_in_ms, "A pull will be tried again");
+            defer(session, delay, reason).await?;
         }
-        Stop::Suspend { word } => suspend(session, word).await?,
-        Stop::AccessLost => lose_access(session).await?,
+        PullError::Suspend { reason } => suspend(session, reason).await?,
+        PullError::AccessLost => lose_access(session).await?,
         // Only a full listing ends a rebuild, and it does not ask for another one.
-        Stop::Rebuild(_) => {
+        PullError::Rebuild(_) => {
             defer(session, Duration::from_mins(1), "sync_token_refused").await?;
         }
-        Stop::Database(error) => {
+        PullError::Database(error) => {
             tracing::warn!(resource.id = %lease.key, attempts, %error, "A pull could not be stored and will be tried again");
             defer(session, decision::storing(attempts), "database").await?;
         }
@@ -216,29 +216,31 @@ async fn give_up(session: &Session<'_>, stop: Stop) -> sqlx::Result<()> {
 }
 
 /// Tries again later.
-async fn defer(session: &Session<'_>, delay: Duration, word: &str) -> sqlx::Result<()> {
+async fn defer(session: &Session<'_>, delay: Duration, reason: &str) -> sqlx::Result<()> {
     let mut tx = session.ctx.pool.begin().await?;
-    session.record(&mut tx, End::failed(word)).await?;
-    if sync_state::defer(&mut tx, &session.pull.lease, delay, word).await? {
+    session.record(&mut tx, End::failed(reason)).await?;
+    if sync_state::defer(&mut tx, &session.pull.lease, delay, reason).await? {
         tx.commit().await?;
     }
     Ok(())
 }
 
 /// Waits for a person. That a scope is missing is a state of the whole connection: the first to find it tells.
-async fn suspend(session: &Session<'_>, word: &str) -> sqlx::Result<()> {
+async fn suspend(session: &Session<'_>, reason: &str) -> sqlx::Result<()> {
     let pull = session.pull;
     let connection_id = pull.connection_id;
-    tracing::warn!(resource.id = %pull.lease.key, error = word, "Nothing is pulled until the user acts");
+    tracing::warn!(resource.id = %pull.lease.key, error = reason, "Nothing is pulled until the user acts");
     let mut tx = session.ctx.pool.begin().await?;
-    session.record(&mut tx, End::failed(word)).await?;
-    if word == decision::SCOPE_MISSING && !sync_state::any_failed_with(&mut tx, connection_id, word).await? {
+    session.record(&mut tx, End::failed(reason)).await?;
+    if reason == decision::SCOPE_MISSING
+        && !sync_state::any_failed_with(&mut tx, connection_id, reason).await?
+    {
         let state = ConnectionState::ScopeMissing;
         let change = Change::ConnectionChanged { connection_id, state };
         outbox::append(&mut tx, session.ctx.clock.now(), &pull.user_id, change).await?;
     }
     crash_point!("pull.before_suspend");
-    if sync_state::suspend(&mut tx, &pull.lease, word).await? {
+    if sync_state::suspend(&mut tx, &pull.lease, reason).await? {
         tx.commit().await?;
     }
     Ok(())

@@ -267,10 +267,10 @@ impl From<Cause> for SyncCause {
         match cause {
             Cause::Push => Self::Push,
             Cause::Poll => Self::Poll,
-            Cause::Opening => Self::Opening,
-            Cause::Person => Self::Person,
+            Cause::View => Self::Opening,
+            Cause::Manual => Self::Person,
             Cause::Watch => Self::Watch,
-            Cause::First => Self::First,
+            Cause::Initial => Self::First,
         }
     }
 }

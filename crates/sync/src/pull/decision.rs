@@ -12,17 +12,17 @@ use crate::tokens::CallError;
 
 /// Why a pull ends without having committed its outcome.
 #[derive(Debug)]
-pub(crate) enum Stop {
+pub(crate) enum PullError {
     /// What changed since the sync token cannot be had, or not as it is meant, for this reason: list everything.
     Rebuild(&'static str),
-    /// Try again after `delay`. `word` is what people and programs see meanwhile.
+    /// Try again after `delay`. `reason` is what people and programs see meanwhile.
     Retry {
         delay: Duration,
-        word: &'static str,
+        reason: &'static str,
     },
     /// Nothing helps until a person acts.
     Suspend {
-        word: &'static str,
+        reason: &'static str,
     },
     /// Google does not show the resource to this account any more.
     AccessLost,
@@ -31,12 +31,12 @@ pub(crate) enum Stop {
     Database(sqlx::Error),
 }
 
-impl Stop {
+impl PullError {
     /// For people and programs: why.
-    pub fn word(&self) -> &'static str {
+    pub fn reason(&self) -> &'static str {
         match self {
             Self::Rebuild(_) => "sync_token_refused",
-            Self::Retry { word, .. } | Self::Suspend { word } => word,
+            Self::Retry { reason, .. } | Self::Suspend { reason } => reason,
             Self::AccessLost => "access_lost",
             Self::LeaseLost => "lease_lost",
             Self::Database(_) => "database",
@@ -44,13 +44,13 @@ impl Stop {
     }
 }
 
-impl From<sqlx::Error> for Stop {
+impl From<sqlx::Error> for PullError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
 }
 
-/// The word in `sync_state.last_error` from which `store::connections` derives the state.
+/// The text in `sync_state.last_error` from which `store::connections` derives the state.
 pub(crate) const SCOPE_MISSING: &str = "scope_missing";
 
 /// The reason of a full listing after an answer that was too large to be read.
@@ -68,44 +68,48 @@ const LOST: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_hours
 const USAGE_PAUSE: Duration = Duration::from_hours(1);
 
 /// How a pull goes on when a call brought no answer. `attempt` counts the tries since the last success, from 1.
-pub(crate) fn decide(error: CallError, attempt: u32) -> Stop {
-    let retry = |backoff: Backoff, word| Stop::Retry {
+pub(crate) fn decide(error: CallError, attempt: u32) -> PullError {
+    let retry = |backoff: Backoff, reason| PullError::Retry {
         delay: backoff.delay(attempt),
-        word,
+        reason,
     };
     match error {
         CallError::Google(error) => decide_google(&error, attempt),
-        CallError::Disconnected => Stop::Suspend { word: "disconnected" },
-        CallError::GrantEnded => Stop::Suspend {
-            word: "reauth_required",
+        CallError::Disconnected => PullError::Suspend {
+            reason: "disconnected",
         },
-        CallError::GrantSuspect { retry_after } => Stop::Retry {
-            delay: retry_after,
-            word: "grant_suspect",
+        CallError::GrantEnded => PullError::Suspend {
+            reason: "reauth_required",
         },
-        CallError::OverBudget { retry_after } => Stop::Retry {
+        CallError::GrantSuspect { retry_after } => PullError::Retry {
             delay: retry_after,
-            word: "rate_limited",
+            reason: "grant_suspect",
+        },
+        CallError::OverBudget { retry_after } => PullError::Retry {
+            delay: retry_after,
+            reason: "rate_limited",
         },
         CallError::Busy => retry(TRANSIENT, "transient"),
         // While keys are changed, a process that was not restarted yet meets the new one. Whoever has it comes soon, and to
         // look again costs no call.
         CallError::Sealed(Unsealable::UnknownKey(_)) => retry(TRANSIENT, "tokens_unreadable"),
         CallError::Sealed(_) => retry(STUBBORN, "tokens_unreadable"),
-        CallError::Database(error) => Stop::Database(error),
+        CallError::Database(error) => PullError::Database(error),
     }
 }
 
-fn decide_google(error: &Error, attempt: u32) -> Stop {
-    let retry = |backoff: Backoff, word| Stop::Retry {
+fn decide_google(error: &Error, attempt: u32) -> PullError {
+    let retry = |backoff: Backoff, reason| PullError::Retry {
         delay: backoff.delay(attempt),
-        word,
+        reason,
     };
     match error {
-        Error::SyncTokenExpired => Stop::Rebuild("token_expired"),
+        Error::SyncTokenExpired => PullError::Rebuild("token_expired"),
         Error::RateLimited { limit, retry_after } => rate_limited(*limit, *retry_after, attempt),
-        Error::NotFound | Error::Forbidden { .. } => Stop::AccessLost,
-        Error::ScopeMissing => Stop::Suspend { word: SCOPE_MISSING },
+        Error::NotFound | Error::Forbidden { .. } => PullError::AccessLost,
+        Error::ScopeMissing => PullError::Suspend {
+            reason: SCOPE_MISSING,
+        },
         // A fresh token was refused as well, or the grant is in doubt: whether it has ended is decided with the tokens.
         Error::Unauthorized | Error::GrantRejected => retry(STUBBORN, "unauthorized"),
         Error::ClientMisconfigured { .. } => retry(STUBBORN, "client_misconfigured"),
@@ -119,24 +123,24 @@ fn decide_google(error: &Error, attempt: u32) -> Stop {
     }
 }
 
-fn rate_limited(limit: Limit, retry_after: Option<Duration>, attempt: u32) -> Stop {
-    let (wait, word) = match limit {
+fn rate_limited(limit: Limit, retry_after: Option<Duration>, attempt: u32) -> PullError {
+    let (wait, reason) = match limit {
         Limit::User | Limit::Project => (LIMITED.delay(attempt), "rate_limited"),
         Limit::Usage => (jittered(USAGE_PAUSE), QUOTA_SPENT),
     };
-    Stop::Retry {
+    PullError::Retry {
         delay: retry_after.map_or(wait, |asked| asked.max(Duration::from_secs(1))),
-        word,
+        reason,
     }
 }
 
 /// What keeps a resource from being pulled by whoever has just taken it over. One worker that did not come back is nothing:
 /// a process was ended. When the next one does not either, it is left alone for a while.
-pub(crate) fn after_lease_losses(pull: &Pull) -> Option<Stop> {
+pub(crate) fn after_lease_losses(pull: &Pull) -> Option<PullError> {
     let again = pull.lease_losses.checked_sub(1).filter(|&again| again > 0)?;
-    pull.taken_over.then(|| Stop::Retry {
+    pull.taken_over.then(|| PullError::Retry {
         delay: LOST.delay(again),
-        word: "worker_lost",
+        reason: "worker_lost",
     })
 }
 
@@ -151,7 +155,7 @@ mod tests {
 
     fn wait(error: Error) -> (Duration, &'static str) {
         match decide(error.into(), 1) {
-            Stop::Retry { delay, word } => (delay, word),
+            PullError::Retry { delay, reason } => (delay, reason),
             stop => panic!("{stop:?}"),
         }
     }
@@ -159,13 +163,13 @@ mod tests {
     #[test]
     fn a_key_that_is_missing_may_be_there_soon_and_a_damaged_record_stays_damaged() {
         let wait = |error: Unsealable| match decide(CallError::Sealed(error), 1) {
-            Stop::Retry { delay, word } => (delay, word),
+            PullError::Retry { delay, reason } => (delay, reason),
             stop => panic!("{stop:?}"),
         };
-        let (delay, word) = wait(Unsealable::UnknownKey(2));
+        let (delay, reason) = wait(Unsealable::UnknownKey(2));
         assert!(
-            delay <= Duration::from_secs(1) && word == "tokens_unreadable",
-            "{delay:?} {word}"
+            delay <= Duration::from_secs(1) && reason == "tokens_unreadable",
+            "{delay:?} {reason}"
         );
         assert!(wait(Unsealable::Rejected).0 >= Duration::from_secs(6));
     }
@@ -173,32 +177,35 @@ mod tests {
     #[test]
     fn a_403_is_read_by_its_reason() {
         let limited = |limit, retry_after| wait(Error::RateLimited { limit, retry_after });
-        let (delay, word) = limited(Limit::User, None);
+        let (delay, reason) = limited(Limit::User, None);
         assert!(
-            delay >= Duration::from_secs(2) && word == "rate_limited",
-            "{delay:?} {word}"
+            delay >= Duration::from_secs(2) && reason == "rate_limited",
+            "{delay:?} {reason}"
         );
         let asked = Duration::from_secs(7);
         assert_eq!(limited(Limit::Project, Some(asked)), (asked, "rate_limited"));
-        let (delay, word) = limited(Limit::Usage, None);
+        let (delay, reason) = limited(Limit::Usage, None);
         assert!(
-            delay >= Duration::from_mins(45) && word == QUOTA_SPENT,
-            "{delay:?} {word}"
+            delay >= Duration::from_mins(45) && reason == QUOTA_SPENT,
+            "{delay:?} {reason}"
         );
         let reason = "forbidden".to_owned();
         assert!(matches!(
             decide(Error::Forbidden { reason }.into(), 1),
-            Stop::AccessLost
+            PullError::AccessLost
         ));
-        assert!(matches!(decide(Error::NotFound.into(), 1), Stop::AccessLost));
+        assert!(matches!(decide(Error::NotFound.into(), 1), PullError::AccessLost));
         assert!(matches!(
             decide(Error::ScopeMissing.into(), 1),
-            Stop::Suspend { .. }
+            PullError::Suspend { .. }
         ));
-        assert!(matches!(decide(CallError::GrantEnded, 1), Stop::Suspend { .. }));
+        assert!(matches!(
+            decide(CallError::GrantEnded, 1),
+            PullError::Suspend { .. }
+        ));
         assert!(matches!(
             decide(Error::SyncTokenExpired.into(), 1),
-            Stop::Rebuild(_)
+            PullError::Rebuild(_)
         ));
     }
 }

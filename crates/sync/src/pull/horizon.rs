@@ -8,7 +8,7 @@ use store::calendars;
 use store::events::Walk;
 use store::sync_state::{self, Horizon, Pull};
 
-use super::decision::Stop;
+use super::decision::PullError;
 use super::rebuild::expand_generation;
 use super::series::context;
 use super::session::Session;
@@ -37,8 +37,8 @@ pub async fn extend_horizon_once(ctx: &Context) -> sqlx::Result<Pass> {
         let Some(pull) = behind else { break };
         tried.push(pull.lease.key);
         match extend(&Session::new(ctx, &pull)).await {
-            Ok(_) | Err(Stop::LeaseLost) => {}
-            Err(Stop::Database(error)) => {
+            Ok(_) | Err(PullError::LeaseLost) => {}
+            Err(PullError::Database(error)) => {
                 failure = Some(error);
                 give_back(ctx, &pull).await;
             }
@@ -64,13 +64,13 @@ async fn give_back(ctx: &Context, pull: &Pull) {
     }
 }
 
-async fn extend(session: &Session<'_>) -> Result<Settled, Stop> {
+async fn extend(session: &Session<'_>) -> Result<Settled, PullError> {
     let pull = session.pull;
     let id = CalendarId::from(pull.lease.key.as_uuid());
     let mut conn = session.ctx.pool.acquire().await?;
     let calendar = calendars::get(&mut conn, &pull.user_id, id)
         .await?
-        .ok_or(Stop::LeaseLost)?;
+        .ok_or(PullError::LeaseLost)?;
     drop(conn);
     let horizon = expand::horizon(session.started);
     // None: everything changed, what does not repeat included.
@@ -90,13 +90,13 @@ async fn extend(session: &Session<'_>) -> Result<Settled, Stop> {
         )
         .await?;
     }
-    let reached = if calendars::still_expands_alike(&mut tx, &calendar).await? {
+    let reached = if calendars::expansion_inputs_unchanged(&mut tx, &calendar).await? {
         Horizon::Until(horizon.to)
     } else {
         Horizon::Unknown
     };
     match sync_state::settle_horizon(&mut tx, &pull.lease, reached).await? {
-        Settled::Lost => Err(Stop::LeaseLost),
+        Settled::Lost => Err(PullError::LeaseLost),
         settled => {
             common::crash_point!("horizon.before_commit");
             tx.commit().await?;

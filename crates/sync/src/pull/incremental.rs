@@ -11,8 +11,8 @@ use store::pull_log::Outcome;
 use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 
-use super::decision::Stop;
-use super::news::{TooMuch, write_news_up_to};
+use super::apply::{TooMuch, apply_up_to};
+use super::decision::PullError;
 use super::series::Incoming;
 use super::session::{End, Pages, Session};
 use crate::metrics;
@@ -31,7 +31,7 @@ pub(super) async fn pull(
     session: &mut Session<'_>,
     calendar: &Calendar,
     sync_token: &str,
-) -> Result<Settled, Stop> {
+) -> Result<Settled, PullError> {
     let mut pages = Pages::from(Some(sync_token));
     let mut changes = HashMap::new();
     let mut unreadable = 0;
@@ -48,7 +48,7 @@ pub(super) async fn pull(
             }
         }
         if changes.len() > CHANGES_MAX {
-            return Err(Stop::Rebuild("many_changes"));
+            return Err(PullError::Rebuild("many_changes"));
         }
     }
     super::report_unreadable(calendar.id, unreadable);
@@ -63,7 +63,7 @@ async fn commit(
     calendar: &Calendar,
     next: &str,
     changes: HashMap<String, Incoming>,
-) -> Result<Settled, Stop> {
+) -> Result<Settled, PullError> {
     #[cfg(feature = "simulation")]
     crate::mutants::save_token_first(session, next).await?;
     let mut tx = session.ctx.pool.begin().await?;
@@ -78,7 +78,7 @@ async fn commit(
         changed: applied.seq.is_some(),
     };
     match sync_state::settle(&mut tx, session.pull, progress).await? {
-        Settled::Lost => Err(Stop::LeaseLost),
+        Settled::Lost => Err(PullError::LeaseLost),
         settled => {
             crash_point!("pull.before_commit");
             tx.commit().await?;
@@ -95,11 +95,11 @@ async fn apply(
     session: &Session<'_>,
     calendar: &Calendar,
     changes: HashMap<String, Incoming>,
-) -> Result<End<'static>, Stop> {
+) -> Result<End<'static>, PullError> {
     let regained = calendar.access_lost_at.is_some()
         && calendars::regain_access(conn, session.started, calendar.id).await?;
     let generation = session.pull.generation;
-    let news = write_news_up_to(
+    let news = apply_up_to(
         conn,
         session.started,
         calendar,
@@ -108,7 +108,7 @@ async fn apply(
         INSTANCES_MAX,
     )
     .await?
-    .map_err(|TooMuch| Stop::Rebuild("many_changes"))?;
+    .map_err(|TooMuch| PullError::Rebuild("many_changes"))?;
     let (changed, deleted) = news.as_ref().map_or((0, 0), |news| (news.changed, news.deleted));
     // A page that dropped the calendar needs all of it, not only what has changed meanwhile.
     let told = if regained {

@@ -20,7 +20,7 @@ use store::pull_log::Outcome;
 use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 
-use super::decision::{LARGE_PAGES, Stop};
+use super::decision::{LARGE_PAGES, PullError};
 use super::series::{Incoming, context, expand_single, expand_stored, rows};
 use super::session::{End, Pages, Session};
 use crate::expand::{self, CalendarContext, Occurrence};
@@ -49,13 +49,13 @@ struct Listing {
 }
 
 /// Lists everything into a new generation and lets readers see it.
-pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Result<Settled, Stop> {
+pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Result<Settled, PullError> {
     wait_after_last(session)?;
     let context = context(calendar);
     let listing = loop {
         match list(session, calendar, &context).await {
             // From the start, in smaller pages: as often as there are smaller ones.
-            Err(Stop::Rebuild(LARGE_PAGES)) => session.extend_lease().await?,
+            Err(PullError::Rebuild(LARGE_PAGES)) => session.extend_lease().await?,
             listing => break listing.map_err(restart)?,
         }
     };
@@ -80,11 +80,11 @@ async fn list(
     session: &mut Session<'_>,
     calendar: &Calendar,
     context: &CalendarContext,
-) -> Result<Listing, Stop> {
+) -> Result<Listing, PullError> {
     let mut conn = session.ctx.pool.acquire().await?;
     let generation = sync_state::begin_generation(&mut conn, &session.pull.lease)
         .await?
-        .ok_or(Stop::LeaseLost)?;
+        .ok_or(PullError::LeaseLost)?;
     drop(conn);
     crash_point!("rebuild.begun");
     #[cfg(feature = "simulation")]
@@ -109,23 +109,23 @@ async fn list(
     })
 }
 
-fn wait_after_last(session: &Session<'_>) -> Result<(), Stop> {
+fn wait_after_last(session: &Session<'_>) -> Result<(), PullError> {
     let since = session.pull.rebuilt_at.map(|at| session.started - at);
     match since.map(|since| (REBUILD_EVERY - since).to_std()) {
-        Some(Ok(delay)) => Err(Stop::Retry {
+        Some(Ok(delay)) => Err(PullError::Retry {
             delay,
-            word: "sync_token_refused",
+            reason: "sync_token_refused",
         }),
         _ => Ok(()),
     }
 }
 
 /// A token that expires while everything is being listed is a page token: from the start, but not at once.
-fn restart(stop: Stop) -> Stop {
+fn restart(stop: PullError) -> PullError {
     match stop {
-        Stop::Rebuild(_) => Stop::Retry {
+        PullError::Rebuild(_) => PullError::Retry {
             delay: Duration::from_secs(5),
-            word: "listing_restarted",
+            reason: "listing_restarted",
         },
         stop => stop,
     }
@@ -137,7 +137,7 @@ async fn write_page(
     context: &CalendarContext,
     generation: i64,
     items: Vec<RawEvent>,
-) -> Result<usize, Stop> {
+) -> Result<usize, PullError> {
     // An id that comes twice in a page: the later one counts, and one statement cannot write a row twice.
     let page: HashMap<String, Incoming> = items
         .into_iter()
@@ -159,7 +159,7 @@ async fn write_page(
     let mut tx = session.ctx.pool.begin().await?;
     events::upsert(&mut tx, context.id, generation, &events).await?;
     write_occurrences(&mut tx, session, context, generation, &expanded).await?;
-    stay_and_commit(tx, session).await?;
+    commit_fenced(tx, session).await?;
     Ok(stored)
 }
 
@@ -169,7 +169,7 @@ async fn write_occurrences(
     context: &CalendarContext,
     generation: i64,
     expanded: &[Occurrence],
-) -> Result<(), Stop> {
+) -> Result<(), PullError> {
     let rows = rows(expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let place = Place {
         user: &session.pull.user_id,
@@ -181,12 +181,12 @@ async fn write_occurrences(
 }
 
 /// The fence of every step before the last: a worker that lost its lease writes nothing more.
-async fn stay_and_commit(
+async fn commit_fenced(
     mut tx: sqlx::Transaction<'_, sqlx::Postgres>,
     session: &Session<'_>,
-) -> Result<(), Stop> {
+) -> Result<(), PullError> {
     if !sync_state::extend_lease(&mut tx, &session.pull.lease, session.ctx.settings.lease).await? {
-        return Err(Stop::LeaseLost);
+        return Err(PullError::LeaseLost);
     }
     tx.commit().await?;
     Ok(())
@@ -199,7 +199,7 @@ pub(super) async fn expand_generation(
     generation: i64,
     walk: Walk,
     horizon: Window,
-) -> Result<(), Stop> {
+) -> Result<(), PullError> {
     let mut after = String::new();
     loop {
         let mut tx = session.ctx.pool.begin().await?;
@@ -219,7 +219,7 @@ pub(super) async fn expand_generation(
             generation,
         };
         occurrences::replace_series(&mut tx, place, &series, &rows).await?;
-        stay_and_commit(tx, session).await?;
+        commit_fenced(tx, session).await?;
         // Expansion is all computing: let the task's neighbours run.
         tokio::task::yield_now().await;
     }
@@ -231,7 +231,7 @@ async fn flip(
     calendar: &Calendar,
     mut progress: Progress<'_>,
     listed: usize,
-) -> Result<Settled, Stop> {
+) -> Result<Settled, PullError> {
     let pull = session.pull;
     let mut tx = session.ctx.pool.begin().await?;
     let mut lost = 0;
@@ -241,18 +241,18 @@ async fn flip(
         let suspicious = sweep.lost > SWEEP_FREE && sweep.lost * 2 > sweep.before;
         if suspicious && pull.sweep_digest.as_deref() != Some(sweep.digest.as_slice()) {
             if !sync_state::hold_sweep(&mut tx, &pull.lease, &sweep.digest).await? {
-                return Err(Stop::LeaseLost);
+                return Err(PullError::LeaseLost);
             }
             tx.commit().await?;
             tracing::warn!(calendar.id = %calendar.id, events = sweep.before, lost = sweep.lost,
                 "A full listing lacks most of the calendar; it counts once a second one agrees");
-            return Err(Stop::Retry {
+            return Err(PullError::Retry {
                 delay: SWEEP_RECHECK,
-                word: "sweep_held",
+                reason: "sweep_held",
             });
         }
     }
-    if !calendars::still_expands_alike(&mut tx, calendar).await? {
+    if !calendars::expansion_inputs_unchanged(&mut tx, calendar).await? {
         progress.horizon = Horizon::Unknown;
     }
     if calendar.access_lost_at.is_some() {
@@ -270,7 +270,7 @@ async fn flip(
     };
     session.record(&mut tx, end).await?;
     match sync_state::settle(&mut tx, pull, progress).await? {
-        Settled::Lost => Err(Stop::LeaseLost),
+        Settled::Lost => Err(PullError::LeaseLost),
         settled => {
             crash_point!("rebuild.before_flip");
             tx.commit().await?;

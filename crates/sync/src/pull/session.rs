@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 use store::pull_log::{self, NewEntry, Outcome};
 use store::sync_state::{self, Kind, Pull};
 
-use super::decision::{LARGE_PAGES, Stop, decide};
+use super::decision::{LARGE_PAGES, PullError, decide};
 use crate::tokens::{self, CallError, Work};
 use crate::{Context, metrics};
 
@@ -45,9 +45,9 @@ pub(crate) struct End<'a> {
 
 impl<'a> End<'a> {
     /// Given up for now.
-    pub fn failed(word: &'a str) -> Self {
+    pub fn failed(reason: &'a str) -> Self {
         Self {
-            outcome: Outcome::Failed(word),
+            outcome: Outcome::Failed(reason),
             changed: 0,
             deleted: 0,
             seq: None,
@@ -84,14 +84,14 @@ impl Pages {
         self.cursor.page_token.is_none()
     }
 
-    fn advance(&mut self, next: Next) -> Result<(), Stop> {
+    fn advance(&mut self, next: Next) -> Result<(), PullError> {
         match next {
             Next::Sync(token) => self.ended = Some(token),
             Next::Page(token) => {
                 if self.seen.len() == PAGES_MAX || !self.seen.insert(token.clone()) {
-                    return Err(Stop::Retry {
+                    return Err(PullError::Retry {
                         delay: Duration::from_mins(1),
-                        word: "endless_listing",
+                        reason: "endless_listing",
                     });
                 }
                 self.cursor.page_token = Some(token);
@@ -119,7 +119,11 @@ impl<'a> Session<'a> {
 
     /// The next page of a calendar's events; none after the last. When one is too large to be read, the next listing asks
     /// for smaller ones.
-    pub async fn events(&mut self, google_id: &str, pages: &mut Pages) -> Result<Option<EventsPage>, Stop> {
+    pub async fn events(
+        &mut self,
+        google_id: &str,
+        pages: &mut Pages,
+    ) -> Result<Option<EventsPage>, PullError> {
         if pages.ended.is_some() {
             return Ok(None);
         }
@@ -142,7 +146,7 @@ impl<'a> Session<'a> {
             // A page size holds for a whole listing and for those that go on from its token, whichever page it is.
             Err(CallError::Google(google::Error::AnswerTooLarge)) if page_size > PAGE_SIZE_MIN => {
                 self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
-                Err(Stop::Rebuild(LARGE_PAGES))
+                Err(PullError::Rebuild(LARGE_PAGES))
             }
             Err(_) if common::mutant!("sweep_truncated") && self.pages > 0 => Ok(None),
             Err(error) => Err(self.stop(error, pages)),
@@ -150,7 +154,10 @@ impl<'a> Session<'a> {
     }
 
     /// The next page of the account's list of calendars; none after the last.
-    pub async fn calendars(&mut self, pages: &mut Pages) -> Result<Option<Page<CalendarListEntry>>, Stop> {
+    pub async fn calendars(
+        &mut self,
+        pages: &mut Pages,
+    ) -> Result<Option<Page<CalendarListEntry>>, PullError> {
         if pages.ended.is_some() {
             return Ok(None);
         }
@@ -168,17 +175,17 @@ impl<'a> Session<'a> {
         Ok(Some(page))
     }
 
-    fn stop(&self, error: CallError, pages: &Pages) -> Stop {
+    fn stop(&self, error: CallError, pages: &Pages) -> PullError {
         match error {
             // A sync token that goes with other parameters than ours, perhaps those of an earlier version.
             CallError::Google(google::Error::Refused { .. }) if pages.cursor.sync_token.is_some() => {
-                Stop::Rebuild("token_refused")
+                PullError::Rebuild("token_refused")
             }
             error => decide(error, self.pull.lease.attempts),
         }
     }
 
-    async fn extend_lease_beyond_first(&self, pages: &Pages) -> Result<(), Stop> {
+    async fn extend_lease_beyond_first(&self, pages: &Pages) -> Result<(), PullError> {
         if pages.is_first() {
             Ok(())
         } else {
@@ -204,12 +211,12 @@ impl<'a> Session<'a> {
     }
 
     /// Prolongs the lease.
-    pub async fn extend_lease(&self) -> Result<(), Stop> {
+    pub async fn extend_lease(&self) -> Result<(), PullError> {
         let mut conn = self.ctx.pool.acquire().await?;
         if sync_state::extend_lease(&mut conn, &self.pull.lease, self.ctx.settings.lease).await? {
             Ok(())
         } else {
-            Err(Stop::LeaseLost)
+            Err(PullError::LeaseLost)
         }
     }
 }

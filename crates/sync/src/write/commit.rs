@@ -16,7 +16,7 @@ use super::target::Version;
 use super::work::{Run, Shown};
 use crate::outbox;
 use crate::payload::{Change, Event, Window};
-use crate::pull::{Incoming, context, expand_series, write_news};
+use crate::pull::{Incoming, apply, context, expand_series};
 use crate::{Context, metrics};
 
 /// What came of a request at Google.
@@ -121,11 +121,11 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
         if run.was_overtaken(&mut tx, id).await? && lacks_any(&mut tx, (id, generation), &news).await? {
             return Ok(Committed::Overtaken);
         }
-        forget_what_is_of_nothing(&mut tx, (id, generation), &mut news).await?;
+        drop_orphan_tombstones(&mut tx, (id, generation), &mut news).await?;
         if let (Some((series, from)), true) = (&ended.cancel, id == run.intent.calendar_id) {
             events::cancel_exceptions(&mut tx, id, generation, series, from).await?;
         }
-        let written = write_news(&mut tx, now, &calendar, generation, news).await?;
+        let written = apply(&mut tx, now, &calendar, generation, news).await?;
         changes.extend(written.map(|written| written.change));
     }
     if let (End::Done { event, .. }, Some((calendar, shown))) = (&mut end, &ended.shown)
@@ -212,7 +212,7 @@ async fn lacks_any(
 }
 
 /// An instance that we deleted of a series that is gone by now needs no tombstone: no pull would ever take it away.
-async fn forget_what_is_of_nothing(
+async fn drop_orphan_tombstones(
     conn: &mut PgConnection,
     (calendar, generation): (CalendarId, i64),
     news: &mut HashMap<String, Incoming>,

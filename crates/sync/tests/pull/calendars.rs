@@ -221,7 +221,7 @@ async fn series_are_read_beyond_their_rows_while_they_wait_to_be_expanded_anew(p
     let before = read().await;
     assert_eq!(before.len(), (140 + 700) / 7);
     let mut conn = world.pool.acquire().await.unwrap();
-    store::sync_state::expand_again(&mut conn, &[world.id(&alice(), ALICE).await])
+    store::sync_state::invalidate_expansion(&mut conn, &[world.id(&alice(), ALICE).await])
         .await
         .unwrap();
     assert_eq!(read().await, before);

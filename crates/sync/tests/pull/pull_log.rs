@@ -40,7 +40,7 @@ async fn a_push_can_be_followed_to_the_broker(pool: PgPool) {
     let [first] = &recent(&world).await[..] else {
         panic!("one round, the import")
     };
-    assert_eq!((first.cause, first.outcome.as_str()), (Cause::First, "listed"));
+    assert_eq!((first.cause, first.outcome.as_str()), (Cause::Initial, "listed"));
     assert_eq!(first.published_at, None);
 
     let step = || world.clock.advance(TimeDelta::milliseconds(300));

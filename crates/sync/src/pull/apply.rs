@@ -17,7 +17,7 @@ use crate::payload::{Change, Series, Window};
 const SERIES_AT_ONCE: usize = 50;
 
 /// News that was written.
-pub(crate) struct Written {
+pub(crate) struct Applied {
     /// What is to be told of it.
     pub change: Change,
     /// Events that came or changed, and that went.
@@ -30,26 +30,26 @@ pub(super) struct TooMuch;
 
 /// Writes what is news; none when there was none. Nobody else writes to the calendar's
 /// events until the caller commits.
-pub(crate) async fn write_news(
+pub(crate) async fn apply(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     calendar: &Calendar,
     generation: i64,
     changes: HashMap<String, Incoming>,
-) -> sqlx::Result<Option<Written>> {
-    let written = write_news_up_to(conn, now, calendar, generation, changes, usize::MAX).await?;
+) -> sqlx::Result<Option<Applied>> {
+    let written = apply_up_to(conn, now, calendar, generation, changes, usize::MAX).await?;
     Ok(written.unwrap_or(None))
 }
 
-/// As [`write_news`], as long as it has no more instances than `most`.
-pub(super) async fn write_news_up_to(
+/// As [`apply`], as long as it has no more instances than `most`.
+pub(super) async fn apply_up_to(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     calendar: &Calendar,
     generation: i64,
     changes: HashMap<String, Incoming>,
     most: usize,
-) -> sqlx::Result<Result<Option<Written>, TooMuch>> {
+) -> sqlx::Result<Result<Option<Applied>, TooMuch>> {
     if changes.is_empty() {
         return Ok(Ok(None));
     }
@@ -61,7 +61,7 @@ pub(super) async fn write_news_up_to(
     let (changed, deleted) = (news.upserts.len(), news.deletes.len());
     let written = write(conn, now, calendar, generation, news, most).await?;
     Ok(written.map(|change| {
-        Some(Written {
+        Some(Applied {
             change,
             changed,
             deleted,
