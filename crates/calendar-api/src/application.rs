@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::config::{Config, Origin};
 use crate::connect;
 use crate::limit::RateLimit;
-use crate::opening::Openings;
+use crate::on_view::RecentViews;
 use crate::procedures;
 use crate::state::{Caller, State};
 
@@ -67,7 +67,7 @@ impl Application {
             tokens,
             connection_token_life: config.realtime_token_seconds.0,
             rate_limit: RateLimit::per_minute(config.rate_limit_per_minute),
-            openings: Openings::default(),
+            recent_views: RecentViews::default(),
             browser_url,
             app_origins: config.app_origins,
             sync,

@@ -6,7 +6,6 @@
 //! with `?calwire=connected`, `denied` or `error`, and a word of ours in `calwire_reason`; Google's own text is not passed
 //! on.
 
-pub mod browser;
 mod return_to;
 
 use actix_web::http::header;
@@ -29,14 +28,19 @@ use url::Url;
 
 pub use return_to::ReturnTo;
 
-use crate::state::{Caller, State, browser_of};
-use browser::{BrowserKey, FLOW_MAX_SECONDS};
+use crate::browser_key::{BrowserKey, FLOW_MAX_SECONDS};
+use crate::state::{Caller, State};
 
 /// Where Google sends the browser back to, below the origin.
 pub const CALLBACK_PATH: &str = "/oauth/google/callback";
 
 /// Longer than any `state` of ours or code of Google's.
 const PARAMETER_MAX_LEN: usize = 2048;
+
+/// The callback's URL, as registered with Google.
+fn redirect_uri(state: &State) -> String {
+    state.browser_url.join(CALLBACK_PATH).into()
+}
 
 /// Begins a flow; the answer is the address of Google's consent page.
 pub async fn begin(caller: &Caller, return_to: &ReturnTo) -> Result<Url, RpcError> {
@@ -67,7 +71,7 @@ pub async fn begin(caller: &Caller, return_to: &ReturnTo) -> Result<Url, RpcErro
         .outgoing
         .add("set-cookie", browser.set_cookie(&state.browser_url));
     Ok(state.sync.google.authorization_url(&AuthorizationRequest {
-        redirect_uri: &state.redirect_uri(),
+        redirect_uri: &redirect_uri(state),
         scopes: &scopes::REQUESTED,
         state: &token,
         code_challenge: &pkce.challenge,
@@ -184,7 +188,7 @@ async fn take_flow(state: &State, request: &HttpRequest, token: Option<&str>) ->
     if flow.expires_at <= state.now() {
         return Err(End::Failed("expired_state"));
     }
-    let browser = browser_of(state, request).ok_or(End::Failed("other_browser"))?;
+    let browser = BrowserKey::of(request, &state.browser_url).ok_or(End::Failed("other_browser"))?;
     if !bool::from(browser.sha256().ct_eq(&flow.browser_sha256)) {
         return Err(End::Failed("other_browser"));
     }
@@ -213,7 +217,7 @@ async fn finish(state: &State, flow: &Flow, query: CallbackQuery) -> Result<End,
         .ok_or(End::Failed("code_missing"))?;
     let google = &state.sync.google;
     let grant = google
-        .exchange_code(&code, &flow.verifier, &state.redirect_uri())
+        .exchange_code(&code, &flow.verifier, &redirect_uri(state))
         .await
         .map_err(|error| of_google(&error))?;
     let account = google

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use anyhow::bail;
-use calendar_api::care::{self, DatabaseConfig, Shown};
+use calendar_api::admin::{self, DatabaseConfig, Shown};
 use calendar_api::{Application, Config, HealthConfig, doctor};
 use clap::{Parser, Subcommand};
 use common::clock::Clock;
@@ -93,10 +93,10 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Serve => serve().await?,
         Command::Health => health().await?,
-        Command::Migrate => care::migrate(&database().await?, &Clock::system()).await?,
+        Command::Migrate => admin::migrate(&database().await?, &Clock::system()).await?,
         Command::Doctor { json } => return examine(json).await,
         Command::RotateKeys => rotate_keys().await?,
-        Command::Restored => care::restored(&database().await?, &Clock::system()).await?,
+        Command::Restored => admin::restored(&database().await?, &Clock::system()).await?,
         Command::Users(command) => show(Shown::User, command).await?,
         Command::Connections(command) => show(Shown::Connection, command).await?,
         Command::Calendars(command) => show(Shown::Calendar, command).await?,
@@ -152,7 +152,7 @@ async fn rotate_keys() -> anyhow::Result<()> {
     };
     let pool = database.connect().await?;
     let mut progress = |done, all| println!("{done} of {all} accounts");
-    let rotated = care::rotate_keys(&pool, &config.token_keys, &mut progress).await?;
+    let rotated = admin::rotate_keys(&pool, &config.token_keys, &mut progress).await?;
     let primary = config.token_keys.primary_id();
     println!("{} accounts sealed anew with key {primary}", rotated.resealed);
     if !rotated.unreadable.is_empty() {
@@ -172,11 +172,11 @@ async fn rotate_keys() -> anyhow::Result<()> {
 }
 
 async fn show(shown: Shown, Show::Show { id, json }: Show) -> anyhow::Result<()> {
-    let value = care::show(&database().await?, shown, &id).await?;
+    let value = admin::show(&database().await?, shown, &id).await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&value)?);
     } else {
-        print!("{}", care::text(&value));
+        print!("{}", admin::text(&value));
     }
     Ok(())
 }

@@ -11,10 +11,10 @@ use rpc::RpcError;
 use rpc::http::ResponseHeaders;
 
 use crate::auth::Authenticator;
+use crate::browser_key::BrowserKey;
 use crate::config::Origin;
-use crate::connect::browser::BrowserKey;
 use crate::limit::{RateLimit, Turn, Turns};
-use crate::opening::Openings;
+use crate::on_view::RecentViews;
 
 /// The service's state, one for all requests.
 pub struct State {
@@ -25,7 +25,7 @@ pub struct State {
     pub connection_token_life: Duration,
     pub authenticator: Authenticator,
     pub rate_limit: RateLimit,
-    pub openings: Openings,
+    pub recent_views: RecentViews,
     /// Where browsers reach us.
     pub browser_url: Origin,
     /// Whose pages may call us.
@@ -35,11 +35,6 @@ pub struct State {
 impl State {
     pub fn now(&self) -> DateTime<Utc> {
         self.sync.clock.now()
-    }
-
-    /// Google's way back to us, as registered there.
-    pub fn redirect_uri(&self) -> String {
-        self.browser_url.join(crate::connect::CALLBACK_PATH).into()
     }
 }
 
@@ -85,7 +80,7 @@ impl Caller {
             .cloned();
         Ok(Self {
             origin,
-            browser: browser_of(&state, &request),
+            browser: BrowserKey::of(&request, &state.browser_url),
             state,
             user,
             outgoing,
@@ -99,10 +94,4 @@ impl Caller {
         self.turn = Some(self.turns.next().await?);
         Ok(self)
     }
-}
-
-/// The connect cookie of the browser that sends `request`.
-pub fn browser_of(state: &State, request: &HttpRequest) -> Option<BrowserKey> {
-    let cookie = request.cookie(BrowserKey::cookie_name(&state.browser_url))?;
-    BrowserKey::parse(cookie.value())
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use calendar_api::auth::Authenticator;
 use calendar_api::limit::RateLimit;
-use calendar_api::opening::Openings;
+use calendar_api::on_view::RecentViews;
 use calendar_api::state::{Caller, State};
 use chrono::{DateTime, Utc};
 use common::clock::Clock;
@@ -107,7 +107,7 @@ fn state(pool: sqlx::PgPool) -> State {
         connection_token_life: Duration::from_mins(15),
         authenticator: Authenticator::with_secret(b"0123456789abcdef0123456789abcdef", APP, "calwire"),
         rate_limit: RateLimit::per_minute(u32::MAX),
-        openings: Openings::default(),
+        recent_views: RecentViews::default(),
         browser_url: "https://calendar.example".parse().expect("an origin"),
         app_origins: vec![APP.parse().expect("an origin")],
     }

@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 
-use calendar_api::connect::browser::BrowserKey;
+use calendar_api::browser_key::BrowserKey;
 use store::seal::{Binding, Keyring};
 
 use crate::Target;

@@ -85,7 +85,7 @@ pub async fn connect(
 const CARE_LOCK_TIMEOUT: &str = "30s";
 
 /// For migrations and the like: a statement may take its time, and waits for a lock as long as services may hold one.
-pub async fn connect_for_care(database_url: &str, acquire_timeout: Duration) -> sqlx::Result<PgPool> {
+pub async fn connect_for_admin(database_url: &str, acquire_timeout: Duration) -> sqlx::Result<PgPool> {
     let options = PgConnectOptions::from_str(database_url)?.options([("lock_timeout", CARE_LOCK_TIMEOUT)]);
     PgPoolOptions::new()
         .max_connections(2)

@@ -16,7 +16,7 @@ use ts_rs::TS;
 use super::input::{Bounded, CalendarIds, time_zone};
 use super::own_calendars;
 use crate::state::Caller;
-use crate::{opening, reading};
+use crate::{on_view, reading};
 
 #[derive(Debug, Deserialize, TS)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -89,7 +89,7 @@ const SPAN_MAX: TimeDelta = TimeDelta::days(4_018);
 
 /// `calendar.google.getUpcomingEvents`: what is running and what comes.
 pub async fn get_upcoming_events(caller: Caller, input: UpcomingEventsInput) -> Result<EventList, RpcError> {
-    opening::note(&caller);
+    on_view::request_pull(&caller.state.recent_views, &caller.state.sync, &caller.user);
     let now = caller.state.now();
     let named = input.calendar_ids.as_ref().map(CalendarIds::as_slice);
     let window = |zone| days_window(now, input.days.get(), zone);

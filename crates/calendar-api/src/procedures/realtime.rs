@@ -17,7 +17,7 @@ use super::events::{freshness, has_calendar_access};
 use super::input::Nothing;
 use super::own_calendars;
 use crate::state::Caller;
-use crate::{opening, reading};
+use crate::{on_view, reading};
 
 /// A subscription token is used at once; what it opened lives as long as its connection.
 const SUBSCRIPTION_TOKEN_TTL: Duration = Duration::from_mins(5);
@@ -115,7 +115,7 @@ const fn yes() -> bool {
 
 /// `realtime.getState`
 pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<RealtimeState, RpcError> {
-    opening::note(&caller);
+    on_view::request_pull(&caller.state.recent_views, &caller.state.sync, &caller.user);
     let state = &caller.state;
     // The position comes first: whatever is published up to it is committed, so the snapshot that is read after it has it
     // all. The other way round, a message between the two would be lost.

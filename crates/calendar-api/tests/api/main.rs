@@ -7,8 +7,8 @@
 )]
 
 mod activity;
+mod admin;
 mod authorisation;
-mod care;
 mod connecting;
 mod emulator;
 mod hostile;

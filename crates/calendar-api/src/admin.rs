@@ -25,7 +25,7 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// A connection on which a statement may take its time, though it does not wait for ever for somebody else's lock.
     pub async fn connect(&self) -> anyhow::Result<PgPool> {
-        store::connect_for_care(self.database_url.expose_secret(), Duration::from_secs(30))
+        store::connect_for_admin(self.database_url.expose_secret(), Duration::from_secs(30))
             .await
             .context("cannot connect to DATABASE_URL")
     }

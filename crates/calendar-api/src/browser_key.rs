@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use actix_web::HttpRequest;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngExt;
@@ -29,7 +30,13 @@ impl BrowserKey {
         Self(URL_SAFE_NO_PAD.encode(random))
     }
 
-    /// The value of a cookie that we made.
+    /// The key in the connect cookie of `request`.
+    pub fn of(request: &HttpRequest, browser_url: &Origin) -> Option<Self> {
+        let cookie = request.cookie(Self::cookie_name(browser_url))?;
+        Self::parse(cookie.value())
+    }
+
+    /// The value of a cookie that [`generate`](Self::generate) made.
     pub fn parse(value: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
         (bytes.len() == 32).then(|| Self(value.to_owned()))

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use calendar_api::care::{self, Shown};
+use calendar_api::admin::{self, Shown};
 use calendar_api::doctor;
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
@@ -111,14 +111,14 @@ async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
         // Asked first, so that nothing more is done once the first progress was told.
         biased;
         () = async { while told.load(Ordering::Relaxed) == 0 { tokio::task::yield_now().await } } => {}
-        done = care::rotate_keys(&pool, &ring, &mut progress) => panic!("it ended before it was broken off: {done:?}"),
+        done = admin::rotate_keys(&pool, &ring, &mut progress) => panic!("it ended before it was broken off: {done:?}"),
     }
     let mut conn = pool.acquire().await.unwrap();
     let left = rotate::sealed_otherwise(&mut conn, &ring).await.unwrap();
     assert!(left > 0, "nothing was left to go on with");
 
     let mut said = Vec::new();
-    let rotated = care::rotate_keys(&pool, &ring, &mut |done, all| said.push((done, all)))
+    let rotated = admin::rotate_keys(&pool, &ring, &mut |done, all| said.push((done, all)))
         .await
         .unwrap();
     stop.store(true, Ordering::Relaxed);
@@ -150,7 +150,7 @@ async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_token_whose_key_is_lost_is_named_and_left_alone(pool: PgPool) {
     let (lost, _) = connected(&pool, "alice").await;
-    let rotated = care::rotate_keys(&pool, &keyring(NEW_ALONE), &mut |_, _| {})
+    let rotated = admin::rotate_keys(&pool, &keyring(NEW_ALONE), &mut |_, _| {})
         .await
         .unwrap();
     assert_eq!(rotated.unreadable, [lost]);
@@ -181,23 +181,23 @@ async fn support_sees_how_a_calendar_is_kept_and_not_what_is_in_it(pool: PgPool)
         .unwrap();
     drop(conn);
 
-    let shown = care::show(&pool, Shown::User, "alice").await.unwrap();
+    let shown = admin::show(&pool, Shown::User, "alice").await.unwrap();
     assert_eq!(shown["stream"]["seq"], 1);
     assert_eq!(shown["connections"][0]["id"], connection.to_string());
     assert_eq!(shown["connections"][0]["selected"], 1);
-    let of_connection = care::show(&pool, Shown::Connection, &connection.to_string())
+    let of_connection = admin::show(&pool, Shown::Connection, &connection.to_string())
         .await
         .unwrap();
     assert_eq!(of_connection["has_refresh_token"], true);
     assert_eq!(of_connection["calendars"][0]["id"], calendar.to_string());
-    let of_calendar = care::show(&pool, Shown::Calendar, &calendar.to_string())
+    let of_calendar = admin::show(&pool, Shown::Calendar, &calendar.to_string())
         .await
         .unwrap();
     assert_eq!(of_calendar["occurrences"], 1);
     assert_eq!(of_calendar["sync"]["generation"], 1);
 
     for shown in [shown, of_connection, of_calendar] {
-        let text = care::text(&shown) + &shown.to_string();
+        let text = admin::text(&shown) + &shown.to_string();
         for private in [
             "Mine",
             "example.com",
@@ -217,7 +217,7 @@ async fn support_sees_how_a_calendar_is_kept_and_not_what_is_in_it(pool: PgPool)
             "not the id of a calendar, which is a UUID",
         ),
     ] {
-        let error = format!("{:#}", care::show(&pool, what, id).await.unwrap_err());
+        let error = format!("{:#}", admin::show(&pool, what, id).await.unwrap_err());
         assert!(error.starts_with(said), "{error}");
     }
 }
