@@ -38,7 +38,7 @@ class Bench {
   });
 
   constructor() {
-    this.store.known.subscribe(() => (this.notified += 1));
+    this.store.state.subscribe(() => (this.notified += 1));
   }
 
   #load(live: boolean): Promise<RealtimeState> {
@@ -70,7 +70,7 @@ class Bench {
 
   deliver(index = 0): void {
     // A subscription begins where a snapshot was read.
-    if (this.store.known.get().source !== 'server') return;
+    if (this.store.state.get().source !== 'server') return;
     const [sent] = this.wire.splice(index, 1);
     if (!sent) return;
     this.received.push(sent);
@@ -97,7 +97,7 @@ class Bench {
   }
 
   get shown(): Event[] {
-    const { data } = this.store.known.get();
+    const { data } = this.store.state.get();
     if (!data) throw new Error('nothing is known');
     const to = Date.parse(this.server.window.to);
     const from = Date.parse(this.server.window.from);
@@ -108,7 +108,7 @@ class Bench {
   }
 
   get expected(): Event[] {
-    const { data } = this.store.known.get();
+    const { data } = this.store.state.get();
     return this.server.events.filter(({ start }) => Date.parse(start) < (data?.window.to ?? 0));
   }
 }
@@ -223,7 +223,7 @@ describe('live data', () => {
         bench.publish(bench.server.change('work', 'last', last));
         await bench.settle();
         expect(bench.shown).toEqual(bench.expected);
-        expect(bench.store.known.get().data).toMatchObject({
+        expect(bench.store.state.get().data).toMatchObject({
           seq: bench.server.seq,
           streamEpoch: bench.server.streamEpoch,
           freshness: bench.server.freshness,
@@ -301,14 +301,14 @@ describe('live data', () => {
       waits.push(Date.now() - since);
       bench.loadings[0]?.fail();
       await vi.advanceTimersByTimeAsync(0);
-      expect(bench.store.known.get().error?.code).toBe('NETWORK');
+      expect(bench.store.state.get().error?.code).toBe('NETWORK');
     }
     expect(waits[0]).toBeLessThan(100);
     expect(waits[5]).toBeGreaterThan(7_000);
     while (bench.loadings.length === 0) await vi.advanceTimersByTimeAsync(50);
     bench.answerLoads();
     await vi.advanceTimersByTimeAsync(0);
-    expect(bench.store.known.get().error).toBeNull();
+    expect(bench.store.state.get().error).toBeNull();
     expect(bench.shown).toEqual(bench.server.events);
   });
 
@@ -325,7 +325,7 @@ describe('live data', () => {
     await vi.advanceTimersByTimeAsync(100);
     bench.answerLoads();
     await vi.advanceTimersByTimeAsync(0);
-    expect(bench.store.known.get().data?.streamEpoch).toBe('stream-2');
+    expect(bench.store.state.get().data?.streamEpoch).toBe('stream-2');
     expect(bench.shown).toEqual(bench.server.events);
   });
 
@@ -380,10 +380,10 @@ describe('live data', () => {
     publish(earlier, 'a');
     earlier.deliver();
     await vi.advanceTimersByTimeAsync(100);
-    const remembered = earlier.store.known.get().data;
+    const remembered = earlier.store.state.get().data;
     const bench = new Bench();
     if (remembered) bench.store.hydrate(remembered);
-    expect(bench.store.known.get()).toMatchObject({ source: 'snapshot', data: remembered });
+    expect(bench.store.state.get()).toMatchObject({ source: 'snapshot', data: remembered });
     void bench.subscribe();
     await vi.advanceTimersByTimeAsync(0);
     bench.store.receive(bench.server.change('work', 'b', occurrences(bench.server, 'work', 'b', [1])));
@@ -392,7 +392,7 @@ describe('live data', () => {
     bench.answerLoads();
     await vi.advanceTimersByTimeAsync(0);
     expect(bench.shown.map(({ eventId }) => eventId)).toEqual(['b']);
-    expect(bench.store.known.get().source).toBe('server');
+    expect(bench.store.state.get().source).toBe('server');
     // Too late to be of use.
     if (remembered) bench.store.hydrate(remembered);
     expect(bench.shown.map(({ eventId }) => eventId)).toEqual(['b']);

@@ -49,10 +49,10 @@ class Bench {
     this.live = new Store(fromSnapshot(this.server.state(true)));
     this.writes = new Writes({
       api: this.#api(),
-      lastWord: (procedure, input) => this.words.push([procedure, input]),
-      told: () => this.live.get(),
-      onTold: (callback) => this.live.subscribe(callback),
-      known: (calendarId) => new Set(this.live.get().series.get(calendarId)?.keys()),
+      sendKeepalive: (procedure, input) => this.words.push([procedure, input]),
+      serverData: () => this.live.get(),
+      onServerData: (callback) => this.live.subscribe(callback),
+      knownSeries: (calendarId) => new Set(this.live.get().series.get(calendarId)?.keys()),
       reload: () => {
         this.live.set(fromSnapshot(this.server.state(true)));
         return Promise.resolve();
@@ -432,11 +432,11 @@ describe('edits over what the server told', () => {
       new CalwireError('FORBIDDEN', 'Only the organizer can change this', { reason: 'NOT_ORGANIZER' }),
     );
     expect(await outcome).toMatchObject({
-      status: 'refused',
+      status: 'rejected',
       error: { message: 'Only the organizer can change this' },
     });
     expect(bench.shown).toEqual(before);
-    expect(bench.writes.state.get().notices).toMatchObject([{ kind: 'refused', error: { reason: 'NOT_ORGANIZER' } }]);
+    expect(bench.writes.state.get().notices).toMatchObject([{ kind: 'rejected', error: { reason: 'NOT_ORGANIZER' } }]);
   });
 
   it('finds out by the same request what became of one whose answer was lost', async () => {
@@ -451,8 +451,8 @@ describe('edits over what the server told', () => {
       await vi.advanceTimersByTimeAsync(4_000);
     }
     const lost = await outcome;
-    expect(lost.status).toBe('lost');
-    if (lost.status !== 'lost') return;
+    expect(lost.status).toBe('unknown');
+    if (lost.status !== 'unknown') return;
     const again = bench.writes.retry(lost.id);
     keys.add(bench.asked[0]?.key ?? '');
     bench.answer(0);
@@ -486,7 +486,7 @@ describe('edits over what the server told', () => {
     expect(bench.asked[0]?.key).toBe(key);
     bench.asked[0]?.refuse(new CalwireError('FORBIDDEN', 'no', { reason: 'FORBIDDEN_BY_GOOGLE' }));
     const pending = await outcome;
-    expect(pending.status === 'pending' && (await pending.end).status).toBe('refused');
+    expect(pending.status === 'pending' && (await pending.end).status).toBe('rejected');
     expect(bench.shown).toEqual(bench.told);
   });
 });

@@ -12,9 +12,9 @@ export interface ApiOptions {
   getToken: () => Promise<string>;
 }
 
-/** Longer addresses are refused on the way by some proxies. */
+/** Some proxies reject longer URLs. */
 const MAX_URL_LENGTH = 2083;
-/** The most calls that the server takes at once. */
+/** The server's limit of calls per batch. */
 const MAX_ITEMS = 10;
 
 export function createApi({ apiUrl, getToken }: ApiOptions): Api {
@@ -25,13 +25,13 @@ export function createApi({ apiUrl, getToken }: ApiOptions): Api {
     links: [
       splitLink({
         condition: ({ path }) => path === 'calendar.google.connect',
-        // The consent flow is bound to this browser by a cookie, which another origin's answer sets only so.
+        // A cookie binds the consent flow to this browser. A cross-origin response sets it only with credentials.
         true: httpBatchLink({
           ...common,
           fetch: (input, init) => fetch(input, { ...(init as RequestInit), credentials: 'include' }),
         }),
         false: splitLink({
-          // What is too long for an address. The rest stays GET, which proxies repeat when a server behind them goes.
+          // POST where the input is too long for a URL. Otherwise GET, which proxies retry when a server goes down.
           condition: ({ input }) => encodeURIComponent(JSON.stringify(input)).length > MAX_URL_LENGTH / 2,
           true: httpBatchLink({ ...common, methodOverride: 'POST' }),
           false: httpBatchLink(common),
@@ -45,17 +45,17 @@ export function trpcUrl(apiUrl: string): string {
   return `${apiUrl.replace(/\/+$/, '')}/trpc`;
 }
 
-/** The token of this user, and of nobody else. */
+/** The token of this user. Rejects another user's. */
 export async function tokenOf(userId: string, getAuthToken: GetAuthToken): Promise<string> {
   const token = await getAuthToken();
   if (!token) throw signedOut();
   const subject = subjectOf(token);
-  // The application has moved on to another user, and what is left of this one must not load the other's events.
+  // The application has switched users: requests of the former one must not load the other's events.
   if (subject !== undefined && subject !== userId) throw new CalwireError('UNAUTHORIZED', 'Another user is signed in.');
   return token;
 }
 
-/** Whose token it is, unverified; undefined when it cannot be read. */
+/** The token's subject, unverified; undefined when the token cannot be parsed. */
 export function subjectOf(token: string): string | undefined {
   try {
     const payload = token.split('.')[1] ?? '';

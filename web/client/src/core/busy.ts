@@ -2,25 +2,25 @@ import type { Event } from '../generated/types.js';
 import type { Span } from './occurrence.js';
 import { addDays, dayEnd, dayStart } from './zone.js';
 
-/** Whether somebody's time is taken by it: it takes place, they did not decline, and it is not shown as free. */
+/** Whether the event makes its calendar busy: not cancelled, not declined, and not shown as free. */
 export function isBusy({ status, transparency, attendees }: Event): boolean {
   const declined = attendees.some(({ self, responseStatus }) => self && responseStatus === 'declined');
   return status !== 'cancelled' && transparency !== 'transparent' && !declined;
 }
 
 /**
- * When the time is taken within a span, for a viewer in a zone: in order, and what overlaps or touches as one. An all-day
- * event takes the viewer's whole days, however long the clocks make them.
+ * The busy intervals within a span, for a viewer in a zone: in order, with overlapping and adjacent ones merged. An all-day
+ * event takes the viewer's whole days, including days of 23 or 25 hours.
  */
 export function busyIntervals(events: Iterable<Event>, span: Span, zone: string): Span[] {
-  const taken: Span[] = [];
+  const busy: Span[] = [];
   for (const event of events) {
     if (!isBusy(event)) continue;
     const { from, to } = timeOf(event, zone);
     const within = { from: Math.max(from, span.from), to: Math.min(to, span.to) };
-    if (within.from < within.to) taken.push(within);
+    if (within.from < within.to) busy.push(within);
   }
-  return joined(taken.sort((a, b) => a.from - b.from));
+  return merged(busy.sort((a, b) => a.from - b.from));
 }
 
 function timeOf({ allDay, start, end }: Event, zone: string): Span {
@@ -30,7 +30,7 @@ function timeOf({ allDay, start, end }: Event, zone: string): Span {
   return { from: dayStart(zone, start), to: dayEnd(zone, last < start ? start : last) };
 }
 
-function joined(inOrder: readonly Span[]): Span[] {
+function merged(inOrder: readonly Span[]): Span[] {
   const spans: Span[] = [];
   for (const { from, to } of inOrder) {
     const before = spans.at(-1);

@@ -1,11 +1,11 @@
-/** Two changes of the same fields, as the server tells them. What is more than a type is loaded with the first conflict. */
+/** Conflicting edits of the same fields, as the server reports them. All but the types is loaded lazily. */
 import type { EventPatch, GuestInput, Reminders } from '../generated/types.js';
 
-/** Begin, end and zone are one. */
+/** `when` is start, end and zone together. */
 export type ConflictField =
   'title' | 'when' | 'description' | 'location' | 'colorId' | 'attendees' | 'recurrence' | 'reminders' | 'conference';
 
-/** What an event has in the fields that people edit, in the names of the event. */
+/** The editable fields of an event, by the event's own names. */
 export interface EventVersion {
   title: string | null;
   start?: string;
@@ -21,18 +21,18 @@ export interface EventVersion {
 }
 
 export interface EditConflict {
-  /** What both sides changed. */
+  /** The fields that both sides changed. */
   fields: ConflictField[];
-  /** What the edit was based on; null when nobody knows any more. */
+  /** The version the edit was based on; null when it is no longer known. */
   base: EventVersion | null;
-  /** What was asked for; null when it was to be deleted. */
+  /** The version that the edit asked for; null for a deletion. */
   ours: EventVersion | null;
   theirs: EventVersion;
-  /** Of theirs: what the next edit is based on. */
+  /** Their etag, on which the next edit is based. */
   etag: string;
 }
 
-/** What has to be written so that the event has these of our fields, and theirs otherwise. */
+/** The patch that keeps our version of the chosen fields and theirs of the others. */
 export function patchTowards(
   patch: EventPatch,
   conflict: EditConflict,

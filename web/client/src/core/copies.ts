@@ -1,14 +1,14 @@
 /**
- * One meeting, and its copies in several calendars.
+ * Deduplicates a meeting that several calendars contain.
  *
- * Copies are what has the same `iCalUID` and, for an instance of a series, the same original start, wherever the copy has
- * been moved. Two events of one calendar are never copies of each other. The copy that is shown is the one to answer from:
- * that with the lowest `copyRank`, and of equals that in the calendar known for longest. The server goes by the same rule
- * (`crates/sync/src/copies.rs`), and both by `tests/vectors/copies.json`.
+ * Events are duplicates if they have the same `iCalUID` and, for instances of a series, the same original start, even if one
+ * has been moved. Two events of one calendar are never duplicates. The one to respond from is shown: it has the lowest
+ * `copyRank`, and among equals it is in the calendar that has been known longest. The server applies the same rule;
+ * `tests/vectors/copies.json` tests both.
  */
 import type { Event, EventCopy } from '../generated/types.js';
 
-/** Each meeting once: the copy that is shown stays where it is and tells of all, in `copies`. Without copies, the same array. */
+/** Each meeting once, with its duplicates listed in `copies`. Without duplicates, returns the same array. */
 export function mergeCopies(events: Event[]): Event[] {
   const groups = groupsOf(events);
   if (groups.length === events.length) return events;
@@ -32,15 +32,15 @@ function groupsOf(events: readonly Event[]): Event[][] {
       group.push(event);
       continue;
     }
-    const begun = [event];
-    groups.push(begun);
-    if (known) known.push(begun);
-    else if (meeting !== null) ofMeeting.set(meeting, [begun]);
+    const started = [event];
+    groups.push(started);
+    if (known) known.push(started);
+    else if (meeting !== null) ofMeeting.set(meeting, [started]);
   }
   return groups;
 }
 
-/** What all copies of an event have in common; null when nothing can be known to be one. */
+/** The key that all duplicates of an event share; null when it can have none. */
 function meetingOf({ id, recurringEventId, iCalUID }: Event): string | null {
   if (iCalUID === null) return null;
   // An instance's id is `<master>_<original start>`, in every calendar.
@@ -54,7 +54,7 @@ function byRank(a: Event, b: Event): number {
   return a.calendarId < b.calendarId ? -1 : Number(a.calendarId > b.calendarId);
 }
 
-/** What an event says of itself, or, merged before, of all that it stands for. */
+/** The event's own entry, or all entries if it was merged before. */
 function copiesOf(event: Event): EventCopy[] {
   const { calendarId, id, eventId, attendees, copies } = event;
   if (copies) return copies;

@@ -1,14 +1,14 @@
-/** What a person changes, and what it makes of the events that are known. Pure. */
+/** Edits, and their effect on events. Pure. */
 import type { Attendee, Event, EventPatch, ResponseStatus, SendUpdates, SeriesScope } from '../generated/types.js';
 import { seriesOf } from './occurrence.js';
 import { addDays, atWall, DAY, isZone, localZone, rfc3339, wallAt } from './zone.js';
 
 interface Mailing {
-  /** Whom Google mails. Left out: nobody. */
+  /** Which guests Google mails. Default: none. */
   sendUpdates?: SendUpdates | undefined;
 }
 
-/** `event` is the event as the person saw it: its `etag` is what the edit is based on. */
+/** `event` is the event as the user saw it. The edit is based on its `etag`. */
 export type Edit =
   | ({ kind: 'create'; calendarId: string; patch: EventPatch } & Mailing)
   | ({ kind: 'update'; event: Event; patch: EventPatch; scope?: SeriesScope | undefined } & Mailing)
@@ -22,7 +22,7 @@ export type Edit =
       scope?: SeriesScope | undefined;
     } & Mailing);
 
-/** Which part of its series an edit is about. What is no instance of a series has no parts. */
+/** The part of its series that an edit changes. A single event counts as `this`. */
 export function partOf(edit: Edit): SeriesScope {
   if (edit.kind === 'create' || edit.event.recurringEventId === null) return 'this';
   if (edit.kind === 'move') return 'all';
@@ -31,7 +31,7 @@ export function partOf(edit: Edit): SeriesScope {
 
 const NEW = 'calwire-new:';
 
-/** The event that is being made by a write with this key, until the server has named it. */
+/** The placeholder of an event that a write with this key creates, until the server has assigned its id. */
 export function newEvent(key: string, calendarId: string, patch: EventPatch): Event {
   const id = `${NEW}${key}`;
   const blank: Event = {
@@ -63,12 +63,12 @@ export function newEvent(key: string, calendarId: string, patch: EventPatch): Ev
   return patched(blank, patch);
 }
 
-/** Whether the server has not named it yet: nothing can be done to it until then. */
+/** Whether the server has not assigned an id yet. Until then the event cannot be edited. */
 export function isUnnamed(event: Pick<Event, 'id'>): boolean {
   return event.id.startsWith(NEW);
 }
 
-/** The event with the edit. What only the server knows, such as the link of a meeting, stays as it is. */
+/** The event with the patch applied. Fields that only the server can set, such as a meeting's link, stay as they are. */
 export function patched(event: Event, patch: EventPatch): Event {
   const next = { ...event, ...timesOf(event, patch) };
   if (patch.title !== undefined) next.title = patch.title ?? '';
@@ -90,7 +90,7 @@ function timesOf(event: Event, { start, end, timeZone }: EventPatch): Times {
   return { start: start ?? event.start, end: end ?? event.end, allDay, timeZone: zone };
 }
 
-/** Who was a guest keeps the answer. */
+/** Existing guests keep their response. */
 function guestsOf(event: Event, guests: NonNullable<EventPatch['attendees']>): Attendee[] {
   return guests.map(({ email, displayName = null, optional = false }) => {
     const known = event.attendees.find((guest) => guest.email?.toLowerCase() === email.toLowerCase());
@@ -107,7 +107,7 @@ export function answered(event: Event, responseStatus: ResponseStatus): Event {
   };
 }
 
-/** An instance that is as its series says. One that was changed by itself is not changed with the others. */
+/** An instance without changes of its own. An instance that was changed on its own is not changed with its series. */
 export function isPlain(event: Event): boolean {
   return event.recurringEventId !== null && event.eventId === event.recurringEventId;
 }
@@ -122,7 +122,7 @@ function startOf(event: Event): number {
   return Date.parse(event.start);
 }
 
-/** An instance of a series of which another one is edited: its times move by as much, by the clocks of their zone. */
+/** An instance after an edit of another instance of its series: its local times move by the same amount. */
 export function patchedLike(event: Event, edited: Event, patch: EventPatch): Event {
   const { start, end, timeZone, ...others } = patch;
   const rest = patched(event, others);

@@ -1,7 +1,7 @@
 import { TRPCClientError } from '@trpc/client';
 
-/** Codes of answers that a later try may change. */
-const PASSING = new Set([
+/** Codes of failures that may succeed on retry. */
+const RETRYABLE = new Set([
   'NETWORK',
   'TIMEOUT',
   'TOO_MANY_REQUESTS',
@@ -18,14 +18,14 @@ interface ErrorOptions {
   cause?: unknown;
 }
 
-/** What went wrong, in words that can be shown to a person. */
+/** A failure whose message can be shown to the user. */
 export class CalwireError extends Error {
   override readonly name = 'CalwireError';
-  /** tRPC's name of the error, such as `UNAUTHORIZED`; `NETWORK` when there was no answer at all. */
+  /** tRPC's error code, such as `UNAUTHORIZED`; `NETWORK` when there was no response. */
   readonly code: string;
-  /** A word for programs that says more than the code, such as `CALENDAR_NOT_CONNECTED`. */
+  /** A more specific code, such as `CALENDAR_NOT_CONNECTED`. */
   readonly reason?: string;
-  /** What the server told beside it: `issues` of the input, the two sides of a conflict. */
+  /** Further details from the server: `issues` of the input, the two sides of a conflict. */
   readonly data?: Readonly<Record<string, unknown>>;
 
   constructor(code: string, message: string, options: ErrorOptions = {}) {
@@ -35,9 +35,9 @@ export class CalwireError extends Error {
     if (options.data !== undefined) this.data = options.data;
   }
 
-  /** Trying again later may help. */
+  /** A later attempt may succeed. */
   get retryable(): boolean {
-    return PASSING.has(this.code);
+    return RETRYABLE.has(this.code);
   }
 
   /** The user has to sign in (again). */
@@ -45,7 +45,7 @@ export class CalwireError extends Error {
     return this.code === 'UNAUTHORIZED' && this.reason === undefined;
   }
 
-  /** Any failure of a call as one of ours. */
+  /** Converts any failure of a call. */
   static of(error: unknown): CalwireError {
     if (error instanceof CalwireError) return error;
     if (!(error instanceof TRPCClientError)) return unreachable(error);
@@ -54,7 +54,7 @@ export class CalwireError extends Error {
     const code = data?.['code'];
     if (!data || typeof code !== 'string') return unreachable(error);
     const reason = typeof data['reason'] === 'string' ? data['reason'] : undefined;
-    return new CalwireError(code, inWords(code, error.message), { reason, data, cause: error });
+    return new CalwireError(code, messageOf(code, error.message), { reason, data, cause: error });
   }
 }
 
@@ -66,10 +66,10 @@ function unreachable(cause: unknown): CalwireError {
   return new CalwireError('NETWORK', 'The calendar service cannot be reached right now.', { cause });
 }
 
-function inWords(code: string, message: string): string {
+function messageOf(code: string, message: string): string {
   switch (code) {
     case 'TOO_MANY_REQUESTS':
-      return 'That was a lot at once. Please wait a moment.';
+      return 'Too many requests. Please wait a moment.';
     case 'INTERNAL_SERVER_ERROR':
       return 'The calendar service has a problem right now.';
     default:

@@ -2,9 +2,9 @@ import { type GetAuthToken, subjectOf } from './api.js';
 import { CalwireError } from './error.js';
 import { Store } from './store.js';
 
-/** Who is signed in, as the application's tokens say. */
-export interface Who {
-  /** undefined: not known yet. null: nobody. */
+/** The signed-in user, by the application's tokens. */
+export interface SignedInUser {
+  /** undefined: not known yet. null: signed out. */
   userId: string | null | undefined;
   error: CalwireError | null;
 }
@@ -12,39 +12,39 @@ export interface Who {
 const RETRY_AFTER = 5_000;
 
 export class Identity {
-  readonly who = new Store<Who>({ userId: undefined, error: null });
-  #ask: GetAuthToken;
-  /** The token of the one who signed out here; the application may go on handing it out for a while. */
-  #left: string | null | undefined;
+  readonly user = new Store<SignedInUser>({ userId: undefined, error: null });
+  #getAuthToken: GetAuthToken;
+  /** The token of the user who signed out here. The application may keep returning it for a while. */
+  #signedOutToken: string | null | undefined;
   #token: string | null | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(ask: GetAuthToken) {
-    this.#ask = ask;
+  constructor(getAuthToken: GetAuthToken) {
+    this.#getAuthToken = getAuthToken;
   }
 
-  askBy(ask: GetAuthToken): void {
-    this.#ask = ask;
+  setSource(getAuthToken: GetAuthToken): void {
+    this.#getAuthToken = getAuthToken;
   }
 
-  /** The application's token, looked at in passing. */
+  /** Gets the application's token, and notices when its user has changed. */
   readonly getAuthToken = async (): Promise<string | null | undefined> => {
-    const token = await this.#ask();
+    const token = await this.#getAuthToken();
     this.#notice(token);
     return token;
   };
 
-  /** Looks who is signed in, now and whenever the page comes to the front. */
+  /** Checks who is signed in, now and whenever the page becomes visible. */
   watch(): () => void {
-    const look = () => {
+    const check = () => {
       if (!document.hidden) void this.check();
     };
-    document.addEventListener('visibilitychange', look);
-    addEventListener('focus', look);
+    document.addEventListener('visibilitychange', check);
+    addEventListener('focus', check);
     void this.check();
     return () => {
-      document.removeEventListener('visibilitychange', look);
-      removeEventListener('focus', look);
+      document.removeEventListener('visibilitychange', check);
+      removeEventListener('focus', check);
       clearTimeout(this.#retry);
     };
   }
@@ -54,28 +54,28 @@ export class Identity {
     try {
       await this.getAuthToken();
     } catch (cause) {
-      const error = new CalwireError('NETWORK', 'Who is signed in cannot be found out right now.', { cause });
-      this.who.set({ ...this.who.get(), error });
+      const error = new CalwireError('NETWORK', 'Could not check who is signed in.', { cause });
+      this.user.set({ ...this.user.get(), error });
       this.#retry = setTimeout(() => void this.check(), RETRY_AFTER);
     }
   }
 
-  /** Takes nobody to be signed in until there is another token. */
+  /** Ignores the current token: signed out until the application returns another one. */
   signOut(): void {
-    this.#left = this.#token;
-    this.who.set({ userId: null, error: null });
+    this.#signedOutToken = this.#token;
+    this.user.set({ userId: null, error: null });
   }
 
   #notice(token: string | null | undefined): void {
     this.#token = token;
     const userId = this.#userOf(token);
-    const before = this.who.get();
-    if (userId !== before.userId || before.error) this.who.set({ userId, error: this.#problem(token) });
+    const before = this.user.get();
+    if (userId !== before.userId || before.error) this.user.set({ userId, error: this.#problem(token) });
   }
 
   #userOf(token: string | null | undefined): string | null {
-    if (!token || token === this.#left) return null;
-    this.#left = undefined;
+    if (!token || token === this.#signedOutToken) return null;
+    this.#signedOutToken = undefined;
     return subjectOf(token) ?? null;
   }
 
@@ -83,7 +83,7 @@ export class Identity {
     if (!token || subjectOf(token) !== undefined) return null;
     return new CalwireError(
       'BAD_REQUEST',
-      'The token of getAuthToken is no JWT with a subject; give CalwireProvider a userId.',
+      'The token from getAuthToken is not a JWT with a subject: set userId on CalwireProvider.',
     );
   }
 }

@@ -1,4 +1,4 @@
-/** Keys of the query cache. All begin with the user, so that one user's answers are never another's. */
+/** Keys of the query cache. Each starts with the user, so no user is shown another's data. */
 import type { QueryClient } from '@tanstack/react-query';
 
 import type { Event, EventList, EventsInput, SyncActivityInput, UpcomingEventsInput } from '../generated/types.js';
@@ -12,7 +12,7 @@ export const keys = {
   activity: (userId: string | null, input: SyncActivityInput) => ['calwire', userId, 'activity', input] as const,
 };
 
-/** All events in lists that were asked for. */
+/** All events in cached lists. */
 export function listedEvents(cache: QueryClient, userId: string): Event[] {
   const lists = cache.getQueriesData<EventList>({
     queryKey: keys.user(userId),
@@ -21,14 +21,14 @@ export function listedEvents(cache: QueryClient, userId: string): Event[] {
   return lists.flatMap(([, list]) => list?.events ?? []);
 }
 
-/** Marks lists of events as out of date that may show something of these calendars, and asks anew for those that are seen. */
+/** Invalidates cached lists that may contain events of these calendars. Lists that are shown are reloaded. */
 export function invalidateEvents(cache: QueryClient, userId: string, calendarIds: ReadonlySet<string>): Promise<void> {
   return cache.invalidateQueries({
     queryKey: keys.user(userId),
     predicate: ({ queryKey: [, , kind, input] }) => {
       if (kind !== 'events' && kind !== 'upcoming') return false;
-      const asked = (input as UpcomingEventsInput).calendarIds;
-      return !asked || asked.some((id) => calendarIds.has(id));
+      const { calendarIds: listed } = input as UpcomingEventsInput;
+      return !listed || listed.some((id) => calendarIds.has(id));
     },
   });
 }

@@ -1,5 +1,5 @@
 /**
  * Whether changes arrive by themselves.
- * `offline`: the browser has no network, or nobody answers. `failed`: refused for good; only a retry by hand helps.
+ * `offline`: no network, or the server does not respond. `failed`: rejected for good, until `retry` is called.
  */
 export type LiveState = 'connecting' | 'live' | 'reconnecting' | 'offline' | 'signedOut' | 'failed';

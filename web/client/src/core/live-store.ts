@@ -1,11 +1,11 @@
 /**
- * Keeps a user's live data equal to the server's, whatever order messages and snapshots come in.
+ * Keeps a user's live data equal to the server's, in whatever order messages and snapshots arrive.
  *
- * - Messages are applied in batches: a burst is one change for whoever watches.
- * - One snapshot is loaded at a time, for two could arrive in the wrong order. A message is published after it was
- *   committed, so whatever was received before a load began is contained in it; what is received meanwhile is kept, and
- *   replayed upon it.
- * - A load that is needed and fails is tried again, ever more slowly.
+ * - Messages are applied in batches: a burst is one change for subscribers.
+ * - One snapshot is loaded at a time, because two could arrive in the wrong order. A message is published after its commit,
+ *   so a snapshot contains all messages received before its load started. Messages received during the load are kept, and
+ *   replayed on the snapshot.
+ * - A required load that fails is retried with exponential backoff.
  */
 import type { Freshness, Message, RealtimeState } from '../generated/types.js';
 import { CalwireError } from './error.js';
@@ -14,31 +14,31 @@ import { apply, fromSnapshot, type LiveData } from './reducer.js';
 import { Store } from './store.js';
 import { DAY } from './zone.js';
 
-/** Messages that come so close together are one change. Less than a frame. */
+/** Messages within this time are applied as one change. Less than a frame. */
 const BURST = 10;
 const RETRY_FIRST = 1_000;
 const RETRY_MAX = 30_000;
-/** The window moves on at midnight, UTC, for everybody: not all browsers should ask at once. */
+/** The window advances at midnight UTC for all users. This spreads the load over some minutes. */
 const ROLL_SPREAD = 600_000;
 
-export interface Known {
+export interface LiveStoreState {
   data: LiveData | null;
-  /** Where the data is from; what is from the last visit was not compared with the server yet. */
+  /** `snapshot`: the data is from the last visit and has not been compared with the server yet. */
   source: 'none' | 'snapshot' | 'server';
   /** Why the last load failed. */
   error: CalwireError | null;
-  /** When this became known. */
+  /** When this state was set. */
   at: number;
 }
 
-export const NOTHING: Known = { data: null, source: 'none', error: null, at: 0 };
+export const EMPTY: LiveStoreState = { data: null, source: 'none', error: null, at: 0 };
 
 export interface LiveStoreOptions {
-  /** `live`: with the position on the channel, which needs the broker. */
+  /** `live`: include the position on the channel, which needs the broker. */
   load: (live: boolean) => Promise<RealtimeState>;
-  /** Messages have been applied. */
+  /** Called after messages were applied. */
   onMessages: (messages: Message[]) => void;
-  /** A snapshot brought more than the messages had told. */
+  /** Called when a snapshot contains changes that no message has brought. */
   onCaughtUp: () => void;
 }
 
@@ -48,22 +48,22 @@ interface Load {
 }
 
 export class LiveStore {
-  readonly known = new Store<Known>(NOTHING);
+  readonly state = new Store<LiveStoreState>(EMPTY);
   readonly #options: LiveStoreOptions;
   #load: Load | undefined;
-  /** Received, and not yet applied. */
+  /** Received but not applied. */
   #pending: Message[] = [];
-  /** Received since the present load began. */
-  #meanwhile: Message[] = [];
+  /** Received since the current load started. */
+  #duringLoad: Message[] = [];
   #flushing: ReturnType<typeof setTimeout> | undefined;
   #reloading: ReturnType<typeof setTimeout> | undefined;
   #rolling: ReturnType<typeof setTimeout> | undefined;
-  /** When everything is to be loaded anew; 0: now. */
+  /** When the next snapshot is due; 0: now. */
   #dueAt = 0;
   #paused = false;
-  /** Loads that were needed since everything was last known. */
+  /** Required loads since the data was last complete. */
   #attempts = 0;
-  /** The newest message by its place on the channel. A later one with no higher `seq`: the server began to count anew. */
+  /** The newest message by offset. If a later one does not have a higher `seq`, the server has restarted its stream. */
   #last: { offset: number; seq: number } | undefined;
   #closed = false;
 
@@ -71,41 +71,41 @@ export class LiveStore {
     this.#options = options;
   }
 
-  /** Shows what was known at the last visit, until the server has answered. */
+  /** Shows data from the last visit until the server has answered. */
   hydrate(data: LiveData): void {
-    const known = this.known.get();
-    if (!this.#closed && known.source === 'none')
-      this.known.set({ ...known, data, source: 'snapshot', at: Date.now() });
+    const state = this.state.get();
+    if (!this.#closed && state.source === 'none')
+      this.state.set({ ...state, data, source: 'snapshot', at: Date.now() });
   }
 
   receive(message: Message, offset?: number): void {
     if (this.#closed) return;
     this.#pending.push(message);
-    if (this.#startedAnew(message, offset)) this.#reloadSoon();
+    if (this.#hasRestarted(message, offset)) this.#reloadSoon();
     this.#flushing ??= setTimeout(() => this.#flush(), BURST);
   }
 
-  /** How current the calendars are, as another answer of the server told. */
+  /** Updates the calendars' freshness from another response of the server. */
   noteFreshness(calendars: readonly Freshness[]): void {
-    const { data, ...known } = this.known.get();
-    if (!data || known.source !== 'server') return;
+    const { data, ...rest } = this.state.get();
+    if (!data || rest.source !== 'server') return;
     const newer = (mine: Freshness) => {
-      const told = calendars.find(({ calendarId }) => calendarId === mine.calendarId);
-      return told && !older(told.asOf, mine.asOf) ? told : mine;
+      const other = calendars.find(({ calendarId }) => calendarId === mine.calendarId);
+      return other && !older(other.asOf, mine.asOf) ? other : mine;
     };
     const freshness = data.freshness.map(newer);
     const same = freshness.every(
       ({ asOf, mode }, i) => asOf === data.freshness[i]?.asOf && mode === data.freshness[i].mode,
     );
-    if (!same) this.#show({ ...known, data: { ...data, freshness } });
+    if (!same) this.#show({ ...rest, data: { ...data, freshness } });
   }
 
-  /** No load that has begun is still under way. */
+  /** Resolves when the current load has finished. */
   async idle(): Promise<void> {
     await this.#load?.done.catch(() => undefined);
   }
 
-  /** Loads a snapshot, or waits for one that is being loaded. Rejects with a CalwireError. */
+  /** Loads a snapshot, or waits for a running load. Rejects with a CalwireError. */
   async load(live: boolean): Promise<RealtimeState> {
     const running = this.#load;
     if (running && (running.live || !live)) return running.done;
@@ -118,7 +118,7 @@ export class LiveStore {
     }
   }
 
-  /** Nobody looks: nothing is loaded by itself. */
+  /** Stops automatic loads while the page does not show the data. */
   pause(): void {
     this.#paused = true;
     clearTimeout(this.#reloading);
@@ -126,7 +126,7 @@ export class LiveStore {
     clearTimeout(this.#rolling);
   }
 
-  /** Loads what became due meanwhile. */
+  /** Resumes automatic loads, starting with one that has become due. */
   resume(): void {
     this.#paused = false;
     if (!this.#load) this.#loadWhenDue();
@@ -136,14 +136,14 @@ export class LiveStore {
     this.pause();
     this.#closed = true;
     clearTimeout(this.#flushing);
-    this.known.set(NOTHING);
+    this.state.set(EMPTY);
   }
 
   async #loadAfter(running: Load | undefined, live: boolean): Promise<RealtimeState> {
     await running?.done.catch(() => undefined);
-    // What was received until now is contained in what is loaded now, even if it could not be applied.
+    // The snapshot contains all messages received so far, even those that could not be applied.
     this.#flush();
-    this.#meanwhile = [];
+    this.#duringLoad = [];
     clearTimeout(this.#reloading);
     this.#reloading = undefined;
     try {
@@ -163,45 +163,45 @@ export class LiveStore {
     const batch = this.#pending;
     if (batch.length === 0) return;
     this.#pending = [];
-    if (this.#load) this.#meanwhile.push(...batch);
-    const known = this.known.get();
-    // Data from the last visit is no ground to build on.
-    const result = known.data && known.source === 'server' ? applyAll(known.data, batch) : null;
-    if (result) this.#show({ ...known, data: result.data });
+    if (this.#load) this.#duringLoad.push(...batch);
+    const state = this.state.get();
+    // Messages cannot be applied to data from the last visit.
+    const result = state.data && state.source === 'server' ? applyAll(state.data, batch) : null;
+    if (result) this.#show({ ...state, data: result.data });
     if (!this.#load && (result?.incomplete ?? true)) this.#reloadSoon();
     this.#options.onMessages(batch);
   }
 
   #adopt(state: RealtimeState, live: boolean): void {
-    const known = this.known.get();
-    const before = known.source === 'server' ? known.data : null;
-    const anew = before !== null && before.streamEpoch !== state.streamEpoch;
+    const current = this.state.get();
+    const before = current.source === 'server' ? current.data : null;
+    const restarted = before !== null && before.streamEpoch !== state.streamEpoch;
     const snapshot = fromSnapshot(state);
-    // Whether what came meanwhile belongs before or after a new beginning, nobody can tell.
-    const { data, incomplete } = anew
-      ? { data: snapshot, incomplete: this.#meanwhile.length > 0 }
-      : applyAll(snapshot, this.#meanwhile);
+    // After a restart of the stream, messages received during the load may belong to the old or the new one.
+    const { data, incomplete } = restarted
+      ? { data: snapshot, incomplete: this.#duringLoad.length > 0 }
+      : applyAll(snapshot, this.#duringLoad);
     if (live) this.#last = undefined;
-    if (before && !anew && data.seq < before.seq) {
-      // Read where this browser's last messages have not arrived yet: older than what is shown.
+    if (before && !restarted && data.seq < before.seq) {
+      // The snapshot is older than the messages that are already applied. Keep the current data.
       this.#reloadSoon();
       return;
     }
     if (!incomplete) this.#attempts = 0;
     this.#show({ data, source: 'server', error: null });
-    if (before && (anew || data.seq > before.seq)) this.#options.onCaughtUp();
-    // The window moves on at midnight, UTC.
+    if (before && (restarted || data.seq > before.seq)) this.#options.onCaughtUp();
+    // The window advances at midnight UTC.
     this.#dueAt = (Math.floor(Date.now() / DAY) + 1) * DAY + Math.random() * ROLL_SPREAD;
     this.#loadWhenDue();
     if (incomplete) this.#reloadSoon();
   }
 
   #failed(error: CalwireError): void {
-    const known = this.known.get();
-    // Without the broker there is no position, and still everything else.
-    const page = error.reason !== 'BROKER_UNAVAILABLE';
-    if (page) this.#show({ ...known, error });
-    if (error.retryable && (this.#attempts > 0 || known.source !== 'server')) this.#reloadSoon();
+    const state = this.state.get();
+    // Without the broker only the channel's position is missing, which the user does not notice.
+    const isVisible = error.reason !== 'BROKER_UNAVAILABLE';
+    if (isVisible) this.#show({ ...state, error });
+    if (error.retryable && (this.#attempts > 0 || state.source !== 'server')) this.#reloadSoon();
   }
 
   #reloadSoon(): void {
@@ -221,17 +221,17 @@ export class LiveStore {
     if (!this.#paused) this.#rolling = setTimeout(() => this.#reloadSoon(), Math.max(0, this.#dueAt - Date.now()));
   }
 
-  #startedAnew(message: Message, offset: number | undefined): boolean {
+  #hasRestarted(message: Message, offset: number | undefined): boolean {
     const last = this.#last;
     if (offset === undefined || (last && offset <= last.offset)) return false;
     this.#last = { offset, seq: message.seq };
     return last !== undefined && message.seq <= last.seq;
   }
 
-  #show(known: Omit<Known, 'at'>): void {
-    const shown = this.known.get();
-    const same = shown.data === known.data && shown.source === known.source && shown.error === known.error;
-    if (!same) this.known.set({ ...known, at: Date.now() });
+  #show(next: Omit<LiveStoreState, 'at'>): void {
+    const { data, source, error } = this.state.get();
+    const same = data === next.data && source === next.source && error === next.error;
+    if (!same) this.state.set({ ...next, at: Date.now() });
   }
 }
 

@@ -1,9 +1,9 @@
-/** Leaves the page. */
+/** Opens a URL in place of this page. */
 export function navigate(url: string): void {
   window.location.assign(url);
 }
 
-/** Where the page is, as a path of the application, without what an earlier way back has left in it. */
+/** The current path of the application, without the result of an earlier consent flow. */
 export function here(): string {
   const { pathname, search, hash } = window.location;
   const query = new URLSearchParams(search);

@@ -7,12 +7,12 @@ export interface Span {
   to: number;
 }
 
-/** The series an instance belongs to: the master's id, or a single event's own. */
+/** The id of the event's series: the master's, or a single event's own. */
 export function seriesOf(event: Event): string {
   return event.recurringEventId ?? event.eventId;
 }
 
-/** From now to the end of the `days`th local day after today. A day that the zone skips is not counted. */
+/** From now to the end of the `days`th local day after today. A day that the zone skips does not count. */
 export function daysWindow(now: number, days: number, zone: string): Span {
   let date = dateAt(zone, now);
   for (let left = days; left > 0;) {
@@ -22,20 +22,20 @@ export function daysWindow(now: number, days: number, zone: string): Span {
   return { from: now, to: dayEnd(zone, date) };
 }
 
-/** Decides whether an event has a moment within a span, for a viewer in a zone. */
+/** A predicate: whether an event overlaps a span, for a viewer in a zone. */
 export function touching(span: Span, zone: string): (event: Event) => boolean {
   const firstDay = dateAt(zone, span.from);
-  // The end is exclusive: at midnight, the day that begins then is not asked for.
+  // The end is exclusive: a span that ends at midnight does not include the next day.
   const lastDay = dateAt(zone, Math.max(span.to - 1, span.from));
   return (event) => {
-    // Dates are compared with dates: an all-day event belongs to no zone.
+    // An all-day event has no zone, so dates are compared with dates.
     if (event.allDay) return event.start <= lastDay && event.end > firstDay;
     const start = Date.parse(event.start);
     return start < span.to && (start >= span.from || Date.parse(event.end) > span.from);
   };
 }
 
-/** In order of their start, all-day events before others that begin at the same time. */
+/** Sorted by start, all-day events before others that start at the same time. */
 export function inOrder(events: Iterable<Event>, zone: string): Event[] {
   const keyed = Array.from(events, (event) => ({
     event,
@@ -57,9 +57,9 @@ function compare(a: string, b: string): number {
 
 const WORSE: Record<Mode, number> = { push: 0, polling: 1, stale: 2, paused: 3 };
 
-/** How current an answer is as a whole: as its least current calendar. */
+/** The freshness of the least current calendar. */
 export function overall(calendars: readonly Freshness[], connected: boolean): { asOf: string | null; mode: Mode } {
-  // Without a calendar, either the list is still to come, or nothing will.
+  // Without a calendar, either the list has not been loaded yet, or there is no account.
   let mode: Mode | undefined;
   let asOf: string | null | undefined;
   for (const calendar of calendars) {
@@ -69,7 +69,7 @@ export function overall(calendars: readonly Freshness[], connected: boolean): { 
   return { asOf: asOf ?? null, mode: mode ?? (connected ? 'stale' : 'paused') };
 }
 
-/** Whether `a` is further back than `b`; never is further back than any time. */
+/** Whether `a` is before `b`. Null, which means never, is before any time. */
 export function older(a: string | null, b: string | null): boolean {
   if (a === null || b === null) return a === null && b !== null;
   return Date.parse(a) < Date.parse(b);

@@ -1,11 +1,11 @@
 /**
- * What is on its way to the server, laid over what the server has told. Pure.
+ * Applies the user's unconfirmed edits to the server's data. Pure.
  *
- * - Events show an edit from the moment it is made. Whatever the server tells meanwhile, the edit stays on top; where the
- *   server's events have it already, it changes nothing more, so it does not matter whether the message or the answer
- *   comes first.
- * - An edit of several instances of a series holds for the series as it was. When the server tells of it, that is shown.
- * - Without edits, what is shown is what the server told, to the letter.
+ * - Events show an edit from the moment it is made, whatever messages arrive. Applied to events that already contain it, it
+ *   changes nothing, so the message and the response may arrive in either order.
+ * - An edit of several instances of a series applies to the version of the series that was known when it was made. When the
+ *   server sends another version, that is shown.
+ * - Without edits, the result is exactly the server's data.
  */
 import type { Event } from '../generated/types.js';
 import { answered, type Edit, isInPart, isPlain, newEvent, partOf, patched, patchedLike } from './edit.js';
@@ -13,28 +13,28 @@ import { inOrder, seriesOf, type Span, touching } from './occurrence.js';
 import { group, type LiveData, type SeriesById } from './reducer.js';
 
 /**
- * `undoable`: not sent yet. `sending`: not answered yet. `pending`: the server goes on by itself. `landed`: done, and not
- * yet among the events that the server told.
+ * `undoable`: not sent yet. `sending`: no response yet. `pending`: the server keeps trying. `landed`: applied, but not in the
+ * live data yet.
  */
 export type Phase = 'undoable' | 'sending' | 'pending' | 'landed';
 
 export interface Write {
-  /** The idempotency key, one for each thing that a person does. */
+  /** The idempotency key, one for each action of the user. */
   readonly key: string;
   readonly edit: Edit;
   readonly phase: Phase;
-  /** Of what is edited, the version that was known when it began. */
+  /** The version of the edited series when the edit was made. */
   readonly version: string;
-  /** Of the calendar, the series that were known when it began: what is made is none of them. */
+  /** The calendar's series when the edit was made. A created event is none of them. */
   readonly known: ReadonlySet<string>;
-  /** What the server made of it. */
+  /** The event in the server's response. */
   readonly answer: Event | null;
 }
 
 const NONE: SeriesById = new Map();
 const NOTHING: readonly Event[] = [];
 
-/** Which version of a series these events are. */
+/** Identifies a version of a series by its events. */
 export function versionOf(events: readonly Event[]): string {
   return events
     .map(({ id, etag }) => `${id} ${etag}`)
@@ -46,7 +46,7 @@ export function versionIn(data: LiveData | null, event: Event): string {
   return versionOf(data?.series.get(event.calendarId)?.get(seriesOf(event)) ?? NOTHING);
 }
 
-/** The live data as it is shown. */
+/** The live data with edits applied. */
 export function overlaid(data: LiveData, writes: readonly Write[]): LiveData {
   const touches = touching(data.window, 'UTC');
   let series = data.series;
@@ -58,11 +58,11 @@ export interface ListContext {
   span: Span;
   zone: string;
   calendarIds: readonly string[] | undefined;
-  /** A list may have a part of a series only, and the live data knows which version of it there is. */
+  /** A list may contain only a part of a series. The live data has its version. */
   data: LiveData | null;
 }
 
-/** An answer of the server as it is shown: the events that touch a span. */
+/** A listed range with edits applied: the events that touch the span. */
 export function overlaidList(events: Event[], writes: readonly Write[], context: ListContext): Event[] {
   if (writes.length === 0) return events;
   const { span, zone, calendarIds, data } = context;
@@ -98,7 +98,7 @@ function withWrite(
   return put(here, edit.destinationCalendarId, series, moved);
 }
 
-/** An event beyond the events that are known may come to be among them. */
+/** An edit can move an event from outside the loaded range into it. */
 function withUnknown(known: readonly Event[], event: Event, touches: Touches): readonly Event[] {
   const missing = !touches(event) && !known.some(({ id }) => id === event.id);
   return missing ? [...known, event] : known;
@@ -113,7 +113,7 @@ function withNew(calendars: Calendars, write: Write, touches: Touches): Calendar
   return touches(event) ? put(calendars, event.calendarId, event.id, [event]) : calendars;
 }
 
-/** What the server made of an edit, where it is in a series of its own. */
+/** Adds the event of the server's response if it is a series of its own. */
 function withAnswer(calendars: Calendars, { answer, edit }: Write, touches: Touches): Calendars {
   if (!answer || !touches(answer)) return calendars;
   const isNew = edit.kind === 'create' || seriesOf(answer) !== seriesOf(edit.event);
@@ -121,14 +121,14 @@ function withAnswer(calendars: Calendars, { answer, edit }: Write, touches: Touc
   return put(calendars, answer.calendarId, seriesOf(answer), [answer]);
 }
 
-/** As good as certain, for the moment until the answer says which event it is. */
-function looksLike(made: Event): (event: Event) => boolean {
+/** A heuristic to recognize a created event in a message until the response has its id. */
+function looksLike(created: Event): (event: Event) => boolean {
   const same = (a: string, b: string) => a === b || Date.parse(a) === Date.parse(b);
   return (event) =>
-    event.title === made.title &&
-    event.allDay === made.allDay &&
-    same(event.start, made.start) &&
-    same(event.end, made.end);
+    event.title === created.title &&
+    event.allDay === created.allDay &&
+    same(event.start, created.start) &&
+    same(event.end, created.end);
 }
 
 function put(calendars: Calendars, calendarId: string, id: string, events: readonly Event[]): Calendars {
@@ -141,7 +141,7 @@ function put(calendars: Calendars, calendarId: string, id: string, events: reado
   return new Map(calendars).set(calendarId, calendar);
 }
 
-/** The instances of a series with the edit; `version`: which one of it the server has told. */
+/** The instances of a series with the edit applied. `version` is the series' current version in the server's data. */
 function changedBy(write: Write, events: readonly Event[], version: string): readonly Event[] {
   const { edit, answer } = write;
   if (edit.kind === 'create') return events;

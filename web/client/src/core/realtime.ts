@@ -1,12 +1,13 @@
 /**
- * The one socket of a user.
+ * The user's socket.
  *
- * It stands above React: components come and go, and in StrictMode they come twice, so it is retained and released with
- * a grace, and so is each of its subscriptions, which any number of listeners share. The constructor opens nothing.
+ * It lives outside React: components unmount and remount, in StrictMode always, so the socket and its subscriptions are
+ * reference-counted and closed after a grace period. Listeners of one channel share a subscription. The constructor opens
+ * nothing.
  *
- * The SDK reconnects, resubscribes and recovers by itself. What is added here: refusals end the attempts instead of
- * repeating them, a page that wakes up looks at once, and a handler that fails costs no message: the SDK stores a
- * message's offset after the handlers return, and stops when one throws.
+ * The SDK reconnects, resubscribes and recovers by itself. This adds three things. A rejected token ends the attempts. A
+ * page that wakes up reconnects at once. A handler that throws does not lose messages: the SDK stores a message's offset
+ * after the handlers return, and would stop at the one that throws.
  */
 import {
   Centrifuge,
@@ -23,24 +24,24 @@ import { CalwireError, signedOut } from './error.js';
 import type { LiveState } from './live-state.js';
 import { Store } from './store.js';
 
-/** StrictMode and route changes unmount and mount again within this time. */
+/** StrictMode and route changes unmount and remount within this time. */
 const GRACE = 1_000;
-/** A reconnect that takes no longer is not worth telling anybody. */
+/** A reconnect within this time is not shown. */
 const BLINK = 1_000;
-/** After so long in the background or asleep, the socket may be dead without knowing. */
+/** After this time in the background or asleep, the socket may be dead although it looks open. */
 const SLEPT = 30_000;
 const HEARTBEAT = 10_000;
 
 export interface RealtimeOptions {
   wsUrl: string;
   getConnectionToken: () => Promise<string>;
-  /** The user's own channel, which needs no token of the application, and knows how to load what came before. */
+  /** The user's own channel. It needs no token from the application and can load the state before its first message. */
   own: { channel: string; getToken: () => Promise<string>; getState: () => Promise<StreamPosition> };
 }
 
 export interface Listener {
   onMessage: (data: unknown, ctx: { offset?: number }) => void;
-  /** Messages were missed that nobody will send again. */
+  /** Called when messages were missed that will not be sent again. */
   onLost?: () => void;
   getToken?: ((channel: string) => Promise<string>) | undefined;
 }
@@ -57,7 +58,7 @@ interface Channel {
   listeners: Set<Listener>;
   state: Store<ChannelState>;
   wasLive: boolean;
-  refusal: CalwireError | null;
+  rejection: CalwireError | null;
   removal: ReturnType<typeof setTimeout> | undefined;
   blink: ReturnType<typeof setTimeout> | undefined;
 }
@@ -69,7 +70,7 @@ export class Realtime {
   #client: Centrifuge | undefined;
   #holders = 0;
   #closing: ReturnType<typeof setTimeout> | undefined;
-  #refusal: CalwireError | null = null;
+  #rejection: CalwireError | null = null;
   #heartbeat: ReturnType<typeof setInterval> | undefined;
   #awakeAt = 0;
 
@@ -77,7 +78,7 @@ export class Realtime {
     this.#options = options;
   }
 
-  /** Keeps the socket open until the returned function is called, and a little longer. */
+  /** Keeps the socket open until the grace period after the returned function is called. */
   retain(): () => void {
     this.#holders += 1;
     clearTimeout(this.#closing);
@@ -105,26 +106,26 @@ export class Realtime {
 
   readonly stateOf = (channel: string): ChannelState => this.#channels.get(channel)?.state.get() ?? CONNECTING;
 
-  /** Calls back when the channel's state changes. The channel has to be listened to. */
+  /** Calls back when the channel's state changes. The channel must have a listener. */
   watch(channel: string, callback: () => void): () => void {
     return this.#channels.get(channel)?.state.subscribe(callback) ?? (() => undefined);
   }
 
-  /** Tries again now, whatever was refused before. */
+  /** Tries again now, even after a rejection. */
   retry(): void {
     const client = this.#client;
     if (!client || this.#holders === 0) return;
-    this.#refusal = null;
+    this.#rejection = null;
     for (const entry of this.#channels.values()) {
-      entry.refusal = null;
+      entry.rejection = null;
       if (entry.subscription.state === SubscriptionState.Unsubscribed) entry.subscription.subscribe();
     }
     if (client.state === State.Disconnected) client.connect();
     else if (client.state === State.Connecting) this.#wake();
-    this.#tell();
+    this.#updateAll();
   }
 
-  /** Ends the socket and its attempts. */
+  /** Closes the socket and stops reconnecting. */
   close(): void {
     clearTimeout(this.#closing);
     this.#stopListening();
@@ -142,19 +143,19 @@ export class Realtime {
       name: 'calwire',
       networkEventTarget: this.#network,
       getToken: () =>
-        tokenOrRefusal(this.#options.getConnectionToken, (refusal) => {
-          this.#refusal = refusal;
+        tokenOrRejection(this.#options.getConnectionToken, (rejection) => {
+          this.#rejection = rejection;
         }),
     });
     client.on('connected', () => {
-      this.#refusal = null;
+      this.#rejection = null;
     });
     client.on('disconnected', ({ code, reason }) => {
-      // Code 0 is our own disconnect; 1 follows a refused token, which has told why.
-      if (code > 1) this.#refusal = refused(reason);
+      // Code 0 is our own disconnect. Code 1 follows a rejected token, whose error is set already.
+      if (code > 1) this.#rejection = rejected(reason);
     });
-    client.on('state', () => this.#tell());
-    // Attempts that fail are part of the state; without a listener the SDK would throw.
+    client.on('state', () => this.#updateAll());
+    // Failed attempts show in the state. Without a listener the SDK would throw.
     client.on('error', () => undefined);
     this.#client = client;
     return client;
@@ -167,43 +168,43 @@ export class Realtime {
       listeners,
       state: new Store(CONNECTING),
       wasLive: false,
-      refusal: null,
+      rejection: null,
       removal: undefined,
       blink: undefined,
     };
     const { subscription } = entry;
     subscription.on('publication', (ctx) => deliver(listeners, ctx));
     subscription.on('subscribed', ({ wasRecovering, recovered }) => {
-      entry.refusal = null;
+      entry.rejection = null;
       if (wasRecovering && !recovered) for (const { onLost } of [...listeners]) guarded(() => onLost?.());
     });
     subscription.on('unsubscribed', ({ code, reason }) => {
-      if (code > 1) entry.refusal = refused(reason);
+      if (code > 1) entry.rejection = rejected(reason);
     });
-    subscription.on('state', () => this.#tellOne(entry));
+    subscription.on('state', () => this.#update(entry));
     subscription.on('error', () => undefined);
     this.#channels.set(channel, entry);
     subscription.subscribe();
-    this.#tellOne(entry);
+    this.#update(entry);
     return entry;
   }
 
   #subscriptionOptions(channel: string, first: Listener, listeners: Set<Listener>): SubscriptionOptions {
     const { own } = this.#options;
-    const refuse = (refusal: CalwireError) => {
+    const onReject = (rejection: CalwireError) => {
       const entry = this.#channels.get(channel);
-      if (entry) entry.refusal = refusal;
+      if (entry) entry.rejection = rejection;
     };
     if (channel === own.channel) {
-      return { getToken: () => tokenOrRefusal(own.getToken, refuse), getState: own.getState };
+      return { getToken: () => tokenOrRejection(own.getToken, onReject), getState: own.getState };
     }
     if (!first.getToken) return {};
     const getToken = () => {
-      // Whoever came last knows best; the first one may be gone.
-      const ask = [...listeners].reverse().find((listener) => listener.getToken)?.getToken ?? first.getToken;
-      return ask?.(channel) ?? Promise.resolve('');
+      // Prefer the latest listener: the first one may be gone.
+      const latest = [...listeners].reverse().find((listener) => listener.getToken)?.getToken ?? first.getToken;
+      return latest?.(channel) ?? Promise.resolve('');
     };
-    return { getToken: () => tokenOrRefusal(getToken, refuse) };
+    return { getToken: () => tokenOrRejection(getToken, onReject) };
   }
 
   #remove(channel: string, entry: Channel): void {
@@ -212,31 +213,31 @@ export class Realtime {
     this.#client?.removeSubscription(entry.subscription);
   }
 
-  #tell(): void {
-    for (const entry of this.#channels.values()) this.#tellOne(entry);
+  #updateAll(): void {
+    for (const entry of this.#channels.values()) this.#update(entry);
   }
 
-  #tellOne(entry: Channel): void {
+  #update(entry: Channel): void {
     clearTimeout(entry.blink);
-    const next = this.#judge(entry);
+    const next = this.#stateNow(entry);
     if (next.live === 'live') entry.wasLive = true;
-    const told = entry.state.get();
-    if (told.live === 'live' && next.live === 'reconnecting') {
-      entry.blink = setTimeout(() => entry.state.set(this.#judge(entry)), BLINK);
-    } else if (told.live !== next.live || told.error !== next.error) {
+    const { live, error } = entry.state.get();
+    if (live === 'live' && next.live === 'reconnecting') {
+      entry.blink = setTimeout(() => entry.state.set(this.#stateNow(entry)), BLINK);
+    } else if (live !== next.live || error !== next.error) {
       entry.state.set(next);
     }
   }
 
-  #judge(entry: Channel): ChannelState {
+  #stateNow(entry: Channel): ChannelState {
     const connection = this.#client?.state;
     const subscription = entry.subscription.state;
     if (connection === State.Connected && subscription === SubscriptionState.Subscribed) {
       return { live: 'live', error: null };
     }
     const ended = connection === State.Disconnected || subscription === SubscriptionState.Unsubscribed;
-    const refusal = this.#refusal ?? entry.refusal;
-    if (ended && refusal) return { live: refusal.isSignedOut ? 'signedOut' : 'failed', error: refusal };
+    const rejection = this.#rejection ?? entry.rejection;
+    if (ended && rejection) return { live: rejection.isSignedOut ? 'signedOut' : 'failed', error: rejection };
     if (!navigator.onLine) return { live: 'offline', error: null };
     return { live: entry.wasLive ? 'reconnecting' : 'connecting', error: null };
   }
@@ -247,7 +248,7 @@ export class Realtime {
     addEventListener('offline', this.#onNetwork);
     document.addEventListener('visibilitychange', this.#onVisibility);
     clearInterval(this.#heartbeat);
-    // A machine that slept with the page in front fires no event, but its timers stood still.
+    // A machine that slept with the page visible fires no event, but the gap between heartbeats shows it.
     this.#heartbeat = setInterval(this.#onHeartbeat, HEARTBEAT);
   }
 
@@ -260,7 +261,7 @@ export class Realtime {
 
   readonly #onNetwork = ({ type }: Event): void => {
     this.#network.dispatchEvent(new Event(type));
-    this.#tell();
+    this.#updateAll();
   };
 
   readonly #onVisibility = (): void => {
@@ -269,7 +270,7 @@ export class Realtime {
   };
 
   readonly #onHeartbeat = (): void => {
-    // Timers of a hidden page are slow anyway.
+    // Browsers throttle the timers of hidden pages.
     if (!document.hidden) this.#wakeIfSlept();
   };
 
@@ -279,17 +280,17 @@ export class Realtime {
     if (slept) this.#wake();
   }
 
-  /** The SDK answers these two by reconnecting now, instead of after the next ping that is missed. */
+  /** On these two events the SDK reconnects now, instead of after a missed ping. */
   #wake(): void {
     this.#network.dispatchEvent(new Event('offline'));
     this.#network.dispatchEvent(new Event('online'));
   }
 }
 
-/** The SDK repeats what fails, except for this one error. */
-async function tokenOrRefusal(
+/** Turns a rejected token into `UnauthorizedError`, the only error after which the SDK does not retry. */
+async function tokenOrRejection(
   getToken: () => Promise<string>,
-  refuse: (refusal: CalwireError) => void,
+  onReject: (rejection: CalwireError) => void,
 ): Promise<string> {
   try {
     const token = await getToken();
@@ -298,12 +299,12 @@ async function tokenOrRefusal(
   } catch (cause) {
     const error = CalwireError.of(cause);
     if (error.code !== 'UNAUTHORIZED' && error.code !== 'FORBIDDEN') throw error;
-    refuse(error);
+    onReject(error);
     throw new UnauthorizedError(error.message);
   }
 }
 
-function refused(reason: string): CalwireError {
+function rejected(reason: string): CalwireError {
   return new CalwireError('FORBIDDEN', 'Live updates were refused. Try again, or reload the page.', { reason });
 }
 
@@ -313,7 +314,7 @@ function deliver(listeners: Set<Listener>, { data, offset }: PublicationContext)
   }
 }
 
-/** Runs a handler of the application: what it throws is reported, and goes no further. */
+/** Runs an application's handler. An exception is reported and does not propagate. */
 function guarded(handler: () => void): void {
   try {
     handler();

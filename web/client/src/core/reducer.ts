@@ -1,8 +1,8 @@
 /**
- * What a user's browser knows, and how a message changes it. Pure.
+ * The live data, and how a message changes it. Pure.
  *
- * A message is applied when its `seq` is the next one. One that is known already changes nothing. After a gap, and when
- * the server says that there is too much to tell, only a snapshot helps.
+ * A message is applied if its `seq` is the next one, and ignored if it is older. After a gap, and when a message does not
+ * contain the changes, a new snapshot is needed.
  */
 import type { Event, Freshness, Message, RealtimeState, Series } from '../generated/types.js';
 import { older, seriesOf, type Span, touching } from './occurrence.js';
@@ -12,7 +12,7 @@ export type SeriesById = ReadonlyMap<string, readonly Event[]>;
 /** All of a user's events within a window, by calendar and series. Never changed in place. */
 export interface LiveData {
   readonly streamEpoch: string;
-  /** The last message that is contained. */
+  /** The last message that the data contains. */
   readonly seq: number;
   readonly window: Readonly<Span>;
   readonly series: ReadonlyMap<string, SeriesById>;
@@ -26,11 +26,11 @@ const NONE: SeriesById = new Map();
 
 export type Outcome =
   | { kind: 'applied'; data: LiveData }
-  /** It is contained already. */
+  /** The data contains it already. */
   | { kind: 'seen' }
-  /** Messages before it are missing. */
+  /** Earlier messages are missing. */
   | { kind: 'gap' }
-  /** It tells that something changed, and not what. */
+  /** It announces a change without its content. */
   | { kind: 'reload' };
 
 export function fromSnapshot(state: RealtimeState): LiveData {
@@ -45,7 +45,7 @@ export function fromSnapshot(state: RealtimeState): LiveData {
   };
 }
 
-/** A snapshot that had to leave out events has all that begin before its last one. */
+/** A truncated snapshot contains all events that start before its last one. */
 function windowOf({ window, events, truncated }: RealtimeState): Span {
   const from = Date.parse(window.from);
   const last = truncated ? events.at(-1) : undefined;
@@ -55,11 +55,11 @@ function windowOf({ window, events, truncated }: RealtimeState): Span {
 export function apply(data: LiveData, message: Message): Outcome {
   if (message.seq <= data.seq) return { kind: 'seen' };
   if (message.seq > data.seq + 1) return { kind: 'gap' };
-  // What a write changed was told before.
+  // An earlier message contained the changes of the write.
   if (message.type === 'write.resolved') return { kind: 'applied', data: { ...data, seq: message.seq } };
   if (message.type !== 'events.changed') return { kind: 'reload' };
   const known = data.freshness.find(({ calendarId }) => calendarId === message.calendarId);
-  // A calendar that is not known yet, or is behind: the message proves that this is over, but not how it is kept now.
+  // A calendar that is new or was behind is current now, but the message does not say in which mode.
   if (!known || known.mode === 'stale' || known.mode === 'paused') return { kind: 'reload' };
   const series = new Map(data.series);
   series.set(message.calendarId, replace(series.get(message.calendarId) ?? NONE, message, data.window));
@@ -73,14 +73,14 @@ interface EventsChanged {
 }
 
 function replace(calendar: SeriesById, message: EventsChanged, kept: Span): SeriesById {
-  const told = { from: Date.parse(message.window.from), to: Date.parse(message.window.to) };
-  const toldOf = touching(told, 'UTC');
-  const shown = touching(kept, 'UTC');
+  const window = { from: Date.parse(message.window.from), to: Date.parse(message.window.to) };
+  const isInMessage = touching(window, 'UTC');
+  const isKept = touching(kept, 'UTC');
   const next = new Map(calendar);
   const put = (id: string, occurrences: readonly Event[]) => {
-    // The window moves on once a day, so what is kept may reach further back than what the message tells of.
-    const beyond = (next.get(id) ?? []).filter((event) => !toldOf(event));
-    const events = [...beyond, ...occurrences.filter(shown)];
+    // The window advances daily, so the live data may reach further back than the message.
+    const beyond = (next.get(id) ?? []).filter((event) => !isInMessage(event));
+    const events = [...beyond, ...occurrences.filter(isKept)];
     if (events.length > 0) next.set(id, events);
     else next.delete(id);
   };
@@ -112,7 +112,7 @@ export function group(events: readonly Event[]): Map<string, Map<string, Event[]
   return calendars;
 }
 
-/** All events, or those of some calendars. */
+/** All events, or those of the given calendars. */
 export function* eventsOf(data: LiveData, calendarIds?: readonly string[]): Generator<Event> {
   for (const [calendarId, calendar] of data.series) {
     if (calendarIds && !calendarIds.includes(calendarId)) continue;

@@ -1,4 +1,4 @@
-/** The procedure that carries out an edit. */
+/** The request that applies an edit. */
 import type {
   CreateEventInput,
   DeletedEvent,
@@ -11,6 +11,11 @@ import type {
 } from '../generated/types.js';
 import type { Api } from './api.js';
 import { type Edit, partOf } from './edit.js';
+import { isAmbiguous } from './edit-outcome.js';
+import { CalwireError } from './error.js';
+
+/** Delays before a request with an unknown outcome is repeated. */
+const RETRY_DELAYS = [1_000, 3_000];
 
 export interface Sent {
   pending: boolean;
@@ -20,7 +25,7 @@ export interface Sent {
 
 type Input = CreateEventInput | UpdateEventInput | DeleteEventInput | MoveEventInput | RespondToEventInput;
 
-/** What is sent. The same key and edit make the same input. */
+/** The same arguments always make the same input, as the idempotency key requires. */
 export function inputOf(idempotencyKey: string, edit: Edit, baseEtag: string): Input {
   const mailing = edit.sendUpdates && { sendUpdates: edit.sendUpdates };
   if (edit.kind === 'create') {
@@ -43,7 +48,6 @@ export function inputOf(idempotencyKey: string, edit: Edit, baseEtag: string): I
   }
 }
 
-/** Of the kind of an edit. */
 export const procedures = {
   create: 'createEvent',
   update: 'updateEvent',
@@ -56,7 +60,21 @@ interface Procedure {
   mutate: (input: Input) => Promise<WrittenEvent | DeletedEvent>;
 }
 
-export async function send({ calendar }: Api, key: string, edit: Edit, baseEtag: string): Promise<Sent> {
+/** Sends an edit, and repeats the request while its outcome is unknown. The idempotency key makes it apply once. */
+export async function sendRepeatedly(api: Api, key: string, edit: Edit, baseEtag: string): Promise<Sent> {
+  for (const delay of RETRY_DELAYS) {
+    try {
+      return await send(api, key, edit, baseEtag);
+    } catch (cause) {
+      const error = CalwireError.of(cause);
+      if (!isAmbiguous(error) || !navigator.onLine) throw error;
+      await new Promise((resolve) => setTimeout(resolve, delay));
+    }
+  }
+  return send(api, key, edit, baseEtag);
+}
+
+async function send({ calendar }: Api, key: string, edit: Edit, baseEtag: string): Promise<Sent> {
   const procedure = calendar.google[procedures[edit.kind]] as Procedure;
   return { event: null, merged: false, ...(await procedure.mutate(inputOf(key, edit, baseEtag))) };
 }

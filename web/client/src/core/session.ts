@@ -1,41 +1,42 @@
 /**
- * Everything of one signed-in user: calls, socket, live data, what is remembered. The constructor opens nothing.
+ * One signed-in user: API, socket, live data, edits, and the snapshot for the next visit. The constructor opens nothing.
  *
- * First what was known at the last visit is shown, then a snapshot, then each message as it comes. While the socket is
- * not live, snapshots are loaded every now and then instead, so that the page works without the broker.
+ * It shows the data of the last visit first, then a new snapshot, then each message. While the socket is not live, it
+ * reloads the snapshot at an interval, so the page also works without the broker.
  */
 import type { QueryClient } from '@tanstack/react-query';
 
 import { channelOf } from '../index.js';
 import type { CalendarList, Freshness, Message, Status } from '../generated/types.js';
 import { type Api, createApi, type GetAuthToken } from './api.js';
+import { type EditState, NO_EDITS } from './edit-outcome.js';
 import type { CalwireError } from './error.js';
 import { invalidateEvents, keys, listedEvents } from './keys.js';
-import { LastWord } from './last-word.js';
+import { KeepaliveSender } from './keepalive-sender.js';
 import type { LiveState } from './live-state.js';
-import { type Known, LiveStore, NOTHING } from './live-store.js';
+import { EMPTY, LiveStore, type LiveStoreState } from './live-store.js';
 import { overlaid } from './overlay.js';
 import { seriesOf } from './occurrence.js';
 import { Realtime } from './realtime.js';
 import { Snapshot } from './snapshot.js';
 import { Store } from './store.js';
-import { type EditState, NO_EDITS, Writes } from './writes.js';
+import { Writes } from './writes.js';
 
-/** A socket that is not live for so long is made up for by loading. */
+/** When the socket has not been live for this time, snapshots are loaded instead. */
 const FALLBACK_AFTER = 3_000;
 const FALLBACK_EVERY = 30_000;
-/** A snapshot that was loaded before the socket was open tells where to go on from, as long as the history reaches. */
+/** How long the position of a snapshot loaded before the socket was open is used. The channel's history must reach it. */
 const PREFETCH_GOOD_FOR = 30_000;
 
-/** `data` is what the server told, with the edits that are on their way to it. */
-export interface SessionState extends Known {
+/** `data` is the server's data with the user's unconfirmed edits applied. */
+export interface SessionState extends LiveStoreState {
   live: LiveState;
   edits: EditState;
   /** The user has signed out here. */
   ended: boolean;
 }
 
-export const SIGNED_OUT: SessionState = { ...NOTHING, live: 'signedOut', edits: NO_EDITS, ended: true };
+export const SIGNED_OUT: SessionState = { ...EMPTY, live: 'signedOut', edits: NO_EDITS, ended: true };
 
 export interface SessionOptions {
   apiUrl: string;
@@ -43,7 +44,7 @@ export interface SessionOptions {
   userId: string;
   getAuthToken: GetAuthToken;
   cache: QueryClient;
-  /** Keep the last known events in this browser. */
+  /** Keep the last events in this browser. */
   remember: boolean;
 }
 
@@ -57,16 +58,16 @@ export class Session {
   readonly channel: string;
   readonly api: Api;
   readonly realtime: Realtime;
-  /** What the user changes. */
+  /** The user's edits. */
   readonly writes: Writes;
   readonly cache: QueryClient;
   readonly state: Store<SessionState>;
   readonly #live: LiveStore;
-  readonly #lastWord: LastWord;
+  readonly #keepalive: KeepaliveSender;
   readonly #snapshot: Snapshot | undefined;
-  /** Selections on their way to the server, shown as if they had arrived. */
+  /** Unconfirmed selections, shown as if they were applied. */
   readonly selecting = new Store<ReadonlyMap<string, boolean>>(new Map());
-  /** Leads to the user's other pages in this browser. */
+  /** The name of the broadcast channel to the user's other tabs. */
   readonly #tabsName: string;
   #tabs: BroadcastChannel | undefined;
   #holders = 0;
@@ -79,11 +80,11 @@ export class Session {
     this.userId = userId;
     this.channel = channelOf(userId);
     this.cache = cache;
-    this.#lastWord = new LastWord({ apiUrl, userId, getAuthToken });
-    this.api = createApi({ apiUrl, getToken: this.#lastWord.getToken });
+    this.#keepalive = new KeepaliveSender({ apiUrl, userId, getAuthToken });
+    this.api = createApi({ apiUrl, getToken: this.#keepalive.getToken });
     this.#tabsName = `calwire ${apiUrl} ${userId}`;
     this.#snapshot = remember ? new Snapshot(apiUrl, userId) : undefined;
-    this.state = new Store<SessionState>({ ...NOTHING, live: 'connecting', edits: NO_EDITS, ended: false });
+    this.state = new Store<SessionState>({ ...EMPTY, live: 'connecting', edits: NO_EDITS, ended: false });
     this.#live = new LiveStore({
       load: (live) => this.api.realtime.getState.query({ live }),
       onMessages: (messages) => this.#onMessages(messages),
@@ -102,22 +103,22 @@ export class Session {
   }
 
   #createWrites(): Writes {
-    const told = () => this.#live.known.get().data;
+    const serverData = () => this.#live.state.get().data;
     return new Writes({
       api: this.api,
-      lastWord: (procedure, input) => this.#lastWord.say(procedure, input),
-      told,
-      onTold: (callback) => this.#live.known.subscribe(callback),
-      known: (calendarId) => {
+      sendKeepalive: (procedure, input) => this.#keepalive.send(procedure, input),
+      serverData,
+      onServerData: (callback) => this.#live.state.subscribe(callback),
+      knownSeries: (calendarId) => {
         const listed = listedEvents(this.cache, this.userId).filter((event) => event.calendarId === calendarId);
-        return new Set([...(told()?.series.get(calendarId)?.keys() ?? []), ...listed.map(seriesOf)]);
+        return new Set([...(serverData()?.series.get(calendarId)?.keys() ?? []), ...listed.map(seriesOf)]);
       },
       reload: () => this.reload(),
       refetch: (calendarIds) => invalidateEvents(this.cache, this.userId, calendarIds),
     });
   }
 
-  /** Keeps the session going until the returned function is called. */
+  /** Keeps the session open until the returned function is called. */
   retain(): () => void {
     this.#holders += 1;
     if (this.#holders === 1) this.#open();
@@ -130,30 +131,30 @@ export class Session {
     };
   }
 
-  /** Tries again now, whatever was refused before. */
+  /** Tries again now, even after a rejection. */
   retry(): void {
     this.realtime.retry();
     void this.reload();
   }
 
-  /** Loads what is there now. How it went is in the state. */
+  /** Loads a new snapshot. A failure is in the state. */
   async reload(): Promise<void> {
     if (this.state.get().ended) return;
-    // A load that is under way may have read before what this one is to see.
+    // A running load may have read before the change that the caller wants to see.
     await this.#live.idle();
     await this.#live.load(false).catch(() => undefined);
   }
 
-  /** Everything anew: something was changed here that no message may tell of for a while. */
+  /** Reloads everything, after a change that messages may not announce for a while. */
   async refresh(): Promise<void> {
     await Promise.all([this.reload(), this.cache.invalidateQueries({ queryKey: keys.user(this.userId) })]);
   }
 
-  /** Has calendars kept current and shown, or not. Until the server has answered it is shown as done. */
+  /** Whether calendars are kept current and shown. Applied in the page before the server has answered. */
   async select(calendarIds: string[], selected: boolean): Promise<void> {
-    const wished = new Map(this.selecting.get());
-    for (const id of calendarIds) wished.set(id, selected);
-    this.selecting.set(wished);
+    const selecting = new Map(this.selecting.get());
+    for (const id of calendarIds) selecting.set(id, selected);
+    this.selecting.set(selecting);
     const key = keys.calendars(this.userId);
     try {
       await this.cache.cancelQueries({ queryKey: key });
@@ -162,15 +163,15 @@ export class Session {
       void this.reload();
     } finally {
       const left = new Map(this.selecting.get());
-      // A later wish for the same calendar stays.
+      // Keep a later selection of the same calendar.
       for (const id of calendarIds) if (left.get(id) === selected) left.delete(id);
       this.selecting.set(left);
     }
   }
 
   /**
-   * Closes, and forgets everything of the user. The browser's other pages do too, if the user has `signedOut`; else they only
-   * write nothing back. `null`: it is another page that tells.
+   * Closes the session and deletes the user's data from this browser. With `signedOut`, the user's other tabs do the same;
+   * without, they only stop saving. Null: another tab requested it.
    */
   async end(signedOut: boolean | null = true): Promise<void> {
     if (this.state.get().ended) return;
@@ -190,15 +191,15 @@ export class Session {
     await this.#snapshot?.wipe();
   }
 
-  /** How current the calendars are, as another answer told. */
+  /** Updates the calendars' freshness from another response. */
   noteFreshness(calendars: readonly Freshness[]): void {
     this.#live.noteFreshness(calendars);
   }
 
-  /** Keeps what is known now for the next visit. */
+  /** Saves the current data for the next visit. */
   remember(): void {
     this.#snapshot?.save(() => {
-      const { data } = this.#live.known.get();
+      const { data } = this.#live.state.get();
       if (!data) return null;
       return {
         data,
@@ -236,33 +237,33 @@ export class Session {
 
   #start(): void {
     this.#started = true;
-    this.#live.known.subscribe(() => this.#onKnown());
+    this.#live.state.subscribe(() => this.#onLiveData());
     this.writes.state.subscribe(() => this.#onEdits());
     this.realtime.listen(this.channel, {
       onMessage: (data, { offset }) => this.#live.receive(data as Message, offset),
       onLost: () => void this.reload(),
     });
     this.realtime.watch(this.channel, () => this.#onLive());
-    void this.#recall();
-    // Before the socket is open: the first paint does not wait for it.
+    void this.#restore();
+    // Load before the socket is open, so that the first paint does not wait for it.
     const position = this.#loadPosition();
     position.catch(() => undefined);
     this.#prefetched = { position, at: Date.now() };
   }
 
-  async #recall(): Promise<void> {
+  async #restore(): Promise<void> {
     const remembered = await this.#snapshot?.open(Date.now());
     if (!remembered || this.state.get().ended) return;
     this.#live.hydrate(remembered.data);
     const put = (key: readonly unknown[], value: CalendarList | Status | undefined) => {
-      // Shown at once, and asked for anew however young it is: what changed while nobody looked was told to nobody.
+      // Marked as old, so that it is shown at once and reloaded: messages were missed since it was saved.
       if (value && !this.cache.getQueryData(key)) this.cache.setQueryData(key, value, { updatedAt: 1 });
     };
     put(keys.calendars(this.userId), remembered.calendars);
     put(keys.status(this.userId), remembered.status);
   }
 
-  /** Where the subscription goes on from, with the state there loaded. */
+  /** The position at which the subscription starts. The snapshot of that position is loaded. */
   async #position(): Promise<Position> {
     const prefetched = this.#prefetched;
     this.#prefetched = undefined;
@@ -275,7 +276,7 @@ export class Session {
 
   async #loadPosition(): Promise<Position> {
     const { epoch, offset } = await this.#live.load(true);
-    // Asked for with the position, they are there.
+    // A live load always has both.
     return { epoch: epoch ?? '', offset: offset ?? 0 };
   }
 
@@ -287,31 +288,31 @@ export class Session {
     void this.cache.invalidateQueries({ queryKey: [...keys.user(this.userId), 'activity'] });
   }
 
-  #onKnown(): void {
+  #onLiveData(): void {
     if (this.state.get().ended) return;
     const before = this.state.get();
-    const known = this.#live.known.get();
-    this.#show(known);
-    if (known.source !== 'server') return;
+    const live = this.#live.state.get();
+    this.#show(live);
+    if (live.source !== 'server') return;
     this.remember();
-    if (before.source !== 'server' || (before.error && !known.error)) this.#askAgain();
+    if (before.source !== 'server' || (before.error && !live.error)) this.#retryFailedQueries();
   }
 
   #onEdits(): void {
     if (this.state.get().ended) return;
-    const waits = this.writes.state.get().writes.some(({ phase }) => phase === 'undoable');
-    if (waits) this.#lastWord.prepare();
-    this.#show({ ...this.#live.known.get(), at: Date.now() });
+    const isUndoable = this.writes.state.get().writes.some(({ phase }) => phase === 'undoable');
+    if (isUndoable) this.#keepalive.prepare();
+    this.#show({ ...this.#live.state.get(), at: Date.now() });
   }
 
-  #show(known: Known): void {
+  #show(state: LiveStoreState): void {
     const edits = this.writes.state.get();
-    const data = known.data && overlaid(known.data, edits.writes);
-    this.state.set({ ...known, data, live: this.#judge(known.error), edits, ended: false });
+    const data = state.data && overlaid(state.data, edits.writes);
+    this.state.set({ ...state, data, live: this.#liveState(state.error), edits, ended: false });
   }
 
-  /** The server answers: what it could not be asked meanwhile is asked now. */
-  #askAgain(): void {
+  /** The server is reachable again. */
+  #retryFailedQueries(): void {
     const predicate = ({ state }: { state: { status: string } }) => state.status === 'error';
     void this.cache.invalidateQueries({ queryKey: keys.user(this.userId), predicate });
   }
@@ -319,19 +320,19 @@ export class Session {
   #onLive(): void {
     const state = this.state.get();
     if (state.ended) return;
-    const live = this.#judge(state.error);
+    const live = this.#liveState(state.error);
     if (live !== state.live) this.state.set({ ...state, live });
     this.#watch();
   }
 
-  #judge(error: CalwireError | null): LiveState {
+  #liveState(error: CalwireError | null): LiveState {
     const { live } = this.realtime.stateOf(this.channel);
     if (error?.isSignedOut) return 'signedOut';
     const trying = live === 'connecting' || live === 'reconnecting';
     return trying && error?.code === 'NETWORK' ? 'offline' : live;
   }
 
-  /** Loads every now and then while the socket is not live. */
+  /** Loads snapshots while the socket is not live. */
   #watch(): void {
     const { live } = this.state.get();
     const needed = this.#holders > 0 && live !== 'live' && live !== 'signedOut';
@@ -350,7 +351,7 @@ export class Session {
 
   readonly #onVisibility = (): void => {
     if (document.hidden) {
-      // On a phone it may be the last that is heard of the page.
+      // On a phone this may be the page's last event.
       void this.#snapshot?.flush();
       return;
     }
@@ -365,7 +366,7 @@ export class Session {
   };
 }
 
-/** Not every browser has it, nor every test of an application. */
+/** Some browsers and test environments do not have BroadcastChannel. */
 function channelTo(name: string): BroadcastChannel | undefined {
   return typeof BroadcastChannel === 'function' ? new BroadcastChannel(name) : undefined;
 }

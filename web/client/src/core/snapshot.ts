@@ -1,6 +1,6 @@
 /**
- * The last known events of a user, kept in IndexedDB, so that a reload shows something before any network.
- * It is a convenience: where IndexedDB is broken, full or forbidden, everything works without it.
+ * The user's last events in IndexedDB, so that a reload shows something before any network.
+ * It is optional: if IndexedDB is broken, full or forbidden, everything else works.
  */
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval';
 
@@ -9,16 +9,16 @@ import { inOrder } from './occurrence.js';
 import { eventsOf, group, type LiveData } from './reducer.js';
 import { DAY } from './zone.js';
 
-/** What another version has written is not read. */
+/** Rows of other versions are ignored. */
 const VERSION = 1;
-/** A few hundred kilobytes. Who has more sees the next ones at once and the rest with the answer of the server. */
+/** A few hundred kilobytes. Users with more events see the rest when the server has answered. */
 const EVENTS_MAX = 1_000;
-/** Descriptions can be long, and the first paint needs their beginning. */
+/** Descriptions can be long, and the first paint shows only their start. */
 const DESCRIPTION_MAX = 2_000;
 const AGE_MAX = 30 * DAY;
-/** What ended before is past in every zone. */
+/** Events that ended longer ago are past in every zone. */
 const RECENT = 3 * DAY;
-/** Not more often than this. The first is not kept waiting: a page may be left as soon as it was seen. */
+/** The minimum interval between writes. The first is not delayed, because the page may be closed at once. */
 const WRITE_EVERY = 1_000;
 
 export interface Remembered {
@@ -51,7 +51,7 @@ export class Snapshot {
     return `${this.#apiUrl} ${this.#userId}`;
   }
 
-  /** What is kept of this user. What is kept of others who used this browser goes. */
+  /** Reads the user's row and deletes those of other users of this browser. */
   async open(now: number): Promise<Remembered | null> {
     const row = await this.#quietly(async (database) => {
       const kept = await database('readonly', (store) => promisifyRequest(store.getAllKeys() as IDBRequest<string[]>));
@@ -63,7 +63,7 @@ export class Snapshot {
     return usable ? row : null;
   }
 
-  /** Keeps what `remember` returns, a little later: many changes are one write. */
+  /** Saves what `remember` returns, after a delay that combines changes into one write. */
   save(remember: () => Remembered | null): void {
     if (this.#wiped) return;
     this.#waiting = remember;
@@ -71,7 +71,7 @@ export class Snapshot {
     this.#timer ??= setTimeout(() => void this.flush(), wait);
   }
 
-  /** Writes now what is waiting to be written. */
+  /** Writes a delayed save now. */
   async flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -89,7 +89,7 @@ export class Snapshot {
     await this.#quietly((database) => database('readwrite', (store) => written(store, this.#key, row)));
   }
 
-  /** Forgets the user; nothing is written any more. */
+  /** Deletes the user's row. Later saves are ignored. */
   async wipe(): Promise<void> {
     this.#wiped = true;
     clearTimeout(this.#timer);
@@ -101,7 +101,7 @@ export class Snapshot {
       this.#database ??= createStore('calwire', 'snapshots');
       return await work(this.#database);
     } catch {
-      // A private window, a full disk, a database that another tab blocks. The next time opens it anew.
+      // A private window, a full disk, or a database blocked by another tab. The next call opens it again.
       this.#database = undefined;
       return undefined;
     }
@@ -116,7 +116,7 @@ async function remove(database: UseStore, keys: readonly string[]): Promise<void
   });
 }
 
-/** Committed at once: what is written while the page is being left would not be, if it were left to the browser. */
+/** Commits explicitly. Left to the browser, a transaction is lost if the page closes at this moment. */
 function written(store: IDBObjectStore, key: string, row: Row): Promise<unknown> {
   const done = promisifyRequest(store.transaction);
   store.put(row, key);
@@ -124,7 +124,7 @@ function written(store: IDBObjectStore, key: string, row: Row): Promise<unknown>
   return done;
 }
 
-/** As much of the data as is worth keeping: what is past goes first, then what is furthest ahead. */
+/** Limits the data: drops past events first, then those furthest ahead. */
 function bounded(data: LiveData, now: number): LiveData {
   const ordered = inOrder(eventsOf(data), 'UTC');
   const recent = now - RECENT;

@@ -1,4 +1,4 @@
-/** A value that changes, for `useSyncExternalStore`. */
+/** An observable value, for `useSyncExternalStore`. */
 export class Store<T> {
   #value: T;
   readonly #listeners = new Set<() => void>();

@@ -1,4 +1,4 @@
-/** Calls its listeners at each multiple of a period while the page is visible: one timer for however many listeners. */
+/** Calls its listeners at each multiple of a period while the page is visible, with one timer for all of them. */
 export class Ticker {
   readonly #period: number;
   readonly #listeners = new Set<() => void>();
@@ -10,9 +10,9 @@ export class Ticker {
     this.#now = this.#aligned();
   }
 
-  /** The present time, rounded down to the period: the same value until the next tick. */
+  /** The current time, rounded down to the period: the same value until the next tick. */
   readonly now = (): number => {
-    // Without a listener nothing ticks, so a first look has to be at the clock.
+    // Without listeners there are no ticks, so read the clock.
     if (this.#listeners.size === 0) this.#now = this.#aligned();
     return this.#now;
   };

@@ -1,6 +1,6 @@
 /**
- * Wall-clock time in a zone, where an hour may be missing, or come twice, and now and then a whole day is skipped.
- * Instants are milliseconds since 1970, dates are `2026-11-22`. The rules are those of the server.
+ * Wall-clock time in a zone, where an hour can be missing or occur twice, and a zone can skip a whole day.
+ * Instants are milliseconds since 1970, dates are `2026-11-22`. The server applies the same rules.
  */
 
 const HOUR = 3_600_000;
@@ -29,7 +29,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
-/** Zones are younger than some browsers. */
+/** A browser may be older than a zone. */
 export function isZone(name: string): boolean {
   try {
     formatOf(name);
@@ -39,12 +39,12 @@ export function isZone(name: string): boolean {
   }
 }
 
-/** The viewer's zone, as the browser has it. */
+/** The browser's zone. */
 export function localZone(): string {
   return new Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
 
-/** What clocks in the zone show at an instant, written as the instant at which UTC's clocks show it. */
+/** The local time at an instant, encoded as the instant at which UTC has that time. */
 function wallClock(zone: string, instant: number): number {
   const part: Record<string, number> = {};
   for (const { type, value } of formatOf(zone).formatToParts(instant)) part[type] = Number(value);
@@ -53,12 +53,12 @@ function wallClock(zone: string, instant: number): number {
   return Date.UTC(year, month - 1, day, hour, minute, second) + subsecond;
 }
 
-/** What clocks in the zone show at an instant: `2026-11-22T09:30`. */
+/** The local time at an instant: `2026-11-22T09:30`. */
 export function wallAt(zone: string, instant: number): string {
   return new Date(wallClock(zone, instant)).toISOString().slice(0, 16);
 }
 
-/** The instant at which clocks in the zone show this. Of two the first; a time that is skipped is as much later. */
+/** The instant of a local time. The first of two; a skipped time is moved forward by the length of the gap. */
 export function atWall(zone: string, wall: string): number {
   const at = Date.parse(`${wall}Z`);
   const [first] = instantsOf(zone, at);
@@ -82,33 +82,33 @@ export function dateAt(zone: string, instant: number): string {
   return isoDate(wallClock(zone, instant));
 }
 
-/** The date so many days later. */
+/** The date a number of days later. */
 export function addDays(date: string, days: number): string {
   return isoDate(midnightUtc(date) + days * DAY);
 }
 
-/** The first instant of a day. A day without a midnight begins when its clocks begin; a skipped one where the next does. */
+/** The first instant of a day. Without a midnight, it is the end of the gap; a skipped day starts where the next one does. */
 export function dayStart(zone: string, date: string): number {
   const midnight = midnightUtc(date);
   return instantsOf(zone, midnight)[0] ?? gapEnd(zone, midnight);
 }
 
-/** The instant at which a day is over: the later midnight where clocks go back over it. */
+/** The instant at which a day ends: the later midnight when the clocks go back over it. */
 export function dayEnd(zone: string, date: string): number {
   const midnight = midnightUtc(date) + DAY;
   return instantsOf(zone, midnight).at(-1) ?? gapEnd(zone, midnight);
 }
 
-/** A date, or an instant in RFC 3339, or a Date, as an instant. A date is the begin of that day in the zone. */
+/** Converts a date, an RFC 3339 instant or a Date. A date becomes the start of that day in the zone. */
 export function instantOf(time: string | Date, zone: string): number {
   if (time instanceof Date) return time.getTime();
   return /^\d{4}-\d{2}-\d{2}$/.test(time) ? dayStart(zone, time) : Date.parse(time);
 }
 
-/** All instants at which clocks in the zone show `wall`, in order: one, two, or in a gap none. */
+/** All instants with the local time `wall`, in order: one, two, or none in a gap. */
 function instantsOf(zone: string, wall: number): number[] {
   const found = new Set<number>();
-  // An offset that counts at such an instant counts somewhere near it too: offsets are from UTC−12 to UTC+14.
+  // An offset that applies at such an instant also applies near it. Offsets are between UTC−12 and UTC+14.
   for (let hours = -16; hours <= 16; hours += 4) {
     const near = wall + hours * HOUR;
     const candidate = wall - (wallClock(zone, near) - near);
@@ -117,7 +117,7 @@ function instantsOf(zone: string, wall: number): number[] {
   return [...found].sort((a, b) => a - b);
 }
 
-/** The instant at which clocks jump over `wall`, found by halving. The longest jump was a day. */
+/** The end of the gap that contains `wall`, by binary search. The longest gap on record is a day. */
 function gapEnd(zone: string, wall: number): number {
   let before = wall - 40 * HOUR;
   let after = wall + 40 * HOUR;

@@ -11,30 +11,30 @@ import {
 } from 'react';
 
 import type { GetAuthToken } from '../core/api.js';
-import { Identity, type Who } from '../core/identity.js';
-import { NOTHING } from '../core/live-store.js';
+import { NO_EDITS } from '../core/edit-outcome.js';
+import { Identity, type SignedInUser } from '../core/identity.js';
+import { EMPTY } from '../core/live-store.js';
 import { Session, type SessionState, SIGNED_OUT } from '../core/session.js';
-import { NO_EDITS } from '../core/writes.js';
 import { CalwireContext, type CalwireContextValue } from './context.js';
 
 export interface CalwireProviderProps {
-  /** Where Calwire's API is, such as `https://calwire.example.com`. */
+  /** The URL of Calwire's API, such as `https://calwire.example.com`. */
   apiUrl: string;
-  /** Centrifugo's WebSocket, such as `wss://calwire.example.com/connection/websocket`. */
+  /** The URL of Centrifugo's WebSocket, such as `wss://calwire.example.com/connection/websocket`. */
   wsUrl: string;
   /**
-   * The host application's JWT of the signed-in user; null or undefined when nobody is signed in. Called whenever one is
-   * needed, so that it may be short-lived; may be async.
+   * Returns the application's JWT of the signed-in user, or null or undefined when signed out. Called whenever a token is
+   * needed, so tokens may be short-lived. May be async.
    */
   getAuthToken: GetAuthToken;
   /**
-   * Who is signed in, if the application knows: the `sub` of its tokens. Switching it starts clean; null: signed out.
-   * Without it the token says, which is asked when the page comes to the front and with every call.
+   * The signed-in user: the `sub` of the tokens. Null: signed out. When it changes, nothing of the former user is shown.
+   * Without it, the user is read from the token, on every call and whenever the page becomes visible.
    */
   userId?: string | null | undefined;
-  /** Default: the surrounding QueryClientProvider's, else one of its own. */
+  /** Default: the client of the surrounding QueryClientProvider, else an own one. */
   queryClient?: QueryClient | undefined;
-  /** false: keep nothing in this browser's IndexedDB. */
+  /** False: save nothing in this browser's IndexedDB. */
   snapshot?: boolean | undefined;
   children: ReactNode;
 }
@@ -43,16 +43,16 @@ export function CalwireProvider(props: CalwireProviderProps): ReactNode {
   const { apiUrl, wsUrl, getAuthToken, userId: givenUserId, snapshot = true, children } = props;
   const cache = useCache(props.queryClient);
   const identity = useIdentity(getAuthToken);
-  const found = useSyncExternalStore(identity.who.subscribe, identity.who.get, identity.who.get);
-  // A sign-out here lasts until the application says something else.
+  const byToken = useSyncExternalStore(identity.user.subscribe, identity.user.get, identity.user.get);
+  // A new generation is a new session, after `retry` on an ended one.
   const [generation, setGeneration] = useState(0);
-  const { userId, error }: Who = givenUserId === undefined ? found : { userId: givenUserId, error: null };
+  const { userId, error }: SignedInUser = givenUserId === undefined ? byToken : { userId: givenUserId, error: null };
 
   const session = useMemo(
-    () => (userId ? openLater({ apiUrl, wsUrl, userId, identity, cache, snapshot, generation }) : null),
+    () => (userId ? createSession({ apiUrl, wsUrl, userId, identity, cache, snapshot, generation }) : null),
     [apiUrl, wsUrl, userId, identity, cache, snapshot, generation],
   );
-  useSession(session);
+  useRetained(session);
   useEffect(() => (givenUserId === undefined ? identity.watch() : undefined), [identity, givenUserId]);
   useEffect(() => {
     cache.mount();
@@ -89,12 +89,12 @@ interface SessionParts {
   generation: number;
 }
 
-function openLater({ apiUrl, wsUrl, userId, identity, cache, snapshot }: SessionParts): Session {
+function createSession({ apiUrl, wsUrl, userId, identity, cache, snapshot }: SessionParts): Session {
   return new Session({ apiUrl, wsUrl, userId, getAuthToken: identity.getAuthToken, cache, remember: snapshot });
 }
 
-function vacant({ userId, error }: Who): SessionState {
-  const nothing = { ...NOTHING, edits: NO_EDITS, ended: false };
+function vacant({ userId, error }: SignedInUser): SessionState {
+  const nothing = { ...EMPTY, edits: NO_EDITS, ended: false };
   if (error) return { ...nothing, error, live: error.retryable ? 'offline' : 'failed' };
   return userId === undefined ? { ...nothing, live: 'connecting' } : SIGNED_OUT;
 }
@@ -105,17 +105,17 @@ function useCache(given: QueryClient | undefined): QueryClient {
   return given ?? surrounding ?? own;
 }
 
-/** Asks the function of the latest render, without a new session when it is another one. */
+/** Uses the function of the latest render. A new function does not create a new session. */
 function useIdentity(getAuthToken: GetAuthToken): Identity {
   const [identity] = useState(() => new Identity(getAuthToken));
   useInsertionEffect(() => {
-    identity.askBy(getAuthToken);
+    identity.setSource(getAuthToken);
   });
   return identity;
 }
 
-/** Keeps the session open while this is mounted. A user who is followed by none has signed out, by another in this page alone. */
-function useSession(session: Session | null): void {
+/** Keeps the session open while mounted. If no user follows, this one has signed out; if another does, only in this page. */
+function useRetained(session: Session | null): void {
   const previous = useRef<Session | null>(null);
   useEffect(() => {
     const before = previous.current;

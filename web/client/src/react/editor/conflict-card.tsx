@@ -7,22 +7,22 @@ import { useEventEditor } from '../hooks/index.js';
 import type { Edit } from '../hooks/use-event-editor.js';
 import { plainText, shorten } from '../format/index.js';
 import { Foreign, type Words } from '../widgets/base.js';
-import { type NextEdit, nothingToDo, QUIET, type Sending } from './use-sending.js';
+import { type NextEdit, QUIET, unchanged, type UseSendingResult } from './use-sending.js';
 
 interface CardProps {
   edit: Edit;
   conflict: EditConflict;
-  /** What follows once it is saved. */
+  /** The edit to send after this one. */
   next?: NextEdit | null;
-  sending: Sending;
+  sending: UseSendingResult;
   words: Words;
-  /** It is decided, one way or the other. */
+  /** Called when the user has decided. */
   onDone: () => void;
 }
 
 type Side = 'ours' | 'theirs';
 
-/** Two changes of the same: both to be seen, field by field, and a person decides. */
+/** Shows both versions of a conflict field by field, and lets the user choose. */
 export function ConflictCard(props: CardProps): ReactElement | null {
   const { edit } = props;
   if (edit.kind === 'delete') return <DeletedCard {...props} />;
@@ -36,7 +36,7 @@ function EditedCard(props: CardProps & { edit: Extract<Edit, { kind: 'update' }>
   const { now, decide, leave, failure } = useDecision(props);
   const chosen = new Set(now.fields.filter((field) => (choice[field] ?? 'ours') === 'ours'));
   const isSaving = sending.state === 'saving';
-  const isLost = sending.state === 'lost';
+  const isUnknown = sending.state === 'unknown';
   return (
     <form
       className="calwire-form"
@@ -46,8 +46,8 @@ function EditedCard(props: CardProps & { edit: Extract<Edit, { kind: 'update' }>
       }}
     >
       <p>{labels.conflictText}</p>
-      <Failure text={isLost ? labels.lostInForm : failure} />
-      {/* What is sent again is what was chosen at first. */}
+      <Failure text={isUnknown ? labels.outcomeUnknownInForm : failure} />
+      {/* Locked after an unknown outcome: a retry must send the same choice. */}
       <fieldset className="calwire-form-body" disabled={sending.state !== 'open'}>
         {now.fields.map((field) => (
           <FieldChoice
@@ -64,10 +64,10 @@ function EditedCard(props: CardProps & { edit: Extract<Edit, { kind: 'update' }>
       </fieldset>
       <div className="calwire-form-end">
         <button type="button" className="calwire-button" aria-disabled={isSaving || undefined} onClick={leave}>
-          {isLost ? labels.close : labels.takeTheirs}
+          {isUnknown ? labels.close : labels.takeTheirs}
         </button>
         <button type="submit" className="calwire-button calwire-primary" aria-disabled={isSaving || undefined}>
-          {isSaving ? labels.saving : isLost ? labels.retry : labels.save}
+          {isSaving ? labels.saving : isUnknown ? labels.retry : labels.save}
         </button>
       </div>
     </form>
@@ -112,27 +112,27 @@ function DeletedCard(props: CardProps): ReactElement {
   );
 }
 
-/** The conflict as it is now, and its end. */
+/** The current conflict, and the user's decision on it. */
 function useDecision({ edit, conflict, next = null, sending, onDone }: CardProps) {
   const editor = useEventEditor();
   const [now, setNow] = useState(conflict);
   const [failure, setFailure] = useState<string | null>(null);
-  /** null: it is deleted. */
+  /** Null: delete the event. */
   const decide = async (patch: EventPatch | null) => {
-    // Nothing of ours is left: theirs is what there is already.
+    // The user took all of theirs, so nothing has to be sent.
     const isTheirs = patch !== null && Object.keys(patch).length === 0;
     setFailure(null);
     const outcome = await sending.send(
-      () => (isTheirs ? nothingToDo(null) : editor.resolve(edit, now, patch ?? {}, { ...QUIET, undoFor: 0 })),
+      () => (isTheirs ? unchanged(null) : editor.resolve(edit, now, patch ?? {}, { ...QUIET, undoFor: 0 })),
       next,
     );
-    if (outcome?.status === 'refused' || outcome?.status === 'lost') setFailure(outcome.error.message);
-    // Somebody was faster once more.
+    if (outcome?.status === 'rejected' || outcome?.status === 'unknown') setFailure(outcome.error.message);
+    // Someone changed it again in the meantime.
     else if (outcome?.status === 'conflict') setNow(outcome.conflict);
     else if (outcome) onDone();
   };
   const leave = () => {
-    // What comes of it is told here and nowhere else.
+    // Only this dialog shows the outcome, so it stays open while saving.
     if (sending.state !== 'saving') onDone();
   };
   return { now, decide, leave, failure };
@@ -183,7 +183,7 @@ function FieldChoice({ field, conflict, side, words, onChoose }: ChoiceProps): R
 
 const LENGTH = 600;
 
-/** A field of a version, in words. */
+/** The text of a version's field. */
 function textOf(field: ConflictField, version: EventVersion, { labels, formats }: Words): string {
   switch (field) {
     case 'when':

@@ -13,12 +13,12 @@ interface Props {
   onClose: () => void;
 }
 
-/** The card of a conflict that no form is open for: of something dragged, or deleted. */
+/** The conflict card for an edit without a form, such as a drag or a deletion. */
 export default function ConflictDialog({ edit, conflict, words, onClose }: Props): ReactElement {
   const id = useId();
   const sending = useSending();
   const leave = () => {
-    // What comes of it is told here and nowhere else.
+    // Only this dialog shows the outcome, so it stays open while saving.
     if (sending.state !== 'saving') onClose();
   };
   return (

@@ -3,23 +3,23 @@ import { type ReactElement, type SyntheticEvent, useId, useRef, useState } from 
 import type { CalendarEvent } from '../../index.js';
 import type { Slot } from '../format/index.js';
 import { useEventEditor } from '../hooks/index.js';
-import type { Edit, EditConflict, EditOutcome, EventEditor } from '../hooks/use-event-editor.js';
+import type { Edit, EditConflict, EditOutcome, UseEventEditorResult } from '../hooks/use-event-editor.js';
 import type { Words } from '../widgets/base.js';
 import { Dialog } from '../widgets/dialog.js';
 import { ConflictCard } from './conflict-card.js';
 import { type Draft, draftOf, eventOf, guestsOf, newDraft, patchOf, problemsOf } from './draft.js';
 import { EventFields, type Mailing } from './event-fields.js';
-import { type NextEdit, nothingToDo, QUIET, type Sending, useSending } from './use-sending.js';
+import { type NextEdit, QUIET, unchanged, useSending, type UseSendingResult } from './use-sending.js';
 import { useWritable } from './use-writable.js';
 
 export interface FormProps {
-  /** The event that is edited, as it was when the form was opened; or the time of a new one. */
+  /** The event to edit, as it was when the form was opened, or the time of a new one. */
   target: { event: CalendarEvent } | { slot: Slot };
   words: Words;
   onClose: () => void;
 }
 
-/** The form of a new event, or of one that is there. It stays, with what was written, until it is known to be saved. */
+/** The form for a new or existing event. It stays open with the user's input until the event is known to be saved. */
 export default function FormDialog({ target, words, onClose }: FormProps): ReactElement {
   const id = useId();
   const { labels } = words;
@@ -28,7 +28,7 @@ export default function FormDialog({ target, words, onClose }: FormProps): React
   const [asks, setAsks] = useState(false);
   const isSaving = sending.state === 'saving';
   const leave = () => {
-    // What comes of it is told here and nowhere else.
+    // Only this dialog shows the outcome, so it stays open while saving.
     if (isSaving) return;
     if (form.isDirty && !form.conflict) setAsks(true);
     else onClose();
@@ -79,7 +79,7 @@ interface Form {
   save: () => Promise<void>;
 }
 
-function useForm({ target, words, onClose }: FormProps, sending: Sending): Form {
+function useForm({ target, words, onClose }: FormProps, sending: UseSendingResult): Form {
   const { labels } = words;
   const editor = useEventEditor();
   const { first } = useWritable();
@@ -89,39 +89,39 @@ function useForm({ target, words, onClose }: FormProps, sending: Sending): Form 
     return 'event' in target ? draftOf(target.event, zone) : newDraft(target.slot, '', zone);
   });
   const [edited, change] = useState(opened);
-  // The calendars may come after the form is open.
+  // The calendars may load after the form is open.
   const draft = edited.calendarId === '' ? { ...edited, calendarId: first } : edited;
   const [mailing, changeMailing] = useState<Mailing>({ scope: 'this', sendUpdates: 'all' });
-  const [tried, setTried] = useState(false);
+  const [submitted, setSubmitted] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
   const [conflict, setConflict] = useState<Form['conflict']>(null);
   const problems = problemsOf(draft);
 
-  const judge = (outcome: EditOutcome, edits: Edits): void => {
+  const handle = (outcome: EditOutcome, edits: Edits): void => {
     if (outcome.status === 'done' || outcome.status === 'pending') onClose();
-    else if (outcome.status === 'lost') setFailure(labels.lostInForm);
-    else if (outcome.status === 'refused') setFailure(outcome.error.message);
+    else if (outcome.status === 'unknown') setFailure(labels.outcomeUnknownInForm);
+    else if (outcome.status === 'rejected') setFailure(outcome.error.message);
     else if (outcome.status === 'conflict' && event) {
       const edit: Edit = { kind: 'update', event, patch: patchOf(draft, opened), ...mailingOf(draft, event, mailing) };
       setConflict({ edit, conflict: outcome.conflict, next: edits.next });
     }
   };
   const save = async () => {
-    setTried(true);
-    if (sending.state !== 'lost' && Object.keys(problems).length > 0) {
+    setSubmitted(true);
+    if (sending.state !== 'unknown' && Object.keys(problems).length > 0) {
       setFailure(labels.checkFields);
       return;
     }
     setFailure(null);
     const edits = editsOf(editor, { draft, opened, event, mailing });
     const outcome = await sending.send(edits.first, edits.next);
-    if (outcome) judge(outcome, edits);
+    if (outcome) handle(outcome, edits);
   };
   return {
     draft,
     opened,
     mailing,
-    problems: tried ? problems : {},
+    problems: submitted ? problems : {},
     failure,
     isDirty: JSON.stringify(edited) !== JSON.stringify(opened),
     conflict,
@@ -131,7 +131,7 @@ function useForm({ target, words, onClose }: FormProps, sending: Sending): Form 
   };
 }
 
-interface Written {
+interface FormValues {
   draft: Draft;
   opened: Draft;
   event: CalendarEvent | null;
@@ -140,18 +140,18 @@ interface Written {
 
 interface Edits {
   first: () => Promise<EditOutcome>;
-  /** The way to another calendar: it is still ahead where the fields are not saved at once. */
+  /** The move to another calendar, which follows the change of the fields. */
   next: NextEdit | null;
 }
 
-function editsOf(editor: EventEditor, { draft, opened, event, mailing }: Written): Edits {
+function editsOf(editor: UseEventEditorResult, { draft, opened, event, mailing }: FormValues): Edits {
   const mails = mailingOf(draft, event, mailing);
   const options = { ...mails, ...QUIET };
   if (!event) return { first: () => editor.create(draft.calendarId, eventOf(draft), options), next: null };
   const patch = patchOf(draft, opened);
   const isMoved = draft.calendarId !== opened.calendarId;
   return {
-    first: () => (Object.keys(patch).length > 0 ? editor.update(event, patch, options) : nothingToDo(event)),
+    first: () => (Object.keys(patch).length > 0 ? editor.update(event, patch, options) : unchanged(event)),
     next: isMoved ? (now, how) => editor.move(now ?? event, draft.calendarId, { ...mails, ...how }) : null,
   };
 }
@@ -166,7 +166,7 @@ function mailingOf(draft: Draft, event: CalendarEvent | null, { scope, sendUpdat
 
 interface EventFormProps {
   form: Form;
-  state: Sending['state'];
+  state: UseSendingResult['state'];
   target: FormProps['target'];
   words: Words;
   onCancel: () => void;
@@ -203,10 +203,10 @@ function EventForm({ form, state, target, words, onCancel }: EventFormProps): Re
       </fieldset>
       <div className="calwire-form-end">
         <button type="button" className="calwire-button" aria-disabled={isSaving || undefined} onClick={onCancel}>
-          {state === 'lost' ? labels.close : labels.cancel}
+          {state === 'unknown' ? labels.close : labels.cancel}
         </button>
         <button type="submit" className="calwire-button calwire-primary" aria-disabled={isSaving || undefined}>
-          {isSaving ? labels.saving : state === 'lost' ? labels.retry : labels.save}
+          {isSaving ? labels.saving : state === 'unknown' ? labels.retry : labels.save}
         </button>
       </div>
     </form>

@@ -4,47 +4,47 @@ import type { CalendarEvent } from '../../index.js';
 import { useEventEditor } from '../hooks/index.js';
 import type { EditOptions, EditOutcome } from '../hooks/use-event-editor.js';
 
-/** An edit that follows another one of the same event. `event`: what that has made, if it is known. */
+/** A second edit of the same event. `event` is the result of the first, if known. */
 export type NextEdit = (event: CalendarEvent | null, options: EditOptions) => Promise<EditOutcome>;
 
-export interface Sending {
-  /** `lost`: whether it was done is not known, so nothing can be changed until it is. */
-  state: 'open' | 'saving' | 'lost';
-  /** Does an edit and what follows it; after a lost answer the same again. Null: it is under way already. */
+export interface UseSendingResult {
+  /** `unknown`: the edit may have been applied. The form stays locked until the outcome is known. */
+  state: 'open' | 'saving' | 'unknown';
+  /** Sends an edit and the one that follows it, or repeats them after an unknown outcome. Null: already sending. */
   send: (edit: () => Promise<EditOutcome>, next: NextEdit | null) => Promise<EditOutcome | null>;
 }
 
-/** The dialog shows what went wrong, so no notice does. */
+/** The dialog shows failures, so there is no notice. */
 export const QUIET: EditOptions = { quiet: true };
 
-/** The outcome where nothing is left to be sent. */
-export function nothingToDo(event: CalendarEvent | null): Promise<EditOutcome> {
+/** The outcome when there is nothing to send. */
+export function unchanged(event: CalendarEvent | null): Promise<EditOutcome> {
   return Promise.resolve({ status: 'done', event, merged: false });
 }
 
-/** One edit at a time, for a dialog that stays until it is known what came of it. */
-export function useSending(): Sending {
+/** Sends one edit at a time, for a dialog that stays open until the outcome is known. */
+export function useSending(): UseSendingResult {
   const editor = useEventEditor();
-  const [state, setState] = useState<Sending['state']>('open');
-  // State comes with the next render, and a second click may come before.
+  const [state, setState] = useState<UseSendingResult['state']>('open');
+  // A ref, because a second click can precede the next render.
   const busy = useRef(false);
-  const lost = useRef<{ id: string; next: NextEdit | null } | null>(null);
-  const send: Sending['send'] = async (edit, following) => {
+  const unknown = useRef<{ id: string; next: NextEdit | null } | null>(null);
+  const send: UseSendingResult['send'] = async (edit, following) => {
     if (busy.current) return null;
     busy.current = true;
     setState('saving');
-    const before = lost.current;
+    const before = unknown.current;
     let next = before ? before.next : following;
     let outcome = await (before ? editor.retry(before.id) : edit());
     if (next && outcome.status === 'done') {
       outcome = await next(outcome.event, QUIET);
       next = null;
     } else if (next && outcome.status === 'pending') {
-      // It waits for the first to end. By then the dialog is gone, and what comes of it is told by a notice.
+      // It waits for the outcome of the first. The dialog is closed by then, so a notice reports a failure.
       void next(null, {});
     }
-    lost.current = outcome.status === 'lost' ? { id: outcome.id, next } : null;
-    setState(lost.current ? 'lost' : 'open');
+    unknown.current = outcome.status === 'unknown' ? { id: outcome.id, next } : null;
+    setState(unknown.current ? 'unknown' : 'open');
     busy.current = false;
     return outcome;
   };

@@ -1,23 +1,11 @@
-export type {
-  Account,
-  AccountsAnswer,
-  Answer,
-  CalendarsAnswer,
-  ConnectAnswer,
-  DeleteDataAnswer,
-  EventsAnswer,
-  ExportDataAnswer,
-  SelectCalendarsAnswer,
-  SyncActivityAnswer,
-  SyncStatusAnswer,
-  UserData,
-} from './answers.js';
-export { useAccounts } from './use-accounts.js';
-export { useCalendars } from './use-calendars.js';
-export { type Calwire, useCalwire } from './use-calwire.js';
-export { useCentrifugo } from './use-centrifugo.js';
-export { useConnect } from './use-connect.js';
+export type { LiveResult } from './live-result.js';
+export { type Account, useAccounts, type UseAccountsResult } from './use-accounts.js';
+export { useCalendars, type UseCalendarsResult } from './use-calendars.js';
+export { useCalwire, type UseCalwireResult } from './use-calwire.js';
+export { type CentrifugoOptions, useCentrifugo, type UseCentrifugoResult } from './use-centrifugo.js';
+export { useConnect, type UseConnectResult } from './use-connect.js';
 export { type EventsOptions, useEvents } from './use-events.js';
+export type { UseEventsResult } from './use-events-result.js';
 export {
   type ChangeOptions,
   type ConflictField,
@@ -26,13 +14,19 @@ export {
   type EditNotice,
   type EditOptions,
   type EditOutcome,
-  type EventEditor,
   type EventVersion,
   useEventEditor,
+  type UseEventEditorResult,
 } from './use-event-editor.js';
 export { useNow } from './use-now.js';
-export { useSelectCalendars } from './use-select-calendars.js';
-export { useSyncActivity } from './use-sync-activity.js';
-export { useSyncStatus } from './use-sync-status.js';
-export { useDeleteData, useExportData } from './use-user-data.js';
-export { type UpcomingEventsOptions, useUpcomingEvents } from './use-upcoming-events.js';
+export { useSelectCalendars, type UseSelectCalendarsResult } from './use-select-calendars.js';
+export { useSyncActivity, type UseSyncActivityResult } from './use-sync-activity.js';
+export { useSyncStatus, type UseSyncStatusResult } from './use-sync-status.js';
+export {
+  useDeleteData,
+  type UseDeleteDataResult,
+  useExportData,
+  type UseExportDataResult,
+  type UserData,
+} from './use-user-data.js';
+export { type UpcomingEventsOptions, useUpcomingEvents, type UseUpcomingEventsResult } from './use-upcoming-events.js';

@@ -1,11 +1,24 @@
 import { useCallback, useMemo } from 'react';
 
-import type { AccountsAnswer } from './answers.js';
+import type { CalendarInfo, ConnectionInfo } from '../../generated/types.js';
+import type { LiveResult } from './live-result.js';
 import { useCalendars } from './use-calendars.js';
 import { useSyncStatus } from './use-sync-status.js';
 
+/** A connected Google account with its calendars. */
+export interface Account extends ConnectionInfo {
+  calendars: CalendarInfo[];
+}
+
+export interface UseAccountsResult extends LiveResult {
+  /** In the order in which they were connected. */
+  accounts: Account[];
+  connected: boolean;
+  hasCalendarAccess: boolean;
+}
+
 /** The connected Google accounts, each with its calendars. */
-export function useAccounts(): AccountsAnswer {
+export function useAccounts(): UseAccountsResult {
   const status = useSyncStatus();
   const list = useCalendars();
   const { connections } = status;
@@ -18,10 +31,10 @@ export function useAccounts(): AccountsAnswer {
       })),
     [connections, calendars],
   );
-  const [askStatus, askList] = [status.refetch, list.refetch];
+  const [refetchStatus, refetchList] = [status.refetch, list.refetch];
   const refetch = useCallback(async () => {
-    await Promise.all([askStatus(), askList()]);
-  }, [askStatus, askList]);
+    await Promise.all([refetchStatus(), refetchList()]);
+  }, [refetchStatus, refetchList]);
   return {
     asOf: status.asOf,
     mode: status.mode,

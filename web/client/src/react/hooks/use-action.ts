@@ -9,15 +9,15 @@ interface Progress {
   error: CalwireError | null;
 }
 
-export interface Action {
-  /** Runs something that changes the server. Why it failed is in `error`; the promise never rejects, it is then of null. */
+export interface UseActionResult {
+  /** Runs something that changes the server. Never rejects: on failure it resolves to null, and `error` has the reason. */
   run: <T>(work: (session: Session) => Promise<T>) => Promise<T | null>;
   isPending: boolean;
-  /** Why the last one failed. */
+  /** Why the last run failed. */
   error: CalwireError | null;
 }
 
-export function useAction(session: Session | null): Action {
+export function useAction(session: Session | null): UseActionResult {
   const [progress, setProgress] = useState<Progress>({ session, running: 0, error: null });
   const run = useCallback(
     async <T>(work: (session: Session) => Promise<T>): Promise<T | null> => {
@@ -30,9 +30,9 @@ export function useAction(session: Session | null): Action {
         }));
       change(1, null);
       try {
-        const answer = await work(session);
+        const result = await work(session);
         change(-1, null);
-        return answer;
+        return result;
       } catch (error) {
         change(-1, CalwireError.of(error));
         return null;
@@ -40,7 +40,7 @@ export function useAction(session: Session | null): Action {
     },
     [session],
   );
-  // What another user did is none of this one's business.
+  // The progress of another user's action is not shown to this one.
   const mine = progress.session === session;
   return { run, isPending: mine && progress.running > 0, error: mine ? progress.error : null };
 }

@@ -4,49 +4,57 @@ import { keys } from '../../core/keys.js';
 import { overall } from '../../core/occurrence.js';
 import type { Session } from '../../core/session.js';
 import type { CalendarInfo } from '../../generated/types.js';
-import { usePresent } from '../context.js';
-import type { CalendarsAnswer } from './answers.js';
+import { useSession } from '../context.js';
+import type { LiveResult } from './live-result.js';
 import { useCalwireQuery } from './use-calwire-query.js';
-import { useList } from './use-list.js';
+import { useQueryState } from './use-query-state.js';
 import { useSelectCalendars } from './use-select-calendars.js';
+
+export interface UseCalendarsResult extends LiveResult {
+  calendars: CalendarInfo[];
+  connected: boolean;
+  hasCalendarAccess: boolean;
+  /** Whether these calendars are kept current and shown. The selection of the others does not change. */
+  select(ids: string[], selected: boolean): Promise<void>;
+}
 
 const NO_CALENDARS: CalendarInfo[] = [];
 const NONE_SELECTING: ReadonlyMap<string, boolean> = new Map();
-const nothingToHear = () => () => undefined;
+const neverChanges = () => () => undefined;
 
 /** The user's calendars, and which of them are kept current and shown. */
-export function useCalendars(): CalendarsAnswer {
-  const present = usePresent();
-  const { session, userId, state } = present;
-  const query = useCalwireQuery(present, {
+export function useCalendars(): UseCalendarsResult {
+  const current = useSession();
+  const { session, userId, state } = current;
+  const query = useCalwireQuery(current, {
     key: keys.calendars(userId),
-    ask: async (api, signal) => {
+    load: async (api, signal) => {
       const list = await api.calendar.google.listCalendars.query(undefined, { signal });
       session?.remember();
       return list;
     },
   });
-  const list = useList(present, query);
-  const { select, error: refused } = useSelectCalendars();
+  const queryState = useQueryState(current, query);
+  const { select, error: selectError } = useSelectCalendars();
 
   const selecting = useSelecting(session);
-  const told = query.data?.calendars ?? NO_CALENDARS;
+  const listed = query.data?.calendars ?? NO_CALENDARS;
   const freshness = state.data?.freshness;
   const calendars = useMemo(
     () =>
-      told.map((calendar) => ({
+      listed.map((calendar) => ({
         ...calendar,
         selected: selecting.get(calendar.id) ?? calendar.selected,
         freshness: freshness?.find(({ calendarId }) => calendarId === calendar.id) ?? calendar.freshness,
       })),
-    [told, selecting, freshness],
+    [listed, selecting, freshness],
   );
   const connected = query.data?.connected ?? state.data?.connected ?? false;
   const shown = calendars.filter((calendar) => calendar.selected).flatMap((calendar) => calendar.freshness ?? []);
   return {
-    ...list,
+    ...queryState,
     ...(query.data ? overall(shown, connected) : { asOf: null, mode: null }),
-    error: refused ?? list.error,
+    error: selectError ?? queryState.error,
     calendars,
     connected,
     hasCalendarAccess: query.data?.hasCalendarAccess ?? state.data?.hasCalendarAccess ?? false,
@@ -56,5 +64,5 @@ export function useCalendars(): CalendarsAnswer {
 
 function useSelecting(session: Session | null): ReadonlyMap<string, boolean> {
   const get = session ? session.selecting.get : () => NONE_SELECTING;
-  return useSyncExternalStore(session?.selecting.subscribe ?? nothingToHear, get, get);
+  return useSyncExternalStore(session?.selecting.subscribe ?? neverChanges, get, get);
 }

@@ -2,36 +2,36 @@ import { skipToken, useQuery, type UseQueryResult } from '@tanstack/react-query'
 
 import type { Api } from '../../core/api.js';
 import { CalwireError } from '../../core/error.js';
-import type { Present } from '../context.js';
+import type { UseSessionResult } from '../context.js';
 
-/** Messages tell when an answer is out of date; this is for what no message tells. */
+/** Messages invalidate cached data. This covers changes for which the server sends no message. */
 const STALE_AFTER = 5 * 60_000;
 const RETRIES = 3;
 
 export interface CalwireQuery<T> {
   key: readonly unknown[];
-  ask: (api: Api, signal: AbortSignal) => Promise<T>;
-  /** false: there is nothing to ask now. */
+  load: (api: Api, signal: AbortSignal) => Promise<T>;
+  /** False: do not load now. */
   enabled?: boolean;
   staleTime?: number;
-  /** Asks again so often while the page is visible. */
-  every?: number;
-  /** Goes on showing the answer to the last question of this user until there is one. */
+  /** Milliseconds between reloads while the page is visible. */
+  refetchEvery?: number;
+  /** Keeps showing this user's previous result until the new one is loaded. */
   keepLast?: boolean;
 }
 
-/** A question to the server through the query cache. */
+/** A request to the server through the query cache. */
 export function useCalwireQuery<T>(
-  { session, cache }: Present,
+  { session, cache }: UseSessionResult,
   query: CalwireQuery<T>,
 ): UseQueryResult<T, CalwireError> {
-  const { key, ask, enabled = true, staleTime = STALE_AFTER, every, keepLast } = query;
+  const { key, load, enabled = true, staleTime = STALE_AFTER, refetchEvery, keepLast } = query;
   return useQuery<T, CalwireError>(
     {
       queryKey: key,
-      queryFn: session && enabled ? ({ signal }) => inWords(ask(session.api, signal)) : skipToken,
+      queryFn: session && enabled ? ({ signal }) => withCalwireError(load(session.api, signal)) : skipToken,
       staleTime,
-      refetchInterval: every ?? false,
+      refetchInterval: refetchEvery ?? false,
       retry: (failures, error) => failures < RETRIES && error.retryable,
       throwOnError: false,
       placeholderData: (last, from) => (keepLast && from?.queryKey[1] === key[1] ? last : undefined),
@@ -40,10 +40,9 @@ export function useCalwireQuery<T>(
   );
 }
 
-/** Failures as errors that can be shown. */
-export async function inWords<T>(answer: Promise<T>): Promise<T> {
+async function withCalwireError<T>(request: Promise<T>): Promise<T> {
   try {
-    return await answer;
+    return await request;
   } catch (error) {
     throw CalwireError.of(error);
   }

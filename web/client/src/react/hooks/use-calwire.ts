@@ -1,19 +1,19 @@
 import type { LiveState } from '../../core/live-state.js';
-import { useCalwireContext, usePresent } from '../context.js';
+import { useCalwireContext, useSession } from '../context.js';
 
-export interface Calwire {
-  /** null: nobody is signed in, or it is not known yet who. */
+export interface UseCalwireResult {
+  /** Null: no user is signed in, or it is not known yet. */
   userId: string | null;
   live: LiveState;
-  /** Tries again now, whatever was refused before. */
+  /** Tries again now, even after a refusal. */
   retry: () => void;
   /** Closes the socket and forgets the user in this browser. */
   signOut: () => Promise<void>;
 }
 
-/** Who is signed in, and how the live connection is. */
-export function useCalwire(): Calwire {
+/** The signed-in user and the state of the live connection. */
+export function useCalwire(): UseCalwireResult {
   const { retry, signOut } = useCalwireContext();
-  const { userId, state } = usePresent();
+  const { userId, state } = useSession();
   return { userId, live: state.live, retry, signOut };
 }

@@ -3,32 +3,32 @@ import { useCallback, useInsertionEffect, useRef, useSyncExternalStore } from 'r
 import type { CalwireError } from '../../core/error.js';
 import type { LiveState } from '../../core/live-state.js';
 import type { ChannelState } from '../../core/realtime.js';
-import { useCalwireContext, usePresent } from '../context.js';
+import { useCalwireContext, useSession } from '../context.js';
 
 export interface CentrifugoOptions {
-  /** A token for the channel, unless anybody may listen, or it is the user's own `calendar:<userId>`. */
+  /** A token for the channel. Not needed for a public channel or the user's own `calendar:<userId>`. */
   getToken?: ((channel: string) => Promise<string>) | undefined;
 }
 
-export interface CentrifugoAnswer {
+export interface UseCentrifugoResult {
   state: LiveState;
   error: CalwireError | null;
-  /** Tries again now, whatever was refused before. */
+  /** Tries again now, even after a refusal. */
   retry: () => void;
 }
 
 /**
- * Listens on a channel of the user's socket: one socket and one subscription, however many components listen. null: on
- * none. The functions may be written inline; the latest ones are called.
+ * Subscribes to a channel on the user's socket. Any number of components share one socket and one subscription per
+ * channel. With a null channel it subscribes to nothing. The functions may be written inline; the latest ones are called.
  */
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller knows what its channel carries
 export function useCentrifugo<T>(
   channel: string | null,
   onMessage: (data: T, ctx: { offset?: number }) => void,
   options: CentrifugoOptions = {},
-): CentrifugoAnswer {
+): UseCentrifugoResult {
   const { retry } = useCalwireContext();
-  const { session, state } = usePresent();
+  const { session, state } = useSession();
   const realtime = session?.realtime;
   const latest = useRef({ onMessage, getToken: options.getToken });
   useInsertionEffect(() => {
@@ -37,13 +37,13 @@ export function useCentrifugo<T>(
   const withToken = options.getToken !== undefined;
 
   const listen = useCallback(
-    (tell: () => void) => {
+    (onChange: () => void) => {
       if (!realtime || channel === null) return () => undefined;
       const stop = realtime.listen(channel, {
         onMessage: (data, ctx) => latest.current.onMessage(data as T, ctx),
         getToken: withToken ? (channel) => latest.current.getToken?.(channel) ?? Promise.resolve('') : undefined,
       });
-      const unwatch = realtime.watch(channel, tell);
+      const unwatch = realtime.watch(channel, onChange);
       return () => {
         unwatch();
         stop();
@@ -51,14 +51,14 @@ export function useCentrifugo<T>(
     },
     [realtime, channel, withToken],
   );
-  const none: ChannelState | null = realtime && channel !== null ? null : NONE[state.live];
-  const get = () => none ?? realtime?.stateOf(channel ?? '') ?? NONE.connecting;
+  const none: ChannelState | null = realtime && channel !== null ? null : NO_CHANNEL[state.live];
+  const get = () => none ?? realtime?.stateOf(channel ?? '') ?? NO_CHANNEL.connecting;
   const { live, error } = useSyncExternalStore(listen, get, get);
   return { state: live, error, retry };
 }
 
-/** What to say where there is no channel: how the connection is. */
-const NONE: Record<LiveState, ChannelState> = {
+/** Without a channel, the state of the connection is reported. */
+const NO_CHANNEL: Record<LiveState, ChannelState> = {
   connecting: { live: 'connecting', error: null },
   live: { live: 'live', error: null },
   reconnecting: { live: 'reconnecting', error: null },

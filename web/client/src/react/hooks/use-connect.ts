@@ -1,20 +1,30 @@
 import { useCallback } from 'react';
 
+import type { CalwireError } from '../../core/error.js';
 import { here, navigate } from '../../core/navigate.js';
-import { usePresent } from '../context.js';
-import type { ConnectAnswer } from './answers.js';
+import type { Disconnect } from '../../generated/types.js';
+import { useSession } from '../context.js';
 import { useAction } from './use-action.js';
 
+export interface UseConnectResult {
+  /** Opens Google's consent page in place of this one. The browser returns to `returnTo`, a path of this application. */
+  connect(options?: { returnTo?: string }): Promise<void>;
+  /** Disconnects one Google account, or all of the user's. Resolves to the server's receipts, or null if it failed. */
+  disconnect: (connectionId?: string) => Promise<Disconnect | null>;
+  isPending: boolean;
+  error: CalwireError | null;
+}
+
 /** Connects and disconnects Google accounts. */
-export function useConnect(): ConnectAnswer {
-  const { session } = usePresent();
+export function useConnect(): UseConnectResult {
+  const { session } = useSession();
   const { run, isPending, error } = useAction(session);
 
   const connect = useCallback(
-    ({ returnTo = wayBack() }: { returnTo?: string | undefined } = {}) =>
+    ({ returnTo = defaultReturnTo() }: { returnTo?: string | undefined } = {}) =>
       run(async ({ api }) => {
         const { url } = await api.calendar.google.connect.mutate({ returnTo });
-        void run(leaving);
+        void run(leavingPage);
         navigate(url);
       }).then(() => undefined),
     [run],
@@ -32,21 +42,21 @@ export function useConnect(): ConnectAnswer {
   return { connect, disconnect, isPending, error };
 }
 
-/** What the server does not lead back to: its `ReturnTo::parse` says why. */
-const REFUSED = /^.{513}|[^!-~]|\\|%0[0ad]|^[^?#]*(\/\/|%(2f|5c|2e|0|1|7f))/i;
+/** Paths that the server rejects as `returnTo`; its `ReturnTo::parse` documents why. */
+const REJECTED_PATH = /^.{513}|[^!-~]|\\|%0[0ad]|^[^?#]*(\/\/|%(2f|5c|2e|0|1|7f))/i;
 
-/** Here, or as near to it as the server leads back to. */
-function wayBack(): string | undefined {
-  return [here(), window.location.pathname].find((path) => !REFUSED.test(path));
+/** The current location if the server accepts it, else its path alone. */
+function defaultReturnTo(): string | undefined {
+  return [here(), window.location.pathname].find((path) => !REJECTED_PATH.test(path));
 }
 
-/** After so many milliseconds the person has stopped it. */
-const LEFT_WITHIN = 10_000;
+/** If the page is still there after this many milliseconds, the user has cancelled the navigation. */
+const LEAVING_TIMEOUT = 10_000;
 
-/** The page is still there for a moment after it was told to leave, and there again when the person comes back to it. */
-function leaving(): Promise<void> {
-  return new Promise((stay) => {
-    setTimeout(stay, LEFT_WITHIN);
-    addEventListener('pageshow', () => stay(), { once: true });
+/** Keeps the action pending after `navigate`, until the page is shown again or the navigation was cancelled. */
+function leavingPage(): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, LEAVING_TIMEOUT);
+    addEventListener('pageshow', () => resolve(), { once: true });
   });
 }

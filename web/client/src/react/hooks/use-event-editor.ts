@@ -3,10 +3,10 @@ import { useMemo } from 'react';
 import type { EditConflict } from '../../core/conflict.js';
 import { CalwireError } from '../../core/error.js';
 import { type Edit, isUnnamed } from '../../core/edit.js';
+import type { EditNotice, EditOptions, EditOutcome } from '../../core/edit-outcome.js';
 import { seriesOf } from '../../core/occurrence.js';
 import type { Phase, Write } from '../../core/overlay.js';
 import type { Session } from '../../core/session.js';
-import type { EditNotice, EditOptions, EditOutcome } from '../../core/writes.js';
 import type {
   Event as CalendarEvent,
   EventPatch,
@@ -14,61 +14,61 @@ import type {
   SendUpdates,
   SeriesScope,
 } from '../../generated/types.js';
-import { usePresent } from '../context.js';
+import { useSession } from '../context.js';
 
 export type { ConflictField, EditConflict, EventVersion } from '../../core/conflict.js';
 export type { Edit } from '../../core/edit.js';
-export type { EditNotice, EditOptions, EditOutcome } from '../../core/writes.js';
+export type { EditNotice, EditOptions, EditOutcome } from '../../core/edit-outcome.js';
 
 export interface ChangeOptions extends EditOptions {
-  /** Of an instance of a series. Default: it alone. */
+  /** For an instance of a series. Default: only this instance. */
   scope?: SeriesScope | undefined;
-  /** Whom Google mails. Default: nobody. */
+  /** Which guests Google mails. Default: none. */
   sendUpdates?: SendUpdates | undefined;
 }
 
 /**
- * Changes events. Each call is one thing that a person does: it shows at once on the whole page, is sent until it is
- * known what came of it, and is done once. The promises never reject.
+ * Changes events. Each call is one action of the user: the whole page shows it at once, it is sent until the outcome is
+ * known, and it is applied once. The promises never reject.
  */
-export interface EventEditor {
+export interface UseEventEditorResult {
   create(calendarId: string, event: EventPatch, options?: Omit<ChangeOptions, 'scope'>): Promise<EditOutcome>;
-  /** `event` is the event as the person saw it; of the patch, what is absent stays, and `null` clears. */
+  /** `event` is the event as the user saw it. Fields absent from `patch` stay as they are, and `null` clears one. */
   update(event: CalendarEvent, patch: EventPatch, options?: ChangeOptions): Promise<EditOutcome>;
-  /** It is sent when it can no longer be undone; see `undo`. */
+  /** Sent when it can no longer be undone; see `undo`. */
   remove(event: CalendarEvent, options?: ChangeOptions): Promise<EditOutcome>;
-  /** To another calendar of the same account; a series as a whole. */
+  /** Moves an event, or a whole series, to another calendar of the same account. */
   move(event: CalendarEvent, calendarId: string, options?: Omit<ChangeOptions, 'scope'>): Promise<EditOutcome>;
   respond(
     event: CalendarEvent,
     responseStatus: ResponseStatus,
     options?: ChangeOptions & { comment?: string | undefined },
   ): Promise<EditOutcome>;
-  /** Writes over a version that somebody else made, after a person has seen both. */
+  /** Overwrites someone else's version, after the user has seen both. */
   resolve(edit: Edit, conflict: EditConflict, patch: EventPatch, options?: EditOptions): Promise<EditOutcome>;
-  /** Sends an edit whose answer was lost again: the same request. */
+  /** Sends an edit with an unknown outcome again, as the same request. */
   retry(id: string): Promise<EditOutcome>;
-  /** Does what was refused once more, for a reason that may have passed. */
+  /** Makes a rejected edit again, as a new request. */
   again(notice: EditNotice): Promise<EditOutcome>;
-  /** Takes back a deletion while its notice is there. */
+  /** Reverts a deletion while its notice is shown. */
   undo(id: string): void;
-  /** Keeps a deletion from being sent while somebody is about to undo it. */
+  /** Delays sending a deletion while the user is about to undo it. */
   hold: (id: string, held: boolean) => void;
   dismiss(id: string): void;
-  /** What a person has to be told, the newest last. */
+  /** The notices to show to the user, newest last. */
   notices: readonly EditNotice[];
-  /** How far an edit of this event is: null when there is none. */
+  /** The phase of the pending edit of this event; null when there is none. */
   stateOf: (event: Pick<CalendarEvent, 'id' | 'calendarId' | 'eventId' | 'recurringEventId'>) => Phase | null;
   isPending: boolean;
 }
 
-const NOBODY: EditOutcome = {
-  status: 'refused',
+const SIGNED_OUT: EditOutcome = {
+  status: 'rejected',
   error: new CalwireError('UNAUTHORIZED', 'You are signed out. Sign in to change your calendar.'),
 };
 
-export function useEventEditor(): EventEditor {
-  const { session, state } = usePresent();
+export function useEventEditor(): UseEventEditorResult {
+  const { session, state } = useSession();
   const { writes, notices } = state.edits;
   const actions = useMemo(() => actionsOf(session), [session]);
   return useMemo(
@@ -82,11 +82,11 @@ export function useEventEditor(): EventEditor {
   );
 }
 
-type Actions = Omit<EventEditor, 'notices' | 'stateOf' | 'isPending'>;
+type Actions = Omit<UseEventEditorResult, 'notices' | 'stateOf' | 'isPending'>;
 
 function actionsOf(session: Session | null): Actions {
   const begin = (edit: Edit, options: EditOptions | undefined): Promise<EditOutcome> =>
-    session ? session.writes.begin(edit, options) : Promise.resolve(NOBODY);
+    session ? session.writes.begin(edit, options) : Promise.resolve(SIGNED_OUT);
   return {
     create: (calendarId, patch, { sendUpdates, ...options } = {}) =>
       begin({ kind: 'create', calendarId, patch, sendUpdates }, options),
@@ -98,8 +98,8 @@ function actionsOf(session: Session | null): Actions {
       begin({ kind: 'move', event, destinationCalendarId, sendUpdates }, options),
     respond: (event, responseStatus, { scope, sendUpdates, comment, ...options } = {}) =>
       begin({ kind: 'respond', event, responseStatus, comment, scope, sendUpdates }, options),
-    resolve: (edit, conflict, patch, options) => begin(onTopOf(edit, conflict, patch), options),
-    retry: (id) => session?.writes.retry(id) ?? Promise.resolve(NOBODY),
+    resolve: (edit, conflict, patch, options) => begin(rebased(edit, conflict, patch), options),
+    retry: (id) => session?.writes.retry(id) ?? Promise.resolve(SIGNED_OUT),
     again: ({ id, edit }) => {
       session?.writes.dismiss(id);
       return begin(edit, { undoFor: 0 });
@@ -110,15 +110,15 @@ function actionsOf(session: Session | null): Actions {
   };
 }
 
-function onTopOf(edit: Edit, { etag }: EditConflict, patch: EventPatch): Edit {
+function rebased(edit: Edit, { etag }: EditConflict, patch: EventPatch): Edit {
   if (edit.kind === 'create') return edit;
   const event = { ...edit.event, etag };
   return edit.kind === 'update' ? { ...edit, event, patch } : { ...edit, event };
 }
 
-type Named = Parameters<EventEditor['stateOf']>[0];
+type EventIds = Parameters<UseEventEditorResult['stateOf']>[0];
 
-function isAbout({ key, edit, answer, phase }: Write, event: Named): boolean {
+function isAbout({ key, edit, answer, phase }: Write, event: EventIds): boolean {
   if (phase === 'landed') return false;
   if (edit.kind === 'create') return isUnnamed(event) && event.id.endsWith(key);
   const calendarId = edit.kind === 'move' ? edit.destinationCalendarId : edit.event.calendarId;

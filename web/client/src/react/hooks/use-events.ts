@@ -7,34 +7,36 @@ import { overlaidList } from '../../core/overlay.js';
 import { covers, eventsWithin, willCover } from '../../core/upcoming.js';
 import { instantOf, localZone } from '../../core/zone.js';
 import type { Event as CalendarEvent } from '../../generated/types.js';
-import { usePresent } from '../context.js';
-import type { EventsAnswer } from './answers.js';
+import { useSession } from '../context.js';
 import { useCalwireQuery } from './use-calwire-query.js';
-import { useEventsAnswer } from './use-events-answer.js';
+import { useEventsResult, type UseEventsResult } from './use-events-result.js';
 import { useStableIds } from './use-stable.js';
 
 export interface EventsOptions {
-  /** Inclusive: an instant (a Date, or RFC 3339), or a date (`2026-11-22`), which is the begin of that day. */
+  /** Inclusive. An instant (a Date, or RFC 3339), or a date (`2026-11-22`), which means the start of that day. */
   from: string | Date;
   /** Exclusive, as `from`. */
   to: string | Date;
   /** Default: the selected calendars. */
   calendarIds?: string[] | undefined;
-  /** Which days all-day events are on, by IANA name. Default: the browser's zone. */
+  /** The zone, by IANA name, that decides which days all-day events are on. Default: the browser's. */
   timeZone?: string | undefined;
 }
 
 const NONE: CalendarEvent[] = [];
 
-/** What touches `[from, to)`: within the weeks around today without a request, further away from the server's mirror. */
-export function useEvents(options: EventsOptions): EventsAnswer {
-  const present = usePresent();
-  const { userId, state } = present;
+/**
+ * The events that touch `[from, to)`. The weeks around today are known and cost no request; other ranges are loaded from
+ * the server's mirror.
+ */
+export function useEvents(options: EventsOptions): UseEventsResult {
+  const current = useSession();
+  const { userId, state } = current;
   const calendarIds = useStableIds(options.calendarIds);
   const zone = options.timeZone ?? localZone();
   const from = instantOf(options.from, zone);
   const to = instantOf(options.to, zone);
-  if (!(from < to)) throw new RangeError('useEvents: `from` has to be a time before `to`');
+  if (!(from < to)) throw new RangeError('useEvents: `from` must be before `to`');
   const { data } = state;
   const [mountedAt] = useState(() => Date.now());
 
@@ -46,34 +48,34 @@ export function useEvents(options: EventsOptions): EventsAnswer {
         : null,
     [data, span, zone, calendarIds],
   );
-  // Before the first snapshot is here, only what it will not have is asked for.
-  const asking = !local && (state.source === 'server' || !willCover(mountedAt, span));
+  // Before the first snapshot has arrived, only load ranges that it will not cover.
+  const fromServer = !local && (state.source === 'server' || !willCover(mountedAt, span));
   const key = useMemo(() => {
     const input = { from: new Date(from).toISOString(), to: new Date(to).toISOString(), timeZone: zone };
     return keys.events(userId, calendarIds ? { ...input, calendarIds } : input);
   }, [userId, from, to, zone, calendarIds]);
-  const query = useCalwireQuery(present, {
+  const query = useCalwireQuery(current, {
     key,
-    ask: (api, signal) => api.calendar.google.getEvents.query(key[3], { signal }),
-    enabled: asking,
+    load: (api, signal) => api.calendar.google.getEvents.query(key[3], { signal }),
+    enabled: fromServer,
     keepLast: true,
   });
 
   const { writes } = state.edits;
-  const asked = query.data?.events;
+  const loaded = query.data?.events;
   const listed = useMemo(
-    () => asked && overlaidList(asked, writes, { span, zone, calendarIds, data }),
-    [asked, writes, span, zone, calendarIds, data],
+    () => loaded && overlaidList(loaded, writes, { span, zone, calendarIds, data }),
+    [loaded, writes, span, zone, calendarIds, data],
   );
-  const last = asking && query.isPlaceholderData ? query.data.events : undefined;
-  const meanwhile = useMemo(() => {
+  const previous = fromServer && query.isPlaceholderData ? query.data.events : undefined;
+  const interim = useMemo(() => {
     if (local) return NONE;
     const known = data ? eventsWithin(data, span, zone, calendarIds) : NONE;
     const shown = new Set(known.map(identityOf));
-    const kept = (last ?? NONE).filter(touching(span, zone)).filter((event) => !shown.has(identityOf(event)));
+    const kept = (previous ?? NONE).filter(touching(span, zone)).filter((event) => !shown.has(identityOf(event)));
     return mergeCopies(inOrder([...known, ...kept], zone));
-  }, [local, data, span, zone, calendarIds, last]);
-  return useEventsAnswer({ present, local, meanwhile, query, listed, asking, calendarIds });
+  }, [local, data, span, zone, calendarIds, previous]);
+  return useEventsResult({ current, local, interim, query, listed, fromServer, calendarIds });
 }
 
 function identityOf({ calendarId, id }: CalendarEvent): string {

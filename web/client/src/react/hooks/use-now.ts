@@ -13,7 +13,7 @@ function tickerOf(period: number): Ticker {
   return ticker;
 }
 
-/** The time of day, renewed at every multiple of `granularityMs` while the page is visible. Default: each second. */
+/** The current time, updated at each multiple of `granularityMs` while the page is visible. Default: every second. */
 export function useNow(granularityMs = 1000): Date {
   const ticker = tickerOf(granularityMs);
   const now = useSyncExternalStore(ticker.subscribe, ticker.now, ticker.now);

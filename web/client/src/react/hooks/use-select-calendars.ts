@@ -1,12 +1,20 @@
 import { useCallback } from 'react';
 
-import { usePresent } from '../context.js';
-import type { SelectCalendarsAnswer } from './answers.js';
+import type { CalwireError } from '../../core/error.js';
+import { useSession } from '../context.js';
 import { useAction } from './use-action.js';
 
-/** Chooses calendars. It is shown at once, everywhere on the page, and taken back where the server refuses. */
-export function useSelectCalendars(): SelectCalendarsAnswer {
-  const { session } = usePresent();
+export interface UseSelectCalendarsResult {
+  /** Whether these calendars are kept current and shown. The selection of the others does not change. */
+  select: (ids: string[], selected: boolean) => Promise<void>;
+  isPending: boolean;
+  /** Why the last selection was reverted. */
+  error: CalwireError | null;
+}
+
+/** Selects calendars. The whole page shows the selection at once, and reverts it if the server rejects it. */
+export function useSelectCalendars(): UseSelectCalendarsResult {
+  const { session } = useSession();
   const { run, isPending, error } = useAction(session);
   const select = useCallback(
     async (ids: string[], selected: boolean) => {

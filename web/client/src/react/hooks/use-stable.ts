@@ -1,6 +1,6 @@
 import { useMemo } from 'react';
 
-/** Keeps the identity of a list that is written anew with each render. */
+/** Keeps the identity of a list that the caller creates in every render. */
 export function useStableIds(ids: readonly string[] | undefined): string[] | undefined {
   const key = ids && JSON.stringify(ids);
   return useMemo(() => (key === undefined ? undefined : (JSON.parse(key) as string[])), [key]);

@@ -1,30 +1,34 @@
 import { keys } from '../../core/keys.js';
 import { overall } from '../../core/occurrence.js';
 import type { CalendarActivity } from '../../generated/types.js';
-import { usePresent } from '../context.js';
-import type { SyncActivityAnswer } from './answers.js';
+import { useSession } from '../context.js';
+import type { LiveResult } from './live-result.js';
 import { useCalwireQuery } from './use-calwire-query.js';
-import { useList } from './use-list.js';
+import { useQueryState } from './use-query-state.js';
 import { useStableIds } from './use-stable.js';
 
-const NO_CALENDARS: CalendarActivity[] = [];
-const ASK_EVERY = 5_000;
+export interface UseSyncActivityResult extends LiveResult {
+  calendars: CalendarActivity[];
+}
 
-/** What was done lately to keep the calendars current: a look behind the scenes, asked for every five seconds. */
-export function useSyncActivity(options: { calendarIds?: string[] | undefined } = {}): SyncActivityAnswer {
-  const present = usePresent();
-  const { userId, state } = present;
+const NO_CALENDARS: CalendarActivity[] = [];
+const REFETCH_EVERY = 5_000;
+
+/** The recent pushes and pulls of each calendar, reloaded every five seconds. */
+export function useSyncActivity(options: { calendarIds?: string[] | undefined } = {}): UseSyncActivityResult {
+  const current = useSession();
+  const { userId, state } = current;
   const calendarIds = useStableIds(options.calendarIds);
   const key = keys.activity(userId, calendarIds ? { calendarIds } : {});
-  const query = useCalwireQuery(present, {
+  const query = useCalwireQuery(current, {
     key,
-    ask: (api, signal) => api.calendar.google.getSyncActivity.query(key[3], { signal }),
+    load: (api, signal) => api.calendar.google.getSyncActivity.query(key[3], { signal }),
     staleTime: 0,
-    every: ASK_EVERY,
+    refetchEvery: REFETCH_EVERY,
   });
   const calendars = query.data?.calendars ?? NO_CALENDARS;
   return {
-    ...useList(present, query),
+    ...useQueryState(current, query),
     ...(query.data ? overall(calendars, state.data?.connected ?? true) : { asOf: null, mode: null }),
     calendars,
   };

@@ -3,32 +3,43 @@ import { useCallback, useMemo } from 'react';
 import { keys } from '../../core/keys.js';
 import { older, overall } from '../../core/occurrence.js';
 import type { ConnectionInfo, Freshness } from '../../generated/types.js';
-import { usePresent } from '../context.js';
-import type { SyncStatusAnswer } from './answers.js';
+import { useSession } from '../context.js';
+import type { LiveResult } from './live-result.js';
 import { useAction } from './use-action.js';
 import { useCalwireQuery } from './use-calwire-query.js';
-import { useList } from './use-list.js';
+import { useQueryState } from './use-query-state.js';
+
+export interface UseSyncStatusResult extends LiveResult {
+  connections: ConnectionInfo[];
+  calendars: Freshness[];
+  connected: boolean;
+  hasCalendarAccess: boolean;
+  /** Google can reach this installation. Otherwise Calwire polls Google. */
+  pushAvailable: boolean;
+  /** Pulls from Google now, for these calendars or for all. Changes arrive over the socket. */
+  syncNow(ids?: string[]): Promise<void>;
+}
 
 const NO_CONNECTIONS: ConnectionInfo[] = [];
 const NO_CALENDARS: readonly Freshness[] = [];
-/** That a calendar falls behind is the lack of a message, so now and then it has to be asked for. */
-const ASK_EVERY = 5 * 60_000;
+/** The server sends no message when a calendar falls behind, so the status is reloaded at this interval. */
+const REFETCH_EVERY = 5 * 60_000;
 
 /** The connected Google accounts, and how current each calendar is. */
-export function useSyncStatus(): SyncStatusAnswer {
-  const present = usePresent();
-  const { session, userId, state } = present;
-  const query = useCalwireQuery(present, {
+export function useSyncStatus(): UseSyncStatusResult {
+  const current = useSession();
+  const { session, userId, state } = current;
+  const query = useCalwireQuery(current, {
     key: keys.status(userId),
-    ask: async (api, signal) => {
+    load: async (api, signal) => {
       const status = await api.calendar.google.status.query(undefined, { signal });
       session?.noteFreshness(status.calendars);
       session?.remember();
       return status;
     },
-    every: ASK_EVERY,
+    refetchEvery: REFETCH_EVERY,
   });
-  const list = useList(present, query);
+  const queryState = useQueryState(current, query);
   const { run, error } = useAction(session);
   const syncNow = useCallback(
     async (ids?: string[]) => {
@@ -37,14 +48,14 @@ export function useSyncStatus(): SyncStatusAnswer {
     [run],
   );
 
-  const told = query.data?.calendars;
-  const heard = state.data?.freshness ?? NO_CALENDARS;
-  const calendars = useMemo(() => newest(told, heard), [told, heard]);
+  const queried = query.data?.calendars;
+  const live = state.data?.freshness ?? NO_CALENDARS;
+  const calendars = useMemo(() => newest(queried, live), [queried, live]);
   const connected = query.data?.connected ?? state.data?.connected ?? false;
   return {
-    ...list,
+    ...queryState,
     ...(query.data || state.data ? overall(calendars, connected) : { asOf: null, mode: null }),
-    error: error ?? list.error,
+    error: error ?? queryState.error,
     connections: query.data?.connections ?? NO_CONNECTIONS,
     calendars,
     connected,
@@ -54,11 +65,11 @@ export function useSyncStatus(): SyncStatusAnswer {
   };
 }
 
-/** What was told and what was heard by messages since: of each calendar the newer. */
-function newest(told: readonly Freshness[] | undefined, heard: readonly Freshness[]): Freshness[] {
-  if (!told) return [...heard];
-  return told.map((calendar) => {
-    const other = heard.find(({ calendarId }) => calendarId === calendar.calendarId);
+/** For each calendar the newer of the queried freshness and the one that messages have updated since. */
+function newest(queried: readonly Freshness[] | undefined, live: readonly Freshness[]): Freshness[] {
+  if (!queried) return [...live];
+  return queried.map((calendar) => {
+    const other = live.find(({ calendarId }) => calendarId === calendar.calendarId);
     return other && older(calendar.asOf, other.asOf) ? other : calendar;
   });
 }

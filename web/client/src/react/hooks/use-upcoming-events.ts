@@ -1,16 +1,15 @@
 import { useEffect, useMemo, useState } from 'react';
 
-import { at } from '../../core/alarm.js';
+import { setClockTimeout } from '../../core/clock-timeout.js';
 import { keys } from '../../core/keys.js';
 import { daysWindow, touching } from '../../core/occurrence.js';
 import { overlaidList } from '../../core/overlay.js';
 import { eventsWithin, nextBoundary, upcoming, willCover } from '../../core/upcoming.js';
 import { localZone } from '../../core/zone.js';
 import type { Event as CalendarEvent } from '../../generated/types.js';
-import { usePresent } from '../context.js';
-import type { EventsAnswer } from './answers.js';
+import { useSession } from '../context.js';
 import { useCalwireQuery } from './use-calwire-query.js';
-import { useEventsAnswer } from './use-events-answer.js';
+import { useEventsResult, type UseEventsResult } from './use-events-result.js';
 import { useStableIds } from './use-stable.js';
 
 export interface UpcomingEventsOptions {
@@ -20,16 +19,18 @@ export interface UpcomingEventsOptions {
   maxResults?: number | undefined;
   /** Default: the selected calendars. */
   calendarIds?: string[] | undefined;
-  /** Whose days are meant, by IANA name. Default: the browser's zone. */
+  /** The zone of the local days, by IANA name. Default: the browser's. */
   timeZone?: string | undefined;
 }
 
+export type UseUpcomingEventsResult = UseEventsResult;
+
 const NONE: CalendarEvent[] = [];
 
-/** What is running and what comes, kept current: by messages, and by the clock as events end and days begin. */
-export function useUpcomingEvents(options: UpcomingEventsOptions = {}): EventsAnswer {
-  const present = usePresent();
-  const { userId, cache, state } = present;
+/** Running and upcoming events, updated by messages, and by the clock as events end and days begin. */
+export function useUpcomingEvents(options: UpcomingEventsOptions = {}): UseUpcomingEventsResult {
+  const current = useSession();
+  const { userId, cache, state } = current;
   const days = bounded(options.days ?? 1, 0, 365);
   const maxResults = bounded(options.maxResults ?? 10, 1, 50);
   const calendarIds = useStableIds(options.calendarIds);
@@ -43,44 +44,44 @@ export function useUpcomingEvents(options: UpcomingEventsOptions = {}): EventsAn
     [data, now, days, maxResults, calendarIds, zone],
   );
   const span = useMemo(() => daysWindow(now, days, zone), [now, days, zone]);
-  // Before the first snapshot is here, only what it will not have is asked for.
-  const asking = !local && (state.source === 'server' || !willCover(now, span));
+  // Before the first snapshot has arrived, only load ranges that it will not cover.
+  const fromServer = !local && (state.source === 'server' || !willCover(now, span));
   const key = useMemo(
     () => keys.upcoming(userId, { days, maxResults, timeZone: zone, ...(calendarIds && { calendarIds }) }),
     [userId, days, maxResults, zone, calendarIds],
   );
-  const query = useCalwireQuery(present, {
+  const query = useCalwireQuery(current, {
     key,
-    ask: (api, signal) => api.calendar.google.getUpcomingEvents.query(key[3], { signal }),
-    enabled: asking,
+    load: (api, signal) => api.calendar.google.getUpcomingEvents.query(key[3], { signal }),
+    enabled: fromServer,
   });
-  const asked = query.data?.events;
+  const loaded = query.data?.events;
   const { writes } = state.edits;
   const listed = useMemo(
-    () => asked && overlaidList(asked, writes, { span, zone, calendarIds, data }).slice(0, maxResults),
-    [asked, writes, span, zone, calendarIds, data, maxResults],
+    () => loaded && overlaidList(loaded, writes, { span, zone, calendarIds, data }).slice(0, maxResults),
+    [loaded, writes, span, zone, calendarIds, data, maxResults],
   );
-  const meanwhile = useMemo(
+  const interim = useMemo(
     () => (data && !local ? eventsWithin(data, span, zone, calendarIds).slice(0, maxResults) : NONE),
     [data, local, span, zone, calendarIds, maxResults],
   );
 
-  const validUntil = local ? local.validUntil : nextBoundary(asked ?? meanwhile, now, zone);
+  const validUntil = local ? local.validUntil : nextBoundary(loaded ?? interim, now, zone);
   useEffect(
     () =>
-      at(validUntil, () => {
+      setClockTimeout(validUntil, () => {
         setBoundary(Date.now());
-        if (asking) void cache.invalidateQueries({ queryKey: key });
+        if (fromServer) void cache.invalidateQueries({ queryKey: key });
       }),
-    [validUntil, asking, cache, key],
+    [validUntil, fromServer, cache, key],
   );
 
-  const answer = useEventsAnswer({ present, local, meanwhile, query, listed, asking, calendarIds });
+  const result = useEventsResult({ current, local, interim, query, listed, fromServer, calendarIds });
   const events = useMemo(
-    () => (asking ? answer.events.filter(touching(span, zone)) : answer.events),
-    [asking, answer.events, span, zone],
+    () => (fromServer ? result.events.filter(touching(span, zone)) : result.events),
+    [fromServer, result.events, span, zone],
   );
-  return { ...answer, events };
+  return { ...result, events };
 }
 
 function bounded(number: number, least: number, most: number): number {

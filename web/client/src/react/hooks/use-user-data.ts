@@ -1,14 +1,24 @@
 import { useCallback } from 'react';
 
 import type { Api } from '../../core/api.js';
-import type { DataExport } from '../../generated/types.js';
-import { usePresent } from '../context.js';
-import type { DeleteDataAnswer, ExportDataAnswer, UserData } from './answers.js';
+import type { CalwireError } from '../../core/error.js';
+import type { DataExport, DeleteData } from '../../generated/types.js';
+import { useSession } from '../context.js';
 import { useAction } from './use-action.js';
 
-/** Everything that is kept of the user, to take along. */
-export function useExportData(): ExportDataAnswer {
-  const { session } = usePresent();
+/** All pages of an export as one. */
+export type UserData = Omit<DataExport, 'nextCursor'>;
+
+export interface UseExportDataResult {
+  /** All stored data of the user; null if it could not be loaded. */
+  exportData: () => Promise<UserData | null>;
+  isPending: boolean;
+  error: CalwireError | null;
+}
+
+/** Exports all stored data of the user. */
+export function useExportData(): UseExportDataResult {
+  const { session } = useSession();
   const { run, isPending, error } = useAction(session);
   const exportData = useCallback(() => run(({ api }) => allPages(api)), [run]);
   return { exportData, isPending, error };
@@ -25,7 +35,7 @@ async function allPages({ calendar: { google } }: Api): Promise<UserData> {
   return data;
 }
 
-/** The lists of a page go on where those of the page before ended. */
+/** Only these lists are paged. */
 function append(data: UserData, page: DataExport): void {
   data.events.push(...page.events);
   data.eventVersions.push(...page.eventVersions);
@@ -34,9 +44,16 @@ function append(data: UserData, page: DataExport): void {
   data.messages.push(...page.messages);
 }
 
-/** Ends everything: all accounts, all copies, all that is kept of the user here. */
-export function useDeleteData(): DeleteDataAnswer {
-  const { session } = usePresent();
+export interface UseDeleteDataResult {
+  /** Permanently deletes all stored data of the user. Resolves to the server's receipt, or null if it failed. */
+  deleteData: () => Promise<DeleteData | null>;
+  isPending: boolean;
+  error: CalwireError | null;
+}
+
+/** Disconnects all accounts and deletes all stored data of the user. */
+export function useDeleteData(): UseDeleteDataResult {
+  const { session } = useSession();
   const { run, isPending, error } = useAction(session);
   const deleteData = useCallback(
     () =>

@@ -6,7 +6,7 @@ import type { Question } from '../editor/ask-dialog.js';
 import type { Slot } from '../format/index.js';
 import { hasGuests, isEditable } from '../editor/rights.js';
 import { useEventEditor } from '../hooks/index.js';
-import type { EditNotice, EventEditor } from '../hooks/use-event-editor.js';
+import type { EditNotice, UseEventEditorResult } from '../hooks/use-event-editor.js';
 import { isUnnamed } from '../../core/edit.js';
 import type { Words } from './base.js';
 import { Snackbar } from './snackbar.js';
@@ -24,7 +24,7 @@ export interface Editing {
   respond: (event: CalendarEvent, response: ResponseStatus) => void;
   /** Another time. `asked`: there is a question first, and until it is answered nothing has changed. */
   change: (event: CalendarEvent, times: Slot) => 'changed' | 'asked';
-  stateOf: EventEditor['stateOf'];
+  stateOf: UseEventEditorResult['stateOf'];
 }
 
 export function canEdit(event: CalendarEvent): boolean {
@@ -83,7 +83,7 @@ export function useEditing(wanted: boolean, words: Words): { editing: Editing | 
 }
 
 function editingBy(
-  editor: EventEditor,
+  editor: UseEventEditorResult,
   /** For an event that took whole days. */
   zone: string,
   setTask: (task: Task) => void,

@@ -2,14 +2,14 @@ import type { ReactElement } from 'react';
 
 import type { LiveState } from '../../core/live-state.js';
 import type { Freshness as OfCalendar, Mode } from '../../generated/types.js';
-import { type Answer, useCalwire } from '../hooks/index.js';
+import { type LiveResult, useCalwire } from '../hooks/index.js';
 import type { Moment, Words } from './base.js';
 import type { Labels } from './labels.js';
 
 type TextLabel = 'connecting' | 'reconnecting' | 'offline' | 'failed' | 'live' | 'polling' | 'stale' | 'paused';
 type Tone = 'good' | 'waiting' | 'bad';
 
-type Freshness = Pick<Answer, 'live' | 'mode' | 'asOf' | 'fromSnapshot'> & { calendars?: readonly OfCalendar[] };
+type Freshness = Pick<LiveResult, 'live' | 'mode' | 'asOf' | 'fromSnapshot'> & { calendars?: readonly OfCalendar[] };
 
 interface Told {
   tone: Tone;

@@ -72,9 +72,9 @@ export interface EditingLabels {
   deleted: (title: string) => string;
   undo: string;
   dismiss: string;
-  refused: (title: string, why: string) => string;
-  lost: (title: string) => string;
-  lostInForm: string;
+  rejected: (title: string, why: string) => string;
+  outcomeUnknown: (title: string) => string;
+  outcomeUnknownInForm: string;
   pending: (title: string) => string;
   saved: (title: string) => string;
   merged: (title: string) => string;
@@ -206,9 +206,10 @@ export const englishEditing: EditingLabels = {
   deleted: (title) => `“${title}” is deleted`,
   undo: 'Undo',
   dismiss: 'Dismiss',
-  refused: (title, why) => `“${title}” was not changed: ${why}`,
-  lost: (title) => `Nobody answered, so it is not known whether “${title}” was changed.`,
-  lostInForm: 'Nobody answered, so it is not known whether this was saved. Trying again saves it once at most.',
+  rejected: (title, why) => `“${title}” was not changed: ${why}`,
+  outcomeUnknown: (title) => `There was no answer, so it is not known whether “${title}” was changed.`,
+  outcomeUnknownInForm:
+    'There was no answer, so it is not known whether this was saved. Trying again saves it at most once.',
   pending: (title) => `Google cannot be reached. “${title}” is changed as soon as it can.`,
   saved: (title) => `“${title}” is saved in Google now`,
   merged: (title) => `Somebody else changed “${title}” too; both changes are in.`,

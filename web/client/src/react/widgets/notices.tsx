@@ -2,7 +2,7 @@ import type { ReactElement, ReactNode } from 'react';
 
 import type { ConnectionInfo } from '../../generated/types.js';
 import { plainLine } from '../format/index.js';
-import { type Answer, useConnect, useSyncStatus } from '../hooks/index.js';
+import { type LiveResult, useConnect, useSyncStatus } from '../hooks/index.js';
 import { Foreign } from './base.js';
 import { CalendarIcon, WarningIcon } from './icons.js';
 import type { Labels } from './labels.js';
@@ -59,7 +59,7 @@ export function Notice({ title, text, icon = <CalendarIcon />, children }: Notic
   );
 }
 
-type Access = Pick<Answer, 'isLoading' | 'error' | 'live' | 'mode' | 'refetch'> & {
+type Access = Pick<LiveResult, 'isLoading' | 'error' | 'live' | 'mode' | 'refetch'> & {
   connected: boolean;
   hasCalendarAccess: boolean;
 };

@@ -1,17 +1,17 @@
 import { type ReactElement, useEffect, useRef, useSyncExternalStore } from 'react';
 
-import type { EditNotice, EventEditor } from '../hooks/use-event-editor.js';
+import type { EditNotice, UseEventEditorResult } from '../hooks/use-event-editor.js';
 import { plainLine, shorten } from '../format/index.js';
 import { CloseIcon } from './icons.js';
 import type { Labels } from './labels.js';
 
 interface SnackbarProps {
-  editor: EventEditor;
+  editor: UseEventEditorResult;
   labels: Labels;
   onCompare: (notice: EditNotice) => void;
 }
 
-/** What became of edits, where it has to be told: the newest of it, above everything else on the page. */
+/** Shows the newest notice about an edit, above everything else on the page. */
 export function Snackbar({ editor, labels, onCompare }: SnackbarProps): ReactElement {
   const isHost = useIsHost();
   const bar = useRef<HTMLDivElement>(null);
@@ -21,10 +21,10 @@ export function Snackbar({ editor, labels, onCompare }: SnackbarProps): ReactEle
   useEffect(() => {
     const element = bar.current;
     if (!element || id === undefined) return;
-    // A place above all others, whatever is around the widget. Not every browser has it.
+    // The top layer, above any stacking context around the widget. Not every browser has it.
     (element as Partial<HTMLElement>).showPopover?.();
     return () => {
-      // Whoever is at the bar has another one before them now, and that is what they let go of.
+      // The bar shows another notice now, so leaving it would not release this one.
       hold(id, false);
       if (element.isConnected) (element as Partial<HTMLElement>).hidePopover?.();
     };
@@ -68,7 +68,7 @@ export function Snackbar({ editor, labels, onCompare }: SnackbarProps): ReactEle
   );
 }
 
-/** Good news goes by itself. */
+/** Notices of success disappear after this time. */
 const SHOWN_FOR = 6_000;
 const TITLE_LENGTH = 60;
 
@@ -76,8 +76,10 @@ function textOf({ kind, edit, error }: EditNotice, labels: Labels): string {
   const known = edit.kind === 'create' ? edit.patch.title : edit.event.title;
   const title = shorten(plainLine(known) || labels.untitled, TITLE_LENGTH);
   switch (kind) {
-    case 'refused':
-      return labels.refused(title, error?.message ?? labels.failed);
+    case 'rejected':
+      return labels.rejected(title, error?.message ?? labels.failed);
+    case 'unknown':
+      return labels.outcomeUnknown(title);
     case 'conflict':
       return labels.conflicted(title);
     default:
@@ -92,9 +94,9 @@ function Action({ notice, editor, labels, onCompare }: SnackbarProps & { notice:
       ? [labels.undo, () => editor.undo(id)]
       : kind === 'conflict'
         ? [labels.compare, () => onCompare(notice)]
-        : kind === 'lost'
+        : kind === 'unknown'
           ? [labels.retry, () => void editor.retry(id)]
-          : kind === 'refused' && error?.retryable
+          : kind === 'rejected' && error?.retryable
             ? [labels.retry, () => void editor.again(notice)]
             : [null, () => undefined];
   if (text === null) return null;
@@ -111,7 +113,7 @@ function Action({ notice, editor, labels, onCompare }: SnackbarProps & { notice:
   );
 }
 
-// Of several widgets on a page that edit, one tells.
+// Of several editable widgets on a page, the first mounted one shows notices.
 let hosts: readonly symbol[] = [];
 const listeners = new Set<() => void>();
 

@@ -2,7 +2,7 @@ import { type ReactElement, useEffect, useRef, useState } from 'react';
 
 import type { CalendarInfo, ConnectionInfo, Freshness } from '../../generated/types.js';
 import { colourOf, eventStyle, plainLine } from '../format/index.js';
-import { type SyncStatusAnswer, useCalendars, useSyncStatus } from '../hooks/index.js';
+import { type UseSyncStatusResult, useCalendars, useSyncStatus } from '../hooks/index.js';
 import { Foreign, Frame, type Moment, useMoment, useWords, type WidgetProps, type Words } from './base.js';
 import { FreshnessLine } from './freshness-line.js';
 import { RefreshIcon } from './icons.js';
@@ -69,14 +69,14 @@ export function SyncStatus({ returnTo, defaultOpen = false, ...props }: SyncStat
   );
 }
 
-function summaryOf({ connections, calendars }: SyncStatusAnswer, labels: Labels): string {
+function summaryOf({ connections, calendars }: UseSyncStatusResult, labels: Labels): string {
   const broken = brokenOf(connections).length;
   if (broken > 0) return labels.needsAttention(broken);
   if (connections.some(({ state }) => state === 'importing')) return labels.states.importing;
   return calendars.some(({ mode }) => mode === 'stale' || mode === 'paused') ? labels.working : labels.allGood;
 }
 
-function toneOf({ connections, calendars, isLoading }: SyncStatusAnswer): 'good' | 'waiting' | 'bad' {
+function toneOf({ connections, calendars, isLoading }: UseSyncStatusResult): 'good' | 'waiting' | 'bad' {
   if (brokenOf(connections).length > 0) return 'bad';
   const waiting = isLoading || connections.some(({ state }) => state === 'importing' || state === 'delayed');
   return waiting || calendars.some(({ mode }) => mode === 'stale' || mode === 'paused') ? 'waiting' : 'good';
@@ -155,7 +155,7 @@ function CalendarTable({
 }
 
 interface SyncNowProps {
-  answer: SyncStatusAnswer;
+  answer: UseSyncStatusResult;
   calendars: readonly Freshness[];
   labels: Labels;
 }

@@ -1,17 +1,20 @@
 import { type GetAuthToken, tokenOf, trpcUrl } from './api.js';
 
-export interface LastWordOptions {
+export interface KeepaliveSenderOptions {
   apiUrl: string;
   userId: string;
   getAuthToken: GetAuthToken;
 }
 
-/** A call while the page or its user goes: nothing can be waited for then, so the token of any earlier call is kept. */
-export class LastWord {
-  readonly #options: LastWordOptions;
+/**
+ * Sends requests while the page closes or the user signs out. Fetching a token would take too long then, so it keeps the
+ * token of the latest call.
+ */
+export class KeepaliveSender {
+  readonly #options: KeepaliveSenderOptions;
   #token: string | undefined;
 
-  constructor(options: LastWordOptions) {
+  constructor(options: KeepaliveSenderOptions) {
     this.#options = options;
   }
 
@@ -20,13 +23,14 @@ export class LastWord {
     return (this.#token = await tokenOf(userId, getAuthToken));
   };
 
+  /** Fetches a fresh token for a later `send`. */
   prepare(): void {
     this.getToken().catch(() => undefined);
   }
 
-  say(procedure: string, input: unknown): void {
+  send(procedure: string, input: unknown): void {
     if (this.#token === undefined) return;
-    // The browser sends it even when the page is gone.
+    // With `keepalive` the browser completes the request after the page is gone.
     fetch(`${trpcUrl(this.#options.apiUrl)}/${procedure}`, {
       method: 'POST',
       keepalive: true,
