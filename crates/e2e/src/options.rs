@@ -21,6 +21,8 @@ pub struct Options {
     pub balanced: bool,
     /// Environment for all services, over the usual.
     pub env: BTreeMap<String, String>,
+    /// Entries of `TUNING`, in seconds.
+    pub tuning: BTreeMap<String, u64>,
     /// The Postgres server; `DATABASE_URL`'s unless given.
     pub database_server: Option<String>,
     /// The folder of a built page, to be served on one origin with API and sockets.
@@ -37,6 +39,8 @@ impl Default for Options {
             brokers: 1,
             balanced: false,
             env: BTreeMap::new(),
+            // After a crash another worker takes over sooner than in production, so that tests need not wait a minute.
+            tuning: [("sync_lease_seconds".to_owned(), 5)].into(),
             database_server: None,
             page: None,
         }
@@ -70,5 +74,21 @@ impl Options {
     pub fn set(mut self, variable: &str, value: &str) -> Self {
         self.env.insert(variable.to_owned(), value.to_owned());
         self
+    }
+
+    #[must_use]
+    pub fn tune(mut self, name: &str, seconds: u64) -> Self {
+        self.tuning.insert(name.to_owned(), seconds);
+        self
+    }
+
+    /// The value of `TUNING`.
+    pub fn tuning(&self) -> String {
+        let entries: Vec<_> = self
+            .tuning
+            .iter()
+            .map(|(name, seconds)| format!("{name}={seconds}"))
+            .collect();
+        entries.join(",")
     }
 }

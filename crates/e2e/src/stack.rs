@@ -82,6 +82,7 @@ impl Stack {
                 format!("{webhook_url}/api/calendar/webhook"),
             );
         }
+        env.insert("TUNING".to_owned(), options.tuning());
         env.extend(options.env.clone());
         let env: Vec<_> = env.into_iter().collect();
         migrate(&env).await?;
@@ -338,8 +339,6 @@ pub(crate) fn environment(
         ("AUTH_ALGORITHM", "HS256".to_owned()),
         ("AUTH_ISSUER", rpc::AUTH_ISSUER.to_owned()),
         ("AUTH_AUDIENCE", rpc::AUTH_AUDIENCE.to_owned()),
-        // A crash is taken over sooner than in production, so that tests need not wait a minute.
-        ("SYNC_LEASE_SECONDS", "5".to_owned()),
         ("NO_COLOR", "1".to_owned()),
         (
             "RUST_LOG",

@@ -76,10 +76,10 @@ fn extra() -> SeedCalendar {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_becomes_of_a_list_of_calendars_is_on_open_pages_by_push() -> Result<()> {
     // No poll within the test: what is seen was pushed.
-    let hour = "3600";
+    let hour = 3_600;
     let options = Options::default()
-        .set("POLL_WATCHED_SECONDS", hour)
-        .set("POLL_UNWATCHED_SECONDS", hour);
+        .tune("poll_watched_seconds", hour)
+        .tune("poll_unwatched_seconds", hour);
     let stack = Stack::with(options).await?;
     let alice = stack.connect_and_settle("alice").await?;
     lists_are_watched(&stack, "alice").await;
@@ -144,7 +144,7 @@ async fn what_becomes_of_a_list_of_calendars_is_on_open_pages_by_push() -> Resul
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_google_does_not_watch_is_polled_and_healthy() -> Result<()> {
-    let stack = Stack::with(Options::default().set("POLL_UNWATCHED_SECONDS", "2")).await?;
+    let stack = Stack::with(Options::default().tune("poll_unwatched_seconds", 2)).await?;
     let refused = Fault::Error {
         status: 400,
         reason: Some("pushNotSupportedForRequestedResource".to_owned()),

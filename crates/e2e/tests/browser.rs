@@ -26,7 +26,7 @@ async fn the_page_in_a_browser() -> Result<()> {
         ..Options::default()
     }
     // A grant that Google refuses is in doubt for a minute, else.
-    .set("GRANT_CONFIRM_SECONDS", "1");
+    .tune("grant_confirm_seconds", 1);
     let mut world = World {
         stack: Stack::with(options).await?,
         postgres,

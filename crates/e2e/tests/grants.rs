@@ -14,7 +14,7 @@ const HOLIDAYS: &str = "en.ch#holiday@group.v.calendar.google.com";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_revoked_grant_is_told_and_the_data_stays() -> Result<()> {
-    let options = Options::default().set("GRANT_CONFIRM_SECONDS", "1");
+    let options = Options::default().tune("grant_confirm_seconds", 1);
     let stack = Stack::with(options).await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
@@ -53,7 +53,7 @@ async fn a_revoked_grant_is_told_and_the_data_stays() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn trouble_at_the_token_endpoint_never_ends_a_grant() -> Result<()> {
-    let stack = Stack::with(Options::default().set("GRANT_CONFIRM_SECONDS", "1")).await?;
+    let stack = Stack::with(Options::default().tune("grant_confirm_seconds", 1)).await?;
     let alice = stack.connect_and_settle("alice").await?;
     let broken = Fault::Error {
         status: 503,
@@ -76,7 +76,7 @@ async fn trouble_at_the_token_endpoint_never_ends_a_grant() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_calendar_google_cannot_watch_is_polled_and_healthy() -> Result<()> {
-    let stack = Stack::with(Options::default().set("POLL_UNWATCHED_SECONDS", "2")).await?;
+    let stack = Stack::with(Options::default().tune("poll_unwatched_seconds", 2)).await?;
     // The holidays are such a calendar; here the primary one is another.
     stack
         .google
@@ -116,7 +116,7 @@ async fn without_a_public_url_calwire_polls() -> Result<()> {
         push: false,
         ..Options::default()
     }
-    .set("POLL_UNWATCHED_SECONDS", "1");
+    .tune("poll_unwatched_seconds", 1);
     let stack = Stack::with(options).await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;

@@ -64,8 +64,8 @@ async fn a_push_during_a_pull_is_not_lost() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn pushes_lost_repeated_late_and_out_of_order_end_in_the_same_view() -> Result<()> {
     let options = Options::default()
-        .set("POLL_WATCHED_SECONDS", "2")
-        .set("POLL_UNWATCHED_SECONDS", "2");
+        .tune("poll_watched_seconds", 2)
+        .tune("poll_unwatched_seconds", 2);
     let stack = Stack::with(options).await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;

@@ -29,8 +29,8 @@ async fn any_copy_and_any_node_is_killed_under_load_and_nothing_is_lost() -> Res
     let options = Options::scaled()?
         .set("RATE_LIMIT_PER_MINUTE", "100000")
         // What was pushed is to arrive because it was pushed.
-        .set("POLL_WATCHED_SECONDS", "86400")
-        .set("POLL_UNWATCHED_SECONDS", "86400");
+        .tune("poll_watched_seconds", 86_400)
+        .tune("poll_unwatched_seconds", 86_400);
     let mut stack = Stack::with(options).await?;
     let alice = stack.connect_and_settle("alice").await?;
     let bob = stack.connect_and_settle("bob").await?;

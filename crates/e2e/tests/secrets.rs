@@ -342,7 +342,7 @@ async fn no_secret_and_no_title_gets_into_a_log_or_an_error() -> Result<()> {
         ..Options::default()
             .set("RUST_LOG", "debug")
             .set("TOKEN_KEYS", &format!("1:{TOKEN_KEY}"))
-            .set("GRANT_CONFIRM_SECONDS", "1")
+            .tune("grant_confirm_seconds", 1)
     };
     let mut stack = Stack::with(options).await?;
     let mut said = Said::new();

@@ -67,7 +67,7 @@ fn the_documentation_says_what_is_measured() -> Result<()> {
 async fn busy() -> Result<Stack> {
     let options = Options::default()
         .set("CANARY_USER", "carol")
-        .set("CANARY_SECONDS", "1");
+        .tune("canary_seconds", 1);
     let stack = Stack::with(options).await?;
     let alice = stack.connect_and_settle("alice").await?;
     stack.connect_and_settle("carol").await?;
@@ -429,8 +429,8 @@ async fn a_service_says_what_it_is_missing() -> Result<()> {
 async fn what_nobody_has_told_the_canary_asks_for_itself() -> Result<()> {
     let options = Options::default()
         .set("CANARY_USER", "carol")
-        .set("CANARY_SECONDS", "1")
-        .set("CANARY_PATIENCE_SECONDS", "3");
+        .tune("canary_seconds", 1)
+        .tune("canary_patience_seconds", 3);
     let stack = Stack::with(options).await?;
     stack.connect_and_settle("carol").await?;
     let canary = async |result: &str| {
@@ -461,11 +461,11 @@ async fn a_dead_push_path_is_told_by_the_canary_the_silence_and_the_mode_while_p
 -> Result<()> {
     let options = Options::default()
         .set("CANARY_USER", "carol")
-        .set("CANARY_SECONDS", "1")
-        .set("CANARY_PATIENCE_SECONDS", "10")
-        .set("PUSH_LATE_SECONDS", "2")
-        .set("POLL_WATCHED_SECONDS", "2")
-        .set("POLL_UNWATCHED_SECONDS", "2");
+        .tune("canary_seconds", 1)
+        .tune("canary_patience_seconds", 10)
+        .tune("push_late_seconds", 2)
+        .tune("poll_watched_seconds", 2)
+        .tune("poll_unwatched_seconds", 2);
     let stack = Stack::with(options).await?;
     let alice = stack.connect_and_settle("alice").await?;
     stack.connect_and_settle("carol").await?;

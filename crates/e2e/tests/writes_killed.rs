@@ -304,7 +304,7 @@ async fn end_leases(stack: &Stack, cases: &[Case]) -> Result<()> {
 async fn killed_at_each_step(kind: Kind, is_dropped: bool) -> Result<()> {
     // Statements that are held up hold their connections.
     let options = Options::default().set("DATABASE_MAX_CONNECTIONS", "40");
-    let mut stack = Stack::with(options.set("SYNC_LEASE_SECONDS", "60")).await?;
+    let mut stack = Stack::with(options.tune("sync_lease_seconds", 60)).await?;
     let mut gates = Gates::install(&stack.database).await?;
     let points = kind.points();
     let cases = points.into_iter().enumerate();
@@ -397,7 +397,7 @@ async fn a_series_cut_in_two_killed_at_each_step_and_google_drops_answers() -> R
 /// The dead process's call arrives after its successor has looked for it in vain, and just before the successor's own.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_late_call_and_the_next_try_of_it_are_one() -> Result<()> {
-    let mut stack = Stack::with(Options::default().set("SYNC_LEASE_SECONDS", "60")).await?;
+    let mut stack = Stack::with(Options::default().tune("sync_lease_seconds", 60)).await?;
     let kinds = [CREATE, UPDATE, DELETE];
     let hold = |case: &Case, kind: &Kind| case.fault(&stack, kind.calls[0], Fault::Hold { after: false });
     let point = Point::Call {

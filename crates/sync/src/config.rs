@@ -57,28 +57,9 @@ pub struct Config {
     #[serde(deserialize_with = "parse_token_keys")]
     pub token_keys: Keyring,
 
-    /// Seconds after which a second `invalid_grant` ends a grant (default 30).
-    #[serde(default, deserialize_with = "parse_grant_confirm")]
-    pub grant_confirm_seconds: Option<u64>,
-    /// Seconds of life that are asked for a channel (default a week). Google may grant less.
-    #[serde(default, deserialize_with = "parse_watch_ttl")]
-    pub watch_ttl_seconds: Option<u64>,
-    /// Seconds of silence after which a channel is replaced (default 12 hours).
-    #[serde(default, deserialize_with = "parse_watch_silence")]
-    pub watch_silence_seconds: Option<u64>,
-    /// Seconds that a push may come late after a poll has found its change (default 5 minutes); then push is given up for
-    /// that calendar until it works again.
-    #[serde(default, deserialize_with = "parse_push_late")]
-    pub push_late_seconds: Option<u64>,
-    /// Seconds between polls of a calendar that Google pushes (default 15 minutes), if the quota allows.
-    #[serde(default, deserialize_with = "parse_poll_watched")]
-    pub poll_watched_seconds: Option<u64>,
-    /// Seconds between polls of a calendar that Google does not push (default one minute), if the quota allows.
-    #[serde(default, deserialize_with = "parse_poll_unwatched")]
-    pub poll_unwatched_seconds: Option<u64>,
-    /// Seconds that a worker may hold a calendar without a sign of life (default 60). A crash is taken over then.
-    #[serde(default, deserialize_with = "parse_sync_lease")]
-    pub sync_lease_seconds: Option<u64>,
+    /// Timings that only tests and unusual installations change: `name=seconds`, separated by commas.
+    #[serde(default, deserialize_with = "parse_tuning")]
+    pub tuning: Settings,
 }
 
 const fn database_max_connections() -> u32 {
@@ -87,6 +68,7 @@ const fn database_max_connections() -> u32 {
 
 parsed!(parse_max_connections: u32, "DATABASE_MAX_CONNECTIONS");
 parsed!(parse_token_keys: Keyring, "TOKEN_KEYS");
+parsed!(parse_tuning: Settings, "TUNING");
 
 /// As [`parsed!`], for a variable that need not be set.
 macro_rules! optional {
@@ -105,14 +87,7 @@ optional!(parse_google_token_url: Url, "GOOGLE_TOKEN_URL");
 optional!(parse_google_revoke_url: Url, "GOOGLE_REVOKE_URL");
 optional!(parse_google_userinfo_url: Url, "GOOGLE_USERINFO_URL");
 optional!(parse_google_calendar_url: Url, "GOOGLE_CALENDAR_URL");
-optional!(parse_grant_confirm: u64, "GRANT_CONFIRM_SECONDS");
-optional!(parse_watch_ttl: u64, "WATCH_TTL_SECONDS");
-optional!(parse_watch_silence: u64, "WATCH_SILENCE_SECONDS");
-optional!(parse_push_late: u64, "PUSH_LATE_SECONDS");
 optional!(parse_metrics_addr: SocketAddr, "METRICS_ADDR");
-optional!(parse_poll_watched: u64, "POLL_WATCHED_SECONDS");
-optional!(parse_poll_unwatched: u64, "POLL_UNWATCHED_SECONDS");
-optional!(parse_sync_lease: u64, "SYNC_LEASE_SECONDS");
 
 fn parse_public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
     named(deserializer, "PUBLIC_URL", |text| {
@@ -171,25 +146,11 @@ impl Config {
     }
 
     pub fn settings(&self) -> Settings {
-        let mut settings = Settings {
+        Settings {
             public_url: self.public_url.clone(),
             webhook_url: self.webhook_url.clone(),
-            ..Settings::default()
-        };
-        for (ours, theirs) in [
-            (self.grant_confirm_seconds, &mut settings.grant_confirm_delay),
-            (self.watch_ttl_seconds, &mut settings.watch_ttl),
-            (self.watch_silence_seconds, &mut settings.watch_silence_max),
-            (self.push_late_seconds, &mut settings.push_late),
-            (self.poll_watched_seconds, &mut settings.poll_watched),
-            (self.poll_unwatched_seconds, &mut settings.poll_unwatched),
-            (self.sync_lease_seconds, &mut settings.lease),
-        ] {
-            if let Some(seconds) = ours {
-                *theirs = Duration::from_secs(seconds);
-            }
+            ..self.tuning.clone()
         }
-        settings
     }
 
     /// Connects to Postgres and checks what all work depends on: the schema, and the keys that tokens are sealed with.
@@ -251,8 +212,7 @@ mod tests {
         let config = read(&[
             ("PUBLIC_URL", "https://calendar.example.com"),
             ("GOOGLE_CALENDAR_URL", "http://127.0.0.1:9/calendar/v3"),
-            ("GRANT_CONFIRM_SECONDS", "1"),
-            ("POLL_UNWATCHED_SECONDS", "2"),
+            ("TUNING", "grant_confirm_seconds=1,poll_unwatched_seconds=2"),
         ])
         .unwrap();
         let settings = config.settings();
@@ -274,7 +234,8 @@ mod tests {
             ("PUBLIC_URL", "calendar.example.com"),
             ("TOKEN_KEYS", "1:short"),
             ("DATABASE_MAX_CONNECTIONS", "many"),
-            ("WATCH_TTL_SECONDS", "a week"),
+            ("TUNING", "watch_ttl_seconds=a week"),
+            ("TUNING", "watch_seconds=1"),
             ("GOOGLE_TOKEN_URL", "token"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();

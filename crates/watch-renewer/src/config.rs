@@ -26,15 +26,6 @@ pub struct Config {
     /// The calendar that it changes, by Google's id; the account's primary one by default.
     #[serde(default)]
     pub canary_calendar: Option<String>,
-    /// Seconds between its changes (default 180).
-    #[serde(default = "canary_seconds", deserialize_with = "parse_canary_seconds")]
-    pub canary_seconds: u64,
-    /// Seconds that a change may take to the socket (default 30).
-    #[serde(
-        default = "canary_patience_seconds",
-        deserialize_with = "parse_canary_patience_seconds"
-    )]
-    pub canary_patience_seconds: u64,
     /// Where browsers open their socket.
     #[serde(default = "centrifugo_ws_url", deserialize_with = "parse_centrifugo_ws_url")]
     pub centrifugo_ws_url: SocketUrl,
@@ -55,8 +46,8 @@ impl Config {
         let config = canary::Config {
             user: user.clone(),
             calendar: self.canary_calendar.clone(),
-            every: Duration::from_secs(self.canary_seconds.max(1)),
-            patience: Duration::from_secs(self.canary_patience_seconds),
+            every: self.sync.tuning.canary_every.max(Duration::from_secs(1)),
+            patience: self.sync.tuning.canary_patience,
             socket_url: self.centrifugo_ws_url.as_http(),
         };
         Ok(Some((config, Tokens::new(secret))))
@@ -68,14 +59,6 @@ impl Config {
 pub struct HealthConfig {
     #[serde(default = "listen_addr", deserialize_with = "parse_listen_addr")]
     pub listen_addr: SocketAddr,
-}
-
-const fn canary_seconds() -> u64 {
-    180
-}
-
-const fn canary_patience_seconds() -> u64 {
-    30
 }
 
 fn centrifugo_ws_url() -> SocketUrl {
@@ -125,8 +108,6 @@ const fn listen_addr() -> SocketAddr {
     SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8082)
 }
 
-parsed!(parse_canary_seconds: u64, "CANARY_SECONDS");
-parsed!(parse_canary_patience_seconds: u64, "CANARY_PATIENCE_SECONDS");
 parsed!(parse_centrifugo_ws_url: SocketUrl, "CENTRIFUGO_WS_URL");
 parsed!(parse_listen_addr: SocketAddr, "LISTEN_ADDR");
 

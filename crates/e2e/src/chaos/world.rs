@@ -41,14 +41,13 @@ pub const NEW_KEYS: &str =
     "2:xc/pY5pj2mdi0owzwpSgmicuNo77NKUCd8y5kHvZ/uQ=,1:4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8=";
 
 /// Shorter waits than in production, so that what takes an hour there is seen within a minute.
-const SETTINGS: [(&str, &str); 8] = [
+const SETTINGS: [(&str, &str); 5] = [
     ("TOKEN_KEYS", OLD_KEYS),
     ("DATABASE_MAX_CONNECTIONS", "8"),
-    ("SYNC_LEASE_SECONDS", "5"),
-    ("GRANT_CONFIRM_SECONDS", "1"),
-    // What no push told of.
-    ("POLL_WATCHED_SECONDS", "4"),
-    ("POLL_UNWATCHED_SECONDS", "4"),
+    (
+        "TUNING",
+        "sync_lease_seconds=5,grant_confirm_seconds=1,poll_watched_seconds=4,poll_unwatched_seconds=4",
+    ),
     ("RATE_LIMIT_PER_MINUTE", "100000"),
     ("RUST_LOG", "info,sync=debug"),
 ];
