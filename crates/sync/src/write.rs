@@ -4,7 +4,7 @@
 //! - A request is committed, with the id of the event it makes, before Google is called; so a process that dies at any
 //!   step leaves something to go on from, and a double click is one request. [`run_once`] goes on with what was left.
 //! - A step that may have happened is looked for before it is made again: an event carries the ids of the last requests
-//!   that were written to it ([`mark`]), and a new one is known by its own id. Guests are mailed once.
+//!   that were written to it ([`write_marker`]), and a new one is known by its own id. Guests are mailed once.
 //! - An edit holds for the version it was made from. Where that is gone, it is merged field by field ([`merge`]); where
 //!   both sides changed a field, nothing is written and a person decides.
 //! - One commit holds the mirror, the user's seq, the message and the request's end. Google's own push is then an echo.
@@ -17,15 +17,15 @@
 
 mod attempt;
 mod commit;
-mod end;
 pub mod fields;
-mod mark;
 pub mod merge;
 pub mod patch;
 mod prepare;
 pub mod recurrence;
+mod result;
 mod target;
 mod work;
+mod write_marker;
 
 use std::time::Duration;
 
@@ -42,8 +42,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use ts_rs::TS;
 use uuid::Uuid;
 
-pub use end::{Conflict, End, Failure, Reason};
 pub use patch::{EventPatch, Invalid};
+pub use result::{Conflict, Failure, Reason, WriteResult};
 
 use crate::view::Rule;
 use crate::{Context, metrics};
@@ -160,12 +160,12 @@ pub enum Command {
     },
 }
 
-/// What came of a request so far.
+/// A request that was accepted.
 #[derive(Debug, Clone)]
-pub enum Answer {
-    Ended(End),
-    /// It goes on; its end is told by [`Change::WriteResolved`](crate::payload::Change::WriteResolved).
-    Pending,
+pub struct Submitted {
+    pub intent_id: Uuid,
+    /// None while it is pending: [`Change::WriteResolved`](crate::payload::Change::WriteResolved) reports the outcome later.
+    pub result: Option<WriteResult>,
 }
 
 /// Why a request was not taken up. Google was not called.
@@ -184,12 +184,7 @@ pub enum Refused {
 }
 
 /// Takes a request up and works on it for as long as a caller waits (`settings.write_deadline`).
-pub async fn submit(
-    ctx: &Context,
-    user: &UserId,
-    key: &str,
-    request: Request,
-) -> Result<(Uuid, Answer), Refused> {
+pub async fn submit(ctx: &Context, user: &UserId, key: &str, request: Request) -> Result<Submitted, Refused> {
     let deadline = Instant::now() + ctx.settings.write_deadline;
     let sha256 = digest(&request)?;
     if let Some(known) = known(ctx, user, key).await? {
@@ -230,7 +225,10 @@ pub async fn submit(
     // On its own, so that a client which hangs up does not stop half-way what others will see.
     let work = tokio::spawn(go_on(ctx.clone(), intent, Some(deadline)));
     match timeout_at(deadline, work).await {
-        Ok(Ok(Ok(Some(end)))) => Ok((prepared.id, Answer::Ended(end))),
+        Ok(Ok(Ok(Some(result)))) => Ok(Submitted {
+            intent_id: prepared.id,
+            result: Some(result),
+        }),
         Ok(Ok(Err(error))) => {
             tracing::warn!(intent.id = %prepared.id, %error, "A write goes on once the database is back");
             leave(ctx, user, key, prepared.id).await
@@ -261,7 +259,7 @@ async fn join(
     sha256: &[u8],
     mut found: Known,
     deadline: Instant,
-) -> Result<(Uuid, Answer), Refused> {
+) -> Result<Submitted, Refused> {
     if found.request_sha256 != sha256 {
         return Err(Refused::KeyReused);
     }
@@ -274,22 +272,28 @@ async fn join(
         }
     }
     match read_end(&found)? {
-        Some(end) => Ok((found.id, Answer::Ended(end))),
+        Some(result) => Ok(Submitted {
+            intent_id: found.id,
+            result: Some(result),
+        }),
         None => leave(ctx, user, key, found.id).await,
     }
 }
 
 /// The caller does not wait any longer: the end will be told.
-async fn leave(ctx: &Context, user: &UserId, key: &str, id: Uuid) -> Result<(Uuid, Answer), Refused> {
+async fn leave(ctx: &Context, user: &UserId, key: &str, id: Uuid) -> Result<Submitted, Refused> {
     let mut conn = ctx.pool.acquire().await?;
     intents::announce(&mut conn, user, id).await?;
     // It may have ended before anybody could be told so.
     let found = intents::of_key(&mut conn, user, key).await?;
-    let end = found.as_ref().map(read_end).transpose()?.flatten();
-    Ok((id, end.map_or(Answer::Pending, Answer::Ended)))
+    let result = found.as_ref().map(read_end).transpose()?.flatten();
+    Ok(Submitted {
+        intent_id: id,
+        result,
+    })
 }
 
-fn read_end(known: &Known) -> sqlx::Result<Option<End>> {
+fn read_end(known: &Known) -> sqlx::Result<Option<WriteResult>> {
     known
         .result
         .as_ref()
@@ -317,7 +321,11 @@ pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
 
 /// Works on a request that is leased, until it ends or, without an end, until the next try would be after `wait_until`.
 #[tracing::instrument(target = "calwire::trace", level = "trace", name = "write", skip_all, fields(intent.id = %intent.lease.key))]
-async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sqlx::Result<Option<End>> {
+async fn go_on(
+    ctx: Context,
+    intent: Intent,
+    wait_until: Option<Instant>,
+) -> sqlx::Result<Option<WriteResult>> {
     let work = match work::Work::read(&intent.work) {
         Ok(work) => work,
         // Written by a version that knows more, and none of those has come for it.
@@ -342,8 +350,8 @@ async fn go_on(ctx: Context, intent: Intent, wait_until: Option<Instant>) -> sql
         };
         run.failures += 1;
         if run.is_over() {
-            let ended = commit::Ended::failed(given_up(is_sure));
-            return Ok(commit::commit(&run, ended).await?.end());
+            let effects = commit::Effects::failed(given_up(is_sure));
+            return Ok(commit::commit(&run, effects).await?.end());
         }
         if is_sure && !run.mark(write_intents::State::Pending).await? {
             return Ok(None);
@@ -370,7 +378,7 @@ fn given_up(is_sure: bool) -> Reason {
 /// What came of a try, and of storing it.
 enum Tried {
     /// None: somebody else has the request by now, and answers it.
-    Ended(Option<End>),
+    Ended(Option<WriteResult>),
     Again {
         delay: Duration,
         is_sure: bool,
@@ -379,7 +387,7 @@ enum Tried {
 
 async fn try_once(run: &mut work::Run<'_>) -> sqlx::Result<Tried> {
     Ok(match Box::pin(attempt::attempt(run)).await? {
-        Step::Ended(ended) => match commit::commit(run, *ended).await? {
+        Step::Ended(effects) => match commit::commit(run, *effects).await? {
             Committed::Overtaken => Tried::Again {
                 delay: OVERTAKEN,
                 is_sure: false,

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use sync::payload::Event;
 use sync::write::{
-    Answer, Command, Conflict, End, EventPatch, Failure, Mail, Reason, Refused, Request, Response, Scope,
+    Command, Conflict, EventPatch, Failure, Mail, Reason, Refused, Request, Response, Scope, WriteResult,
 };
 use ts_rs::TS;
 use uuid::Uuid;
@@ -239,20 +239,20 @@ async fn write(
     edits: &str,
 ) -> Result<Written, RpcError> {
     let ctx = &caller.state.sync;
-    let (intent_id, answer) = sync::write::submit(ctx, &caller.user, key.as_str(), request)
+    let submitted = sync::write::submit(ctx, &caller.user, key.as_str(), request)
         .await
         .map_err(|refused| not_taken(refused, edits))?;
-    let (event, merged, pending) = match answer {
-        Answer::Pending => (None, false, true),
-        Answer::Ended(End::Done { event, merged }) => (event, merged, false),
-        Answer::Ended(End::Failed(failure)) => return Err(failed(failure)),
-        Answer::Ended(End::Conflict(conflict)) => return Err(in_conflict(*conflict)),
+    let (event, merged, pending) = match submitted.result {
+        None => (None, false, true),
+        Some(WriteResult::Done { event, merged }) => (event, merged, false),
+        Some(WriteResult::Failed(failure)) => return Err(failed(failure)),
+        Some(WriteResult::Conflict(conflict)) => return Err(in_conflict(*conflict)),
     };
     Ok(Written {
         event,
         merged,
         pending,
-        intent_id,
+        intent_id: submitted.intent_id,
     })
 }
 

@@ -12,13 +12,12 @@ use common::worker::Pass;
 use google::push::Notification;
 use sqlx::postgres::PgPoolOptions;
 use sync::pull::{self, Puller};
-use sync::write::{Answer, Refused};
+use sync::write::{Refused, Submitted};
 use sync::{Context, connections, poll, relay, watch, write};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use uuid::Uuid;
 use webhook_ingest::intake::Intake;
 use webhook_ingest::refusal::Refusal;
 
@@ -48,7 +47,7 @@ pub struct Parts {
 pub enum Done {
     Pass(std::result::Result<Pass, String>),
     Pushed(std::result::Result<(), Refusal>),
-    Written(std::result::Result<(Uuid, Answer), Refused>),
+    Written(std::result::Result<Submitted, Refused>),
     Acted(std::result::Result<(), String>),
 }
 

@@ -8,8 +8,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use store::calendars::Calendar;
-use sync::write::{Answer, Command, End, Mail, Reason, Refused, Request, Scope};
-use uuid::Uuid;
+use sync::write::{Command, Mail, Reason, Refused, Request, Scope, Submitted, WriteResult};
 
 use super::browser::text;
 use super::host::{Done, Ran};
@@ -53,17 +52,17 @@ pub async fn write(
         return Ok(());
     };
     judge(world, &asked, &answer)?;
-    if twice && let Ok((id, first)) = answer {
+    if twice && let Ok(first) = answer {
         let again = submit(world, host, &asked, None).await?;
         let again = super::act::settle(world, host, again, Purpose::Write).await?;
-        if let Some(Done::Written(Ok((same, second)))) = again {
+        if let Some(Done::Written(Ok(second))) = again {
             holds!(
-                same == id,
+                first.intent_id == second.intent_id,
                 "one_request",
                 "the key {} became two requests",
                 asked.key
             );
-            if let (Answer::Ended(first), Answer::Ended(second)) = (&first, &second) {
+            if let (Some(first), Some(second)) = (&first.result, &second.result) {
                 holds!(
                     first == second,
                     "one_request",
@@ -205,14 +204,14 @@ fn change(
 }
 
 /// What was answered is so in Google: nobody has done anything since.
-fn judge(world: &World, asked: &Asked, answer: &std::result::Result<(Uuid, Answer), Refused>) -> Result<()> {
+fn judge(world: &World, asked: &Asked, answer: &std::result::Result<Submitted, Refused>) -> Result<()> {
     let (
-        Ok((
-            _,
-            Answer::Ended(End::Done {
+        Ok(Submitted {
+            result: Some(WriteResult::Done {
                 event: Some(event), ..
             }),
-        )),
+            ..
+        }),
         Some(title),
     ) = (answer, &asked.title)
     else {

@@ -13,13 +13,13 @@ use store::calendars::{self, Calendar};
 use store::write_intents::State;
 use uuid::Uuid;
 
-use super::commit::Ended;
-use super::end::{Conflict, End, Failure, Reason};
+use super::commit::Effects;
 use super::fields::{Field, Fields};
-use super::mark;
 use super::merge::{merge, merge_without_base};
+use super::result::{Conflict, Failure, Reason, WriteResult};
 use super::target::Version;
 use super::work::{Act, Edit, Run};
+use super::write_marker;
 use crate::pull::Incoming;
 use crate::quota::Units;
 use crate::tokens::CallError;
@@ -27,7 +27,7 @@ use look::{known, look, read};
 
 /// What came of a try.
 pub enum Step {
-    Ended(Box<Ended>),
+    Ended(Box<Effects>),
     Again {
         delay: Duration,
         /// Nothing of it has happened at Google.
@@ -37,20 +37,20 @@ pub enum Step {
 }
 
 /// Why a try ends early.
-enum Stop {
+enum Interrupt {
     Again { delay: Duration, is_sure: bool },
     Failed(Failure),
     LeaseLost,
     Database(sqlx::Error),
 }
 
-impl From<sqlx::Error> for Stop {
+impl From<sqlx::Error> for Interrupt {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
     }
 }
 
-impl From<Reason> for Stop {
+impl From<Reason> for Interrupt {
     fn from(reason: Reason) -> Self {
         Self::Failed(Failure {
             reason,
@@ -77,15 +77,17 @@ pub async fn attempt(run: &mut Run<'_>) -> sqlx::Result<Step> {
         Act::Split(split) => Box::pin(split::split(run, *split)).await,
     };
     match outcome {
-        Ok(ended) => Ok(Step::Ended(Box::new(ended))),
-        Err(Stop::Failed(failure)) => Ok(Step::Ended(Box::new(Ended::of(End::Failed(failure))))),
-        Err(Stop::Again { delay, is_sure }) => Ok(Step::Again { delay, is_sure }),
-        Err(Stop::LeaseLost) => Ok(Step::LeaseLost),
-        Err(Stop::Database(error)) => Err(error),
+        Ok(effects) => Ok(Step::Ended(Box::new(effects))),
+        Err(Interrupt::Failed(failure)) => {
+            Ok(Step::Ended(Box::new(Effects::of(WriteResult::Failed(failure)))))
+        }
+        Err(Interrupt::Again { delay, is_sure }) => Ok(Step::Again { delay, is_sure }),
+        Err(Interrupt::LeaseLost) => Ok(Step::LeaseLost),
+        Err(Interrupt::Database(error)) => Err(error),
     }
 }
 
-async fn insert(run: &mut Run<'_>, body: &Value) -> Result<Ended, Stop> {
+async fn insert(run: &mut Run<'_>, body: &Value) -> Result<Effects, Interrupt> {
     let calendar = calendar(run).await?;
     let id = run.intent.event_id.clone();
     if run.is_in_doubt()
@@ -98,7 +100,7 @@ async fn insert(run: &mut Run<'_>, body: &Value) -> Result<Ended, Stop> {
 }
 
 /// Makes an event by an id of ours, or finds it made.
-async fn make(run: &mut Run<'_>, calendar: &Calendar, body: &Value, id: &str) -> Result<Version, Stop> {
+async fn make(run: &mut Run<'_>, calendar: &Calendar, body: &Value, id: &str) -> Result<Version, Interrupt> {
     send(run).await?;
     let mail = run.work.mail.into();
     let (google, calendar_id) = (&run.ctx.google, calendar.google_id.as_str());
@@ -110,19 +112,20 @@ async fn make(run: &mut Run<'_>, calendar: &Calendar, body: &Value, id: &str) ->
         // As a rule an earlier try came through.
         Err(CallError::Google(Error::AlreadyExists)) => made(run, calendar, id)
             .await?
-            .ok_or(Stop::from(Reason::EventDeleted)),
+            .ok_or(Interrupt::from(Reason::EventDeleted)),
         Err(CallError::Google(Error::NotFound)) => Err(Reason::AccessLost.into()),
         Err(error) => Err(stop(run, error, false)),
     }
 }
 
 /// The event that this request made, deleted or not.
-async fn made(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Version>, Stop> {
+async fn made(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Version>, Interrupt> {
     let found = look(run, calendar, id).await?;
     // The id was chosen by us, and is long: hardly anybody else's.
-    let is_ours = |found: &Version| found.event.is_cancelled() || mark::is_on(&found.raw, run.id());
+    let is_ours =
+        |found: &Version| found.event.is_cancelled() || write_marker::contains(&found.raw, run.id());
     match found {
-        Some(found) if !is_ours(&found) => Err(Stop::Failed(Failure {
+        Some(found) if !is_ours(&found) => Err(Interrupt::Failed(Failure {
             reason: Reason::RefusedByGoogle,
             google_reason: Some("duplicate".to_owned()),
         })),
@@ -130,23 +133,23 @@ async fn made(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Ver
     }
 }
 
-fn made_before(run: &Run<'_>, made: Version) -> Result<Ended, Stop> {
+fn made_before(run: &Run<'_>, made: Version) -> Result<Effects, Interrupt> {
     if made.event.is_cancelled() {
         return Err(Reason::EventDeleted.into());
     }
-    let mut ended = Ended::done(run, false);
-    ended.add(run.intent.calendar_id, made);
-    Ok(ended)
+    let mut effects = Effects::done(run, false);
+    effects.add(run.intent.calendar_id, made);
+    Ok(effects)
 }
 
-async fn patch(run: &mut Run<'_>, edit: &Edit) -> Result<Ended, Stop> {
+async fn patch(run: &mut Run<'_>, edit: &Edit) -> Result<Effects, Interrupt> {
     let calendar = calendar(run).await?;
     let id = run.intent.event_id.clone();
     match write(run, &calendar, &id, edit).await? {
         Written::Is { version, merged } => {
-            let mut ended = Ended::done(run, merged);
-            ended.add(run.intent.calendar_id, *version);
-            Ok(ended)
+            let mut effects = Effects::done(run, merged);
+            effects.add(run.intent.calendar_id, *version);
+            Ok(effects)
         }
         written => Ok(not_written(run, &id, written)),
     }
@@ -165,31 +168,31 @@ enum Written {
     Gone(Option<Box<Version>>),
 }
 
-fn not_written(run: &Run<'_>, id: &str, written: Written) -> Ended {
+fn not_written(run: &Run<'_>, id: &str, written: Written) -> Effects {
     let calendar = run.intent.calendar_id;
     match written {
         Written::Collided { conflict, theirs } => {
-            let mut ended = Ended::of(End::Conflict(conflict));
-            ended.add(calendar, *theirs);
-            ended
+            let mut effects = Effects::of(WriteResult::Conflict(conflict));
+            effects.add(calendar, *theirs);
+            effects
         }
         Written::Gone(Some(version)) => {
-            let mut ended = Ended::failed(Reason::EventDeleted);
-            ended.add(calendar, *version);
-            ended
+            let mut effects = Effects::failed(Reason::EventDeleted);
+            effects.add(calendar, *version);
+            effects
         }
         Written::Gone(None) | Written::Is { .. } => {
-            let mut ended = Ended::failed(Reason::EventDeleted);
-            ended
+            let mut effects = Effects::failed(Reason::EventDeleted);
+            effects
                 .news
                 .extend(tombstone_of_unknown(id).map(|news| (calendar, news)));
-            ended
+            effects
         }
     }
 }
 
 /// Writes an edit over what the event is by now, unless both changed the same.
-async fn write(run: &mut Run<'_>, calendar: &Calendar, id: &str, edit: &Edit) -> Result<Written, Stop> {
+async fn write(run: &mut Run<'_>, calendar: &Calendar, id: &str, edit: &Edit) -> Result<Written, Interrupt> {
     let found = if run.is_in_doubt() {
         look(run, calendar, id).await?
     } else {
@@ -207,7 +210,7 @@ async fn write_as(
     edit: &Edit,
     request: Uuid,
     mut found: Option<Version>,
-) -> Result<Written, Stop> {
+) -> Result<Written, Interrupt> {
     for _ in 0..MERGES_MAX {
         let Some(theirs) = found else {
             return Ok(Written::Gone(None));
@@ -216,7 +219,7 @@ async fn write_as(
             let base = edit.base.as_ref();
             base.is_some_and(|base| !base.differing(&theirs.fields).is_empty())
         };
-        if mark::is_on(&theirs.raw, request) {
+        if write_marker::contains(&theirs.raw, request) {
             return Ok(Written::Is {
                 version: Box::new(theirs),
                 merged: false,
@@ -251,7 +254,7 @@ async fn write_as(
                 merged,
             });
         }
-        mark::put(&mut body, &theirs.raw, request);
+        write_marker::add(&mut body, &theirs.raw, request);
         match patch_once(run, calendar, id, &theirs.etag, &body.into()).await? {
             Some(event) => {
                 let merged = was_merged(&theirs);
@@ -264,7 +267,7 @@ async fn write_as(
         }
     }
     let delay = TRANSIENT.delay(run.failures + 1);
-    Err(Stop::Again { delay, is_sure: true })
+    Err(Interrupt::Again { delay, is_sure: true })
 }
 
 fn conflict(fields: Vec<Field>, edit: &Edit, theirs: &Version) -> Conflict {
@@ -284,7 +287,7 @@ async fn patch_once(
     event: &str,
     etag: &str,
     body: &Value,
-) -> Result<Option<RawEvent>, Stop> {
+) -> Result<Option<RawEvent>, Interrupt> {
     send(run).await?;
     let mail = run.work.mail.into();
     let google = &run.ctx.google;
@@ -310,7 +313,7 @@ async fn patch_once(
 }
 
 /// Writes the user's answer to an invitation, and leaves the rest of the guest list alone.
-async fn respond(run: &mut Run<'_>, response: &str, comment: Option<&str>) -> Result<Ended, Stop> {
+async fn respond(run: &mut Run<'_>, response: &str, comment: Option<&str>) -> Result<Effects, Interrupt> {
     let calendar = calendar(run).await?;
     let (id, request) = (run.intent.event_id.clone(), run.id());
     let mut found = if run.is_in_doubt() {
@@ -330,10 +333,10 @@ async fn respond(run: &mut Run<'_>, response: &str, comment: Option<&str>) -> Re
         };
         let is_said =
             own["responseStatus"] == response && comment.is_none_or(|comment| own["comment"] == comment);
-        if mark::is_on(&theirs.raw, request) || is_said {
-            let mut ended = Ended::done(run, false);
-            ended.add(run.intent.calendar_id, theirs);
-            return Ok(ended);
+        if write_marker::contains(&theirs.raw, request) || is_said {
+            let mut effects = Effects::done(run, false);
+            effects.add(run.intent.calendar_id, theirs);
+            return Ok(effects);
         }
         let mut entry = Map::from_iter([
             ("email".to_owned(), own["email"].clone()),
@@ -347,18 +350,18 @@ async fn respond(run: &mut Run<'_>, response: &str, comment: Option<&str>) -> Re
             ("attendeesOmitted".to_owned(), true.into()),
             ("attendees".to_owned(), json!([entry])),
         ]);
-        mark::put(&mut body, &theirs.raw, request);
+        write_marker::add(&mut body, &theirs.raw, request);
         found = match patch_once(run, &calendar, &id, &theirs.etag, &body.into()).await? {
             Some(event) => {
-                let mut ended = Ended::done(run, false);
-                ended.add(run.intent.calendar_id, read(event, &calendar)?);
-                return Ok(ended);
+                let mut effects = Effects::done(run, false);
+                effects.add(run.intent.calendar_id, read(event, &calendar)?);
+                return Ok(effects);
             }
             None => look(run, &calendar, &id).await?,
         };
     }
     let delay = TRANSIENT.delay(run.failures + 1);
-    Err(Stop::Again { delay, is_sure: true })
+    Err(Interrupt::Again { delay, is_sure: true })
 }
 
 fn own_entry(event: &Value) -> Option<&Value> {
@@ -366,7 +369,11 @@ fn own_entry(event: &Value) -> Option<&Value> {
     guests.iter().find(|guest| guest["self"] == true)
 }
 
-async fn delete(run: &mut Run<'_>, base: Option<&Fields>, is_conditional: bool) -> Result<Ended, Stop> {
+async fn delete(
+    run: &mut Run<'_>,
+    base: Option<&Fields>,
+    is_conditional: bool,
+) -> Result<Effects, Interrupt> {
     let calendar = calendar(run).await?;
     let id = run.intent.event_id.clone();
     let mut found = if run.is_in_doubt() {
@@ -392,9 +399,9 @@ async fn delete(run: &mut Run<'_>, base: Option<&Fields>, is_conditional: bool) 
                 theirs: theirs.fields.told(),
                 etag: theirs.etag.clone(),
             };
-            let mut ended = Ended::of(End::Conflict(Box::new(conflict)));
-            ended.add(run.intent.calendar_id, theirs);
-            return Ok(ended);
+            let mut effects = Effects::of(WriteResult::Conflict(Box::new(conflict)));
+            effects.add(run.intent.calendar_id, theirs);
+            return Ok(effects);
         }
         send(run).await?;
         let mail = run.work.mail.into();
@@ -419,7 +426,7 @@ async fn delete(run: &mut Run<'_>, base: Option<&Fields>, is_conditional: bool) 
         }
     }
     let delay = TRANSIENT.delay(run.failures + 1);
-    Err(Stop::Again { delay, is_sure: true })
+    Err(Interrupt::Again { delay, is_sure: true })
 }
 
 /// The fields whose change makes it another event than the one that the user wanted to be rid of. A colour, a reminder or
@@ -433,23 +440,23 @@ fn changed_since(base: Option<&Fields>, theirs: &Version) -> Option<Vec<Field>> 
     (!changed.is_empty()).then_some(changed)
 }
 
-fn deleted(run: &Run<'_>, tombstone: Option<Incoming>) -> Ended {
-    let mut ended = Ended::of(End::Done {
+fn deleted(run: &Run<'_>, tombstone: Option<Incoming>) -> Effects {
+    let mut effects = Effects::of(WriteResult::Done {
         event: None,
         merged: false,
     });
     let calendar = run.intent.calendar_id;
-    ended.news.extend(tombstone.map(|news| (calendar, news)));
-    ended
+    effects.news.extend(tombstone.map(|news| (calendar, news)));
+    effects
 }
 
-async fn give(run: &mut Run<'_>, destination: CalendarId) -> Result<Ended, Stop> {
+async fn give(run: &mut Run<'_>, destination: CalendarId) -> Result<Effects, Interrupt> {
     let calendar = calendar(run).await?;
     let there = {
         let mut conn = run.ctx.pool.acquire().await?;
         calendars::get(&mut conn, &run.intent.user_id, destination).await?
     };
-    let there = there.ok_or(Stop::from(Reason::CalendarNotFound))?;
+    let there = there.ok_or(Interrupt::from(Reason::CalendarNotFound))?;
     let id = run.intent.event_id.clone();
     if run.is_in_doubt()
         && let Some(moved) = look(run, &there, &id).await?
@@ -482,7 +489,7 @@ async fn give(run: &mut Run<'_>, destination: CalendarId) -> Result<Ended, Stop>
                 Some(moved) if !moved.event.is_cancelled() => Ok(given(run, &id, &there, moved)),
                 _ => match look(run, &calendar, &id).await? {
                     // A calendar takes an id once, also if its event was moved away or deleted.
-                    Some(here) if !here.event.is_cancelled() => Err(Stop::Failed(Failure {
+                    Some(here) if !here.event.is_cancelled() => Err(Interrupt::Failed(Failure {
                         reason: Reason::RefusedByGoogle,
                         google_reason: Some(error.to_string()),
                     })),
@@ -494,46 +501,46 @@ async fn give(run: &mut Run<'_>, destination: CalendarId) -> Result<Ended, Stop>
     }
 }
 
-fn given(run: &Run<'_>, id: &str, there: &Calendar, moved: Version) -> Ended {
-    let mut ended = deleted(run, tombstone(id));
-    ended.end = End::Done {
+fn given(run: &Run<'_>, id: &str, there: &Calendar, moved: Version) -> Effects {
+    let mut effects = deleted(run, tombstone(id));
+    effects.end = WriteResult::Done {
         event: None,
         merged: false,
     };
-    ended.shown = Some((there.id, run.work.shown.clone()));
-    ended.add(there.id, moved);
-    ended
+    effects.shown = Some((there.id, run.work.shown.clone()));
+    effects.add(there.id, moved);
+    effects
 }
 
-async fn calendar(run: &Run<'_>) -> Result<Calendar, Stop> {
+async fn calendar(run: &Run<'_>) -> Result<Calendar, Interrupt> {
     let mut conn = run.ctx.pool.acquire().await?;
     let found = calendars::get(&mut conn, &run.intent.user_id, run.intent.calendar_id).await?;
-    found.ok_or(Stop::from(Reason::CalendarNotFound))
+    found.ok_or(Interrupt::from(Reason::CalendarNotFound))
 }
 
 /// Commits that Google is about to be called. Once a request's life is over, nothing of it is written to Google any more: what
 /// happened before has been looked for by now. Half of it is still taken back.
-async fn send(run: &mut Run<'_>) -> Result<(), Stop> {
+async fn send(run: &mut Run<'_>) -> Result<(), Interrupt> {
     if run.is_over() && !run.is_undone() {
         return Err(Reason::GoogleUnavailable.into());
     }
     if run.mark(State::Sent).await? {
         Ok(())
     } else {
-        Err(Stop::LeaseLost)
+        Err(Interrupt::LeaseLost)
     }
 }
 
 /// What becomes of a try that a call ended. `is_in_doubt`: an earlier call may have come through.
-fn stop(run: &Run<'_>, error: CallError, is_in_doubt: bool) -> Stop {
-    let again = |delay| Stop::Again {
+fn stop(run: &Run<'_>, error: CallError, is_in_doubt: bool) -> Interrupt {
+    let again = |delay| Interrupt::Again {
         delay,
         is_sure: !is_in_doubt,
     };
     let tries = run.failures + 1;
     match error {
-        CallError::Database(error) => Stop::Database(error),
-        CallError::Google(Error::OutcomeUnknown { .. }) => Stop::Again {
+        CallError::Database(error) => Interrupt::Database(error),
+        CallError::Google(Error::OutcomeUnknown { .. }) => Interrupt::Again {
             delay: TRANSIENT.delay(tries),
             is_sure: false,
         },
@@ -553,7 +560,7 @@ fn stop(run: &Run<'_>, error: CallError, is_in_doubt: bool) -> Stop {
         _ if is_in_doubt => Reason::OutcomeUnknown.into(),
         CallError::Disconnected => Reason::NotConnected.into(),
         CallError::GrantEnded => Reason::ReauthRequired.into(),
-        CallError::Google(error) => Stop::Failed(refused(error)),
+        CallError::Google(error) => Interrupt::Failed(refused(error)),
     }
 }
 

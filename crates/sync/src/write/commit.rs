@@ -11,7 +11,7 @@ use store::calendars::{self, Calendar};
 use store::write_intents::Intent;
 use store::{events, sync_state, write_intents};
 
-use super::end::{End, Failure, Reason};
+use super::result::{Failure, Reason, WriteResult};
 use super::target::Version;
 use super::work::{Run, Shown};
 use crate::outbox;
@@ -21,8 +21,8 @@ use crate::{Context, metrics};
 
 /// What came of a request at Google.
 #[derive(Debug, Clone)]
-pub struct Ended {
-    pub end: End,
+pub struct Effects {
+    pub end: WriteResult,
     /// What the mirror does not have yet.
     pub news: Vec<(CalendarId, Incoming)>,
     /// A series that ends, and where: later exceptions of it are gone.
@@ -31,8 +31,8 @@ pub struct Ended {
     pub shown: Option<(CalendarId, Shown)>,
 }
 
-impl Ended {
-    pub fn of(end: End) -> Self {
+impl Effects {
+    pub fn of(end: WriteResult) -> Self {
         Self {
             end,
             news: Vec::new(),
@@ -44,12 +44,12 @@ impl Ended {
     pub fn done(run: &Run<'_>, merged: bool) -> Self {
         Self {
             shown: Some((run.intent.calendar_id, run.work.shown.clone())),
-            ..Self::of(End::Done { event: None, merged })
+            ..Self::of(WriteResult::Done { event: None, merged })
         }
     }
 
     pub fn failed(reason: Reason) -> Self {
-        Self::of(End::Failed(Failure {
+        Self::of(WriteResult::Failed(Failure {
             reason,
             google_reason: None,
         }))
@@ -70,7 +70,7 @@ const SHOWN_AFTER: TimeDelta = TimeDelta::days(400);
 
 /// What became of a commit.
 pub enum Committed {
-    Ended(Box<End>),
+    Ended(Box<WriteResult>),
     /// Somebody else has the request by now, and answers it.
     Lost,
     /// Nothing was committed: what Google told us of is not in the mirror, and a pull has ended since Google was asked.
@@ -80,7 +80,7 @@ pub enum Committed {
 
 impl Committed {
     /// Its end, if it is ours to tell.
-    pub fn end(self) -> Option<End> {
+    pub fn end(self) -> Option<WriteResult> {
         match self {
             Self::Ended(end) => Some(*end),
             Self::Lost | Self::Overtaken => None,
@@ -88,11 +88,11 @@ impl Committed {
     }
 }
 
-pub async fn commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
+pub async fn commit(run: &Run<'_>, effects: Effects) -> sqlx::Result<Committed> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match try_commit(run, ended.clone()).await {
+        match try_commit(run, effects.clone()).await {
             Err(error) if tries < TRIES => {
                 tracing::warn!(intent.id = %run.id(), %error, tries, "What a write brought could not be stored");
                 tokio::time::sleep(STORING.delay(tries)).await;
@@ -102,16 +102,16 @@ pub async fn commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
     }
 }
 
-async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
+async fn try_commit(run: &Run<'_>, effects: Effects) -> sqlx::Result<Committed> {
     let (now, user) = (run.ctx.clock.now(), &run.intent.user_id);
     let mut news: BTreeMap<CalendarId, HashMap<String, Incoming>> = BTreeMap::new();
-    for (calendar, incoming) in ended.news {
+    for (calendar, incoming) in effects.news {
         news.entry(calendar)
             .or_default()
             .insert(incoming.row.event_id.clone(), incoming);
     }
     let touched: Vec<CalendarId> = news.keys().copied().collect();
-    let mut end = ended.end;
+    let mut end = effects.end;
     let mut tx = run.ctx.pool.begin().await?;
     let mut changes = Vec::new();
     for (id, mut news) in news {
@@ -122,13 +122,13 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
             return Ok(Committed::Overtaken);
         }
         drop_orphan_tombstones(&mut tx, (id, generation), &mut news).await?;
-        if let (Some((series, from)), true) = (&ended.cancel, id == run.intent.calendar_id) {
+        if let (Some((series, from)), true) = (&effects.cancel, id == run.intent.calendar_id) {
             events::cancel_exceptions(&mut tx, id, generation, series, from).await?;
         }
         let written = apply(&mut tx, now, &calendar, generation, news).await?;
         changes.extend(written.map(|written| written.change));
     }
-    if let (End::Done { event, .. }, Some((calendar, shown))) = (&mut end, &ended.shown)
+    if let (WriteResult::Done { event, .. }, Some((calendar, shown))) = (&mut end, &effects.shown)
         && let Some((calendar, generation)) = place(&mut tx, run, *calendar).await?
     {
         *event = find(&mut tx, &calendar, generation, shown).await?.map(Box::new);
@@ -150,8 +150,8 @@ async fn try_commit(run: &Run<'_>, ended: Ended) -> sqlx::Result<Committed> {
 }
 
 /// Ends a request of which nothing else is to be stored. None: somebody else has it by now, and answers it.
-pub async fn give_up(ctx: &Context, intent: &Intent, reason: Reason) -> sqlx::Result<Option<End>> {
-    let end = Ended::failed(reason).end;
+pub async fn give_up(ctx: &Context, intent: &Intent, reason: Reason) -> sqlx::Result<Option<WriteResult>> {
+    let end = Effects::failed(reason).end;
     let mut tx = ctx.pool.begin().await?;
     if !finish(&mut tx, ctx.clock.now(), intent, &end).await? {
         return Ok(None);
@@ -166,7 +166,7 @@ async fn finish(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     intent: &Intent,
-    end: &End,
+    end: &WriteResult,
 ) -> sqlx::Result<bool> {
     let result = serde_json::value::to_raw_value(end).map_err(|error| sqlx::Error::Encode(error.into()))?;
     let Some(announce) = write_intents::finish(conn, &intent.lease, end.state(), &result).await? else {
@@ -266,13 +266,13 @@ async fn find(
     Ok((index < instances.len()).then(|| instances.swap_remove(index).event))
 }
 
-fn log(ctx: &Context, intent: &Intent, end: &End) {
+fn log(ctx: &Context, intent: &Intent, end: &WriteResult) {
     let duration = ctx.clock.now() - intent.created_at;
     metrics::wrote(&intent.operation, end.state().as_str(), duration);
     let duration_ms = duration.num_milliseconds();
     let (operation, attempts) = (&intent.operation, intent.lease.attempts);
     match end {
-        End::Failed(failure) => {
+        WriteResult::Failed(failure) => {
             tracing::info!(intent.id = %intent.lease.key, operation, attempts, duration_ms, reason = failure.reason.name(),
                 google.reason = failure.google_reason.as_deref(), "A write was refused");
         }

@@ -16,7 +16,7 @@ use super::fields::{Field, Fields, Span};
 use super::patch::{EventPatch, Invalid};
 use super::target::{self, Series, Target, Version};
 use super::work::{Act, Edit, NewSeries, Shown, Split, Work};
-use super::{Command, Mail, Reason, Refused, Request, Scope, mark, recurrence};
+use super::{Command, Mail, Reason, Refused, Request, Scope, recurrence, write_marker};
 use crate::expand::{self, CalendarContext, Start};
 use crate::pull::context;
 use crate::view::{AccessRole, EventResource, Rule, organizes, refusal, refusal_to_delete, refusal_to_move};
@@ -149,7 +149,7 @@ impl Preparing {
         let mut body = fields.write_over(&Value::Null, &Fields::default(), &event_id);
         body.insert("id".into(), event_id.clone().into());
         body.extend(when.google_new());
-        mark::put(&mut body, &Value::Null, self.id);
+        write_marker::add(&mut body, &Value::Null, self.id);
         let shown = Shown {
             series: event_id.clone(),
             instance: None,

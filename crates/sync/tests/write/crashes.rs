@@ -9,7 +9,7 @@ use google_emulator::{Fault, MailKind, Rule};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sync::payload::Event;
-use sync::write::{Answer, Command, End, LIFE, Reason, Request, Scope, run_once, submit};
+use sync::write::{Command, LIFE, Reason, Request, Scope, WriteResult, run_once, submit};
 
 use crate::user::*;
 use crate::world::{ALICE, BOB, World, alice, client_of};
@@ -134,11 +134,9 @@ async fn take_over(world: &World) {
     }
 }
 
-async fn answer(world: &World, key: &str, request: Request) -> End {
-    match submit(&world.ctx, &alice(), key, request).await.unwrap() {
-        (_, Answer::Ended(end)) => end,
-        (_, Answer::Pending) => panic!("pending"),
-    }
+async fn answer(world: &World, key: &str, request: Request) -> WriteResult {
+    let submitted = submit(&world.ctx, &alice(), key, request).await.unwrap();
+    submitted.result.expect("not pending")
 }
 
 fn alive(world: &World) -> Vec<Value> {
@@ -172,7 +170,7 @@ async fn a_create_is_one_event_and_one_mail_whatever_dies(pool: PgPool) {
         );
         assert_eq!(one, other, "{kill:?}");
         assert!(
-            matches!(one, End::Done { event: Some(_), .. }),
+            matches!(one, WriteResult::Done { event: Some(_), .. }),
             "{kill:?}: {one:?}"
         );
         assert_eq!(alive(&world).len(), nth, "{kill:?}");
@@ -186,7 +184,7 @@ async fn an_edit_is_written_once_and_told_once_whatever_dies(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let (key, request) = (key(), invitation(&world).await);
     let made = match answer(&world, &key, request).await {
-        End::Done {
+        WriteResult::Done {
             event: Some(event), ..
         } => *event,
         other => panic!("{other:?}"),
@@ -198,7 +196,7 @@ async fn an_edit_is_written_once_and_told_once_whatever_dies(pool: PgPool) {
         let key = crate::user::key();
         die_at(&world, kill, "events.patch", &key, &request).await;
         take_over(&world).await;
-        let End::Done {
+        let WriteResult::Done {
             event: Some(event), ..
         } = answer(&world, &key, request).await
         else {
@@ -233,7 +231,7 @@ async fn an_edit_that_came_through_unseen_is_not_written_over_what_followed(pool
         .unwrap();
     take_over(&world).await;
     assert!(
-        matches!(answer(&world, &key, request).await, End::Done { .. }),
+        matches!(answer(&world, &key, request).await, WriteResult::Done { .. }),
         "it was done, and then it was changed"
     );
     assert_eq!(google(&world, &made.id)["summary"], "Theirs");
@@ -246,7 +244,7 @@ async fn a_delete_is_done_once_whatever_dies(pool: PgPool) {
     let world = World::of_alice(pool).await;
     for (nth, kill) in (1..).zip(ALL) {
         let (made_by, made) = (key(), invitation(&world).await);
-        let End::Done {
+        let WriteResult::Done {
             event: Some(event), ..
         } = answer(&world, &made_by, made).await
         else {
@@ -258,7 +256,7 @@ async fn a_delete_is_done_once_whatever_dies(pool: PgPool) {
         take_over(&world).await;
         assert_eq!(
             answer(&world, &key, request).await,
-            End::Done {
+            WriteResult::Done {
                 event: None,
                 merged: false
             }
@@ -299,7 +297,7 @@ async fn a_cut_series_is_two_whatever_dies(pool: PgPool) {
         let (key, mailed) = (key(), mails(&world).len());
         die_at(&world, kill, endpoint, &key, &request).await;
         take_over(&world).await;
-        let End::Done {
+        let WriteResult::Done {
             event: Some(later), ..
         } = answer(&world, &key, request).await
         else {
@@ -352,10 +350,10 @@ async fn a_create_that_nobody_waits_for_any_more_is_looked_for_and_not_made(pool
         too_late(&world).await;
         let end = answer(&world, &key, request).await;
         if kill == Kill::AfterGoogle {
-            assert!(matches!(end, End::Done { event: Some(_), .. }), "{end:?}");
+            assert!(matches!(end, WriteResult::Done { event: Some(_), .. }), "{end:?}");
         } else {
             assert!(
-                matches!(&end, End::Failed(failure) if failure.reason == Reason::GoogleUnavailable),
+                matches!(&end, WriteResult::Failed(failure) if failure.reason == Reason::GoogleUnavailable),
                 "{state}: {end:?}"
             );
         }
@@ -382,7 +380,7 @@ async fn an_edit_that_nobody_waits_for_any_more_is_not_written(pool: PgPool) {
     too_late(&world).await;
     let end = answer(&world, &key, request).await;
     assert!(
-        matches!(&end, End::Failed(failure) if failure.reason == Reason::GoogleUnavailable),
+        matches!(&end, WriteResult::Failed(failure) if failure.reason == Reason::GoogleUnavailable),
         "{end:?}"
     );
     assert_eq!(google(&world, &made.id)["summary"], "Review");
@@ -410,11 +408,11 @@ async fn a_cut_that_nobody_waits_for_any_more_is_whole_or_undone(pool: PgPool) {
             .collect();
         rules.sort();
         if kill == Kill::AfterGoogle {
-            assert!(matches!(end, End::Done { event: Some(_), .. }), "{end:?}");
+            assert!(matches!(end, WriteResult::Done { event: Some(_), .. }), "{end:?}");
             assert_eq!(rules, ["RRULE:FREQ=WEEKLY;COUNT=2", "RRULE:FREQ=WEEKLY;COUNT=4"]);
         } else {
             assert!(
-                matches!(&end, End::Failed(failure) if failure.reason == Reason::GoogleUnavailable),
+                matches!(&end, WriteResult::Failed(failure) if failure.reason == Reason::GoogleUnavailable),
                 "{end:?}"
             );
             assert_eq!(rules, ["RRULE:FREQ=WEEKLY;COUNT=6"]);
@@ -436,12 +434,12 @@ async fn a_write_that_cannot_be_stored_ends_all_the_same(pool: PgPool) {
     .await
     .unwrap();
     let (key, request) = (key(), invitation(&world).await);
-    let (_, pending) = submit(&world.ctx, &alice(), &key, request.clone()).await.unwrap();
-    assert!(matches!(pending, Answer::Pending));
+    let submitted = submit(&world.ctx, &alice(), &key, request.clone()).await.unwrap();
+    assert!(submitted.result.is_none());
     too_late(&world).await;
     let end = answer(&world, &key, request).await;
     assert!(
-        matches!(&end, End::Failed(failure) if failure.reason == Reason::OutcomeUnknown),
+        matches!(&end, WriteResult::Failed(failure) if failure.reason == Reason::OutcomeUnknown),
         "{end:?}"
     );
     let told = world.told_kinds(&alice()).await;
@@ -461,7 +459,7 @@ async fn a_write_that_nobody_can_read_ends_all_the_same(pool: PgPool) {
     too_late(&world).await;
     let end = answer(&world, &key, request).await;
     assert!(
-        matches!(&end, End::Failed(failure) if failure.reason == Reason::OutcomeUnknown),
+        matches!(&end, WriteResult::Failed(failure) if failure.reason == Reason::OutcomeUnknown),
         "{end:?}"
     );
 }
@@ -495,7 +493,7 @@ async fn a_move_ends_in_one_calendar_whatever_dies(pool: PgPool) {
         let key = key();
         die_at(&world, kill, "events.move", &key, &request).await;
         take_over(&world).await;
-        let End::Done {
+        let WriteResult::Done {
             event: Some(event), ..
         } = answer(&world, &key, request).await
         else {
@@ -552,7 +550,7 @@ async fn what_is_deleted_before_its_write_is_stored_does_not_come_back(pool: PgP
         world.google.clear_fault(&held);
     };
     let (end, ()) = tokio::join!(answer(&world, &key, request), deletes);
-    let End::Failed(failure) = end else {
+    let WriteResult::Failed(failure) = end else {
         panic!("{end:?}");
     };
     assert_eq!(failure.reason, Reason::EventDeleted);
@@ -575,7 +573,7 @@ async fn a_cut_series_that_was_deleted_before_it_was_taken_over_does_not_come_ba
     world.google.delete(ALICE, ALICE, &series).unwrap();
     world.push_and_settle(&alice()).await;
     take_over(&world).await;
-    let End::Done {
+    let WriteResult::Done {
         event: Some(later), ..
     } = answer(&world, &key, request).await
     else {

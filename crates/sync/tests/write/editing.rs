@@ -4,7 +4,7 @@ use google_emulator::MailKind;
 use serde_json::json;
 use sqlx::PgPool;
 use sync::payload::Change;
-use sync::write::{Answer, Command, End, Mail, Request, Response};
+use sync::write::{Command, Mail, Request, Response, WriteResult};
 
 use crate::user::*;
 use crate::world::{ALICE, BOB, TEAM, World, alice};
@@ -162,10 +162,13 @@ async fn an_event_moves_to_another_calendar_under_its_id(pool: PgPool) {
         mail: Mail::All,
         command: back,
     };
-    let (_, answer) = sync::write::submit(&world.ctx, &alice(), "back", request)
+    let moved_back = sync::write::submit(&world.ctx, &alice(), "back", request)
         .await
         .unwrap();
-    assert!(matches!(answer, Answer::Ended(End::Failed(_))), "{answer:?}");
+    assert!(
+        matches!(moved_back.result, Some(WriteResult::Failed(_))),
+        "{moved_back:?}"
+    );
     assert_eq!(world.day(&alice(), 2).await.len(), 1);
     world.assert_in_step(&alice(), TEAM).await;
 }
@@ -203,7 +206,7 @@ async fn an_answer_to_an_invitation_leaves_the_other_guests_alone(pool: PgPool) 
     // The same answer again tells nobody.
     assert!(matches!(
         end(&world, respond(Response::Accepted)).await,
-        End::Done { .. }
+        WriteResult::Done { .. }
     ));
     assert_eq!(mails(&world).len(), 1);
 }

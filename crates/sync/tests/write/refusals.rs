@@ -4,7 +4,7 @@ use google_emulator::{Fault, Rule};
 use serde_json::json;
 use sqlx::PgPool;
 use sync::payload::Change;
-use sync::write::{Answer, Command, End, Reason, Refused, Scope, submit};
+use sync::write::{Command, Reason, Refused, Scope, WriteResult, submit};
 
 use crate::user::*;
 use crate::world::{ALICE, TEAM, World, alice, bob};
@@ -142,9 +142,9 @@ async fn an_event_of_a_calendar_that_one_may_not_see_just_now_is_not_deleted(poo
             mail: sync::write::Mail::None,
             command,
         };
-        let (_, answer) = submit(&world.ctx, &alice(), &key(), request).await.unwrap();
-        let Answer::Ended(End::Failed(failure)) = answer else {
-            panic!("{answer:?}");
+        let submitted = submit(&world.ctx, &alice(), &key(), request).await.unwrap();
+        let Some(WriteResult::Failed(failure)) = submitted.result else {
+            panic!("{submitted:?}");
         };
         assert_eq!(failure.reason, Reason::AccessLost);
     }
@@ -178,14 +178,14 @@ async fn a_key_is_one_request(pool: PgPool) {
     let key = key();
     let one = request(&world, create(hour(&world, "One", 2, 9))).await;
     let other = request(&world, create(hour(&world, "Other", 2, 9))).await;
-    let (id, first) = submit(&world.ctx, &alice(), &key, one.clone()).await.unwrap();
-    let (again, second) = submit(&world.ctx, &alice(), &key, one).await.unwrap();
-    assert_eq!(id, again);
-    let event = |answer| match answer {
-        Answer::Ended(End::Done { event, .. }) => event.unwrap(),
+    let first = submit(&world.ctx, &alice(), &key, one.clone()).await.unwrap();
+    let second = submit(&world.ctx, &alice(), &key, one).await.unwrap();
+    assert_eq!(first.intent_id, second.intent_id);
+    let event = |result| match result {
+        Some(WriteResult::Done { event, .. }) => event.unwrap(),
         other => panic!("{other:?}"),
     };
-    assert_eq!(event(first), event(second));
+    assert_eq!(event(first.result), event(second.result));
     let refused = submit(&world.ctx, &alice(), &key, other).await.unwrap_err();
     assert!(matches!(refused, Refused::KeyReused));
     assert_eq!(world.day(&alice(), 2).await.len(), 1);
@@ -200,8 +200,8 @@ async fn a_grant_that_has_ended_and_an_outage_are_told_apart(pool: PgPool) {
     });
     // Google is away: the answer is "pending", and the end is told.
     world.fault(Rule::new("events.insert", Fault::BadGateway));
-    let answer = send(&world, create(hour(&world, "Review", 2, 9))).await.unwrap();
-    assert!(matches!(answer, Answer::Pending));
+    let result = send(&world, create(hour(&world, "Review", 2, 9))).await.unwrap();
+    assert!(result.is_none());
     world.google.clear_faults();
     settle_writes(&world).await;
     let told = world.told(&alice()).await;
@@ -223,8 +223,8 @@ async fn a_grant_that_has_ended_and_an_outage_are_told_apart(pool: PgPool) {
     // For too long: it is given up, honestly.
     world.fault(Rule::new("events.insert", Fault::Reset { after: false }));
     world.fault(Rule::new("events.get", Fault::BadGateway));
-    let answer = send(&world, create(hour(&world, "Never", 3, 9))).await.unwrap();
-    assert!(matches!(answer, Answer::Pending));
+    let result = send(&world, create(hour(&world, "Never", 3, 9))).await.unwrap();
+    assert!(result.is_none());
     world.clock.advance(sync::write::LIFE);
     settle_writes(&world).await;
     let told = world.told(&alice()).await;

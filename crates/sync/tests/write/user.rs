@@ -5,7 +5,7 @@ use google_emulator::{Mail, MailKind, Resource};
 use serde_json::{Value, json};
 use sync::payload::Event;
 use sync::write::{
-    Answer, Command, Conflict, End, EventPatch, Mail as SendTo, Reason, Refused, Request, Scope, submit,
+    Command, Conflict, EventPatch, Mail as SendTo, Reason, Refused, Request, Scope, WriteResult, submit,
 };
 use uuid::Uuid;
 
@@ -32,38 +32,35 @@ pub fn key() -> String {
     Uuid::now_v7().to_string()
 }
 
-pub async fn send(world: &World, command: Command) -> Result<Answer, Refused> {
+pub async fn send(world: &World, command: Command) -> Result<Option<WriteResult>, Refused> {
     let request = request(world, command).await;
     submit(&world.ctx, &alice(), &key(), request)
         .await
-        .map(|(_, answer)| answer)
+        .map(|submitted| submitted.result)
 }
 
-pub async fn end(world: &World, command: Command) -> End {
-    match send(world, command).await.unwrap() {
-        Answer::Ended(end) => end,
-        Answer::Pending => panic!("pending"),
-    }
+pub async fn end(world: &World, command: Command) -> WriteResult {
+    send(world, command).await.unwrap().expect("not pending")
 }
 
 /// The event that a write answers with, and whether it was merged.
 pub async fn done(world: &World, command: Command) -> (Option<Event>, bool) {
     match end(world, command).await {
-        End::Done { event, merged } => (event.map(|event| *event), merged),
+        WriteResult::Done { event, merged } => (event.map(|event| *event), merged),
         other => panic!("{other:?}"),
     }
 }
 
 pub async fn conflict(world: &World, command: Command) -> Conflict {
     match end(world, command).await {
-        End::Conflict(conflict) => *conflict,
+        WriteResult::Conflict(conflict) => *conflict,
         other => panic!("{other:?}"),
     }
 }
 
 pub async fn failure(world: &World, command: Command) -> (Reason, Option<String>) {
     match end(world, command).await {
-        End::Failed(failure) => (failure.reason, failure.google_reason),
+        WriteResult::Failed(failure) => (failure.reason, failure.google_reason),
         other => panic!("{other:?}"),
     }
 }

@@ -5,14 +5,18 @@ use std::time::Duration;
 use google::{Error, EventPath, ListCursor, RawEvent};
 use store::calendars::Calendar;
 
-use super::super::end::Reason;
+use super::super::result::Reason;
 use super::super::target;
-use super::{MERGES_MAX, Run, Stop, TRANSIENT, Version, stop};
+use super::{Interrupt, MERGES_MAX, Run, TRANSIENT, Version, stop};
 use crate::pull::context;
 use crate::tokens::CallError;
 
 /// The event as the mirror has it, or else as Google has.
-pub(super) async fn known(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Version>, Stop> {
+pub(super) async fn known(
+    run: &Run<'_>,
+    calendar: &Calendar,
+    id: &str,
+) -> Result<Option<Version>, Interrupt> {
     let found = {
         let mut conn = run.ctx.pool.acquire().await?;
         target::find(&mut conn, calendar, id).await?
@@ -28,7 +32,7 @@ pub(super) async fn known(run: &Run<'_>, calendar: &Calendar, id: &str) -> Resul
 /// Google shows an instance that nobody has touched as it shows one that has become an event of its own. The mirror must
 /// not keep the first: it goes when its series goes elsewhere, and no list will ever say so. It is the one whose etag is
 /// its series', and the series is its news.
-pub(super) async fn look(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Version>, Stop> {
+pub(super) async fn look(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Version>, Interrupt> {
     let mut found = Box::pin(get(run, calendar, id)).await?;
     for _ in 0..MERGES_MAX {
         let Some(version) = found else { return Ok(None) };
@@ -52,7 +56,7 @@ pub(super) async fn look(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result
         }
         found = again;
     }
-    Err(Stop::Again {
+    Err(Interrupt::Again {
         delay: TRANSIENT.delay(run.failures + 1),
         is_sure: !run.is_in_doubt(),
     })
@@ -71,7 +75,7 @@ fn series_of(version: &Version) -> Option<&str> {
 /// Google answers 404 for an event that is not there and for a calendar that the user may not see just now. Only the first
 /// is news of the event: whoever gets the calendar back has its old sync token, and that tells of no event which had never
 /// gone.
-async fn get(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Stop> {
+async fn get(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Interrupt> {
     let found = get_once(run, calendar, event).await?;
     if found.is_some() {
         return Ok(found);
@@ -81,7 +85,7 @@ async fn get(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<V
     get_once(run, calendar, event).await
 }
 
-async fn get_once(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Stop> {
+async fn get_once(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Interrupt> {
     let google = &run.ctx.google;
     let path = EventPath {
         calendar: &calendar.google_id,
@@ -99,7 +103,7 @@ async fn get_once(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Opt
 
 /// Fails with what a user is told of a calendar that is not theirs to see any more. `calendars.get` would be asked, had we
 /// the scope for it.
-async fn can_be_read(run: &Run<'_>, calendar: &Calendar) -> Result<(), Stop> {
+async fn can_be_read(run: &Run<'_>, calendar: &Calendar) -> Result<(), Interrupt> {
     let (google, id) = (&run.ctx.google, calendar.google_id.as_str());
     match run
         .call(|access| async move { google.events(&access, id, &ListCursor::default(), 1).await })
@@ -111,9 +115,9 @@ async fn can_be_read(run: &Run<'_>, calendar: &Calendar) -> Result<(), Stop> {
     }
 }
 
-pub(super) fn read(event: RawEvent, calendar: &Calendar) -> Result<Version, Stop> {
+pub(super) fn read(event: RawEvent, calendar: &Calendar) -> Result<Version, Interrupt> {
     // Google's own JSON with an id: it is readable, or Google is not itself.
-    Version::told(event, &context(calendar)).ok_or(Stop::Again {
+    Version::told(event, &context(calendar)).ok_or(Interrupt::Again {
         delay: Duration::from_secs(1),
         is_sure: false,
     })

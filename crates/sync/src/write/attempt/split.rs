@@ -12,7 +12,8 @@ use super::super::fields::{Field, Fields, Span};
 use super::super::merge::{Collision, merge, merge_without_base};
 use super::super::work::{Act, Edit, NewSeries, Split};
 use super::{
-    End, Ended, Run, Stop, Version, Written, calendar, conflict, known, look, make, mark, not_written, write,
+    Effects, Interrupt, Run, Version, WriteResult, Written, calendar, conflict, known, look, make,
+    not_written, write, write_marker,
 };
 use crate::pull::context;
 
@@ -36,7 +37,7 @@ const NOT_COPIED: [&str; 16] = [
     "extendedProperties",
 ];
 
-pub async fn split(run: &mut Run<'_>, mut split: Split) -> Result<Ended, Stop> {
+pub async fn split(run: &mut Run<'_>, mut split: Split) -> Result<Effects, Interrupt> {
     let calendar = calendar(run).await?;
     if split.undo.is_some() {
         return undo(run, &calendar, split).await;
@@ -48,21 +49,21 @@ pub async fn split(run: &mut Run<'_>, mut split: Split) -> Result<Ended, Stop> {
             Err(written) => return Ok(not_written(run, &run.intent.event_id.clone(), written)),
         },
     };
-    let mut done = Ended::done(run, false);
+    let mut done = Effects::done(run, false);
     done.cancel = Some((run.intent.event_id.clone(), split.at.clone()));
     if let Some(new) = split.new.clone() {
         split.ended = Some(ended.raw.clone());
         run.work.act = Act::Split(Box::new(split));
         let made = match begin(run, &calendar, &ended, &new).await {
-            Err(Stop::Failed(failure)) => {
+            Err(Interrupt::Failed(failure)) => {
                 let Act::Split(split) = &mut run.work.act else {
-                    return Err(Stop::Failed(failure));
+                    return Err(Interrupt::Failed(failure));
                 };
                 split.undo = Some(failure);
                 let split = Split::clone(split);
                 // Google said no: nothing is in doubt any more.
                 if !run.mark(State::Pending).await? {
-                    return Err(Stop::LeaseLost);
+                    return Err(Interrupt::LeaseLost);
                 }
                 return undo(run, &calendar, split).await;
             }
@@ -70,7 +71,7 @@ pub async fn split(run: &mut Run<'_>, mut split: Split) -> Result<Ended, Stop> {
         };
         done.add(run.intent.calendar_id, made);
     } else {
-        done.end = End::Done {
+        done.end = WriteResult::Done {
             event: None,
             merged: false,
         };
@@ -88,10 +89,10 @@ pub async fn split(run: &mut Run<'_>, mut split: Split) -> Result<Ended, Stop> {
     Ok(done)
 }
 
-fn read(raw: &Value, calendar: &Calendar) -> Result<Version, Stop> {
+fn read(raw: &Value, calendar: &Calendar) -> Result<Version, Interrupt> {
     let text = raw.to_string();
-    let event = google::RawEvent::read(&text).ok_or(Stop::LeaseLost)?;
-    Version::told(event, &context(calendar)).ok_or(Stop::LeaseLost)
+    let event = google::RawEvent::read(&text).ok_or(Interrupt::LeaseLost)?;
+    Version::told(event, &context(calendar)).ok_or(Interrupt::LeaseLost)
 }
 
 /// Ends the old series. `Err`: it was not done.
@@ -99,7 +100,7 @@ async fn end(
     run: &mut Run<'_>,
     calendar: &Calendar,
     split: &Split,
-) -> Result<Result<Box<Version>, Written>, Stop> {
+) -> Result<Result<Box<Version>, Written>, Interrupt> {
     let id = run.intent.event_id.clone();
     // What is asked of the new series has to go together with what the old one has become, before anything is written.
     if let (Some(new), false) = (&split.new, run.is_in_doubt()) {
@@ -165,7 +166,7 @@ async fn begin(
     calendar: &Calendar,
     ended: &Version,
     new: &NewSeries,
-) -> Result<Version, Stop> {
+) -> Result<Version, Interrupt> {
     if run.is_in_doubt()
         && let Some(made) = super::made(run, calendar, &new.id).await?
     {
@@ -192,14 +193,14 @@ async fn begin(
             guest.retain(|key, _| !matches!(key.as_str(), "self" | "organizer" | "id"));
         }
     }
-    mark::put(&mut body, &Value::Null, run.id());
+    write_marker::add(&mut body, &Value::Null, run.id());
     make(run, calendar, &body.into(), &new.id).await
 }
 
 /// Gives the old series back what it had, since there is no new one.
-async fn undo(run: &mut Run<'_>, calendar: &Calendar, split: Split) -> Result<Ended, Stop> {
+async fn undo(run: &mut Run<'_>, calendar: &Calendar, split: Split) -> Result<Effects, Interrupt> {
     let Some(failure) = split.undo.clone() else {
-        return Err(Stop::LeaseLost);
+        return Err(Interrupt::LeaseLost);
     };
     let edit = Edit {
         base: Some(split.end.ours.clone()),
@@ -207,7 +208,7 @@ async fn undo(run: &mut Run<'_>, calendar: &Calendar, split: Split) -> Result<En
         touched: split.end.touched.clone(),
     };
     let id = run.intent.event_id.clone();
-    let mut ended = Ended::of(End::Failed(failure));
+    let mut ended = Effects::of(WriteResult::Failed(failure));
     // The mirror knows nothing of the first step.
     let found = look(run, calendar, &id).await?;
     let request = undo_of(run.id());

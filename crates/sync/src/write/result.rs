@@ -9,7 +9,7 @@ use crate::payload::{Event, WriteState};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "camelCase")]
-pub enum End {
+pub enum WriteResult {
     #[serde(rename_all = "camelCase")]
     Done {
         /// As it is now; none of a deleted one.
@@ -99,7 +99,7 @@ impl Reason {
     }
 }
 
-impl End {
+impl WriteResult {
     pub(super) fn state(&self) -> State {
         match self {
             Self::Done { .. } => State::Done,

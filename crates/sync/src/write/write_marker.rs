@@ -11,7 +11,7 @@ const PROPERTY: &str = "calwireWrites";
 const IDS_MAX: usize = 8;
 
 /// Adds the request to those that `before` (an event as Google has it) carries.
-pub fn put(body: &mut Map<String, Value>, before: &Value, request: Uuid) {
+pub fn add(body: &mut Map<String, Value>, before: &Value, request: Uuid) {
     let mut ids = vec![request.simple().to_string()];
     ids.extend(carried(before).map(str::to_owned).take(IDS_MAX - 1));
     body.insert(
@@ -21,7 +21,7 @@ pub fn put(body: &mut Map<String, Value>, before: &Value, request: Uuid) {
 }
 
 /// Whether the request has been written to the event.
-pub fn is_on(event: &Value, request: Uuid) -> bool {
+pub fn contains(event: &Value, request: Uuid) -> bool {
     let id = request.simple().to_string();
     carried(event).any(|carried| carried == id)
 }
@@ -43,13 +43,13 @@ mod tests {
         let mut event = json!({"extendedProperties": {"private": {"other": "x"}}});
         for id in &ids {
             let mut body = Map::new();
-            put(&mut body, &event, *id);
+            add(&mut body, &event, *id);
             event = body.into();
         }
-        let carried: Vec<bool> = ids.iter().map(|id| is_on(&event, *id)).collect();
+        let carried: Vec<bool> = ids.iter().map(|id| contains(&event, *id)).collect();
         assert_eq!(carried, [[false; 4].as_slice(), &[true; 8]].concat());
         let text = event["extendedProperties"]["private"][PROPERTY].as_str();
         assert!(text.is_some_and(|text| text.len() <= 1_024));
-        assert!(!is_on(&json!({}), ids[0]));
+        assert!(!contains(&json!({}), ids[0]));
     }
 }
