@@ -20,6 +20,7 @@ mod test;
 mod token;
 mod types;
 mod up;
+mod words;
 mod workspace;
 
 use std::process::ExitCode;
@@ -56,6 +57,8 @@ enum Command {
     Sbom(sbom::Args),
     /// Write the client package's TypeScript types and docs/api.md. Run it after changing a procedure or a payload.
     Types,
+    /// Count the patterns of unclear prose that docs/contributing.md asks to avoid.
+    Words(words::Args),
 }
 
 fn main() -> ExitCode {
@@ -69,6 +72,7 @@ fn main() -> ExitCode {
         Command::Prepare(args) => prepare::run(&args),
         Command::Sbom(args) => sbom::run(&args),
         Command::Types => types::run(),
+        Command::Words(args) => words::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,7 +15,7 @@ use provision::{centrifugo, chromium, process, prometheus, redis};
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
 use crate::services::PACKAGES;
-use crate::{config, interrupt, page, prepare, simulate, workspace};
+use crate::{config, interrupt, page, prepare, simulate, words, workspace};
 use counted::{Tests, counted};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
@@ -43,11 +43,16 @@ struct Step {
 }
 
 /// In the order in which they run: what takes seconds first.
-const STEPS: [Step; 15] = [
+const STEPS: [Step; 16] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
         run: fmt,
+    },
+    Step {
+        name: "words",
+        about: "plain English: no pattern beyond its budget, no long test name",
+        run: words,
     },
     Step {
         name: "config",
@@ -225,6 +230,10 @@ fn human(time: Duration) -> String {
 
 fn fmt(_: &mut Shared) -> Result<()> {
     interrupt::run(cargo().args(["fmt", "--all", "--check"]))
+}
+
+fn words(_: &mut Shared) -> Result<()> {
+    words::check()
 }
 
 fn clippy(_: &mut Shared) -> Result<()> {
