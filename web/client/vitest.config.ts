@@ -5,7 +5,7 @@ export default defineConfig({
     environment: 'jsdom',
     include: ['src/**/*.test.{ts,tsx}', 'tests/**/*.test.{ts,tsx}'],
     restoreMocks: true,
-    // A machine that does much else is no fault of the code.
+    // Generous, for machines that run other jobs at the same time.
     testTimeout: 30_000,
   },
 });

@@ -6,12 +6,12 @@ import { defineConfig, type ProxyOptions } from 'vite';
 
 const of = (path: string) => fileURLToPath(new URL(path, import.meta.url));
 
-/** What a browser asks the page's origin for, besides the page. */
+/** The paths that the page requests from its origin. */
 const SERVED_BY_UP = ['/demo', '/trpc', '/oauth', '/connection'];
 
 /**
- * `npm run dev` shows the page while `cargo xtask up` runs beside it and answers everything else. The services accept
- * browsers from the address of `up` only, so requests go there as if the page came from it.
+ * `npm run dev` serves the page, and proxies other requests to a running `cargo xtask up`. The services accept only the
+ * origin of `up`, so the proxy sets it.
  */
 function proxyToUp(): Record<string, ProxyOptions> {
   const state = process.env['CALWIRE_STATE_DIR'] ?? of('../../target/calwire');
@@ -19,7 +19,7 @@ function proxyToUp(): Record<string, ProxyOptions> {
   try {
     target = (JSON.parse(readFileSync(`${state}/stack.json`, 'utf8')) as { webUrl: string }).webUrl;
   } catch {
-    // Nothing was started here yet: its default address then.
+    // `up` has not been started here: use its default address.
   }
   const options = { target, changeOrigin: true, ws: true, headers: { origin: target } };
   return Object.fromEntries(SERVED_BY_UP.map((path) => [path, options]));
@@ -28,14 +28,15 @@ function proxyToUp(): Record<string, ProxyOptions> {
 export default defineConfig(({ command }) => ({
   plugins: [react()],
   resolve: {
-    // The sources, so that the page needs no build of the package before its own.
+    // The sources, so that the package does not have to be built first.
     alias: [
       { find: /^@calwire\/client$/, replacement: of('../client/src/index.ts') },
       { find: /^@calwire\/client\/react$/, replacement: of('../client/src/react.ts') },
-      { find: /^@calwire\/client\/styles\.css$/, replacement: of('../client/src/css/styles.css') },
+      { find: /^@calwire\/client\/react\/widgets$/, replacement: of('../client/src/react/widgets/index.ts') },
+      { find: /^@calwire\/client\/styles\.css$/, replacement: of('../client/src/css/index.css') },
     ],
   },
   server: command === 'serve' ? { proxy: proxyToUp() } : {},
-  // Files of their own rather than data: URLs, which the page's content security policy does not allow.
+  // No data: URLs, because the page's content security policy forbids them.
   build: { assetsInlineLimit: 0, modulePreload: { polyfill: false } },
 }));

@@ -26,7 +26,8 @@ async function build() {
       alias: [
         { find: /^@calwire\/client$/, replacement: of('../../client/src/index.ts') },
         { find: /^@calwire\/client\/react$/, replacement: of('../../client/src/react.ts') },
-        { find: /^@calwire\/client\/styles\.css$/, replacement: of('../../client/src/css/styles.css') },
+        { find: /^@calwire\/client\/react\/widgets$/, replacement: of('../../client/src/react/widgets/index.ts') },
+        { find: /^@calwire\/client\/styles\.css$/, replacement: of('../../client/src/css/index.css') },
       ],
     },
     build: {

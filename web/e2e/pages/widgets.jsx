@@ -2,16 +2,8 @@
 // Calwire's widgets with a hook of the application's own beside them.
 
 import { channelOf } from '@calwire/client';
-import {
-  AgendaWidget,
-  CalwireProvider,
-  MonthView,
-  NextEventWidget,
-  SyncStatus,
-  useCalwire,
-  useCentrifugo,
-  WeekView,
-} from '@calwire/client/react';
+import { CalwireProvider, useCalwire, useCentrifugo } from '@calwire/client/react';
+import { AgendaWidget, MonthView, NextEventWidget, SyncStatus, WeekView } from '@calwire/client/react/widgets';
 import '@calwire/client/styles.css';
 import { StrictMode, useState } from 'react';
 import { createRoot } from 'react-dom/client';

@@ -89,27 +89,24 @@ export class Writes {
 
   /** Reverts a deletion that has not been sent. */
   undo(id: string): void {
-    const state = this.#jobs.get(id)?.state;
-    if (state?.phase === 'undoable') state.undo();
+    this.#undoable(id)?.undo();
   }
 
   /** Delays sending a deletion while the user is about to undo it. */
   hold(id: string, held: boolean): void {
-    const state = this.#jobs.get(id)?.state;
-    if (state?.phase === 'undoable') state.hold(held);
+    this.#undoable(id)?.hold(held);
   }
 
   /** Removes a notice. A deletion that could be undone is sent. */
   dismiss(id: string): void {
-    const state = this.#jobs.get(id)?.state;
-    if (state?.phase === 'undoable') state.send();
+    this.#undoable(id)?.send();
     this.#edits.dismiss(id);
   }
 
   /** Sends deletions that could still be undone. As keepalive requests: a token fetched later may be another user's. */
   flush(): void {
     this.leave(['undoable']);
-    for (const { state } of this.#jobs.values()) if (state.phase === 'undoable') state.send();
+    for (const id of this.#jobs.keys()) this.#undoable(id)?.send();
   }
 
   /** The page closes or the user signs out: sends edits without an answer, and does not wait for one. */
@@ -135,6 +132,11 @@ export class Writes {
       if (job.state.phase === 'pending') job.state.wake();
       else if (job.state.phase === 'sending') job.state = { phase: 'sending', resolved: true };
     }
+  }
+
+  #undoable(id: string) {
+    const state = this.#jobs.get(id)?.state;
+    return state?.phase === 'undoable' ? state : undefined;
   }
 
   #sendUnlessUndone(job: Job): Promise<EditOutcome> {

@@ -1,4 +1,4 @@
-import { AccountManager, SyncStatus } from '@calwire/client/react';
+import { AccountManager, SyncStatus } from '@calwire/client/react/widgets';
 
 import { here } from '../address';
 import { GoogleLink } from '../parts/GoogleLink';

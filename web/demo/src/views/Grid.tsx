@@ -1,4 +1,4 @@
-import { MonthView, WeekView } from '@calwire/client/react';
+import { MonthView, WeekView } from '@calwire/client/react/widgets';
 
 import { GoogleLink } from '../parts/GoogleLink';
 import type { ViewProps } from '../Signed';

@@ -1,4 +1,5 @@
-import { AgendaWidget, CalendarPicker, NextEventWidget, SyncStatus, useUpcomingEvents } from '@calwire/client/react';
+import { useUpcomingEvents } from '@calwire/client/react';
+import { AgendaWidget, CalendarPicker, NextEventWidget, SyncStatus } from '@calwire/client/react/widgets';
 
 import { here } from '../address';
 import { GoogleLink } from '../parts/GoogleLink';

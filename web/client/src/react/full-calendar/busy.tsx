@@ -4,10 +4,10 @@ import type { CSSProperties, ReactElement } from 'react';
 import type { Words } from '../widgets/base.js';
 import { type BusyOverlay, laneName, laneStyle } from '../widgets/busy-overlay.js';
 
-/** The block of all calendars together has no lane of its own. */
+/** The lane of the block for all calendars together. */
 const NO_LANE = -1;
 
-/** What is behind the events: the time that any of the calendars takes, and upon it a strip for each that does. */
+/** Background blocks: the time when any calendar is busy, and on it a strip for each busy calendar. */
 export function busyInputs({ lanes, any }: BusyOverlay): EventInput[] {
   const input = (lane: number, { from, to }: { from: number; to: number }): EventInput => ({
     id: `busy ${lane} ${from}`,

@@ -6,7 +6,8 @@ import type { CalendarEvent } from '../../index.js';
 import { addDays, type Slot } from '../format/index.js';
 import { canMove, type Editing } from '../widgets/editing.js';
 import { titleOf, timesOf } from '../widgets/event-text.js';
-import Grid, { eventOf, type GridProps, keyOf } from './grid.js';
+import { eventOf, keyOf } from './chip.js';
+import Grid, { type GridProps } from './grid.js';
 import { useNudge } from './use-nudge.js';
 
 const PLUGINS = [interactionPlugin];
@@ -15,7 +16,7 @@ const KEYS = 'Alt+ArrowUp Alt+ArrowDown Alt+ArrowLeft Alt+ArrowRight Alt+Shift+A
 
 type Props = GridProps & { editing: Editing };
 
-/** The grid in which events are made, moved and resized, by pointer and by keyboard. */
+/** A grid in which events are created, moved and resized, by pointer and by keyboard. */
 export default function EditableGrid({ editing, ...props }: Props): ReactElement {
   const { layout, words, moment } = props;
   const host = useRef<HTMLDivElement>(null);
@@ -28,7 +29,7 @@ export default function EditableGrid({ editing, ...props }: Props): ReactElement
         {...props}
         events={nudge.events}
         plugins={PLUGINS}
-        options={layout === 'dots' ? NOTHING : optionsOf(editing)}
+        options={layout === 'dots' ? READ_ONLY : optionsOf(editing)}
         stateOf={editing.stateOf}
         isMovable={canMove}
       />
@@ -43,8 +44,8 @@ export default function EditableGrid({ editing, ...props }: Props): ReactElement
   );
 }
 
-/** In a narrow month a day is chosen by a touch. */
-const NOTHING: CalendarOptions = {};
+/** In a narrow month a touch selects a day, so nothing is editable. */
+const READ_ONLY: CalendarOptions = {};
 
 function optionsOf(editing: Editing): CalendarOptions {
   const change = ({ event, revert }: EventChangeInfo) => {
@@ -53,7 +54,7 @@ function optionsOf(editing: Editing): CalendarOptions {
   return {
     selectable: true,
     selectMirror: true,
-    // Less is a click.
+    // A shorter drag is a click.
     selectMinDistance: 6,
     longPressDelay: 400,
     editable: true,
@@ -94,7 +95,7 @@ function slotOf({ startStr, endStr, allDay }: Times): Slot {
   return { start: instant(Date.parse(startStr)), end: instant(Date.parse(endStr)), allDay };
 }
 
-/** A day where days are clicked, an hour where hours are. */
+/** The clicked day, or one hour from the clicked time. */
 function clickedSlot({ dateStr, allDay }: DateClickInfo): Slot {
   const day = dateStr.slice(0, 10);
   if (allDay) return { start: day, end: addDays(day, 1), allDay };
@@ -106,7 +107,7 @@ function instant(time: number): string {
   return new Date(time).toISOString();
 }
 
-/** FullCalendar may draw an event anew when its time has changed; who holds it with the keyboard goes on holding it. */
+/** Restores the focus of the event that is moved by keyboard: FullCalendar may re-create its element. */
 function useFocusKept(host: { current: HTMLElement | null }, held: CalendarEvent | null): void {
   useEffect(() => {
     if (!held) return;

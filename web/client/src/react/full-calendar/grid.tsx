@@ -2,7 +2,6 @@ import FullCalendar, {
   type CalendarOptions,
   type DayCellInfo,
   type DayHeaderInfo,
-  type EventDisplayInfo,
   type EventInput,
   type PluginInput,
   useCalendarController,
@@ -12,13 +11,14 @@ import timeGridPlugin from '@fullcalendar/react/timegrid';
 import { type ReactElement, useEffect, useMemo, useState } from 'react';
 
 import type { CalendarEvent } from '../../index.js';
-import { type DayString, isOver, plainLine, shorten } from '../format/index.js';
-import { Foreign, type Moment, type Palette, type Words } from '../widgets/base.js';
+import { type DayString, isOver } from '../format/index.js';
+import type { Moment, Palette, Words } from '../widgets/base.js';
 import type { Editing } from '../widgets/editing.js';
-import { isDeclined, nameOf, timesOf, titleOf } from '../widgets/event-text.js';
+import { nameOf } from '../widgets/event-text.js';
 import type { BusyOverlay } from '../widgets/busy-overlay.js';
 import { groupByDay } from '../widgets/group-by-day.js';
 import { BusyBlock, busyInputs } from './busy.js';
+import { Chip, type EditPhase, eventOf, keyOf } from './chip.js';
 import { type Layout, NARROW_DAYS, type Range } from './range.js';
 
 export interface GridProps {
@@ -32,12 +32,11 @@ export interface GridProps {
   palette: Palette;
   words: Words;
   onOpen: (event: CalendarEvent) => void;
-  /** A day was chosen: all of its events are wanted. */
+  /** The user asked for all events of a day. */
   onDay: (day: DayString) => void;
-  /** What is added for a grid in which events are edited. */
+  /** FullCalendar plugins and options of the editable grid. */
   plugins?: PluginInput[];
   options?: CalendarOptions;
-  /** How far an edit of an event is. */
   stateOf?: Editing['stateOf'];
   isMovable?: (event: CalendarEvent) => boolean;
 }
@@ -49,12 +48,12 @@ const VIEWS: Readonly<Record<Layout, string>> = {
   dots: 'dayGridMonth',
 };
 const PLUGINS = [dayGridPlugin, timeGridPlugin];
-/** FullCalendar opens its own popover when it is told nothing, and a view when told a name. Told this, it does neither. */
+/** Without a return value FullCalendar opens its popover, and for a name that view. With `true` it does neither. */
 const HANDLED = true as unknown as string;
-/** More dots than these say no more. */
+/** The maximum number of dots in a day. */
 const DOTS = 4;
 
-/** FullCalendar, with our looks: its grid, its layout of what overlaps, and nothing of its themes. */
+/** FullCalendar's grid and layout, without its themes. */
 export default function Grid(props: GridProps): ReactElement {
   const { layout, date, events, busy, words, moment, stateOf, isMovable } = props;
   const controller = useCalendarController();
@@ -80,7 +79,7 @@ export default function Grid(props: GridProps): ReactElement {
 
   return (
     <FullCalendar
-      // Another layout is another calendar: what FullCalendar measured for the last one does not hold.
+      // Remounts on a change of layout: FullCalendar's measurements of the former one do not apply.
       key={layout}
       controller={controller}
       plugins={plugins}
@@ -95,12 +94,12 @@ export default function Grid(props: GridProps): ReactElement {
   );
 }
 
-/** The hours of work; early and late in the day those around the present. */
+/** The hour at the top: the working hours, or the current time when it is earlier or later. */
 function firstHour({ formats }: Words, { now }: Moment): string {
   const hour = formats.hourOf(now);
   const inView = hour >= 8 && hour < 17;
   const first = inView ? 7 : Math.min(Math.max(hour - 2, 0), 14);
-  // A little before the hour, which is written across its line.
+  // A quarter earlier, because the label of the hour overlaps its line.
   return first === 0 ? '00:00:00' : `${String(first - 1).padStart(2, '0')}:45:00`;
 }
 
@@ -133,7 +132,7 @@ function behaviourOf(props: GridProps): CalendarOptions {
     backgroundEventContent: ({ event }) => <BusyBlock event={event} busy={props.busy} words={words} />,
     eventContent: (info) => <Chip info={info} palette={props.palette} words={words} />,
     dayHeaderContent: (info) => <DayName info={info} layout={layout} />,
-    // Side by side where there is room for it; overlapping, but with longer titles, where there is not.
+    // Side by side in wide columns. In narrow ones events overlap, which leaves room for titles.
     slotEventOverlap: layout === 'days',
     dayLaneDidMount: ({ el, date }) => {
       makeReachable(el, formats.shortDay(formats.dayOf(date)));
@@ -144,14 +143,14 @@ function behaviourOf(props: GridProps): CalendarOptions {
   };
 }
 
-/** A click leaves the focus where it was; the dialog it opens has to give it back to here. */
+/** Focuses the clicked event, so that the dialog returns the focus to it. */
 function focusOn(target: EventTarget | null): void {
   if (target instanceof Element) target.closest<HTMLElement>('[tabindex]')?.focus({ preventScroll: true });
 }
 
 /**
- * The hours are scrolled by keyboard from within, and a week without events has nothing else in it that takes the focus:
- * its first day does.
+ * Makes the first day focusable: the hours can only be scrolled by keyboard from within, and a week without events has no
+ * other focusable element.
  */
 function makeReachable(lane: HTMLElement, day: string): void {
   if (lane.previousElementSibling?.getAttribute('role') === 'cell') return;
@@ -159,19 +158,17 @@ function makeReachable(lane: HTMLElement, day: string): void {
   lane.ariaLabel = day;
 }
 
-type State = ReturnType<Editing['stateOf']>;
-
 function inputOf(
   event: CalendarEvent,
   words: Words,
   { now, today }: Moment,
-  state: State,
+  state: EditPhase,
   isMovable: boolean,
 ): EventInput {
   const doing = state === 'pending' ? words.labels.isPending : state === 'sending' ? words.labels.isSending : null;
   return {
     id: keyOf(event),
-    // What a screen reader says; people see the chip below.
+    // For screen readers. The chip shows the visible text.
     title: [nameOf(event, today, words), doing].filter(Boolean).join(', '),
     start: event.start,
     end: event.end,
@@ -180,78 +177,6 @@ function inputOf(
     durationEditable: isMovable,
     extendedProps: { event, isOver: isOver(event, now, today), state },
   };
-}
-
-/** An event's name within the grid. */
-export function keyOf({ calendarId, id }: Pick<CalendarEvent, 'calendarId' | 'id'>): string {
-  return `${calendarId} ${id}`;
-}
-
-/** None: FullCalendar's own, such as the time that is being selected. */
-function eventIn(event: { extendedProps: Record<string, unknown> }): CalendarEvent | undefined {
-  return event.extendedProps['event'] as CalendarEvent | undefined;
-}
-
-export function eventOf(event: { extendedProps: Record<string, unknown> }): CalendarEvent {
-  return event.extendedProps['event'] as CalendarEvent;
-}
-
-interface ChipProps {
-  info: EventDisplayInfo;
-  palette: Palette;
-  words: Words;
-}
-
-function Chip({ info, palette, words }: ChipProps): ReactElement {
-  const event = eventIn(info.event);
-  return event ? (
-    <EventChip info={info} event={event} palette={palette} words={words} />
-  ) : (
-    <div className="calwire-chip calwire-chip-new" data-shape="box">
-      <span className="calwire-chip-time">{info.timeText}</span>
-    </div>
-  );
-}
-
-function EventChip({ info, event, palette, words }: ChipProps & { event: CalendarEvent }): ReactElement {
-  const place = shorten(plainLine(event.location), 100);
-  const shape = event.allDay ? 'bar' : info.view.type.startsWith('dayGrid') && !isLong(event) ? 'line' : 'box';
-  return (
-    <div
-      className="calwire-chip"
-      style={palette.styleOf(event)}
-      data-event={keyOf(event)}
-      data-shape={shape}
-      data-edit={(info.event.extendedProps['state'] as State) ?? undefined}
-      data-short={info.isShort}
-      data-narrow={info.isNarrow}
-      data-over={info.event.extendedProps['isOver'] === true}
-      data-declined={isDeclined(event)}
-      data-tentative={event.status === 'tentative'}
-      data-start={info.isStart}
-      data-end={info.isEnd}
-    >
-      <span className="calwire-hidden">{info.event.title}</span>
-      {shape === 'line' && <span className="calwire-chip-dot" />}
-      <span className="calwire-chip-title" aria-hidden="true">
-        <Foreign>{titleOf(event, words.labels)}</Foreign>
-      </span>
-      {!event.allDay && (
-        <span className="calwire-chip-time" aria-hidden="true">
-          {shape === 'line' ? words.formats.time(event.start) : timesOf(event, words)}
-        </span>
-      )}
-      {place && shape === 'box' && (
-        <span className="calwire-chip-place" aria-hidden="true">
-          <Foreign>{place}</Foreign>
-        </span>
-      )}
-    </div>
-  );
-}
-
-function isLong(event: CalendarEvent): boolean {
-  return new Date(event.end).getTime() - new Date(event.start).getTime() >= 86_400_000;
 }
 
 function DayName({ info, layout }: { info: DayHeaderInfo; layout: Layout }): ReactElement {
@@ -264,7 +189,7 @@ function DayName({ info, layout }: { info: DayHeaderInfo; layout: Layout }): Rea
   );
 }
 
-/** A day of the narrow month: its number, and a dot in the colour of each of its first events. */
+/** A day of the narrow month: its number, and a coloured dot for each of its first events. */
 function dotsContent({ events, range, palette, words, date }: GridProps) {
   const { formats } = words;
   const days = new Map(groupByDay(events, formats, range.first, range.last).map(({ day, events }) => [day, events]));
@@ -283,7 +208,7 @@ function dotsContent({ events, range, palette, words, date }: GridProps) {
   };
 }
 
-/** What FullCalendar's themes would set. */
+/** The options that FullCalendar's themes would set. */
 const LOOKS: CalendarOptions = {
   headerToolbar: false,
   height: '100%',

@@ -1,11 +1,11 @@
 import { addDays, addMonths, type DayString, type Formats, startOfMonth, startOfWeek } from '../format/index.js';
 
-/** `days` and `dots` are what a week and a month become where there is little room. */
+/** `days` and `dots` are the narrow layouts of a week and a month. */
 export type Layout = 'week' | 'days' | 'month' | 'dots';
 
-/** What a narrow week shows at a time. */
+/** The number of days that a narrow week shows. */
 export const NARROW_DAYS = 3;
-/** Six weeks hold every month, and a grid that keeps its height does not jump. */
+/** Six weeks contain every month, and the grid keeps its height. */
 const MONTH_DAYS = 42;
 
 export interface Range {
@@ -41,7 +41,7 @@ export function titleOfRange(layout: Layout, date: DayString, { first, last }: R
   return formats.span(first, last, layout === 'days' ? 'short' : 'long');
 }
 
-/** The days to ask for, the last one exclusive. No more than these: this week is then answered without a request. */
+/** The range to load, with an exclusive end. Only the visible days, so that the current week needs no request. */
 export function daysOf({ first, last }: Range): { from: DayString; to: DayString } {
   return { from: first, to: addDays(last, 1) };
 }

@@ -3,7 +3,7 @@ import type { KeyboardEvent } from 'react';
 import { describe, expect, it, vi } from 'vitest';
 
 import { event } from '../widgets/testing.js';
-import { keyOf } from './grid.js';
+import { keyOf } from './chip.js';
 import { nudge, useNudge } from './use-nudge.js';
 
 const ZONE = 'Europe/Berlin';

@@ -4,10 +4,10 @@ import type { CalendarEvent } from '../../index.js';
 import { addDays, type Slot } from '../format/index.js';
 import { canEdit, canMove, type Editing } from '../widgets/editing.js';
 import { atWall, wallAt } from '../../core/zone.js';
-import { keyOf } from './grid.js';
+import { keyOf } from './chip.js';
 import type { Layout } from './range.js';
 
-/** Several presses are one move: it is sent when no more come for so long. */
+/** Several key presses are one move, sent when no other follows within this time. */
 const SENT_AFTER = 800;
 const QUARTER = 15 * 60_000;
 const DAY = 86_400_000;
@@ -19,18 +19,18 @@ interface NudgeOptions {
   editing: Editing;
 }
 
-/** An event that is on its way, not sent yet. */
+/** A move that has not been sent yet. */
 interface Nudged {
   from: CalendarEvent;
   to: CalendarEvent;
 }
 
 /**
- * Moves events by Alt and the arrow keys, changes their length by Alt, Shift and the arrow keys, deletes by Delete.
+ * Keyboard editing: Alt and the arrow keys move an event, with Shift they change its length, and Delete deletes it.
  */
 export function useNudge({ events, layout, zone, editing }: NudgeOptions) {
   const [nudged, setNudged] = useState<Nudged | null>(null);
-  /** What is held with the keyboard, so that it keeps the focus wherever it goes. */
+  /** The event that is moved by keyboard and keeps the focus. */
   const [held, setHeld] = useState<CalendarEvent | null>(null);
   const { change } = editing;
   const send = useCallback(() => {
@@ -58,7 +58,7 @@ export function useNudge({ events, layout, zone, editing }: NudgeOptions) {
     if (press.key === 'Delete' || press.key === 'Backspace') {
       if (!canEdit(event)) return;
       press.preventDefault();
-      // What is deleted goes nowhere any more, and has not gone there yet.
+      // Deletes the original event and drops the unsent move.
       if (from !== event) {
         setNudged(null);
         setHeld(from);
@@ -75,7 +75,7 @@ export function useNudge({ events, layout, zone, editing }: NudgeOptions) {
     setHeld(to);
   };
   const release = (blur: FocusEvent) => {
-    // An event that is drawn anew loses the focus to nothing.
+    // Null when FullCalendar re-created the event's element.
     if (blur.relatedTarget === null) return;
     if (eventAt(blur.relatedTarget, shown) !== null && keyOfTarget(blur.relatedTarget) === (held && keyOf(held)))
       return;
@@ -102,7 +102,7 @@ function eventAt(target: EventTarget | null, events: readonly CalendarEvent[]): 
 
 type Press = Pick<KeyboardEvent, 'key' | 'shiftKey'>;
 
-/** Where the keys take an event: a quarter of an hour up and down, in a month a week; a day to the sides. */
+/** The new time: up and down by a quarter of an hour, in a month by a week; left and right by a day. */
 export function nudge(event: CalendarEvent, { key, shiftKey }: Press, layout: Layout, zone: string): Slot | null {
   const isMonth = layout === 'month' || layout === 'dots';
   const side = key === 'ArrowRight' ? 1 : key === 'ArrowLeft' ? -1 : 0;
@@ -121,7 +121,7 @@ export function nudge(event: CalendarEvent, { key, shiftKey }: Press, layout: La
   return Date.parse(later(end)) > Date.parse(start) ? { start, end: later(end), allDay } : null;
 }
 
-/** By days of the viewer's clocks, which may be an hour shorter or longer. */
+/** Adds local days, which may have 23 or 25 hours. */
 function laterBy(time: number, days: number, quarters: number, zone: string): number {
   if (days === 0) return time + quarters * QUARTER;
   const wall = Date.parse(`${wallAt(zone, time)}Z`) + days * DAY;

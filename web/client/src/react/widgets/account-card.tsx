@@ -4,7 +4,7 @@ import type { CalendarInfo, Disconnect, Mode } from '../../generated/types.js';
 import { colourOf, eventStyle, plainLine } from '../format/index.js';
 import { type Account, useSelectCalendars } from '../hooks/index.js';
 import { DisconnectDialog } from './account-dialogs.js';
-import type { ManagerLabels, ManagerWords } from './account-labels.js';
+import type { ManagerLabels, ManagerWords } from './manager-words.js';
 import { Foreign, type Moment } from './base.js';
 import { ConnectButton, isBroken } from './notices.js';
 import { STATE_TONES } from './sync-status.js';

@@ -6,7 +6,7 @@ import { plainLine } from '../format/index.js';
 import { type Account, useConnect, useDeleteData } from '../hooks/index.js';
 import { Foreign } from './base.js';
 import { Dialog } from './dialog.js';
-import type { ManagerLabels } from './account-labels.js';
+import type { ManagerLabels } from './manager-words.js';
 
 interface DisconnectDialogProps {
   account: Account;

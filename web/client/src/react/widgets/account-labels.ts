@@ -1,32 +1,29 @@
-import type { Words } from './base.js';
-import type { Labels } from './labels.js';
-
-/** What became of an account's grant at Google. */
+/** The state of an account's grant at Google after a disconnect. */
 type GrantEnd = 'revoked' | 'keptForOthers' | 'endedBefore' | 'pending';
 type Role = 'owner' | 'writer' | 'writerWithoutPrivateAccess' | 'reader' | 'freeBusyReader';
 
-/** Texts about accounts, and about what is kept of the person. */
+/** Texts about accounts and the user's stored data. */
 export interface AccountLabels {
   manageAccountsLead: string;
   addAccount: string;
   noAccountsTitle: string;
   noAccounts: string;
   calendarsOf: (account: string) => string;
-  /** By Google's names. */
+  /** By Google's names of the roles. */
   roles: Record<Role, string>;
   notShown: string;
   readOnlyAccount: string;
-  /** A choice of a calendar was taken back. */
+  /** The selection of a calendar was reverted. */
   notChanged: (reason: string) => string;
 
   disconnect: string;
   disconnectTitle: (account: string) => string;
-  /** What will happen, a sentence each. */
+  /** What will happen, one sentence per step. */
   disconnectSteps: (calendars: number) => readonly string[];
   keepAccount: string;
   disconnecting: string;
 
-  // What the server says that it did.
+  // The server's receipts.
   disconnectedTitle: (account: string) => string;
   channelsEnded: (stopped: number, left: number) => string;
   grantEnded: Record<GrantEnd, string>;
@@ -41,9 +38,9 @@ export interface AccountLabels {
   deleteData: string;
   deleteHint: string;
   deleteTitle: string;
-  /** What will happen, a sentence each. */
+  /** What will happen, one sentence per step. */
   deleteSteps: readonly string[];
-  /** The word that has to be typed before anything is deleted. */
+  /** The word that the user must type to confirm. */
   deleteWord: string;
   typeToDelete: (word: string) => string;
   deleteForGood: string;
@@ -59,10 +56,6 @@ const plural = (count: number, one: string, many: string) =>
   `${count.toLocaleString('en')} ${count === 1 ? one : many}`;
 const copies = (calendars: number, events: number) =>
   `${plural(calendars, 'calendar', 'calendars')} with ${plural(events, 'event', 'events')}`;
-
-/** All texts that the account manager needs. */
-export type ManagerLabels = Labels & AccountLabels;
-export type ManagerWords = Words & { labels: ManagerLabels };
 
 export const englishAccountLabels: AccountLabels = {
   manageAccountsLead: 'What is read, how current it is, and how to end it.',

@@ -1,30 +1,35 @@
-import { type ReactElement, useMemo, useState } from 'react';
+import { type ReactElement, useState } from 'react';
 
 import type { DeleteData, DisconnectReceipt } from '../../generated/types.js';
 import { useAccounts } from '../hooks/index.js';
 import { AccountCard } from './account-card.js';
 import { DeletedReceipt, DisconnectedReceipts } from './account-receipts.js';
-import type { AccountManagerProps } from './account-manager.js';
-import { englishAccountLabels, type ManagerWords } from './account-labels.js';
 import { ManagerSkeleton } from './account-skeleton.js';
-import { Frame, useMoment, useWords } from './base.js';
+import { Frame, useMoment, type WidgetProps } from './base.js';
 import { FreshnessLine } from './freshness-line.js';
+import { useManagerWords } from './manager-words.js';
 import { ConnectButton, FailureNotice, Notice, Obstacle, obstacleOf } from './notices.js';
 import { YourData } from './your-data.js';
 
-/** What the server said that it did, until the person has read it. */
-type Told = { what: 'disconnected'; receipts: DisconnectReceipt[] } | { what: 'deleted'; receipt: DeleteData } | null;
+export interface AccountManagerProps extends Omit<WidgetProps, 'calendarIds'> {
+  /** The path to return to from Google's consent page. */
+  returnTo?: string | undefined;
+}
+
+/** The server's receipts, shown until the user closes them. */
+type Receipt =
+  { what: 'disconnected'; receipts: DisconnectReceipt[] } | { what: 'deleted'; receipt: DeleteData } | null;
 
 export default function AccountManagerContent({ returnTo, ...props }: AccountManagerProps): ReactElement {
   const words = useManagerWords(props);
   const { labels, Heading } = words;
   const moment = useMoment(words.formats);
   const answer = useAccounts();
-  const [told, setTold] = useState<Told>(null);
+  const [receipt, setReceipt] = useState<Receipt>(null);
   const obstacle = obstacleOf(answer);
   const shut = obstacle === 'signedOut' || obstacle === 'failed';
   const close = () => {
-    setTold(null);
+    setReceipt(null);
   };
 
   return (
@@ -44,12 +49,12 @@ export default function AccountManagerContent({ returnTo, ...props }: AccountMan
           <ConnectButton labels={labels} text={labels.addAccount} returnTo={returnTo} quiet />
         )}
       </header>
-      <div role="status" className="calwire-manager-told">
-        {told?.what === 'disconnected' && (
-          <DisconnectedReceipts receipts={told.receipts} moment={moment} words={words} onClose={close} />
+      <div role="status" className="calwire-manager-receipt">
+        {receipt?.what === 'disconnected' && (
+          <DisconnectedReceipts receipts={receipt.receipts} moment={moment} words={words} onClose={close} />
         )}
-        {told?.what === 'deleted' && (
-          <DeletedReceipt receipt={told.receipt} moment={moment} words={words} onClose={close} />
+        {receipt?.what === 'deleted' && (
+          <DeletedReceipt receipt={receipt.receipt} moment={moment} words={words} onClose={close} />
         )}
       </div>
       {!shut && <FailureNotice answer={answer} labels={labels} />}
@@ -71,7 +76,7 @@ export default function AccountManagerContent({ returnTo, ...props }: AccountMan
                 words={words}
                 returnTo={returnTo}
                 onDisconnected={({ receipts }) => {
-                  setTold({ what: 'disconnected', receipts });
+                  setReceipt({ what: 'disconnected', receipts });
                 }}
               />
             </li>
@@ -82,8 +87,8 @@ export default function AccountManagerContent({ returnTo, ...props }: AccountMan
         <YourData
           words={words}
           moment={moment}
-          onDeleted={(receipt) => {
-            setTold({ what: 'deleted', receipt });
+          onDeleted={(deleted) => {
+            setReceipt({ what: 'deleted', receipt: deleted });
           }}
         />
       )}
@@ -92,10 +97,4 @@ export default function AccountManagerContent({ returnTo, ...props }: AccountMan
       )}
     </Frame>
   );
-}
-
-/** The texts of this widget come with it, and not with every page. */
-function useManagerWords(props: AccountManagerProps): ManagerWords {
-  const words = useWords(props);
-  return useMemo(() => ({ ...words, labels: { ...englishAccountLabels, ...words.labels } }), [words]);
 }

@@ -1,16 +1,14 @@
 import { lazy, type ReactElement, Suspense } from 'react';
 
-import { Frame, useWords, type WidgetProps } from './base.js';
+import type { AccountManagerProps } from './account-manager-content.js';
+import { Frame, useWords } from './base.js';
 
-// Few pages have it, and those that do show it on a page of its own.
+export type { AccountManagerProps } from './account-manager-content.js';
+
+// Loaded lazily: few pages show it.
 const AccountManagerContent = lazy(() => import('./account-manager-content.js'));
 
-export interface AccountManagerProps extends Omit<WidgetProps, 'calendarIds'> {
-  /** The path to come back to from Google's consent page. */
-  returnTo?: string | undefined;
-}
-
-/** The Google accounts with their calendars: connect, bring back, choose, disconnect; and the person's own data. */
+/** Manages the Google accounts, their calendars and the user's stored data. */
 export function AccountManager(props: AccountManagerProps): ReactElement {
   const { labels } = useWords(props);
   const waiting = (

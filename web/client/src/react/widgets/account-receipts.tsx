@@ -2,9 +2,11 @@ import type { ReactElement, ReactNode } from 'react';
 
 import type { DeleteData, DisconnectReceipt } from '../../generated/types.js';
 import { plainLine } from '../format/index.js';
-import type { ManagerLabels, ManagerWords } from './account-labels.js';
+import type { ManagerLabels, ManagerWords } from './manager-words.js';
 import { Foreign, type Moment } from './base.js';
-import { CheckIcon, CloseIcon } from './icons.js';
+import { CloseIcon, icon } from './icons.js';
+
+const CheckIcon = icon(<path d="m5 12.5 4.5 4.5L19 7.5" />);
 
 interface ReceiptsProps {
   receipts: readonly DisconnectReceipt[];

@@ -5,10 +5,10 @@ export function ManagerSkeleton({ label }: { label: string }): ReactElement {
   return (
     <div className="calwire-manager-account calwire-skeleton">
       <p className="calwire-hidden">{label}</p>
-      <span className="calwire-bone calwire-bone-title" style={{ inlineSize: '45%' }} />
+      <span className="calwire-skeleton-line calwire-skeleton-title" style={{ inlineSize: '45%' }} />
       {[60, 45, 70].map((width) => (
         <div key={width} className="calwire-choice">
-          <span className="calwire-bone" style={{ inlineSize: `${width}%` }} />
+          <span className="calwire-skeleton-line" style={{ inlineSize: `${width}%` }} />
         </div>
       ))}
     </div>

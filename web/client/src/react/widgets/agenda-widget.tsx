@@ -5,7 +5,7 @@ import { addDays } from '../format/index.js';
 import { useUpcomingEvents } from '../hooks/index.js';
 import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps } from './base.js';
 import { useEditing } from './editing.js';
-import { EventDialog, useDetailsAtHand } from './details.js';
+import { EventDialog, usePreloadedDetails } from './details.js';
 import { EventList, type EventListContext } from './event-list.js';
 import { NewEventButton } from './new-event-button.js';
 import { FreshnessLine } from './freshness-line.js';
@@ -32,7 +32,7 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
   const moment = useMoment(formats);
   const palette = usePalette();
   const [open, setOpen] = useState<CalendarEvent | null>(null);
-  useDetailsAtHand();
+  usePreloadedDetails();
   const { editing, layer } = useEditing(editable, words);
   const answer = useUpcomingEvents({
     days,
@@ -121,11 +121,11 @@ function AgendaSkeleton({ label }: { label: string }): ReactElement {
       {[2, 3].map((rows) => (
         <div key={rows} className="calwire-day">
           <div className="calwire-day-heading">
-            <span className="calwire-bone" style={{ inlineSize: '6rem' }} />
+            <span className="calwire-skeleton-line" style={{ inlineSize: '6rem' }} />
           </div>
           {Array.from({ length: rows }, (_, row) => (
             <div key={row} className="calwire-event">
-              <span className="calwire-bone" style={{ inlineSize: `${70 - row * 12}%` }} />
+              <span className="calwire-skeleton-line" style={{ inlineSize: `${70 - row * 12}%` }} />
             </div>
           ))}
         </div>

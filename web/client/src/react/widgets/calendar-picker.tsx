@@ -143,7 +143,7 @@ function PickerSkeleton({ label }: { label: string }): ReactElement {
       <p className="calwire-hidden">{label}</p>
       {[60, 45, 70].map((width) => (
         <div key={width} className="calwire-choice">
-          <span className="calwire-bone" style={{ inlineSize: `${width}%` }} />
+          <span className="calwire-skeleton-line" style={{ inlineSize: `${width}%` }} />
         </div>
       ))}
     </div>

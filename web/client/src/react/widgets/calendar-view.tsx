@@ -1,5 +1,4 @@
 import {
-  type ChangeEvent,
   lazy,
   type ReactElement,
   type RefObject,
@@ -13,29 +12,48 @@ import {
 
 import type { CalendarEvent } from '../../index.js';
 import { type DayString, firstWeekday, isDay } from '../format/index.js';
-import { daysOf, type Layout, rangeOf, step, titleOfRange } from '../full-calendar/range.js';
+import { daysOf, type Layout, rangeOf, titleOfRange } from '../full-calendar/range.js';
 import { useEvents } from '../hooks/index.js';
-import { Announcer, Frame, useMoment, usePalette, useWords, type Words } from './base.js';
+import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps } from './base.js';
 import { type BusyChoice, useBusyChoice } from './busy-choice.js';
 import { BusyLegend, roomFor, useBusyOverlay } from './busy-overlay.js';
 import { Picker } from './calendar-picker.js';
 import { Dialog } from './dialog.js';
-import { type Editing, useEditing } from './editing.js';
-import { EventDialog, useDetailsAtHand } from './details.js';
-import { EventList, type EventListContext } from './event-list.js';
+import { useEditing } from './editing.js';
+import { EventDialog, usePreloadedDetails } from './details.js';
 import { FreshnessLine } from './freshness-line.js';
-import { groupByDay, latestOf } from './group-by-day.js';
-import { LeftIcon, ListIcon, RightIcon } from './icons.js';
+import { latestOf } from './group-by-day.js';
 import type { Labels } from './labels.js';
-import { NewEventButton } from './new-event-button.js';
 import { FailureNotice, Obstacle, obstacleOf, ReconnectNotice } from './notices.js';
-import type { CalendarViewProps, ViewKind, WeekViewProps } from './views.js';
+import { DayBelow, DayDialog } from './view-day.js';
+import { Toolbar } from './view-toolbar.js';
 
-/** By far the largest part, so it comes only with the first week or month that is shown. */
+export type ViewKind = 'week' | 'month';
+
+export interface CalendarViewProps extends WidgetProps {
+  /** The day to show, as `2026-11-24`. Controlled with `onDateChange`; without, it is the initial day. */
+  date?: string | undefined;
+  onDateChange?: ((date: string) => void) | undefined;
+  /** Called instead of opening the details. */
+  onEventClick?: ((event: CalendarEvent) => void) | undefined;
+  /** The path to return to from Google's consent page. */
+  returnTo?: string | undefined;
+  /** Events can be created, moved and edited. Default: read only. */
+  editable?: boolean | undefined;
+}
+
+export interface WeekViewProps extends CalendarViewProps {
+  /** The calendars shown by their busy times only. Default: the user's choice in this browser. */
+  busyCalendarIds?: string[] | undefined;
+  /** Called when the user changes that choice. */
+  onBusyCalendarIdsChange?: ((ids: string[]) => void) | undefined;
+}
+
+/** By far the largest chunk, so it is loaded with the first week or month that is shown. */
 const Grid = lazy(() => import('../full-calendar/grid.js'));
 const EditableGrid = lazy(() => import('../full-calendar/editable-grid.js'));
 
-/** Below this a week's columns are too narrow for a title. */
+/** Below this width, a week's columns are too narrow for a title. */
 const NARROW_PX = 620;
 
 export default function CalendarView({ kind, ...props }: WeekViewProps & { kind: ViewKind }): ReactElement {
@@ -44,7 +62,7 @@ export default function CalendarView({ kind, ...props }: WeekViewProps & { kind:
   const layout: Layout = kind === 'week' ? (narrow ? 'days' : 'week') : narrow ? 'dots' : 'month';
   const words = useWords(props);
   const { formats, labels } = words;
-  useDetailsAtHand();
+  usePreloadedDetails();
   const { editing, layer } = useEditing(props.editable ?? false, words);
   const moment = useMoment(formats);
   const palette = usePalette();
@@ -115,7 +133,7 @@ export default function CalendarView({ kind, ...props }: WeekViewProps & { kind:
         <FreshnessLine answer={answer} hasContent={!obstacle && !answer.isLoading} moment={moment} words={words} />
       )}
       <Announcer
-        // Another range is not news, only a change within this one.
+        // Announce changes within a range, not a change of the range.
         key={range.first}
         state={answer.isLoading ? null : versions}
         text={labels.agendaChanged(events.length)}
@@ -139,7 +157,7 @@ export default function CalendarView({ kind, ...props }: WeekViewProps & { kind:
 
 type Opened = { what: 'event'; event: CalendarEvent } | { what: 'day'; day: DayString } | { what: 'calendars' } | null;
 
-/** The host's date, if it looks after it; else our own, which begins with the host's. */
+/** The host's date if it is controlled, else own state with the host's date as the initial value. */
 function useDate({ date, onDateChange }: CalendarViewProps, today: DayString): [DayString, (date: DayString) => void] {
   const given = date !== undefined && isDay(date) ? date : null;
   const [own, setOwn] = useState<DayString | null>(given);
@@ -153,7 +171,7 @@ function useDate({ date, onDateChange }: CalendarViewProps, today: DayString): [
   ];
 }
 
-/** Whether the element is too narrow for seven columns; before it is measured it is not. */
+/** Whether the element is too narrow for seven columns. False until it is measured. */
 function useNarrow(element: RefObject<HTMLElement | null>): boolean {
   const [narrow, setNarrow] = useState(false);
   useLayoutEffect(() => {
@@ -170,147 +188,6 @@ function useNarrow(element: RefObject<HTMLElement | null>): boolean {
     };
   }, [element]);
   return narrow;
-}
-
-interface ToolbarProps {
-  title: string;
-  layout: Layout;
-  date: DayString;
-  today: DayString;
-  words: Words;
-  editing: Editing | null;
-  onDate: (date: DayString) => void;
-  onCalendars: () => void;
-}
-
-function Toolbar({ title, layout, date, today, words, editing, onDate, onCalendars }: ToolbarProps): ReactElement {
-  const { labels, Heading } = words;
-  const unit = layout === 'dots' ? 'month' : layout;
-  return (
-    <header className="calwire-toolbar">
-      <Heading className="calwire-toolbar-title" aria-live="polite">
-        {title}
-      </Heading>
-      <div className="calwire-toolbar-group">
-        <button
-          type="button"
-          className="calwire-icon-button"
-          onClick={() => {
-            onDate(step(layout, date, -1));
-          }}
-        >
-          <LeftIcon />
-          <span className="calwire-hidden">{labels.previous[unit]}</span>
-        </button>
-        <button
-          type="button"
-          className="calwire-button"
-          aria-current={date === today ? 'date' : undefined}
-          onClick={() => {
-            onDate(today);
-          }}
-        >
-          {labels.today}
-        </button>
-        <button
-          type="button"
-          className="calwire-icon-button"
-          onClick={() => {
-            onDate(step(layout, date, 1));
-          }}
-        >
-          <RightIcon />
-          <span className="calwire-hidden">{labels.following[unit]}</span>
-        </button>
-      </div>
-      <div className="calwire-toolbar-group calwire-toolbar-end">
-        {editing && <NewEventButton editing={editing} day={date} words={words} compact />}
-        <DateInput date={date} label={labels.goToDate} onDate={onDate} />
-        <button type="button" className="calwire-button" aria-haspopup="dialog" onClick={onCalendars}>
-          <ListIcon />
-          <span className="calwire-wide-only">{labels.calendars}</span>
-        </button>
-      </div>
-    </header>
-  );
-}
-
-/** While a year is typed it is 2, 20 and 202 first, which nobody wants to see. */
-const FIRST_YEAR = '1900';
-
-interface DateInputProps {
-  date: DayString;
-  label: string;
-  onDate: (date: DayString) => void;
-}
-
-function DateInput({ date, label, onDate }: DateInputProps): ReactElement {
-  const id = useId();
-  const [draft, setDraft] = useState<string | null>(null);
-  return (
-    <>
-      <label className="calwire-hidden" htmlFor={id}>
-        {label}
-      </label>
-      <input
-        id={id}
-        type="date"
-        className="calwire-date"
-        value={draft ?? date}
-        onChange={(change: ChangeEvent<HTMLInputElement>) => {
-          const typed = change.target.value;
-          const complete = isDay(typed) && typed >= FIRST_YEAR;
-          setDraft(complete ? null : typed);
-          if (complete) onDate(typed);
-        }}
-        onBlur={() => {
-          setDraft(null);
-        }}
-      />
-    </>
-  );
-}
-
-interface DayProps {
-  day: DayString;
-  events: readonly CalendarEvent[];
-  context: EventListContext;
-}
-
-/** The chosen day of a narrow month. */
-function DayBelow({ day, events, context }: DayProps): ReactElement {
-  const id = useId();
-  return (
-    <section className="calwire-day-below" aria-labelledby={id} aria-live="polite">
-      <DayContent id={id} day={day} events={events} context={context} />
-    </section>
-  );
-}
-
-function DayDialog({ onClose, ...props }: DayProps & { onClose: () => void }): ReactElement {
-  const id = useId();
-  return (
-    <Dialog labelledBy={id} closeLabel={props.context.words.labels.close} onClose={onClose}>
-      <DayContent id={id} {...props} />
-    </Dialog>
-  );
-}
-
-function DayContent({ id, day, events, context }: DayProps & { id: string }): ReactElement {
-  const { formats, labels } = context.words;
-  const there = groupByDay(events, formats, day, day)[0]?.events ?? [];
-  return (
-    <>
-      <h2 id={id} className="calwire-day-title">
-        {formats.day(day, context.moment.today)}
-      </h2>
-      {there.length > 0 ? (
-        <EventList day={day} events={there} context={context} />
-      ) : (
-        <p className="calwire-quiet">{labels.nothingThatDay}</p>
-      )}
-    </>
-  );
 }
 
 interface PickerDialogProps {

@@ -1,22 +1,14 @@
 import { lazy, type ReactElement, Suspense, useEffect } from 'react';
 
-import type { CalendarEvent } from '../../index.js';
-import type { WidgetProps } from './base.js';
-import type { DetailsProps } from './event-details.js';
+import type { DetailsProps, EventDetailsProps } from './event-details.js';
+
+export type { EventDetailsProps } from './event-details.js';
 
 const load = () => import('./event-details.js');
 const WholeEvent = lazy(async () => ({ default: (await load()).WholeEvent }));
 const WholeEventDialog = lazy(async () => ({ default: (await load()).EventDialog }));
 
-export interface EventDetailsProps extends Omit<WidgetProps, 'calendarIds'> {
-  event: CalendarEvent;
-  /** The id of the heading, for a dialog around it. */
-  headingId?: string;
-  /** With buttons that answer an invitation, edit and delete. */
-  editable?: boolean | undefined;
-}
-
-/** Everything there is to know of one event. */
+/** All details of one event. */
 export function EventDetails(props: EventDetailsProps): ReactElement {
   return (
     <Suspense fallback={null}>
@@ -34,11 +26,11 @@ export function EventDialog(props: DetailsProps & { onClose: () => void }): Reac
   );
 }
 
-/** Has the details ready before somebody asks for them: by then the network may be away. */
-export function useDetailsAtHand(): void {
+/** Loads the details in advance: the network may be gone when the user opens them. */
+export function usePreloadedDetails(): void {
   useEffect(() => {
     load().catch(() => {
-      // Asked for again when they are wanted.
+      // Loaded again when the details are opened.
     });
   }, []);
 }

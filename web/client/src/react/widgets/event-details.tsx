@@ -3,32 +3,40 @@ import { type ReactElement, type ReactNode, useId, useState } from 'react';
 import type { Attendee } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import { plainLine, safeUrl } from '../format/index.js';
-import { Foreign, type Moment, OutLink, type Palette, useMoment, usePalette, useWords, type Words } from './base.js';
+import {
+  Foreign,
+  type Moment,
+  OutLink,
+  type Palette,
+  useMoment,
+  usePalette,
+  useWords,
+  type WidgetProps,
+  type Words,
+} from './base.js';
 import { Description } from './description.js';
 import { Dialog } from './dialog.js';
 import { canEdit, type Editing, useEditing } from './editing.js';
 import { countdownText, endText, fullTitle, isDeclined, timesOf } from './event-text.js';
-import {
-  BinIcon,
-  CalendarIcon,
-  ClockIcon,
-  ExternalIcon,
-  PenIcon,
-  PeopleIcon,
-  PinIcon,
-  RepeatIcon,
-  TextIcon,
-} from './icons.js';
-import type { EventDetailsProps } from './details.js';
+import { BinIcon, PenIcon, PeopleIcon, RepeatIcon, TextIcon } from './event-details-icons.js';
+import { CalendarIcon, ClockIcon, ExternalIcon, PinIcon } from './icons.js';
 import type { Labels } from './labels.js';
 import { JoinButton } from './next-event-widget.js';
 import { Place } from './place.js';
 import { Respond } from './respond.js';
 
-/** So many guests are listed before the person asks for all. */
+export interface EventDetailsProps extends Omit<WidgetProps, 'calendarIds'> {
+  event: CalendarEvent;
+  /** The id of the heading, for a dialog around it. */
+  headingId?: string;
+  /** Shows buttons to respond, edit and delete. */
+  editable?: boolean | undefined;
+}
+
+/** The number of guests listed until the user asks for all. */
 const GUESTS_SHOWN = 6;
 
-/** Everything there is to know of one event. */
+/** All details of one event. */
 export function WholeEvent({ editable = false, ...props }: EventDetailsProps): ReactElement {
   const { editing, layer } = useEditing(editable, useWords(props));
   return (
@@ -253,7 +261,7 @@ function Actions({ event, editing, labels }: ActionsProps): ReactElement {
 export function EventDialog({ onClose, editing, ...details }: DetailsProps & { onClose: () => void }): ReactElement {
   const id = useId();
   const { labels } = useWords(details);
-  /** What is edited takes the place of the details. */
+  /** Closes the details when an edit starts. */
   const leaving = editing && {
     ...editing,
     edit: (event: CalendarEvent) => {

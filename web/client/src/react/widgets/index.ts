@@ -1,3 +1,5 @@
+'use client';
+
 export { AccountManager, type AccountManagerProps } from './account-manager.js';
 export type { AccountLabels } from './account-labels.js';
 export { AgendaWidget, type AgendaWidgetProps } from './agenda-widget.js';

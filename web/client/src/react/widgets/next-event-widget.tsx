@@ -184,11 +184,11 @@ function NextSkeleton({ label }: { label: string }): ReactElement {
   return (
     <div className="calwire-next-event calwire-skeleton">
       <p className="calwire-hidden">{label}</p>
-      <span className="calwire-bone" style={{ inlineSize: '30%' }} />
-      <span className="calwire-bone calwire-bone-title" style={{ inlineSize: '75%' }} />
-      <span className="calwire-bone" style={{ inlineSize: '45%' }} />
-      <span className="calwire-bone" style={{ inlineSize: '60%' }} />
-      <span className="calwire-bone calwire-bone-button" />
+      <span className="calwire-skeleton-line" style={{ inlineSize: '30%' }} />
+      <span className="calwire-skeleton-line calwire-skeleton-title" style={{ inlineSize: '75%' }} />
+      <span className="calwire-skeleton-line" style={{ inlineSize: '45%' }} />
+      <span className="calwire-skeleton-line" style={{ inlineSize: '60%' }} />
+      <span className="calwire-skeleton-line calwire-skeleton-button" />
     </div>
   );
 }

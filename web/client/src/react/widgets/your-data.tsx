@@ -4,7 +4,7 @@ import { saveJson } from '../../core/save-file.js';
 import type { DeleteData } from '../../generated/types.js';
 import { useExportData } from '../hooks/index.js';
 import { DeleteDialog } from './account-dialogs.js';
-import type { ManagerWords } from './account-labels.js';
+import type { ManagerWords } from './manager-words.js';
 import type { Moment } from './base.js';
 
 interface YourDataProps {
