@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
+use event_model::wire::{Freshness, Mode};
 use store::calendars::Calendar;
-use sync::payload::{Freshness, Mode};
 
 /// The zone of a user who named none: the primary calendar's. The primary ones come first.
 pub fn zone_of(calendars: &[Calendar]) -> Tz {

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use calendar_api::procedures;
+use event_model::wire::{Change, Message};
 use rpc::typescript::{Declarations, orpc_client, trpc_router};
-use sync::payload::{Change, Message};
 
 /// Set by `cargo xtask types`: write the files instead of comparing with them.
 const WRITE: &str = "CALWIRE_WRITE_TYPES";

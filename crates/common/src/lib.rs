@@ -7,7 +7,6 @@ pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod http;
-pub mod ids;
 pub mod lease;
 #[cfg(feature = "simulation")]
 pub mod simulation;
@@ -15,3 +14,5 @@ pub mod telemetry;
 #[cfg(not(feature = "simulation"))]
 mod unsimulated;
 pub mod worker;
+
+pub use ids;

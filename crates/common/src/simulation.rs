@@ -80,6 +80,7 @@ impl Process {
 
     /// Makes this thread the process's.
     pub fn enter(self: &Arc<Self>) {
+        ids::simulation::set_source(id);
         PROCESS.with_borrow_mut(|process| *process = Some(Arc::clone(self)));
     }
 
@@ -160,7 +161,7 @@ pub(crate) fn roll() -> Option<f64> {
 }
 
 /// An id that the seed decides, as the order of rows may follow from it; none outside of a process.
-pub(crate) fn id() -> Option<uuid::Uuid> {
+fn id() -> Option<uuid::Uuid> {
     let bits = u128::from(dice()?) << 64 | u128::from(dice()?);
     Some(uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid())
 }

@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use common::ids::CalendarId;
-use google::RawEvent;
-use serde_json::json;
-use sync::expand::{
+use event_model::expansion::{
     CalendarContext, MAX_INSTANCES, begins, count_before, flaws, horizon, occurrences, unreadable,
 };
-use sync::expand::{Occurrence, Start};
-use sync::view::{AccessRole, EventResource, clean, parse};
+use event_model::expansion::{Occurrence, Start};
+use event_model::permissions::AccessRole;
+use event_model::resource::{EventResource, clean, parse};
+use google::RawEvent;
+use serde_json::json;
 
 use crate::Target;
 

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
-use sync::expand::{
+use event_model::expansion::{
     all_day_overlaps, days_window, horizon, hot_window, overlaps, parse_stamp, rfc3339, zone,
 };
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use common::ids::{CalendarId, ConnectionId, ResourceId, UserId};
 use common::lease::Settled;
+use event_model::wire::Change;
 use google::CalendarListEntry;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar, Listed};
@@ -10,7 +11,6 @@ use store::sync_state::{self, Horizon, Kind, Progress};
 use store::watches;
 
 use crate::outbox;
-use crate::payload::Change;
 use crate::pull::PullError;
 use crate::pull::session::{Pages, Session};
 

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use common::crash_point;
 use common::ids::{ConnectionId, UserId};
+use event_model::wire::{Change, ConnectionState};
 use google::{Grant, UserInfo, scopes};
 use sqlx::PgConnection;
 use store::connections::{Connected, Connection, NewGrant, State};
@@ -17,7 +18,6 @@ pub use receipt::{Channels, Forgotten, GrantEnd, Receipt};
 
 use crate::Context;
 use crate::outbox;
-use crate::payload::{Change, ConnectionState};
 
 /// Stores a consent and begins to mirror. Whatever an earlier grant's end had stopped goes on.
 ///

@@ -9,46 +9,10 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use common::ids::CalendarId;
+use event_model::wire::EventCopy;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use store::occurrences::Found;
-
-use crate::expand::CalendarContext;
-use crate::payload::EventCopy;
-use crate::view::{AccessRole, EventResource};
-
-/// How far back an event stands among copies of it, from 0: what the account has to do with it, then whether the calendar
-/// is the account's own, then what the account may do there.
-pub fn rank(calendar: &CalendarContext, event: &EventResource) -> u16 {
-    // In a shared calendar, `self` is its owner: the account itself is who has it as its primary one.
-    let part = if calendar.is_primary { part(event) } else { 4 };
-    let role = match calendar.access_role {
-        AccessRole::Owner => 0,
-        AccessRole::Writer => 1,
-        AccessRole::WriterWithoutPrivateAccess => 2,
-        AccessRole::Reader => 3,
-        AccessRole::Other(_) => 4,
-        AccessRole::FreeBusyReader => 5,
-    };
-    part * 20 + u16::from(!calendar.is_primary) * 10 + role
-}
-
-/// What the owner of an event's calendar has to do with it.
-fn part(event: &EventResource) -> u16 {
-    let answer = event.attendees.iter().find(|guest| guest.is_self);
-    let answer = answer.map(|guest| guest.response_status.as_str());
-    let organizes = event
-        .organizer
-        .as_ref()
-        .is_some_and(|organizer| organizer.is_self);
-    match answer {
-        Some("needsAction") => 0,
-        _ if organizes => 1,
-        Some("declined") => 3,
-        Some(_) => 2,
-        None => 4,
-    }
-}
 
 /// What tells copies from other events.
 #[derive(Deserialize)]

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use event_model::wire::{Freshness, Mode};
 use store::calendars::Evidence;
-
-use crate::payload::{Freshness, Mode};
 
 /// A pull that has been due for so long is late. A pull takes seconds; a burst of work may take a little longer.
 pub(crate) const LATE_AFTER: TimeDelta = TimeDelta::seconds(90);

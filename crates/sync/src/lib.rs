@@ -15,14 +15,12 @@ pub mod canary;
 pub mod config;
 pub mod connections;
 pub mod copies;
-pub mod expand;
 pub mod freshness;
 pub mod health;
 pub mod metrics;
 #[cfg(feature = "simulation")]
 pub mod mutants;
 pub mod outbox;
-pub mod payload;
 pub mod poll;
 pub mod pull;
 pub mod quota;
@@ -32,7 +30,6 @@ pub mod restore;
 mod settings;
 pub mod tokens;
 pub mod users;
-pub mod view;
 pub mod watch;
 pub mod write;
 

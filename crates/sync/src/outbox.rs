@@ -3,11 +3,10 @@
 use chrono::{DateTime, Utc};
 use common::ids::UserId;
 use common::telemetry::trace::traceparent;
+use event_model::wire::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
 use sqlx::PgConnection;
 use store::{outbox as rows, user_stream};
 use tracing::Span;
-
-use crate::payload::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
 
 /// Takes the user's next seq and puts the message into the outbox. Both last until the caller commits, and the user's
 /// row is locked until then: call it late. Returns the seq.
@@ -56,8 +55,8 @@ fn to_json(message: &Message) -> sqlx::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::payload::Window;
     use common::ids::CalendarId;
+    use event_model::wire::Window;
 
     #[test]
     fn a_change_that_is_too_large_to_send_becomes_a_resync_of_the_same_seq() {

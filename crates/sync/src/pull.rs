@@ -30,6 +30,7 @@ use common::ids::CalendarId;
 use common::lease::Settled;
 use common::telemetry::trace;
 use common::worker::Pass;
+use event_model::wire::{Change, ConnectionState};
 use futures_util::future::join_all;
 use store::sync_state::{self, Kind, Pull};
 use store::{calendars, events, watches};
@@ -43,7 +44,6 @@ pub(crate) use series::{Incoming, context, expand_stored as expand_series};
 use session::{End, Session};
 
 use crate::outbox;
-use crate::payload::{Change, ConnectionState};
 use crate::{Context, calendar_list, metrics};
 
 /// A calendar that Google does not show is asked for again, soon and then ever more seldom: it may have been a mistake, and

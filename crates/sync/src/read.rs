@@ -9,14 +9,14 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use common::ids::{CalendarId, UserId};
+use event_model::expansion::{self, Occurrence, zone};
+use event_model::wire::Window;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use store::events;
 use store::occurrences::{self, Found, Span};
 
 use crate::copies;
-use crate::expand::{self, Occurrence, zone};
-use crate::payload::Window;
 use crate::pull::expand_series;
 
 /// Every calendar is expanded at least so far, or is about to be: the horizon, less what it may lag behind. The longest
@@ -52,7 +52,7 @@ const AT_FIRST: usize = 2;
 const FURTHER: usize = 4;
 
 /// The user's events in order of their start, all-day events before others that begin at the same time. Each is a
-/// [`payload::Event`](crate::payload::Event) as JSON.
+/// [`Event`](event_model::wire::Event) as JSON.
 pub async fn events(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -150,7 +150,7 @@ async fn beyond_horizon(
 ) -> sqlx::Result<Vec<Found>> {
     let Window { from, to } = query.window;
     // Whatever was expanded at whatever time reaches back at least to here.
-    let kept_from = expand::horizon(now).from;
+    let kept_from = expansion::horizon(now).from;
     if from >= kept_from && to <= now + ALWAYS_KEPT {
         return Ok(Vec::new());
     }
@@ -183,8 +183,8 @@ async fn beyond_horizon(
     let mut beyond = Vec::new();
     for occurrence in more {
         let touches = match occurrence.dates {
-            Some(dates) => expand::all_day_overlaps(dates, query.window, query.zone),
-            None => expand::overlaps(occurrence.starts_at, occurrence.ends_at, query.window),
+            Some(dates) => expansion::all_day_overlaps(dates, query.window, query.zone),
+            None => expansion::overlaps(occurrence.starts_at, occurrence.ends_at, query.window),
         };
         if touches && known.insert((occurrence.event.calendar_id, occurrence.instance_id.clone())) {
             beyond.push(as_found(occurrence)?);

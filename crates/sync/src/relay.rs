@@ -21,13 +21,13 @@ use common::backoff::Backoff;
 use common::crash_point;
 use common::telemetry::trace;
 use common::worker::Pass;
+use event_model::wire::{Change, MESSAGE_VERSION, Message};
 use futures_util::future::join_all;
 use sqlx::PgPool;
 use store::outbox::{self, Accepted, Outgoing, Stream};
 use tracing::Instrument;
 
 use crate::metrics;
-use crate::payload::{Change, MESSAGE_VERSION, Message};
 
 /// The users served by one pass, side by side.
 const STREAMS: i64 = 32;

@@ -5,11 +5,11 @@
 //! after a gap it loads anew. The mirror itself is made current by Google: an older sync token brings all that changed since.
 
 use chrono::{DateTime, Utc};
+use event_model::wire::Change;
 use sqlx::{PgConnection, PgPool};
 use store::restored::{self, Place};
 
 use crate::outbox;
-use crate::payload::Change;
 
 /// What was begun anew.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

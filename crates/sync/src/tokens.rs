@@ -19,6 +19,7 @@ use common::backoff::jittered;
 use common::crash_point;
 use common::ids::ConnectionId;
 use common::telemetry::trace::SPANS;
+use event_model::wire::{Change, ConnectionState};
 use google::Error;
 use secrecy::{ExposeSecret, SecretString};
 use store::connections::{self, Refresh, Refreshed, Tokens, Verdict};
@@ -26,7 +27,6 @@ use store::seal::Unsealable;
 use tracing::Instrument;
 
 use crate::outbox;
-use crate::payload::{Change, ConnectionState};
 use crate::quota::Units;
 use crate::{Context, metrics, quota};
 

@@ -18,6 +18,7 @@ use common::ids::ConnectionId;
 use common::lease::Lease;
 use common::worker::Pass;
 use common::{crash_point, idle_point};
+use event_model::wire::Change;
 use futures_util::future::join_all;
 use google::{Channel, Error, NewChannel};
 use rand::RngExt;
@@ -29,7 +30,6 @@ use store::{calendars, connections, sync_state};
 use uuid::Uuid;
 
 use crate::outbox;
-use crate::payload::Change;
 use crate::tokens::{CallError, Work, call};
 use crate::{Context, metrics};
 

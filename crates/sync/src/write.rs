@@ -5,7 +5,7 @@
 //!   step leaves something to go on from, and a double click is one request. [`run_once`] goes on with what was left.
 //! - A step that may have happened is looked for before it is made again: an event carries the ids of the last requests
 //!   that were written to it ([`write_marker`]), and a new one is known by its own id. Guests are mailed once.
-//! - An edit holds for the version it was made from. Where that is gone, it is merged field by field ([`merge`]); where
+//! - An edit holds for the version it was made from. Where that is gone, it is merged field by field ([`merge`](event_model::merge)); where
 //!   both sides changed a field, nothing is written and a person decides.
 //! - One commit holds the mirror, the user's seq, the message and the request's end. Google's own push is then an echo.
 //! - A request ends: as done, refused with a reason, in conflict, or, after [`LIFE`], as given up, whatever keeps it from
@@ -17,11 +17,7 @@
 
 mod attempt;
 mod commit;
-pub mod fields;
-pub mod merge;
-pub mod patch;
 mod prepare;
-pub mod recurrence;
 mod result;
 mod target;
 mod work;
@@ -33,6 +29,8 @@ use chrono::TimeDelta;
 use common::crash_point;
 use common::ids::{CalendarId, UserId};
 use common::worker::Pass;
+use event_model::patch::{EventPatch, Invalid};
+use event_model::permissions::Rule;
 use google::SendUpdates;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -42,10 +40,8 @@ use tokio::time::{Instant, sleep, timeout_at};
 use ts_rs::TS;
 use uuid::Uuid;
 
-pub use patch::{EventPatch, Invalid};
 pub use result::{Conflict, Failure, Reason, WriteResult};
 
-use crate::view::Rule;
 use crate::{Context, metrics};
 use attempt::Step;
 use commit::Committed;
@@ -164,7 +160,7 @@ pub enum Command {
 #[derive(Debug, Clone)]
 pub struct Submitted {
     pub intent_id: Uuid,
-    /// None while it is pending: [`Change::WriteResolved`](crate::payload::Change::WriteResolved) reports the outcome later.
+    /// None while it is pending: [`Change::WriteResolved`](event_model::wire::Change::WriteResolved) reports the outcome later.
     pub result: Option<WriteResult>,
 }
 

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
+use event_model::wire::Mode;
 use rpc::RpcError;
 use serde::{Deserialize, Serialize};
 use store::calendars::Evidence;
 use store::pull_log::{self, Entry};
 use store::sync_state::Cause;
 use store::watches::{self, Doing};
-use sync::payload::Mode;
 use ts_rs::TS;
 
 use super::events::has_calendar_access;

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use common::ids::{CalendarId, ConnectionId};
+use event_model::wire::Freshness;
 use rpc::RpcError;
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
-use sync::payload::Freshness;
 use ts_rs::TS;
 
 use super::events::{freshness, has_calendar_access};

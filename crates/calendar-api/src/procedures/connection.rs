@@ -2,11 +2,11 @@
 
 use chrono::{DateTime, Utc};
 use common::ids::ConnectionId;
+use event_model::wire::{ConnectionState, Freshness, Mode};
 use google::scopes;
 use rpc::RpcError;
 use serde::{Deserialize, Deserializer, Serialize};
 use sync::connections::{AT_ONCE, Receipt};
-use sync::payload::{ConnectionState, Freshness, Mode};
 use ts_rs::TS;
 
 use super::events::{freshness, has_calendar_access};

@@ -3,13 +3,13 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use common::ids::CalendarId;
+use event_model::expansion::days_window;
+use event_model::wire::{Event, Freshness, Mode, Window};
 use rpc::RpcError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use store::connections::Connection;
-use sync::expand::days_window;
-use sync::payload::{Event, Freshness, Mode, Window};
 use sync::read::{Copies, Query};
 use ts_rs::TS;
 

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use centrifugo::Position;
 use chrono::{DateTime, Utc};
+use event_model::expansion::hot_window;
+use event_model::wire::{Event, Freshness, Mode, Window};
 use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sync::expand::hot_window;
-use sync::payload::{Event, Freshness, Mode, Window};
 use sync::read::{Copies, Query};
 use ts_rs::TS;
 use uuid::Uuid;

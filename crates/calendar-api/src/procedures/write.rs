@@ -5,13 +5,12 @@
 //! end comes over the channel, as `write.resolved`, and is also the answer to the same call with the same key.
 
 use common::ids::CalendarId;
+use event_model::patch::EventPatch;
+use event_model::wire::Event;
 use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use sync::payload::Event;
-use sync::write::{
-    Command, Conflict, EventPatch, Failure, Mail, Reason, Refused, Request, Response, Scope, WriteResult,
-};
+use sync::write::{Command, Conflict, Failure, Mail, Reason, Refused, Request, Response, Scope, WriteResult};
 use ts_rs::TS;
 use uuid::Uuid;
 

@@ -1,8 +1,8 @@
 //! Texts that mean something to a database, a page, a header, a log or a path: in every field of every procedure, and in
 //! every other part of a request. `corpus/hostile_texts.json` has them.
 
+use event_model::expansion::MAX_TITLE;
 use reqwest::header::HeaderValue;
-use sync::expand::MAX_TITLE;
 
 use super::authorisation::{CASES, both_connected};
 use super::*;
@@ -142,7 +142,7 @@ async fn what_people_write_is_kept_to_the_letter_or_refused_by_name(pool: PgPool
             .iter()
             .find(|event| event["id"] == id);
         let read = read.unwrap_or_else(|| panic!("{what}: not to be read again"));
-        let shown = sync::view::cut(&kept, MAX_TITLE);
+        let shown = event_model::resource::cut(&kept, MAX_TITLE);
         for (field, whole) in [("title", &shown), ("location", &kept), ("description", &kept)] {
             let text = read[field].as_str().unwrap_or_default();
             let is_cut = text

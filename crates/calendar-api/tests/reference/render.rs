@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
+use event_model::wire::{Change, Message};
 use rpc::typescript::Declarations;
 use rpc::{Kind, Procedure, Router};
-use sync::payload::{Change, Message};
 
 use super::guide::{EVERYWHERE, Entry, Error, GUIDE};
 

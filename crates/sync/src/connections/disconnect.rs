@@ -18,6 +18,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::crash_point;
 use common::ids::{ConnectionId, UserId};
 use common::worker::Pass;
+use event_model::wire::ConnectionState;
 use futures_util::future::join_all;
 use store::connections::{self, Disconnecting, Mirrored};
 use store::dead_letters;
@@ -26,7 +27,6 @@ use tokio::time::Instant;
 
 use super::receipt::{Channels, Forgotten, GrantEnd, Receipt};
 use super::tell_state;
-use crate::payload::ConnectionState;
 use crate::{Context, watch};
 
 /// How long a connection is left to whoever sees to it; after a crash others take over then.

@@ -4,7 +4,6 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::*;
-use crate::view;
 
 const VECTORS: &str = include_str!("../../../../web/client/tests/vectors/copies.json");
 
@@ -77,54 +76,6 @@ fn the_browsers_vectors() {
             case["name"]
         );
     }
-}
-
-/// The rank of an event as Google has it, in a calendar of this role.
-fn rank_of(event: &Value, is_primary: bool, role: &str) -> u16 {
-    let start = json!({"dateTime": "2026-11-24T09:00:00Z"});
-    let mut raw = json!({"id": "x", "start": start, "end": start});
-    raw.as_object_mut()
-        .expect("an object")
-        .extend(event.as_object().expect("an object").clone());
-    let context = CalendarContext {
-        id: CalendarId::generate(),
-        time_zone: chrono_tz::UTC,
-        access_role: AccessRole::from(role),
-        is_primary,
-    };
-    rank(&context, &view::parse(&raw.to_string()).expect("an event"))
-}
-
-fn invited(answer: &str) -> Value {
-    json!({"organizer": {"email": "o@example.com"},
-        "attendees": [{"email": "o@example.com", "responseStatus": "accepted"},
-                      {"email": "me@example.com", "self": true, "responseStatus": answer}]})
-}
-
-#[test]
-fn the_copy_to_answer_from_comes_first() {
-    let organized = json!({"organizer": {"self": true},
-        "attendees": [{"self": true, "responseStatus": "accepted"}, {"email": "b@example.com"}]});
-    let shared_to_own = [
-        rank_of(&invited("needsAction"), true, "owner"),
-        rank_of(&organized, true, "owner"),
-        rank_of(&invited("tentative"), true, "owner"),
-        rank_of(&invited("declined"), true, "owner"),
-        // Imported into one's own calendar, without being a guest.
-        rank_of(&json!({}), true, "owner"),
-        // In others' calendars, `self` is somebody else: what the account may do there decides.
-        rank_of(&organized, false, "owner"),
-        rank_of(&invited("needsAction"), false, "writer"),
-        rank_of(&invited("accepted"), false, "writerWithoutPrivateAccess"),
-        rank_of(&invited("needsAction"), false, "reader"),
-        rank_of(&json!({}), false, "freeBusyReader"),
-    ];
-    let is_strictly_rising = shared_to_own.windows(2).all(|pair| pair[0] < pair[1]);
-    assert!(is_strictly_rising, "{shared_to_own:?}");
-    assert_eq!(
-        rank_of(&invited("accepted"), true, "owner"),
-        rank_of(&invited("tentative"), true, "owner")
-    );
 }
 
 proptest! {

@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
+use event_model::expansion::{self, Occurrence};
+use event_model::wire::{Change, Series, Window};
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Version};
 use store::occurrences::{self, Place};
 
 use super::series::{Incoming, context, expand_stored, rows};
-use crate::expand::{self, Occurrence};
-use crate::payload::{Change, Series, Window};
 
 /// How many series are read, expanded and written at a time.
 const SERIES_AT_ONCE: usize = 50;
@@ -149,11 +149,11 @@ async fn write(
         calendar: calendar.id,
         generation,
     };
-    let window = expand::hot_window(now);
+    let window = expansion::hot_window(now);
     let (mut written, mut upserted, mut deleted) = (0, Vec::new(), Vec::new());
     for series in series.chunks(SERIES_AT_ONCE) {
         let stored = events::of_series(conn, calendar.id, generation, series).await?;
-        let expanded = expand_stored(&context(calendar), stored, expand::horizon(now));
+        let expanded = expand_stored(&context(calendar), stored, expansion::horizon(now));
         written += expanded.len();
         if written > most {
             return Ok(Err(TooMuch));
@@ -179,7 +179,7 @@ fn told(series: &[String], occurrences: Vec<Occurrence>, window: Window) -> (Vec
     let alive: HashSet<String> = occurrences.iter().map(|o| o.series_id.clone()).collect();
     let mut hot: HashMap<String, Vec<_>> = HashMap::new();
     for occurrence in occurrences {
-        if expand::overlaps(occurrence.starts_at, occurrence.ends_at, window) {
+        if expansion::overlaps(occurrence.starts_at, occurrence.ends_at, window) {
             hot.entry(occurrence.series_id)
                 .or_default()
                 .push(occurrence.event);

@@ -4,6 +4,8 @@ use chrono::TimeDelta;
 use common::ids::CalendarId;
 use common::lease::Settled;
 use common::worker::Pass;
+use event_model::expansion;
+use event_model::wire::Change;
 use store::calendars;
 use store::events::Walk;
 use store::sync_state::{self, Horizon, Pull};
@@ -12,9 +14,8 @@ use super::decision::PullError;
 use super::rebuild::expand_generation;
 use super::series::context;
 use super::session::Session;
+use crate::Context;
 use crate::outbox;
-use crate::payload::Change;
-use crate::{Context, expand};
 
 /// A calendar is worked on when it is so far behind: once a week is enough for what lies thirteen months ahead.
 const BEHIND: TimeDelta = TimeDelta::days(7);
@@ -28,7 +29,7 @@ const BATCH: usize = 4;
 /// Each is taken when it is its turn, for whoever pulls it has to wait meanwhile. One that cannot be expanded is given back at
 /// once, and is no reason to leave out the next.
 pub async fn extend_horizon_once(ctx: &Context) -> sqlx::Result<Pass> {
-    let until = expand::horizon(ctx.clock.now()).to - BEHIND;
+    let until = expansion::horizon(ctx.clock.now()).to - BEHIND;
     let (mut tried, mut failure) = (Vec::new(), None);
     while tried.len() < BATCH {
         let mut conn = ctx.pool.acquire().await?;
@@ -72,7 +73,7 @@ async fn extend(session: &Session<'_>) -> Result<Settled, PullError> {
         .await?
         .ok_or(PullError::LeaseLost)?;
     drop(conn);
-    let horizon = expand::horizon(session.started);
+    let horizon = expansion::horizon(session.started);
     // None: everything changed, what does not repeat included.
     let walk = if pull.horizon_until.is_none() {
         Walk::Everything

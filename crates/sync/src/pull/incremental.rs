@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use common::crash_point;
 use common::lease::Settled;
 use common::telemetry::trace::SPANS;
+use event_model::wire::Change;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::pull_log::Outcome;
@@ -17,7 +18,6 @@ use super::series::Incoming;
 use super::session::{End, Pages, Session};
 use crate::metrics;
 use crate::outbox;
-use crate::payload::Change;
 
 /// More changes than these are not gathered in memory: a listing into a new generation keeps it flat.
 const CHANGES_MAX: usize = 10_000;

@@ -11,6 +11,8 @@ use chrono::TimeDelta;
 use common::crash_point;
 use common::lease::Settled;
 use common::telemetry::trace::SPANS;
+use event_model::expansion::{self, CalendarContext, Occurrence};
+use event_model::wire::{Change, Window};
 use google::RawEvent;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
@@ -23,10 +25,8 @@ use tracing::Instrument;
 use super::decision::{LARGE_PAGES, PullError};
 use super::series::{Incoming, context, expand_single, expand_stored, rows};
 use super::session::{End, Pages, Session};
-use crate::expand::{self, CalendarContext, Occurrence};
 use crate::metrics;
 use crate::outbox;
-use crate::payload::{Change, Window};
 
 /// A calendar is rebuilt at most once in so long, should Google refuse every token it gives.
 const REBUILD_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -59,7 +59,7 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
             listing => break listing.map_err(restart)?,
         }
     };
-    let horizon = expand::horizon(session.started);
+    let horizon = expansion::horizon(session.started);
     expand_generation(session, &context, listing.generation, Walk::Recurring, horizon).await?;
     crash_point!("rebuild.expanded");
     let progress = Progress {

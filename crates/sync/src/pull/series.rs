@@ -3,14 +3,14 @@
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use event_model::expansion::{CalendarContext, Flaw, Occurrence, flaws, occurrences};
+use event_model::permissions::AccessRole;
+use event_model::resource::{EventResource, clean, parse};
+use event_model::wire::Window;
 use google::RawEvent;
 use store::calendars::Calendar;
 use store::events::{NewEvent, Stored};
 use store::occurrences::NewOccurrence;
-
-use crate::expand::{CalendarContext, Flaw, Occurrence, flaws, occurrences};
-use crate::payload::Window;
-use crate::view::{AccessRole, EventResource, clean, parse};
 
 /// Google's ids have at most 1,024 characters. A longer one would not fit an index, so its event is passed over.
 const EVENT_ID_MAX_LEN: usize = 1_024;

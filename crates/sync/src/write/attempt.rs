@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use common::backoff::Backoff;
 use common::ids::CalendarId;
+use event_model::fields::{Field, Fields};
+use event_model::merge::{merge, merge_without_base};
 use google::{Error, EventPath, Limit, RawEvent};
 use serde_json::{Map, Value, json};
 use store::calendars::{self, Calendar};
@@ -14,8 +16,6 @@ use store::write_intents::State;
 use uuid::Uuid;
 
 use super::commit::Effects;
-use super::fields::{Field, Fields};
-use super::merge::{merge, merge_without_base};
 use super::result::{Conflict, Failure, Reason, WriteResult};
 use super::target::Version;
 use super::work::{Act, Edit, Run};

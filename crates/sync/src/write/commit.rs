@@ -6,6 +6,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::Backoff;
 use common::ids::CalendarId;
+use event_model::wire::{Change, Event, Window};
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::write_intents::Intent;
@@ -15,7 +16,6 @@ use super::result::{Failure, Reason, WriteResult};
 use super::target::Version;
 use super::work::{Run, Shown};
 use crate::outbox;
-use crate::payload::{Change, Event, Window};
 use crate::pull::{Incoming, apply, context, expand_series};
 use crate::{Context, metrics};
 

@@ -5,6 +5,12 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use common::ids::{CalendarId, UserId, new_uuid};
+use event_model::expansion::{self, CalendarContext, Start};
+use event_model::fields::{Field, Fields, Span};
+use event_model::patch::{EventPatch, Invalid};
+use event_model::permissions::{AccessRole, Rule, organizes, refusal, refusal_to_delete, refusal_to_move};
+use event_model::recurrence;
+use event_model::resource::EventResource;
 use google::scopes;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -12,14 +18,10 @@ use store::calendars::{self, Calendar};
 use store::connections;
 use uuid::Uuid;
 
-use super::fields::{Field, Fields, Span};
-use super::patch::{EventPatch, Invalid};
 use super::target::{self, Series, Target, Version};
 use super::work::{Act, Edit, NewSeries, Shown, Split, Work};
-use super::{Command, Mail, Reason, Refused, Request, Scope, recurrence, write_marker};
-use crate::expand::{self, CalendarContext, Start};
+use super::{Command, Mail, Reason, Refused, Request, Scope, write_marker};
 use crate::pull::context;
-use crate::view::{AccessRole, EventResource, Rule, organizes, refusal, refusal_to_delete, refusal_to_move};
 
 /// A request that may be taken up.
 pub struct Prepared {
@@ -369,7 +371,7 @@ impl Preparing {
         let seen = base.as_ref().unwrap_or(&master.fields);
         let first = seen.when.ok_or(Refused::Reason(Reason::SeriesNotFound))?;
         let cut = recurrence::cut(&seen.recurrence, first, *original, |line| {
-            expand::count_before(&self.context, &master.event, line, *original)
+            expansion::count_before(&self.context, &master.event, line, *original)
         });
         let ended = Fields {
             recurrence: cut.before,
@@ -473,7 +475,7 @@ impl Preparing {
         match start {
             Start::At(at) => at,
             Start::Day(day) => {
-                expand::zone::day_start(self.context.time_zone, day).unwrap_or(DateTime::UNIX_EPOCH)
+                expansion::zone::day_start(self.context.time_zone, day).unwrap_or(DateTime::UNIX_EPOCH)
             }
         }
     }

@@ -1,11 +1,10 @@
 //! How a request ends, as it is stored and answered.
 
+use event_model::fields::Field;
+use event_model::wire::{Event, WriteState};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::write_intents::State;
-
-use super::fields::Field;
-use crate::payload::{Event, WriteState};
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "camelCase")]

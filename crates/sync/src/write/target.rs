@@ -1,15 +1,15 @@
 //! Which event an id names, and what it is: its row, or an instance that a series makes.
 
+use event_model::expansion::{self, CalendarContext, Start};
+use event_model::fields::Fields;
+use event_model::resource::{EventResource, instance_of, parse};
 use google::RawEvent;
 use serde_json::Value;
 use sqlx::PgConnection;
 use store::calendars::Calendar;
 use store::{event_versions, events};
 
-use super::fields::Fields;
-use crate::expand::{self, CalendarContext, Start};
 use crate::pull::{Incoming, context};
-use crate::view::{EventResource, instance_of, parse};
 
 /// An event as it was at some moment.
 #[derive(Debug, Clone)]
@@ -105,7 +105,8 @@ pub async fn find(conn: &mut PgConnection, calendar: &Calendar, id: &str) -> sql
     let Some(master) = stored(conn, calendar, master).await? else {
         return Ok(None);
     };
-    let is_there = !master.event.is_cancelled() && expand::begins(&calendar_context, &master.event, original);
+    let is_there =
+        !master.event.is_cancelled() && expansion::begins(&calendar_context, &master.event, original);
     Ok(master
         .instance(id, original)
         .filter(|_| is_there)

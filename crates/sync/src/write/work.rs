@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::ids::{CalendarId, ResourceId};
+use event_model::fields::{Field, Fields};
+use event_model::resource::clean;
 use google::Error;
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -15,12 +17,10 @@ use store::sync_state;
 use store::write_intents::{self, Intent, State};
 use uuid::Uuid;
 
-use super::fields::{Field, Fields};
 use super::{LIFE, Mail, Response};
 use crate::Context;
 use crate::quota::Units;
 use crate::tokens::{self, CallError};
-use crate::view::clean;
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

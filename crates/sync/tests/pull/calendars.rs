@@ -2,11 +2,11 @@
 
 use chrono::{Days, TimeDelta};
 use common::worker::Pass;
+use event_model::wire::{Event, Window};
 use google_emulator::seed::{AccessRole, SeedCalendar};
 use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::PgPool;
-use sync::payload::{Event, Window};
 use sync::read::{self, Copies};
 use sync::{calendar_list, pull};
 

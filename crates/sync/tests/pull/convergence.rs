@@ -7,13 +7,13 @@
 
 use std::collections::BTreeMap;
 
+use event_model::expansion;
+use event_model::wire::{Change, Event};
 use google_emulator::{Fault, Rule};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::json;
 use sqlx::PgPool;
-use sync::expand;
-use sync::payload::{Change, Event};
 
 use crate::world::{ALICE, TEAM, World, alice};
 
@@ -47,7 +47,10 @@ impl Browser {
 
     async fn reload(&mut self, world: &World) {
         self.0.clear();
-        for event in world.read(&alice(), expand::hot_window(world.clock.now())).await {
+        for event in world
+            .read(&alice(), expansion::hot_window(world.clock.now()))
+            .await
+        {
             let series = event
                 .recurring_event_id
                 .clone()

@@ -1,9 +1,9 @@
 //! The everyday pull: what changed, in one commit, told once.
 
+use event_model::wire::Change;
 use google_emulator::{Fault, Rule};
 use serde_json::json;
 use sqlx::PgPool;
-use sync::payload::Change;
 use sync::pull;
 
 use crate::world::{ALICE, BOB, TEAM, World, alice, bob};

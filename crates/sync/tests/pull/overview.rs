@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::ResourceId;
+use event_model::wire::Mode;
 use sqlx::PgPool;
 use store::overview::Overview;
 use store::sync_state;
 use store::{calendars, intake, poll};
 use sync::freshness::freshness;
 use sync::metrics::overview;
-use sync::payload::Mode;
 
 use crate::world::{ALICE, TEAM, World, alice};
 

@@ -6,6 +6,7 @@ use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use common::clock::Clock;
 use common::ids::{CalendarId, ConnectionId, UserId};
 use common::worker::Pass;
+use event_model::wire::{Change, Event, Message, Window};
 use google::scopes::{CALENDAR_LIST_READONLY, EVENTS};
 use google::{Endpoints, Google, GoogleConfig, Grant, UserInfo};
 use google_emulator::{Config, Emulator, Rule, Seed};
@@ -14,7 +15,6 @@ use sqlx::PgPool;
 use store::calendars::Calendar;
 use store::connections::Connected;
 use store::seal::Keyring;
-use sync::payload::{Change, Event, Message, Window};
 use sync::{Context, Settings, pull, read};
 
 pub struct World {

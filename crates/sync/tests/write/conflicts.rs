@@ -1,10 +1,10 @@
 //! Somebody else writes too.
 
+use event_model::fields::Field;
+use event_model::wire::Event;
 use google_emulator::{Fault, Rule};
 use serde_json::json;
 use sqlx::PgPool;
-use sync::payload::Event;
-use sync::write::fields::Field;
 
 use crate::user::*;
 use crate::world::{ALICE, World, alice};

@@ -5,10 +5,10 @@
 
 use std::time::Duration;
 
+use event_model::wire::Event;
 use google_emulator::{Fault, MailKind, Rule};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use sync::payload::Event;
 use sync::write::{Command, LIFE, Reason, Request, Scope, WriteResult, run_once, submit};
 
 use crate::user::*;

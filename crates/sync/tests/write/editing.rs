@@ -1,9 +1,9 @@
 //! The everyday write: in Google, in the mirror and told, before Google's own push.
 
+use event_model::wire::Change;
 use google_emulator::MailKind;
 use serde_json::json;
 use sqlx::PgPool;
-use sync::payload::Change;
 use sync::write::{Command, Mail, Request, Response, WriteResult};
 
 use crate::user::*;

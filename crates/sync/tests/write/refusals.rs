@@ -1,9 +1,9 @@
 //! Writes that come to nothing, each with the reason.
 
+use event_model::wire::Change;
 use google_emulator::{Fault, Rule};
 use serde_json::json;
 use sqlx::PgPool;
-use sync::payload::Change;
 use sync::write::{Command, Reason, Refused, Scope, WriteResult, submit};
 
 use crate::user::*;
@@ -211,7 +211,7 @@ async fn a_grant_that_has_ended_and_an_outage_are_told_apart(pool: PgPool) {
             [
                 Change::EventsChanged { .. },
                 Change::WriteResolved {
-                    state: sync::payload::WriteState::Done,
+                    state: event_model::wire::WriteState::Done,
                     ..
                 }
             ]

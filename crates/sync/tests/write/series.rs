@@ -1,8 +1,8 @@
 //! Series, in each scope and across a change of the clocks.
 
+use event_model::wire::{Event, Window};
 use serde_json::{Value, json};
 use sqlx::PgPool;
-use sync::payload::{Event, Window};
 use sync::write::Scope;
 
 use crate::user::*;

@@ -1,12 +1,11 @@
 //! Somebody who writes.
 
 use common::ids::CalendarId;
+use event_model::patch::EventPatch;
+use event_model::wire::Event;
 use google_emulator::{Mail, MailKind, Resource};
 use serde_json::{Value, json};
-use sync::payload::Event;
-use sync::write::{
-    Command, Conflict, EventPatch, Mail as SendTo, Reason, Refused, Request, Scope, WriteResult, submit,
-};
+use sync::write::{Command, Conflict, Mail as SendTo, Reason, Refused, Request, Scope, WriteResult, submit};
 use uuid::Uuid;
 
 use crate::world::{ALICE, World, alice};
@@ -121,7 +120,7 @@ pub async fn assert_silent(world: &World) {
 
 /// A series of Alice's that nobody but she has, as readers see it on a day.
 pub async fn instance(world: &World, day: u64) -> Event {
-    let window = sync::payload::Window {
+    let window = event_model::wire::Window {
         from: world.at(day, 0),
         to: world.at(day + 1, 0),
     };

@@ -3,13 +3,13 @@
 //! The old one is ended first: a collision is found before anything was made, and what was not made needs no mail to be
 //! taken back. Should Google refuse the new one, the old one is made as it was.
 
+use event_model::fields::{Field, Fields, Span};
+use event_model::merge::{Collision, merge, merge_without_base};
 use serde_json::{Map, Value};
 use store::calendars::Calendar;
 use store::write_intents::State;
 use uuid::Uuid;
 
-use super::super::fields::{Field, Fields, Span};
-use super::super::merge::{Collision, merge, merge_without_base};
 use super::super::work::{Act, Edit, NewSeries, Split};
 use super::{
     Effects, Interrupt, Run, Version, WriteResult, Written, calendar, conflict, known, look, make,

@@ -1,0 +1,92 @@
+//! The spans of time that Calwire keeps, publishes and answers for.
+
+use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
+use chrono_tz::Tz;
+
+use super::zone;
+use crate::wire::Window;
+
+/// What a message tells about: views within it need not ask again. Aligned to UTC days so that it moves once a day.
+/// The week that is shown is in it whatever day begins it, wherever the viewer is: six days back, and what zones differ by.
+const HOT_DAYS_BACK: u64 = 8;
+const HOT_DAYS_AHEAD: u64 = 42;
+
+/// The horizon: how far instances are kept as rows. Thirteen months, so that a yearly event is always there once.
+const HORIZON_MONTHS_BACK: u32 = 1;
+const HORIZON_MONTHS_AHEAD: u32 = 13;
+
+/// How far the begin of a date in one zone may be from its begin in another: from UTC+14 to UTC−12. The instants of an
+/// all-day occurrence are those of the calendar's zone, so a scan for a viewer in another zone asks this much wider and
+/// then keeps what [`all_day_overlaps`].
+pub const ALL_DAY_SLACK: TimeDelta = TimeDelta::hours(26);
+
+/// The window of messages and of the user's snapshot: from the start of the UTC day eight days ago to six weeks ahead.
+pub fn hot_window(now: DateTime<Utc>) -> Window {
+    let today = now.date_naive();
+    Window {
+        from: utc_midnight(today.checked_sub_days(Days::new(HOT_DAYS_BACK)).unwrap_or(today)),
+        to: utc_midnight(today.checked_add_days(Days::new(HOT_DAYS_AHEAD)).unwrap_or(today)),
+    }
+}
+
+/// The window in which instances are rows: from the start of the UTC day a month ago to thirteen months ahead.
+pub fn horizon(now: DateTime<Utc>) -> Window {
+    let today = now.date_naive();
+    Window {
+        from: utc_midnight(
+            today
+                .checked_sub_months(Months::new(HORIZON_MONTHS_BACK))
+                .unwrap_or(today),
+        ),
+        to: utc_midnight(
+            today
+                .checked_add_months(Months::new(HORIZON_MONTHS_AHEAD))
+                .unwrap_or(today),
+        ),
+    }
+}
+
+/// From now to the end of the `days`th local day after today: 0 is the rest of today, 1 to the end of tomorrow. A day that
+/// the zone skips (30 December 2011 in Apia) is not counted.
+pub fn days_window(now: DateTime<Utc>, days: u32, zone: Tz) -> Window {
+    let mut date = zone::local(zone, now).date();
+    let mut left = days;
+    while left > 0 {
+        let Some(next) = date.succ_opt() else { break };
+        date = next;
+        if exists(zone, date) {
+            left -= 1;
+        }
+    }
+    Window {
+        from: now,
+        to: zone::day_end(zone, date).unwrap_or(DateTime::<Utc>::MAX_UTC),
+    }
+}
+
+fn exists(zone: Tz, date: NaiveDate) -> bool {
+    zone::day_start(zone, date) < zone::day_end(zone, date)
+}
+
+/// Whether an all-day span (`end` exclusive) has a day that a viewer in this zone sees within the window. Dates are compared
+/// with dates: the span itself belongs to no zone.
+pub fn all_day_overlaps((start, end): (NaiveDate, NaiveDate), window: Window, viewer: Tz) -> bool {
+    // `to` is exclusive: a window that ends at midnight does not reach into the day that begins there.
+    let last_moment = window
+        .to
+        .checked_sub_signed(TimeDelta::nanoseconds(1))
+        .unwrap_or(window.to)
+        .max(window.from);
+    let first_day = zone::local(viewer, window.from).date();
+    let last_day = zone::local(viewer, last_moment).date();
+    start <= last_day && end > first_day
+}
+
+/// Whether `[start, end)` has a moment within the window. A span of no length counts as the moment it begins.
+pub fn overlaps(start: DateTime<Utc>, end: DateTime<Utc>, window: Window) -> bool {
+    start < window.to && (end > window.from || (start == end && start >= window.from))
+}
+
+fn utc_midnight(date: NaiveDate) -> DateTime<Utc> {
+    date.and_time(NaiveTime::MIN).and_utc()
+}

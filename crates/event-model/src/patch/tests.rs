@@ -1,0 +1,174 @@
+use chrono_tz::Europe::Berlin;
+use serde_json::{Value, json};
+
+use super::*;
+
+fn meeting() -> Fields {
+    Fields {
+        title: Some("Review".into()),
+        when: Some(Span::Time {
+            start: "2026-11-23T09:00:00Z".parse().unwrap(),
+            end: "2026-11-23T10:00:00Z".parse().unwrap(),
+            zone: Berlin,
+            end_zone: Berlin,
+        }),
+        attendees: [(
+            "a@example.com".into(),
+            Guest {
+                optional: false,
+                display_name: Some("Ann".into()),
+            },
+        )]
+        .into(),
+        ..Fields::default()
+    }
+}
+
+fn apply(patch: Value) -> Result<Fields, Invalid> {
+    let patch: EventPatch = serde_json::from_value(patch).unwrap();
+    patch.apply(&meeting(), Berlin)
+}
+
+fn when(patch: Value) -> Value {
+    json!(apply(patch).unwrap().when)
+}
+
+#[test]
+fn absent_stays_and_null_clears() {
+    let fields = apply(json!({"title": null, "location": "Room 3"})).unwrap();
+    assert_eq!((fields.title, fields.location), (None, Some("Room 3".into())));
+    assert_eq!(apply(json!({})).unwrap(), meeting());
+    let patch: EventPatch = serde_json::from_value(json!({"title": null, "end": "2026-11-24"})).unwrap();
+    assert_eq!(patch.touched(), [Field::Title, Field::When].into());
+    assert_eq!(
+        serde_json::to_value(&patch).unwrap(),
+        json!({"title": null, "end": "2026-11-24"})
+    );
+}
+
+#[test]
+fn a_start_alone_moves_the_event_and_an_end_alone_makes_it_longer() {
+    assert_eq!(
+        when(json!({"start": "2026-11-23T14:00:00+01:00"})),
+        json!({"start": "2026-11-23T14:00:00+01:00", "end": "2026-11-23T15:00:00+01:00", "allDay": false,
+            "timeZone": "Europe/Berlin"})
+    );
+    assert_eq!(
+        when(json!({"end": "2026-11-23T12:00:00"}))["end"],
+        "2026-11-23T12:00:00+01:00"
+    );
+    let error = apply(json!({"end": "2026-11-23T08:00:00Z"})).unwrap_err();
+    assert_eq!(error.field, "end");
+}
+
+#[test]
+fn a_timed_event_becomes_all_day_and_a_half_said_switch_is_refused() {
+    let all_day = json!({"start": "2026-11-23", "end": "2026-11-25", "allDay": true, "timeZone": null});
+    assert_eq!(when(json!({"start": "2026-11-23", "end": "2026-11-25"})), all_day);
+    assert_eq!(apply(json!({"allDay": true})).unwrap_err().field, "start");
+    assert_eq!(
+        apply(json!({"start": "2026-11-23", "end": "2026-11-23"}))
+            .unwrap_err()
+            .field,
+        "end"
+    );
+    assert_eq!(
+        apply(json!({"start": "2026-11-23", "end": "2026-11-23T10:00:00Z"}))
+            .unwrap_err()
+            .field,
+        "end"
+    );
+}
+
+#[test]
+fn a_zone_alone_tells_the_same_moment_elsewhere() {
+    assert_eq!(
+        when(json!({"timeZone": "America/New_York"})),
+        json!({"start": "2026-11-23T04:00:00-05:00", "end": "2026-11-23T05:00:00-05:00", "allDay": false,
+            "timeZone": "America/New_York"})
+    );
+}
+
+#[test]
+fn guests_are_addresses_and_keep_their_names() {
+    let fields = apply(json!({"attendees": [
+        {"email": " A@Example.com ", "optional": true, "responseStatus": "accepted", "self": false},
+        {"email": "b@example.com"}]}))
+    .unwrap();
+    let ann = &fields.attendees["a@example.com"];
+    assert_eq!((ann.optional, ann.display_name.as_deref()), (true, Some("Ann")));
+    assert_eq!(fields.attendees.len(), 2);
+    assert!(apply(json!({"attendees": null})).unwrap().attendees.is_empty());
+    for email in ["", "ann", "@example.com", "a@", "a b@example.com"] {
+        assert_eq!(
+            apply(json!({"attendees": [{"email": email}]})).unwrap_err().field,
+            "attendees"
+        );
+    }
+}
+
+#[test]
+fn rules_and_reminders_are_read_before_google_sees_them() {
+    let lines = json!(["RRULE:FREQ=WEEKLY", "EXDATE:20261130T090000Z"]);
+    assert_eq!(apply(json!({"recurrence": lines})).unwrap().recurrence.len(), 2);
+    for line in [
+        "FREQ=WEEKLY",
+        "RRULE:FREQ=SOMETIMES",
+        "RRULE:FREQ=DAILY\nEXDATE:x",
+        "DTSTART:20261123",
+    ] {
+        assert_eq!(
+            apply(json!({"recurrence": [line]})).unwrap_err().field,
+            "recurrence",
+            "{line}"
+        );
+    }
+    let reminders = apply(json!({"reminders": {"overrides": [{"method": "popup", "minutes": 5}]}})).unwrap();
+    assert!(!reminders.reminders.unwrap().use_default);
+    for wrong in [
+        json!({"overrides": [{"method": "sms", "minutes": 5}]}),
+        json!({"overrides": [{"method": "popup", "minutes": 50_000}]}),
+        json!({"useDefault": true, "overrides": [{"method": "popup", "minutes": 5}]}),
+    ] {
+        assert_eq!(apply(json!({"reminders": wrong})).unwrap_err().field, "reminders");
+    }
+}
+
+#[test]
+fn a_text_that_the_browser_was_shown_cut_is_no_edit() {
+    let long = "x".repeat(MAX_TITLE + 1);
+    let base = Fields {
+        title: Some(long.clone()),
+        ..meeting()
+    };
+    let shown = crate::resource::cut(&long, MAX_TITLE);
+    let patch = EventPatch {
+        title: Some(Some(shown)),
+        ..EventPatch::default()
+    };
+    assert_eq!(patch.apply(&base, Berlin).unwrap(), base);
+}
+
+#[test]
+fn a_meet_link_is_asked_for_where_there_is_none() {
+    assert_eq!(
+        apply(json!({"conference": "meet"})).unwrap().conference,
+        Conference::Requested
+    );
+    let base = Fields {
+        conference: Conference::At("https://meet.google.com/abc".into()),
+        ..meeting()
+    };
+    let ask: EventPatch = serde_json::from_value(json!({"conference": "meet"})).unwrap();
+    assert!(matches!(
+        ask.apply(&base, Berlin).unwrap().conference,
+        Conference::At(_)
+    ));
+    let clear: EventPatch = serde_json::from_value(json!({"conference": null})).unwrap();
+    assert!(matches!(
+        clear.apply(&base, Berlin).unwrap().conference,
+        Conference::None
+    ));
+    assert!(serde_json::from_value::<EventPatch>(json!({"conference": "zoom"})).is_err());
+    assert!(serde_json::from_value::<EventPatch>(json!({"conferenceUrl": "x"})).is_err());
+}
