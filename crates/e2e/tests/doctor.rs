@@ -124,7 +124,10 @@ async fn each_wrong_variable_is_named_with_its_remedy() -> Result<()> {
     .await?;
     finds(
         &stack,
-        &[("GOOGLE_TOKEN_URL", "http://127.0.0.1:1/token")],
+        &[
+            ("GOOGLE_BASE_URL", "http://127.0.0.1:1"),
+            ("GOOGLE_AUTH_URL", stack.google.auth_url().as_str()),
+        ],
         &[("oauth-client", "oauth2.googleapis.com")],
     )
     .await?;

@@ -82,17 +82,11 @@ impl Fixture {
 
 #[expect(clippy::expect_used, reason = "what it is made of are constants")]
 fn state(pool: sqlx::PgPool) -> State {
-    let nowhere = |path: &str| format!("http://127.0.0.1:9/{path}").parse().expect("a URL");
     let secret = |name| SecretKey::parse(name, "fedcba9876543210fedcba9876543210".to_owned()).expect("a key");
     let mut google = GoogleConfig::new("client", "secret".into());
     google.timeout = Duration::from_secs(1);
-    google.endpoints = Endpoints {
-        auth_url: nowhere("auth"),
-        token_url: nowhere("token"),
-        revoke_url: nowhere("revoke"),
-        userinfo_url: nowhere("userinfo"),
-        calendar_url: nowhere("calendar/v3/"),
-    };
+    let nowhere = "http://127.0.0.1:9".parse().expect("a URL");
+    google.endpoints = Endpoints::at(&nowhere);
     let now: DateTime<Utc> = DateTime::from_timestamp(1_795_348_800, 0).unwrap_or_default();
     State {
         sync: sync::Context::new(
@@ -102,7 +96,7 @@ fn state(pool: sqlx::PgPool) -> State {
             KEYS.parse().expect("keys"),
             sync::Settings::default(),
         ),
-        broker: centrifugo::Client::new(&nowhere("api"), secret("CENTRIFUGO_API_KEY")).expect("a client"),
+        broker: centrifugo::Client::new(&nowhere, secret("CENTRIFUGO_API_KEY")).expect("a client"),
         tokens: centrifugo::Tokens::new(&secret("CENTRIFUGO_TOKEN_SECRET")),
         connection_token_life: Duration::from_mins(15),
         authenticator: Authenticator::with_secret(b"0123456789abcdef0123456789abcdef", APP, "calwire"),

@@ -1,24 +1,23 @@
-//! Where Google is and who we are there.
+//! Google's addresses, and the OAuth client that Calwire is there.
 
 use std::time::Duration;
 
 use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
-use yup_oauth2::{ApplicationSecret, ConsoleApplicationSecret};
+use yup_oauth2::ApplicationSecret;
 
-/// The longest that one request may take, its body included.
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// The addresses that are asked. The default is Google; a test or a demo names its emulator.
+/// The addresses of Google's endpoints. The default is Google; tests and demos use [`Endpoints::at`] with an emulator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Endpoints {
-    /// The page where a user consents, for instance `https://accounts.google.com/o/oauth2/v2/auth`.
+    /// The page where a user consents.
     pub auth_url: Url,
     /// Where codes and refresh tokens are exchanged.
     pub token_url: Url,
     pub revoke_url: Url,
     pub userinfo_url: Url,
-    /// The base of Calendar v3; with or without a slash at its end.
+    /// The base of Calendar v3. Ends with a slash; without one, a joined path would replace its last segment.
     pub calendar_url: Url,
 }
 
@@ -37,13 +36,20 @@ impl Default for Endpoints {
 }
 
 impl Endpoints {
-    /// `calendar_url` with the slash at its end without which a path is glued to the base's last segment.
-    pub(crate) fn calendar_base(&self) -> Url {
-        let mut base = self.calendar_url.clone();
-        if !base.path().ends_with('/') {
-            base.set_path(&format!("{}/", base.path()));
+    /// All five below one base, with the emulator's paths.
+    pub fn at(base: &Url) -> Self {
+        let below = |path| {
+            let mut url = base.clone();
+            url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
+            url
+        };
+        Self {
+            auth_url: below("/o/oauth2/v2/auth"),
+            token_url: below("/token"),
+            revoke_url: below("/revoke"),
+            userinfo_url: below("/oauth2/v3/userinfo"),
+            calendar_url: below("/calendar/v3/"),
         }
-        base
     }
 }
 
@@ -58,7 +64,7 @@ pub struct GoogleConfig {
 }
 
 impl GoogleConfig {
-    /// Google itself, with the default timeout of 20 s.
+    /// Google itself, with a timeout of 20 s.
     pub fn new(client_id: impl Into<String>, client_secret: SecretString) -> Self {
         Self {
             client_id: client_id.into(),
@@ -66,24 +72,6 @@ impl GoogleConfig {
             endpoints: Endpoints::default(),
             timeout: DEFAULT_TIMEOUT,
         }
-    }
-
-    /// As [`GoogleConfig::new`], from the `client_secret.json` that Google's console offers for download. It names the
-    /// authorisation and token addresses too. `Err` says what is missing.
-    pub fn from_client_secret_json(json: &str) -> Result<Self, String> {
-        let file: ConsoleApplicationSecret = serde_json::from_str(json)
-            .map_err(|_| "not a client_secret.json as Google's console makes it".to_owned())?;
-        let secret = file
-            .web
-            .or(file.installed)
-            .ok_or("the client_secret.json has neither a `web` nor an `installed` client")?;
-        let mut config = Self::new(secret.client_id, secret.client_secret.into());
-        let url = |field: &str, text: &str| {
-            Url::parse(text).map_err(|error| format!("{field} in client_secret.json: {error}"))
-        };
-        config.endpoints.auth_url = url("auth_uri", &secret.auth_uri)?;
-        config.endpoints.token_url = url("token_uri", &secret.token_uri)?;
-        Ok(config)
     }
 
     pub(crate) fn into_application_secret(self) -> ApplicationSecret {
@@ -102,28 +90,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_client_secret_json_selects_client_and_addresses() {
-        let config = GoogleConfig::from_client_secret_json(
-            r#"{"web":{"client_id":"id","client_secret":"s3cret","auth_uri":"http://127.0.0.1:1/auth",
-                "token_uri":"http://127.0.0.1:1/token","redirect_uris":["http://localhost/cb"]}}"#,
-        )
-        .unwrap();
-        assert_eq!(config.client_id, "id");
-        assert_eq!(config.endpoints.token_url.as_str(), "http://127.0.0.1:1/token");
-        assert!(!format!("{config:?}").contains("s3cret"));
-
-        let error = GoogleConfig::from_client_secret_json("{}").unwrap_err();
-        assert!(error.contains("neither"), "{error}");
+    fn endpoints_lie_below_one_base() {
+        for base in ["http://127.0.0.1:9", "http://127.0.0.1:9/"] {
+            let endpoints = Endpoints::at(&Url::parse(base).unwrap());
+            assert_eq!(endpoints.token_url.as_str(), "http://127.0.0.1:9/token");
+            assert_eq!(endpoints.calendar_url.as_str(), "http://127.0.0.1:9/calendar/v3/");
+        }
     }
 
     #[test]
-    fn the_calendar_base_always_ends_with_a_slash() {
-        let mut endpoints = Endpoints::default();
-        assert_eq!(endpoints.calendar_base(), endpoints.calendar_url);
-        endpoints.calendar_url = Url::parse("http://127.0.0.1:9/calendar/v3").unwrap();
-        assert_eq!(
-            endpoints.calendar_base().as_str(),
-            "http://127.0.0.1:9/calendar/v3/"
-        );
+    fn debug_output_hides_the_client_secret() {
+        let config = GoogleConfig::new("id", "s3cret".into());
+        assert!(!format!("{config:?}").contains("s3cret"));
     }
 }

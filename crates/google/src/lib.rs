@@ -11,10 +11,8 @@
 //! - `reqwest` makes the others, each for a reason. `events.list`: the generated types drop every field they do not know
 //!   and lose the offset of a time, one odd event fails the whole page, bodies come without gzip and without a bound.
 //!   Writes: the generated client sends neither `If-Match` nor `null`, and a write must tell "not done" from "nobody knows".
-//!   OAuth: `yup-oauth2` has no web-server flow, cannot tell a revoked grant from a failed request, and asks a fixed
-//!   address in its refresh flow. Its `ApplicationSecret` is the record of the OAuth client here, so that a
-//!   `client_secret.json` of Google's console is read as it is; its `TokenInfo` is not used, since it reads the
-//!   system's clock.
+//!   OAuth: `yup-oauth2` has no web-server flow, does not distinguish a revoked grant from a failed request, and its
+//!   refresh flow calls a fixed address. Only its `ApplicationSecret`, the record of an OAuth client, is used here.
 
 use std::sync::Arc;
 
@@ -59,7 +57,6 @@ struct Inner {
     client: ApplicationSecret,
     revoke_url: Url,
     userinfo_url: Url,
-    /// Ends with a slash, which both clients need.
     calendar_url: Url,
     http: transport::Http,
     hub: hub::HubFactory,
@@ -67,7 +64,7 @@ struct Inner {
 
 impl Google {
     pub fn new(config: GoogleConfig) -> Result<Self, SetupError> {
-        let calendar_url = config.endpoints.calendar_base();
+        let calendar_url = config.endpoints.calendar_url.clone();
         Ok(Self(Arc::new(Inner {
             http: transport::Http::new(config.timeout)?,
             hub: hub::HubFactory::new(calendar_url.as_str(), config.timeout)?,

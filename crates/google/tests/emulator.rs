@@ -30,17 +30,10 @@ async fn start() -> (Emulator, Google) {
     })
     .await
     .unwrap();
-    let url = |text: String| Url::parse(&text).unwrap();
     let client = emulator.client();
     let mut config = GoogleConfig::new(client.id.clone(), client.secret.clone().into());
     config.timeout = Duration::from_secs(5);
-    config.endpoints = Endpoints {
-        auth_url: url(emulator.auth_url()),
-        token_url: url(emulator.token_url()),
-        revoke_url: url(emulator.revoke_url()),
-        userinfo_url: url(emulator.userinfo_url()),
-        calendar_url: url(emulator.calendar_url()),
-    };
+    config.endpoints = Endpoints::at(&emulator.base_url().parse().unwrap());
     (emulator, Google::new(config).unwrap())
 }
 

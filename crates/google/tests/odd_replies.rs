@@ -6,7 +6,6 @@ use std::time::Duration;
 use google::{
     AuthorizationRequest, Endpoints, Error, Google, GoogleConfig, Limit, ListCursor, NewChannel, Next, Pkce,
 };
-use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -16,17 +15,9 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 const TIMEOUT: Duration = Duration::from_millis(500);
 
 fn google_at(base: &str) -> Google {
-    let url = |path: &str| Url::parse(&format!("{base}{path}")).unwrap();
     let mut config = GoogleConfig::new("client", "client-secret".into());
     config.timeout = TIMEOUT;
-    config.endpoints = Endpoints {
-        auth_url: url("/auth"),
-        token_url: url("/token"),
-        revoke_url: url("/revoke"),
-        userinfo_url: url("/userinfo"),
-        // Without the slash that the clients need.
-        calendar_url: url("/calendar/v3"),
-    };
+    config.endpoints = Endpoints::at(&base.parse().unwrap());
     Google::new(config).unwrap()
 }
 

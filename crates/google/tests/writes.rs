@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use google::{Endpoints, Error, EventPath, Google, GoogleConfig, Limit, RawEvent, SendUpdates, scopes};
 use google_emulator::{Config, Emulator, Fault, Rule, Seed};
-use reqwest::Url;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use wiremock::matchers::{any, header, method, path, query_param};
@@ -16,16 +15,9 @@ const TEAM: &str = "team@group.calendar.google.com";
 const READ_ONLY: &str = "holidays@group.calendar.google.com";
 
 fn google_at(base: &str, timeout: Duration) -> Google {
-    let url = |path: &str| Url::parse(&format!("{base}{path}")).unwrap();
     let mut config = GoogleConfig::new("client", "client-secret".into());
     config.timeout = timeout;
-    config.endpoints = Endpoints {
-        auth_url: url("/auth"),
-        token_url: url("/token"),
-        revoke_url: url("/revoke"),
-        userinfo_url: url("/userinfo"),
-        calendar_url: url("/calendar/v3"),
-    };
+    config.endpoints = Endpoints::at(&base.parse().unwrap());
     Google::new(config).unwrap()
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::clock::Clock;
 use common::config::named;
 use common::parsed;
-use google::{Google, GoogleConfig};
+use google::{Endpoints, Google, GoogleConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 use store::seal::Keyring;
@@ -41,17 +41,12 @@ pub struct Config {
 
     pub google_client_id: String,
     pub google_client_secret: SecretString,
-    /// Google's addresses; only tests and the emulator need others than the defaults.
+    /// Where Google is, if it is not Google: the address of an emulator.
+    #[serde(default, deserialize_with = "parse_google_base_url")]
+    pub google_base_url: Option<Url>,
+    /// The consent page, when browsers reach the emulator at another address than this service does.
     #[serde(default, deserialize_with = "parse_google_auth_url")]
     pub google_auth_url: Option<Url>,
-    #[serde(default, deserialize_with = "parse_google_token_url")]
-    pub google_token_url: Option<Url>,
-    #[serde(default, deserialize_with = "parse_google_revoke_url")]
-    pub google_revoke_url: Option<Url>,
-    #[serde(default, deserialize_with = "parse_google_userinfo_url")]
-    pub google_userinfo_url: Option<Url>,
-    #[serde(default, deserialize_with = "parse_google_calendar_url")]
-    pub google_calendar_url: Option<Url>,
 
     /// The keys that seal Google's tokens: `id:base64 of 32 bytes`, separated by commas. The first seals, all open.
     #[serde(deserialize_with = "parse_token_keys")]
@@ -82,11 +77,8 @@ macro_rules! optional {
 }
 
 optional!(parse_webhook_url: Url, "WEBHOOK_URL");
+optional!(parse_google_base_url: Url, "GOOGLE_BASE_URL");
 optional!(parse_google_auth_url: Url, "GOOGLE_AUTH_URL");
-optional!(parse_google_token_url: Url, "GOOGLE_TOKEN_URL");
-optional!(parse_google_revoke_url: Url, "GOOGLE_REVOKE_URL");
-optional!(parse_google_userinfo_url: Url, "GOOGLE_USERINFO_URL");
-optional!(parse_google_calendar_url: Url, "GOOGLE_CALENDAR_URL");
 optional!(parse_metrics_addr: SocketAddr, "METRICS_ADDR");
 
 fn parse_public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
@@ -130,17 +122,11 @@ impl Config {
     pub fn google(&self) -> GoogleConfig {
         let secret = self.google_client_secret.expose_secret().into();
         let mut config = GoogleConfig::new(&self.google_client_id, secret);
-        let endpoints = &mut config.endpoints;
-        for (ours, theirs) in [
-            (&self.google_auth_url, &mut endpoints.auth_url),
-            (&self.google_token_url, &mut endpoints.token_url),
-            (&self.google_revoke_url, &mut endpoints.revoke_url),
-            (&self.google_userinfo_url, &mut endpoints.userinfo_url),
-            (&self.google_calendar_url, &mut endpoints.calendar_url),
-        ] {
-            if let Some(url) = ours {
-                *theirs = url.clone();
-            }
+        if let Some(base) = &self.google_base_url {
+            config.endpoints = Endpoints::at(base);
+        }
+        if let Some(url) = &self.google_auth_url {
+            config.endpoints.auth_url = url.clone();
         }
         config
     }
@@ -203,7 +189,7 @@ mod tests {
     fn without_a_public_url_there_is_no_webhook_and_google_is_google() {
         let config = read(&[("PUBLIC_URL", "")]).unwrap();
         assert_eq!(config.settings().webhook_address(), None);
-        assert_eq!(config.google().endpoints, google::Endpoints::default());
+        assert_eq!(config.google().endpoints, Endpoints::default());
         assert!(!format!("{config:?}").contains("secret\""));
     }
 
@@ -211,7 +197,8 @@ mod tests {
     fn what_is_set_is_taken() {
         let config = read(&[
             ("PUBLIC_URL", "https://calendar.example.com"),
-            ("GOOGLE_CALENDAR_URL", "http://127.0.0.1:9/calendar/v3"),
+            ("GOOGLE_BASE_URL", "http://127.0.0.1:9"),
+            ("GOOGLE_AUTH_URL", "http://localhost:8/consent"),
             ("TUNING", "grant_confirm_seconds=1,poll_unwatched_seconds=2"),
         ])
         .unwrap();
@@ -223,7 +210,10 @@ mod tests {
         assert_eq!(settings.grant_confirm_delay, secs(1));
         assert_eq!(settings.poll_unwatched, secs(2));
         assert_eq!(settings.watch_ttl, Settings::default().watch_ttl);
-        assert_eq!(config.google().endpoints.calendar_url.port(), Some(9));
+        let endpoints = config.google().endpoints;
+        assert_eq!(endpoints.calendar_url.as_str(), "http://127.0.0.1:9/calendar/v3/");
+        assert_eq!(endpoints.token_url.as_str(), "http://127.0.0.1:9/token");
+        assert_eq!(endpoints.auth_url.as_str(), "http://localhost:8/consent");
     }
 
     #[test]
@@ -236,7 +226,8 @@ mod tests {
             ("DATABASE_MAX_CONNECTIONS", "many"),
             ("TUNING", "watch_ttl_seconds=a week"),
             ("TUNING", "watch_seconds=1"),
-            ("GOOGLE_TOKEN_URL", "token"),
+            ("GOOGLE_BASE_URL", "google"),
+            ("GOOGLE_AUTH_URL", "consent"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.starts_with(name), "{name}={value}: {error}");

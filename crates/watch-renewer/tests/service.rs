@@ -34,9 +34,7 @@ fn config(pool: &PgPool, google: &Emulator, more: &[(&str, &str)]) -> Config {
         ("LISTEN_ADDR", "127.0.0.1:0".into()),
         ("GOOGLE_CLIENT_ID", google.client().id.clone()),
         ("GOOGLE_CLIENT_SECRET", google.client().secret.clone()),
-        ("GOOGLE_TOKEN_URL", google.token_url()),
-        ("GOOGLE_REVOKE_URL", google.revoke_url()),
-        ("GOOGLE_CALENDAR_URL", google.calendar_url()),
+        ("GOOGLE_BASE_URL", google.base_url().to_owned()),
         ("TOKEN_KEYS", KEYS.into()),
     ];
     vars.extend(more.iter().map(|&(name, value)| (name, value.to_owned())));

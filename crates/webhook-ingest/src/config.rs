@@ -124,7 +124,7 @@ mod tests {
         );
 
         let changed = read(&[
-            ("GOOGLE_TOKEN_URL", "http://127.0.0.1:1/token"),
+            ("GOOGLE_BASE_URL", "http://127.0.0.1:1"),
             ("PUBLIC_URL", "https://c.example.com"),
             ("TRUSTED_PROXIES", "10.0.0.0/8"),
         ])
@@ -139,7 +139,7 @@ mod tests {
         for name in [
             "CENTRIFUGO_API_KEY",
             "TOKEN_KEYS",
-            "GOOGLE_TOKEN_URL",
+            "GOOGLE_BASE_URL",
             "PULL_SLOTS",
             "TRUSTED_PROXIES",
         ] {

@@ -163,15 +163,10 @@ impl Services<'_> {
     }
 
     fn emulated_google(&self, command: &mut Command) {
-        let emulator = origin(self.ports.emulator);
         command
             .env("GOOGLE_CLIENT_ID", DEMO_CLIENT_ID)
             .env("GOOGLE_CLIENT_SECRET", DEMO_CLIENT_SECRET)
-            .env("GOOGLE_AUTH_URL", format!("{emulator}/o/oauth2/v2/auth"))
-            .env("GOOGLE_TOKEN_URL", format!("{emulator}/token"))
-            .env("GOOGLE_REVOKE_URL", format!("{emulator}/revoke"))
-            .env("GOOGLE_USERINFO_URL", format!("{emulator}/oauth2/v3/userinfo"))
-            .env("GOOGLE_CALENDAR_URL", format!("{emulator}/calendar/v3/"))
+            .env("GOOGLE_BASE_URL", origin(self.ports.emulator))
             // The emulator reaches this machine; Google does not, so with real Google there is none.
             .env("PUBLIC_URL", origin(self.ports.web));
     }

@@ -58,7 +58,7 @@ impl Api {
             .await;
         let account = json!({"sub": "google-alice", "email": "alice@example.com", "email_verified": true});
         Mock::given(method("GET"))
-            .and(path("/userinfo"))
+            .and(path("/oauth2/v3/userinfo"))
             .respond_with(ResponseTemplate::new(200).set_body_json(account))
             .mount(&self.google)
             .await;

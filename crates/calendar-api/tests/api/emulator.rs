@@ -19,11 +19,7 @@ pub async fn start(pool: PgPool) -> (Emulator, Api) {
     let addresses = [
         ("GOOGLE_CLIENT_ID", client.id),
         ("GOOGLE_CLIENT_SECRET", client.secret),
-        ("GOOGLE_AUTH_URL", google.auth_url()),
-        ("GOOGLE_TOKEN_URL", google.token_url()),
-        ("GOOGLE_REVOKE_URL", google.revoke_url()),
-        ("GOOGLE_USERINFO_URL", google.userinfo_url()),
-        ("GOOGLE_CALENDAR_URL", google.calendar_url()),
+        ("GOOGLE_BASE_URL", google.base_url().to_owned()),
         // Some tests here call more often than a person does.
         ("RATE_LIMIT_PER_MINUTE", "1000000".to_owned()),
     ];

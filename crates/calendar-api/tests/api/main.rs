@@ -82,11 +82,7 @@ impl Api {
             ("APP_ORIGINS", format!("{APP},https://other.example")),
             ("GOOGLE_CLIENT_ID", "client".into()),
             ("GOOGLE_CLIENT_SECRET", "client-secret".into()),
-            ("GOOGLE_AUTH_URL", format!("{}/auth", google.uri())),
-            ("GOOGLE_TOKEN_URL", format!("{}/token", google.uri())),
-            ("GOOGLE_REVOKE_URL", format!("{}/revoke", google.uri())),
-            ("GOOGLE_USERINFO_URL", format!("{}/userinfo", google.uri())),
-            ("GOOGLE_CALENDAR_URL", format!("{}/calendar/v3/", google.uri())),
+            ("GOOGLE_BASE_URL", google.uri()),
             ("CENTRIFUGO_API_URL", format!("{}/api", broker.uri())),
             ("CENTRIFUGO_API_KEY", "0123456789abcdef0123456789abcdef".into()),
             (

@@ -183,7 +183,7 @@ async fn start_intake(database_url: &str, stop: CancellationToken) -> Result<u16
         ("GOOGLE_CLIENT_ID", "client"),
         ("GOOGLE_CLIENT_SECRET", "secret"),
         // There is nothing to pull or to publish.
-        ("GOOGLE_CALENDAR_URL", "http://127.0.0.1:9/"),
+        ("GOOGLE_BASE_URL", "http://127.0.0.1:9/"),
         ("CENTRIFUGO_API_URL", "http://127.0.0.1:9/"),
         ("CENTRIFUGO_API_KEY", "5f0f6c1d9e7b4a3c8d2e1f0a9b8c7d6e"),
         ("TOKEN_KEYS", "1:OHfStxJVmN+4DjQYADk5IJiZT7jg6uZJIXg0Ay2kzVE="),

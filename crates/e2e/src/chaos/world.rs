@@ -272,18 +272,11 @@ async fn replicas(
     Ok(all.collect())
 }
 
-const GOOGLES: [&str; 4] = [
-    "GOOGLE_TOKEN_URL",
-    "GOOGLE_REVOKE_URL",
-    "GOOGLE_USERINFO_URL",
-    "GOOGLE_CALENDAR_URL",
-];
-
 /// Instead of the addresses of Postgres, Google and Centrifugo it is told those of proxies.
 async fn lead_through(network: &Network, replica: Replica, env: &mut BTreeMap<String, String>) -> Result<()> {
     let links: [(Link, &[&str]); 3] = [
         (Link::Database { replica }, &["DATABASE_URL"]),
-        (Link::Google { replica }, &GOOGLES),
+        (Link::Google { replica }, &["GOOGLE_BASE_URL"]),
         (Link::Broker { replica }, &["CENTRIFUGO_API_URL"]),
     ];
     for (link, variables) in links {

@@ -242,13 +242,7 @@ fn google_config(google: &Emulator) -> Result<GoogleConfig> {
     let client = google.client().clone();
     let mut config = GoogleConfig::new(client.id, client.secret.into());
     config.timeout = Duration::from_secs(20);
-    config.endpoints = Endpoints {
-        auth_url: google.auth_url().parse()?,
-        token_url: google.token_url().parse()?,
-        revoke_url: google.revoke_url().parse()?,
-        userinfo_url: google.userinfo_url().parse()?,
-        calendar_url: google.calendar_url().parse()?,
-    };
+    config.endpoints = Endpoints::at(&google.base_url().parse()?);
     Ok(config)
 }
 
@@ -261,8 +255,7 @@ pub fn environment(database: &Database, google: &Emulator, broker: &Broker) -> B
         ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
         ("GOOGLE_CLIENT_ID", client.id.clone()),
         ("GOOGLE_CLIENT_SECRET", client.secret.clone()),
-        ("GOOGLE_TOKEN_URL", google.token_url()),
-        ("GOOGLE_CALENDAR_URL", google.calendar_url()),
+        ("GOOGLE_BASE_URL", google.base_url().to_owned()),
         ("WEBHOOK_URL", WEBHOOK.to_owned()),
         ("CENTRIFUGO_API_URL", broker.url().into()),
         ("CENTRIFUGO_API_KEY", broker::API_KEY.to_owned()),

@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use sqlx::PgPool;
 use store::connections::Connected;
 use sync::{Context, Settings, pull, watch};
-use url::Url;
 
 pub const ALICE: &str = "alice@example.com";
 pub const HOLIDAYS: &str = "en.uk#holiday@group.v.calendar.google.com";
@@ -181,20 +180,13 @@ fn seed() -> Seed {
 }
 
 fn context(emulator: &Emulator, pool: PgPool, clock: Clock) -> Context {
-    let url = |text: String| Url::parse(&text).unwrap();
     let client = emulator.client();
     let mut config = GoogleConfig::new(client.id.clone(), client.secret.clone().into());
     config.timeout = Duration::from_secs(5);
-    config.endpoints = Endpoints {
-        auth_url: url(emulator.auth_url()),
-        token_url: url(emulator.token_url()),
-        revoke_url: url(emulator.revoke_url()),
-        userinfo_url: url(emulator.userinfo_url()),
-        calendar_url: url(emulator.calendar_url()),
-    };
+    config.endpoints = Endpoints::at(&emulator.base_url().parse().unwrap());
     let keys = "1:/v38+/r5+Pf29fTz8vHw7+7t7Ovq6ejn5uXk4+Lh4N8=".parse().unwrap();
     let settings = Settings {
-        webhook_url: Some(url(WEBHOOK.into())),
+        webhook_url: Some(WEBHOOK.parse().unwrap()),
         ..Settings::default()
     };
     Context::new(pool, Google::new(config).unwrap(), clock, keys, settings)

@@ -52,13 +52,7 @@ fn seed() -> Seed {
 pub fn client_of(google: &Emulator) -> Google {
     let client = google.client().clone();
     let mut config = GoogleConfig::new(client.id, client.secret.into());
-    config.endpoints = Endpoints {
-        auth_url: google.auth_url().parse().unwrap(),
-        token_url: google.token_url().parse().unwrap(),
-        revoke_url: google.revoke_url().parse().unwrap(),
-        userinfo_url: google.userinfo_url().parse().unwrap(),
-        calendar_url: google.calendar_url().parse().unwrap(),
-    };
+    config.endpoints = Endpoints::at(&google.base_url().parse().unwrap());
     Google::new(config).unwrap()
 }
 
