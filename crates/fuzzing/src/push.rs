@@ -12,14 +12,7 @@ pub const TARGET: Target = Target {
         "x-goog-channel-token: ",
         "x-goog-channel-expiration: ",
         "x-goog-resource-id: ",
-        "x-goog-resource-uri: ",
-        "x-goog-resource-state: ",
-        "x-goog-message-number: ",
         "\n",
-        "sync",
-        "exists",
-        "not_exists",
-        "18446744073709551616",
         "Tue, 19 Nov 2030 01:13:52 GMT",
     ],
 };
@@ -38,9 +31,8 @@ fn run(data: &[u8]) {
             };
             assert!(plain(&push.channel_id, 64), "{:?}", push.channel_id);
             assert!(plain(&push.resource_id, 256), "{:?}", push.resource_id);
-            assert!(push.resource_uri.is_none_or(|uri| plain(&uri, 2_048)));
         }
-        // What is told of a bad header is never its value.
+        // The error never quotes the header's value.
         Err(error) => assert!(error.to_string().len() < 120, "{error}"),
     }
 }

@@ -1,34 +1,34 @@
-//! The small calls of Calendar v3: the calendar list, watch channels, colours.
+//! The calendar list and the watch channels.
 
-use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use google_calendar3::api;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::classify::transient;
+use crate::classify::{Endpoint, transient};
 use crate::hub::{Observer, path_segment};
 use crate::{Error, Google};
 
-/// The most that `calendarList.list` gives on one page.
+/// The most entries that `calendarList.list` returns on one page.
 const CALENDAR_LIST_PAGE: i32 = 250;
 
-/// Where a listing stands. The default starts a full one. Both tokens go on every later page of an incremental listing.
+/// The position in a listing. The default starts a full one. Both tokens are sent with every later page of an incremental
+/// listing.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ListCursor {
-    /// What the last page of the previous listing gave.
+    /// From the last page of the previous listing.
     pub sync_token: Option<String>,
-    /// What the previous page of this listing gave.
+    /// From the previous page of this listing.
     pub page_token: Option<String>,
 }
 
-/// How a listing goes on.
+/// How a listing continues.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Next {
     /// There is another page, even if this one is empty.
     Page(String),
-    /// This was the last page; the token asks for what changes from here on.
+    /// This was the last page. The token lists the changes from here on.
     Sync(String),
 }
 
@@ -57,72 +57,58 @@ pub struct Page<T> {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CalendarListEntry {
     pub id: String,
-    /// The user's own name for it where there is one.
+    /// The user's own name for it, where there is one.
     pub summary: String,
     pub description: Option<String>,
     /// An IANA zone.
     pub time_zone: Option<String>,
     pub color_id: Option<String>,
-    /// `#rrggbb`, as the two below.
+    /// `#rrggbb`, as the foreground.
     pub background_color: Option<String>,
     pub foreground_color: Option<String>,
-    /// `freeBusyReader`, `reader`, `writerWithoutPrivateAccess`, `writer`, `owner`, or what Google adds next.
+    /// `freeBusyReader`, `reader`, `writerWithoutPrivateAccess`, `writer`, `owner`, or one that Google adds later.
     pub access_role: String,
     pub primary: bool,
-    /// Ticked in Google's own page.
+    /// Ticked in Google Calendar.
     pub selected: bool,
     pub hidden: bool,
-    /// It left the list (incremental listings only); then the other fields may be empty.
+    /// Removed from the list (incremental listings only). The other fields may be empty.
     pub deleted: bool,
 }
 
-/// A channel that is to be made.
+/// A channel to be created.
 #[derive(Debug, Clone)]
 pub struct NewChannel<'a> {
     /// At most 64 characters of `A–Z a–z 0–9 - _ + / =`, never used before in this project.
     pub id: &'a str,
-    /// Comes back in every push, at most 256 characters: how a push is known to be Google's.
+    /// At most 256 characters. Google sends it with every push, which proves that the push is Google's.
     pub token: &'a SecretString,
     /// An https address.
     pub address: &'a str,
-    /// How long it should live. Google may grant less.
+    /// The requested lifetime. Google may grant less.
     pub ttl: Duration,
 }
 
-/// A channel that Google has made.
+/// A channel that Google created.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
-    /// Google's opaque id of what is watched; needed to stop the channel.
+    /// Google's opaque id of the watched resource; needed to stop the channel.
     pub resource_id: String,
-    /// When Google ends it, by its own word. None: it did not say.
+    /// None: Google did not say.
     pub expires_at: Option<DateTime<Utc>>,
-}
-
-/// A background and the text colour that reads well on it, `#rrggbb`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColorPair {
-    pub background: String,
-    pub foreground: String,
-}
-
-/// Google's palettes: what a `colorId` stands for.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Colors {
-    pub calendar: BTreeMap<String, ColorPair>,
-    pub event: BTreeMap<String, ColorPair>,
 }
 
 impl Google {
     /// One page of the account's calendars, hidden ones included.
     ///
-    /// `showDeleted` is never sent: with a sync token, entries that left the list always come.
+    /// `showDeleted` is never sent: with a sync token, removed entries are always included.
     pub async fn calendar_list(
         &self,
         access: &SecretString,
         cursor: &ListCursor,
     ) -> Result<Page<CalendarListEntry>, Error> {
         let hub = self.0.hub.hub(access)?;
-        let mut observer = Observer::default();
+        let mut observer = Observer::new(Endpoint::Listing);
         let mut call = hub
             .calendar_list()
             .list()
@@ -160,14 +146,14 @@ impl Google {
         channel: &NewChannel<'_>,
     ) -> Result<Channel, Error> {
         let hub = self.0.hub.hub(access)?;
-        let mut observer = Observer::default();
+        let mut observer = Observer::new(Endpoint::Channel);
         let call = hub
             .events()
             .watch(request(channel), &path_segment(google_calendar_id)?)
             .param("prettyPrint", "false")
             .delegate(&mut observer);
         let answer = self.0.hub.bounded(call.doit()).await?;
-        made(answer.map(|(_, channel)| channel), &observer)
+        created(answer.map(|(_, channel)| channel), &observer)
     }
 
     /// Opens a channel on the account's list of calendars.
@@ -177,17 +163,17 @@ impl Google {
         channel: &NewChannel<'_>,
     ) -> Result<Channel, Error> {
         let hub = self.0.hub.hub(access)?;
-        let mut observer = Observer::default();
+        let mut observer = Observer::new(Endpoint::Channel);
         let call = hub
             .calendar_list()
             .watch(request(channel))
             .param("prettyPrint", "false")
             .delegate(&mut observer);
         let answer = self.0.hub.bounded(call.doit()).await?;
-        made(answer.map(|(_, channel)| channel), &observer)
+        created(answer.map(|(_, channel)| channel), &observer)
     }
 
-    /// Closes a channel; pushes may trickle in for a while. [`Error::NotFound`]: it is closed already, or never was.
+    /// Closes a channel. Pushes may still arrive for a while. [`Error::NotFound`]: it is closed already, or never existed.
     pub async fn stop_channel(
         &self,
         access: &SecretString,
@@ -195,7 +181,7 @@ impl Google {
         resource_id: &str,
     ) -> Result<(), Error> {
         let hub = self.0.hub.hub(access)?;
-        let mut observer = Observer::default();
+        let mut observer = Observer::new(Endpoint::Channel);
         let channel = api::Channel {
             id: Some(channel_id.to_owned()),
             resource_id: Some(resource_id.to_owned()),
@@ -204,39 +190,6 @@ impl Google {
         let call = hub.channels().stop(channel).delegate(&mut observer);
         let answer = self.0.hub.bounded(call.doit()).await?;
         answer.map(|_| ()).map_err(|error| observer.explain(&error))
-    }
-
-    /// Google's palettes. They hardly ever change.
-    pub async fn colors(&self, access: &SecretString) -> Result<Colors, Error> {
-        let hub = self.0.hub.hub(access)?;
-        let mut observer = Observer::default();
-        let call = hub.colors().get().delegate(&mut observer);
-        let (_, colors) = self
-            .0
-            .hub
-            .bounded(call.doit())
-            .await?
-            .map_err(|error| observer.explain(&error))?;
-        let palette = |colors: Option<HashMap<String, api::ColorDefinition>>| {
-            colors
-                .unwrap_or_default()
-                .into_iter()
-                .filter_map(|(id, pair)| {
-                    let (background, foreground) = (pair.background?, pair.foreground?);
-                    Some((
-                        id,
-                        ColorPair {
-                            background,
-                            foreground,
-                        },
-                    ))
-                })
-                .collect()
-        };
-        Ok(Colors {
-            calendar: palette(colors.calendar),
-            event: palette(colors.event),
-        })
     }
 }
 
@@ -251,7 +204,7 @@ fn request(channel: &NewChannel<'_>) -> api::Channel {
     }
 }
 
-fn made(answer: google_calendar3::Result<api::Channel>, observer: &Observer) -> Result<Channel, Error> {
+fn created(answer: google_calendar3::Result<api::Channel>, observer: &Observer) -> Result<Channel, Error> {
     let channel = match answer {
         Ok(channel) => channel,
         Err(error) => observer
@@ -266,7 +219,7 @@ fn made(answer: google_calendar3::Result<api::Channel>, observer: &Observer) -> 
     })
 }
 
-/// None for an entry without an id, which nothing could refer to.
+/// None for an entry without an id.
 fn entry(entry: api::CalendarListEntry) -> Option<CalendarListEntry> {
     Some(CalendarListEntry {
         id: entry.id?,

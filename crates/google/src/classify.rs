@@ -1,4 +1,4 @@
-//! From an answer that is not a success to the decision that it asks for.
+//! Classifies unsuccessful responses as [`Error`]s.
 
 use std::time::Duration;
 
@@ -6,31 +6,51 @@ use serde_json::Value;
 
 use crate::error::{Error, Limit};
 
-/// The longest reason that is passed on; Google's are camelCase words.
+/// The longest reason that is passed on. Google's are camelCase words.
 const REASON_MAX_LEN: usize = 64;
 
-/// What Google's error envelope says, as far as decisions need it.
+/// The parts of Google's error envelope that decide.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Envelope {
     /// `errors[0].reason`, or the reason of the newer `details`, or the status word. Empty: not Google's envelope.
     reason: String,
-    /// `errors[0].location`: the parameter or header that is wrong.
+    /// `errors[0].location`: the invalid parameter or header.
     location: String,
 }
 
-/// Classifies an answer of Calendar v3 by status and reason.
+/// The kinds of endpoints of Calendar v3. The same status has different meanings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// `events.list`, `calendarList.list`.
+    Listing,
+    /// One event: read, insert, patch, delete, move.
+    Event,
+    /// `watch` and `channels.stop`.
+    Channel,
+}
+
+/// Classifies a response of Calendar v3 by endpoint, status and reason.
 ///
-/// An answer without Google's envelope comes from something in between (a proxy, a front end, a wrong base URL), so it
-/// never says that a calendar is gone or forbidden.
-pub(crate) fn calendar(status: u16, body: Option<&Value>, retry_after: Option<Duration>) -> Error {
+/// A response without Google's envelope comes from something in between (a proxy, a front end, a wrong base URL), so it
+/// never means that a calendar is gone or forbidden.
+pub(crate) fn calendar(
+    endpoint: Endpoint,
+    status: u16,
+    body: Option<&Value>,
+    retry_after: Option<Duration>,
+) -> Error {
     let Envelope { reason, location } = body.map(envelope).unwrap_or_default();
     let limited = |limit| Error::RateLimited { limit, retry_after };
     match (status, reason.as_str()) {
         (400 | 401 | 403, word) if word.starts_with("push.webhookUrl") => Error::Refused { reason },
         (400 | 403, "pushNotSupportedForRequestedResource") => Error::PushNotSupported,
         (400, "channelIdNotUnique") | (409, "duplicate") => Error::AlreadyExists,
-        // A page token lives as long as its listing; one that has died is cured like a sync token, by listing again.
-        (400, _) if matches!(location.as_str(), "syncToken" | "pageToken") => Error::SyncTokenExpired,
+        // A page token is valid as long as its listing. An expired one needs the same remedy: a new full listing.
+        (400, _)
+            if endpoint == Endpoint::Listing && matches!(location.as_str(), "syncToken" | "pageToken") =>
+        {
+            Error::SyncTokenExpired
+        }
         (401, _) => Error::Unauthorized,
         (403 | 429, "userRateLimitExceeded") => limited(Limit::User),
         (403 | 429, "quotaExceeded" | "dailyLimitExceeded") => limited(Limit::Usage),
@@ -41,13 +61,16 @@ pub(crate) fn calendar(status: u16, body: Option<&Value>, retry_after: Option<Du
         (400..500, "") | (408 | 409 | ..400 | 500.., _) => transient_status(status),
         (403, _) => Error::Forbidden { reason },
         (404, _) => Error::NotFound,
-        (410, "deleted") => Error::AlreadyDeleted,
-        (410, _) => Error::SyncTokenExpired,
+        (410, reason) => match endpoint {
+            Endpoint::Listing if reason != "deleted" => Error::SyncTokenExpired,
+            Endpoint::Listing | Endpoint::Event => Error::AlreadyDeleted,
+            Endpoint::Channel => Error::NotFound,
+        },
         _ => Error::Refused { reason },
     }
 }
 
-/// Classifies an answer of the OAuth endpoints (RFC 6749, 5.2).
+/// Classifies a response of the OAuth endpoints (RFC 6749, 5.2).
 pub(crate) fn oauth(status: u16, body: Option<&Value>, retry_after: Option<Duration>) -> Error {
     let reason = body
         .and_then(|body| body.get("error")?.as_str())
@@ -103,7 +126,7 @@ fn envelope(body: &Value) -> Envelope {
     }
 }
 
-/// What is passed on of a text that came from outside: so much as a reason needs, and nothing a log could trip over.
+/// Keeps at most [`REASON_MAX_LEN`] plain characters of text from outside, so that it is safe to log.
 fn word(text: &str) -> String {
     text.chars()
         .filter(|c| c.is_ascii_alphanumeric() || "_.-".contains(*c))
@@ -116,10 +139,15 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    fn google(status: u16, reason: &str) -> Error {
+    fn listing(status: u16, reason: &str) -> Error {
         let body =
             json!({"error": {"errors": [{"domain": "x", "reason": reason, "message": "m"}], "code": status}});
-        calendar(status, Some(&body), Some(Duration::from_secs(7)))
+        calendar(
+            Endpoint::Listing,
+            status,
+            Some(&body),
+            Some(Duration::from_secs(7)),
+        )
     }
 
     fn limited(limit: Limit) -> Error {
@@ -130,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn status_and_reason_together_decide() {
+    fn status_and_reason_decide_together() {
         let forbidden = |reason: &str| Error::Forbidden {
             reason: reason.into(),
         };
@@ -172,43 +200,63 @@ mod tests {
             (500, "backendError", transient("status 500")),
             (302, "", transient("status 302")),
         ] {
-            assert_eq!(google(status, reason), expected, "{status} {reason}");
+            assert_eq!(listing(status, reason), expected, "{status} {reason}");
         }
     }
 
     #[test]
-    fn an_answer_that_is_not_googles_never_condemns_a_calendar() {
+    fn a_response_without_googles_envelope_is_transient() {
         for status in [400, 403, 404, 409, 410, 418, 502, 503] {
             assert_eq!(
-                calendar(status, None, None),
+                calendar(Endpoint::Listing, status, None, None),
                 transient(&format!("status {status}"))
             );
         }
-        assert_eq!(calendar(401, None, None), Error::Unauthorized);
-        assert_eq!(calendar(412, None, None), Error::Conflict);
-        assert!(matches!(calendar(429, None, None), Error::RateLimited { .. }));
+        assert_eq!(calendar(Endpoint::Listing, 401, None, None), Error::Unauthorized);
+        assert_eq!(calendar(Endpoint::Event, 412, None, None), Error::Conflict);
+        assert!(matches!(
+            calendar(Endpoint::Listing, 429, None, None),
+            Error::RateLimited { .. }
+        ));
     }
 
     #[test]
-    fn a_dead_sync_or_page_token_is_found_by_its_location_too() {
+    fn an_expired_token_is_recognised_by_its_location() {
         for location in ["syncToken", "pageToken"] {
             let body =
                 json!({"error": {"errors": [{"reason": "invalid", "location": location}], "code": 400}});
-            assert_eq!(calendar(400, Some(&body), None), Error::SyncTokenExpired);
+            let classified = |endpoint| calendar(endpoint, 400, Some(&body), None);
+            assert_eq!(classified(Endpoint::Listing), Error::SyncTokenExpired);
+            for endpoint in [Endpoint::Event, Endpoint::Channel] {
+                assert!(matches!(classified(endpoint), Error::Refused { .. }));
+            }
         }
     }
 
     #[test]
-    fn the_newer_envelope_is_read_as_well() {
-        let body = json!({"error": {"code": 403, "status": "PERMISSION_DENIED",
-            "details": [{"@type": "x"}, {"reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]}});
-        assert_eq!(calendar(403, Some(&body), None), Error::ScopeMissing);
+    fn only_a_listing_has_a_sync_token_to_expire() {
+        for reason in ["fullSyncRequired", "updatedMinTooLongAgo", "deleted", "gone"] {
+            let body = json!({"error": {"errors": [{"reason": reason}], "code": 410}});
+            let classified = |endpoint| calendar(endpoint, 410, Some(&body), None);
+            assert_eq!(classified(Endpoint::Event), Error::AlreadyDeleted, "{reason}");
+            assert_eq!(classified(Endpoint::Channel), Error::NotFound, "{reason}");
+        }
     }
 
     #[test]
-    fn a_reason_is_short_and_plain_whatever_came() {
+    fn the_newer_envelope_is_understood() {
+        let body = json!({"error": {"code": 403, "status": "PERMISSION_DENIED",
+            "details": [{"@type": "x"}, {"reason": "ACCESS_TOKEN_SCOPE_INSUFFICIENT"}]}});
+        assert_eq!(
+            calendar(Endpoint::Event, 403, Some(&body), None),
+            Error::ScopeMissing
+        );
+    }
+
+    #[test]
+    fn a_reason_is_short_and_plain() {
         let long = "a\n<b>".repeat(1_000);
-        let Error::Forbidden { reason } = google(403, &long) else {
+        let Error::Forbidden { reason } = listing(403, &long) else {
             panic!("a 403 with a reason is forbidden");
         };
         assert_eq!(reason.len(), REASON_MAX_LEN);
@@ -216,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn only_invalid_grant_speaks_of_the_grant() {
+    fn only_invalid_grant_rejects_the_grant() {
         let error = |status, error: &str| oauth(status, Some(&json!({"error": error})), None);
         assert_eq!(error(400, "invalid_grant"), Error::GrantRejected);
         assert!(matches!(

@@ -1,65 +1,65 @@
-//! What can go wrong at Google, told as the decisions that a caller has to take.
+//! The errors of Google's APIs, as the decisions that a caller takes.
 
 use std::time::Duration;
 
-/// The outcome of a call that did not succeed. Classified by status *and* reason: a 403 may mean "slow down", "not with
-/// this scope" or "not your calendar", and a 410 "list again" or "already deleted".
+/// Why a call failed. Classified by endpoint, status *and* reason: a 403 can mean a rate limit, a missing scope or a
+/// forbidden calendar, and a 410 is an expired sync token of a listing but a deleted event elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// The access token is not accepted (401). Refresh it once, then try again.
-    #[error("Google does not accept the access token")]
+    /// The access token was rejected (401). Refresh it once, then try again.
+    #[error("Google rejected the access token")]
     Unauthorized,
-    /// The refresh token is not accepted (`invalid_grant`). Only a second one, a while later, ends the grant.
-    #[error("Google does not accept the refresh token (invalid_grant)")]
+    /// The refresh token was rejected (`invalid_grant`). Only a second rejection, a while later, ends the grant.
+    #[error("Google rejected the refresh token (invalid_grant)")]
     GrantRejected,
-    /// The grant does not cover this call; the user has to consent to more.
+    /// The grant does not cover this call. The user has to grant more.
     #[error("the grant lacks the scope for this call")]
     ScopeMissing,
-    /// The calendar, event or channel does not exist, or not for this user.
+    /// The calendar, event or channel does not exist, or is not visible to this user.
     #[error("Google has no such calendar, event or channel for this user")]
     NotFound,
-    /// This user may not do that to this resource (403 for another reason than quota or scope).
-    #[error("Google refuses this to this user: {reason}")]
+    /// This user may not do that to this resource (a 403 that is neither quota nor scope).
+    #[error("Google forbids this to this user: {reason}")]
     Forbidden { reason: String },
-    /// The sync token (or the page token) is no longer valid: list everything again.
+    /// The sync token or the page token is no longer valid: list everything again. Listings only.
     #[error("the sync token is no longer valid")]
     SyncTokenExpired,
-    /// Google cannot watch this resource, for good (`pushNotSupportedForRequestedResource`): poll it.
+    /// Google never sends pushes for this resource (`pushNotSupportedForRequestedResource`): poll it.
     #[error("Google cannot send push notifications for this resource")]
     PushNotSupported,
-    /// Too fast. `retry_after` is Google's own word where it gave one.
-    #[error("Google asks to slow down ({limit:?})")]
+    /// Too many requests. `retry_after` is Google's own, where it sent one.
+    #[error("Google's rate limit was reached ({limit:?})")]
     RateLimited {
         limit: Limit,
         retry_after: Option<Duration>,
     },
-    /// The event changed since the etag given in `If-Match` (412).
-    #[error("the event has changed meanwhile")]
+    /// The event has changed since the etag in `If-Match` (412).
+    #[error("the event was changed by someone else")]
     Conflict,
     /// The id is taken (409 `duplicate`).
     #[error("the id is already taken")]
     AlreadyExists,
-    /// The event is already deleted (410 `deleted`).
+    /// The event is already deleted (410).
     #[error("the event is already deleted")]
     AlreadyDeleted,
-    /// Google understood the request and found it wrong (other 400s); trying again will not help.
-    #[error("Google refuses the request: {reason}")]
+    /// The request itself is invalid (any other 400). A retry does not help.
+    #[error("Google rejected the request: {reason}")]
     Refused { reason: String },
-    /// The OAuth client itself is not accepted (`invalid_client`, `redirect_uri_mismatch`, …): configuration.
-    #[error("Google does not accept this OAuth client: {reason}")]
+    /// The OAuth client is rejected (`invalid_client`, `redirect_uri_mismatch`, …): a configuration error.
+    #[error("Google rejected this OAuth client: {reason}")]
     ClientMisconfigured { reason: String },
-    /// The answer is larger than [`BODY_MAX_LEN`](crate::BODY_MAX_LEN). Ask for smaller pages.
-    #[error("Google's answer is larger than {} MiB", crate::BODY_MAX_LEN >> 20)]
+    /// The response is larger than [`BODY_MAX_LEN`](crate::BODY_MAX_LEN). Request smaller pages.
+    #[error("Google's response is larger than {} MiB", crate::BODY_MAX_LEN >> 20)]
     AnswerTooLarge,
-    /// A write was sent and its answer was lost or cannot be read: it may have happened. Look before it is repeated.
-    #[error("nobody can tell whether Google did it: {reason}")]
+    /// A write was sent, and its response was lost or cannot be read. Read the event before trying again.
+    #[error("outcome unknown: the request may have been applied ({reason})")]
     OutcomeUnknown { reason: String },
-    /// It may work later: 5xx, timeouts, resets, truncated or unreadable answers.
-    #[error("Google could not be asked: {reason}")]
+    /// It may work later: 5xx, timeouts, connection resets, truncated or unreadable responses.
+    #[error("request to Google failed: {reason}")]
     Transient { reason: String },
 }
 
-/// Which budget is spent.
+/// Which quota is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
     /// This user's (403 `userRateLimitExceeded`).

@@ -1,4 +1,4 @@
-//! `events.list`, page by page, with every event's JSON untouched.
+//! `events.list`, page by page, with every event's JSON unchanged.
 
 use chrono::{DateTime, Utc};
 use secrecy::SecretString;
@@ -6,32 +6,27 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::calendar::{ListCursor, Next};
-use crate::classify::{self, transient};
+use crate::classify::{self, Endpoint, transient};
 use crate::hub::path_segment;
 use crate::oauth::bearer;
 use crate::transport::send;
 use crate::{Error, Google};
 
-/// The most events that Google gives on one page.
+/// The most events that Google returns on one page.
 pub const EVENTS_PAGE_MAX: u16 = 2_500;
 
 /// One page of the events of a calendar.
 #[derive(Debug)]
 pub struct EventsPage {
     pub items: Vec<RawEvent>,
-    /// How many items had no readable id. Google has never been seen to send one; nothing could refer to it.
+    /// How many items had no readable id. Google has never been seen to send one.
     pub unreadable: usize,
     pub next: Next,
-    /// The calendar's own zone, IANA.
-    pub time_zone: Option<String>,
-    /// This user's role on the calendar.
-    pub access_role: Option<String>,
 }
 
-/// An event: the fields that the mirror is keyed and merged by, and the JSON as Google sent it.
+/// An event: the fields that every event has, and the JSON as Google sent it.
 ///
-/// A tombstone may have an id and a status and nothing else. Times are Google's own text, so that an odd one spoils one
-/// event and not its page; where a field has an unexpected type, only `id`, `status`, `etag` and `raw` are set.
+/// A tombstone may have an id and a status and nothing else.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RawEvent {
@@ -40,38 +35,17 @@ pub struct RawEvent {
     pub status: Option<String>,
     /// With its quotation marks; opaque.
     pub etag: Option<String>,
+    /// None also where Google sent no valid time.
     pub updated: Option<DateTime<Utc>>,
-    #[serde(rename = "iCalUID")]
-    pub ical_uid: Option<String>,
-    /// On an exception: its master.
-    pub recurring_event_id: Option<String>,
-    /// On an exception: which instance of the master it stands for, even when moved.
-    pub original_start_time: Option<EventTime>,
-    /// On a master: RRULE, EXDATE and RDATE lines.
-    pub recurrence: Option<Vec<String>>,
-    pub start: Option<EventTime>,
-    pub end: Option<EventTime>,
     #[serde(skip)]
     pub raw: Box<RawValue>,
 }
 
 impl RawEvent {
-    /// An event from its JSON, as a page has it; none without an id.
+    /// Parses an event of a page. None: it has no id.
     pub fn read(json: &str) -> Option<Self> {
         RawValue::from_string(json.to_owned()).ok().and_then(event)
     }
-}
-
-/// A date (all-day) or a moment.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-pub struct EventTime {
-    /// `2026-11-22`.
-    pub date: Option<String>,
-    /// RFC 3339.
-    pub date_time: Option<String>,
-    /// IANA.
-    pub time_zone: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -81,16 +55,14 @@ struct Body {
     items: Vec<Box<RawValue>>,
     next_page_token: Option<String>,
     next_sync_token: Option<String>,
-    time_zone: Option<String>,
-    access_role: Option<String>,
 }
 
 impl Google {
     /// One page of a calendar's events: masters, exceptions and single events, never instances.
     ///
-    /// `page_size` must be the same on every page of a listing and, as Google has it, of the listings that go on from
-    /// its sync token. `showDeleted` is never sent: deletions always come with a sync token, and a full listing without
-    /// it still has the cancelled instances of living series.
+    /// `page_size` must be the same on every page of a listing and, by Google's rules, of the listings that continue from
+    /// its sync token. `showDeleted` is never sent: with a sync token deletions are always included, and a full listing
+    /// still has the cancelled instances of series that exist.
     pub async fn events(
         &self,
         access: &SecretString,
@@ -103,7 +75,7 @@ impl Google {
             .0
             .calendar_url
             .join(&path)
-            .map_err(|_| transient("a calendar id that makes no URL"))?;
+            .map_err(|_| transient("a calendar id that is no valid URL segment"))?;
         let page_size = page_size.clamp(1, EVENTS_PAGE_MAX).to_string();
         let mut query = vec![
             ("singleEvents", "false"),
@@ -122,6 +94,7 @@ impl Google {
         let answer = send(request).await?;
         if !answer.is_success() {
             return Err(classify::calendar(
+                Endpoint::Listing,
                 answer.status,
                 answer.json().as_ref(),
                 answer.retry_after,
@@ -132,20 +105,18 @@ impl Google {
 }
 
 fn page(body: &[u8]) -> Result<EventsPage, Error> {
-    // serde's own text would quote the body.
-    let body: Body = serde_json::from_slice(body).map_err(|_| transient("unreadable answer"))?;
+    // serde's own message would quote the body.
+    let body: Body = serde_json::from_slice(body).map_err(|_| transient("unreadable response"))?;
     let received = body.items.len();
     let items: Vec<_> = body.items.into_iter().filter_map(event).collect();
     Ok(EventsPage {
         unreadable: received - items.len(),
         items,
         next: Next::of(body.next_page_token, body.next_sync_token)?,
-        time_zone: body.time_zone,
-        access_role: body.access_role,
     })
 }
 
-/// An event as far as it can be read; none without an id.
+/// Parses an event as far as possible. None: it has no id.
 pub(crate) fn event(raw: Box<RawValue>) -> Option<RawEvent> {
     #[derive(Deserialize)]
     struct Least {
@@ -162,12 +133,6 @@ pub(crate) fn event(raw: Box<RawValue>) -> Option<RawEvent> {
         status,
         etag,
         updated: None,
-        ical_uid: None,
-        recurring_event_id: None,
-        original_start_time: None,
-        recurrence: None,
-        start: None,
-        end: None,
         raw,
     })
 }
@@ -177,10 +142,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_odd_event_spoils_neither_its_page_nor_its_own_json() {
+    fn a_malformed_event_affects_neither_its_page_nor_its_json() {
         let page = page(
             br#"{"items":[{"id":"a","status":"confirmed","etag":"\"1\"","futureField":{"x":[1,2.50]}},
-                {"id":"b","status":"cancelled","start":"yesterday"},{"status":"confirmed"},17],"nextSyncToken":"t"}"#,
+                {"id":"b","status":"cancelled","updated":"yesterday"},{"status":"confirmed"},17],"nextSyncToken":"t"}"#,
         )
         .unwrap();
         let ids: Vec<_> = page.items.iter().map(|event| event.id.as_str()).collect();
@@ -192,7 +157,7 @@ mod tests {
                 .contains(r#""futureField":{"x":[1,2.50]}"#)
         );
         assert_eq!(page.items[1].status.as_deref(), Some("cancelled"));
-        assert_eq!(page.items[1].start, None);
+        assert_eq!(page.items[1].updated, None);
         assert_eq!(page.next, Next::Sync("t".into()));
     }
 

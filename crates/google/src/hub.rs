@@ -1,4 +1,4 @@
-//! The generated client, with what it leaves to its user.
+//! The generated client, with the safeguards that it lacks: timeouts, encoded paths, the status of a failure.
 
 use std::time::Duration;
 
@@ -12,18 +12,18 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
 use serde_json::Value;
 
-use crate::classify::{self, transient};
+use crate::classify::{self, Endpoint, transient};
 use crate::oauth::bearer;
 use crate::transport::{USER_AGENT, retry_after};
 use crate::{Error, SetupError};
 
-/// Named once, so that the services do not each instantiate the generated code.
+/// One named type, so that the services do not each instantiate the generated code.
 pub(crate) type Connector = HttpsConnector<HttpConnector>;
 
-/// What may stay as it is in a path segment. `.` is not among them, since `..` is a step up.
+/// The characters that are percent-encoded in a path segment. `.` is among them, since `..` would leave the segment.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 
-/// Makes hubs. A hub is bound to one access token, so each call has its own; the connections are shared.
+/// Creates hubs. A hub is bound to one access token, so each call has its own; the connections are shared.
 pub(crate) struct HubFactory {
     client: Client<Connector>,
     base_url: String,
@@ -33,7 +33,7 @@ pub(crate) struct HubFactory {
 impl HubFactory {
     pub fn new(base_url: &str, timeout: Duration) -> Result<Self, SetupError> {
         let connector = HttpsConnectorBuilder::new()
-            // Named, because the process's default is unset until somebody sets it, and asking for it then panics.
+            // Explicit, since the constructor that uses the process's default provider panics where none is set.
             .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
             .map_err(SetupError::Certificates)?
             .https_or_http()
@@ -56,7 +56,7 @@ impl HubFactory {
         Ok(hub)
     }
 
-    /// Waits for a call, but not for ever; the generated client has no timeout.
+    /// Runs a call with a timeout; the generated client has none.
     pub async fn bounded<T>(
         &self,
         call: impl Future<Output = common::Result<T>>,
@@ -67,8 +67,8 @@ impl HubFactory {
     }
 }
 
-/// An id as one segment of a path. The generated client puts path parameters in as they are: `a/../b` and `a?b` would
-/// change the request. What no encoding can save from being read as a step (`..`) is the id of nothing.
+/// Encodes an id as one segment of a path. The generated client inserts path parameters unencoded: `a/../b` and `a?b`
+/// would change the request. `.` and `..` are path steps even when encoded, so no such id exists.
 pub(crate) fn path_segment(id: &str) -> Result<String, Error> {
     if matches!(id, "" | "." | "..") {
         return Err(Error::NotFound);
@@ -76,9 +76,9 @@ pub(crate) fn path_segment(id: &str) -> Result<String, Error> {
     Ok(utf8_percent_encode(id, PATH_SEGMENT).to_string())
 }
 
-/// Sees what the generated client's errors lose: the status and the headers of a failure, and a body it cannot read.
-#[derive(Default)]
+/// Records what the generated client's errors lose: the status and headers of a failure, and a body it cannot parse.
 pub(crate) struct Observer {
+    endpoint: Endpoint,
     failure: Option<(u16, Option<Duration>)>,
     unreadable: Option<String>,
 }
@@ -95,22 +95,30 @@ impl Delegate for Observer {
 }
 
 impl Observer {
-    /// The failure as a decision. The library's own text is dropped: it prints whole bodies.
+    pub fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            failure: None,
+            unreadable: None,
+        }
+    }
+
+    /// Classifies the failure. The library's own text is dropped: it prints whole bodies.
     pub fn explain(&self, error: &common::Error) -> Error {
         let body = match error {
             common::Error::BadRequest(body) => Some(body),
             _ => None,
         };
         match (error, self.failure) {
-            (_, Some((status, retry_after))) => classify::calendar(status, body, retry_after),
+            (_, Some((status, retry_after))) => classify::calendar(self.endpoint, status, body, retry_after),
             (common::Error::HttpError(error), None) if error.is_connect() => transient("cannot connect"),
             (common::Error::HttpError(_) | common::Error::Io(_), None) => transient("the connection failed"),
-            _ => transient("unreadable answer"),
+            _ => transient("unreadable response"),
         }
     }
 
-    /// The channel in an answer that the generated type could not read. Google's guide prints `expiration` as a number,
-    /// the generated type takes a string alone; a channel that exists at Google must not be lost for that.
+    /// The channel in a response that the generated type could not parse. Google's guide prints `expiration` as a number,
+    /// and the generated type accepts only a string; a channel that exists at Google must not be lost for that.
     pub fn unreadable_channel(&self) -> Option<api::Channel> {
         let mut body: Value = serde_json::from_str(self.unreadable.as_deref()?).ok()?;
         let expiration = body.get_mut("expiration")?;
@@ -147,13 +155,13 @@ mod tests {
     fn a_channel_with_a_numeric_expiration_is_not_lost() {
         let observer = Observer {
             unreadable: Some(r#"{"id":"c","resourceId":"r","expiration":1426325213000}"#.into()),
-            ..Observer::default()
+            ..Observer::new(Endpoint::Channel)
         };
         let channel = observer.unreadable_channel().unwrap();
         assert_eq!(
             (channel.id.as_deref(), channel.expiration),
             (Some("c"), Some(1_426_325_213_000))
         );
-        assert!(Observer::default().unreadable_channel().is_none());
+        assert!(Observer::new(Endpoint::Channel).unreadable_channel().is_none());
     }
 }

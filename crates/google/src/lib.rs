@@ -1,16 +1,16 @@
 //! Google as Calwire sees it: OAuth, Calendar v3, and the headers of its push notifications.
 //!
-//! [`Google`] is cheap to clone and holds no user: every call takes the access token it is to use. Errors are the
-//! caller's decisions ([`Error`]); no error and no log line carries a token, an address or a part of an answer's body.
+//! [`Google`] is cheap to clone and holds no user: every call takes an access token. Errors are the caller's decisions
+//! ([`Error`]). No error and no log line contains a token, a mail address or a part of a response's body.
 //!
-//! Two clients work behind this API, and none of their types leaves it:
+//! Two clients work behind this API; none of their types is public:
 //!
-//! - The generated `google-calendar3` makes the small calls: the calendar list, `watch`, `channels.stop`, colours. What
-//!   it leaves to its user is done in the private module `hub`: percent-encoded path parameters, a timeout, HTTP/1, the
-//!   crypto provider, the status and the `Retry-After` that its errors lose.
-//! - `reqwest` makes the others, each for a reason. `events.list`: the generated types drop every field they do not know
-//!   and lose the offset of a time, one odd event fails the whole page, bodies come without gzip and without a bound.
-//!   Writes: the generated client sends neither `If-Match` nor `null`, and a write must tell "not done" from "nobody knows".
+//! - The generated `google-calendar3` makes the small calls: the calendar list, `watch`, `channels.stop`. The private module
+//!   `hub` adds what it lacks: percent-encoded path parameters, a timeout, HTTP/1, the crypto provider, and the status and
+//!   `Retry-After` of failures.
+//! - `reqwest` makes the others, each for a reason. `events.list`: the generated types drop unknown fields and the offset of
+//!   a time, one malformed event fails the whole page, and bodies are neither compressed nor bounded. Writes: the generated
+//!   client sends neither `If-Match` nor `null`, and does not distinguish "not applied" from "outcome unknown".
 //!   OAuth: `yup-oauth2` has no web-server flow, does not distinguish a revoked grant from a failed request, and its
 //!   refresh flow calls a fixed address. Only its `ApplicationSecret`, the record of an OAuth client, is used here.
 
@@ -31,15 +31,15 @@ pub mod scopes;
 mod transport;
 mod write;
 
-pub use calendar::{CalendarListEntry, Channel, ColorPair, Colors, ListCursor, NewChannel, Next, Page};
+pub use calendar::{CalendarListEntry, Channel, ListCursor, NewChannel, Next, Page};
 pub use config::{Endpoints, GoogleConfig};
 pub use error::{Error, Limit};
-pub use events::{EVENTS_PAGE_MAX, EventTime, EventsPage, RawEvent};
+pub use events::{EVENTS_PAGE_MAX, EventsPage, RawEvent};
 pub use oauth::{AccessToken, AuthorizationRequest, Grant, Pkce, UserInfo};
 pub use transport::BODY_MAX_LEN;
 pub use write::{EventPath, SendUpdates};
 
-/// Why the client cannot be made. Reads as one line.
+/// Why the client cannot be created. Displays as one line.
 #[derive(Debug, thiserror::Error)]
 pub enum SetupError {
     #[error("no usable CA certificates on this machine: {0}")]
@@ -53,7 +53,7 @@ pub enum SetupError {
 pub struct Google(Arc<Inner>);
 
 struct Inner {
-    /// `auth_uri` and `token_uri` included.
+    /// Includes `auth_uri` and `token_uri`.
     client: ApplicationSecret,
     revoke_url: Url,
     userinfo_url: Url,

@@ -1,4 +1,4 @@
-//! The web-server flow with PKCE, refresh, revocation and the account's identity.
+//! The web-server flow with PKCE, refresh, revocation, and the identity of an account.
 
 use std::time::Duration;
 
@@ -14,32 +14,32 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 
 use crate::classify::{self, transient};
-use crate::transport::{Answer, http_date, send, told};
+use crate::transport::{Answer, describe, http_date, send};
 use crate::{Error, Google};
 
-/// Assumed where Google does not say how long an access token lives; a 401 tells when it was shorter.
+/// The assumed lifetime of an access token where Google sends none. If it is shorter, a 401 shows that.
 const DEFAULT_TOKEN_LIFE: u64 = 3_600;
 
-/// What the consent page is asked for.
+/// The parameters of the consent page.
 #[derive(Debug, Clone)]
 pub struct AuthorizationRequest<'a> {
-    /// Exactly as registered at Google.
+    /// Exactly as registered with Google.
     pub redirect_uri: &'a str,
     pub scopes: &'a [&'a str],
     pub state: &'a str,
     /// [`Pkce::challenge`] (S256).
     pub code_challenge: &'a str,
-    /// The address to offer first, when it is known.
+    /// The account to preselect, if known.
     pub login_hint: Option<&'a str>,
-    /// Ask again for what is already granted. Needed to get a refresh token once more; each such consent uses up one of
-    /// the hundred refresh tokens that an account may have for a client, so not for every login.
+    /// Ask again for scopes that are already granted. Needed to get another refresh token. Each such consent uses one of the
+    /// hundred refresh tokens that an account may have per client, so not for every login.
     pub force_consent: bool,
 }
 
 /// A PKCE pair (RFC 7636, S256).
 #[derive(Debug, Clone)]
 pub struct Pkce {
-    /// 43 characters, kept here until the code is exchanged.
+    /// 43 characters, kept secret until the code is exchanged.
     pub verifier: SecretString,
     pub challenge: String,
 }
@@ -56,37 +56,35 @@ impl Pkce {
     }
 }
 
-/// What a code was exchanged for.
+/// The result of exchanging a code.
 #[derive(Debug, Clone)]
 pub struct Grant {
     pub access_token: SecretString,
     /// Counted from now.
     pub expires_in: Duration,
-    /// None when the user had consented before and was not asked again: the one from then is still good.
+    /// None when the user had consented before and was not asked again: the earlier one is still valid.
     pub refresh_token: Option<SecretString>,
-    /// What the user really granted; any of what was asked may be missing.
+    /// The scopes that the user granted; any requested one may be missing.
     pub scopes: Vec<String>,
 }
 
-/// What a refresh token was exchanged for.
+/// The result of a refresh.
 #[derive(Debug, Clone)]
 pub struct AccessToken {
     pub secret: SecretString,
     /// Counted from now.
     pub expires_in: Duration,
     pub scopes: Option<Vec<String>>,
-    /// Replaces the one that was used, in the rare case that Google sends one.
+    /// Replaces the one that was used. Google rarely sends one.
     pub refresh_token: Option<SecretString>,
 }
 
-/// Whose account it is. `sub` is its identity; the address may change.
+/// The owner of an account. `sub` identifies it; the address may change.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct UserInfo {
     pub sub: String,
     #[serde(default)]
     pub email: String,
-    #[serde(default)]
-    pub email_verified: bool,
 }
 
 #[derive(Deserialize)]
@@ -98,7 +96,7 @@ struct TokenBody {
 }
 
 impl Google {
-    /// The address of the consent page, where the user's browser is sent.
+    /// The URL of the consent page, to which the user's browser is redirected.
     #[expect(clippy::expect_used, reason = "auth_uri was a Url when the client was made")]
     pub fn authorization_url(&self, request: &AuthorizationRequest<'_>) -> Url {
         let mut url = Url::parse(&self.0.client.auth_uri).expect("a URL");
@@ -124,19 +122,19 @@ impl Google {
         url
     }
 
-    /// Asks for the consent page as a browser does, without anybody signing in: [`Error::ClientMisconfigured`] when Google
-    /// shows an error instead, with its word for it (`redirect_uri_mismatch`, `invalid_client`, …).
+    /// Requests the consent page without signing in. [`Error::ClientMisconfigured`]: Google shows an error page instead, with
+    /// this reason (`redirect_uri_mismatch`, `invalid_client`, …).
     pub async fn check_authorization(&self, request: &AuthorizationRequest<'_>) -> Result<(), Error> {
         let request = self.0.http.client().get(self.authorization_url(request));
-        let response = request.send().await.map_err(|error| told(&error))?;
+        let response = request.send().await.map_err(|error| describe(&error))?;
         let status = response.status();
         let location = response.headers().get(LOCATION).and_then(|url| url.to_str().ok());
-        let said = match location {
+        let text = match location {
             Some(url) if url.contains("/error") => explained(url),
             Some(_) => String::new(),
-            None => response.text().await.map_err(|error| told(&error))?,
+            None => response.text().await.map_err(|error| describe(&error))?,
         };
-        let reason = AUTHORIZATION_ERRORS.into_iter().find(|&word| said.contains(word));
+        let reason = AUTHORIZATION_ERRORS.into_iter().find(|&word| text.contains(word));
         match reason {
             Some(reason) => Err(Error::ClientMisconfigured {
                 reason: reason.to_owned(),
@@ -152,13 +150,14 @@ impl Google {
     /// The time by Google's clock, to the second.
     pub async fn time(&self) -> Result<DateTime<Utc>, Error> {
         let request = self.0.http.client().get(&self.0.client.token_uri);
-        let response = request.send().await.map_err(|error| told(&error))?;
+        let response = request.send().await.map_err(|error| describe(&error))?;
         let date = response.headers().get(DATE).and_then(|date| date.to_str().ok());
         date.and_then(http_date)
-            .ok_or_else(|| transient("an answer without a date"))
+            .ok_or_else(|| transient("a response without a date"))
     }
 
-    /// Exchanges the code of a consent. [`Error::GrantRejected`]: the code is wrong, old, used, or not for this verifier.
+    /// Exchanges the code of a consent. [`Error::GrantRejected`]: the code is invalid, expired, used, or not for this
+    /// verifier.
     pub async fn exchange_code(
         &self,
         code: &str,
@@ -181,8 +180,8 @@ impl Google {
         })
     }
 
-    /// A new access token. [`Error::GrantRejected`] is Google's `invalid_grant`, which a race can cause as well as a
-    /// revocation; nothing else says anything about the grant.
+    /// Gets a new access token. [`Error::GrantRejected`] is Google's `invalid_grant`, which a race can cause as well as a
+    /// revocation. No other error says anything about the grant.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<AccessToken, Error> {
         let body = self
             .token(&[
@@ -198,8 +197,8 @@ impl Google {
         })
     }
 
-    /// Ends the grant that `token` (a refresh or an access token) belongs to, and with it every token of this account
-    /// for all clients of the project. A token that Google no longer knows counts as revoked.
+    /// Revokes the grant of `token` (a refresh or an access token), and with it every token of this account for all clients
+    /// of the project. A token that Google no longer knows counts as revoked.
     pub async fn revoke(&self, token: &SecretString) -> Result<(), Error> {
         let request = self
             .0
@@ -217,7 +216,7 @@ impl Google {
         }
     }
 
-    /// Whose account an access token is for.
+    /// The account of an access token.
     pub async fn userinfo(&self, access: &SecretString) -> Result<UserInfo, Error> {
         let request = self
             .0
@@ -245,7 +244,7 @@ impl Google {
                 .collect::<Vec<_>>(),
         );
         let body: TokenBody = read(&send(request).await?)?;
-        bearer(&body.access_token).map_err(|_| transient("an access token that no header can carry"))?;
+        bearer(&body.access_token).map_err(|_| transient("an access token that is no valid header value"))?;
         Ok(body)
     }
 }
@@ -261,7 +260,7 @@ impl TokenBody {
     }
 }
 
-/// What Google says instead of its consent page.
+/// The errors that Google shows instead of its consent page.
 const AUTHORIZATION_ERRORS: [&str; 9] = [
     "redirect_uri_mismatch",
     "invalid_client",
@@ -274,7 +273,7 @@ const AUTHORIZATION_ERRORS: [&str; 9] = [
     "invalid_request",
 ];
 
-/// The address of Google's error page, with what its parameter `authError` has in base64.
+/// The URL of Google's error page, with its base64 parameter `authError` decoded.
 fn explained(url: &str) -> String {
     let parameter = url
         .split(['?', '&'])
@@ -295,11 +294,11 @@ fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
             answer.retry_after,
         ));
     }
-    // serde's own text would quote the body.
-    serde_json::from_slice(&answer.body).map_err(|_| transient("unreadable answer"))
+    // serde's own message would quote the body.
+    serde_json::from_slice(&answer.body).map_err(|_| transient("unreadable response"))
 }
 
-/// The token as a header takes it. The generated client panics on anything else.
+/// The token, if it is a valid header value. The generated client panics on anything else.
 pub(crate) fn bearer(access: &SecretString) -> Result<&str, Error> {
     let token = access.expose_secret();
     if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -324,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn googles_word_is_found_in_the_address_of_its_error_page() {
+    fn the_reason_is_found_in_the_url_of_the_error_page() {
         let word = URL_SAFE_NO_PAD.encode("\n\u{15}redirect_uri_mismatch\u{12}");
         for parameter in [word.clone(), format!("{word}%3D")] {
             let url =
@@ -335,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_with_a_line_break_is_refused_before_any_client_sees_it() {
+    fn an_invalid_token_is_refused_before_any_client_uses_it() {
         for token in ["", "a b", "a\r\nx: y", "ä"] {
             assert_eq!(bearer(&token.into()), Err(Error::Unauthorized), "{token:?}");
         }

@@ -1,7 +1,7 @@
-//! What a grant allows, decided by set membership as Google asks: a wider scope counts, and a user may untick any.
+//! What a grant allows, by set membership as Google documents it: a wider scope counts, and a user may untick any.
 
 pub const OPENID: &str = "openid";
-/// Answers may name it `https://www.googleapis.com/auth/userinfo.email`.
+/// Google may return it as `https://www.googleapis.com/auth/userinfo.email`.
 pub const EMAIL: &str = "email";
 pub const CALENDAR: &str = "https://www.googleapis.com/auth/calendar";
 pub const CALENDAR_READONLY: &str = "https://www.googleapis.com/auth/calendar.readonly";
@@ -12,7 +12,7 @@ pub const CALENDAR_LIST_READONLY: &str = "https://www.googleapis.com/auth/calend
 const EVENTS_OWNED: &str = "https://www.googleapis.com/auth/calendar.events.owned";
 const EVENTS_OWNED_READONLY: &str = "https://www.googleapis.com/auth/calendar.events.owned.readonly";
 
-/// What Calwire asks for: the least that two-way sync needs.
+/// The scopes that Calwire requests: the fewest that two-way sync needs.
 pub const REQUESTED: [&str; 4] = [OPENID, EMAIL, EVENTS, CALENDAR_LIST_READONLY];
 
 /// Events can be listed and watched.
@@ -38,7 +38,7 @@ pub fn allows_calendar_list<S: AsRef<str>>(granted: &[S]) -> bool {
     )
 }
 
-/// Events can be made, changed and deleted.
+/// Events can be created, changed and deleted.
 pub fn allows_event_writes<S: AsRef<str>>(granted: &[S]) -> bool {
     any(granted, &[CALENDAR, EVENTS, EVENTS_OWNED])
 }
@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_wider_scope_counts_and_a_missing_one_is_seen() {
+    fn a_wider_scope_counts_and_a_missing_one_is_noticed() {
         assert!(
             allows_events(&REQUESTED) && allows_calendar_list(&REQUESTED) && allows_event_writes(&REQUESTED)
         );

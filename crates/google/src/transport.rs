@@ -1,4 +1,4 @@
-//! Requests by `reqwest`: bounded in time and size, never redirected, and told without what was in them.
+//! Requests by `reqwest`: bounded in time and size, never redirected, and with errors that quote no content.
 
 use std::time::Duration;
 
@@ -11,18 +11,18 @@ use serde_json::Value;
 use crate::classify::transient;
 use crate::{Error, SetupError};
 
-/// The largest body that is read, in bytes, after decompression.
+/// The largest response body, in bytes, after decompression.
 pub const BODY_MAX_LEN: usize = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Longer waits than this are Google's mistake or a forged header; the caller's own back-off takes over.
+/// A longer `Retry-After` is a mistake or forged. It is cut to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
-/// Nobody was reached, so nothing has happened.
+/// No connection was made, so the request had no effect.
 pub(crate) const CANNOT_CONNECT: &str = "cannot connect";
 pub(crate) const USER_AGENT: &str = concat!("calwire/", env!("CARGO_PKG_VERSION"));
 
 pub(crate) struct Http(Client);
 
-/// An answer, whatever its status.
+/// A response of any status.
 pub(crate) struct Answer {
     pub status: u16,
     pub retry_after: Option<Duration>,
@@ -35,9 +35,9 @@ impl Http {
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
-            // A token must never travel to a host that an answer names.
+            // A token must never be sent to a host that a response names.
             .redirect(redirect::Policy::none())
-            // The generated client knows no proxies either; both take the same way.
+            // The generated client supports no proxies either.
             .no_proxy()
             .build()
             .map(Self)
@@ -49,13 +49,13 @@ impl Http {
     }
 }
 
-/// Sends a request and reads the whole answer. `Err` is [`Error::Transient`] or [`Error::AnswerTooLarge`].
+/// Sends a request and reads the whole response. `Err` is [`Error::Transient`] or [`Error::AnswerTooLarge`].
 pub(crate) async fn send(request: RequestBuilder) -> Result<Answer, Error> {
-    let mut response = request.send().await.map_err(|error| told(&error))?;
+    let mut response = request.send().await.map_err(|error| describe(&error))?;
     let status = response.status().as_u16();
     let retry_after = retry_after(response.headers());
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| told(&error))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| describe(&error))? {
         if body.len() + chunk.len() > BODY_MAX_LEN {
             return Err(Error::AnswerTooLarge);
         }
@@ -78,20 +78,21 @@ impl Answer {
     }
 }
 
-/// A failed request in a few words. `reqwest`'s own text has the URL, and with it calendar ids, which are addresses.
-pub(crate) fn told(error: &reqwest::Error) -> Error {
+/// Describes a failed request in a few words. `reqwest`'s own message has the URL, and with it calendar ids, which are
+/// mail addresses.
+pub(crate) fn describe(error: &reqwest::Error) -> Error {
     transient(if error.is_timeout() {
         "timeout"
     } else if error.is_connect() {
         CANNOT_CONNECT
     } else if error.is_body() || error.is_decode() {
-        "the answer broke off"
+        "the response was cut short"
     } else {
         "the connection failed"
     })
 }
 
-/// `Retry-After`: seconds, or a date that is measured by the answer's own `Date`, so that no clock of ours is asked.
+/// `Retry-After`: seconds, or a date relative to the response's own `Date`, so that our clock does not matter.
 pub(crate) fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     let wait = if let Ok(seconds) = text.parse() {

@@ -1,21 +1,21 @@
-//! Writes to single events: by an id of ours, on condition of a version, and honest about what may have happened.
+//! Writes to single events: with an id chosen by us, conditional on a version, and explicit about an unknown outcome.
 //!
-//! They go by `reqwest` and plain JSON. The generated client can neither send `If-Match` nor a `null`, which is how a
-//! patch clears a field; and an event that is read and written back through its types loses every field they do not know.
+//! They use `reqwest` and plain JSON. The generated client can send neither `If-Match` nor `null`, which is how a patch
+//! clears a field; and an event that is read and written back through its types loses every field that they do not know.
 
 use reqwest::{Method, RequestBuilder};
 use secrecy::SecretString;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use crate::classify::{self, transient};
+use crate::classify::{self, Endpoint, transient};
 use crate::events::event;
 use crate::hub::path_segment;
 use crate::oauth::bearer;
 use crate::transport::{Answer, CANNOT_CONNECT, send};
 use crate::{Error, Google, RawEvent};
 
-/// Whom Google mails about a write.
+/// Whom Google notifies of a write by mail.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SendUpdates {
     All,
@@ -35,7 +35,7 @@ impl SendUpdates {
     }
 }
 
-/// An event in a calendar, both by Google's ids.
+/// An event in a calendar, by Google's ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventPath<'a> {
     pub calendar: &'a str,
@@ -43,19 +43,20 @@ pub struct EventPath<'a> {
 }
 
 impl Google {
-    /// One event or instance as it is now. A deleted one comes with the status `cancelled`, or as [`Error::NotFound`].
+    /// One event or instance as it is now. A deleted one has the status `cancelled`, or is an [`Error::NotFound`] or
+    /// [`Error::AlreadyDeleted`].
     pub async fn event(&self, access: &SecretString, path: EventPath<'_>) -> Result<RawEvent, Error> {
         let request = self.event_request(Method::GET, access, path, "")?;
         let answer = send(request.query(&[("prettyPrint", "false")])).await?;
         read(&answer).map_err(|error| match error {
-            // Nothing was written, so nothing is in doubt.
+            // Nothing was written, so no outcome is unknown.
             Error::OutcomeUnknown { reason } => Error::Transient { reason },
             error => error,
         })
     }
 
-    /// Makes an event. With an `id` in the body (5 to 1,024 of `0-9a-v`) the call can be repeated: [`Error::AlreadyExists`]
-    /// then says that an event of this id is or was there.
+    /// Creates an event. With an `id` in the body (5 to 1,024 of `0-9a-v`) the call can be repeated:
+    /// [`Error::AlreadyExists`] then means that an event with this id exists or existed.
     pub async fn insert_event(
         &self,
         access: &SecretString,
@@ -68,8 +69,8 @@ impl Google {
         read(&write(request.query(&write_query(send_updates)).json(body)).await?)
     }
 
-    /// Changes the fields that the body has; `null` clears one, and a field that is absent stays. [`Error::Conflict`]: the
-    /// event is not the version `if_match` any more.
+    /// Changes the fields in the body; `null` clears a field. [`Error::Conflict`]: the event is no longer the version
+    /// `if_match`.
     pub async fn patch_event(
         &self,
         access: &SecretString,
@@ -83,7 +84,7 @@ impl Google {
         read(&write(request.json(body)).await?)
     }
 
-    /// Deletes an event, a series with all its instances, or one instance. [`Error::AlreadyDeleted`]: it is gone.
+    /// Deletes an event, a series with all its instances, or one instance.
     pub async fn delete_event(
         &self,
         access: &SecretString,
@@ -96,7 +97,7 @@ impl Google {
         accepted(&write(request).await?)
     }
 
-    /// Gives an event, under the same id, to another calendar of the account. Google takes no condition here.
+    /// Moves an event to another calendar of the account. It keeps its id. Google does not support a condition here.
     pub async fn move_event(
         &self,
         access: &SecretString,
@@ -109,7 +110,7 @@ impl Google {
             ("sendUpdates", send_updates.as_str()),
             ("prettyPrint", "false"),
         ];
-        // A POST without a body still says how long it is; some front ends answer 411 otherwise.
+        // Some front ends answer a POST without this header with 411.
         let request = self
             .event_request(Method::POST, access, path, "/move")?
             .query(&query)
@@ -142,14 +143,14 @@ impl Google {
             .0
             .calendar_url
             .join(path)
-            .map_err(|_| transient("an id that makes no URL"))?;
+            .map_err(|_| transient("an id that is no valid URL segment"))?;
         let request = self.0.http.client().request(method, url);
         Ok(request.bearer_auth(bearer(access)?))
     }
 }
 
-/// What goes with every write that has a body. Without the version, Google ignores a request for a Meet link; without the
-/// word about attachments, it drops those that a copied event has.
+/// The parameters of every write with a body. Without `conferenceDataVersion`, Google ignores a request for a Meet link;
+/// without `supportsAttachments`, it drops the attachments of a copied event.
 fn write_query(send_updates: SendUpdates) -> [(&'static str, &'static str); 4] {
     [
         ("sendUpdates", send_updates.as_str()),
@@ -159,18 +160,18 @@ fn write_query(send_updates: SendUpdates) -> [(&'static str, &'static str); 4] {
     ]
 }
 
-/// An etag is Google's text; one that is no header value is the version of nothing.
+/// An etag that is no valid header value cannot be a version that Google knows.
 fn on_condition(request: RequestBuilder, if_match: Option<&str>) -> Result<RequestBuilder, Error> {
     let Some(etag) = if_match else { return Ok(request) };
     let etag = http::HeaderValue::from_str(etag).map_err(|_| Error::Conflict)?;
     Ok(request.header(http::header::IF_MATCH, etag))
 }
 
-/// Sends a write. What is transient about a read is in doubt here, unless nobody was reached.
+/// Sends a write. Where a read would be transient, the outcome of a write is unknown, unless no connection was made.
 async fn write(request: RequestBuilder) -> Result<Answer, Error> {
     send(request).await.map_err(|error| match error {
         Error::Transient { reason } if reason != CANNOT_CONNECT => Error::OutcomeUnknown { reason },
-        Error::AnswerTooLarge => unknown("an answer that is too large"),
+        Error::AnswerTooLarge => unknown("the response is too large"),
         error => error,
     })
 }
@@ -179,7 +180,12 @@ fn accepted(answer: &Answer) -> Result<(), Error> {
     if answer.is_success() {
         return Ok(());
     }
-    match classify::calendar(answer.status, answer.json().as_ref(), answer.retry_after) {
+    match classify::calendar(
+        Endpoint::Event,
+        answer.status,
+        answer.json().as_ref(),
+        answer.retry_after,
+    ) {
         Error::Transient { reason } => Err(Error::OutcomeUnknown { reason }),
         error => Err(error),
     }
@@ -190,7 +196,7 @@ fn read(answer: &Answer) -> Result<RawEvent, Error> {
     serde_json::from_slice::<Box<RawValue>>(&answer.body)
         .ok()
         .and_then(event)
-        .ok_or_else(|| unknown("unreadable answer"))
+        .ok_or_else(|| unknown("unreadable response"))
 }
 
 fn unknown(reason: &str) -> Error {

@@ -1,4 +1,4 @@
-//! Whole flows against the emulator, which is somebody else's reading of Google's documentation.
+//! Whole flows against the emulator, which implements Google's documentation independently of this crate.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::time::Duration;
@@ -10,7 +10,7 @@ use google::{
 use google_emulator::{Config, Decision, Emulator, Fault, Rule, Seed};
 use reqwest::Url;
 use secrecy::SecretString;
-use serde_json::json;
+use serde_json::{Value, json};
 
 const ALICE: &str = "alice@example.com";
 const REDIRECT: &str = "http://localhost:4000/oauth/google/callback";
@@ -45,7 +45,7 @@ fn access(emulator: &Emulator) -> SecretString {
         .into()
 }
 
-/// What a browser does with the consent page; the code that it comes back with.
+/// Consents as a browser does. Returns the code.
 fn consent(emulator: &Emulator, google: &Google, pkce: &Pkce, ticked: Option<&[&str]>) -> String {
     let url = google.authorization_url(&AuthorizationRequest {
         redirect_uri: REDIRECT,
@@ -73,7 +73,7 @@ fn consent(emulator: &Emulator, google: &Google, pkce: &Pkce, ticked: Option<&[&
 }
 
 #[tokio::test]
-async fn a_consent_becomes_a_grant_that_can_be_refreshed_and_revoked() {
+async fn a_consent_becomes_a_grant() {
     let (emulator, google) = start().await;
     let pkce = Pkce::generate();
     let code = consent(&emulator, &google, &pkce, None);
@@ -92,11 +92,11 @@ async fn a_consent_becomes_a_grant_that_can_be_refreshed_and_revoked() {
     assert_eq!(again.unwrap_err(), Error::GrantRejected, "a code is good once");
 
     let account = google.userinfo(&grant.access_token).await.unwrap();
-    assert_eq!((account.email.as_str(), account.email_verified), (ALICE, true));
+    assert_eq!(account.email, ALICE);
 }
 
 #[tokio::test]
-async fn a_refresh_token_gives_access_until_it_is_revoked() {
+async fn a_refresh_token_works_until_it_is_revoked() {
     let (emulator, google) = start().await;
     let pkce = Pkce::generate();
     let code = consent(&emulator, &google, &pkce, None);
@@ -122,7 +122,7 @@ async fn a_refresh_token_gives_access_until_it_is_revoked() {
 }
 
 #[tokio::test]
-async fn an_unticked_scope_is_seen_in_the_grant_and_in_the_call() {
+async fn an_unticked_scope_is_missing_in_grant_and_call() {
     let (emulator, google) = start().await;
     let pkce = Pkce::generate();
     let code = consent(&emulator, &google, &pkce, Some(&[scopes::EVENTS]));
@@ -161,7 +161,7 @@ async fn all(
 }
 
 #[tokio::test]
-async fn a_listing_goes_on_from_its_sync_token_and_keeps_what_it_does_not_know() {
+async fn a_listing_continues_from_its_sync_token() {
     let (emulator, google) = start().await;
     let access = access(&emulator);
     let add = |summary: &str| {
@@ -181,14 +181,11 @@ async fn a_listing_goes_on_from_its_sync_token_and_keeps_what_it_does_not_know()
     seen.sort();
     expected.sort();
     assert_eq!(seen, expected);
-    let start = events[0].start.as_ref().unwrap();
-    assert_eq!(start.time_zone.as_deref(), Some("Europe/Paris"));
-    let sent = start.date_time.as_deref().unwrap();
+    let raw: Value = serde_json::from_str(events[0].raw.get()).unwrap();
+    assert_eq!(raw["start"]["timeZone"], "Europe/Paris");
+    let sent = raw["start"]["dateTime"].as_str().unwrap();
     assert!(sent.starts_with("2026-11-23T"), "{sent}");
-    assert!(
-        events[0].raw.get().contains(r#""eventLabelId":"label-7""#),
-        "newer than the generated types"
-    );
+    assert_eq!(raw["eventLabelId"], "label-7", "unknown to the generated types");
 
     emulator.delete(ALICE, "primary", &ids[0]).unwrap();
     emulator
@@ -217,7 +214,7 @@ async fn a_listing_goes_on_from_its_sync_token_and_keeps_what_it_does_not_know()
 }
 
 #[tokio::test]
-async fn the_calendar_list_and_an_id_with_odd_characters() {
+async fn calendars_are_listed_and_found_by_odd_ids() {
     let (emulator, google) = start().await;
     let access = access(&emulator);
     let page = google
@@ -246,11 +243,10 @@ async fn the_calendar_list_and_an_id_with_odd_characters() {
         .events(&access, "nobody@example.com", &ListCursor::default(), 10)
         .await;
     assert_eq!(unknown.unwrap_err(), Error::NotFound);
-    assert!(google.colors(&access).await.unwrap().event.len() > 5);
 }
 
 #[tokio::test]
-async fn a_channel_is_made_and_stopped_and_its_id_is_used_up() {
+async fn a_channel_is_created_and_stopped_once() {
     let (emulator, google) = start().await;
     let access = access(&emulator);
     let new = NewChannel {

@@ -1,4 +1,4 @@
-//! Writes: each of Google's answers as the decision it asks for, against the emulator and against odd replies.
+//! Writes against the emulator and against single odd responses.
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic as tests do")]
 
 use std::time::Duration;
@@ -53,7 +53,7 @@ fn field(event: &RawEvent, name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_insert_by_an_id_of_ours_happens_once() {
+async fn an_insert_with_our_own_id_happens_once() {
     let (emulator, google, access) = start().await;
     let insert = || async {
         google
@@ -72,7 +72,7 @@ async fn an_insert_by_an_id_of_ours_happens_once() {
         "{query}"
     );
 
-    // Also once it is deleted: an id is used up.
+    // Also after it was deleted: an id is never free again.
     google
         .delete_event(&access, at(ALICE, "lunch1"), None, SendUpdates::None)
         .await
@@ -81,7 +81,7 @@ async fn an_insert_by_an_id_of_ours_happens_once() {
 }
 
 #[tokio::test]
-async fn an_insert_whose_answer_is_lost_is_in_doubt_and_found_by_its_id() {
+async fn an_insert_with_a_lost_response_is_found_by_id() {
     let (emulator, google, access) = start().await;
     emulator.fault(Rule::new("events.insert", Fault::Reset { after: true }).times(1));
     let lost = google
@@ -97,7 +97,7 @@ async fn an_insert_whose_answer_is_lost_is_in_doubt_and_found_by_its_id() {
 }
 
 #[tokio::test]
-async fn a_patch_is_sparse_clears_with_null_and_holds_for_one_version() {
+async fn a_patch_clears_with_null_and_needs_the_current_version() {
     let (_emulator, google, access) = start().await;
     let made = google
         .insert_event(&access, "primary", &lunch("lunch1"), SendUpdates::None)
@@ -146,7 +146,7 @@ async fn a_patch_is_sparse_clears_with_null_and_holds_for_one_version() {
 }
 
 #[tokio::test]
-async fn a_delete_holds_for_one_version_and_is_done_once() {
+async fn a_delete_needs_the_current_version_and_happens_once() {
     let (_emulator, google, access) = start().await;
     let made = google
         .insert_event(&access, "primary", &lunch("lunch1"), SendUpdates::None)
@@ -173,6 +173,29 @@ async fn a_delete_holds_for_one_version_and_is_done_once() {
     assert_eq!(found.status.as_deref(), Some("cancelled"));
 }
 
+/// Only a listing has a sync token, whatever reason a 410 gives.
+#[tokio::test]
+async fn a_410_of_an_event_means_deleted() {
+    for reason in ["deleted", "fullSyncRequired", "updatedMinTooLongAgo"] {
+        let server = MockServer::start().await;
+        let body = json!({"error": {"errors": [{"reason": reason}], "code": 410}});
+        Mock::given(any())
+            .respond_with(ResponseTemplate::new(410).set_body_json(body))
+            .mount(&server)
+            .await;
+        let google = google_at(&server.uri(), Duration::from_secs(5));
+        let (access, path, patch) = ("a".into(), at("primary", "lunch1"), json!({}));
+        let read = google.event(&access, path).await;
+        assert_eq!(read.unwrap_err(), Error::AlreadyDeleted, "{reason}");
+        let patched = google.patch_event(&access, path, None, &patch, SendUpdates::None);
+        assert_eq!(patched.await.unwrap_err(), Error::AlreadyDeleted, "{reason}");
+        let moved = google.move_event(&access, path, "team", SendUpdates::None);
+        assert_eq!(moved.await.unwrap_err(), Error::AlreadyDeleted, "{reason}");
+        let deleted = google.delete_event(&access, path, None, SendUpdates::None);
+        assert_eq!(deleted.await, Err(Error::AlreadyDeleted), "{reason}");
+    }
+}
+
 #[tokio::test]
 async fn a_move_keeps_the_id() {
     let (_emulator, google, access) = start().await;
@@ -191,7 +214,7 @@ async fn a_move_keeps_the_id() {
 }
 
 #[tokio::test]
-async fn what_google_refuses_is_told_by_its_reason() {
+async fn a_refusal_has_googles_reason() {
     let (emulator, google, access) = start().await;
     let refused = google
         .insert_event(&access, READ_ONLY, &lunch("lunch1"), SendUpdates::None)
@@ -219,7 +242,7 @@ async fn what_google_refuses_is_told_by_its_reason() {
 }
 
 #[tokio::test]
-async fn a_write_without_a_clear_answer_is_in_doubt_and_one_that_reached_nobody_is_not() {
+async fn only_a_write_that_was_sent_can_have_an_unknown_outcome() {
     let html = ResponseTemplate::new(502).set_body_raw("<html>alice@example.com</html>", "text/html");
     let lost = [
         html.clone(),
@@ -261,8 +284,8 @@ async fn a_write_without_a_clear_answer_is_in_doubt_and_one_that_reached_nobody_
             "a read leaves nothing in doubt: {read:?}"
         );
     }
-    let nobody = google_at("http://127.0.0.1:9", Duration::from_millis(300));
-    let error = nobody
+    let unreachable = google_at("http://127.0.0.1:9", Duration::from_millis(300));
+    let error = unreachable
         .insert_event(&"a".into(), "primary", &lunch("lunch1"), SendUpdates::None)
         .await
         .unwrap_err();
@@ -270,7 +293,7 @@ async fn a_write_without_a_clear_answer_is_in_doubt_and_one_that_reached_nobody_
 }
 
 #[tokio::test]
-async fn a_limit_is_no_doubt_and_an_etag_travels_as_it_is() {
+async fn a_rate_limit_is_known_and_etags_are_sent_unchanged() {
     let server = MockServer::start().await;
     let limited = json!({"error": {"errors": [{"reason": "rateLimitExceeded"}], "code": 403}});
     Mock::given(method("PATCH"))
@@ -301,6 +324,6 @@ async fn a_limit_is_no_doubt_and_an_etag_travels_as_it_is() {
         retry_after: Some(Duration::from_secs(7)),
     };
     assert_eq!(patch("\"3181161784712000\"").await, expected);
-    // No header can say it, so no event has it.
+    // Not a valid header value, so no event has this etag.
     assert_eq!(patch("\"a\nb\"").await, Error::Conflict);
 }

@@ -60,7 +60,6 @@ async fn connect(pool: &PgPool, google: &Emulator, config: &Config) {
     let account = google::UserInfo {
         sub: "1".into(),
         email: ALICE.into(),
-        email_verified: true,
     };
     let user = common::ids::UserId::parse("alice").unwrap();
     sync::connections::connect(&ctx, &user, &grant, &account)

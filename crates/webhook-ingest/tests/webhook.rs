@@ -134,6 +134,23 @@ async fn dirty_seq(pool: &PgPool, resource: Uuid) -> i64 {
         .unwrap()
 }
 
+/// Google does not retry a 400, so a header that nothing needs must not be required.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_push_without_unused_headers_is_acknowledged(pool: PgPool) {
+    let resource = calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    let service = Service::start(&pool, &[]).await;
+    let url = format!("http://127.0.0.1:{}/api/calendar/webhook", service.port);
+    let bare = service
+        .http
+        .post(url)
+        .header("X-Goog-Channel-ID", CHANNEL)
+        .header("X-Goog-Channel-Token", TOKEN)
+        .header("X-Goog-Resource-ID", GOOGLE_RESOURCE);
+    assert_eq!(bare.send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(dirty_seq(&pool, resource).await, 1);
+    service.stop().await;
+}
+
 /// Holds every write to the queue until it is dropped.
 async fn hold_queue(pool: &PgPool) -> sqlx::Transaction<'static, sqlx::Postgres> {
     let mut holder = pool.begin().await.unwrap();

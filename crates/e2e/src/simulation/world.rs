@@ -154,7 +154,6 @@ impl World {
         let account = UserInfo {
             sub: email.to_owned(),
             email: email.to_owned(),
-            email_verified: true,
         };
         Ok((grant, account))
     }

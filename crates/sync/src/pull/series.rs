@@ -187,12 +187,6 @@ mod tests {
             status: Some("confirmed".into()),
             etag: Some("\"1\"".into()),
             updated: None,
-            ical_uid: None,
-            recurring_event_id: None,
-            original_start_time: None,
-            recurrence: None,
-            start: None,
-            end: None,
             raw: RawValue::from_string(json.to_owned()).expect("JSON"),
         }
     }

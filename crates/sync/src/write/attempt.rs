@@ -302,9 +302,7 @@ async fn patch_once(
         .await;
     match answer {
         Ok(event) => Ok(Some(event)),
-        Err(CallError::Google(
-            Error::Conflict | Error::AlreadyDeleted | Error::SyncTokenExpired | Error::NotFound,
-        )) => {
+        Err(CallError::Google(Error::Conflict | Error::AlreadyDeleted | Error::NotFound)) => {
             run.was_refused();
             Ok(None)
         }
@@ -415,7 +413,7 @@ async fn delete(
             .call(|access| async move { google.delete_event(&access, path, etag, mail).await })
             .await;
         match answer {
-            Ok(()) | Err(CallError::Google(Error::AlreadyDeleted | Error::SyncTokenExpired)) => {
+            Ok(()) | Err(CallError::Google(Error::AlreadyDeleted)) => {
                 return Ok(deleted(run, tombstone(&id)));
             }
             Err(CallError::Google(Error::Conflict | Error::NotFound)) => {
@@ -571,7 +569,7 @@ fn refused(error: Error) -> Failure {
         Error::Forbidden { reason } => (Reason::ForbiddenByGoogle, Some(reason)),
         Error::Refused { reason } => (Reason::RefusedByGoogle, Some(reason)),
         Error::NotFound => (Reason::EventNotFound, None),
-        Error::AlreadyDeleted | Error::SyncTokenExpired => (Reason::EventDeleted, None),
+        Error::AlreadyDeleted => (Reason::EventDeleted, None),
         Error::ClientMisconfigured { .. } => (Reason::Misconfigured, None),
         other => (Reason::RefusedByGoogle, Some(other.to_string())),
     };

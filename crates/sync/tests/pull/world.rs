@@ -101,7 +101,6 @@ impl World {
         let account = UserInfo {
             sub: email.clone(),
             email,
-            email_verified: true,
         };
         match sync::connections::connect(&self.ctx, user, &grant, &account)
             .await
