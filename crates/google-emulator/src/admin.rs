@@ -75,7 +75,7 @@ pub fn routes(config: &mut ServiceConfig) {
     );
 }
 
-/// What was wrong with an admin request, in one sentence.
+/// The fault of an admin request, in one sentence.
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
 struct AdminError {
@@ -396,7 +396,7 @@ struct LogQuery {
     user: Option<String>,
     channel: Option<String>,
     calendar: Option<String>,
-    /// Only the newest so many.
+    /// At most this many, the newest.
     limit: Option<usize>,
 }
 

@@ -19,7 +19,7 @@ const KNOWN: [&str; 7] = [
     "showOwnOrganizationOnly",
     "syncToken",
 ];
-/// What a client may change in its own list entry.
+/// The fields that a client may change in its own list entry.
 const PATCHABLE: [&str; 8] = [
     "selected",
     "hidden",

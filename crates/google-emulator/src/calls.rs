@@ -1,5 +1,5 @@
-//! What happens to every request to Google's endpoints before and after its handler: it is named, counted, written to
-//! the log, checked against the quota, and met by the faults that were scripted for it.
+//! Middleware for every request to Google's endpoints: names, counts and logs it, checks the quota, and applies the
+//! faults scripted for it.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ use crate::state::State;
 /// sends it, so that a person who looks at a calendar changes no test.
 const BYSTANDER: &str = "x-emulator-bystander";
 
-/// What the handlers know of the call they answer.
+/// The call, as its handler sees it.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
     /// Google's method id without `calendar.`, or `oauth.…`.
@@ -246,7 +246,7 @@ async fn wait(strikes: &[Strike]) {
     }
 }
 
-/// How often a held call looks whether it may go on.
+/// How often a held call checks whether it may continue.
 const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 async fn hold(shared: &Shared, strikes: &[Strike], handled: bool) {

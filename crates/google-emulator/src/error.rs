@@ -15,7 +15,7 @@ pub struct ApiError {
     pub domain: String,
     pub reason: String,
     pub message: String,
-    /// What the error is about: a kind (`parameter`, `header`) and its name.
+    /// The subject of the error: a kind (`parameter`, `header`) and its name.
     pub location: Option<Box<(String, String)>>,
     /// Seconds for a `Retry-After` header.
     pub retry_after: Option<u64>,

@@ -186,8 +186,8 @@ pub fn of_series(
     Ok(answer)
 }
 
-/// What a client must have that holds a token of this revision: every event that was not deleted, and the cancelled
-/// instances of living series, as a full list with `singleEvents=false` would have given them then.
+/// The events that a client with a token of this revision must have: every event that was not deleted, and the cancelled
+/// instances of existing series, as a full list with `singleEvents=false` returned them at that revision.
 pub fn truth(calendar: &Calendar, revision: Revision) -> Vec<&Resource> {
     let events = calendar
         .events
@@ -277,7 +277,7 @@ impl<'a> Filter<'a> {
         self.incremental || self.show_deleted == Some(true) || self.updated_min.is_some()
     }
 
-    /// A changed event is told if it is, or was for this client, in the window; a deleted one always.
+    /// A changed event is listed if it is, or was for this client, in the window; a deleted one always.
     fn in_window(&self, calendar: &Calendar, id: &str, event: &Resource, since: Option<Revision>) -> bool {
         let before = || since.and_then(|since| calendar.events.at(id, since));
         is_cancelled(event) && self.incremental

@@ -12,7 +12,7 @@ use crate::state::{Calendar, email_of};
 use crate::store::{Resource, Revision, is_cancelled, text};
 use crate::time::EventTime;
 
-/// Who looks at which calendar.
+/// A user looking at a calendar.
 #[derive(Debug, Clone, Copy)]
 pub struct Viewer<'a> {
     pub email: &'a str,
@@ -57,7 +57,7 @@ impl Viewer<'_> {
     }
 }
 
-/// What someone sees who may only know when the owner is busy.
+/// The view of a user with free/busy access.
 const BUSY: [&str; 13] = [
     "kind",
     "etag",
@@ -103,7 +103,7 @@ fn mark_self(event: &mut Resource, role: &str, email: &str) {
     }
 }
 
-/// An event or instance by id, deleted ones included: an own row, or an instance that nobody has touched.
+/// An event or instance by id, including deleted ones: a stored row, or an instance without an exception.
 pub fn find(calendar: &Calendar, id: &str) -> Option<Resource> {
     if let Some(version) = calendar.events.head(id) {
         let mut event = Resource::clone(&version.body);

@@ -15,7 +15,7 @@ use crate::state::{Calendar, State, email_of};
 use crate::store::{Resource, is_cancelled, merge, text};
 use crate::time::{self, EventTime, Length};
 
-/// Who writes to which calendar, and with what condition.
+/// The writer, the calendar and the precondition of a write.
 #[derive(Debug, Clone, Copy)]
 pub struct Writer<'a> {
     pub email: &'a str,
@@ -24,7 +24,7 @@ pub struct Writer<'a> {
     pub if_match: Option<&'a str>,
     /// `conferenceDataVersion=1`: without it conference data in a body is ignored.
     pub conference: bool,
-    /// Who is mailed about it.
+    /// The recipients of mail about it.
     pub send_updates: SendUpdates,
 }
 
@@ -40,7 +40,7 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// What only the server sets.
+/// Fields that only the server sets.
 const SERVER_SET: [&str; 14] = [
     "kind",
     "etag",
@@ -58,7 +58,7 @@ const SERVER_SET: [&str; 14] = [
     "locked",
 ];
 
-/// What a guest may change in the own copy of someone else's event.
+/// Fields that a guest may change in their copy of another organizer's event.
 const GUEST_MAY_CHANGE: [&str; 8] = [
     "attendees",
     "reminders",
@@ -395,8 +395,8 @@ fn updated(state: &State, calendar: &str, id: &str) -> Value {
     time::stamp(next.map_or(state.now(), |next| next.max(state.now())))
 }
 
-/// Stores a version and tells the channels. A change to a master cancels the exceptions whose instances it took away,
-/// and bringing it back brings its exceptions back.
+/// Stores a version and notifies the channels. A change to a master cancels the exceptions whose instances no longer exist,
+/// and restoring it restores its exceptions.
 fn put(state: &mut State, calendar: &str, mut event: Resource, touched: bool) -> Resource {
     event.insert("etag".into(), state.next_etag());
     let id = text(&event, "id").unwrap_or_default().to_owned();

@@ -28,7 +28,7 @@ pub struct Rule {
     /// From 0 to 1.
     #[serde(default = "always")]
     pub probability: f64,
-    /// Leaves the first so many matching calls alone.
+    /// Skips this many matching calls first.
     #[serde(default)]
     pub skip: u64,
     /// Strikes at most so often.
@@ -52,14 +52,14 @@ fn always() -> f64 {
     1.0
 }
 
-/// What goes wrong. In JSON: `{"fault":"error","status":403,"reason":"userRateLimitExceeded"}`.
+/// A fault. In JSON: `{"fault":"error","status":403,"reason":"userRateLimitExceeded"}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fault", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Fault {
     /// The call waits before it is handled; on `push`, before it is sent.
     Delay {
         ms: u64,
-        /// Up to so much more.
+        /// Upper bound of a random extra delay.
         #[serde(default)]
         jitter_ms: u64,
     },
@@ -87,7 +87,7 @@ pub enum Fault {
         #[serde(default)]
         after: bool,
     },
-    /// Half of the answer, then silence for so long, then the end of the connection.
+    /// Half of the answer, then silence for this duration, then the end of the connection.
     Stall { ms: u64 },
     /// Half of the answer, then the end of the connection.
     Truncate,
@@ -98,25 +98,25 @@ pub enum Fault {
     Gone { page: u32 },
     /// Lists: page `page` is empty and has a next page token. Meets only calls for that page.
     EmptyPage { page: u32 },
-    /// Lists: pages of at most so many entries.
+    /// Lists: pages of at most this many entries.
     PageSize { size: usize },
     /// Lists: an arbitrary but repeatable order, exceptions perhaps before their masters.
     Shuffle,
     /// `events.watch`: the calendar cannot be watched.
     Unwatchable,
-    /// `*.watch`: the channel lives at most so long.
+    /// `*.watch`: upper bound of the channel's life.
     ShortExpiry { seconds: i64 },
     /// `*.watch`: the `sync` message is sent, and answered, before the watch call is.
     SyncFirst,
     /// Pushes: never sent.
     Drop,
-    /// Pushes: sent so many times more.
+    /// Pushes: sent this many additional times.
     Duplicate { copies: u32 },
     /// Pushes: held back until the next push of the channel was sent, at most a second.
     Reorder,
 }
 
-/// What is known of a call when its faults are decided.
+/// The facts about a call that select its faults.
 #[derive(Debug, Clone, Copy)]
 pub struct Call<'a> {
     pub endpoint: &'a str,
@@ -181,7 +181,7 @@ impl Faults {
         self.rules.len() < before
     }
 
-    /// Takes all rules away; the counts of calls go on.
+    /// Removes all rules; the counts of calls continue.
     pub fn clear(&mut self) {
         self.rules.clear();
     }

@@ -1,4 +1,4 @@
-//! Who granted what to the OAuth client: codes, refresh tokens, access tokens, and how each of them ends.
+//! Grants to the OAuth client: codes, refresh tokens, access tokens, and how each of them ends.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +18,12 @@ pub struct Grants {
     codes: BTreeMap<String, Code>,
     refresh: BTreeMap<String, Refresh>,
     access: BTreeMap<String, Access>,
-    /// By account: what it has granted so far.
+    /// The granted scopes, by account.
     consents: BTreeMap<String, Scopes>,
     issued: u64,
 }
 
-/// What an authorisation code stands for.
+/// The grant behind an authorisation code.
 #[derive(Debug, Clone)]
 pub struct Code {
     pub user: String,

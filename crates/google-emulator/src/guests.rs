@@ -1,4 +1,4 @@
-//! What an organizer and guests hear of each other's writes.
+//! How writes propagate between the organizer and the guests.
 
 use std::collections::BTreeMap;
 
@@ -10,7 +10,7 @@ use crate::params::Params;
 use crate::state::{State, email_of};
 use crate::store::{Resource, is_cancelled, text};
 
-/// Who is mailed about a write (`sendUpdates`).
+/// The recipients of mail about a write (`sendUpdates`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SendUpdates {
     All,
@@ -21,7 +21,7 @@ pub enum SendUpdates {
 }
 
 impl SendUpdates {
-    /// `sendUpdates`, or the older `sendNotifications`; nobody when neither is given.
+    /// `sendUpdates`, or the older `sendNotifications`; none if neither is given.
     pub fn of(params: &Params) -> Result<Self> {
         match (params.get("sendUpdates"), params.get("sendNotifications")) {
             (Some("all"), _) | (None, Some("true")) => Ok(Self::All),
@@ -39,7 +39,7 @@ impl SendUpdates {
     }
 }
 
-/// What a guest sees no change in.
+/// Fields whose changes do not reach guests.
 const OWN: [&str; 9] = [
     "etag",
     "updated",

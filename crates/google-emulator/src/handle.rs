@@ -60,7 +60,7 @@ impl Emulator {
         &self.shared.client
     }
 
-    /// Reads or changes the state as a whole; requests wait meanwhile.
+    /// Reads or changes the whole state; requests are blocked during the call.
     pub fn with<T>(&self, use_state: impl FnOnce(&mut State) -> T) -> T {
         use_state(&mut self.shared.state())
     }
@@ -143,13 +143,13 @@ impl Emulator {
         })
     }
 
-    /// What a client must have that has seen everything: masters, exceptions and single events that are not deleted,
+    /// The events of a fully synchronized client: masters, exceptions and single events that are not deleted,
     /// and cancelled instances.
     pub fn events(&self, calendar: &str) -> Vec<Resource> {
         self.with(|state| state.truth(calendar, state.revision()))
     }
 
-    /// What a client must have that holds this `nextSyncToken`; `None` when it is no sync token.
+    /// The events of a client synchronized up to this `nextSyncToken`; `None` when it is no sync token.
     pub fn events_at(&self, calendar: &str, sync_token: &str) -> Option<Vec<Resource>> {
         let revision = SyncToken::decode(sync_token)?.revision;
         Some(self.with(|state| state.truth(calendar, revision)))

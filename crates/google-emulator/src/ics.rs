@@ -5,8 +5,8 @@
 //! Passed over: to-dos, journals, free/busy, categories and attachments.
 //!
 //! `UID` becomes `iCalUID`, and the event's id is made of it, so that reading a file twice gives the same ids. Zones that
-//! are not IANA names (Outlook's, or those with a vendor's prefix) are translated; one that nobody knows is an error,
-//! for an event at a guessed hour is worse than none.
+//! are not IANA names (Outlook's, or those with a vendor's prefix) are translated; an unknown one is an error,
+//! because an event at a guessed hour is worse than none.
 
 mod event;
 mod time;
@@ -24,7 +24,7 @@ use time::Zones;
 /// Deeper than any calendar nests; the parser recurses, so a hostile file must not choose the depth.
 const MAX_DEPTH: usize = 8;
 
-/// What is wrong, and where.
+/// The fault and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IcsError {
     /// Counted from 1: the line itself for broken syntax, the event's `BEGIN` for the rest.
@@ -41,7 +41,7 @@ impl IcsError {
     }
 }
 
-/// Reads a file's text as the calendar `id`, owned by who has it, not primary.
+/// Reads a file's text as the secondary calendar `id`, owned by its user.
 pub fn calendar(text: &str, id: &str) -> Result<SeedCalendar, IcsError> {
     let lines = unfold(text);
     check_shape(&lines)?;
@@ -140,7 +140,7 @@ fn unfold(text: &str) -> Vec<Line> {
     lines
 }
 
-/// What the parser would refuse without a good word, or not survive.
+/// Input that the parser would refuse without a clear message, or panic on.
 fn check_shape(lines: &[Line]) -> Result<(), IcsError> {
     let is = |line: &Line, text: &str| line.text.trim_end().eq_ignore_ascii_case(text);
     let first = lines

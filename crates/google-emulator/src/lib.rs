@@ -128,7 +128,7 @@ pub struct Config {
     pub client: Client,
     /// Accept `http://` push addresses, which Google refuses.
     pub allow_http_callbacks: bool,
-    /// What else can be set, at the start and after a reset.
+    /// Further settings, applied at the start and after a reset.
     pub settings: Settings,
 }
 
@@ -153,7 +153,7 @@ pub struct Emulator {
     task: JoinHandle<std::io::Result<()>>,
 }
 
-/// What all handlers share.
+/// State shared by all handlers.
 #[derive(Debug)]
 pub(crate) struct Shared {
     base_url: String,
@@ -221,7 +221,7 @@ impl Emulator {
         })
     }
 
-    /// Serves until the process is told to stop.
+    /// Serves until the process receives a signal to stop.
     pub async fn run_until_stopped(mut self) -> std::io::Result<()> {
         tokio::select! {
             result = &mut self.task => result.map_err(std::io::Error::other)?,
@@ -239,7 +239,7 @@ impl Emulator {
 impl Drop for Emulator {
     fn drop(&mut self) {
         self.shared.state().channels.clear();
-        // The command is sent when the future is made; nobody has to wait for it.
+        // Creating the future sends the command; it need not be awaited.
         drop(self.server.stop(false));
     }
 }

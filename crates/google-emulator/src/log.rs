@@ -1,4 +1,4 @@
-//! What the emulator received and what it sent: for assertions, at `/_emulator/requests` and `/_emulator/pushes`.
+//! Received requests and sent pushes: for assertions, at `/_emulator/requests` and `/_emulator/pushes`.
 
 use std::collections::VecDeque;
 
@@ -56,7 +56,7 @@ pub struct Sent {
     pub user: String,
     /// `None` for a channel on the calendar list.
     pub calendar: Option<String>,
-    /// The revision the push tells of.
+    /// The revision that caused the push.
     pub revision: Revision,
     /// From 1; 0 for a push that was never tried.
     pub attempt: u32,

@@ -1,4 +1,4 @@
-//! Google's OAuth 2: the consent page, tokens, revocation and who the user is.
+//! Google's OAuth 2: the consent page, tokens, revocation and userinfo.
 
 mod consent;
 mod id_token;
@@ -47,7 +47,7 @@ pub fn routes(config: &mut ServiceConfig) {
     config.route("/.well-known/openid-configuration", web::get().to(discovery));
 }
 
-/// What is wrong with a token request.
+/// The fault of a token request.
 struct Refused {
     status: u16,
     code: &'static str,

@@ -28,7 +28,7 @@ pub struct SyncToken {
     parameters: u64,
     #[serde(rename = "r")]
     pub revision: Revision,
-    /// `timeMin` and `timeMax` of the first list, Unix seconds: they go on filtering.
+    /// `timeMin` and `timeMax` of the first list, Unix seconds: they also filter later pages and pulls.
     #[serde(rename = "w")]
     pub window: (Option<i64>, Option<i64>),
 }

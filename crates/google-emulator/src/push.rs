@@ -37,11 +37,11 @@ pub struct Channels {
     diverted: Option<mpsc::UnboundedSender<Diverted>>,
 }
 
-/// What a channel tells of.
+/// The resource that a channel watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Watched {
     Events {
-        /// As it was asked for, perhaps `primary`.
+        /// As the client requested it, possibly `primary`.
         asked: String,
         calendar: String,
         /// Only events of these types; all when empty.
@@ -67,12 +67,12 @@ pub struct Channel {
 /// A push that is handed over instead of being sent ([`Emulator::divert_pushes`](crate::Emulator::divert_pushes)).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Diverted {
-    /// All that a receiver is told.
+    /// The entire content of a push.
     pub headers: Vec<(&'static str, String)>,
     pub user: String,
     /// None for a channel on the calendar list.
     pub calendar: Option<String>,
-    /// What it tells of.
+    /// The revision that caused it.
     pub revision: Revision,
 }
 
@@ -88,7 +88,7 @@ struct Push {
     calendar: Option<String>,
     revision: Revision,
     strikes: Vec<Strike>,
-    /// Told when the first try is over.
+    /// Resolved after the first attempt.
     tried: Option<oneshot::Sender<()>>,
 }
 
@@ -221,7 +221,7 @@ pub fn stop(state: &mut State, user: &str, body: &Resource) -> Result<()> {
     }
 }
 
-/// Tells all channels of a calendar's events that one has changed.
+/// Notifies all channels of a calendar's events of a change.
 pub(crate) fn event_changed(state: &mut State, calendar: &str, event_type: &str, revision: Revision) {
     let told: Vec<String> = state
         .channels
@@ -240,7 +240,7 @@ pub(crate) fn event_changed(state: &mut State, calendar: &str, event_type: &str,
     }
 }
 
-/// Tells all channels of a user's calendar list that it has changed.
+/// Notifies all channels of a user's calendar list of a change.
 pub(crate) fn calendar_list_changed(state: &mut State, user: &str) {
     let revision = state.revision();
     let told: Vec<String> = state
@@ -297,7 +297,7 @@ fn enqueue(
     };
     let outbox = channel.outbox.clone();
     if let Some(to) = &state.channels.diverted {
-        // Nobody listens any more: as lost as any other push.
+        // The receiver is gone: the push is lost like any other.
         let _ = to.send(Diverted {
             headers: push.headers,
             user: push.user,

@@ -92,7 +92,7 @@ pub fn allow(scopes: &Scopes, endpoint: &str) -> bool {
         .any(|scope| scope.strip_prefix(PREFIX).is_some_and(|name| any.contains(&name)))
 }
 
-/// What the consent page says about a scope.
+/// The consent page's text about a scope.
 pub fn describe(scope: &str) -> &str {
     match scope.strip_prefix(PREFIX).unwrap_or(scope) {
         "openid" => "Know who you are on Google",

@@ -1,4 +1,4 @@
-//! What the emulator's accounts hold when it starts: read from a JSON file or an `.ics` file, or the built-in demo.
+//! The initial content of the emulator's accounts: read from a JSON file or an `.ics` file, or the built-in demo.
 //!
 //! ```json
 //! { "users": [ { "email": "alice@example.com", "name": "Alice Meier", "calendars": [
@@ -78,7 +78,7 @@ pub struct SeedCalendar {
     pub events: Vec<Map<String, Value>>,
 }
 
-/// What a user may do with a calendar.
+/// A user's role in a calendar.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AccessRole {
@@ -216,7 +216,7 @@ impl Seed {
         }
     }
 
-    /// What serde cannot see: one `what` that names the place in the file.
+    /// Checks beyond the types; the error names the place in the file.
     fn check(&self) -> Result<(), String> {
         let mut emails = HashSet::new();
         let mut calendars: HashMap<&str, HashSet<&str>> = HashMap::new();

@@ -1,4 +1,4 @@
-//! What can be changed while the emulator runs: `GET` and `PATCH /_emulator/settings`.
+//! Settings that can be changed while the emulator runs: `GET` and `PATCH /_emulator/settings`.
 
 use serde::{Deserialize, Serialize};
 

@@ -175,7 +175,7 @@ impl State {
         Ok(())
     }
 
-    /// Writes a user's calendar list entry and tells the channels of that list.
+    /// Writes a user's calendar list entry and notifies the channels of that list.
     pub(crate) fn put_entry(&mut self, email: &str, calendar: &str, mut entry: Resource) {
         let etag = self.next_etag();
         let revision = self.next_revision();

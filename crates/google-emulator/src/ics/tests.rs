@@ -238,7 +238,7 @@ fn a_file_becomes_the_primary_calendar_of_the_account_it_is_named_after() {
     assert_eq!(seed.users[0].email, "bob@example.com");
     assert_eq!(seed.users[0].calendars[0].id, "bob@example.com");
     assert!(seed.users[0].calendars[0].primary);
-    // What an .ics gives is a sound seed in the JSON form too.
+    // The seed of an .ics file is valid in the JSON form too.
     let json = serde_json::to_string(&seed).unwrap();
     assert_eq!(Seed::from_json("choir.json", &json).unwrap(), seed);
     let err = Seed::from_ics(

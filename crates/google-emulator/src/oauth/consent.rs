@@ -15,7 +15,7 @@ use crate::{Client, Shared};
 const PAGE: &str = include_str!("consent.html");
 const ERROR_PAGE: &str = include_str!("error.html");
 
-/// What a person decides on the consent page; also `POST /_emulator/authorize`.
+/// A person's decision on the consent page; also `POST /_emulator/authorize`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Decision {

@@ -1,4 +1,4 @@
-//! `id_token`: who signed in, signed with RS256; the key is at `/oauth2/v3/certs`.
+//! `id_token`: the identity of the user, signed with RS256; the key is at `/oauth2/v3/certs`.
 
 use std::sync::OnceLock;
 

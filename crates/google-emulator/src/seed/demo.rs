@@ -41,7 +41,7 @@ struct Demo {
     monday: NaiveDate,
 }
 
-/// Calendars and who has them. Shared ones carry their events under one user only.
+/// Calendars and their users. A shared calendar lists its events under one user only.
 impl Demo {
     fn alices_calendars(&self) -> Vec<SeedCalendar> {
         vec![
@@ -204,7 +204,7 @@ impl Demo {
     }
 }
 
-/// What the team shares.
+/// The team's shared calendar.
 impl Demo {
     fn team_events(&self) -> Vec<Map<String, Value>> {
         let zurich = Europe::Zurich;
@@ -272,7 +272,7 @@ impl Demo {
     }
 }
 
-/// What is not work.
+/// Private events.
 impl Demo {
     fn family_events(&self) -> Vec<Map<String, Value>> {
         let zurich = Europe::Zurich;
@@ -422,7 +422,7 @@ fn family(access_role: AccessRole) -> SeedCalendar {
     }
 }
 
-/// Public holidays as Google offers them: readable by all, watched by nobody.
+/// Public holidays as Google offers them: readable by all, not watchable.
 fn holidays() -> SeedCalendar {
     let calendar = other(HOLIDAYS, "Holidays in Switzerland", Europe::Zurich, "#b99aff");
     SeedCalendar {

@@ -1,4 +1,4 @@
-//! Whatever happens between two pulls, a mirror that follows the rules of sync tokens holds what it must.
+//! A mirror that follows the rules of sync tokens equals the calendar after each pull, whatever happened before it.
 
 use std::collections::BTreeMap;
 
@@ -27,7 +27,7 @@ fn edit(google: &Emulator, dice: &mut Dice, serial: &mut u32) {
     let instance = format!("{series}_202612{:02}T080000Z", 1 + dice.roll(5));
     let day = 1 + u32::try_from(dice.roll(20)).unwrap();
     let moved = json!({"start": hour("", day)["start"], "end": hour("", day)["end"]});
-    // What is gone answers 410 or 404; that is part of the game.
+    // A deleted event answers 410 or 404, as expected.
     let _ = match dice.roll(9) {
         0 | 1 => {
             *serial += 1;

@@ -84,7 +84,7 @@ async fn an_event_lives_through_insert_patch_update_and_delete() {
     );
 }
 
-/// Whoever holds two versions of an event tells the newer one by this, however fast they were written.
+/// `updated` orders two versions of an event, however fast they were written.
 #[tokio::test]
 async fn a_later_version_was_updated_later() {
     let google = start().await;

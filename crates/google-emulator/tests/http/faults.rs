@@ -107,7 +107,7 @@ async fn a_call_is_held_until_its_fault_is_taken_away_also_when_its_client_has_g
     assert!(google.events(ALICE).is_empty());
     google.clear_fault(&before);
     until(&[Some(200)]).await;
-    assert_eq!(google.events(ALICE).len(), 1, "handled, and nobody hears of it");
+    assert_eq!(google.events(ALICE).len(), 1, "handled, without an answer");
 
     let after = google.fault(Rule::new("events.insert", Fault::Hold { after: true }).times(1));
     let client = tokio::spawn(insert("Unanswered"));

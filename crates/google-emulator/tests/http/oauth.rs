@@ -222,7 +222,7 @@ async fn a_second_consent_gives_a_refresh_token_only_with_prompt_consent() {
     assert!(tokens(&[]).await["refresh_token"].is_string());
     assert!(tokens(&[]).await["refresh_token"].is_null());
     assert!(tokens(&[("prompt", "consent")]).await["refresh_token"].is_string());
-    // What was granted once is not asked again when the account is known.
+    // A granted scope is not requested again when the account is known.
     let silent = http()
         .get(ask(&google, &[("login_hint", ALICE), ("scope", "openid email")]))
         .send()

@@ -24,7 +24,7 @@ async fn watched() -> (Emulator, Receiver, Client) {
     (google, receiver, alice)
 }
 
-/// Waits until so many tries are in the log, where they come after the receiver has answered.
+/// Waits until this many attempts are in the log; each is logged after the receiver has answered.
 async fn logged(google: &Emulator, tries: usize) {
     for _ in 0..500 {
         if google.pushes().len() >= tries {

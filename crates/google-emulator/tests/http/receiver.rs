@@ -1,4 +1,4 @@
-//! A webhook that keeps what it was sent and answers as it is told.
+//! A webhook that records its requests and answers as configured.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -83,7 +83,7 @@ impl Receiver {
         assert!(push.is_err(), "{push:?}");
     }
 
-    /// What came in so far.
+    /// The requests received so far.
     pub fn arrived(&mut self) -> Vec<Delivery> {
         std::iter::from_fn(|| self.deliveries.try_recv().ok()).collect()
     }

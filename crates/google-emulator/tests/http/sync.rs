@@ -1,4 +1,4 @@
-//! Sync tokens and pages: what a client that follows the rules gets, and what one that does not is told.
+//! Sync tokens and pages: the results for a client that follows the rules, and the errors for one that does not.
 
 use google_emulator::{Fault, Rule};
 use serde_json::{Value, json};
@@ -45,7 +45,7 @@ async fn an_incremental_list_tells_changes_and_tombstones_since_its_token() {
     let (deleted, _) = alice.list(&format!("{EVENTS}showDeleted=true")).await;
     assert_eq!(
         deleted[1]["summary"], "event1",
-        "who asks for deleted events gets their details"
+        "a client that requests deleted events gets their details"
     );
 }
 

@@ -177,7 +177,7 @@ impl Browser {
         .await;
     }
 
-    /// Drags an event by `by` pixels. It is held at a share of its width and at so many pixels from its top, or from its
+    /// Drags an event by `by` pixels. It is held at a share of its width and this many pixels from its top, or from its
     /// bottom when negative.
     pub async fn drag(&mut self, title: &str, across: f64, down: f64, by: (f64, f64)) {
         let title = json!(title);
