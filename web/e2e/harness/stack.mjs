@@ -1,9 +1,9 @@
-// What a run is told by its environment; crates/e2e/tests/browser.rs sets it.
+// What a run is told by its environment; crates/e2e/tests/it/browser.rs sets it.
 
 /** @param {string} name */
 function variable(name) {
   const value = process.env[name];
-  if (!value) throw new Error(`${name} is not set: run \`cargo test --package e2e --test browser\``);
+  if (!value) throw new Error(`${name} is not set: run \`cargo test --package e2e --test it browser::\``);
   return value;
 }
 

@@ -1,0 +1,474 @@
+//! The connect flow, and the ways to break into it.
+
+use reqwest::Url;
+
+use super::*;
+
+/// A flow that was begun: Google's address, and the browser's cookie.
+pub struct Begun {
+    pub url: Url,
+    pub cookie: String,
+}
+
+impl Begun {
+    pub fn parameter(&self, name: &str) -> String {
+        let found = self.url.query_pairs().find(|(key, _)| key == name);
+        found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+    }
+}
+
+impl Api {
+    pub async fn begin(&self, user: &str, input: Value) -> Begun {
+        let request = self
+            .post(user, "calendar.google.connect", &input)
+            .header("origin", APP);
+        let response = request.send().await.unwrap();
+        let set_cookie = response.headers()["set-cookie"].to_str().unwrap().to_owned();
+        assert!(
+            set_cookie.ends_with("; Path=/; Max-Age=600; HttpOnly; SameSite=Lax"),
+            "{set_cookie}"
+        );
+        let cookie = set_cookie.split(';').next().unwrap().to_owned();
+        let answer = unwrap(response).await.unwrap();
+        let url = answer["url"].as_str().unwrap().parse().unwrap();
+        Begun { url, cookie }
+    }
+
+    /// Comes back from Google; where the browser is sent then.
+    pub async fn back(&self, query: &str, cookie: Option<&str>) -> String {
+        let mut request = self
+            .http
+            .get(format!("{}/oauth/google/callback?{query}", self.base));
+        if let Some(cookie) = cookie {
+            request = request.header("cookie", cookie);
+        }
+        let response = request.send().await.unwrap();
+        assert_eq!(response.status(), 303);
+        assert_eq!(response.headers()["cache-control"], "no-store");
+        response.headers()["location"].to_str().unwrap().to_owned()
+    }
+
+    /// What Google answers to a code and to "who is it".
+    async fn google_grants(&self, token: ResponseTemplate) {
+        self.google.reset().await;
+        Mock::given(method("POST"))
+            .and(path("/token"))
+            .respond_with(token)
+            .mount(&self.google)
+            .await;
+        let account = json!({"sub": "google-alice", "email": "alice@example.com", "email_verified": true});
+        Mock::given(method("GET"))
+            .and(path("/oauth2/v3/userinfo"))
+            .respond_with(ResponseTemplate::new(200).set_body_json(account))
+            .mount(&self.google)
+            .await;
+    }
+
+    async fn connections(&self) -> i64 {
+        sqlx::query_scalar("select count(*) from connections")
+            .fetch_one(&self.pool)
+            .await
+            .unwrap()
+    }
+}
+
+fn grant(scope: &str, refresh_token: Option<&str>) -> ResponseTemplate {
+    let mut token =
+        json!({"access_token": "access", "expires_in": 3599, "scope": scope, "token_type": "Bearer"});
+    if let Some(refresh_token) = refresh_token {
+        token["refresh_token"] = refresh_token.into();
+    }
+    ResponseTemplate::new(200).set_body_json(token)
+}
+
+fn all_scopes() -> String {
+    google::scopes::REQUESTED.join(" ")
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_user_connects_and_comes_back_to_the_page(pool: PgPool) {
+    let api = Api::start(pool.clone()).await;
+    let begun = api
+        .begin(
+            "alice",
+            json!({"returnTo": "/settings?tab=calendar&calwire=old#top"}),
+        )
+        .await;
+    for (name, value) in [
+        ("client_id", "client"),
+        ("redirect_uri", "http://localhost:8080/oauth/google/callback"),
+        ("response_type", "code"),
+        ("access_type", "offline"),
+        ("code_challenge_method", "S256"),
+    ] {
+        assert_eq!(begun.parameter(name), value, "{name}");
+    }
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let state = begun.parameter("state");
+    let landed = api
+        .back(
+            &format!("state={state}&code=abc&scope=x&authuser=0"),
+            Some(&begun.cookie),
+        )
+        .await;
+    assert_eq!(
+        landed,
+        "http://localhost:3000/settings?tab=calendar&calwire=connected#top"
+    );
+
+    // The verifier that was sent belongs to the challenge that was shown.
+    let requests = api.google.received_requests().await.unwrap();
+    let form: BTreeMap<_, _> = Url::parse(&format!(
+        "http://x/?{}",
+        String::from_utf8_lossy(&requests[0].body)
+    ))
+    .unwrap()
+    .query_pairs()
+    .into_owned()
+    .collect();
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(form["code_verifier"].as_bytes());
+    let challenge = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, digest);
+    assert_eq!(
+        (begun.parameter("code_challenge"), form["code"].as_str()),
+        (challenge, "abc")
+    );
+
+    let status = api
+        .query("alice", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&status["connected"], &status["hasCalendarAccess"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(status["connections"][0]["state"], "importing");
+    // The list of calendars is due, the browsers are told, and nothing readable of a token is stored.
+    let (due, told): (i64, i64) = sqlx::query_as(
+        "select (select count(*) from sync_state where kind = 'calendar_list' and dirty_seq > synced_seq),
+                (select count(*) from outbox)",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!((due, told), (1, 1));
+    let (refresh, access): (Vec<u8>, Vec<u8>) =
+        sqlx::query_as("select refresh_token, access_token from connections")
+            .fetch_one(&pool)
+            .await
+            .unwrap();
+    for sealed in [refresh, access] {
+        let text = String::from_utf8_lossy(&sealed).into_owned();
+        assert!(!text.contains("refresh") && !text.contains("access"));
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_state_is_good_once_for_a_while_in_its_own_browser(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let error = |reason: &str| format!("http://localhost:3000/?calwire=error&calwire_reason={reason}");
+
+    assert_eq!(api.back("code=abc", None).await, error("invalid_state"));
+    assert_eq!(
+        api.back("state=forged&code=abc", None).await,
+        error("invalid_state")
+    );
+    assert_eq!(
+        api.back(&format!("state={}&code=abc", "x".repeat(5000)), None)
+            .await,
+        error("invalid_state")
+    );
+    assert_eq!(
+        api.back("state[]=x&state=a&state=b", None).await,
+        error("invalid_state")
+    );
+
+    // Somebody else's link, followed by a victim who connects too, and by one who never did.
+    let (attacker, victim) = (
+        api.begin("mallory", json!({})).await,
+        api.begin("alice", json!({})).await,
+    );
+    let state = attacker.parameter("state");
+    assert_eq!(
+        api.back(&format!("state={state}&code=abc"), Some(&victim.cookie))
+            .await,
+        error("other_browser")
+    );
+    let attacker = api.begin("mallory", json!({})).await;
+    let state = attacker.parameter("state");
+    assert_eq!(
+        api.back(&format!("state={state}&code=abc"), None).await,
+        error("other_browser")
+    );
+    // That look-up used it up, even for its own browser.
+    assert_eq!(
+        api.back(&format!("state={state}&code=abc"), Some(&attacker.cookie))
+            .await,
+        error("invalid_state")
+    );
+    assert_eq!(api.connections().await, 0);
+    assert!(
+        api.google.received_requests().await.unwrap().is_empty(),
+        "Google was not asked"
+    );
+
+    let late = api.begin("alice", json!({})).await;
+    api.clock.advance(chrono::TimeDelta::seconds(600));
+    let query = format!("state={}&code=abc", late.parameter("state"));
+    assert_eq!(api.back(&query, Some(&late.cookie)).await, error("expired_state"));
+
+    let good = api.begin("alice", json!({})).await;
+    let query = format!("state={}&code=abc", good.parameter("state"));
+    assert_eq!(
+        api.back(&query, Some(&good.cookie)).await,
+        "http://localhost:3000/?calwire=connected"
+    );
+    assert_eq!(api.back(&query, Some(&good.cookie)).await, error("invalid_state"));
+    assert_eq!(api.connections().await, 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn no_forged_state_ends_a_flow_or_spoils_one(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let corpus: Value = serde_json::from_str(include_str!("../../../corpus/oauth_states.json")).unwrap();
+    let corpus = corpus.as_array().unwrap();
+    assert!(corpus.len() >= 25);
+    let begun = api.begin("alice", json!({})).await;
+    let state = begun.parameter("state");
+    let sha256: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(state.as_bytes()).into();
+    for entry in corpus {
+        let query = entry["query"]
+            .as_str()
+            .unwrap()
+            .replace("{state}", &state)
+            .replace("{cut}", &state[..state.len() - 1])
+            .replace("{upper}", &state.to_uppercase())
+            .replace("{sha256}", &hex(&sha256))
+            .replace("{long}", &"A".repeat(5_000));
+        let landed = api.back(&query, Some(&begun.cookie)).await;
+        assert_eq!(
+            landed, "http://localhost:3000/?calwire=error&calwire_reason=invalid_state",
+            "{}",
+            entry["what"]
+        );
+    }
+    assert_eq!(api.connections().await, 0);
+    let asked = api.google.received_requests().await.unwrap().len();
+    assert_eq!(asked, 0, "Google was not asked");
+    // Guessing has not used up what was guessed at.
+    let landed = api
+        .back(&format!("state={state}&code=abc"), Some(&begun.cookie))
+        .await;
+    assert_eq!(landed, "http://localhost:3000/?calwire=connected");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn only_the_cookie_of_the_browser_that_began_ends_a_flow(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let other = api.begin("bob", json!({})).await;
+    for (what, cookie) in [
+        ("none", None),
+        ("empty", Some("calwire_connect=".to_owned())),
+        ("of another flow of another user", Some(other.cookie.clone())),
+        ("made up", Some(format!("calwire_connect={}", "A".repeat(43)))),
+        ("too short", Some("calwire_connect=AAAA".to_owned())),
+        (
+            "of another name",
+            Some(other.cookie.replace("calwire_connect", "calwire")),
+        ),
+        (
+            "as https names it",
+            Some(other.cookie.replace("calwire_connect", "__Host-calwire_connect")),
+        ),
+        ("SQL", Some("calwire_connect=' or 1=1 --".to_owned())),
+    ] {
+        let begun = api.begin("alice", json!({})).await;
+        let query = format!("state={}&code=abc", begun.parameter("state"));
+        let landed = api.back(&query, cookie.as_deref()).await;
+        assert_eq!(
+            landed, "http://localhost:3000/?calwire=error&calwire_reason=other_browser",
+            "{what}"
+        );
+    }
+    assert_eq!(api.connections().await, 0);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn two_tabs_of_one_browser_can_both_connect(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let first = api.begin("alice", json!({"returnTo": "/1"})).await;
+    let request = api
+        .post("alice", "calendar.google.connect", &json!({"returnTo": "/2"}))
+        .header("cookie", &first.cookie);
+    let response = request.send().await.unwrap();
+    assert!(
+        response.headers()["set-cookie"]
+            .to_str()
+            .unwrap()
+            .starts_with(&first.cookie)
+    );
+    let answer = unwrap(response).await.unwrap();
+    let second = Begun {
+        url: answer["url"].as_str().unwrap().parse().unwrap(),
+        cookie: first.cookie.clone(),
+    };
+    for (begun, page) in [(first, "/1"), (second, "/2")] {
+        let query = format!("state={}&code=abc", begun.parameter("state"));
+        let landed = api.back(&query, Some(&begun.cookie)).await;
+        assert_eq!(landed, format!("http://localhost:3000{page}?calwire=connected"));
+    }
+    assert_eq!(api.connections().await, 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn refusals_end_on_the_page_in_our_own_words(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let error = |reason: &str| format!("http://localhost:3000/?calwire=error&calwire_reason={reason}");
+    let json = |status, body: Value| ResponseTemplate::new(status).set_body_json(body);
+    let good = || grant(&all_scopes(), Some("refresh"));
+    for (query, token, landed) in [
+        (
+            "error=access_denied",
+            good(),
+            "http://localhost:3000/?calwire=denied".to_owned(),
+        ),
+        (
+            "error=%3Cscript%3Ealert(1)%3C/script%3E",
+            good(),
+            error("refused_by_google"),
+        ),
+        (
+            "error=access_denied%0d%0aSet-Cookie:x=y",
+            good(),
+            error("refused_by_google"),
+        ),
+        ("code=", good(), error("code_missing")),
+        ("", good(), error("code_missing")),
+        (
+            "code=abc",
+            json(400, json!({"error": "invalid_grant"})),
+            error("code_rejected"),
+        ),
+        (
+            "code=abc",
+            json(401, json!({"error": "invalid_client"})),
+            error("misconfigured"),
+        ),
+        (
+            "code=abc",
+            ResponseTemplate::new(503),
+            error("google_unavailable"),
+        ),
+        (
+            "code=abc",
+            ResponseTemplate::new(200).set_body_string("<html>"),
+            error("google_unavailable"),
+        ),
+        (
+            "code=abc",
+            grant(&all_scopes(), None),
+            error("refresh_token_missing"),
+        ),
+    ] {
+        api.google_grants(token).await;
+        let begun = api.begin("alice", json!({})).await;
+        let query = format!("state={}&{query}", begun.parameter("state"));
+        assert_eq!(api.back(&query, Some(&begun.cookie)).await, landed, "{query}");
+        assert_eq!(api.connections().await, 0);
+    }
+    let status = api
+        .query("alice", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(status["connected"], false);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_missing_calendar_scope_is_said_and_can_be_mended(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let connect = async |token: ResponseTemplate| {
+        api.google_grants(token).await;
+        let begun = api.begin("alice", json!({})).await;
+        api.back(
+            &format!("state={}&code=abc", begun.parameter("state")),
+            Some(&begun.cookie),
+        )
+        .await
+    };
+    let landed = connect(grant("openid email", Some("refresh"))).await;
+    assert_eq!(
+        landed,
+        "http://localhost:3000/?calwire=connected&calwire_reason=scope_missing"
+    );
+    let answer = api
+        .query("alice", "calendar.google.getUpcomingEvents", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&answer["connected"], &answer["hasCalendarAccess"]),
+        (&json!(true), &json!(false))
+    );
+    let status = api
+        .query("alice", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(status["connections"][0]["state"], "scope_missing");
+
+    // Again, without a new refresh token: the old one is kept, the same account is the same connection.
+    let landed = connect(grant(&all_scopes(), None)).await;
+    assert_eq!(landed, "http://localhost:3000/?calwire=connected");
+    let status = api
+        .query("alice", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(status["connections"].as_array().unwrap().len(), 1);
+    assert_eq!(status["hasCalendarAccess"], true);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn nobody_is_sent_elsewhere(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let corpus: Value = serde_json::from_str(include_str!("../../../corpus/return_to.json")).unwrap();
+    for return_to in corpus["refused"].as_array().unwrap() {
+        let refused = api
+            .mutate("alice", "calendar.google.connect", json!({"returnTo": return_to}))
+            .await
+            .unwrap_err();
+        assert_eq!(refused["issues"][0]["path"], "returnTo", "{return_to}");
+    }
+    // A page that is not ours does not choose the origin either.
+    let request = api
+        .post("alice", "calendar.google.connect", &json!({}))
+        .header("origin", "https://evil.example");
+    let response = request.send().await.unwrap();
+    if response.status().is_success() {
+        let cookie = response.headers()["set-cookie"]
+            .to_str()
+            .unwrap()
+            .split(';')
+            .next()
+            .unwrap()
+            .to_owned();
+        let answer = unwrap(response).await.unwrap();
+        let begun = Begun {
+            url: answer["url"].as_str().unwrap().parse().unwrap(),
+            cookie,
+        };
+        let query = format!("state={}&error=access_denied", begun.parameter("state"));
+        assert_eq!(
+            api.back(&query, Some(&begun.cookie)).await,
+            "http://localhost:3000/?calwire=denied"
+        );
+    }
+}

@@ -1,0 +1,187 @@
+//! A series with an end, cut at one of its instances: by dateutil's word on all three, the two parts make what the whole
+//! made, each its own side of the cut.
+//!
+//! Left out are cuts at an instance that the clocks may have moved: a series at half past two shows it at half past three
+//! on the day without that hour, and no first start says "half past two" of that day.
+
+use std::fmt::Write as _;
+
+use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
+use chrono_tz::{OffsetComponents, Tz};
+use event_model::expansion::{Stamp, Start, count_before, parse_stamp, zone};
+use event_model::fields::Span;
+use event_model::recurrence::cut;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+
+use super::cases::{Case, calendar, iso};
+use super::{ask, generate, seed};
+
+#[test]
+fn the_parts_of_a_cut_series_make_what_the_whole_made() {
+    let cases = generate(to_be_cut);
+    let wholes = ask(cases.iter().map(Case::question).collect());
+    let mut random = StdRng::seed_from_u64(seed());
+    let mut cuts = Vec::new();
+    for (case, whole) in cases.iter().zip(wholes) {
+        let whole = whole.unwrap_or_default();
+        if whole.len() < 2 {
+            continue;
+        }
+        let nth = random.random_range(1..whole.len());
+        if let Some(parts) = parts(case, &whole[nth]) {
+            cuts.push((case, whole, nth, parts));
+        }
+    }
+    let questions = cuts.iter().flat_map(|(.., parts)| parts.clone());
+    let answers = ask(questions.collect());
+
+    let mut wrong = String::new();
+    let mut slow = 0;
+    for ((case, whole, nth, parts), answers) in cuts.iter().zip(answers.chunks(2)) {
+        let [Some(before), Some(after)] = answers else {
+            slow += 1;
+            continue;
+        };
+        if (before.as_slice(), after.as_slice()) != whole.split_at(*nth) {
+            let sizes = (whole.len(), before.len(), after.len());
+            writeln!(
+                wrong,
+                "{:?} from {} in {:?}, cut at {} ({nth}): {sizes:?}\n  {}\n  {}",
+                case.lines(),
+                case.start,
+                case.zone,
+                whole[*nth],
+                parts[0],
+                parts[1]
+            )
+            .unwrap();
+        }
+    }
+    let (cases, cuts) = (cases.len(), cuts.len());
+    println!(
+        "{cuts} of {cases} series of seed {} cut, {slow} too slow for dateutil",
+        seed()
+    );
+    assert!(wrong.is_empty(), "seed {}\n{wrong}", seed());
+    assert!(
+        (cuts - slow) * 2 >= cases,
+        "{cuts} cuts of {cases} cases: too few to call this a comparison"
+    );
+}
+
+/// One rule, which ends.
+fn to_be_cut(random: &mut StdRng) -> Case {
+    loop {
+        let mut case = Case::generate(random);
+        case.rules.truncate(1);
+        case.excluded_rules.clear();
+        case.added.clear();
+        case.from = case.start - TimeDelta::days(1);
+        let rule = &case.rules[0];
+        let ends = rule.text.contains("COUNT=") || rule.until.is_some();
+        // See the head of this test: positions in a week that the second part begins in the middle of.
+        let is_odd = rule.text.contains("WEEKLY") && rule.text.contains("BYSETPOS");
+        if ends && !is_odd {
+            return case;
+        }
+    }
+}
+
+/// The questions for the two parts, when it is cut at this start.
+fn parts(case: &Case, at: &str) -> Option<[Value; 2]> {
+    let (at, local) = match case.zone {
+        None => {
+            let day: NaiveDate = at.parse().unwrap();
+            (Start::Day(day), day.and_time(chrono::NaiveTime::MIN))
+        }
+        Some(zone) => {
+            let at: DateTime<Utc> = at.parse().unwrap();
+            if may_have_been_moved(zone, at) {
+                return None;
+            }
+            (Start::At(at), zone::local(zone, at))
+        }
+    };
+    let event = case.event();
+    let calendar = calendar();
+    let parts = cut(&case.lines(), first(case), at, |line| {
+        count_before(&calendar, &event, line, at)
+    });
+    Some([
+        question(case, case.start, &parts.before),
+        question(case, local, &parts.after),
+    ])
+}
+
+fn first(case: &Case) -> Span {
+    match case.zone {
+        None => Span::Days {
+            start: case.start.date(),
+            end: case.start.date() + chrono::Days::new(1),
+        },
+        Some(zone) => {
+            let start = zone::instant(zone, case.start).unwrap();
+            Span::Time {
+                start,
+                end: start,
+                zone,
+                end_zone: zone,
+            }
+        }
+    }
+}
+
+/// Whether the clocks went forward within the day before, over the time that this instance may have had.
+fn may_have_been_moved(zone: Tz, at: DateTime<Utc>) -> bool {
+    let offset = |at: DateTime<Utc>| {
+        let offset = zone.offset_from_utc_datetime(&at.naive_utc());
+        offset.base_utc_offset() + offset.dst_offset()
+    };
+    let forward = offset(at) - offset(at - TimeDelta::hours(25));
+    forward > TimeDelta::zero()
+        && zone
+            .from_local_datetime(&(zone::local(zone, at) - forward))
+            .earliest()
+            .is_none()
+}
+
+/// As [`Case::question`], of other lines from another start.
+fn question(case: &Case, start: NaiveDateTime, lines: &[String]) -> Value {
+    let mut question = case.question();
+    let (mut rules, mut excluded) = (Vec::new(), Vec::new());
+    for line in lines {
+        let (name, value) = line.split_once(':').unwrap();
+        if name.starts_with("EXDATE") {
+            excluded.extend(value.split(',').map(|date| iso(local(case, date))));
+        } else {
+            rules.push(rule(value));
+        }
+    }
+    question["start"] = iso(start).into();
+    question["rules"] = rules.into();
+    question["excluded"] = excluded.into();
+    question
+}
+
+fn rule(value: &str) -> Value {
+    let (ends, others): (Vec<&str>, Vec<&str>) =
+        value.split(';').partition(|part| part.starts_with("UNTIL="));
+    let until = ends
+        .first()
+        .map(|end| match parse_stamp(&end["UNTIL=".len()..]).unwrap() {
+            Stamp::Date(date) => ("date", date.to_string()),
+            Stamp::Utc(time) => ("utc", iso(time)),
+            Stamp::Local(time) => ("local", iso(time)),
+        });
+    json!({"text": others.join(";"), "until": until})
+}
+
+fn local(case: &Case, date: &str) -> NaiveDateTime {
+    match (parse_stamp(date).unwrap(), case.zone) {
+        (Stamp::Date(date), _) => date.and_time(chrono::NaiveTime::MIN),
+        (Stamp::Utc(time), Some(zone)) => zone::local(zone, time.and_utc()),
+        (Stamp::Utc(time) | Stamp::Local(time), _) => time,
+    }
+}

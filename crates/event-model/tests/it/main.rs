@@ -1,0 +1,3 @@
+//! Recurrence against an independent implementation.
+
+mod dateutil;

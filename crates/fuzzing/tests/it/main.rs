@@ -1,0 +1,3 @@
+//! Every fuzz target on its corpus, and for a while on changed inputs.
+
+mod fuzz;

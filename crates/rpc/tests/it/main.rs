@@ -1,0 +1,3 @@
+//! Both protocols, byte by byte.
+
+mod wire;

@@ -1,0 +1,362 @@
+//! Promise 12: single flight, and only a confirmed `invalid_grant` ends a grant.
+
+use super::stage::{ALICE, Stage, user_id};
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+use google::{Error, Grant, ListCursor, scopes};
+use google_emulator::{Fault, Rule, Settings};
+use serde_json::json;
+use sqlx::PgPool;
+use store::connections::{self, Connected};
+use sync::Context;
+use sync::tokens::{CallError, Work, call};
+
+use common::ids::ConnectionId;
+
+async fn list(ctx: &Context, connection: ConnectionId) -> Result<usize, CallError> {
+    let page = call(ctx, connection, Work::Sync, |access| async move {
+        ctx.google.calendar_list(&access, &ListCursor::default()).await
+    })
+    .await?;
+    Ok(page.items.len())
+}
+
+fn token_error(status: u16, code: &str) -> Rule {
+    Rule::new(
+        "oauth.token",
+        Fault::Error {
+            status,
+            reason: Some(code.into()),
+            message: None,
+            retry_after: None,
+        },
+    )
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn tasks_of_two_processes_with_an_expired_token_refresh_once(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    stage.pass(TimeDelta::minutes(58));
+    // Slow enough that all of them are waiting.
+    stage.google.fault(Rule::new(
+        "oauth.token",
+        Fault::Delay {
+            ms: 300,
+            jitter_ms: 0,
+        },
+    ));
+    let other = stage.another();
+    let calls = (0..8).map(|n| list(if n % 2 == 0 { &stage.ctx } else { &other }, id));
+    for answer in join_all(calls).await {
+        assert_eq!(answer.unwrap(), 2);
+    }
+    assert_eq!(stage.asked("oauth.token"), 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_token_that_google_rejects_early_is_refreshed_once_and_the_call_made_again(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    stage.google.expire_access_tokens(ALICE);
+    let other = stage.another();
+    let calls = (0..6).map(|n| list(if n % 2 == 0 { &stage.ctx } else { &other }, id));
+    for answer in join_all(calls).await {
+        assert_eq!(answer.unwrap(), 2);
+    }
+    assert_eq!(stage.asked("oauth.token"), 1);
+
+    // Rejected whatever is sent: one refresh, one more try, and the answer stands.
+    let fault = Fault::Error {
+        status: 401,
+        reason: None,
+        message: None,
+        retry_after: None,
+    };
+    stage.google.fault(Rule::new("calendarList.list", fault));
+    stage.google.clear_log();
+    let error = list(&stage.ctx, id).await.unwrap_err();
+    assert!(matches!(error, CallError::Google(Error::Unauthorized)), "{error}");
+    assert_eq!(
+        (stage.asked("oauth.token"), stage.asked("calendarList.list")),
+        (1, 2)
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_revoked_grant_ends_once_confirmed_and_says_so_once(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    stage.pull_all().await;
+    let before = stage.told("alice").await.len();
+    stage.google.revoke(ALICE);
+    stage.google.clear_log();
+
+    let error = list(&stage.ctx, id).await.unwrap_err();
+    assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
+    // Asking again at once proves nothing, so nobody asks.
+    let error = list(&stage.ctx, id).await.unwrap_err();
+    assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
+    assert_eq!(stage.asked("oauth.token"), 1);
+    assert_eq!(stage.told("alice").await.len(), before);
+
+    stage.let_doubts_age().await;
+    for _ in 0..3 {
+        let error = list(&stage.ctx, id).await.unwrap_err();
+        assert!(matches!(error, CallError::GrantEnded), "{error}");
+    }
+    assert_eq!(stage.asked("oauth.token"), 2);
+    let told = stage.told("alice").await;
+    assert_eq!(told.len(), before + 1);
+    assert_eq!(told[before]["type"], "connection.changed");
+    assert_eq!(told[before]["state"], "reauth_required");
+    let sealed: i64 = stage
+        .one("select count(*) from connections where num_nonnulls(refresh_token, access_token) > 0")
+        .await;
+    assert_eq!(sealed, 0);
+    // What was mirrored stays.
+    assert_eq!(stage.one::<i64>("select count(*) from calendars").await, 2);
+
+    // The user connects again: the same row, and all is well.
+    assert_eq!(stage.connect("alice", ALICE).await, id);
+    assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn nothing_but_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    let refresh = || stage.google.expire_access_tokens(ALICE);
+    for fault in [
+        Fault::BadGateway,
+        Fault::Garbage,
+        Fault::Truncate,
+        Fault::Reset { after: false },
+        Fault::Error {
+            status: 503,
+            reason: None,
+            message: None,
+            retry_after: None,
+        },
+    ] {
+        refresh();
+        let rule = stage.google.fault(Rule::new("oauth.token", fault.clone()));
+        let error = list(&stage.ctx, id).await.unwrap_err();
+        assert!(
+            matches!(error, CallError::Google(Error::Transient { .. })),
+            "{fault:?}: {error}"
+        );
+        stage.google.clear_fault(&rule);
+        assert_eq!(list(&stage.ctx, id).await.unwrap(), 2, "{fault:?}");
+    }
+    // Once, as in a race; the next refresh clears the suspicion, so that another one much later is a first one again.
+    for _ in 0..3 {
+        refresh();
+        let rule = stage.google.fault(token_error(400, "invalid_grant").times(1));
+        let error = list(&stage.ctx, id).await.unwrap_err();
+        assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
+        stage.google.clear_fault(&rule);
+        stage.let_doubts_age().await;
+        stage.pass(TimeDelta::hours(1));
+        assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
+    }
+    // Our own configuration is no evidence either.
+    refresh();
+    stage.google.fault(token_error(401, "invalid_client"));
+    let error = list(&stage.ctx, id).await.unwrap_err();
+    assert!(
+        matches!(error, CallError::Google(Error::ClientMisconfigured { .. })),
+        "{error}"
+    );
+    let ended: i64 = stage
+        .one("select count(*) from connections where grant_ended_at is not null")
+        .await;
+    assert_eq!(ended, 0);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_wrong_clock_confirms_nothing(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    stage.google.expire_access_tokens(ALICE);
+    let rule = stage.google.fault(token_error(400, "invalid_grant"));
+    let (slow, fast) = (
+        stage.another_off_by(TimeDelta::seconds(-40)),
+        stage.another_off_by(TimeDelta::seconds(40)),
+    );
+    // Both refusals of one race, told to two processes.
+    for ctx in [&slow, &stage.ctx, &fast] {
+        let error = list(ctx, id).await.unwrap_err();
+        assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
+    }
+    assert_eq!(stage.asked("oauth.token"), 1);
+    stage.google.clear_fault(&rule);
+    stage.let_doubts_age().await;
+    assert_eq!(list(&slow, id).await.unwrap(), 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_verdict_on_a_token_that_was_replaced_meanwhile_is_void(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    let mut conn = stage.ctx.pool.acquire().await.unwrap();
+    let lease = std::time::Duration::from_secs(40);
+    let refresh = connections::acquire_refresh(&mut conn, &stage.ctx.keyring, id, lease)
+        .await
+        .unwrap()
+        .unwrap();
+    stage.connect("alice", ALICE).await;
+    for _ in 0..2 {
+        let verdict =
+            connections::reject_grant(&mut conn, stage.now(), &refresh, std::time::Duration::ZERO).await;
+        assert_eq!(verdict.unwrap(), connections::Verdict::Outdated);
+    }
+    assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_process_that_dies_in_a_refresh_is_taken_over_and_its_late_answer_changes_nothing(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    stage.google.expire_access_tokens(ALICE);
+    let mut conn = stage.ctx.pool.acquire().await.unwrap();
+    let lease = std::time::Duration::from_secs(1);
+    let dead = connections::acquire_refresh(&mut conn, &stage.ctx.keyring, id, lease)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
+    assert_eq!(stage.asked("oauth.token"), 1);
+    let late = connections::Refreshed {
+        access_token: &"ya29.late".into(),
+        expires_at: stage.now() + TimeDelta::hours(1),
+        refresh_token: None,
+        scopes: None,
+    };
+    let kept = connections::settle_refresh(&mut conn, stage.now(), &stage.ctx.keyring, &dead, &late).await;
+    assert!(!kept.unwrap());
+    assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_answer_that_got_lost_on_the_way_costs_another_refresh_and_nothing_else(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    stage.google.expire_access_tokens(ALICE);
+    stage
+        .google
+        .fault(Rule::new("oauth.token", Fault::Reset { after: true }).times(1));
+    let error = list(&stage.ctx, id).await.unwrap_err();
+    assert!(
+        matches!(error, CallError::Google(Error::Transient { .. })),
+        "{error}"
+    );
+    assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_token_that_lives_shortly_is_used_for_most_of_its_life(pool: PgPool) {
+    let settings = Settings {
+        access_token_seconds: 60,
+        ..Settings::default()
+    };
+    let stage = Stage::with(pool, settings).await;
+    let id = stage.connect("alice", ALICE).await;
+    for _ in 0..10 {
+        assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
+        stage.pass(TimeDelta::seconds(4));
+    }
+    assert_eq!(stage.asked("oauth.token"), 0);
+    stage.pass(TimeDelta::seconds(10));
+    assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
+    assert_eq!(stage.asked("oauth.token"), 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_second_consent_without_a_refresh_token_keeps_the_first_one(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let tokens = stage.google.mint(ALICE, &scopes::REQUESTED).unwrap();
+    let grant = Grant {
+        access_token: tokens.access_token.into(),
+        expires_in: std::time::Duration::from_secs(3_599),
+        refresh_token: None,
+        scopes: scopes::REQUESTED.map(str::to_owned).to_vec(),
+    };
+    let account = stage.ctx.google.userinfo(&grant.access_token).await.unwrap();
+    assert_eq!(
+        stage.reconnect("alice", &grant, &account).await,
+        Connected::RefreshTokenMissing
+    );
+    assert_eq!(stage.one::<i64>("select count(*) from connections").await, 0);
+
+    let id = stage.connect("alice", ALICE).await;
+    let again = stage.reconnect("alice", &grant, &account).await;
+    assert_eq!(again, Connected::Done { id, created: false });
+    stage.google.expire_access_tokens(ALICE);
+    assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_limit_that_google_names_is_kept_by_all_processes(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    let fault = Fault::Error {
+        status: 403,
+        reason: Some("userRateLimitExceeded".into()),
+        message: None,
+        retry_after: Some(90),
+    };
+    stage.google.fault(Rule::new("calendarList.list", fault).times(1));
+    let error = list(&stage.ctx, id).await.unwrap_err();
+    assert!(
+        matches!(error, CallError::Google(Error::RateLimited { .. })),
+        "{error}"
+    );
+    let other = stage.another();
+    for _ in 0..3 {
+        let error = list(&other, id).await.unwrap_err();
+        assert!(matches!(error, CallError::OverBudget { .. }), "{error}");
+    }
+    assert_eq!(stage.asked("calendarList.list"), 1);
+    stage.pass(TimeDelta::minutes(4));
+    let error = list(&other, id).await.unwrap_err();
+    assert!(
+        matches!(error, CallError::OverBudget { .. }),
+        "a clock that is ahead ends no pause: {error}"
+    );
+    stage.execute("update quota_pauses set until = now()").await;
+    assert_eq!(list(&other, id).await.unwrap(), 2);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn tokens_are_sealed_to_their_row(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    stage.connect("alice", ALICE).await;
+    let bob = stage.connect("bob", ALICE).await;
+    let dump: Vec<u8> = stage
+        .one("select refresh_token || access_token from connections limit 1")
+        .await;
+    assert!(!dump.windows(3).any(|bytes| bytes == b"1//"), "{dump:?}");
+    // Alice's record in Bob's row.
+    stage
+        .execute("update connections b set access_token = a.access_token from connections a where b.user_id = 'bob' and a.user_id = 'alice'")
+        .await;
+    let error = list(&stage.ctx, bob).await.unwrap_err();
+    assert!(matches!(error, CallError::Sealed(_)), "{error}");
+    let of_bob = {
+        let mut conn = stage.ctx.pool.acquire().await.unwrap();
+        connections::of_user(&mut conn, &user_id("bob")).await.unwrap()
+    };
+    assert_eq!(
+        json!(sync::connections::state(&of_bob[0], stage.now())),
+        json!("importing")
+    );
+
+    // A key that is missing is told at start; the accounts stay as they are.
+    let other = "2:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=".parse().unwrap();
+    let mut conn = stage.ctx.pool.acquire().await.unwrap();
+    let missing = store::seal::check_keys(&mut conn, stage.now(), &other)
+        .await
+        .unwrap();
+    assert_eq!(missing, [1]);
+}

@@ -1,0 +1,10 @@
+//! Pulling against a real Postgres and the emulator of Google: one test for each promise, with its fault.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod calendars;
+mod convergence;
+mod faults;
+mod incremental;
+mod overview;
+mod pull_log;
+mod rebuild;

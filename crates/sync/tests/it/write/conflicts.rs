@@ -1,0 +1,201 @@
+//! Somebody else writes too.
+
+use event_model::fields::Field;
+use event_model::wire::Event;
+use google_emulator::{Fault, Rule};
+use serde_json::json;
+use sqlx::PgPool;
+
+use super::user::*;
+use crate::world::{ALICE, World, alice};
+
+async fn review(world: &World) -> Event {
+    let mut event = hour(world, "Review", 2, 9);
+    event["location"] = json!("Room 3");
+    done(world, create(event)).await.0.unwrap()
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn changes_to_different_fields_are_merged(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let seen = review(&world).await;
+    // In Google, and not pulled yet.
+    world
+        .google
+        .patch(ALICE, ALICE, &seen.id, json!({"location": "Room 4"}))
+        .unwrap();
+    let (event, merged) = done(&world, update(&seen, None, json!({"title": "Design review"}))).await;
+    let event = event.unwrap();
+    assert!(merged);
+    assert_eq!(
+        (event.title.as_str(), event.location.as_deref()),
+        ("Design review", Some("Room 4"))
+    );
+    let there = google(&world, &seen.id);
+    assert_eq!(
+        (&there["summary"], &there["location"]),
+        (&json!("Design review"), &json!("Room 4"))
+    );
+    assert_silent(&world).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_edit_from_an_older_version_is_merged_with_what_the_mirror_has(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let seen = review(&world).await;
+    // Another tab was faster, twice; this one has not heard of it.
+    done(&world, update(&seen, None, json!({"location": "Room 4"}))).await;
+    let newer = instance(&world, 2).await;
+    done(&world, update(&newer, None, json!({"colorId": "7"}))).await;
+    let (event, merged) = done(&world, update(&seen, None, json!({"title": "Design review"}))).await;
+    let event = event.unwrap();
+    assert!(merged);
+    assert_eq!(
+        (event.location.as_deref(), event.color_id.as_deref()),
+        (Some("Room 4"), Some("7"))
+    );
+    // It was known without a refusal by Google.
+    let refused = world
+        .google
+        .requests()
+        .iter()
+        .filter(|request| request.status == Some(412))
+        .count();
+    assert_eq!(refused, 0);
+    assert_silent(&world).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_collision_writes_nothing_and_shows_both_sides(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let seen = review(&world).await;
+    let theirs = json!({"summary": "Theirs", "description": "Also new"});
+    world.google.patch(ALICE, ALICE, &seen.id, theirs).unwrap();
+    let conflict = conflict(
+        &world,
+        update(&seen, None, json!({"title": "Ours", "colorId": "7"})),
+    )
+    .await;
+    assert_eq!(conflict.fields, [Field::Title]);
+    assert_eq!(conflict.base.unwrap()["title"], "Review");
+    let ours = conflict.ours.unwrap();
+    assert_eq!((&ours["title"], &ours["colorId"]), (&json!("Ours"), &json!("7")));
+    assert_eq!(conflict.theirs["title"], "Theirs");
+    let there = google(&world, &seen.id);
+    assert_eq!(
+        (&there["summary"], &there["etag"]),
+        (&json!("Theirs"), &json!(conflict.etag))
+    );
+    assert_eq!(there.get("colorId"), None, "not the other half either");
+    // The mirror is up to date, and the next edit goes on from there.
+    let now = instance(&world, 2).await;
+    assert_eq!((now.title.as_str(), &now.etag), ("Theirs", &conflict.etag));
+    let decided = done(&world, update(&now, None, json!({"title": "Ours"})))
+        .await
+        .0
+        .unwrap();
+    assert_eq!(decided.title, "Ours");
+    assert_silent(&world).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn two_tabs_that_write_at_the_same_time_both_get_through(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let seen = review(&world).await;
+    let one = end(&world, update(&seen, None, json!({"title": "One"})));
+    let other = end(&world, update(&seen, None, json!({"location": "Room 5"})));
+    let guests = json!({"attendees": [{"email": "carol@example.com"}]});
+    let third = end(&world, update(&seen, None, guests));
+    tokio::join!(one, other, third);
+    let now = instance(&world, 2).await;
+    assert_eq!(
+        (now.title.as_str(), now.location.as_deref()),
+        ("One", Some("Room 5"))
+    );
+    assert_eq!(now.attendees.len(), 1);
+    assert_silent(&world).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn guests_whom_both_invite_are_all_invited(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let seen = review(&world).await;
+    let carol = json!({"attendees": [{"email": "carol@example.com", "responseStatus": "accepted"}]});
+    world.google.patch(ALICE, ALICE, &seen.id, carol).unwrap();
+    let dave = json!({"attendees": [{"email": "dave@example.com"}]});
+    let (event, merged) = done(&world, update(&seen, None, dave)).await;
+    let guests = event.unwrap().attendees;
+    assert!(merged);
+    let answers: Vec<_> = guests
+        .iter()
+        .map(|guest| guest.response_status.as_str())
+        .collect();
+    assert_eq!(
+        answers,
+        ["accepted", "needsAction"],
+        "what a guest answered stays"
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_version_that_nobody_knows_any_more_is_not_overwritten(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut seen = review(&world).await;
+    seen.etag = "\"1\"".into();
+    let collision = conflict(&world, update(&seen, None, json!({"title": "Ours"}))).await;
+    assert_eq!((collision.fields, collision.base), (vec![Field::Title], None));
+    // What is so already is no collision.
+    let (event, _) = done(&world, update(&seen, None, json!({"title": "Review"}))).await;
+    assert_eq!(event.unwrap().title, "Review");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_delete_stops_where_the_event_has_become_another(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let seen = review(&world).await;
+    world
+        .google
+        .patch(ALICE, ALICE, &seen.id, json!({"summary": "Now important"}))
+        .unwrap();
+    let collision = conflict(&world, delete(&seen, None)).await;
+    assert_eq!((collision.fields, collision.ours), (vec![Field::Title], None));
+    assert_eq!(google(&world, &seen.id)["status"], "confirmed");
+    assert_eq!(instance(&world, 2).await.title, "Now important");
+
+    // Another colour is no reason to keep it.
+    let seen = instance(&world, 2).await;
+    world
+        .google
+        .patch(ALICE, ALICE, &seen.id, json!({"colorId": "3"}))
+        .unwrap();
+    done(&world, delete(&seen, None)).await;
+    assert_eq!(google(&world, &seen.id)["status"], "cancelled");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn what_is_gone_already_is_done_to_delete_and_lost_to_edit(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let (one, other) = (review(&world).await, review(&world).await);
+    world.google.delete(ALICE, ALICE, &one.id).unwrap();
+    world.google.delete(ALICE, ALICE, &other.id).unwrap();
+    assert_eq!(done(&world, delete(&one, None)).await, (None, false));
+    let (reason, _) = failure(&world, update(&other, None, json!({"title": "Ours"}))).await;
+    assert_eq!(reason.name(), "EVENT_DELETED");
+    assert!(world.day(&alice(), 2).await.is_empty(), "the mirror knows too");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_refusal_of_the_version_that_passes_is_tried_again(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let seen = review(&world).await;
+    let refusal = Fault::Error {
+        status: 412,
+        reason: Some("conditionNotMet".into()),
+        message: None,
+        retry_after: None,
+    };
+    world.fault(Rule::new("events.patch", refusal).times(2));
+    let (event, _) = done(&world, update(&seen, None, json!({"title": "Ours"}))).await;
+    assert_eq!(event.unwrap().title, "Ours");
+    assert_silent(&world).await;
+}

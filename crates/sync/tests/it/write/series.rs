@@ -1,0 +1,311 @@
+//! Series, in each scope and across a change of the clocks.
+
+use event_model::wire::{Event, Window};
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use sync::write::Scope;
+
+use super::user::*;
+use crate::world::{ALICE, World, alice};
+
+/// Every instance that Google makes of what is in the calendar, by start: what the mirror has to show.
+fn truth(world: &World) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for event in world.google.events(ALICE) {
+        if event["status"] == "cancelled" || event.contains_key("recurringEventId") {
+            continue;
+        }
+        let id = event["id"].as_str().unwrap();
+        all.extend(instances(world, id));
+    }
+    all.sort();
+    all
+}
+
+fn instances(world: &World, id: &str) -> Vec<(String, String)> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let instances = world.google.instances(ALICE, id);
+    instances
+        .iter()
+        .map(|instance| (start(&instance["start"]), text(&instance["summary"])))
+        .collect()
+}
+
+fn start(time: &Value) -> String {
+    match time["dateTime"].as_str() {
+        Some(time) => time
+            .parse::<chrono::DateTime<chrono::Utc>>()
+            .unwrap()
+            .to_rfc3339(),
+        None => time["date"].as_str().unwrap().to_owned(),
+    }
+}
+
+async fn shown(world: &World) -> Vec<(String, String)> {
+    let window = Window {
+        from: world.at(0, 0),
+        to: world.at(300, 0),
+    };
+    let events = world.read(&alice(), window).await;
+    let mut shown: Vec<_> = events
+        .into_iter()
+        .map(|event| {
+            (
+                start(&json!({"dateTime": (!event.all_day).then_some(&event.start), "date": event.start})),
+                event.title,
+            )
+        })
+        .collect();
+    shown.sort();
+    shown
+}
+
+async fn assert_as_google(world: &World) {
+    assert_eq!(shown(world).await, truth(world));
+    world.told(&alice()).await;
+    world.push_and_settle(&alice()).await;
+    assert_eq!(shown(world).await, truth(world), "after Google's own push");
+}
+
+/// Weekly at 09:00 in Berlin for thirty weeks from tomorrow on, over both changes of the clocks.
+async fn weekly(world: &World) -> Event {
+    let mut event = hour(world, "Weekly", 1, 9);
+    event["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=30"]);
+    done(world, create(event)).await.0.unwrap()
+}
+
+async fn at_week(world: &World, week: u64) -> Event {
+    let window = Window {
+        from: world.at(1 + week * 7, 0),
+        to: world.at(2 + week * 7, 0),
+    };
+    let mut events = world.read(&alice(), window).await;
+    events.remove(0)
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn one_instance_is_edited_and_one_deleted(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    weekly(&world).await;
+    let third = at_week(&world, 3).await;
+    let (edited, _) = done(&world, update(&third, None, json!({"title": "Special"}))).await;
+    assert_eq!(edited.unwrap().id, third.id);
+    let fifth = at_week(&world, 5).await;
+    done(&world, delete(&fifth, Some(Scope::This))).await;
+    assert_as_google(&world).await;
+    assert_eq!(shown(&world).await.len(), 29);
+    // Again, an exception this time.
+    let special = at_week(&world, 3).await;
+    let moved = json!({"start": world.at(23, 15)});
+    let (edited, _) = done(&world, update(&special, Some(Scope::This), moved)).await;
+    assert_eq!(edited.unwrap().title, "Special");
+    assert_as_google(&world).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_series_is_moved_as_a_whole_by_one_of_its_instances(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    let mut event = hour(&world, "Weekly", 1, 9);
+    let weekday = ["MO", "TU", "WE", "TH", "FR", "SA", "SU"];
+    let of = chrono::Datelike::weekday(&world.at(1, 9)).num_days_from_monday() as usize;
+    event["recurrence"] = json!([format!("RRULE:FREQ=WEEKLY;COUNT=30;BYDAY={}", weekday[of])]);
+    done(&world, create(event)).await;
+    // Weeks later the clocks have changed; what was nine is still nine, and becomes half past ten a day later.
+    let late = at_week(&world, 20).await;
+    let to = late
+        .start
+        .parse::<chrono::DateTime<chrono::FixedOffset>>()
+        .unwrap()
+        + chrono::TimeDelta::minutes(25 * 60 + 30);
+    let (edited, _) = done(
+        &world,
+        update(&late, Some(Scope::All), json!({"start": to, "title": "Moved"})),
+    )
+    .await;
+    assert_eq!(edited.unwrap().title, "Moved");
+    assert_as_google(&world).await;
+    let shown = shown(&world).await;
+    assert_eq!(shown.len(), 30);
+    let locals: std::collections::BTreeSet<_> = shown
+        .iter()
+        .map(|(start, _)| {
+            let local = start
+                .parse::<chrono::DateTime<chrono::Utc>>()
+                .unwrap()
+                .with_timezone(&chrono_tz::Europe::Berlin);
+            (
+                chrono::Datelike::weekday(&local).num_days_from_monday(),
+                local.time(),
+            )
+        })
+        .collect();
+    assert_eq!(locals.len(), 1, "one weekday and one time of day: {locals:?}");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn this_and_following_is_two_series_that_make_what_one_made(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    weekly(&world).await;
+    // An exception before and one after the cut.
+    let before = at_week(&world, 2).await;
+    done(&world, update(&before, None, json!({"title": "Before"}))).await;
+    let after = at_week(&world, 12).await;
+    done(&world, update(&after, None, json!({"title": "After"}))).await;
+    let at = at_week(&world, 10).await;
+    let moved: chrono::DateTime<chrono::FixedOffset> = at.start.parse().unwrap();
+    let edit = json!({"title": "Later", "start": moved + chrono::TimeDelta::hours(2)});
+    let (first, _) = done(&world, update(&at, Some(Scope::Following), edit)).await;
+    let first = first.unwrap();
+    assert_eq!(first.title, "Later");
+    assert_ne!(first.recurring_event_id, at.recurring_event_id);
+    assert_as_google(&world).await;
+    let shown = shown(&world).await;
+    assert_eq!(shown.len(), 30);
+    let titled = |title: &str| shown.iter().filter(|(_, it)| it == title).count();
+    assert_eq!((titled("Weekly"), titled("Before"), titled("Later")), (9, 1, 20));
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn following_from_the_first_is_all_and_a_deleted_rest_is_gone(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    let first = weekly(&world).await;
+    done(
+        &world,
+        update(&first, Some(Scope::Following), json!({"title": "All"})),
+    )
+    .await;
+    assert!(shown(&world).await.iter().all(|(_, title)| title == "All"));
+    let at = at_week(&world, 10).await;
+    done(&world, delete(&at, Some(Scope::Following))).await;
+    assert_as_google(&world).await;
+    assert_eq!(shown(&world).await.len(), 10);
+    let first = at_week(&world, 0).await;
+    done(&world, delete(&first, Some(Scope::All))).await;
+    assert_as_google(&world).await;
+    assert!(shown(&world).await.is_empty());
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_series_becomes_all_day_and_repeats_otherwise(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    weekly(&world).await;
+    let at = at_week(&world, 4).await;
+    let day = world.today() + chrono::Days::new(29);
+    let edit = json!({"start": day, "end": day + chrono::Days::new(1)});
+    done(&world, update(&at, Some(Scope::All), edit)).await;
+    assert_as_google(&world).await;
+    assert_eq!(shown(&world).await.len(), 30);
+    let at = at_week(&world, 0).await;
+    assert!(at.all_day);
+    let edit = json!({"recurrence": ["RRULE:FREQ=DAILY;COUNT=3"]});
+    done(&world, update(&at, Some(Scope::All), edit)).await;
+    assert_as_google(&world).await;
+    assert_eq!(shown(&world).await.len(), 3);
+    let at = at_week(&world, 0).await;
+    done(&world, update(&at, Some(Scope::All), json!({"recurrence": null}))).await;
+    assert_as_google(&world).await;
+    assert_eq!(shown(&world).await.len(), 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_series_whose_second_half_google_refuses_is_as_it_was(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    weekly(&world).await;
+    let before = shown(&world).await;
+    let refusal = google_emulator::Fault::Error {
+        status: 400,
+        reason: Some("invalid".into()),
+        message: None,
+        retry_after: None,
+    };
+    world.fault(google_emulator::Rule::new("events.insert", refusal).times(1));
+    let at = at_week(&world, 10).await;
+    let (reason, word) = failure(
+        &world,
+        update(&at, Some(Scope::Following), json!({"title": "Later"})),
+    )
+    .await;
+    assert_eq!(
+        (reason.name(), word.as_deref()),
+        ("REFUSED_BY_GOOGLE", Some("invalid"))
+    );
+    assert_eq!(shown(&world).await, before);
+    assert_as_google(&world).await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_cut_goes_together_with_what_others_changed_of_the_series_or_not_at_all(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    weekly(&world).await;
+    let at = at_week(&world, 10).await;
+    let master = at.recurring_event_id.clone().unwrap();
+    let theirs = json!({"location": "Room 4"});
+    world.google.patch(ALICE, ALICE, &master, theirs).unwrap();
+    let (first, _) = done(
+        &world,
+        update(&at, Some(Scope::Following), json!({"title": "Later"})),
+    )
+    .await;
+    assert_eq!(first.unwrap().location.as_deref(), Some("Room 4"));
+    assert_as_google(&world).await;
+
+    let at = at_week(&world, 5).await;
+    world
+        .google
+        .patch(ALICE, ALICE, &master, json!({"summary": "Theirs"}))
+        .unwrap();
+    world.push_and_settle(&alice()).await;
+    let masters = world.google.events(ALICE).len();
+    let mut edit = update(&at, Some(Scope::Following), json!({"title": "Ours"}));
+    if let sync::write::Command::Update { base_etag, .. } = &mut edit {
+        base_etag.clone_from(&at.etag);
+    }
+    let collision = conflict(&world, edit).await;
+    assert_eq!(collision.theirs["title"], "Theirs");
+    assert_eq!(world.google.events(ALICE).len(), masters, "nothing was cut");
+    assert_as_google(&world).await;
+}
+
+/// What Google answers of an instance that nobody has touched looks like an event, and is none: it goes with its series.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_instance_that_google_shows_does_not_outlive_its_place_in_the_series(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    let series = weekly(&world).await.recurring_event_id.unwrap();
+    let seen = at_week(&world, 3).await;
+    let in_google = |patch: Value| world.google.patch(ALICE, ALICE, &series, patch).unwrap();
+    in_google(json!({"summary": "Now important"}));
+    conflict(&world, delete(&seen, Some(Scope::This))).await;
+    assert_as_google(&world).await;
+    in_google(
+        json!({"start": {"dateTime": world.at(1, 10), "timeZone": "Europe/Berlin"},
+                     "end": {"dateTime": world.at(1, 11), "timeZone": "Europe/Berlin"}}),
+    );
+    world.push_and_settle(&alice()).await;
+    assert_as_google(&world).await;
+
+    // An instance that has become an event of its own is known at once.
+    let seen = at_week(&world, 4).await;
+    world
+        .google
+        .patch(ALICE, ALICE, &seen.id, json!({"summary": "Special"}))
+        .unwrap();
+    conflict(&world, delete(&seen, Some(Scope::This))).await;
+    assert_eq!(at_week(&world, 4).await.title, "Special");
+    assert_as_google(&world).await;
+}

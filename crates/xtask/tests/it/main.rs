@@ -1,0 +1,8 @@
+//! The configuration and documents of the repository against the code, and `up` as a process.
+
+mod compose;
+mod deployment;
+mod sample_environment;
+mod security_doc;
+mod supply_chain;
+mod up;
