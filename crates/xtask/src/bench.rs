@@ -51,7 +51,7 @@ pub fn run(args: &Args) -> Result<()> {
         println!("\n== {name}");
         interrupt::run(
             run_e2e(&name)
-                .arg("--release")
+                .args(["--release", "--no-default-features"])
                 .env("DATABASE_URL", cluster.url())
                 .env("CENTRIFUGO_BIN", &centrifugo),
         )?;

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use provision::postgres::{Binaries, Cluster, Script};
@@ -82,6 +83,7 @@ fn describe(binaries: &Binaries, cluster: &Cluster) -> Result<BTreeMap<String, S
             .with_context(|| format!("the migration {} failed", file.display()))?;
     }
     let out = tempfile::tempdir()?;
+    let mut touched = Vec::new();
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command
         .current_dir(workspace::root())
@@ -91,22 +93,46 @@ fn describe(binaries: &Binaries, cluster: &Cluster) -> Result<BTreeMap<String, S
         .env("DATABASE_URL", &url);
     for name in CRATES {
         command.args(["--package", name]);
-        touch(&workspace::root().join("crates").join(name))?;
+        touched.extend(touch(&workspace::root().join("crates").join(name))?);
     }
     interrupt::run(&mut command)?;
+    drop(touched);
     read(out.path())
 }
 
-/// Makes Cargo compile the crate in `dir` again.
-fn touch(dir: &Path) -> Result<()> {
-    let tests = fs::read_dir(dir.join("tests")).into_iter().flatten().flatten();
-    let roots = std::iter::once(dir.join("src/lib.rs")).chain(tests.map(|entry| entry.path()));
-    for root in roots.filter(|path| path.is_file()) {
-        let file = fs::File::options().append(true).open(&root)?;
+/// Makes Cargo compile the crate in `dir` again, for as long as what this returns is kept.
+fn touch(dir: &Path) -> Result<Vec<Touched>> {
+    ["src/lib.rs", "tests/it/main.rs"]
+        .into_iter()
+        .map(|root| dir.join(root))
+        .filter(|path| path.is_file())
+        .map(|path| Touched::new(&path))
+        .collect()
+}
+
+/// A file that Cargo takes for changed. Dropping this restores its modification time, so that later calls of Cargo do not
+/// rebuild the crate and all that depends on it.
+struct Touched {
+    file: fs::File,
+    modified: SystemTime,
+}
+
+impl Touched {
+    fn new(path: &Path) -> Result<Self> {
+        let file = fs::File::options().append(true).open(path)?;
+        let modified = file.metadata()?.modified()?;
         #[expect(clippy::disallowed_methods, reason = "Cargo compares with the real clock")]
-        file.set_modified(std::time::SystemTime::now())?;
+        file.set_modified(SystemTime::now())?;
+        Ok(Self { file, modified })
     }
-    Ok(())
+}
+
+impl Drop for Touched {
+    fn drop(&mut self) {
+        if let Err(error) = self.file.set_modified(self.modified) {
+            eprintln!("cannot restore the modification time of a source file: {error}");
+        }
+    }
 }
 
 fn migrations() -> Result<Vec<std::path::PathBuf>> {
@@ -137,4 +163,23 @@ fn statement(json: Option<&String>) -> String {
     json.and_then(|json| serde_json::from_str::<serde_json::Value>(json).ok())
         .and_then(|value| Some(value.get("query")?.as_str()?.trim().lines().next()?.to_owned()))
         .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_touched_file_gets_its_time_back() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let before = SystemTime::UNIX_EPOCH + Duration::from_hours(1);
+        file.as_file().set_modified(before).unwrap();
+        let modified = || file.path().metadata().unwrap().modified().unwrap();
+        let touched = Touched::new(file.path()).unwrap();
+        assert!(modified() > before);
+        drop(touched);
+        assert_eq!(modified(), before);
+    }
 }

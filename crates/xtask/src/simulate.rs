@@ -33,7 +33,6 @@ pub fn run(args: &Args) -> Result<()> {
 fn simulate(arguments: &[impl AsRef<std::ffi::OsStr>], database_url: &str) -> Result<()> {
     interrupt::run(
         run_e2e("simulate")
-            .args(["--features", FEATURE])
             .arg("--")
             .args(arguments)
             .env("DATABASE_URL", database_url),

@@ -15,7 +15,7 @@ use provision::{centrifugo, chromium, process, prometheus, redis};
 use crate::cargo::{build_binaries, cargo, tool};
 use crate::node::Npm;
 use crate::services::PACKAGES;
-use crate::{config, interrupt, page, prepare, simulate, words, workspace};
+use crate::{config, interrupt, page, prepare, words, workspace};
 use counted::{Tests, counted};
 
 const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
@@ -394,7 +394,15 @@ fn tests(shared: &mut Shared) -> Result<()> {
     let redis = redis::find_or_install(&mut |line| println!("{line}"))?;
     let mut command = cargo();
     command
-        .args(["test", "--locked", "--workspace", "--no-fail-fast"])
+        .args([
+            "test",
+            "--locked",
+            "--workspace",
+            "--no-fail-fast",
+            "--",
+            "--skip",
+            "simulation::",
+        ])
         .env("DATABASE_URL", shared.database_url()?)
         .env("CENTRIFUGO_BIN", shared.centrifugo()?)
         .env("REDIS_SERVER_BIN", redis);
@@ -411,45 +419,31 @@ fn fuzz(shared: &mut Shared) -> Result<()> {
             .arg(manifest),
     )
     .context("fuzz/Cargo.lock is behind: run `cargo update --workspace --manifest-path fuzz/Cargo.toml`")?;
-    let mut command = test_alone("fuzz");
+    let mut command = test_alone("fuzz::", &[]);
     command.env("FUZZ_SECONDS", FUZZ_SECONDS);
     counted(&mut command, &mut shared.tests)
 }
 
 /// Alone: it takes all of the machine, and of the tests' own time. `cargo xtask chaos` breaks more.
 fn chaos(shared: &mut Shared) -> Result<()> {
-    let mut command = test_alone("chaos");
-    command
-        .arg("--ignored")
-        .env("CENTRIFUGO_BIN", shared.centrifugo()?);
+    let mut command = test_alone("chaos::", &["--ignored"]);
+    command.env("CENTRIFUGO_BIN", shared.centrifugo()?);
     counted(&mut command, &mut shared.tests)
 }
 
-/// The tests of one file, showing what they say. Built with the whole workspace, so that nothing is compiled for it alone.
-fn test_alone(file: &str) -> Command {
+/// The tests of one module, showing what they print. Built with the whole workspace, so nothing is compiled for it alone.
+fn test_alone(module: &str, arguments: &[&str]) -> Command {
     let mut command = cargo();
-    command.args([
-        "test",
-        "--locked",
-        "--workspace",
-        "--test",
-        file,
-        "--",
-        "--nocapture",
-    ]);
+    command
+        .args(["test", "--locked", "--workspace", "--test", "it", "--"])
+        .args([module, "--nocapture"])
+        .args(arguments);
     command
 }
 
 /// Lints and tests of what only the simulation's builds have. `cargo xtask simulate` looks for what is not known yet.
 fn simulate(shared: &mut Shared) -> Result<()> {
-    // Of the whole workspace, so that no dependency is compiled for it alone.
-    let of = ["--locked", "--workspace", "--features", simulate::FEATURE];
-    let lints = ["--all-targets", "--", "-D", "warnings"];
-    interrupt::run(cargo().arg("clippy").args(of).args(lints))?;
-    let mut kept = cargo();
-    kept.arg("test")
-        .args(of)
-        .args(["--test", "simulation"])
-        .env("DATABASE_URL", shared.database_url()?);
+    let mut kept = test_alone("simulation::", &[]);
+    kept.env("DATABASE_URL", shared.database_url()?);
     counted(&mut kept, &mut shared.tests)
 }

@@ -22,9 +22,7 @@ pub fn run() -> Result<()> {
                 "--package",
                 "calendar-api",
                 "--test",
-                "types",
-                "--test",
-                "reference",
+                "it",
                 "--",
                 // What is told of a procedure is compared in the gate; here there may be a new one.
                 "the_client_package",
