@@ -1,6 +1,6 @@
 #!/bin/sh
-# Replaces the copies of services by new ones, as docker-compose.yml and the images are now: the new start beside the old, and
-# when they are healthy the old finish what they have begun and go. So there is always somebody who answers.
+# Replaces the copies of services with new ones from the current docker-compose.yml and images. New copies start beside the old;
+# when they are healthy, the old ones finish their work in flight and stop. So requests are always answered.
 #
 #   sh deploy/replace.sh                    all three services, one after the other
 #   sh deploy/replace.sh calendar-api       this one
@@ -19,12 +19,12 @@ for service in "$@"; do
 	fi
 	echo "$service: starting $copies beside the old"
 	if ! docker compose up --detach --wait --no-deps --no-recreate --scale "$service=$((copies * 2))" "$service"; then
-		echo "$service: the new are not healthy, the old still run. docker compose logs $service says why," \
-			"docker compose up --detach --no-deps $service leaves as many as there were" >&2
+		echo "$service: the new copies are not healthy, the old ones still run. docker compose logs $service shows why;" \
+			"docker compose up --detach --no-deps $service restores the former number" >&2
 		exit 1
 	fi
 	echo "$service: stopping the old"
-	# One word for each copy.
+	# One argument per copy.
 	# shellcheck disable=SC2086
 	docker stop --time 15 $old >/dev/null && docker rm $old >/dev/null
 done

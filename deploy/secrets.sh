@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes the secrets that docker-compose.yml mounts as files. What is there already stays, so it may be run again.
+# Creates the secrets that docker-compose.yml mounts as files. Existing files are kept, so it may be run again.
 #
 #   sh deploy/secrets.sh            into deploy/secrets
 #   sh deploy/secrets.sh --demo     into deploy/demo-secrets, with the emulator's OAuth client
@@ -14,18 +14,18 @@ elif [ $# -gt 0 ]; then
 	echo "usage: sh deploy/secrets.sh [--demo]" >&2
 	exit 2
 fi
-command -v openssl >/dev/null || { echo "openssl is needed to make secrets" >&2; exit 1; }
+command -v openssl >/dev/null || { echo "openssl is needed to create secrets" >&2; exit 1; }
 
 # The folder keeps others out. The files in it are mounted one by one into containers whose users are not the files' owner.
 mkdir -p "$folder"
 chmod 700 "$folder"
 
-# put NAME VALUE: unless it is there.
+# put NAME VALUE: creates the file unless it exists.
 put() {
 	if [ ! -e "$folder/$1" ]; then
 		printf '%s\n' "$2" >"$folder/$1"
 		chmod 644 "$folder/$1"
-		echo "made $folder/$1"
+		echo "created $folder/$1"
 	fi
 }
 

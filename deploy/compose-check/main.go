@@ -1,8 +1,8 @@
-// Command compose-check reads a Compose file, and those that override it, as Docker Compose does, all profiles on and variables
-// put in from its environment, and prints what it makes of it as JSON. It needs no engine: it is Compose's own loader, with its schema and
-// its check that all networks, secrets, volumes and services which are named are there.
+// Command compose-check loads a Compose file and its overrides as Docker Compose does, with all profiles enabled and variables
+// interpolated from its environment, and prints the resulting model as JSON. It needs no engine: it uses Compose's own loader, with its
+// schema and its check that all referenced networks, secrets, volumes and services exist.
 //
-// compose-go has a command of its own, which prints the model before variables are put in.
+// compose-go's own command prints the model before interpolation.
 package main
 
 import (
