@@ -1,5 +1,5 @@
-//! Tokens of the host application. Input with a line break is a header and claims, which are then signed with the right
-//! key, so that what is fuzzed lies behind the signature; any other input is a token as it comes.
+//! Tokens of the host application. Input with a line break is a header and claims, which are signed with the right key, to
+//! fuzz the code behind the signature check. Any other input is used as a token as it is.
 
 use std::cell::OnceCell;
 
@@ -48,7 +48,7 @@ fn user_of(token: &str) -> Option<String> {
     AUTHENTICATOR.with(|authenticator| {
         let authenticator =
             authenticator.get_or_init(|| Authenticator::with_secret(SECRET, ISSUER, AUDIENCE));
-        // With a secret there is nothing to wait for.
+        // With a shared secret, this never waits.
         let user = authenticator
             .user([header.as_str()].into_iter(), now)
             .now_or_never();
@@ -67,7 +67,7 @@ fn run(data: &[u8]) {
     }
 }
 
-/// Whoever gets in says, by a second reading, who they are, to whom they speak, who sent them and until when.
+/// Parses the claims of an accepted token again: subject, issuer, audience and lifetime must be right.
 fn signed(header: &str, claims: &str) {
     let part = |text: &str| base64_url(text.as_bytes());
     let message = format!("{}.{}", part(header), part(claims));

@@ -1,4 +1,4 @@
-//! What Centrifugo answers: the status in the first two bytes, then the body.
+//! Replies of Centrifugo: the status in the first two bytes, then the body.
 
 use centrifugo::Position;
 
@@ -30,11 +30,11 @@ fn run(data: &[u8]) {
         assert!(read.is_err(), "{status}");
     }
     if let Err(error) = read {
-        // It goes into the log, as one line of a bounded length.
-        let told = error.to_string();
+        // It is logged: one line, of bounded length.
+        let message = error.to_string();
         assert!(
-            told.chars().count() < 400 && !told.chars().any(char::is_control),
-            "{told}"
+            message.chars().count() < 400 && !message.chars().any(char::is_control),
+            "{message}"
         );
     }
 }

@@ -1,4 +1,4 @@
-//! Google's way back (a query, and the cookie in a second line), and where the browser goes then.
+//! The OAuth callback (a query, and the cookie in a second line), and the page that the browser returns to.
 
 use actix_web::http::header::HeaderValue;
 use actix_web::test::TestRequest;
@@ -12,7 +12,7 @@ use crate::fixture::{APP, block_on};
 
 pub const CALLBACK: Target = Target {
     name: "oauth_callback",
-    run: come_back,
+    run: oauth_callback,
     words: &[
         "state=",
         "&code=",
@@ -46,8 +46,8 @@ pub const RETURN_TO: Target = Target {
     ],
 };
 
-/// No state is known here: whatever comes, the browser ends on the application's page, told in one of our own words.
-fn come_back(data: &[u8]) {
+/// The database knows no state: for any input, the browser is sent to the application's page with a reason of ours.
+fn oauth_callback(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let (query, cookie) = text.split_once('\n').unwrap_or((&text, ""));
     let mut request = TestRequest::with_uri(CALLBACK_PATH);
@@ -64,16 +64,16 @@ fn come_back(data: &[u8]) {
         .get("location")
         .map(HeaderValue::as_bytes)
         .unwrap_or_default();
-    let word = location.strip_prefix(b"https://app.example/?calwire=error&calwire_reason=");
+    let reason = location.strip_prefix(b"https://app.example/?calwire=error&calwire_reason=");
     assert!(
-        matches!(word, Some(b"invalid_state" | b"internal")),
+        matches!(reason, Some(b"invalid_state" | b"internal")),
         "{}",
         String::from_utf8_lossy(location)
     );
     assert!(response.headers().get("set-cookie").is_none());
 }
 
-/// What is taken leads to the application, also for whoever decodes it once more.
+/// An accepted path leads to the application, even if it is decoded once more.
 fn return_to(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else {
         return;
@@ -82,7 +82,7 @@ fn return_to(data: &[u8]) {
     let Ok(origin) = APP.parse::<Origin>() else { return };
     let url = page.below(&origin);
     assert_eq!(url.origin().ascii_serialization(), APP, "{text:?}");
-    // It is kept, but for characters that an address has escaped.
+    // It is unchanged, except for characters that a URL escapes.
     let plain = |text: &str| percent_decode_str(text).collect::<Vec<u8>>();
     assert_eq!(plain(url.as_str()), plain(&format!("{APP}{text}")));
     let decoded = percent_decode_str(text).decode_utf8_lossy();

@@ -82,7 +82,7 @@ fn event(data: &[u8]) {
     };
     let cleaned = clean(text);
     if serde_json::from_str::<serde_json::Value>(text).is_ok() {
-        assert_eq!(clean(&cleaned), cleaned, "cleaning is done at once");
+        assert_eq!(clean(&cleaned), cleaned, "cleaning twice changes nothing");
     }
     let raw = RawEvent::read(text);
     let Ok(event) = parse(text) else { return };
@@ -90,7 +90,7 @@ fn event(data: &[u8]) {
     if let Some(raw) = raw
         && !text.contains('\\')
     {
-        assert_eq!(raw.id, event.id, "one event, read by two");
+        assert_eq!(raw.id, event.id, "both parsers read the same id");
     }
     let schemes = |url: &Option<String>, allowed: &[&str]| {
         url.as_ref().is_none_or(|url| {
@@ -127,8 +127,7 @@ fn recurrence(data: &[u8]) {
     let Ok(event) = parse(&event.to_string()) else {
         return;
     };
-    let told = unreadable(&lines, zone.parse().ok());
-    if let Some(line) = told {
+    if let Some(line) = unreadable(&lines, zone.parse().ok()) {
         assert!(line.to_string().len() < 1_000, "{line}");
     }
     let found = expand(&event);
@@ -156,7 +155,7 @@ fn expand(event: &EventResource) -> Vec<Occurrence> {
             occurrence.dates.is_none_or(|(start, end)| start <= end),
             "{occurrence:?}"
         );
-        // As it is stored.
+        // The store keeps it as JSON.
         assert!(serde_json::to_value(&occurrence.event).is_ok());
     }
     found

@@ -1,5 +1,5 @@
-//! calendar-api with nothing behind it: its database is closed, and nobody listens where Google and the broker would be.
-//! What is left is what reads requests.
+//! calendar-api without its dependencies: the database is closed, and nothing listens at the addresses of Google and the
+//! broker. That leaves the code that parses requests.
 
 use std::cell::OnceCell;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub fn block_on<T>(work: impl AsyncFnOnce(&Fixture) -> T) -> T {
 }
 
 impl Fixture {
-    #[expect(clippy::expect_used, reason = "what it is made of are constants")]
+    #[expect(clippy::expect_used, reason = "built from constants")]
     fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -62,7 +62,10 @@ impl Fixture {
         }
     }
 
-    #[expect(clippy::expect_used, reason = "a constant name, and a rate that is never met")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a constant name, and a rate limit that is never reached"
+    )]
     pub fn alice(&self) -> (Caller, ResponseHeaders) {
         let outgoing = ResponseHeaders::default();
         let user = UserId::parse("alice").expect("a user id");
@@ -80,7 +83,7 @@ impl Fixture {
     }
 }
 
-#[expect(clippy::expect_used, reason = "what it is made of are constants")]
+#[expect(clippy::expect_used, reason = "built from constants")]
 fn state(pool: sqlx::PgPool) -> State {
     let secret = |name| SecretKey::parse(name, "fedcba9876543210fedcba9876543210".to_owned()).expect("a key");
     let mut google = GoogleConfig::new("client", "secret".into());

@@ -1,8 +1,8 @@
-//! What comes from outside, as functions of bytes. Each target reads its input as the service does and asserts what must
-//! hold whatever it is; it fails by panicking.
+//! Fuzz targets for input from outside. Each target parses its input as the service does, and panics if an invariant fails
+//! that must hold for any input.
 //!
-//! Two things run them: `fuzz/`, where cargo-fuzz looks for new paths through the code for as long as one likes, and the
-//! test of this crate, which the gate runs on stable for some seconds from the same corpus.
+//! They run in two ways: with cargo-fuzz in `fuzz/`, which searches for new paths through the code for any length of time,
+//! and as the test of this crate, which the gate runs on stable for some seconds from the same corpus.
 
 mod auth;
 mod broker;
@@ -14,13 +14,13 @@ mod rpcs;
 mod sealed;
 mod zones;
 
-/// Something that reads bytes of strangers.
+/// A parser of untrusted bytes.
 #[derive(Clone, Copy)]
 pub struct Target {
     /// Also the name of its file in `fuzz/fuzz_targets` and of its folder in `fuzz/corpus`.
     pub name: &'static str,
     pub run: fn(&[u8]),
-    /// Pieces of its language, which a run puts together where bytes alone would never make them.
+    /// Tokens of its input language. Random bytes alone would hardly ever produce them.
     pub words: &'static [&'static str],
 }
 

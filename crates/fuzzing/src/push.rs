@@ -1,4 +1,4 @@
-//! The headers of a push: a line each, as `name: value`.
+//! The headers of a push, one a line: `name: value`.
 
 use google::push::Notification;
 

@@ -1,5 +1,5 @@
-//! RPC requests, in both protocols: a line `GET /path?query` and then the body. The handlers find their database closed,
-//! so an input that is taken ends in 503, and nothing ends in 500.
+//! RPC requests, in both protocols: a line `GET /path?query` and then the body. The handlers' database is closed, so valid
+//! input is answered with 503, and no input with 500.
 
 use futures_util::StreamExt;
 use rpc::http::{Body, Request, Response};
@@ -33,7 +33,7 @@ pub const TARGET: Target = Target {
     ],
 };
 
-/// Everything that a request may be answered.
+/// Every status that a request may be answered with.
 const STATUSES: [u16; 14] = [
     200, 204, 207, 400, 401, 403, 404, 405, 408, 412, 413, 415, 429, 503,
 ];

@@ -1,4 +1,4 @@
-//! Sealed records, keyrings and cookies that were not made by us.
+//! Forged sealed records, keyrings and cookies.
 
 use std::cell::OnceCell;
 
@@ -30,7 +30,7 @@ thread_local! {
 fn run(data: &[u8]) {
     KEYRING.with(|keyring| {
         let Some(keyring) = keyring.get_or_init(|| KEYS.parse().ok()) else {
-            panic!("these are keys");
+            panic!("the keys are valid");
         };
         let row: [&[u8]; 2] = [b"alice", b"1"];
         for column in ["refresh_token", "access_token"] {
@@ -39,17 +39,17 @@ fn run(data: &[u8]) {
                 column,
                 row: &row,
             };
-            assert!(keyring.open(&place, data).is_err(), "a record was guessed");
+            assert!(keyring.open(&place, data).is_err(), "a forged record was opened");
         }
     });
     let Ok(text) = std::str::from_utf8(data) else {
         return;
     };
-    if let Some(told) = told_of(text) {
+    if let Some(message) = error_of(text) {
         let quoted = text
             .split([',', ':'])
             .filter(|part| part.len() > 15)
-            .find(|part| told.contains(*part) && !is_said_anyway(text, part));
+            .find(|part| message.contains(*part) && !is_fixed_text(text, part));
         assert_eq!(quoted, None, "an error quotes a key");
     }
     if let Some(key) = BrowserKey::parse(text) {
@@ -57,13 +57,13 @@ fn run(data: &[u8]) {
     }
 }
 
-/// What is said of keys that cannot be read.
-fn told_of(text: &str) -> Option<String> {
+/// The error for an invalid keyring.
+fn error_of(text: &str) -> Option<String> {
     text.parse::<Keyring>().err().map(|error| error.to_string())
 }
 
-/// With another key in its place the error says so still: these are its own words.
-fn is_said_anyway(text: &str, part: &str) -> bool {
+/// The error contains this text with another key in its place too: it is part of the fixed message.
+fn is_fixed_text(text: &str, part: &str) -> bool {
     let other = text.replace(part, &"!".repeat(part.len()));
-    told_of(&other).is_some_and(|told| told.contains(part))
+    error_of(&other).is_some_and(|message| message.contains(part))
 }

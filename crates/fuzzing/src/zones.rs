@@ -1,4 +1,4 @@
-//! Zones, dates and moments: a zone, a moment and a number of days, a line each.
+//! Zones and dates: a zone, a moment and a number of days, one a line.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
@@ -51,7 +51,7 @@ fn run(data: &[u8]) {
     }
 }
 
-/// The years in which a calendar has events; beyond them a zone's offset leads out of what can be told.
+/// The years in which a calendar has events. Beyond them, a zone's offset may overflow the range of dates.
 fn in_range(now: DateTime<Utc>) -> bool {
     (-9_999..=9_999).contains(&chrono::Datelike::year(&now))
 }
@@ -81,7 +81,7 @@ fn windows(named: Tz, now: DateTime<Utc>, days: u32) {
 fn wall_clock(named: Tz, local: NaiveDateTime) {
     let instant = zone::instant(named, local);
     if let Some(instant) = instant.filter(|instant| in_range(*instant)) {
-        // Never before what the clock was asked to show: a gap moves on.
+        // Never earlier than the given wall-clock time: a time in a gap moves forward.
         assert!(zone::local(named, instant) >= local, "{local} in {named}");
     }
     if let (Some(start), Some(end)) = (

@@ -1,8 +1,7 @@
-//! The targets for some seconds each: first what the corpus has, then what becomes of it when pieces are changed, taken
-//! away, doubled and put together. The same seed makes the same inputs, and a failure is shrunk.
+//! Runs each target for some seconds: first on the corpus, then on inputs mutated from it. The same seed gives the same
+//! inputs, and a failure is shrunk.
 //!
-//! `FUZZ_SECONDS` is how long each target goes on (0: the corpus alone, as in a usual test run), `FUZZ_SEED` where it
-//! begins.
+//! `FUZZ_SECONDS`: how long each target runs (0, the default: on the corpus alone). `FUZZ_SEED`: the seed.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,7 +17,7 @@ use fuzzing::{TARGETS, Target};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// In a build without optimisations, on a machine that does much else.
+/// For a build without optimizations, on a busy machine.
 const HANGS_AFTER: Duration = Duration::from_secs(30);
 const INPUT_MAX_LEN: usize = 16 * 1024;
 
@@ -29,7 +28,7 @@ fn fuzz_folder() -> PathBuf {
 fn number(variable: &str) -> u64 {
     std::env::var(variable).map_or(0, |text| {
         text.parse()
-            .unwrap_or_else(|_| panic!("{variable} is a whole number"))
+            .unwrap_or_else(|_| panic!("{variable} must be a whole number"))
     })
 }
 
@@ -42,7 +41,7 @@ fn corpus(target: &Target) -> Vec<Vec<u8>> {
     files.sort();
     assert!(
         files.len() >= 5,
-        "{} has a corpus of {}",
+        "the corpus of {} has only {} files",
         target.name,
         files.len()
     );
@@ -158,7 +157,7 @@ fn fuzz(target: &Target) {
 
 type Made = (usize, Vec<Change>);
 
-/// Leaves the smallest input that failed where cargo-fuzz leaves its own.
+/// Writes the smallest failing input to the folder that cargo-fuzz uses.
 fn report(
     target: &Target,
     failure: &proptest::test_runner::TestError<Made>,
@@ -172,7 +171,7 @@ fn report(
     let file = folder.join("smallest");
     fs::write(&file, input_of(made.clone())).unwrap();
     panic!(
-        "{} fails: {reason}\nThe input is in {}; once mended, it belongs into fuzz/corpus/{}",
+        "{} fails: {reason}\nThe input is in {}; once fixed, add it to fuzz/corpus/{}",
         target.name,
         file.display(),
         target.name
@@ -195,9 +194,9 @@ macro_rules! targets {
 
 targets! { push_headers event_json recurrence zones_and_dates rpc jwt oauth_callback return_to ciphertext centrifugo_reply }
 
-/// Nothing is fuzzed here and forgotten there.
+/// The targets of this test and of `fuzz/` are the same.
 #[test]
-fn every_target_is_run_by_both() {
+fn every_target_runs_here_and_in_cargo_fuzz() {
     let all: BTreeSet<String> = TARGETS.iter().map(|target| target.name.to_owned()).collect();
     assert_eq!(all, TESTED.iter().map(|&name| name.to_owned()).collect());
     let files: BTreeSet<String> = fs::read_dir(fuzz_folder().join("fuzz_targets"))
@@ -218,7 +217,7 @@ fn every_target_is_run_by_both() {
     for name in all {
         assert!(
             manifest.contains(&format!("name = \"{name}\"")),
-            "{name} is no [[bin]] of fuzz/Cargo.toml"
+            "fuzz/Cargo.toml has no [[bin]] {name}"
         );
     }
 }
