@@ -1,4 +1,4 @@
-//! The end of a request and all that it brought, in one commit.
+//! Commits the result of a request, with all of its effects, in one transaction.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::time::Duration;
@@ -6,95 +6,41 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::Backoff;
 use common::ids::CalendarId;
-use event_model::wire::{Change, Event, Window};
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::write_intents::Intent;
 use store::{events, sync_state, write_intents};
 
-use super::result::{Failure, Reason, WriteResult};
-use super::target::Version;
-use super::work::{Run, Shown};
+use super::attempt::Attempt;
+use super::effects::Effects;
+use super::plan::AnswerInstance;
+use super::result::{Progress, Reason, WriteResult};
 use crate::outbox;
 use crate::pull::{Incoming, apply, context, expand_series};
 use crate::{Context, metrics};
+use event_model::wire::{Change, Event, Window};
 
-/// What came of a request at Google.
-#[derive(Debug, Clone)]
-pub struct Effects {
-    pub end: WriteResult,
-    /// What the mirror does not have yet.
-    pub news: Vec<(CalendarId, Incoming)>,
-    /// A series that ends, and where: later exceptions of it are gone.
-    pub cancel: Option<(String, String)>,
-    /// What to answer with.
-    pub shown: Option<(CalendarId, Shown)>,
-}
-
-impl Effects {
-    pub fn of(end: WriteResult) -> Self {
-        Self {
-            end,
-            news: Vec::new(),
-            cancel: None,
-            shown: None,
-        }
-    }
-
-    pub fn done(run: &Run<'_>, merged: bool) -> Self {
-        Self {
-            shown: Some((run.intent.calendar_id, run.work.shown.clone())),
-            ..Self::of(WriteResult::Done { event: None, merged })
-        }
-    }
-
-    pub fn failed(reason: Reason) -> Self {
-        Self::of(WriteResult::Failed(Failure {
-            reason,
-            google_reason: None,
-        }))
-    }
-
-    pub fn add(&mut self, calendar: CalendarId, version: Version) {
-        self.news.extend(version.news.map(|news| (calendar, news)));
-    }
-}
-
-/// A passing failure of the database must not make us look again for what we know.
+/// A brief failure of the database must not make us ask Google again for what we know.
 const TRIES: u32 = 4;
 const STORING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
-/// How far around its start an instance is looked for that is answered with.
-const SHOWN_BEFORE: TimeDelta = TimeDelta::days(2);
-const SHOWN_AFTER: TimeDelta = TimeDelta::days(400);
+/// When a pull may have overtaken Google's answer, Google is asked again this soon.
+const OVERTAKEN: Duration = Duration::from_millis(50);
 
-/// What became of a commit.
-pub enum Committed {
-    Ended(Box<WriteResult>),
-    /// Somebody else has the request by now, and answers it.
-    Lost,
-    /// Nothing was committed: what Google told us of is not in the mirror, and a pull has ended since Google was asked.
-    /// Either that pull was too early, or the event has been deleted in the meantime, which no pull would tell again.
-    Overtaken,
-}
+/// The range around its start that is expanded to find the instance to answer with.
+const ANSWER_BEFORE: TimeDelta = TimeDelta::days(2);
+const ANSWER_AFTER: TimeDelta = TimeDelta::days(400);
 
-impl Committed {
-    /// Its end, if it is ours to tell.
-    pub fn end(self) -> Option<WriteResult> {
-        match self {
-            Self::Ended(end) => Some(*end),
-            Self::Lost | Self::Overtaken => None,
-        }
-    }
-}
-
-pub async fn commit(run: &Run<'_>, effects: Effects) -> sqlx::Result<Committed> {
+/// Retries after a failure of the database. [`Progress::Retry`]: nothing was committed. An event that Google returned is not
+/// in the mirror, and a pull was committed since Google was asked. Either that pull was too early to see the event, or the
+/// event has been deleted since, and no later pull would report that.
+pub async fn commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Progress<WriteResult>> {
     let mut tries = 0;
     loop {
         tries += 1;
-        match try_commit(run, effects.clone()).await {
+        match try_commit(attempt, effects.clone()).await {
             Err(error) if tries < TRIES => {
-                tracing::warn!(intent.id = %run.id(), %error, tries, "What a write brought could not be stored");
+                tracing::warn!(intent.id = %attempt.id(), %error, tries, "Could not commit a write; trying again");
                 tokio::time::sleep(STORING.delay(tries)).await;
             }
             committed => return committed,
@@ -102,42 +48,42 @@ pub async fn commit(run: &Run<'_>, effects: Effects) -> sqlx::Result<Committed> 
     }
 }
 
-async fn try_commit(run: &Run<'_>, effects: Effects) -> sqlx::Result<Committed> {
-    let (now, user) = (run.ctx.clock.now(), &run.intent.user_id);
-    let mut news: BTreeMap<CalendarId, HashMap<String, Incoming>> = BTreeMap::new();
-    for (calendar, incoming) in effects.news {
-        news.entry(calendar)
-            .or_default()
-            .insert(incoming.row.event_id.clone(), incoming);
-    }
-    let touched: Vec<CalendarId> = news.keys().copied().collect();
-    let mut end = effects.end;
-    let mut tx = run.ctx.pool.begin().await?;
+async fn try_commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Progress<WriteResult>> {
+    let (now, user) = (attempt.ctx.clock.now(), &attempt.intent.user_id);
+    let incoming = by_calendar(effects.incoming);
+    let touched: Vec<CalendarId> = incoming.keys().copied().collect();
+    let mut result = effects.result;
+    let mut tx = attempt.ctx.pool.begin().await?;
     let mut changes = Vec::new();
-    for (id, mut news) in news {
-        let Some((calendar, generation)) = place(&mut tx, run, id).await? else {
+    for (id, mut incoming) in incoming {
+        let Some((calendar, generation)) = lock_calendar(&mut tx, attempt, id).await? else {
             continue;
         };
-        if run.was_overtaken(&mut tx, id).await? && lacks_any(&mut tx, (id, generation), &news).await? {
-            return Ok(Committed::Overtaken);
+        let place = (id, generation);
+        if attempt.was_overtaken(&mut tx, id).await? && lacks_any(&mut tx, place, &incoming).await? {
+            return Ok(Progress::Retry {
+                delay: OVERTAKEN,
+                in_doubt: true,
+            });
         }
-        drop_orphan_tombstones(&mut tx, (id, generation), &mut news).await?;
-        if let (Some((series, from)), true) = (&effects.cancel, id == run.intent.calendar_id) {
+        drop_orphan_tombstones(&mut tx, place, &mut incoming).await?;
+        if let (Some((series, from)), true) = (&effects.cancel_from, id == attempt.intent.calendar_id) {
             events::cancel_exceptions(&mut tx, id, generation, series, from).await?;
         }
-        let written = apply(&mut tx, now, &calendar, generation, news).await?;
-        changes.extend(written.map(|written| written.change));
+        let applied = apply(&mut tx, now, &calendar, generation, incoming).await?;
+        changes.extend(applied.map(|applied| applied.change));
     }
-    if let (WriteResult::Done { event, .. }, Some((calendar, shown))) = (&mut end, &effects.shown)
-        && let Some((calendar, generation)) = place(&mut tx, run, *calendar).await?
+    if let (WriteResult::Done { event, .. }, Some((calendar, answer))) = (&mut result, &effects.answer)
+        && let Some((calendar, generation)) = lock_calendar(&mut tx, attempt, *calendar).await?
     {
-        *event = find(&mut tx, &calendar, generation, shown).await?.map(Box::new);
+        let found = find_instance(&mut tx, &calendar, generation, answer).await?;
+        *event = found.map(Box::new);
     }
     for change in changes {
         outbox::append(&mut tx, now, user, change).await?;
     }
-    if !finish(&mut tx, now, &run.intent, &end).await? {
-        return Ok(Committed::Lost);
+    if !finish(&mut tx, now, &attempt.intent, &result).await? {
+        return Ok(Progress::LeaseLost);
     }
     for calendar in touched {
         sync_state::mark_dirty_if_pulled(&mut tx, now, calendar.into()).await?;
@@ -145,35 +91,35 @@ async fn try_commit(run: &Run<'_>, effects: Effects) -> sqlx::Result<Committed> 
     common::crash_point!("write.before_commit");
     tx.commit().await?;
     common::crash_point!("write.after_commit");
-    log(run.ctx, &run.intent, &end);
-    Ok(Committed::Ended(Box::new(end)))
+    log(attempt.ctx, &attempt.intent, &result);
+    Ok(Progress::Finished(result))
 }
 
-/// Ends a request of which nothing else is to be stored. None: somebody else has it by now, and answers it.
-pub async fn give_up(ctx: &Context, intent: &Intent, reason: Reason) -> sqlx::Result<Option<WriteResult>> {
-    let end = Effects::failed(reason).end;
+/// Finishes a request whose plan cannot be read. Nothing else is committed.
+pub async fn give_up(ctx: &Context, intent: &Intent, reason: Reason) -> sqlx::Result<Progress<WriteResult>> {
+    let result = WriteResult::Failed(reason.into());
     let mut tx = ctx.pool.begin().await?;
-    if !finish(&mut tx, ctx.clock.now(), intent, &end).await? {
-        return Ok(None);
+    if !finish(&mut tx, ctx.clock.now(), intent, &result).await? {
+        return Ok(Progress::LeaseLost);
     }
     tx.commit().await?;
-    log(ctx, intent, &end);
-    Ok(Some(end))
+    log(ctx, intent, &result);
+    Ok(Progress::Finished(result))
 }
 
-/// Writes how a request ended, and tells it to whoever was told that it is pending. False: the lease was lost.
+/// Stores the result, and notifies the user if a caller was answered `pending`. False: the lease was lost.
 async fn finish(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     intent: &Intent,
-    end: &WriteResult,
+    result: &WriteResult,
 ) -> sqlx::Result<bool> {
-    let result = serde_json::value::to_raw_value(end).map_err(|error| sqlx::Error::Encode(error.into()))?;
-    let Some(announce) = write_intents::finish(conn, &intent.lease, end.state(), &result).await? else {
+    let json = serde_json::value::to_raw_value(result).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let Some(announce) = write_intents::finish(conn, &intent.lease, result.state(), &json).await? else {
         return Ok(false);
     };
     if announce {
-        let (state, reason) = end.told();
+        let (state, reason) = result.resolved();
         let resolved = Change::WriteResolved {
             idempotency_key: intent.idempotency_key.clone(),
             intent_id: intent.lease.key,
@@ -185,40 +131,53 @@ async fn finish(
     Ok(true)
 }
 
-/// A calendar and the generation that readers see of it; nobody else writes to it from here on.
-async fn place(
+type ById = HashMap<String, Incoming>;
+
+fn by_calendar(incoming: Vec<(CalendarId, Incoming)>) -> BTreeMap<CalendarId, ById> {
+    let mut calendars: BTreeMap<CalendarId, ById> = BTreeMap::new();
+    for (calendar, incoming) in incoming {
+        calendars
+            .entry(calendar)
+            .or_default()
+            .insert(incoming.row.event_id.clone(), incoming);
+    }
+    calendars
+}
+
+/// Locks a calendar's events until the commit. Returns the calendar and the generation that readers see.
+async fn lock_calendar(
     conn: &mut PgConnection,
-    run: &Run<'_>,
+    attempt: &Attempt<'_>,
     id: CalendarId,
 ) -> sqlx::Result<Option<(Calendar, i64)>> {
     calendars::lock(conn, id).await?;
-    let Some(calendar) = calendars::get(conn, &run.intent.user_id, id).await? else {
+    let Some(calendar) = calendars::get(conn, &attempt.intent.user_id, id).await? else {
         return Ok(None);
     };
     let generation = sync_state::generation(conn, id.into()).await?;
     Ok(generation.map(|generation| (calendar, generation)))
 }
 
-/// Whether the mirror has no row of something that is there by these news.
+/// Whether the mirror has no row of an incoming event that is not cancelled.
 async fn lacks_any(
     conn: &mut PgConnection,
     (calendar, generation): (CalendarId, i64),
-    news: &HashMap<String, Incoming>,
+    incoming: &ById,
 ) -> sqlx::Result<bool> {
-    let alive = news.iter().filter(|(_, incoming)| !incoming.is_cancelled());
+    let alive = incoming.iter().filter(|(_, incoming)| !incoming.is_cancelled());
     let ids: Vec<String> = alive.map(|(id, _)| id.clone()).collect();
     let known = events::versions(conn, calendar, generation, &ids).await?;
     Ok(known.len() < ids.len())
 }
 
-/// An instance that we deleted of a series that is gone by now needs no tombstone: no pull would ever take it away.
+/// Drops the tombstones of instances whose series is gone by now: no pull would ever remove them.
 async fn drop_orphan_tombstones(
     conn: &mut PgConnection,
     (calendar, generation): (CalendarId, i64),
-    news: &mut HashMap<String, Incoming>,
+    incoming: &mut ById,
 ) -> sqlx::Result<()> {
     let is_tombstone = |incoming: &Incoming| incoming.is_cancelled() && !incoming.is_single();
-    let ids: Vec<String> = news
+    let ids: Vec<String> = incoming
         .values()
         .filter(|incoming| is_tombstone(incoming))
         .flat_map(|tombstone| [tombstone.series_id(), &tombstone.row.event_id])
@@ -231,54 +190,59 @@ async fn drop_orphan_tombstones(
     let known: HashSet<String> = versions
         .into_iter()
         .map(|version| version.event_id)
-        .chain(news.keys().filter(|id| !is_tombstone(&news[*id])).cloned())
+        .chain(
+            incoming
+                .keys()
+                .filter(|id| !is_tombstone(&incoming[*id]))
+                .cloned(),
+        )
         .collect();
-    news.retain(|id, incoming| {
+    incoming.retain(|id, incoming| {
         !is_tombstone(incoming) || known.contains(id) || known.contains(incoming.series_id())
     });
     Ok(())
 }
 
-/// The instance to answer with, also where no row of an instance reaches.
-async fn find(
+/// The instance to answer with, even outside the window of stored instances.
+async fn find_instance(
     conn: &mut PgConnection,
     calendar: &Calendar,
     generation: i64,
-    shown: &Shown,
+    answer: &AnswerInstance,
 ) -> sqlx::Result<Option<Event>> {
-    let series = [shown.series.clone()];
+    let series = [answer.series.clone()];
     let stored = events::of_series(conn, calendar.id, generation, &series).await?;
     let window = Window {
-        from: shown.at - SHOWN_BEFORE,
-        to: shown.at + SHOWN_AFTER,
+        from: answer.at - ANSWER_BEFORE,
+        to: answer.at + ANSWER_AFTER,
     };
     let mut instances = expand_series(&context(calendar), stored, window);
-    let index = shown
+    let index = answer
         .instance
         .as_ref()
         .and_then(|id| instances.iter().position(|instance| instance.instance_id == *id))
         .or_else(|| {
             instances
                 .iter()
-                .position(|instance| instance.starts_at >= shown.at)
+                .position(|instance| instance.starts_at >= answer.at)
         })
         .unwrap_or(0);
     Ok((index < instances.len()).then(|| instances.swap_remove(index).event))
 }
 
-fn log(ctx: &Context, intent: &Intent, end: &WriteResult) {
+fn log(ctx: &Context, intent: &Intent, result: &WriteResult) {
     let duration = ctx.clock.now() - intent.created_at;
-    metrics::wrote(&intent.operation, end.state().as_str(), duration);
+    metrics::wrote(&intent.operation, result.state().as_str(), duration);
     let duration_ms = duration.num_milliseconds();
     let (operation, attempts) = (&intent.operation, intent.lease.attempts);
-    match end {
+    match result {
         WriteResult::Failed(failure) => {
             tracing::info!(intent.id = %intent.lease.key, operation, attempts, duration_ms, reason = failure.reason.name(),
-                google.reason = failure.google_reason.as_deref(), "A write was refused");
+                google.reason = failure.google_reason.as_deref(), "Write failed");
         }
-        end => {
-            tracing::debug!(intent.id = %intent.lease.key, operation, attempts, duration_ms, state = end.state().as_str(),
-                "A write has ended");
+        result => {
+            tracing::debug!(intent.id = %intent.lease.key, operation, attempts, duration_ms, state = result.state().as_str(),
+                "Write finished");
         }
     }
 }

@@ -1,19 +1,45 @@
-//! How a request ends, as it is stored and answered.
+//! How a write went: [`WriteResult`] for its caller, [`Progress`] for the worker.
 
-use event_model::fields::Field;
-use event_model::wire::{Event, WriteState};
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use store::write_intents::State;
 
+use event_model::fields::Field;
+use event_model::wire::{Event, WriteState};
+
+/// How far a write has come.
+#[derive(Debug)]
+pub enum Progress<T> {
+    Finished(T),
+    Retry {
+        delay: Duration,
+        /// Google may have applied the last call: look before it is repeated.
+        in_doubt: bool,
+    },
+    /// Another worker has the request, and answers it.
+    LeaseLost,
+}
+
+impl<T> Progress<T> {
+    pub fn finished(self) -> Option<T> {
+        match self {
+            Self::Finished(result) => Some(result),
+            Self::Retry { .. } | Self::LeaseLost => None,
+        }
+    }
+}
+
+/// The result of a write, as it is stored and answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "end", rename_all = "camelCase")]
 pub enum WriteResult {
     #[serde(rename_all = "camelCase")]
     Done {
-        /// As it is now; none of a deleted one.
+        /// The event as it is now; none if it was deleted.
         event: Option<Box<Event>>,
-        /// Somebody else had changed other fields, and both changes are in.
+        /// Someone else had changed other fields; the event has both changes.
         merged: bool,
     },
     Failed(Failure),
@@ -24,76 +50,68 @@ pub enum WriteResult {
 #[serde(rename_all = "camelCase")]
 pub struct Failure {
     pub reason: Reason,
-    /// Google's own word, where it refused.
+    /// The reason that Google gave, if Google refused.
     pub google_reason: Option<String>,
 }
 
-/// Two changes of the same fields, for a person to decide.
+/// Two changes of the same fields, for the user to decide.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Conflict {
-    /// What collided.
+    /// The fields that both sides changed.
     pub fields: Vec<Field>,
-    /// What the edit was made from; none when nobody knows any more.
+    /// The version that the edit was made from; none if it is no longer known.
     pub base: Option<Value>,
-    /// What was asked for; none when it was to be deleted.
+    /// The requested event; none if it was to be deleted.
     pub ours: Option<Value>,
     pub theirs: Value,
-    /// Of theirs: what the next edit is made from.
+    /// The etag of theirs: the base of the next edit.
     pub etag: String,
 }
 
-/// Why a request came to nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Why a write failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, strum::IntoStaticStr)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
     CalendarNotFound,
     EventNotFound,
-    /// An instance was invited to, and its series is not in this calendar.
+    /// The user was invited to an instance alone: its series is not in this calendar.
     SeriesNotFound,
     EventDeleted,
     NotConnected,
     ReauthRequired,
-    /// The user did not let us change events.
+    /// The user has not granted the scope to change events.
     WriteScopeMissing,
-    /// Google does not show the calendar to the account any more.
+    /// Google no longer shows the calendar to the account.
     AccessLost,
-    /// Another account's calendar.
+    /// The destination calendar belongs to another account.
     DifferentAccount,
-    /// The rules of the series name days or hours themselves; a new `recurrence` has to come with a new day.
+    /// The rules of the series name days or hours themselves: a new day needs a new `recurrence`.
     RecurrenceRequired,
-    /// `this` of a series as a whole, or a field that this scope cannot change.
+    /// `this` for a series as a whole, or a field that this scope cannot change.
     ScopeNotApplicable,
     ForbiddenByGoogle,
     RefusedByGoogle,
     QuotaExceeded,
-    /// Tried for as long as it may be. It has not happened.
+    /// Out of time, and not applied.
     GoogleUnavailable,
-    /// Tried for as long as it may be, and nobody can tell whether it happened.
+    /// Out of time, and Google may have applied it.
     OutcomeUnknown,
     Misconfigured,
 }
 
 impl Reason {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CalendarNotFound => "CALENDAR_NOT_FOUND",
-            Self::EventNotFound => "EVENT_NOT_FOUND",
-            Self::SeriesNotFound => "SERIES_NOT_FOUND",
-            Self::EventDeleted => "EVENT_DELETED",
-            Self::NotConnected => "NOT_CONNECTED",
-            Self::ReauthRequired => "REAUTH_REQUIRED",
-            Self::WriteScopeMissing => "WRITE_SCOPE_MISSING",
-            Self::AccessLost => "ACCESS_LOST",
-            Self::DifferentAccount => "DIFFERENT_ACCOUNT",
-            Self::RecurrenceRequired => "RECURRENCE_REQUIRED",
-            Self::ScopeNotApplicable => "SCOPE_NOT_APPLICABLE",
-            Self::ForbiddenByGoogle => "FORBIDDEN_BY_GOOGLE",
-            Self::RefusedByGoogle => "REFUSED_BY_GOOGLE",
-            Self::QuotaExceeded => "QUOTA_EXCEEDED",
-            Self::GoogleUnavailable => "GOOGLE_UNAVAILABLE",
-            Self::OutcomeUnknown => "OUTCOME_UNKNOWN",
-            Self::Misconfigured => "MISCONFIGURED",
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+}
+
+impl From<Reason> for Failure {
+    fn from(reason: Reason) -> Self {
+        Self {
+            reason,
+            google_reason: None,
         }
     }
 }
@@ -107,7 +125,8 @@ impl WriteResult {
         }
     }
 
-    pub(super) fn told(&self) -> (WriteState, Option<String>) {
+    /// The state and reason of the notification.
+    pub(super) fn resolved(&self) -> (WriteState, Option<String>) {
         match self {
             Self::Done { .. } => (WriteState::Done, None),
             Self::Failed(failure) => (WriteState::Failed, Some(failure.reason.name().to_owned())),

@@ -1,16 +1,16 @@
-//! The ids of the last requests that were written to an event, kept in the event itself where only we look: in its
-//! private extended properties. Whoever does not know whether a request has been written finds it there.
+//! The ids of the last requests that were written to an event, kept in the event itself, in private extended properties
+//! that only this application reads. They show whether a request was applied.
 
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 const PROPERTY: &str = "calwireWrites";
 
-/// Those that may still be looked for, when several write to an event at the same time. A property holds 1,024
-/// characters, and one id is 32 of them.
+/// Requests that may write to one event at the same time and still be found. A property holds 1,024 characters, an id takes
+/// 32.
 const IDS_MAX: usize = 8;
 
-/// Adds the request to those that `before` (an event as Google has it) carries.
+/// Adds the request to those that `before` (the event as Google has it) carries.
 pub fn add(body: &mut Map<String, Value>, before: &Value, request: Uuid) {
     let mut ids = vec![request.simple().to_string()];
     ids.extend(carried(before).map(str::to_owned).take(IDS_MAX - 1));
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_event_carries_its_last_requests_and_no_more() {
+    fn an_event_carries_its_last_eight_requests() {
         let ids: Vec<Uuid> = (0..12).map(Uuid::from_u128).collect();
         let mut event = json!({"extendedProperties": {"private": {"other": "x"}}});
         for id in &ids {

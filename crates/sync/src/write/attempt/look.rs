@@ -1,4 +1,4 @@
-//! What an event is by now, in the mirror and at Google.
+//! The current version of an event, from the mirror or from Google.
 
 use std::time::Duration;
 
@@ -6,60 +6,76 @@ use google::{Error, EventPath, ListCursor, RawEvent};
 use store::calendars::Calendar;
 
 use super::super::result::Reason;
-use super::super::target;
-use super::{Interrupt, MERGES_MAX, Run, TRANSIENT, Version, stop};
+use super::super::target::{self, Version};
+use super::Attempt;
+use super::interrupt::Interrupt;
+use super::reconcile::ROUNDS_MAX;
 use crate::pull::context;
 use crate::tokens::CallError;
 
-/// The event as the mirror has it, or else as Google has.
-pub(super) async fn known(
-    run: &Run<'_>,
+/// The event to decide about: from the mirror, unless Google may have applied an earlier call.
+pub(super) async fn find(
+    attempt: &Attempt<'_>,
+    calendar: &Calendar,
+    id: &str,
+) -> Result<Option<Version>, Interrupt> {
+    if attempt.is_in_doubt() {
+        from_google(attempt, calendar, id).await
+    } else {
+        from_mirror(attempt, calendar, id).await
+    }
+}
+
+/// The event as the mirror has it; if it has none, as Google has it.
+pub(super) async fn from_mirror(
+    attempt: &Attempt<'_>,
     calendar: &Calendar,
     id: &str,
 ) -> Result<Option<Version>, Interrupt> {
     let found = {
-        let mut conn = run.ctx.pool.acquire().await?;
+        let mut conn = attempt.ctx.pool.acquire().await?;
         target::find(&mut conn, calendar, id).await?
     };
     match found {
         Some(target) => Ok(Some(target.version)),
-        None => look(run, calendar, id).await,
+        None => from_google(attempt, calendar, id).await,
     }
 }
 
-/// The event as Google has it now, with what of it is news to the mirror.
+/// The event as Google has it now.
 ///
-/// Google shows an instance that nobody has touched as it shows one that has become an event of its own. The mirror must
-/// not keep the first: it goes when its series goes elsewhere, and no list will ever say so. It is the one whose etag is
-/// its series', and the series is its news.
-pub(super) async fn look(run: &Run<'_>, calendar: &Calendar, id: &str) -> Result<Option<Version>, Interrupt> {
-    let mut found = Box::pin(get(run, calendar, id)).await?;
-    for _ in 0..MERGES_MAX {
+/// Google returns an instance that no one has edited in the same form as an exception. The mirror must not store the
+/// former: it disappears when its series moves away, and no list will report that. It is recognized by its etag, which is
+/// its series'; then the series is what is new to the mirror.
+pub(super) async fn from_google(
+    attempt: &Attempt<'_>,
+    calendar: &Calendar,
+    id: &str,
+) -> Result<Option<Version>, Interrupt> {
+    let mut found = Box::pin(get(attempt, calendar, id)).await?;
+    for _ in 0..ROUNDS_MAX {
         let Some(version) = found else { return Ok(None) };
         let Some(series) = series_of(&version) else {
             return Ok(Some(version));
         };
-        // Only the instance: who was invited to it alone does not see its series.
-        let Some(master) = Box::pin(get(run, calendar, series)).await? else {
+        // A guest who was invited to the instance alone does not see its series.
+        let Some(master) = Box::pin(get(attempt, calendar, series)).await? else {
             return Ok(Some(version));
         };
         if master.etag == version.etag {
             return Ok(Some(Version {
-                news: master.news,
+                incoming: master.incoming,
                 ..version
             }));
         }
-        // An event of its own, or of a series that has changed between the two looks.
-        let again = Box::pin(get(run, calendar, id)).await?;
+        // An exception, or an instance of a series that changed between the two calls.
+        let again = Box::pin(get(attempt, calendar, id)).await?;
         if again.as_ref().is_some_and(|again| again.etag == version.etag) {
             return Ok(again);
         }
         found = again;
     }
-    Err(Interrupt::Again {
-        delay: TRANSIENT.delay(run.failures + 1),
-        is_sure: !run.is_in_doubt(),
-    })
+    Err(Interrupt::retry(attempt, attempt.is_in_doubt()))
 }
 
 fn series_of(version: &Version) -> Option<&str> {
@@ -70,55 +86,59 @@ fn series_of(version: &Version) -> Option<&str> {
         .filter(|_| !event.is_cancelled())
 }
 
-/// One event, none where Google does not know it.
+/// One event; none if Google does not know it.
 ///
-/// Google answers 404 for an event that is not there and for a calendar that the user may not see just now. Only the first
-/// is news of the event: whoever gets the calendar back has its old sync token, and that tells of no event which had never
-/// gone.
-async fn get(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Interrupt> {
-    let found = get_once(run, calendar, event).await?;
+/// Google answers 404 both for a missing event and for a calendar that the user may not see at present. Only the first says
+/// something about the event: when access to the calendar returns, so does its old sync token, and that reports no event
+/// that was there all along.
+async fn get(attempt: &Attempt<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Interrupt> {
+    let found = get_once(attempt, calendar, event).await?;
     if found.is_some() {
         return Ok(found);
     }
-    can_be_read(run, calendar).await?;
-    // It may have come back between the two answers.
-    get_once(run, calendar, event).await
+    check_access(attempt, calendar).await?;
+    // Access may have returned between the two calls.
+    get_once(attempt, calendar, event).await
 }
 
-async fn get_once(run: &Run<'_>, calendar: &Calendar, event: &str) -> Result<Option<Version>, Interrupt> {
-    let google = &run.ctx.google;
+async fn get_once(
+    attempt: &Attempt<'_>,
+    calendar: &Calendar,
+    event: &str,
+) -> Result<Option<Version>, Interrupt> {
+    let google = &attempt.ctx.google;
     let path = EventPath {
         calendar: &calendar.google_id,
         event,
     };
-    match run
+    match attempt
         .call(|access| async move { google.event(&access, path).await })
         .await
     {
         Ok(event) => read(event, calendar).map(Some),
         Err(CallError::Google(Error::NotFound | Error::AlreadyDeleted)) => Ok(None),
-        Err(error) => Err(stop(run, error, run.is_in_doubt())),
+        Err(error) => Err(Interrupt::of_call(attempt, error, attempt.is_in_doubt())),
     }
 }
 
-/// Fails with what a user is told of a calendar that is not theirs to see any more. `calendars.get` would be asked, had we
-/// the scope for it.
-async fn can_be_read(run: &Run<'_>, calendar: &Calendar) -> Result<(), Interrupt> {
-    let (google, id) = (&run.ctx.google, calendar.google_id.as_str());
-    match run
+/// Fails if the account can no longer see the calendar. By a list of one event: `calendars.get` needs a scope that we do
+/// not request.
+async fn check_access(attempt: &Attempt<'_>, calendar: &Calendar) -> Result<(), Interrupt> {
+    let (google, id) = (&attempt.ctx.google, calendar.google_id.as_str());
+    match attempt
         .call(|access| async move { google.events(&access, id, &ListCursor::default(), 1).await })
         .await
     {
         Ok(_) => Ok(()),
-        Err(CallError::Google(Error::NotFound)) if !run.is_in_doubt() => Err(Reason::AccessLost.into()),
-        Err(error) => Err(stop(run, error, run.is_in_doubt())),
+        Err(CallError::Google(Error::NotFound)) if !attempt.is_in_doubt() => Err(Reason::AccessLost.into()),
+        Err(error) => Err(Interrupt::of_call(attempt, error, attempt.is_in_doubt())),
     }
 }
 
 pub(super) fn read(event: RawEvent, calendar: &Calendar) -> Result<Version, Interrupt> {
-    // Google's own JSON with an id: it is readable, or Google is not itself.
-    Version::told(event, &context(calendar)).ok_or(Interrupt::Again {
+    // It is JSON of Google's with an id. If it cannot be read, Google is malfunctioning.
+    Version::from_google(event, &context(calendar)).ok_or(Interrupt::Retry {
         delay: Duration::from_secs(1),
-        is_sure: false,
+        in_doubt: true,
     })
 }

@@ -1,23 +1,29 @@
-//! A series is ended before an instance, and a new one begins there.
+//! Ends a series before an instance, and starts a new one there.
 //!
-//! The old one is ended first: a collision is found before anything was made, and what was not made needs no mail to be
-//! taken back. Should Google refuse the new one, the old one is made as it was.
+//! The old series is ended first: a conflict is found before anything was created, and no guest is mailed about a series
+//! that is then withdrawn. If Google refuses the new series, the old one is restored.
 
-use event_model::fields::{Field, Fields, Span};
-use event_model::merge::{Collision, merge, merge_without_base};
 use serde_json::{Map, Value};
 use store::calendars::Calendar;
 use store::write_intents::State;
 use uuid::Uuid;
 
-use super::super::work::{Act, Edit, NewSeries, Split};
-use super::{
-    Effects, Interrupt, Run, Version, WriteResult, Written, calendar, conflict, known, look, make,
-    not_written, write, write_marker,
-};
+use super::super::effects::Effects;
+use super::super::plan::{NewSeries, Operation, Split};
+use super::super::result::WriteResult;
+use super::super::target::Version;
+use super::super::write_marker;
+use super::Attempt;
+use super::change::{conflict, decide_edit};
+use super::create::{already_inserted, insert_event};
+use super::interrupt::Interrupt;
+use super::look::{from_google, from_mirror};
+use super::reconcile::{Reconciled, reconcile, reconcile_from};
 use crate::pull::context;
+use event_model::fields::{Field, Fields, Span};
+use event_model::merge::{Collision, merge, merge_without_base};
 
-/// What a copy of an event does not take along: what Google sets, and what is of the one event alone.
+/// The properties that the new series does not take over: Google sets them, or they belong to the one event.
 const NOT_COPIED: [&str; 16] = [
     "kind",
     "etag",
@@ -37,104 +43,90 @@ const NOT_COPIED: [&str; 16] = [
     "extendedProperties",
 ];
 
-pub async fn split(run: &mut Run<'_>, mut split: Split) -> Result<Effects, Interrupt> {
-    let calendar = calendar(run).await?;
+pub(super) async fn split(attempt: &mut Attempt<'_>, mut split: Split) -> Result<Effects, Interrupt> {
+    let calendar = attempt.calendar().await?;
     if split.undo.is_some() {
-        return undo(run, &calendar, split).await;
+        return undo(attempt, &calendar, split).await;
     }
-    let (ended, is_now) = match split.ended.take() {
+    let id = attempt.intent.event_id.clone();
+    let (ended, is_new) = match split.ended.take() {
         Some(ended) => (read(&ended, &calendar)?, false),
-        None => match end(run, &calendar, &split).await? {
-            Ok(version) => (*version, true),
-            Err(written) => return Ok(not_written(run, &run.intent.event_id.clone(), written)),
+        None => match end(attempt, &calendar, &split).await? {
+            Reconciled::Done { version, .. } => (*version, true),
+            other => return Ok(other.into_effects(attempt, &id)),
         },
     };
-    let mut done = Effects::done(run, false);
-    done.cancel = Some((run.intent.event_id.clone(), split.at.clone()));
+    let mut effects = Effects::done(attempt, false);
+    effects.cancel_from = Some((id.clone(), split.at.clone()));
     if let Some(new) = split.new.clone() {
         split.ended = Some(ended.raw.clone());
-        run.work.act = Act::Split(Box::new(split));
-        let made = match begin(run, &calendar, &ended, &new).await {
+        attempt.plan.operation = Operation::Split(Box::new(split));
+        let started = match start(attempt, &calendar, &ended, &new).await {
             Err(Interrupt::Failed(failure)) => {
-                let Act::Split(split) = &mut run.work.act else {
+                let Operation::Split(split) = &mut attempt.plan.operation else {
                     return Err(Interrupt::Failed(failure));
                 };
                 split.undo = Some(failure);
                 let split = Split::clone(split);
-                // Google said no: nothing is in doubt any more.
-                if !run.mark(State::Pending).await? {
+                // Google has refused: no call is in doubt any longer.
+                if !attempt.save(State::Pending).await? {
                     return Err(Interrupt::LeaseLost);
                 }
-                return undo(run, &calendar, split).await;
+                return undo(attempt, &calendar, split).await;
             }
-            made => made?,
+            started => started?,
         };
-        done.add(run.intent.calendar_id, made);
+        effects.add(calendar.id, started);
     } else {
-        done.end = WriteResult::Done {
-            event: None,
-            merged: false,
-        };
-        done.shown = None;
+        effects.answer = None;
     }
-    // What it had become in an earlier try is no news any more: it may have changed since, or be gone.
-    let news = if is_now {
+    // The old series as an earlier try ended it may be outdated: it may have changed since, or be deleted.
+    let old = if is_new {
         Some(ended)
     } else {
-        look(run, &calendar, &run.intent.event_id).await?
+        from_google(attempt, &calendar, &id).await?
     };
-    if let Some(version) = news {
-        done.add(run.intent.calendar_id, version);
+    if let Some(version) = old {
+        effects.add(calendar.id, version);
     }
-    Ok(done)
+    Ok(effects)
 }
 
 fn read(raw: &Value, calendar: &Calendar) -> Result<Version, Interrupt> {
     let text = raw.to_string();
     let event = google::RawEvent::read(&text).ok_or(Interrupt::LeaseLost)?;
-    Version::told(event, &context(calendar)).ok_or(Interrupt::LeaseLost)
+    Version::from_google(event, &context(calendar)).ok_or(Interrupt::LeaseLost)
 }
 
-/// Ends the old series. `Err`: it was not done.
-async fn end(
-    run: &mut Run<'_>,
-    calendar: &Calendar,
-    split: &Split,
-) -> Result<Result<Box<Version>, Written>, Interrupt> {
-    let id = run.intent.event_id.clone();
-    // What is asked of the new series has to go together with what the old one has become, before anything is written.
-    if let (Some(new), false) = (&split.new, run.is_in_doubt()) {
-        let mut theirs = known(run, calendar, &id).await?;
+/// Ends the old series.
+async fn end(attempt: &mut Attempt<'_>, calendar: &Calendar, split: &Split) -> Result<Reconciled, Interrupt> {
+    let (id, request) = (attempt.intent.event_id.clone(), attempt.id());
+    // The edit of the new series must merge with the current version of the old one, before anything is written.
+    if let (Some(new), false) = (&split.new, attempt.is_in_doubt()) {
+        let mut theirs = from_mirror(attempt, calendar, &id).await?;
         if theirs
             .as_ref()
-            .is_some_and(|theirs| theirs.news.is_none() && merged(new, theirs).is_err())
+            .is_some_and(|theirs| theirs.incoming.is_none() && merged(new, theirs).is_err())
         {
-            theirs = look(run, calendar, &id).await?;
+            theirs = from_google(attempt, calendar, &id).await?;
         }
-        if let Some(written) = theirs.and_then(|theirs| collides(new, theirs)) {
-            return Ok(Err(written));
+        if let Some(conflict) = theirs.and_then(|theirs| find_conflict(new, theirs)) {
+            return Ok(conflict);
         }
     }
-    match write(run, calendar, &id, &split.end).await? {
-        Written::Is { version, .. } => Ok(Ok(version)),
-        written => Ok(Err(written)),
-    }
-}
-
-fn collides(new: &NewSeries, theirs: Version) -> Option<Written> {
-    let collision = merged(new, &theirs).err()?;
-    let edit = Edit {
-        base: new.is_known.then(|| new.rest.clone()),
-        ours: new.ours.clone(),
-        touched: new.touched.clone(),
-    };
-    Some(Written::Collided {
-        conflict: Box::new(conflict(collision.fields, &edit, &theirs)),
-        theirs: Box::new(theirs),
+    reconcile(attempt, calendar, &id, |theirs| {
+        decide_edit(&split.end, request, theirs)
     })
+    .await
 }
 
-/// The new series, with what others changed of the old one.
+fn find_conflict(new: &NewSeries, theirs: Version) -> Option<Reconciled> {
+    let collision = merged(new, &theirs).err()?;
+    let base = new.is_known.then_some(&new.rest);
+    Some(conflict(collision.fields, base, Some(&new.ours), theirs))
+}
+
+/// The new series, with what others changed in the old one.
 fn merged(new: &NewSeries, series: &Version) -> Result<Fields, Collision> {
     let theirs = Fields {
         when: new.rest.when,
@@ -144,7 +136,7 @@ fn merged(new: &NewSeries, series: &Version) -> Result<Fields, Collision> {
     if new.is_known {
         merge(&new.rest, &new.ours, &theirs)
     } else {
-        // Of its times nobody else has a say: they are the old ones, moved.
+        // Its times are the old ones, moved: no one else can have changed them.
         let mut touched = new.touched.clone();
         touched.retain(|field| !matches!(field, Field::When | Field::Recurrence));
         let ours = Fields {
@@ -160,17 +152,15 @@ fn merged(new: &NewSeries, series: &Version) -> Result<Fields, Collision> {
     }
 }
 
-/// Begins the new series, as a copy of the old one with the edit.
-async fn begin(
-    run: &mut Run<'_>,
+/// Starts the new series: a copy of the old one with the edit.
+async fn start(
+    attempt: &mut Attempt<'_>,
     calendar: &Calendar,
     ended: &Version,
     new: &NewSeries,
 ) -> Result<Version, Interrupt> {
-    if run.is_in_doubt()
-        && let Some(made) = super::made(run, calendar, &new.id).await?
-    {
-        return Ok(made);
+    if let Some(inserted) = already_inserted(attempt, calendar, &new.id).await? {
+        return Ok(inserted);
     }
     let wanted = merged(new, ended).unwrap_or_else(|_| new.ours.clone());
     let mut body: Map<String, Value> = ended
@@ -181,47 +171,45 @@ async fn begin(
         .filter(|(key, _)| !NOT_COPIED.contains(&key.as_str()))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
-    let edits = wanted.write_over(&ended.raw, &ended.fields, &run.id().simple().to_string());
+    let edits = wanted.write_over(&ended.raw, &ended.fields, &attempt.id().simple().to_string());
     body.extend(edits);
     body.retain(|_, value| !value.is_null());
     body.insert("id".into(), new.id.clone().into());
     body.insert("recurrence".into(), wanted.recurrence.clone().into());
     body.extend(wanted.when.into_iter().flat_map(Span::google_new));
-    // Google gives a new event its own answers: who had accepted the old series is asked by the mail about the new one.
+    // Google sets these itself for a new event. Guests who accepted the old series are asked again by the mail about the new.
     if let Some(Value::Array(guests)) = body.get_mut("attendees") {
         for guest in guests.iter_mut().filter_map(Value::as_object_mut) {
             guest.retain(|key, _| !matches!(key.as_str(), "self" | "organizer" | "id"));
         }
     }
-    write_marker::add(&mut body, &Value::Null, run.id());
-    make(run, calendar, &body.into(), &new.id).await
+    write_marker::add(&mut body, &Value::Null, attempt.id());
+    insert_event(attempt, calendar, &body.into(), &new.id).await
 }
 
-/// Gives the old series back what it had, since there is no new one.
-async fn undo(run: &mut Run<'_>, calendar: &Calendar, split: Split) -> Result<Effects, Interrupt> {
+/// Restores the old series, since Google refused the new one.
+async fn undo(attempt: &mut Attempt<'_>, calendar: &Calendar, split: Split) -> Result<Effects, Interrupt> {
     let Some(failure) = split.undo.clone() else {
         return Err(Interrupt::LeaseLost);
     };
-    let edit = Edit {
-        base: Some(split.end.ours.clone()),
-        ours: split.end.base.clone().unwrap_or_default(),
-        touched: split.end.touched.clone(),
-    };
-    let id = run.intent.event_id.clone();
-    let mut ended = Effects::of(WriteResult::Failed(failure));
-    // The mirror knows nothing of the first step.
-    let found = look(run, calendar, &id).await?;
-    let request = undo_of(run.id());
-    match super::write_as(run, calendar, &id, &edit, request, found).await? {
-        Written::Is { version, .. }
-        | Written::Collided { theirs: version, .. }
-        | Written::Gone(Some(version)) => ended.add(run.intent.calendar_id, *version),
-        Written::Gone(None) => {}
-    }
-    Ok(ended)
+    let edit = split.end.reversed();
+    let id = attempt.intent.event_id.clone();
+    let request = undo_of(attempt.id());
+    // The mirror has not seen the first step.
+    let found = from_google(attempt, calendar, &id).await?;
+    let decide = |theirs| decide_edit(&edit, request, theirs);
+    let effects = Effects::of(WriteResult::Failed(failure));
+    Ok(
+        match reconcile_from(attempt, calendar, &id, found, decide).await? {
+            Reconciled::Done { version, .. }
+            | Reconciled::Conflict { theirs: version, .. }
+            | Reconciled::Gone(Some(version)) => effects.with(calendar.id, *version),
+            Reconciled::Gone(None) | Reconciled::Deleted => effects,
+        },
+    )
 }
 
-/// The request that undoes a request, as the event remembers it.
+/// The marker of the call that undoes a request.
 fn undo_of(request: Uuid) -> Uuid {
     Uuid::from_u128(!request.as_u128())
 }
