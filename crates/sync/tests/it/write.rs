@@ -1,4 +1,4 @@
-//! Writes against the emulator and a real Postgres: what a user asks for is in Google once, whatever dies on the way.
+//! Writes against the emulator and a real Postgres: a request is applied at Google once, whichever process dies.
 #![expect(
     clippy::unwrap_used,
     reason = "clippy exempts tests, not the functions that they share"
@@ -7,6 +7,8 @@
 mod conflicts;
 mod crashes;
 mod editing;
+mod expired;
+mod kill;
 mod refusals;
 mod series;
 mod user;

@@ -1,4 +1,4 @@
-//! Somebody else writes too.
+//! Writes while someone else changes the same event.
 
 use event_model::fields::Field;
 use event_model::wire::Event;
@@ -19,7 +19,7 @@ async fn review(world: &World) -> Event {
 async fn changes_to_different_fields_are_merged(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let seen = review(&world).await;
-    // In Google, and not pulled yet.
+    // A change in Google that was not pulled yet.
     world
         .google
         .patch(ALICE, ALICE, &seen.id, json!({"location": "Room 4"}))
@@ -40,10 +40,10 @@ async fn changes_to_different_fields_are_merged(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_edit_from_an_older_version_is_merged_with_what_the_mirror_has(pool: PgPool) {
+async fn edits_of_an_older_version_merge_with_the_mirror(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let seen = review(&world).await;
-    // Another tab was faster, twice; this one has not heard of it.
+    // Another tab writes twice; this one still shows the old version.
     done(&world, update(&seen, None, json!({"location": "Room 4"}))).await;
     let newer = instance(&world, 2).await;
     done(&world, update(&newer, None, json!({"colorId": "7"}))).await;
@@ -54,7 +54,7 @@ async fn an_edit_from_an_older_version_is_merged_with_what_the_mirror_has(pool: 
         (event.location.as_deref(), event.color_id.as_deref()),
         (Some("Room 4"), Some("7"))
     );
-    // It was known without a refusal by Google.
+    // The mirror had the newer version: Google never had to refuse.
     let refused = world
         .google
         .requests()
@@ -66,7 +66,7 @@ async fn an_edit_from_an_older_version_is_merged_with_what_the_mirror_has(pool: 
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_collision_writes_nothing_and_shows_both_sides(pool: PgPool) {
+async fn a_conflict_writes_nothing_and_returns_both_sides(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let seen = review(&world).await;
     let theirs = json!({"summary": "Theirs", "description": "Also new"});
@@ -86,8 +86,12 @@ async fn a_collision_writes_nothing_and_shows_both_sides(pool: PgPool) {
         (&there["summary"], &there["etag"]),
         (&json!("Theirs"), &json!(conflict.etag))
     );
-    assert_eq!(there.get("colorId"), None, "not the other half either");
-    // The mirror is up to date, and the next edit goes on from there.
+    assert_eq!(
+        there.get("colorId"),
+        None,
+        "the other field is not written either"
+    );
+    // The mirror is up to date: the next edit is based on it.
     let now = instance(&world, 2).await;
     assert_eq!((now.title.as_str(), &now.etag), ("Theirs", &conflict.etag));
     let decided = done(&world, update(&now, None, json!({"title": "Ours"})))
@@ -99,13 +103,13 @@ async fn a_collision_writes_nothing_and_shows_both_sides(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn two_tabs_that_write_at_the_same_time_both_get_through(pool: PgPool) {
+async fn concurrent_writes_from_several_tabs_all_succeed(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let seen = review(&world).await;
-    let one = end(&world, update(&seen, None, json!({"title": "One"})));
-    let other = end(&world, update(&seen, None, json!({"location": "Room 5"})));
+    let one = result(&world, update(&seen, None, json!({"title": "One"})));
+    let other = result(&world, update(&seen, None, json!({"location": "Room 5"})));
     let guests = json!({"attendees": [{"email": "carol@example.com"}]});
-    let third = end(&world, update(&seen, None, guests));
+    let third = result(&world, update(&seen, None, guests));
     tokio::join!(one, other, third);
     let now = instance(&world, 2).await;
     assert_eq!(
@@ -117,7 +121,7 @@ async fn two_tabs_that_write_at_the_same_time_both_get_through(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn guests_whom_both_invite_are_all_invited(pool: PgPool) {
+async fn guests_invited_by_both_sides_are_all_kept(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let seen = review(&world).await;
     let carol = json!({"attendees": [{"email": "carol@example.com", "responseStatus": "accepted"}]});
@@ -130,39 +134,35 @@ async fn guests_whom_both_invite_are_all_invited(pool: PgPool) {
         .iter()
         .map(|guest| guest.response_status.as_str())
         .collect();
-    assert_eq!(
-        answers,
-        ["accepted", "needsAction"],
-        "what a guest answered stays"
-    );
+    assert_eq!(answers, ["accepted", "needsAction"], "a guest's answer is kept");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_version_that_nobody_knows_any_more_is_not_overwritten(pool: PgPool) {
+async fn an_edit_of_an_unknown_version_overwrites_nothing(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut seen = review(&world).await;
     seen.etag = "\"1\"".into();
-    let collision = conflict(&world, update(&seen, None, json!({"title": "Ours"}))).await;
-    assert_eq!((collision.fields, collision.base), (vec![Field::Title], None));
-    // What is so already is no collision.
+    let conflict = conflict(&world, update(&seen, None, json!({"title": "Ours"}))).await;
+    assert_eq!((conflict.fields, conflict.base), (vec![Field::Title], None));
+    // A field that already has the requested value is no conflict.
     let (event, _) = done(&world, update(&seen, None, json!({"title": "Review"}))).await;
     assert_eq!(event.unwrap().title, "Review");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_delete_stops_where_the_event_has_become_another(pool: PgPool) {
+async fn a_delete_conflicts_if_the_event_has_changed(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let seen = review(&world).await;
     world
         .google
         .patch(ALICE, ALICE, &seen.id, json!({"summary": "Now important"}))
         .unwrap();
-    let collision = conflict(&world, delete(&seen, None)).await;
-    assert_eq!((collision.fields, collision.ours), (vec![Field::Title], None));
+    let conflict = conflict(&world, delete(&seen, None)).await;
+    assert_eq!((conflict.fields, conflict.ours), (vec![Field::Title], None));
     assert_eq!(google(&world, &seen.id)["status"], "confirmed");
     assert_eq!(instance(&world, 2).await.title, "Now important");
 
-    // Another colour is no reason to keep it.
+    // Another color does not prevent the deletion.
     let seen = instance(&world, 2).await;
     world
         .google
@@ -173,7 +173,7 @@ async fn a_delete_stops_where_the_event_has_become_another(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_is_gone_already_is_done_to_delete_and_lost_to_edit(pool: PgPool) {
+async fn deleting_a_deleted_event_succeeds_and_editing_it_fails(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let (one, other) = (review(&world).await, review(&world).await);
     world.google.delete(ALICE, ALICE, &one.id).unwrap();
@@ -181,11 +181,14 @@ async fn what_is_gone_already_is_done_to_delete_and_lost_to_edit(pool: PgPool) {
     assert_eq!(done(&world, delete(&one, None)).await, (None, false));
     let (reason, _) = failure(&world, update(&other, None, json!({"title": "Ours"}))).await;
     assert_eq!(reason.name(), "EVENT_DELETED");
-    assert!(world.day(&alice(), 2).await.is_empty(), "the mirror knows too");
+    assert!(
+        world.day(&alice(), 2).await.is_empty(),
+        "the mirror has no events"
+    );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_refusal_of_the_version_that_passes_is_tried_again(pool: PgPool) {
+async fn a_temporary_412_is_retried(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let seen = review(&world).await;
     let refusal = Fault::Error {

@@ -1,4 +1,4 @@
-//! The everyday write: in Google, in the mirror and told, before Google's own push.
+//! The usual write: in Google, in the mirror and published, before Google's own push arrives.
 
 use event_model::wire::Change;
 use google_emulator::MailKind;
@@ -10,7 +10,7 @@ use super::user::*;
 use crate::world::{ALICE, BOB, TEAM, World, alice};
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_event_is_made_with_all_it_has(pool: PgPool) {
+async fn a_new_event_has_every_field(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut event = hour(&world, "Review", 2, 9);
     for (key, value) in [
@@ -83,7 +83,7 @@ async fn an_edit_is_sparse_and_clears_with_null(pool: PgPool) {
     assert_ne!(edited.etag, made.etag);
     assert_silent(&world).await;
 
-    // What is so already is not written again.
+    // An edit that changes nothing is not written.
     let before = world.google.requests_to("events.patch").len();
     let again = done(&world, update(&edited, None, json!({"title": "Late review"})))
         .await
@@ -109,7 +109,7 @@ async fn a_timed_event_becomes_all_day_and_back(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_deleted_event_is_gone_everywhere_and_guests_hear_of_it_once(pool: PgPool) {
+async fn a_delete_removes_the_event_and_mails_guests_once(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut event = hour(&world, "Review", 2, 9);
     event["attendees"] = json!([{"email": BOB}]);
@@ -152,7 +152,7 @@ async fn an_event_moves_to_another_calendar_under_its_id(pool: PgPool) {
     world.push_and_settle(&alice()).await;
     assert!(world.told_kinds(&alice()).await.is_empty());
 
-    // Back it cannot go: a calendar takes an id once. It stays where it is.
+    // It cannot be moved back: a calendar accepts an id once. It stays where it is.
     let back = Command::Move {
         event_id: made.id.clone(),
         destination: made.calendar_id,
@@ -203,9 +203,9 @@ async fn an_answer_to_an_invitation_leaves_the_other_guests_alone(pool: PgPool) 
     assert_eq!(there["attendees"][0]["comment"], "With pleasure");
     assert_eq!(mails(&world), [(BOB.to_owned(), MailKind::Response)]);
     assert_silent(&world).await;
-    // The same answer again tells nobody.
+    // The same answer again mails no one.
     assert!(matches!(
-        end(&world, respond(Response::Accepted)).await,
+        result(&world, respond(Response::Accepted)).await,
         WriteResult::Done { .. }
     ));
     assert_eq!(mails(&world).len(), 1);

@@ -1,4 +1,4 @@
-//! Writes that come to nothing, each with the reason.
+//! Writes that fail, each with its reason.
 
 use event_model::wire::Change;
 use google_emulator::{Fault, Rule};
@@ -19,7 +19,7 @@ fn refusal(status: u16, reason: &str) -> Fault {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn each_of_googles_refusals_has_its_reason(pool: PgPool) {
+async fn each_refusal_by_google_maps_to_a_reason(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let made = done(&world, create(hour(&world, "Review", 2, 9)))
         .await
@@ -33,8 +33,8 @@ async fn each_of_googles_refusals_has_its_reason(pool: PgPool) {
         (403, "quotaExceeded", "QUOTA_EXCEEDED"),
     ] {
         world.fault(Rule::new("events.patch", refusal(status, reason)).times(1));
-        let (told, google) = failure(&world, update(&made, None, json!({"title": reason}))).await;
-        assert_eq!(told.name(), expected, "{reason}");
+        let (found, google) = failure(&world, update(&made, None, json!({"title": reason}))).await;
+        assert_eq!(found.name(), expected, "{reason}");
         if expected.ends_with("GOOGLE") {
             assert_eq!(google.as_deref(), Some(reason));
         }
@@ -49,7 +49,7 @@ async fn each_of_googles_refusals_has_its_reason(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_limit_is_waited_for(pool: PgPool) {
+async fn a_rate_limit_delays_the_write(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let limit = Fault::Error {
         status: 403,
@@ -58,7 +58,7 @@ async fn a_limit_is_waited_for(pool: PgPool) {
         retry_after: Some(1),
     };
     world.fault(Rule::new("events.insert", limit).times(1));
-    // The pause of the whole project ends by the clock, which this test holds.
+    // The pause of the whole project ends by the manual clock.
     let clock = world.clock.clone();
     let ticking = tokio::spawn(async move {
         loop {
@@ -72,7 +72,7 @@ async fn a_limit_is_waited_for(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_google_would_refuse_is_refused_before_it_is_asked(pool: PgPool) {
+async fn invalid_requests_are_refused_before_google_is_called(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let made = done(&world, create(hour(&world, "Review", 2, 9)))
         .await
@@ -93,7 +93,7 @@ async fn what_google_would_refuse_is_refused_before_it_is_asked(pool: PgPool) {
         .await
         .unwrap_err();
     assert!(matches!(refused, Refused::Rule { rule, .. } if rule.name() == "CALENDAR_READ_ONLY"));
-    // Somebody else's calendar does not exist.
+    // Another user's calendar does not exist for Bob.
     let refused = submit(&world.ctx, &bob(), &key(), request).await.unwrap_err();
     assert!(matches!(refused, Refused::Reason(Reason::CalendarNotFound)));
 
@@ -121,10 +121,10 @@ async fn what_google_would_refuse_is_refused_before_it_is_asked(pool: PgPool) {
     assert_eq!(writes, 0);
 }
 
-/// Google's 404 is of the calendar. It says nothing of its events, which are there when the calendar comes back: its sync
-/// token is the old one, and tells of nothing that had been there all along.
+/// Google's 404 is about the calendar, and says nothing about its events. They are there when access returns, and so is the
+/// old sync token, which does not report events that were there all along.
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_event_of_a_calendar_that_one_may_not_see_just_now_is_not_deleted(pool: PgPool) {
+async fn losing_access_to_a_calendar_deletes_no_events(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(TEAM, world.event("Together", 1, 11));
     world.push_and_settle(&alice()).await;
@@ -156,7 +156,7 @@ async fn an_event_of_a_calendar_that_one_may_not_see_just_now_is_not_deleted(poo
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn rules_that_name_their_day_need_new_ones(pool: PgPool) {
+async fn moving_a_series_whose_rules_name_days_needs_new_rules(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut event = hour(&world, "Monthly", 1, 9);
     event["recurrence"] = json!(["RRULE:FREQ=MONTHLY;BYDAY=2TU"]);
@@ -173,7 +173,7 @@ async fn rules_that_name_their_day_need_new_ones(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_key_is_one_request(pool: PgPool) {
+async fn one_key_is_one_request(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let key = key();
     let one = request(&world, create(hour(&world, "One", 2, 9))).await;
@@ -192,13 +192,13 @@ async fn a_key_is_one_request(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_grant_that_has_ended_and_an_outage_are_told_apart(pool: PgPool) {
+async fn an_outage_and_an_ended_grant_give_different_results(pool: PgPool) {
     let mut world = World::of_alice(pool).await;
     world.ctx.settings = std::sync::Arc::new(sync::Settings {
         write_deadline: std::time::Duration::from_millis(700),
         ..sync::Settings::default()
     });
-    // Google is away: the answer is "pending", and the end is told.
+    // Google is down: the answer is pending, and the outcome is published.
     world.fault(Rule::new("events.insert", Fault::BadGateway));
     let result = send(&world, create(hour(&world, "Review", 2, 9))).await.unwrap();
     assert!(result.is_none());
@@ -220,7 +220,7 @@ async fn a_grant_that_has_ended_and_an_outage_are_told_apart(pool: PgPool) {
     );
     assert_eq!(world.day(&alice(), 2).await.len(), 1);
 
-    // For too long: it is given up, honestly.
+    // Google is down for too long: the write is given up, and may have been applied.
     world.fault(Rule::new("events.insert", Fault::Reset { after: false }));
     world.fault(Rule::new("events.get", Fault::BadGateway));
     let result = send(&world, create(hour(&world, "Never", 3, 9))).await.unwrap();
@@ -245,7 +245,7 @@ async fn a_grant_that_has_ended_and_an_outage_are_told_apart(pool: PgPool) {
     assert!(matches!(refused, Refused::Reason(Reason::ReauthRequired)));
 }
 
-/// Lets all requests that were left come to their end.
+/// Resumes all open requests until they finish.
 async fn settle_writes(world: &World) {
     for _ in 0..10 {
         sqlx::query("update write_intents set not_before = now(), leased_until = null")

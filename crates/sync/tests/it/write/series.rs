@@ -1,4 +1,4 @@
-//! Series, in each scope and across a change of the clocks.
+//! Series, in each scope and across a daylight saving change.
 
 use event_model::wire::{Event, Window};
 use serde_json::{Value, json};
@@ -8,8 +8,8 @@ use sync::write::Scope;
 use super::user::*;
 use crate::world::{ALICE, World, alice};
 
-/// Every instance that Google makes of what is in the calendar, by start: what the mirror has to show.
-fn truth(world: &World) -> Vec<(String, String)> {
+/// Every instance in Google, by start: the mirror must have the same.
+fn in_google(world: &World) -> Vec<(String, String)> {
     let mut all = Vec::new();
     for event in world.google.events(ALICE) {
         if event["status"] == "cancelled" || event.contains_key("recurringEventId") {
@@ -41,7 +41,7 @@ fn start(time: &Value) -> String {
     }
 }
 
-async fn shown(world: &World) -> Vec<(String, String)> {
+async fn in_mirror(world: &World) -> Vec<(String, String)> {
     let window = Window {
         from: world.at(0, 0),
         to: world.at(300, 0),
@@ -61,13 +61,17 @@ async fn shown(world: &World) -> Vec<(String, String)> {
 }
 
 async fn assert_as_google(world: &World) {
-    assert_eq!(shown(world).await, truth(world));
+    assert_eq!(in_mirror(world).await, in_google(world));
     world.told(&alice()).await;
     world.push_and_settle(&alice()).await;
-    assert_eq!(shown(world).await, truth(world), "after Google's own push");
+    assert_eq!(
+        in_mirror(world).await,
+        in_google(world),
+        "after Google's own push"
+    );
 }
 
-/// Weekly at 09:00 in Berlin for thirty weeks from tomorrow on, over both changes of the clocks.
+/// Weekly at 09:00 in Berlin for thirty weeks from tomorrow on, across daylight saving changes.
 async fn weekly(world: &World) -> Event {
     let mut event = hour(world, "Weekly", 1, 9);
     event["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=30"]);
@@ -95,8 +99,8 @@ async fn one_instance_is_edited_and_one_deleted(pool: PgPool) {
     let fifth = at_week(&world, 5).await;
     done(&world, delete(&fifth, Some(Scope::This))).await;
     assert_as_google(&world).await;
-    assert_eq!(shown(&world).await.len(), 29);
-    // Again, an exception this time.
+    assert_eq!(in_mirror(&world).await.len(), 29);
+    // Edits an instance that is an exception already.
     let special = at_week(&world, 3).await;
     let moved = json!({"start": world.at(23, 15)});
     let (edited, _) = done(&world, update(&special, Some(Scope::This), moved)).await;
@@ -105,7 +109,7 @@ async fn one_instance_is_edited_and_one_deleted(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_series_is_moved_as_a_whole_by_one_of_its_instances(pool: PgPool) {
+async fn moving_an_instance_with_scope_all_moves_the_series(pool: PgPool) {
     let world = World::with_page_size(pool, 50).await;
     world.connect(&alice()).await;
     world.settle().await;
@@ -114,7 +118,7 @@ async fn a_series_is_moved_as_a_whole_by_one_of_its_instances(pool: PgPool) {
     let of = chrono::Datelike::weekday(&world.at(1, 9)).num_days_from_monday() as usize;
     event["recurrence"] = json!([format!("RRULE:FREQ=WEEKLY;COUNT=30;BYDAY={}", weekday[of])]);
     done(&world, create(event)).await;
-    // Weeks later the clocks have changed; what was nine is still nine, and becomes half past ten a day later.
+    // 20 weeks later, after a daylight saving change: 9:00 local time becomes 10:30 on the next day.
     let late = at_week(&world, 20).await;
     let to = late
         .start
@@ -128,7 +132,7 @@ async fn a_series_is_moved_as_a_whole_by_one_of_its_instances(pool: PgPool) {
     .await;
     assert_eq!(edited.unwrap().title, "Moved");
     assert_as_google(&world).await;
-    let shown = shown(&world).await;
+    let shown = in_mirror(&world).await;
     assert_eq!(shown.len(), 30);
     let locals: std::collections::BTreeSet<_> = shown
         .iter()
@@ -147,12 +151,12 @@ async fn a_series_is_moved_as_a_whole_by_one_of_its_instances(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn this_and_following_is_two_series_that_make_what_one_made(pool: PgPool) {
+async fn this_and_following_splits_the_series_and_keeps_every_instance(pool: PgPool) {
     let world = World::with_page_size(pool, 50).await;
     world.connect(&alice()).await;
     world.settle().await;
     weekly(&world).await;
-    // An exception before and one after the cut.
+    // One exception before the split and one after it.
     let before = at_week(&world, 2).await;
     done(&world, update(&before, None, json!({"title": "Before"}))).await;
     let after = at_week(&world, 12).await;
@@ -165,14 +169,14 @@ async fn this_and_following_is_two_series_that_make_what_one_made(pool: PgPool) 
     assert_eq!(first.title, "Later");
     assert_ne!(first.recurring_event_id, at.recurring_event_id);
     assert_as_google(&world).await;
-    let shown = shown(&world).await;
+    let shown = in_mirror(&world).await;
     assert_eq!(shown.len(), 30);
     let titled = |title: &str| shown.iter().filter(|(_, it)| it == title).count();
     assert_eq!((titled("Weekly"), titled("Before"), titled("Later")), (9, 1, 20));
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn following_from_the_first_is_all_and_a_deleted_rest_is_gone(pool: PgPool) {
+async fn following_edits_all_from_the_first_and_deletes_the_rest(pool: PgPool) {
     let world = World::with_page_size(pool, 50).await;
     world.connect(&alice()).await;
     world.settle().await;
@@ -182,19 +186,19 @@ async fn following_from_the_first_is_all_and_a_deleted_rest_is_gone(pool: PgPool
         update(&first, Some(Scope::Following), json!({"title": "All"})),
     )
     .await;
-    assert!(shown(&world).await.iter().all(|(_, title)| title == "All"));
+    assert!(in_mirror(&world).await.iter().all(|(_, title)| title == "All"));
     let at = at_week(&world, 10).await;
     done(&world, delete(&at, Some(Scope::Following))).await;
     assert_as_google(&world).await;
-    assert_eq!(shown(&world).await.len(), 10);
+    assert_eq!(in_mirror(&world).await.len(), 10);
     let first = at_week(&world, 0).await;
     done(&world, delete(&first, Some(Scope::All))).await;
     assert_as_google(&world).await;
-    assert!(shown(&world).await.is_empty());
+    assert!(in_mirror(&world).await.is_empty());
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_series_becomes_all_day_and_repeats_otherwise(pool: PgPool) {
+async fn a_series_becomes_all_day_and_changes_its_rule(pool: PgPool) {
     let world = World::with_page_size(pool, 50).await;
     world.connect(&alice()).await;
     world.settle().await;
@@ -204,26 +208,26 @@ async fn a_series_becomes_all_day_and_repeats_otherwise(pool: PgPool) {
     let edit = json!({"start": day, "end": day + chrono::Days::new(1)});
     done(&world, update(&at, Some(Scope::All), edit)).await;
     assert_as_google(&world).await;
-    assert_eq!(shown(&world).await.len(), 30);
+    assert_eq!(in_mirror(&world).await.len(), 30);
     let at = at_week(&world, 0).await;
     assert!(at.all_day);
     let edit = json!({"recurrence": ["RRULE:FREQ=DAILY;COUNT=3"]});
     done(&world, update(&at, Some(Scope::All), edit)).await;
     assert_as_google(&world).await;
-    assert_eq!(shown(&world).await.len(), 3);
+    assert_eq!(in_mirror(&world).await.len(), 3);
     let at = at_week(&world, 0).await;
     done(&world, update(&at, Some(Scope::All), json!({"recurrence": null}))).await;
     assert_as_google(&world).await;
-    assert_eq!(shown(&world).await.len(), 1);
+    assert_eq!(in_mirror(&world).await.len(), 1);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_series_whose_second_half_google_refuses_is_as_it_was(pool: PgPool) {
+async fn a_split_that_google_refuses_restores_the_series(pool: PgPool) {
     let world = World::with_page_size(pool, 50).await;
     world.connect(&alice()).await;
     world.settle().await;
     weekly(&world).await;
-    let before = shown(&world).await;
+    let before = in_mirror(&world).await;
     let refusal = google_emulator::Fault::Error {
         status: 400,
         reason: Some("invalid".into()),
@@ -232,21 +236,21 @@ async fn a_series_whose_second_half_google_refuses_is_as_it_was(pool: PgPool) {
     };
     world.fault(google_emulator::Rule::new("events.insert", refusal).times(1));
     let at = at_week(&world, 10).await;
-    let (reason, word) = failure(
+    let (reason, google_reason) = failure(
         &world,
         update(&at, Some(Scope::Following), json!({"title": "Later"})),
     )
     .await;
     assert_eq!(
-        (reason.name(), word.as_deref()),
+        (reason.name(), google_reason.as_deref()),
         ("REFUSED_BY_GOOGLE", Some("invalid"))
     );
-    assert_eq!(shown(&world).await, before);
+    assert_eq!(in_mirror(&world).await, before);
     assert_as_google(&world).await;
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_cut_goes_together_with_what_others_changed_of_the_series_or_not_at_all(pool: PgPool) {
+async fn a_split_merges_with_others_changes_or_writes_nothing(pool: PgPool) {
     let world = World::with_page_size(pool, 50).await;
     world.connect(&alice()).await;
     world.settle().await;
@@ -274,32 +278,32 @@ async fn a_cut_goes_together_with_what_others_changed_of_the_series_or_not_at_al
     if let sync::write::Command::Update { base_etag, .. } = &mut edit {
         base_etag.clone_from(&at.etag);
     }
-    let collision = conflict(&world, edit).await;
-    assert_eq!(collision.theirs["title"], "Theirs");
-    assert_eq!(world.google.events(ALICE).len(), masters, "nothing was cut");
+    let conflict = conflict(&world, edit).await;
+    assert_eq!(conflict.theirs["title"], "Theirs");
+    assert_eq!(world.google.events(ALICE).len(), masters, "nothing was split");
     assert_as_google(&world).await;
 }
 
-/// What Google answers of an instance that nobody has touched looks like an event, and is none: it goes with its series.
+/// Google returns an unedited instance in the form of an event. The mirror must not store it as one: it goes with its series.
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_instance_that_google_shows_does_not_outlive_its_place_in_the_series(pool: PgPool) {
+async fn an_unedited_instance_does_not_outlive_its_series(pool: PgPool) {
     let world = World::with_page_size(pool, 50).await;
     world.connect(&alice()).await;
     world.settle().await;
     let series = weekly(&world).await.recurring_event_id.unwrap();
     let seen = at_week(&world, 3).await;
-    let in_google = |patch: Value| world.google.patch(ALICE, ALICE, &series, patch).unwrap();
-    in_google(json!({"summary": "Now important"}));
+    let patch_series = |patch: Value| world.google.patch(ALICE, ALICE, &series, patch).unwrap();
+    patch_series(json!({"summary": "Now important"}));
     conflict(&world, delete(&seen, Some(Scope::This))).await;
     assert_as_google(&world).await;
-    in_google(
+    patch_series(
         json!({"start": {"dateTime": world.at(1, 10), "timeZone": "Europe/Berlin"},
                      "end": {"dateTime": world.at(1, 11), "timeZone": "Europe/Berlin"}}),
     );
     world.push_and_settle(&alice()).await;
     assert_as_google(&world).await;
 
-    // An instance that has become an event of its own is known at once.
+    // An instance that has become an exception is stored at once.
     let seen = at_week(&world, 4).await;
     world
         .google

@@ -1,4 +1,4 @@
-//! Somebody who writes.
+//! A user who writes: requests, their results, and checks of the outcome.
 
 use common::ids::CalendarId;
 use event_model::patch::EventPatch;
@@ -26,7 +26,7 @@ pub async fn own(world: &World) -> CalendarId {
     world.id(&alice(), ALICE).await
 }
 
-/// A key that was not used before.
+/// An unused idempotency key.
 pub fn key() -> String {
     Uuid::now_v7().to_string()
 }
@@ -38,27 +38,27 @@ pub async fn send(world: &World, command: Command) -> Result<Option<WriteResult>
         .map(|submitted| submitted.result)
 }
 
-pub async fn end(world: &World, command: Command) -> WriteResult {
+pub async fn result(world: &World, command: Command) -> WriteResult {
     send(world, command).await.unwrap().expect("not pending")
 }
 
-/// The event that a write answers with, and whether it was merged.
+/// The event in the result of a write, and whether it was merged.
 pub async fn done(world: &World, command: Command) -> (Option<Event>, bool) {
-    match end(world, command).await {
+    match result(world, command).await {
         WriteResult::Done { event, merged } => (event.map(|event| *event), merged),
         other => panic!("{other:?}"),
     }
 }
 
 pub async fn conflict(world: &World, command: Command) -> Conflict {
-    match end(world, command).await {
+    match result(world, command).await {
         WriteResult::Conflict(conflict) => *conflict,
         other => panic!("{other:?}"),
     }
 }
 
 pub async fn failure(world: &World, command: Command) -> (Reason, Option<String>) {
-    match end(world, command).await {
+    match result(world, command).await {
         WriteResult::Failed(failure) => (failure.reason, failure.google_reason),
         other => panic!("{other:?}"),
     }
@@ -85,7 +85,7 @@ pub fn delete(event: &Event, scope: Option<Scope>) -> Command {
     }
 }
 
-/// An event of an hour in the names of the API.
+/// An event of one hour, as the API takes it.
 pub fn hour(world: &World, title: &str, days: u64, hour: u32) -> Value {
     let start = world.at(days, hour);
     json!({
@@ -97,7 +97,7 @@ pub fn google(world: &World, id: &str) -> Resource {
     world.google.event(ALICE, id).unwrap()
 }
 
-/// How often each guest was mailed of each kind.
+/// The recipient and kind of each mail that was sent.
 pub fn mails(world: &World) -> Vec<(String, MailKind)> {
     let mails = world.google.mails();
     mails
@@ -106,7 +106,7 @@ pub fn mails(world: &World) -> Vec<(String, MailKind)> {
         .collect()
 }
 
-/// The mirror is what Google has, and a pull finds nothing new.
+/// The mirror equals Google, and a pull publishes nothing.
 pub async fn assert_silent(world: &World) {
     world.assert_in_step(&alice(), ALICE).await;
     world.told(&alice()).await;
@@ -118,7 +118,7 @@ pub async fn assert_silent(world: &World) {
     );
 }
 
-/// A series of Alice's that nobody but she has, as readers see it on a day.
+/// Alice's only event on a day, as readers see it.
 pub async fn instance(world: &World, day: u64) -> Event {
     let window = event_model::wire::Window {
         from: world.at(day, 0),
