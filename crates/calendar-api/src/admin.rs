@@ -11,7 +11,7 @@ use common::clock::Clock;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sqlx::PgPool;
-use sync::restore::Begun;
+use sync::restore::Restarted;
 
 pub use rotate::{Rotated, rotate_keys};
 pub use show::{Shown, show, text};
@@ -36,7 +36,7 @@ impl DatabaseConfig {
 pub async fn migrate(pool: &PgPool, clock: &Clock) -> anyhow::Result<()> {
     store::MIGRATOR.run(pool).await.context("cannot migrate")?;
     tracing::info!("The database is up to date");
-    if let Some(begun) = sync::restore::begin_anew_if_moved(pool, clock.now()).await? {
+    if let Some(begun) = sync::restore::restart_if_moved(pool, clock.now()).await? {
         tracing::warn!(
             "This data was written by another server, or before a recovery: a backup was brought back"
         );
@@ -47,11 +47,11 @@ pub async fn migrate(pool: &PgPool, clock: &Clock) -> anyhow::Result<()> {
 
 /// After a backup was brought back.
 pub async fn restored(pool: &PgPool, clock: &Clock) -> anyhow::Result<()> {
-    tell(sync::restore::begin_anew(pool, clock.now()).await?);
+    tell(sync::restore::restart_all(pool, clock.now()).await?);
     Ok(())
 }
 
-fn tell(begun: Begun) {
+fn tell(begun: Restarted) {
     tracing::info!(
         users = begun.users,
         resources = begun.resources,

@@ -15,7 +15,7 @@ use futures_util::FutureExt;
 use rpc::{Code, Router, RpcError};
 use sqlx::PgConnection;
 use store::calendars::Calendar;
-use sync::tokens::CallError;
+use sync::calls::CallError;
 
 use crate::state::Caller;
 

@@ -4,7 +4,7 @@ mod disconnect;
 mod grant;
 pub mod rotate;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use common::ids::{ConnectionId, UserId};
 use secrecy::SecretString;
 use sqlx::PgConnection;
@@ -44,45 +44,6 @@ pub struct Progress {
     pub failing_since: Option<DateTime<Utc>>,
     /// Google refused a pull for want of a scope.
     pub scope_missing: bool,
-}
-
-/// The state of a connection as people see it. Derived, never stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
-    Healthy,
-    Importing,
-    Delayed,
-    ReauthRequired,
-    ScopeMissing,
-    Disconnected,
-}
-
-/// A failure is worth telling when it has lasted for so long; a single try that failed is not.
-const DELAYED_AFTER: TimeDelta = TimeDelta::minutes(2);
-
-impl State {
-    /// The one place where evidence becomes a state. `has_calendar_access`: the granted scopes allow reading events and
-    /// the calendar list, as the caller has found with `google::scopes`.
-    pub fn of(connection: &Connection, has_calendar_access: bool, now: DateTime<Utc>) -> Self {
-        let Progress {
-            importing,
-            failing_since,
-            scope_missing,
-        } = connection.progress;
-        if connection.disconnected_at.is_some() {
-            Self::Disconnected
-        } else if connection.grant_ended_at.is_some() {
-            Self::ReauthRequired
-        } else if !has_calendar_access || scope_missing {
-            Self::ScopeMissing
-        } else if failing_since.is_some_and(|since| now - since > DELAYED_AFTER) {
-            Self::Delayed
-        } else if importing {
-            Self::Importing
-        } else {
-            Self::Healthy
-        }
-    }
 }
 
 /// What a consent brought.
@@ -272,56 +233,5 @@ fn binding<'a>(column: &'static str, row: &'a [&'a [u8]; 3]) -> Binding<'a> {
         table: "connections",
         column,
         row,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_state_is_what_the_evidence_supports_the_gravest_first() {
-        let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
-        let healthy = Connection {
-            id: ConnectionId::generate(),
-            user_id: UserId::parse("alice").expect("a user"),
-            google_sub: "1".into(),
-            email: "alice@example.com".into(),
-            scopes: vec![],
-            grant_ended_at: None,
-            disconnected_at: None,
-            created_at: now,
-            progress: Progress::default(),
-        };
-        let state = |change: fn(&mut Connection, DateTime<Utc>)| {
-            let mut connection = healthy.clone();
-            change(&mut connection, now);
-            State::of(&connection, true, now)
-        };
-        assert_eq!(state(|_, _| {}), State::Healthy);
-        assert_eq!(state(|c, _| c.progress.importing = true), State::Importing);
-        let failing = |c: &mut Connection, now: DateTime<Utc>, seconds| {
-            c.progress.importing = true;
-            c.progress.failing_since = Some(now - TimeDelta::seconds(seconds));
-            State::of(c, true, now)
-        };
-        assert_eq!(failing(&mut healthy.clone(), now, 60), State::Importing);
-        assert_eq!(failing(&mut healthy.clone(), now, 121), State::Delayed);
-        assert_eq!(State::of(&healthy, false, now), State::ScopeMissing);
-        assert_eq!(state(|c, _| c.progress.scope_missing = true), State::ScopeMissing);
-        assert_eq!(
-            state(|c, now| {
-                c.progress.scope_missing = true;
-                c.grant_ended_at = Some(now);
-            }),
-            State::ReauthRequired
-        );
-        assert_eq!(
-            state(|c, now| {
-                c.grant_ended_at = Some(now);
-                c.disconnected_at = Some(now);
-            }),
-            State::Disconnected
-        );
     }
 }

@@ -1,4 +1,4 @@
-//! Which calendars an account has, and which of them are mirrored.
+//! The calendar list of an account, and which of its calendars are mirrored.
 
 use chrono::{DateTime, Utc};
 use common::ids::{CalendarId, ConnectionId, ResourceId, UserId};
@@ -14,21 +14,21 @@ use crate::outbox;
 use crate::pull::PullError;
 use crate::pull::session::{Pages, Session};
 
-/// Pulls an account's list of calendars. A calendar that is new is mirrored if it is ticked in Google; one that left the
-/// list is neither pulled nor shown any more, and comes back with what was mirrored of it.
+/// Pulls an account's calendar list. A new calendar is mirrored if it is selected in Google. A removed one is no longer pulled or
+/// shown, but its mirror is kept in case it comes back.
 pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, PullError> {
     let token = session.pull.sync_token.as_deref();
     let (listing, token) = match list(session, token).await {
         Err(PullError::Rebuild(_)) if token.is_some() => list(session, None).await,
         listing => listing,
     }
-    .map_err(|stop| match stop {
-        // A page token that expired: from the start, a little later.
+    .map_err(|error| match error {
+        // A page token expired: start over, after a pause.
         PullError::Rebuild(_) => PullError::Retry {
             delay: std::time::Duration::from_secs(5),
             reason: "listing_restarted",
         },
-        stop => stop,
+        error => error,
     })?;
     let mut tx = session.ctx.pool.begin().await?;
     let changed = apply(&mut tx, session, listing).await?;
@@ -51,24 +51,24 @@ pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, PullError
     }
 }
 
-/// What Google said: everything, or what changed.
-struct Listing {
+/// The full list, or the changes since the sync token.
+struct ListChanges {
     is_full: bool,
     listed: Vec<Listed>,
-    /// Google ids of those that left the list.
+    /// Google ids of removed calendars.
     removed: Vec<String>,
 }
 
 /// Reads all pages. An account has dozens of calendars, not thousands, so they are kept in memory.
-async fn list(session: &mut Session<'_>, token: Option<&str>) -> Result<(Listing, String), PullError> {
+async fn list(session: &mut Session<'_>, token: Option<&str>) -> Result<(ListChanges, String), PullError> {
     let mut pages = Pages::from(token);
     let mut entries = std::collections::HashMap::new();
     while let Some(page) = session.calendars(&mut pages).await? {
-        // One that comes twice changed while the pages were read; the later one counts.
+        // A calendar on two pages changed while they were read; the later one counts.
         entries.extend(page.items.into_iter().map(|entry| (entry.id.clone(), entry)));
     }
     let (removed, kept): (Vec<_>, Vec<_>) = entries.into_values().partition(|entry| entry.deleted);
-    let listing = Listing {
+    let listing = ListChanges {
         is_full: token.is_none(),
         listed: kept.into_iter().map(listed).collect(),
         removed: removed.into_iter().map(|entry| entry.id).collect(),
@@ -91,7 +91,7 @@ fn listed(entry: CalendarListEntry) -> Listed {
     }
 }
 
-/// Postgres cannot hold the character, wherever it came from.
+/// Postgres cannot store NUL in text.
 fn without_nul(text: String) -> String {
     if text.contains('\0') {
         text.replace('\0', "")
@@ -100,8 +100,8 @@ fn without_nul(text: String) -> String {
     }
 }
 
-/// Writes a listing and tells of it. False: nothing was news.
-async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing) -> sqlx::Result<bool> {
+/// Writes a listing and appends the message about it. False: nothing changed.
+async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: ListChanges) -> sqlx::Result<bool> {
     let (now, pull) = (session.started, session.pull);
     let connection = ConnectionId::from(pull.lease.key.as_uuid());
     let upserted = calendars::upsert(conn, now, connection, &pull.user_id, &listing.listed).await?;
@@ -119,30 +119,30 @@ async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: Listing)
         return Ok(false);
     }
     let lost: Vec<ResourceId> = lost.into_iter().map(ResourceId::from).collect();
-    // Channels, then the stream, then rows of the queue: see `user_stream::next_seq`.
+    // Lock order: channels, the stream, rows of the queue; see `user_stream::next_seq`.
     watches::replace_of_resources(conn, &lost).await?;
     outbox::append(conn, now, &pull.user_id, Change::CalendarsChanged {}).await?;
     for calendar in upserted
         .iter()
         .filter(|calendar| calendar.begins && calendar.selected)
     {
-        begin(conn, now, connection, &pull.user_id, calendar.id).await?;
+        start(conn, now, connection, &pull.user_id, calendar.id).await?;
     }
-    let others: Vec<CalendarId> = upserted
+    let reexpanded: Vec<CalendarId> = upserted
         .iter()
         .filter(|calendar| calendar.needs_reexpansion)
         .map(|calendar| calendar.id)
         .collect();
-    sync_state::invalidate_expansion(conn, &others).await?;
-    // With another role Google shows more of the events, or less.
-    let others: Vec<ResourceId> = others.into_iter().map(ResourceId::from).collect();
-    sync_state::mark_dirty(conn, now, &others, pull.cause).await?;
+    sync_state::invalidate_expansion(conn, &reexpanded).await?;
+    // With another role, Google returns more or fewer details of the events.
+    let reexpanded: Vec<ResourceId> = reexpanded.into_iter().map(ResourceId::from).collect();
+    sync_state::mark_dirty(conn, now, &reexpanded, pull.cause).await?;
     sync_state::pause(conn, &lost).await?;
     Ok(true)
 }
 
-/// Starts to mirror a calendar, or goes on with it.
-async fn begin(
+/// Starts or resumes mirroring a calendar.
+async fn start(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     connection: ConnectionId,
@@ -154,9 +154,8 @@ async fn begin(
     Ok(())
 }
 
-/// A user chooses whether calendars are mirrored and shown, and the user's browsers are told. What was mirrored of a
-/// calendar that is no longer chosen is kept, so that choosing it again is cheap. Returns the calendars for which
-/// something changed; somebody else's are not among them.
+/// Selects or deselects calendars of a user: whether they are mirrored and shown. The mirror of a deselected calendar is kept,
+/// so that selecting it again is cheap. Returns the calendars that changed; other users' calendars are ignored.
 pub async fn select(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -169,7 +168,7 @@ pub async fn select(
         return Ok(changed);
     }
     let ids: Vec<ResourceId> = changed.iter().map(|calendar| calendar.id.into()).collect();
-    // Channels, then the stream, then rows of the queue: see `user_stream::next_seq`.
+    // Lock order: channels, the stream, rows of the queue; see `user_stream::next_seq`.
     if !selected {
         watches::replace_of_resources(conn, &ids).await?;
     }
@@ -179,7 +178,7 @@ pub async fn select(
             .iter()
             .filter(|calendar| calendar.access_lost_at.is_none())
         {
-            begin(conn, now, calendar.connection_id, user, calendar.id).await?;
+            start(conn, now, calendar.connection_id, user, calendar.id).await?;
         }
     } else {
         sync_state::pause(conn, &ids).await?;

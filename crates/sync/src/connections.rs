@@ -1,27 +1,27 @@
-//! A Google account comes and goes: connect, the state people see, disconnect.
+//! Connected Google accounts: connect, disconnect, and the state that the user sees.
 
-use chrono::{DateTime, Utc};
 use common::crash_point;
-use common::ids::{ConnectionId, UserId};
-use event_model::wire::{Change, ConnectionState};
-use google::{Grant, UserInfo, scopes};
-use sqlx::PgConnection;
-use store::connections::{Connected, Connection, NewGrant, State};
+use common::ids::UserId;
+use event_model::wire::ConnectionState;
+use google::{Grant, UserInfo};
+use store::connections::{Connected, NewGrant};
 use store::sync_state::Kind;
 use store::{connections, sync_state};
 
 mod disconnect;
 mod receipt;
+mod state;
 
 pub use disconnect::{AT_ONCE, disconnect, disconnect_once};
 pub use receipt::{Channels, Forgotten, GrantEnd, Receipt};
+pub use state::{has_calendar_access, state};
 
 use crate::Context;
-use crate::outbox;
+use state::append_state;
 
-/// Stores a consent and begins to mirror. Whatever an earlier grant's end had stopped goes on.
+/// Stores a consent and starts mirroring, or resumes it after an earlier grant had ended.
 ///
-/// [`Connected::RefreshTokenMissing`] leaves everything as it was: ask for consent again, with `force_consent`.
+/// [`Connected::RefreshTokenMissing`] changes nothing: request consent again, with `force_consent`.
 pub async fn connect(
     ctx: &Context,
     user: &UserId,
@@ -48,45 +48,11 @@ pub async fn connect(
     } else {
         ConnectionState::ScopeMissing
     };
-    // Before any row of the queue is touched: see `user_stream::next_seq`.
-    tell_state(&mut tx, now, user, id, state).await?;
+    // Lock order: the stream before rows of the queue, see `user_stream::next_seq`.
+    append_state(&mut tx, now, user, id, state).await?;
     sync_state::create(&mut tx, now, id.into(), Kind::CalendarList, id, user).await?;
     sync_state::resume_connection(&mut tx, now, id).await?;
     crash_point!("connect.before_commit");
     tx.commit().await?;
     Ok(connected)
-}
-
-/// These scopes are enough to mirror.
-pub fn has_calendar_access(granted: &[String]) -> bool {
-    scopes::allows_events(granted) && scopes::allows_calendar_list(granted)
-}
-
-/// The state of a connection as people see it.
-pub fn state(connection: &Connection, now: DateTime<Utc>) -> ConnectionState {
-    match State::of(connection, has_calendar_access(&connection.scopes), now) {
-        State::Healthy => ConnectionState::Healthy,
-        State::Importing => ConnectionState::Importing,
-        State::Delayed => ConnectionState::Delayed,
-        State::ReauthRequired => ConnectionState::ReauthRequired,
-        State::ScopeMissing => ConnectionState::ScopeMissing,
-        State::Disconnected => ConnectionState::Disconnected,
-    }
-}
-
-async fn tell_state(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    user: &UserId,
-    connection_id: ConnectionId,
-    state: ConnectionState,
-) -> sqlx::Result<()> {
-    outbox::append(
-        conn,
-        now,
-        user,
-        Change::ConnectionChanged { connection_id, state },
-    )
-    .await?;
-    Ok(())
 }

@@ -1,21 +1,25 @@
-//! How current a calendar's data is, told honestly: derived here, from evidence, and nowhere else.
+//! How current a calendar's data is, derived from the store's evidence.
+//!
+//! `store::overview` counts the modes of all calendars in SQL, with the same conditions: a test in `tests/pull/overview.rs` compares
+//! the two.
 
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use event_model::wire::{Freshness, Mode};
 use store::calendars::Evidence;
 
-/// A pull that has been due for so long is late. A pull takes seconds; a burst of work may take a little longer.
+use event_model::wire::{Freshness, Mode};
+
+/// A pull that has been due for longer is late. A pull takes seconds, and a burst of work a little longer.
 pub(crate) const LATE_AFTER: TimeDelta = TimeDelta::seconds(90);
 
-/// A poll that should have been so long ago did not happen: no renewer is running.
+/// If a poll is overdue by more, no renewer is running.
 pub(crate) const POLL_LATE_AFTER: TimeDelta = TimeDelta::minutes(5);
 
-/// The word in `sync_state.last_error` for Google's long limit, which is spent for hours.
+/// The text in `sync_state.last_error` for Google's long-term quota, which stays used up for hours.
 pub const QUOTA_SPENT: &str = "quota_spent";
 
-/// What to say of a calendar at `now`. `push_late`: how long a push may come after its change was found.
+/// The freshness of a calendar at `now`. `push_late`: how long a push may come after a poll has found its change.
 pub fn freshness(evidence: &Evidence, now: DateTime<Utc>, push_late: Duration) -> Freshness {
     Freshness {
         calendar_id: evidence.calendar_id,
@@ -38,8 +42,8 @@ fn mode(evidence: &Evidence, now: DateTime<Utc>, push_late: Duration) -> Mode {
         return Mode::Stale;
     }
     let push_late = TimeDelta::from_std(push_late).unwrap_or_default();
-    let is_deaf = evidence.missed_push_at.is_some_and(|at| now - at > push_late);
-    if evidence.watched && !is_deaf {
+    let is_silent = evidence.missed_push_at.is_some_and(|at| now - at > push_late);
+    if evidence.watched && !is_silent {
         Mode::Push
     } else {
         Mode::Polling
@@ -52,7 +56,7 @@ mod tests {
     use common::ids::{CalendarId, ConnectionId};
 
     #[test]
-    fn a_mode_is_what_the_evidence_supports() {
+    fn mode_follows_from_evidence() {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a valid time");
         let ago = |seconds| Some(now - TimeDelta::seconds(seconds));
         let healthy = Evidence {

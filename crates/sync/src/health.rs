@@ -1,23 +1,23 @@
-//! What a service looks at to tell whether it can do its work.
+//! Health checks.
 
 use crate::Context;
 
-/// Whether the database answers.
+/// The database responds.
 pub async fn database(ctx: Context) -> Result<(), String> {
     store::ping(&ctx.pool).await.map_err(|error| {
-        tracing::warn!(%error, "The database does not answer");
-        "it does not answer".to_owned()
+        tracing::warn!(%error, "The database does not respond");
+        "it does not respond".to_owned()
     })
 }
 
-/// Whether the database has the schema that this build knows.
+/// The database has the schema of this build.
 pub async fn schema(ctx: Context) -> Result<(), String> {
     store::check_schema(&ctx.pool)
         .await
         .map_err(|error| error.to_string())
 }
 
-/// Whether every account's tokens can be unsealed.
+/// Every account's tokens can be unsealed.
 pub async fn keys(ctx: Context) -> Result<(), String> {
     let missing = async {
         let mut conn = ctx.pool.acquire().await?;
@@ -26,13 +26,13 @@ pub async fn keys(ctx: Context) -> Result<(), String> {
     match missing.await {
         Ok(missing) if missing.is_empty() => Ok(()),
         Ok(missing) => Err(format!(
-            "TOKEN_KEYS lacks {missing:?}, with which accounts are sealed"
+            "TOKEN_KEYS lacks {missing:?}, which accounts are sealed with"
         )),
-        Err(_) => Err("the database does not answer".to_owned()),
+        Err(_) => Err("the database does not respond".to_owned()),
     }
 }
 
-/// Whether the broker takes publications.
+/// The broker accepts publications.
 pub async fn broker(centrifugo: centrifugo::Client) -> Result<(), String> {
     centrifugo
         .check(centrifugo::NAMESPACE)

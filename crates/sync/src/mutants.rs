@@ -17,12 +17,12 @@ thread_local! {
     static LAST: Cell<Uuid> = const { Cell::new(Uuid::nil()) };
 }
 
-/// Where `publish_before_commit` publishes to from this thread.
+/// The broker to which `publish_before_commit` publishes from this thread.
 pub fn set_broker(client: Client) {
     BROKER.with_borrow_mut(|broker| *broker = Some(client));
 }
 
-/// `publish_before_commit`: a message goes out although what it tells of may never be committed.
+/// `publish_before_commit`: a message is published although its change may never be committed.
 pub(crate) async fn publish_early(user: &UserId, seq: i64, payload: &[u8]) {
     let broker = BROKER.with_borrow(Clone::clone);
     let Some(broker) = broker.filter(|_| mutant!("publish_before_commit")) else {
@@ -39,7 +39,7 @@ pub(crate) async fn publish_early(user: &UserId, seq: i64, payload: &[u8]) {
     let _ = broker.publish(publication).await;
 }
 
-/// `outbox_after_last`: rows are taken by `id > last`, so what commits late is never seen.
+/// `outbox_after_last`: rows are read by `id > last`, so a row that commits late is never read.
 pub(crate) fn after_last(mut streams: Vec<Stream>) -> Vec<Stream> {
     if !mutant!("outbox_after_last") {
         return streams;
@@ -56,7 +56,7 @@ pub(crate) fn after_last(mut streams: Vec<Stream>) -> Vec<Stream> {
     streams
 }
 
-/// `token_before_events`: the sync token is committed before the events that it stands for.
+/// `token_before_events`: the sync token is committed before its events.
 pub(crate) async fn save_token_first(session: &Session<'_>, sync_token: &str) -> Result<(), PullError> {
     if !mutant!("token_before_events") {
         return Ok(());

@@ -1,17 +1,18 @@
-//! Telling a user's browsers of a change, in the transaction that makes it.
+//! Appending messages to the outbox, in the transaction that makes the change.
 
 use chrono::{DateTime, Utc};
 use common::ids::UserId;
 use common::telemetry::trace::traceparent;
-use event_model::wire::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
 use sqlx::PgConnection;
 use store::{outbox as rows, user_stream};
 use tracing::Span;
 
-/// Takes the user's next seq and puts the message into the outbox. Both last until the caller commits, and the user's
-/// row is locked until then: call it late. Returns the seq.
+use event_model::wire::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
+
+/// Appends a message with the user's next seq to the outbox, and returns the seq. The user's row is locked until the caller
+/// commits, so call it late.
 ///
-/// An `events.changed` that is too large to send becomes a `resync` of its calendar.
+/// An `events.changed` that is too large becomes a `resync` of its calendar.
 pub async fn append(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -59,7 +60,7 @@ mod tests {
     use event_model::wire::Window;
 
     #[test]
-    fn a_change_that_is_too_large_to_send_becomes_a_resync_of_the_same_seq() {
+    fn too_large_change_becomes_resync_with_same_seq() {
         let calendar_id = CalendarId::generate();
         let at = DateTime::UNIX_EPOCH;
         let change = |series: usize| Change::EventsChanged {

@@ -1,7 +1,7 @@
-//! What is asked for without a push, and what is tidied away.
+//! Polling without a push, and purging of expired rows.
 //!
-//! Push is a hint that may be lost, polling is the guarantee. It takes at most a fifth of the million calls a day that
-//! Google gives a project, however many calendars there are: beyond some number, all of them are polled less often.
+//! A push is a hint that may be lost; polling is the guarantee. It takes at most a fifth of the million calls per day that
+//! Google allows a project: with very many calendars, all of them are polled less often.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::Context;
 const POLLS_PER_DAY: f64 = 200_000.0;
 const DAY: Duration = Duration::from_hours(24);
 const BATCH: i64 = 500;
-/// A channel's row outlives the channel a little, since pushes trickle in.
+/// A channel's row outlives the channel, because pushes may arrive late.
 const WATCH_ROW_GRACE: TimeDelta = TimeDelta::hours(1);
-/// Google grants thirty days at most; a channel of unknown expiry is surely gone after this.
+/// Google grants at most thirty days, so a channel of unknown expiry has expired after this.
 const WATCH_LIFE_MAX: TimeDelta = TimeDelta::days(31);
-/// What Centrifugo refused has titles in it; a week is time enough to find out why.
-const LETTERS_KEPT: TimeDelta = TimeDelta::days(7);
+/// Dead letters contain titles of events, so they are kept only as long as it takes to investigate them.
+const DEAD_LETTERS_KEPT: TimeDelta = TimeDelta::days(7);
 
-/// Makes due what has not been asked for long enough.
+/// Marks resources dirty whose last poll is too long ago.
 pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     let mut conn = ctx.pool.acquire().await?;
     let spread = interval_by_budget(poll::active(&mut conn).await?);
@@ -32,9 +32,13 @@ pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     );
     let polled = poll::bump_due(&mut conn, ctx.clock.now(), watched, unwatched, BATCH).await?;
     if polled > 0 {
-        tracing::debug!(polled, unwatched_every_s = unwatched.as_secs(), "Polls are due");
+        tracing::debug!(
+            polled,
+            unwatched_every_s = unwatched.as_secs(),
+            "Marked resources dirty for a poll"
+        );
     }
-    // A full batch means more; a partial one is all there was.
+    // After a full batch there may be more.
     Ok(if polled >= BATCH.unsigned_abs() {
         Pass::Worked
     } else {
@@ -42,21 +46,20 @@ pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
     })
 }
 
-/// The least interval at which polling `resources` stays within the budget of a day.
+/// The shortest interval at which polling `resources` stays within the daily budget.
 fn interval_by_budget(resources: i64) -> Duration {
     #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 calendars")]
     DAY.mul_f64(resources.max(0) as f64 / POLLS_PER_DAY)
 }
 
-/// Deletes the rows that nothing refers to any more: spent minutes of the call budget, channels that are over,
-/// authorisations that nobody finished, messages that could never be sent.
+/// Deletes expired rows: past minutes of the call budget, expired channels, unfinished authorisations, old dead letters.
 pub async fn purge_once(ctx: &Context) -> sqlx::Result<Pass> {
     let now: DateTime<Utc> = ctx.clock.now();
     let mut conn = ctx.pool.acquire().await?;
     let minutes = quota::purge(&mut conn, now).await?;
     let channels = watches::purge(&mut conn, now - WATCH_ROW_GRACE, now - WATCH_LIFE_MAX).await?;
     let flows = oauth_states::purge_expired(&mut conn, now).await?;
-    let letters = dead_letters::purge(&mut conn, now - LETTERS_KEPT).await?;
+    let letters = dead_letters::purge(&mut conn, now - DEAD_LETTERS_KEPT).await?;
     if minutes + channels + flows + letters > 0 {
         tracing::debug!(minutes, channels, flows, letters, "Purged expired rows");
     }
@@ -68,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn polling_stays_within_its_share_of_the_daily_quota_however_many_calendars_there_are() {
+    fn polling_stays_within_its_share_of_the_daily_quota() {
         let settings = crate::Settings::default();
         for resources in [0, 1, 100, 10_000, 1_000_000_i32] {
             for base in [settings.poll_watched, settings.poll_unwatched] {

@@ -1,17 +1,17 @@
-//! Our share of Google's quota: fewer calls than Google allows, and none while it says that a limit is reached.
+//! The call budget: fewer calls than Google's quota allows, and none while Google reports that a limit is reached.
 //!
-//! Google allows a project 10,000 units a minute and each of its users 600; a call is one, and a PATCH three. Four fifths of both are used, so that what
-//! else calls in the project's name does not hit the limit first.
+//! Google allows a project 10,000 units per minute and each of its users 600. A call costs one unit, a PATCH three. The budget
+//! is four fifths of both, which leaves room for other callers of the same project.
 
 use std::time::Duration;
 
 use google::Limit;
 use store::quota::{self, Budget, Take};
 
-use crate::tokens::CallError;
+use crate::call_error::CallError;
 use crate::{Context, metrics};
 
-/// The most calls of all users in a minute.
+/// The budget of all users together.
 pub const PROJECT_PER_MINUTE: i32 = 8_000;
 const PROJECT: Budget<'static> = Budget {
     bucket: "project",
@@ -19,24 +19,24 @@ const PROJECT: Budget<'static> = Budget {
 };
 const USER_PER_MINUTE: i32 = 480;
 
-/// How long to wait when our own budget is spent; with ± 25 % from the caller's jitter, the next window has begun.
+/// The wait when our own budget is used up. With the caller's jitter of ± 25 %, the next window has begun by then.
 const SPENT_WAIT: Duration = Duration::from_secs(20);
-/// How far apart those come who waited for the end of the same pause.
+/// Spreads the callers that wait for the end of the same pause.
 const PAUSE_SPREAD: Duration = Duration::from_millis(500);
-/// How long a limit of each kind is believed when Google does not say.
+/// The pause for each kind of limit if Google does not send `Retry-After`.
 const USER_WAIT: Duration = Duration::from_secs(30);
 const PROJECT_WAIT: Duration = Duration::from_secs(15);
-/// `quotaExceeded` is about abuse and lasts hours; nobody knows how many.
+/// `quotaExceeded` lasts for hours; Google does not document how many.
 const USAGE_WAIT: Duration = Duration::from_hours(1);
-/// A longer word of Google's is believed up to here at a time.
+/// A longer `Retry-After` is shortened to this.
 const WAIT_MAX: Duration = Duration::from_hours(1);
 
-/// Calls a minute of the project and of one account.
+/// Units per minute of the project and of one account.
 pub(crate) fn budgets() -> (f64, f64) {
     (PROJECT.per_minute.into(), USER_PER_MINUTE.into())
 }
 
-/// What a call costs.
+/// The cost of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Units(i32);
 
@@ -45,7 +45,7 @@ impl Units {
     pub const PATCH: Self = Self(3);
 }
 
-/// Takes a call for this Google account.
+/// Takes the units of a call from the budgets of this Google account and of the project.
 pub async fn take(ctx: &Context, google_sub: &str, Units(units): Units) -> Result<(), CallError> {
     let bucket = bucket(google_sub);
     let mut conn = ctx.pool.acquire().await?;
@@ -56,7 +56,6 @@ pub async fn take(ctx: &Context, google_sub: &str, Units(units): Units) -> Resul
             metrics::over_budget("spent");
             common::backoff::jittered(SPENT_WAIT)
         }
-        // A little spread, so that all who wait for the same moment do not come at it together.
         Take::Paused(wait) => {
             metrics::over_budget("paused");
             wait + common::backoff::jittered(PAUSE_SPREAD)
@@ -65,7 +64,7 @@ pub async fn take(ctx: &Context, google_sub: &str, Units(units): Units) -> Resul
     Err(CallError::OverBudget { retry_after })
 }
 
-/// Remembers that Google wants fewer calls, for everybody whom the limit is about.
+/// Pauses all calls that a limit applies to.
 pub(crate) async fn note_limit(
     ctx: &Context,
     google_sub: &str,
@@ -79,7 +78,7 @@ pub(crate) async fn note_limit(
         Limit::Usage => (bucket.as_str(), USAGE_WAIT),
     };
     let wait = retry_after.unwrap_or(wait).min(WAIT_MAX);
-    tracing::warn!(?limit, wait_s = wait.as_secs(), "Google asks to slow down");
+    tracing::warn!(?limit, wait_s = wait.as_secs(), "Rate limited by Google");
     let mut conn = ctx.pool.acquire().await?;
     Ok(quota::pause(&mut conn, bucket, wait).await?)
 }

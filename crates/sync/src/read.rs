@@ -1,7 +1,6 @@
-//! Answering "what is in my calendar then": from Postgres alone, in the reader's zone.
+//! Reading the events of a window: from Postgres alone, in the reader's zone.
 //!
-//! Within the horizon every instance is a row. Series beyond it are expanded while reading; events that do not repeat are
-//! rows wherever they are.
+//! Within the horizon, every instance is a row. Beyond it, series are expanded while reading. Single events are always rows.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -17,42 +16,41 @@ use store::events;
 use store::occurrences::{self, Found, Span};
 
 use crate::copies;
-use crate::pull::expand_series;
+use crate::pull::expand_stored;
 
-/// Every calendar is expanded at least so far, or is about to be: the horizon, less what it may lag behind. The longest
-/// question of `getUpcomingEvents` is within.
+/// Every calendar is expanded at least this far ahead, or is about to be: the horizon less its allowed lag. The longest window
+/// of `getUpcomingEvents` lies within it.
 const ALWAYS_KEPT: TimeDelta = TimeDelta::days(380);
 
-/// What a reader asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Query<'a> {
-    /// Events that touch it are found, those that are running when it begins included.
+    /// Events that overlap it.
     pub window: Window,
-    /// The reader's zone: it decides which days an all-day event has to have to be found.
+    /// The reader's zone: decides which days of an all-day event overlap the window.
     pub zone: Tz,
     /// None: the selected calendars.
     pub calendars: Option<&'a [CalendarId]>,
-    /// The most events, of those that begin first. At least 1.
+    /// At most this many events, the first ones by start. At least 1.
     pub limit: usize,
     pub copies: Copies,
 }
 
-/// What becomes of a meeting that several calendars have a copy of ([`copies`]).
+/// How a meeting with duplicates in several calendars is returned ([`duplicates`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Copies {
-    /// Each is an event: for a reader that follows the calendars one by one.
+    /// Each duplicate is an event, for a reader that processes calendars separately.
     Each,
-    /// The meeting is one event.
+    /// As one event.
     Merged,
 }
 
-/// How many rows a scan brings for each meeting that is asked for, since meetings have copies.
-const AT_FIRST: usize = 2;
-/// How much further it goes when that were too few.
-const FURTHER: usize = 4;
+/// Rows per requested meeting in the first scan, since meetings may have duplicates.
+const FIRST_FACTOR: usize = 2;
+/// How much larger the next scan is if those were too few.
+const GROWTH_FACTOR: usize = 4;
 
-/// The user's events in order of their start, all-day events before others that begin at the same time. Each is a
-/// [`Event`](event_model::wire::Event) as JSON.
+/// The user's events ordered by start, with all-day events before others that start at the same time. Each is a
+/// [`payload::Event`](event_model::wire::Event) as JSON.
 pub async fn events(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -69,11 +67,11 @@ pub async fn events(
     Ok(found.into_iter().map(|found| found.payload).collect())
 }
 
-/// The rows, as many as it takes to have `limit` meetings with all their copies.
+/// As many rows as it takes to have `limit` meetings with all their duplicates.
 async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sqlx::Result<Vec<Found>> {
     let mut limit = match query.copies {
         Copies::Each => query.limit,
-        Copies::Merged => query.limit.saturating_mul(AT_FIRST),
+        Copies::Merged => query.limit.saturating_mul(FIRST_FACTOR),
     };
     loop {
         let rows = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -81,12 +79,12 @@ async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sq
         if query.copies == Copies::Each || is_enough(&found, limit, query.limit) {
             return Ok(found);
         }
-        limit = limit.saturating_mul(FURTHER);
+        limit = limit.saturating_mul(GROWTH_FACTOR);
     }
 }
 
-/// Each scan has come to its end, or has brought as many meetings as are wanted at all. Those that begin together with the
-/// last row do not count: rows of theirs may come after it.
+/// Whether each scan has no more rows or has returned enough meetings. Those that start with the last row do not count, because
+/// the scan may have cut off their duplicates.
 fn is_enough(found: &[Found], limit: usize, wanted: usize) -> bool {
     let mut scans: HashMap<i32, Vec<&Found>> = HashMap::new();
     for event in found {
@@ -111,7 +109,7 @@ fn is_enough(found: &[Found], limit: usize, wanted: usize) -> bool {
 
 fn span(query: &Query<'_>) -> Span {
     let Window { from, to } = query.window;
-    // The end is exclusive: at midnight, the day that begins then is not asked for.
+    // The end is exclusive: a window that ends at midnight does not include the day that starts then.
     let last = to
         .checked_sub_signed(TimeDelta::nanoseconds(1))
         .unwrap_or(to)
@@ -140,7 +138,7 @@ fn order(a: &Found, b: &Found, zone: Tz) -> Ordering {
     ))
 }
 
-/// Instances of series where there are no rows: before the horizon, and after how far each calendar has come.
+/// Instances of series where there are no rows: before the horizon's start, and after each calendar's horizon.
 async fn beyond_horizon(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -149,7 +147,7 @@ async fn beyond_horizon(
     found: &[Found],
 ) -> sqlx::Result<Vec<Found>> {
     let Window { from, to } = query.window;
-    // Whatever was expanded at whatever time reaches back at least to here.
+    // Every expansion, however old, starts no later than this.
     let kept_from = expansion::horizon(now).from;
     if from >= kept_from && to <= now + ALWAYS_KEPT {
         return Ok(Vec::new());
@@ -157,7 +155,7 @@ async fn beyond_horizon(
     let horizons = events::horizons(conn, user, query.calendars).await?;
     let mut more = Vec::new();
     for horizon in horizons {
-        // Unknown while they are expanded anew; until then the rows are there as they were.
+        // None while the calendar is re-expanded; its old rows are there until then.
         let kept_until = horizon.until.unwrap_or(now + ALWAYS_KEPT);
         let missing = [
             Window {
@@ -173,7 +171,7 @@ async fn beyond_horizon(
         for window in missing {
             let calendar = crate::pull::context(&horizon.calendar);
             let stored = events::recurring(conn, calendar.id, horizon.generation).await?;
-            more.extend(expand_series(&calendar, stored, window));
+            more.extend(expand_stored(&calendar, stored, window));
         }
     }
     let mut known: HashSet<(CalendarId, String)> = found

@@ -1,17 +1,17 @@
-//! From the outbox to the browsers: publishes every committed message, in each user's order.
+//! The relay publishes every committed message of the outbox, in each user's order.
 //!
 //! Properties
-//! - **Order.** A user's messages go out one after the other, each awaited, under a lease on the user's row. Different
-//!   users do not wait for each other.
-//! - **At least once, told as once.** A message leaves the outbox only after Centrifugo has answered. Whatever is sent
-//!   again (a lost answer, a crash before the deletion, two workers after a pause) is byte for byte the same, with the
-//!   outbox row's id as idempotency key and `seq` as version, so Centrifugo drops it; a broker that came back empty may
-//!   repeat it, and the browser drops what it has seen.
-//! - **Nothing is skipped.** A failure keeps the head of the stream. A message that Centrifugo will never take becomes a
-//!   dead letter, and a `resync` takes its place and its seq.
-//! - **A wrong configuration loses nothing**: the pass fails, loudly, until a person has corrected it.
-//! - **A long silence stays small.** While Centrifugo is away, what waits behind a user's first hundred messages is
-//!   cut down to `resync`s. Their number stays, since `seq` must not have gaps, at some hundred bytes each.
+//! - **Order.** A user's messages are published one after the other, each awaited, under a lease on the user's row.
+//!   Different users do not wait for each other.
+//! - **At least once, seen once.** A message is deleted from the outbox only after Centrifugo has confirmed it. A repeated
+//!   publication (a lost response, a crash before the deletion, two workers after a pause) has the same bytes, the outbox
+//!   row's id as idempotency key and `seq` as version, so Centrifugo drops it. A broker that lost its memory may repeat
+//!   it; the browser then drops it by `seq`.
+//! - **Nothing is skipped.** After a failure the stream resumes at the failed message. A message that Centrifugo rejects
+//!   for good becomes a dead letter; a `resync` with the same seq is published in its place.
+//! - **A wrong configuration loses nothing**: the pass fails and logs until it is corrected.
+//! - **A long outage stays small.** While Centrifugo is down, messages behind a user's first hundred are replaced by
+//!   `resync`s of about a hundred bytes. Their number stays, because `seq` must not have gaps.
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ use centrifugo::{Client, Publication, channel_of};
 use chrono::{DateTime, Utc};
 use common::backoff::Backoff;
 use common::crash_point;
+use common::ids::UserId;
+use common::lease::Lease;
 use common::telemetry::trace;
 use common::worker::Pass;
 use event_model::wire::{Change, MESSAGE_VERSION, Message};
@@ -29,41 +31,41 @@ use tracing::Instrument;
 
 use crate::metrics;
 
-/// The users served by one pass, side by side.
+/// Users per pass; they are served concurrently.
 const STREAMS: i64 = 32;
-/// The messages that are read of a stream at once.
+/// Messages read per stream and pass.
 const DEPTH: i64 = 50;
-/// Short, for a user whose worker died hears nothing until it has run out.
+/// Short: after a worker dies, its users receive nothing until the lease expires.
 const LEASE: Duration = Duration::from_secs(20);
 /// No message is begun later than this after the lease was taken: itself and the resync in its place, at 7 s each at most, end in time.
 const DRAIN: Duration = Duration::from_secs(5);
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
-/// How many messages of a user wait in full.
+/// How many waiting messages of a user are kept unshortened.
 const WAITING_IN_FULL: i64 = 100;
-/// A message up to this size is not worth replacing by a `resync`, in bytes.
+/// A message up to this size, in bytes, is not worth replacing by a `resync`.
 const SMALL: i32 = 256;
 
-/// Why a pass did not get through. Reads as one line.
+/// Why a pass failed. Its text is one line.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
-    #[error("the outbox cannot be read or settled: {0}")]
+pub enum RelayError {
+    #[error("could not read or update the outbox: {0}")]
     Database(#[from] sqlx::Error),
-    /// Every stream failed in the same way, so it is not the streams. Wait before the next pass.
-    #[error("nothing is published, all messages are kept: {0}")]
+    /// Every stream failed, so the cause is the broker. Wait before the next pass.
+    #[error("could not publish; all messages are kept: {0}")]
     Broker(centrifugo::Error),
 }
 
-/// What became of one stream.
-enum Outcome {
+/// How one stream's publishing ended.
+enum StreamResult {
     Published,
-    /// The lease went to another worker, which has the rest.
-    Lost,
+    /// Another worker took the stream over and publishes the rest.
+    LeaseLost,
     Failed(centrifugo::Error),
 }
 
-/// Publishes what is waiting, as far as one pass goes. `Worked` asks for the next pass at once.
-pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) -> Result<Pass, Error> {
-    let taken = Instant::now();
+/// Publishes up to [`DEPTH`] messages of up to [`STREAMS`] users. `Worked`: call again at once.
+pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) -> Result<Pass, RelayError> {
+    let acquired = Instant::now();
     let streams = outbox::acquire(&mut *pool.acquire().await?, LEASE, STREAMS, DEPTH).await?;
     metrics::leases_lost("relay", streams.iter().map(|stream| stream.taken_over));
     crash_point!("relay.leased");
@@ -71,7 +73,7 @@ pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) ->
     let streams = crate::mutants::after_last(streams);
     let streams = streams
         .into_iter()
-        .map(|stream| drain(pool, centrifugo, now, taken, stream));
+        .map(|stream| drain(pool, centrifugo, now, acquired, stream));
     let outcomes = join_all(streams)
         .await
         .into_iter()
@@ -79,98 +81,101 @@ pub async fn run_once(pool: &PgPool, centrifugo: &Client, now: DateTime<Utc>) ->
     if outcomes.is_empty() {
         return Ok(Pass::Idle);
     }
-    let some_went = outcomes
+    let some_published = outcomes
         .iter()
-        .any(|outcome| matches!(outcome, Outcome::Published));
+        .any(|outcome| matches!(outcome, StreamResult::Published));
     for outcome in outcomes {
         match outcome {
-            Outcome::Failed(error @ centrifugo::Error::Misconfigured { .. }) => {
-                return Err(Error::Broker(error));
+            StreamResult::Failed(error @ centrifugo::Error::Misconfigured { .. }) => {
+                return Err(RelayError::Broker(error));
             }
-            Outcome::Failed(error) if !some_went => return Err(Error::Broker(error)),
-            Outcome::Failed(error) => {
-                tracing::warn!(%error, "A user's messages wait and will be tried again");
+            StreamResult::Failed(error) if !some_published => return Err(RelayError::Broker(error)),
+            StreamResult::Failed(error) => {
+                tracing::warn!(%error, "Could not publish a user's messages; will retry");
             }
-            Outcome::Published | Outcome::Lost => {}
+            StreamResult::Published | StreamResult::LeaseLost => {}
         }
     }
     Ok(Pass::Worked)
 }
 
-/// Publishes a stream's messages in order up to the first failure, and gives the stream back.
+/// Publishes a stream's messages in order up to the first failure, and releases the stream.
 async fn drain(
     pool: &PgPool,
     centrifugo: &Client,
     now: DateTime<Utc>,
-    taken: Instant,
+    acquired: Instant,
     mut stream: Stream,
-) -> Result<Outcome, Error> {
+) -> Result<StreamResult, RelayError> {
     let channel = channel_of(&stream.lease.key);
     let epoch = stream.epoch.to_string();
     let mut published_up_to = None;
     let mut accepted = Vec::new();
     let mut failure = None;
-    let accepted_at = |seq| Accepted {
-        seq,
-        // The pass began at `now`, when the lease was taken.
-        at: now + taken.elapsed(),
-    };
     for message in &mut stream.messages {
-        if taken.elapsed() > DRAIN {
+        if acquired.elapsed() > DRAIN {
             break;
         }
-        match publish(centrifugo, &channel, &epoch, message).await {
-            Ok(()) => {
+        let mut result = publish(centrifugo, &channel, &epoch, message).await;
+        if let Err(centrifugo::Error::Poison { reason }) = &result {
+            if !dead_letter(pool, now, &stream.lease, message, reason).await? {
+                return Ok(StreamResult::LeaseLost);
+            }
+            result = publish(centrifugo, &channel, &epoch, message).await;
+            if let Err(centrifugo::Error::Poison { reason }) = &result {
+                // The channel itself is rejected. A browser that misses this seq reloads.
+                tracing::error!(
+                    outbox.seq = message.seq,
+                    reason,
+                    "Centrifugo rejected a resync; skipping it"
+                );
                 published_up_to = Some(message.seq);
-                accepted.push(accepted_at(message.seq));
+                continue;
             }
-            Err(centrifugo::Error::Poison { reason }) => {
-                let mut conn = pool.acquire().await?;
-                let replacement = resync_for(message.seq, &message.payload);
-                let replaced =
-                    outbox::dead_letter(&mut conn, now, &stream.lease, message.seq, &reason, &replacement)
-                        .await?;
-                let Some(id) = replaced else {
-                    return Ok(Outcome::Lost);
-                };
-                tracing::error!(outbox.id = %message.id, outbox.seq = message.seq, reason, "A message was set aside as a dead letter; a resync goes out in its place");
-                drop(conn);
-                message.id = id;
-                message.payload = replacement;
-                match publish(centrifugo, &channel, &epoch, message).await {
-                    Ok(()) => {
-                        published_up_to = Some(message.seq);
-                        accepted.push(accepted_at(message.seq));
-                    }
-                    // Not even the resync: the channel itself is refused, and a seq that never comes makes the
-                    // browser reload, if there is one.
-                    Err(centrifugo::Error::Poison { reason }) => {
-                        tracing::error!(
-                            outbox.seq = message.seq,
-                            reason,
-                            "A resync was refused and is left out"
-                        );
-                        published_up_to = Some(message.seq);
-                    }
-                    Err(error) => failure = Some(error),
-                }
-            }
-            Err(error) => failure = Some(error),
         }
-        if failure.is_some() {
+        if let Err(error) = result {
+            failure = Some(error);
             break;
         }
+        published_up_to = Some(message.seq);
+        accepted.push(Accepted {
+            seq: message.seq,
+            // `now` is when the stream was acquired.
+            at: now + acquired.elapsed(),
+        });
     }
-    give_back(pool, &stream, published_up_to, &accepted, failure).await
+    release(pool, &stream, published_up_to, &accepted, failure).await
 }
 
-async fn give_back(
+/// Replaces a message that Centrifugo rejects by a resync, and keeps it as a dead letter. False: the lease was lost.
+async fn dead_letter(
+    pool: &PgPool,
+    now: DateTime<Utc>,
+    lease: &Lease<UserId>,
+    message: &mut Outgoing,
+    reason: &str,
+) -> sqlx::Result<bool> {
+    let mut conn = pool.acquire().await?;
+    let resync = resync_for(message.seq, &message.payload);
+    let Some(id) = outbox::dead_letter(&mut conn, now, lease, message.seq, reason, &resync).await? else {
+        return Ok(false);
+    };
+    tracing::error!(
+        outbox.id = %message.id, outbox.seq = message.seq, reason,
+        "Centrifugo rejected a message; stored it as a dead letter and publishing a resync instead"
+    );
+    message.id = id;
+    message.payload = resync;
+    Ok(true)
+}
+
+async fn release(
     pool: &PgPool,
     stream: &Stream,
     published_up_to: Option<i64>,
     accepted: &[Accepted],
     failure: Option<centrifugo::Error>,
-) -> Result<Outcome, Error> {
+) -> Result<StreamResult, RelayError> {
     let mut conn = pool.acquire().await?;
     let attempts = if published_up_to.is_some() {
         1
@@ -182,7 +187,7 @@ async fn give_back(
             shorten_tail(&mut conn, stream).await?;
             Some(BACKOFF.delay(attempts))
         }
-        // The pause is the loop's: once the configuration is right, no stream has to wait.
+        // The loop pauses instead: once the configuration is corrected, no stream has to wait.
         Some(_) | None => None,
     };
     let settled = outbox::settle(&mut conn, &stream.lease, published_up_to, accepted, retry_after).await?;
@@ -190,9 +195,9 @@ async fn give_back(
     let is_settled = settled.is_some();
     metrics::publish_latencies(&settled.unwrap_or_default());
     Ok(match failure {
-        Some(error) => Outcome::Failed(error),
-        None if is_settled => Outcome::Published,
-        None => Outcome::Lost,
+        Some(error) => StreamResult::Failed(error),
+        None if is_settled => StreamResult::Published,
+        None => StreamResult::LeaseLost,
     })
 }
 
@@ -225,14 +230,14 @@ async fn publish(
     Ok(())
 }
 
-/// Cuts down what waits behind a stream's first messages. Only what has never been tried is touched, so a retry stays the
-/// same bytes.
+/// Replaces the waiting messages behind a stream's first ones by resyncs. Only messages that were never tried are replaced,
+/// so a retry has the same bytes.
 async fn shorten_tail(conn: &mut sqlx::PgConnection, stream: &Stream) -> sqlx::Result<()> {
     let tail = outbox::overlong_tail(conn, &stream.lease, WAITING_IN_FULL, SMALL).await?;
     if tail.is_empty() {
         return Ok(());
     }
-    tracing::info!(messages = tail.len(), "A long backlog was cut down to resyncs");
+    tracing::info!(messages = tail.len(), "Replaced a long backlog by resyncs");
     let seqs: Vec<i64> = tail.iter().map(|(seq, _)| *seq).collect();
     let payloads: Vec<Vec<u8>> = tail
         .iter()
@@ -241,8 +246,8 @@ async fn shorten_tail(conn: &mut sqlx::PgConnection, stream: &Stream) -> sqlx::R
     outbox::shorten(conn, &stream.lease, &seqs, &payloads).await
 }
 
-/// A short message with the same seq that makes a browser reload what `payload` would have told it: the calendar, or
-/// where none can be read in it, the list of calendars.
+/// A short message with the same seq that makes a browser reload the calendar that `payload` is about; if it names none, the
+/// list of calendars.
 fn resync_for(seq: i64, payload: &[u8]) -> Vec<u8> {
     #[derive(serde::Deserialize)]
     struct About {

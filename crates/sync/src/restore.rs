@@ -1,8 +1,8 @@
-//! After a backup was brought back: nobody goes on from what is no longer so.
+//! After a backup was restored: makes browsers reload and calendars pull again.
 //!
-//! The data has gone back in time, and browsers have not: they hold a higher `seq` and would take all that is told from now on
-//! for old news. So every stream gets a new epoch and leaps ahead in `seq`; the next message is a gap to every browser, and
-//! after a gap it loads anew. The mirror itself is made current by Google: an older sync token brings all that changed since.
+//! The data has gone back in time, but browsers hold a higher `seq` and would drop new messages as old ones. So every
+//! stream gets a new epoch and its `seq` jumps ahead. The next message is a gap to every browser, and after a gap it
+//! reloads. The mirror catches up by pulling: an older sync token returns all changes since.
 
 use chrono::{DateTime, Utc};
 use event_model::wire::Change;
@@ -11,41 +11,41 @@ use store::restored::{self, Place};
 
 use crate::outbox;
 
-/// What was begun anew.
+/// The number of restarted streams and pulls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Begun {
+pub struct Restarted {
     pub users: usize,
-    /// Calendars and lists of calendars that are asked for now.
+    /// Calendars and calendar lists that were marked dirty.
     pub resources: u64,
 }
 
-/// Begins anew, in one commit, and tells every user's browsers to load.
-pub async fn begin_anew(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Begun> {
+/// Restarts all streams and pulls in one commit, and makes every user's browsers reload.
+pub async fn restart_all(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Restarted> {
     let mut tx = pool.begin().await?;
     restored::lock(&mut tx).await?;
-    let begun = begin(&mut tx, now).await?;
+    let restarted = restart(&mut tx, now).await?;
     tx.commit().await?;
-    Ok(begun)
+    Ok(restarted)
 }
 
-/// As [`begin_anew`], if the data is not where it was written. Of several processes that ask at once, one does it.
-pub async fn begin_anew_if_moved(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Option<Begun>> {
+/// As [`restart_all`], if the database is not where it was written. If several processes call it at once, one of them does it.
+pub async fn restart_if_moved(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Option<Restarted>> {
     let mut tx = pool.begin().await?;
     restored::lock(&mut tx).await?;
-    let begun = match restored::place(&mut tx).await? {
+    let restarted = match restored::place(&mut tx).await? {
         Place::Same | Place::Unknown => None,
         Place::New => {
             restored::note_place(&mut tx, now).await?;
             None
         }
-        Place::Moved => Some(begin(&mut tx, now).await?),
+        Place::Moved => Some(restart(&mut tx, now).await?),
     };
     tx.commit().await?;
-    Ok(begun)
+    Ok(restarted)
 }
 
-async fn begin(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Begun> {
-    // In the order in which locks are taken: see `user_stream::next_seq`.
+async fn restart(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Restarted> {
+    // Lock order: see `user_stream::next_seq`.
     restored::begin_with_google_anew(conn, now).await?;
     let users = restored::begin_streams_anew(conn).await?;
     for user in &users {
@@ -53,7 +53,7 @@ async fn begin(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Begu
     }
     let resources = restored::ask_for_everything(conn, now).await?;
     restored::note_place(conn, now).await?;
-    Ok(Begun {
+    Ok(Restarted {
         users: users.len(),
         resources,
     })

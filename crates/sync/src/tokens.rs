@@ -1,146 +1,64 @@
-//! Access tokens: single flight across tasks and processes, and the only place that may end a grant.
+//! Access tokens. Refreshes are single-flight across tasks and processes, and only this module may end a grant.
 //!
-//! A token that is good for a while is used as it is. Otherwise one task per connection asks Google: tasks of a process
-//! queue on a mutex, processes on a lease in the connection's row, and whoever waited finds the new token there. No
-//! transaction is open while Google is asked. The refresh token from before stays until its successor is stored, so a
-//! process that dies in between has lost nothing.
+//! A stored token is used while it has enough life left. Otherwise one task per connection refreshes it: tasks of a
+//! process queue on a mutex, processes on a lease in the connection's row, and those that waited find the new token
+//! there. No transaction is open during the call to Google. The old refresh token is kept until the new one is stored, so
+//! a process that dies in between loses nothing.
 //!
-//! A failure says something about the grant only when it is `invalid_grant`, and even that can be a race: the verdict
-//! is about the refresh token that was used, and only a second one, [`grant_confirm_delay`] later, ends the grant.
+//! Only `invalid_grant` says anything about the grant, and even that can be a race: the error is about the refresh token
+//! that was used. The grant ends only when the same token is refused a second time, [`grant_confirm_delay`] later.
 //!
 //! [`grant_confirm_delay`]: crate::Settings::grant_confirm_delay
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::jittered;
 use common::crash_point;
 use common::ids::ConnectionId;
-use common::telemetry::trace::SPANS;
 use event_model::wire::{Change, ConnectionState};
 use google::Error;
 use secrecy::{ExposeSecret, SecretString};
 use store::connections::{self, Refresh, Refreshed, Tokens, Verdict};
 use store::seal::Unsealable;
-use tracing::Instrument;
 
-use crate::outbox;
-use crate::quota::Units;
-use crate::{Context, metrics, quota};
+use crate::call_error::CallError;
+use crate::{Context, metrics, outbox};
 
-/// A token with less life left is refreshed before it is used; a quarter of its life for those that live shortly.
+/// A token with less life left than this is refreshed before use. For short-lived tokens, a quarter of their life.
 const LIFE_MIN: TimeDelta = TimeDelta::minutes(5);
-/// Longer than Google may take to answer, so that a lease runs out only when its holder is gone.
+/// Longer than the timeout of a call to Google, so a lease expires only if its holder died.
 const LEASE: Duration = Duration::from_secs(40);
-/// How often a waiter looks whether another process has the new token.
-const LOOK_AGAIN: Duration = Duration::from_millis(150);
-/// How long a waiter looks, in looks: a little longer than a lease.
-const LOOKS_MAX: u32 = 300;
+/// How often a waiting task checks whether another process has stored a new token.
+const CHECK_EVERY: Duration = Duration::from_millis(150);
+/// After how many checks a waiting task gives up: a little longer than a lease.
+const CHECKS_MAX: u32 = 300;
 
-/// Why there was no answer to a call.
-#[derive(Debug, thiserror::Error)]
-pub enum CallError {
-    /// Google's answer, after one forced refresh where it did not accept the access token.
-    #[error(transparent)]
-    Google(#[from] Error),
-    #[error("the connection does not exist any more")]
-    Disconnected,
-    /// Confirmed: nothing will work until the user connects again.
-    #[error("the grant has ended")]
-    GrantEnded,
-    /// Google has refused the refresh token once. Whether the grant has ended is decided after `retry_after`.
-    #[error("the grant is in doubt")]
-    GrantSuspect { retry_after: Duration },
-    /// Our own budget is spent; Google was not asked.
-    #[error("the budget of calls is spent")]
-    OverBudget { retry_after: Duration },
-    /// Another process is refreshing the token and does not come to an end.
-    #[error("another process is refreshing the token")]
-    Busy,
-    /// The keys do not open the token. It is kept, and the user is not asked to connect again.
-    #[error(transparent)]
-    Sealed(#[from] Unsealable),
-    #[error(transparent)]
-    Database(#[from] sqlx::Error),
-}
-
-/// On whose behalf Google is called.
+/// The purpose of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Work {
-    /// A connection in use.
+pub enum Purpose {
+    /// Not allowed once the account is disconnected.
     Sync,
-    /// Tidying up; the connection may be on its way out.
-    TidyUp,
+    /// Also allowed while an account is being disconnected.
+    Cleanup,
 }
 
-/// Calls Google for a connection: within the budget, with a good access token, and with one forced refresh and one more
-/// try when Google does not accept it. A limit that Google names is remembered for everybody.
-pub async fn call<T, F>(
+/// A valid access token and the `sub` of its Google account. `rejected`: a token that Google has just refused.
+pub(crate) async fn access_token(
     ctx: &Context,
     connection: ConnectionId,
-    work: Work,
-    call: impl Fn(SecretString) -> F,
-) -> Result<T, CallError>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    call_for(ctx, connection, work, Units::CALL, call).await
-}
-
-/// As [`call()`], where a call costs another number of units.
-pub async fn call_for<T, F>(
-    ctx: &Context,
-    connection: ConnectionId,
-    work: Work,
-    units: Units,
-    call: impl Fn(SecretString) -> F,
-) -> Result<T, CallError>
-where
-    F: Future<Output = Result<T, Error>>,
-{
-    let (mut access, google_sub) = access_token(ctx, connection, work, None).await?;
-    let mut forced = false;
-    loop {
-        quota::take(ctx, &google_sub, units).await?;
-        match measured(call(access.clone())).await {
-            Err(Error::Unauthorized) if !forced => {
-                forced = true;
-                access = access_token(ctx, connection, work, Some(&access)).await?.0;
-            }
-            Err(Error::RateLimited { limit, retry_after }) => {
-                quota::note_limit(ctx, &google_sub, limit, retry_after).await?;
-                return Err(Error::RateLimited { limit, retry_after }.into());
-            }
-            answer => return Ok(answer?),
-        }
-    }
-}
-
-async fn measured<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    let started = Instant::now();
-    let answer = call
-        .instrument(tracing::trace_span!(target: SPANS, "google"))
-        .await;
-    metrics::called(&answer, started.elapsed());
-    answer
-}
-
-/// A good access token and the account it is for. `rejected` is one that Google did not accept, however good it looks.
-async fn access_token(
-    ctx: &Context,
-    connection: ConnectionId,
-    work: Work,
+    purpose: Purpose,
     rejected: Option<&SecretString>,
 ) -> Result<(SecretString, String), CallError> {
-    if let Some(ready) = stored(ctx, connection, work, rejected).await? {
+    if let Some(ready) = stored(ctx, connection, purpose, rejected).await? {
         return Ok(ready);
     }
     let flight = ctx.refreshing.of(connection);
     let _alone = flight.lock().await;
-    for _ in 0..LOOKS_MAX {
-        if let Some(ready) = stored(ctx, connection, work, rejected).await? {
+    for _ in 0..CHECKS_MAX {
+        if let Some(ready) = stored(ctx, connection, purpose, rejected).await? {
             return Ok(ready);
         }
         let refresh = {
@@ -151,13 +69,13 @@ async fn access_token(
             if common::clock_frozen!() {
                 return Err(CallError::Busy);
             }
-            tokio::time::sleep(jittered(LOOK_AGAIN)).await;
+            tokio::time::sleep(jittered(CHECK_EVERY)).await;
             continue;
         };
         crash_point!("token.leased");
-        // Between the look and the lease another process may have finished; under the lease nobody can.
-        let ready = match stored(ctx, connection, work, rejected).await {
-            Ok(None) => refreshed(ctx, refresh).await?,
+        // Another process may have finished between the check and the lease.
+        let ready = match stored(ctx, connection, purpose, rejected).await {
+            Ok(None) => refresh_token(ctx, refresh).await?,
             settled => {
                 release(ctx, &refresh).await?;
                 settled?
@@ -170,11 +88,11 @@ async fn access_token(
     Err(CallError::Busy)
 }
 
-/// The stored token, if it is good; why there cannot be one, if there cannot; otherwise None: refresh.
+/// The stored token. None: it must be refreshed. An error: refreshing it cannot help now.
 async fn stored(
     ctx: &Context,
     connection: ConnectionId,
-    work: Work,
+    purpose: Purpose,
     rejected: Option<&SecretString>,
 ) -> Result<Option<(SecretString, String)>, CallError> {
     let tokens = {
@@ -182,17 +100,17 @@ async fn stored(
         connections::tokens(&mut conn, &ctx.keyring, connection).await?
     };
     let tokens = tokens.ok_or(CallError::Disconnected)?;
-    if tokens.disconnected_at.is_some() && work == Work::Sync {
+    if tokens.disconnected_at.is_some() && purpose == Purpose::Sync {
         return Err(CallError::Disconnected);
     }
     if tokens.grant_ended_at.is_some() {
         return Err(CallError::GrantEnded);
     }
     let now = ctx.clock.now();
-    if let Some(good) = good_access(&tokens, now, rejected)? {
-        return Ok(Some((good, tokens.google_sub)));
+    if let Some(access) = valid_access(&tokens, now, rejected)? {
+        return Ok(Some((access, tokens.google_sub)));
     }
-    // Asking again sooner could not confirm anything.
+    // An earlier second attempt would not confirm that the grant has ended.
     let delay = ctx.settings.grant_confirm_delay;
     match tokens.suspect_for.map(|age| delay.saturating_sub(age)) {
         Some(retry_after) if !retry_after.is_zero() => Err(CallError::GrantSuspect { retry_after }),
@@ -200,7 +118,7 @@ async fn stored(
     }
 }
 
-fn good_access(
+fn valid_access(
     tokens: &Tokens,
     now: DateTime<Utc>,
     rejected: Option<&SecretString>,
@@ -217,8 +135,8 @@ fn good_access(
     Ok((!is_rejected).then_some(access))
 }
 
-/// Asks Google for a token. None: look again, because the row has changed meanwhile.
-async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretString, String)>, CallError> {
+/// Refreshes the token at Google. None: check the row again, because it has changed since.
+async fn refresh_token(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretString, String)>, CallError> {
     let secret = match &refresh.refresh_token {
         Ok(secret) => secret,
         Err(unsealable) => {
@@ -248,7 +166,7 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
         }
         Err(Error::GrantRejected) => {
             metrics::refreshed("rejected");
-            rejected(ctx, &refresh).await?;
+            record_rejection(ctx, &refresh).await?;
             Ok(None)
         }
         Err(error) => {
@@ -259,9 +177,9 @@ async fn refreshed(ctx: &Context, refresh: Refresh) -> Result<Option<(SecretStri
     }
 }
 
-/// Takes down an `invalid_grant`; the state and its message commit together. Of an account on its way out there is nothing
-/// to tell: its user knows, and may have been forgotten.
-async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
+/// Records an `invalid_grant`; the state and its message commit together. For an account that is being disconnected no message
+/// is sent: the user has asked for it, and may have been deleted already.
+async fn record_rejection(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
     let now = ctx.clock.now();
     let connection = refresh.lease.key;
     let mut tx = ctx.pool.begin().await?;
@@ -286,16 +204,16 @@ async fn rejected(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
         Verdict::Ended {
             is_disconnecting: true,
         } => {
-            tracing::info!(connection.id = %connection, "Google had ended the grant of an account that leaves");
+            tracing::info!(connection.id = %connection, "Grant already revoked; account is being disconnected");
         }
         Verdict::Ended {
             is_disconnecting: false,
         } => {
             metrics::grant_ended();
-            tracing::warn!(connection.id = %connection, "Google has ended a grant; the user must connect again");
+            tracing::warn!(connection.id = %connection, "Grant ended by Google; the user must connect again");
         }
         Verdict::Suspect { .. } => {
-            tracing::info!(connection.id = %connection, "Google refused a refresh token once; it will be asked again");
+            tracing::info!(connection.id = %connection, "Google refused a refresh token once; will try again");
         }
         Verdict::Outdated => {}
     }
@@ -311,11 +229,11 @@ async fn release(ctx: &Context, refresh: &Refresh) -> sqlx::Result<()> {
 #[derive(Debug, Default)]
 pub(crate) struct InFlight(Mutex<HashMap<ConnectionId, Weak<tokio::sync::Mutex<()>>>>);
 
-/// Entries that nobody holds are cleared once there are so many.
+/// Unused entries are removed once there are this many.
 const IN_FLIGHT_MAX: usize = 1_024;
 
 impl InFlight {
-    fn of(&self, connection: ConnectionId) -> Arc<tokio::sync::Mutex<()>> {
+    pub fn of(&self, connection: ConnectionId) -> Arc<tokio::sync::Mutex<()>> {
         let mut flights = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(flight) = flights.get(&connection).and_then(Weak::upgrade) {
             return flight;

@@ -1,4 +1,4 @@
-//! All that is kept of a user: told page by page, and deleted.
+//! Exporting and deleting all data of a user.
 
 use std::time::Duration;
 
@@ -16,20 +16,19 @@ use uuid::Uuid;
 use crate::Context;
 use crate::connections::{self, Receipt};
 
-/// A page of an export ends after about so many bytes; what one event has more stays with it.
+/// A page of an export ends after about this many bytes; a larger event makes it longer.
 const PAGE_BYTES: i64 = 1024 * 1024;
-/// Rows that are read at once.
+/// Rows read per query.
 const ROWS: i64 = 500;
-/// How long the data of a user's accounts may take to go before the answer says that it is on its way. Less than a
-/// mutation may take, with the revocation after it.
-const FORGET_WITHIN: Duration = Duration::from_secs(15);
-/// The other pages of a user should hear that the accounts are gone, before the messages go as well.
-const TELL_WITHIN: Duration = Duration::from_secs(3);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How long a deletion waits for the data of the user's accounts before it reports that it is not finished. With the
+/// revocation that follows, less than the API's timeout for mutations.
+const DELETE_WITHIN: Duration = Duration::from_secs(15);
+/// How long a deletion waits for the user's other pages to receive the last messages before it deletes them.
+const PUBLISH_WITHIN: Duration = Duration::from_secs(3);
+const CHECK_EVERY: Duration = Duration::from_millis(50);
 
-/// A page of all that is kept of a user. The pages together, list by list, are the whole; each is as things were when it
-/// was read. A row has the columns of its table, but for tokens, their digests and leases. What is worked out from these
-/// (the instances of events) is left out.
+/// A page of all data of a user. The pages together, list by list, are complete; each shows the state when it was read. A row
+/// has the columns of its table, except tokens, their digests and leases. Derived data (the instances of events) is left out.
 #[derive(Debug, Default, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(rename = "DataExport")]
@@ -37,30 +36,30 @@ pub struct Export {
     pub user_id: String,
     #[ts(type = "string")]
     pub exported_at: DateTime<Utc>,
-    /// The Google accounts, without their tokens. On the first page, as what follows up to `connectFlows`.
+    /// The Google accounts, without their tokens. This list and those up to `connectFlows` are on the first page.
     #[ts(type = "Array<Record<string, unknown>>")]
     pub connections: Vec<Row>,
     #[ts(type = "Array<Record<string, unknown>>")]
     pub calendars: Vec<Row>,
-    /// How far each calendar, and each account's list of calendars, has been read.
+    /// The sync state of each calendar and of each account's calendar list.
     #[ts(type = "Array<Record<string, unknown>>")]
     pub sync_state: Vec<Row>,
     /// Push channels at Google.
     #[ts(type = "Array<Record<string, unknown>>")]
     pub watches: Vec<Row>,
-    /// How many messages the user's browsers have been sent.
+    /// The number of messages sent to the user's browsers.
     #[ts(type = "Array<Record<string, unknown>>")]
     pub user_stream: Vec<Row>,
-    /// Connecting an account was begun, and has not ended yet.
+    /// Unfinished attempts to connect an account.
     #[ts(type = "Array<Record<string, unknown>>")]
     pub connect_flows: Vec<Row>,
-    /// Each with its `event` as Google has it.
+    /// Each with its `event` as Google returned it.
     #[ts(type = "Array<Record<string, unknown>>")]
     pub events: Vec<Row>,
-    /// What events were before their changes of the last day.
+    /// Versions of events that were replaced in the last day.
     #[ts(type = "Array<Record<string, unknown>>")]
     pub event_versions: Vec<Row>,
-    /// Changes that the user asked for, in the last day.
+    /// The user's writes of the last day.
     #[ts(type = "Array<Record<string, unknown>>")]
     pub write_intents: Vec<Row>,
     /// The last pulls of each calendar.
@@ -69,11 +68,11 @@ pub struct Export {
     /// Messages that have not reached the broker.
     #[ts(type = "Array<Record<string, unknown>>")]
     pub messages: Vec<Row>,
-    /// Asks for the next page; `null`: this is the last one.
+    /// The cursor of the next page; `null` on the last page.
     pub next_cursor: Option<String>,
 }
 
-/// Where an export goes on: in which list, and after what.
+/// Where an export continues: in which list, and after which row.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub enum Cursor {
     Events(Option<(CalendarId, String)>),
@@ -103,7 +102,7 @@ impl Cursor {
     }
 }
 
-/// A page of what is kept of a user; the first one without a cursor.
+/// A page of all data of a user; the first one without a cursor.
 pub async fn export(ctx: &Context, user: &UserId, cursor: Option<Cursor>) -> sqlx::Result<Export> {
     let mut tx = store::begin_snapshot(&ctx.pool).await?;
     let mut export = Export {
@@ -124,7 +123,7 @@ pub async fn export(ctx: &Context, user: &UserId, cursor: Option<Cursor>) -> sql
     let mut next = Some(cursor.unwrap_or(Cursor::Events(None)));
     while let (Some(cursor), true) = (&next, bytes > 0) {
         let bounds = Bounds { rows: ROWS, bytes };
-        next = match some(&mut tx, user, cursor, bounds, &mut export).await? {
+        next = match read_some(&mut tx, user, cursor, bounds, &mut export).await? {
             Some((after, read)) => {
                 bytes -= read;
                 Some(after)
@@ -137,8 +136,8 @@ pub async fn export(ctx: &Context, user: &UserId, cursor: Option<Cursor>) -> sql
     Ok(export)
 }
 
-/// Reads some rows of one list. Answers where it goes on and how many bytes came; None: the list is at its end.
-async fn some(
+/// Reads some rows of one list. Returns where it continues and how many bytes were read; None: the list has no more rows.
+async fn read_some(
     conn: &mut PgConnection,
     user: &UserId,
     cursor: &Cursor,
@@ -180,33 +179,31 @@ async fn some(
     })
 }
 
-/// What deleting a user's data has done, at the moment of the answer.
+/// The progress of deleting a user's data when the response is sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(rename = "DeletionReceipt")]
 pub struct Deletion {
-    /// The accounts that were disconnected by it, one by one.
+    /// One for each account that was disconnected.
     pub receipts: Vec<Receipt>,
-    /// Nothing is kept of the user any more, but for `grantsLeft`.
+    /// All data of the user is deleted, except `grantsLeft`.
     pub deleted: bool,
-    /// Google accounts of which the identity and the sealed token are kept until Google has taken the grant back, for a day
-    /// at most.
+    /// Google accounts whose identity and sealed token are kept until Google has confirmed the revocation, for a day at most.
     pub grants_left: u32,
-    /// The broker has forgotten the messages that browsers which were away could have caught up on. If not, it does so
-    /// within an hour.
+    /// The broker has deleted its history of the user's messages. If not, it expires within an hour.
     pub live_history_deleted: bool,
 }
 
-/// Disconnects all accounts of a user, and deletes all that is kept of the user.
+/// Disconnects all accounts of a user and deletes all data of the user.
 pub async fn delete(ctx: &Context, broker: &centrifugo::Client, user: &UserId) -> sqlx::Result<Deletion> {
-    let receipts = connections::disconnect(ctx, user, None, FORGET_WITHIN).await?;
-    wait_until_told(ctx, user).await?;
+    let receipts = connections::disconnect(ctx, user, None, DELETE_WITHIN).await?;
+    wait_until_published(ctx, user).await?;
     let mut tx = ctx.pool.begin().await?;
     let left = users::delete(&mut tx, user).await?;
     tx.commit().await?;
     let forgotten = broker.forget_history(&centrifugo::channel_of(user)).await;
     if let Err(error) = &forgotten {
-        tracing::warn!(%error, "The broker keeps the last messages of a user whose data was deleted until they expire");
+        tracing::warn!(%error, "Could not delete the broker's history of a deleted user; it expires within an hour");
     }
     Ok(Deletion {
         receipts,
@@ -216,15 +213,15 @@ pub async fn delete(ctx: &Context, broker: &centrifugo::Client, user: &UserId) -
     })
 }
 
-async fn wait_until_told(ctx: &Context, user: &UserId) -> sqlx::Result<()> {
-    let until = Instant::now() + TELL_WITHIN;
+async fn wait_until_published(ctx: &Context, user: &UserId) -> sqlx::Result<()> {
+    let until = Instant::now() + PUBLISH_WITHIN;
     while Instant::now() < until {
         let mut conn = ctx.pool.acquire().await?;
         if users::is_told(&mut conn, user).await? {
             break;
         }
         drop(conn);
-        tokio::time::sleep(LOOK_AGAIN).await;
+        tokio::time::sleep(CHECK_EVERY).await;
     }
     Ok(())
 }

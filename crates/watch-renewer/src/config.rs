@@ -36,14 +36,14 @@ pub struct Config {
 
 impl Config {
     /// The canary, if there is to be one, and what it opens its socket with. `Err` says in one line what is missing.
-    pub fn canary(&self) -> Result<Option<(canary::Config, Tokens)>, String> {
+    pub fn canary(&self) -> Result<Option<(canary::CanaryConfig, Tokens)>, String> {
         let Some(user) = &self.canary_user else {
             return Ok(None);
         };
         let secret = self.centrifugo_token_secret.as_ref().ok_or(
             "CANARY_USER needs CENTRIFUGO_TOKEN_SECRET, with which calendar-api signs browsers' tokens",
         )?;
-        let config = canary::Config {
+        let config = canary::CanaryConfig {
             user: user.clone(),
             calendar: self.canary_calendar.clone(),
             every: self.sync.tuning.canary_every.max(Duration::from_secs(1)),

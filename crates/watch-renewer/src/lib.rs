@@ -42,7 +42,7 @@ pub struct Application {
     port: u16,
     ctx: Context,
     metrics: Option<Exporter>,
-    canary: Option<(canary::Config, Tokens)>,
+    canary: Option<(canary::CanaryConfig, Tokens)>,
 }
 
 impl Application {

@@ -1,16 +1,16 @@
-//! An account is disconnected.
+//! Disconnecting an account.
 //!
-//! The user's wish is committed first: from then on nothing is read from the account, nothing of it is shown, and the
-//! user's other pages are told. Then, in steps each of which may be repeated:
+//! The user's request is committed first: from then on nothing of the account is read or shown, and the user's other pages
+//! are notified. The rest happens in repeatable steps:
 //!
-//! 1. What was mirrored is deleted, and what could not be told of it. What is being pulled or written meanwhile cannot be
-//!    committed any more.
-//! 2. The channels are stopped at Google, with the grant that is still there. [`STOP_PATIENCE`] bounds it.
-//! 3. The grant is revoked, unless another connection lives on the same Google account, since that would end theirs too.
-//! 4. The row goes, and with it the tokens. A grant that Google did not take back keeps it, for [`REVOKE_PATIENCE`].
+//! 1. Delete the mirror and its dead letters. Pulls and writes that are running can no longer commit.
+//! 2. Stop the channels at Google, while the grant still exists. [`STOP_PATIENCE`] bounds this step.
+//! 3. Revoke the grant, unless another connection uses the same Google account: revoking would end its grant too.
+//! 4. Delete the row and with it the tokens. If Google has not confirmed the revocation, the row is kept for
+//!    [`REVOKE_PATIENCE`].
 //!
-//! Whoever disconnects takes the steps at once, with a lease on the connection, to be able to say what was done. What is
-//! left over is finished by [`disconnect_once`], and so is everything after a crash.
+//! The request itself takes the steps at once, with a lease on the connection, so that it can report what was done.
+//! [`disconnect_once`] finishes the rest, also after a crash.
 
 use std::time::Duration;
 
@@ -26,28 +26,28 @@ use store::watches::{self, Stopping};
 use tokio::time::Instant;
 
 use super::receipt::{Channels, Forgotten, GrantEnd, Receipt};
-use super::tell_state;
+use super::state::append_state;
 use crate::{Context, watch};
 
-/// How long a connection is left to whoever sees to it; after a crash others take over then.
+/// After a crash, another worker takes over when this has expired.
 const LEASE: Duration = Duration::from_secs(15);
-/// Who disconnects an account waits no longer for its channels, and no longer for its data, than this.
+/// How long a request to disconnect waits for the channels, and concurrently for the data.
 pub const AT_ONCE: Duration = Duration::from_secs(5);
 const REVOKE_TIMEOUT: Duration = Duration::from_secs(5);
-/// Channels that could not be stopped within this time do not keep the grant any longer.
+/// After this time the grant is revoked even if some channels could not be stopped.
 const STOP_PATIENCE: TimeDelta = TimeDelta::seconds(30);
-/// What was mirrored is gone by then, whoever crashed meanwhile: a lease, a pass of a renewer, the deletion.
-const FORGOTTEN_WITHIN: TimeDelta = TimeDelta::minutes(1);
-/// A grant that Google has not taken back by then is given up.
+/// The mirror is deleted within this time even after a crash: a lease, a renewer's pass, and the deletion.
+const DELETED_WITHIN: TimeDelta = TimeDelta::minutes(1);
+/// After this time the revocation is given up.
 const REVOKE_PATIENCE: TimeDelta = TimeDelta::days(1);
-/// A revocation is tried again after a third of the time that it has taken so far, within these bounds.
-const REVOKE_AGAIN: (TimeDelta, TimeDelta) = (TimeDelta::seconds(5), TimeDelta::hours(1));
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// A revocation is retried after a third of the time since the request, within these bounds.
+const REVOKE_RETRY: (TimeDelta, TimeDelta) = (TimeDelta::seconds(5), TimeDelta::hours(1));
+const CHECK_EVERY: Duration = Duration::from_millis(50);
 const BATCH: i64 = 10;
-/// Rows of each table that go in one transaction.
-const PURGE_AT_ONCE: i64 = 5_000;
+/// Rows of each table deleted per transaction.
+const PURGE_BATCH: i64 = 5_000;
 
-/// Disconnects one of a user's accounts, or all, and tells what came of each within about `wait`. None is no error.
+/// Disconnects one or all of a user's accounts, and reports what was done within about `wait`. Having none is no error.
 pub async fn disconnect(
     ctx: &Context,
     user: &UserId,
@@ -55,7 +55,7 @@ pub async fn disconnect(
     wait: Duration,
 ) -> sqlx::Result<Vec<Receipt>> {
     let begun = begin(ctx, user, id).await?;
-    // Whether the caller waits or not: once it is committed, it is to be done.
+    // Spawned, so that it finishes even if the caller is cancelled.
     let finished = join_all(begun.into_iter().map(|disconnecting| {
         let ctx = ctx.clone();
         tokio::spawn(async move { at_once(&ctx, disconnecting, wait).await })
@@ -63,14 +63,14 @@ pub async fn disconnect(
     Ok(finished.await.into_iter().filter_map(Result::ok).collect())
 }
 
-/// An account that a user has just disconnected, with what there was of it.
-struct Begun {
+/// An account that the user has just disconnected, with what was mirrored of it.
+struct Requested {
     disconnecting: Disconnecting,
     mirrored: Mirrored,
     channels: i64,
 }
 
-async fn begin(ctx: &Context, user: &UserId, id: Option<ConnectionId>) -> sqlx::Result<Vec<Begun>> {
+async fn begin(ctx: &Context, user: &UserId, id: Option<ConnectionId>) -> sqlx::Result<Vec<Requested>> {
     let now = ctx.clock.now();
     let mut tx = ctx.pool.begin().await?;
     let all = connections::disconnect(&mut tx, now, user, id, LEASE).await?;
@@ -79,31 +79,31 @@ async fn begin(ctx: &Context, user: &UserId, id: Option<ConnectionId>) -> sqlx::
     let mut begun = Vec::new();
     for disconnecting in all {
         let id = disconnecting.lease.key;
-        begun.push(Begun {
+        begun.push(Requested {
             mirrored: connections::mirrored(&mut tx, id).await?,
             channels: watches::stopping(&mut tx, now, id).await?.left,
             disconnecting,
         });
-        tell_state(&mut tx, now, user, id, ConnectionState::Disconnected).await?;
+        append_state(&mut tx, now, user, id, ConnectionState::Disconnected).await?;
     }
     crash_point!("disconnect.before_commit");
     tx.commit().await?;
     Ok(begun)
 }
 
-/// Takes all steps now, as far as they go, and tells how far that was.
-async fn at_once(ctx: &Context, begun: Begun, wait: Duration) -> Receipt {
-    let Begun {
+/// Takes as many steps as possible now, and reports them.
+async fn at_once(ctx: &Context, begun: Requested, wait: Duration) -> Receipt {
+    let Requested {
         disconnecting,
         mirrored,
         channels,
     } = begun;
     let count = |number: i64| u32::try_from(number).unwrap_or(u32::MAX);
-    let mut done = Done::default();
+    let mut done = Steps::default();
     if let Err(error) = finish(ctx, &disconnecting, Some(wait), &mut done).await {
         tracing::warn!(
             connection.id = %disconnecting.lease.key, %error,
-            "Disconnecting an account could not be finished at once; a renewer goes on with it"
+            "Could not finish disconnecting an account at once; a renewer will finish it"
         );
     }
     let left = done.channels_left.unwrap_or(channels);
@@ -117,14 +117,14 @@ async fn at_once(ctx: &Context, begun: Begun, wait: Duration) -> Receipt {
         data: Forgotten {
             calendars: count(mirrored.calendars),
             events: count(mirrored.events),
-            deleted: done.forgotten,
-            deleted_by: disconnecting.disconnected_at + FORGOTTEN_WITHIN,
+            deleted: done.mirror_deleted,
+            deleted_by: disconnecting.disconnected_at + DELETED_WITHIN,
         },
         email: disconnecting.email,
     }
 }
 
-/// Goes on with accounts on their way out that nobody sees to. Safe to run anywhere at once.
+/// Continues disconnecting accounts that no other worker holds. Safe to run in several processes.
 pub async fn disconnect_once(ctx: &Context) -> sqlx::Result<Pass> {
     let disconnecting = {
         let mut conn = ctx.pool.acquire().await?;
@@ -132,42 +132,42 @@ pub async fn disconnect_once(ctx: &Context) -> sqlx::Result<Pass> {
     };
     let mut pass = Pass::Idle;
     for outcome in join_all(disconnecting.iter().map(|disconnecting| async {
-        let mut done = Done::default();
+        let mut done = Steps::default();
         finish(ctx, disconnecting, None, &mut done).await.map(|()| done)
     }))
     .await
     {
-        if outcome?.gone {
+        if outcome?.finished {
             pass = Pass::Worked;
         }
     }
     Ok(pass)
 }
 
-/// How far a connection's end has come.
+/// The steps done so far.
 #[derive(Debug, Default)]
-struct Done {
-    forgotten: bool,
+struct Steps {
+    mirror_deleted: bool,
     channels_left: Option<i64>,
     grant: Option<GrantEnd>,
-    /// Nothing is left of it.
-    gone: bool,
+    /// The row is deleted.
+    finished: bool,
 }
 
-/// Takes the steps that are left, in their order; the first two side by side. `at_once`: how long may be waited for each
-/// of those; None: as long as it takes for the data, and not at all for the channels.
+/// Takes the remaining steps in order, the first two concurrently. `wait`: how long each of those may take; None: without a
+/// limit for the data, and without waiting for the channels.
 async fn finish(
     ctx: &Context,
     disconnecting: &Disconnecting,
-    at_once: Option<Duration>,
-    done: &mut Done,
+    wait: Option<Duration>,
+    done: &mut Steps,
 ) -> sqlx::Result<()> {
-    let until = at_once.map(|wait| Instant::now() + wait);
-    let (forgotten, stopping) = tokio::join!(
-        forget(ctx, disconnecting, until),
+    let until = wait.map(|wait| Instant::now() + wait);
+    let (deleted, stopping) = tokio::join!(
+        delete_mirror(ctx, disconnecting, until),
         stop_channels(ctx, disconnecting, until)
     );
-    done.forgotten = forgotten?;
+    done.mirror_deleted = deleted?;
     let stopping = stopping?;
     done.channels_left = Some(stopping.left);
     let now = ctx.clock.now();
@@ -177,7 +177,7 @@ async fn finish(
     let grant = end_grant(ctx, disconnecting).await?;
     crash_point!("disconnect.revoked");
     done.grant = Some(grant);
-    if !done.forgotten {
+    if !done.mirror_deleted {
         return defer(ctx, disconnecting, now).await;
     }
     let given_up = now - disconnecting.disconnected_at >= REVOKE_PATIENCE;
@@ -190,8 +190,8 @@ async fn finish(
         .await;
     }
     let mut conn = ctx.pool.acquire().await?;
-    done.gone = connections::purge(&mut conn, &disconnecting.lease).await?;
-    tracing::info!(connection.id = %disconnecting.lease.key, ?grant, "A disconnected account is gone");
+    done.finished = connections::purge(&mut conn, &disconnecting.lease).await?;
+    tracing::info!(connection.id = %disconnecting.lease.key, ?grant, "Account disconnected");
     Ok(())
 }
 
@@ -201,18 +201,22 @@ async fn defer(ctx: &Context, disconnecting: &Disconnecting, not_before: DateTim
 }
 
 fn revoke_again_in(now: DateTime<Utc>, since: DateTime<Utc>) -> TimeDelta {
-    let (least, most) = REVOKE_AGAIN;
+    let (least, most) = REVOKE_RETRY;
     ((now - since) / 3).clamp(least, most)
 }
 
-/// Deletes what was mirrored. False: not all of it, within the time given, or because somebody else does it now.
-async fn forget(ctx: &Context, disconnecting: &Disconnecting, until: Option<Instant>) -> sqlx::Result<bool> {
+/// Deletes the mirror. False: not all of it, because time ran out or another worker took over.
+async fn delete_mirror(
+    ctx: &Context,
+    disconnecting: &Disconnecting,
+    until: Option<Instant>,
+) -> sqlx::Result<bool> {
     let mut conn = ctx.pool.acquire().await?;
     if !connections::strip(&mut conn, &disconnecting.lease).await? {
         return Ok(false);
     }
     dead_letters::purge_of_disconnecting(&mut conn, disconnecting.lease.key).await?;
-    while connections::purge_mirror(&mut conn, disconnecting.lease.key, PURGE_AT_ONCE).await? > 0 {
+    while connections::purge_mirror(&mut conn, disconnecting.lease.key, PURGE_BATCH).await? > 0 {
         let late = until.is_some_and(|until| Instant::now() > until);
         if late || !connections::extend_disconnecting(&mut conn, &disconnecting.lease, LEASE).await? {
             return Ok(false);
@@ -221,7 +225,7 @@ async fn forget(ctx: &Context, disconnecting: &Disconnecting, until: Option<Inst
     Ok(true)
 }
 
-/// Stops the channels that can be stopped now, and waits for those that somebody else is stopping.
+/// Stops the channels, and waits for those that another worker is stopping.
 async fn stop_channels(
     ctx: &Context,
     disconnecting: &Disconnecting,
@@ -230,9 +234,9 @@ async fn stop_channels(
     let id = disconnecting.lease.key;
     let stopping = async {
         if until.is_some() {
-            // Not cut off together with the wait: a channel that was being stopped would stay taken.
+            // Spawned: if it were cancelled with the wait, a channel that is being stopped would stay leased.
             let ctx = ctx.clone();
-            tokio::spawn(async move { watch::stop_of(&ctx, id).await });
+            tokio::spawn(async move { watch::stop_of_connection(&ctx, id).await });
         }
         loop {
             let stopping = {
@@ -243,13 +247,13 @@ async fn stop_channels(
             if stopping.under_way == 0 || !waits {
                 return Ok(stopping);
             }
-            tokio::time::sleep(LOOK_AGAIN).await;
+            tokio::time::sleep(CHECK_EVERY).await;
         }
     };
     stopping.await
 }
 
-/// Revokes the grant, unless somebody else lives on the same Google account.
+/// Revokes the grant, unless another connection uses the same Google account.
 async fn end_grant(ctx: &Context, disconnecting: &Disconnecting) -> sqlx::Result<GrantEnd> {
     let id = disconnecting.lease.key;
     let token = {
@@ -261,7 +265,7 @@ async fn end_grant(ctx: &Context, disconnecting: &Disconnecting) -> sqlx::Result
     };
     let token = match token {
         None => return Ok(GrantEnd::EndedBefore),
-        // Its key may come back.
+        // The key may be restored.
         Some(Err(_)) => return Ok(GrantEnd::Pending),
         Some(Ok(token)) => token,
     };

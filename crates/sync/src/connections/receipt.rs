@@ -1,11 +1,11 @@
-//! What disconnecting an account has done, for the one who asked for it.
+//! The report to a user who has disconnected an account.
 
 use chrono::{DateTime, Utc};
 use common::ids::ConnectionId;
 use serde::Serialize;
 use ts_rs::TS;
 
-/// What became of a disconnected account, at the moment of the answer. What is not done by then is finished by itself.
+/// The progress of disconnecting an account when the response is sent. The rest is finished in the background.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(rename = "DisconnectReceipt")]
@@ -18,39 +18,39 @@ pub struct Receipt {
     pub data: Forgotten,
 }
 
-/// The push channels of an account that leaves.
+/// The push channels of a disconnected account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[ts(rename = "StoppedChannels")]
 pub struct Channels {
     pub stopped: u32,
-    /// Still to be stopped. One that cannot be is ended by Google, within a week; nobody listens to it.
+    /// Still to be stopped. A channel that cannot be stopped is ignored and expires within a week.
     pub left: u32,
 }
 
-/// What became of the grant at Google.
+/// The state of the grant at Google.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub enum GrantEnd {
-    /// Google has confirmed that it is revoked: this application is no longer among those of the Google account.
+    /// Google has confirmed the revocation: the Google account no longer lists this application.
     Revoked,
-    /// Kept, because another user of this application is connected to the same Google account: to revoke it would
-    /// disconnect them too.
+    /// Kept, because another user of this application is connected to the same Google account; revoking it would disconnect
+    /// them too.
     KeptForOthers,
     /// It had ended before.
     EndedBefore,
-    /// Google has not confirmed it yet. It is tried again for a day; after that, only the Google account's own page of
-    /// connected applications ends it.
+    /// Google has not confirmed the revocation yet. It is retried for a day; after that, only the user can revoke it, on the
+    /// Google account's page of connected applications.
     Pending,
 }
 
-/// What was mirrored of an account that leaves.
+/// The mirrored data of a disconnected account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(rename = "ForgottenData")]
 pub struct Forgotten {
     pub calendars: u32,
     pub events: u32,
-    /// All of it has been deleted. It was shown to nobody from the moment of the wish.
+    /// All of it has been deleted. It has not been shown since the request.
     pub deleted: bool,
     /// When it is deleted at the latest.
     #[ts(type = "string")]

@@ -1,189 +1,39 @@
-//! The state of the installation, sampled from the database at a scrape. One service exports it; its copies say the same,
-//! so a dashboard takes the greatest, not the sum.
+//! The state of the whole installation, read from the database at a scrape. Every replica of the exporting service reports the
+//! same numbers, so a dashboard takes their maximum, not their sum.
+
+mod definitions;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::UserId;
-use common::telemetry::metrics::{Kind, Metric, Sample};
+use common::telemetry::metrics::{Metric, Sample};
 use store::canary;
 use store::overview::{self, Due, MESSAGES_MAX, Overview, Question};
 use tokio::sync::Mutex;
 
-use super::age;
+pub use definitions::METRICS;
+use definitions::{
+    CALENDARS, CANARY_SILENCE, CONNECTIONS, DIRTY_AGE, DUE, MARGIN, MODES, OTHER, OUTBOX, OUTBOX_AGE,
+    OUTBOX_USERS, OVERDUE, QUOTA_LEFT, QUOTA_PAUSED, QUOTA_USED, REASONS, SILENCE, UP, WATCHES, WRITE_AGE,
+    WRITES,
+};
+
 use crate::freshness::{LATE_AFTER, POLL_LATE_AFTER, QUOTA_SPENT};
 use crate::{Context, quota};
 
-/// Two scrapers share an answer. Where reading it takes long, because there are very many calendars, it is read less often:
-/// a twentieth of the time is spent on it at most.
+/// For how long scrapers share a result. If reading takes long, because there are very many calendars, the result is kept
+/// longer, so that reading takes at most a twentieth of the time.
 const FRESH: Duration = Duration::from_secs(3);
 const SHARE: u32 = 20;
-/// A scrape waits ten seconds.
+/// Prometheus gives up on a scrape after ten seconds.
 const TIMEOUT: Duration = Duration::from_secs(8);
 
-const MODES: [&str; 4] = ["push", "polling", "stale", "paused"];
-/// The words of why a calendar is not live, as far as they are labels of their own.
-const REASONS: [&str; 22] = [
-    "none",
-    "importing",
-    "disconnected",
-    "reauth_required",
-    "scope_missing",
-    "access_lost",
-    "push_not_supported",
-    "push_missed",
-    "rate_limited",
-    "quota_spent",
-    "transient",
-    "database",
-    "unauthorized",
-    "refused",
-    "grant_suspect",
-    "client_misconfigured",
-    "tokens_unreadable",
-    "sync_token_refused",
-    "listing_restarted",
-    "endless_listing",
-    "sweep_held",
-    "worker_lost",
-];
-const OTHER: &str = "other";
-
-const UP: Metric = Metric::new(
-    "calwire_overview_success",
-    Kind::Gauge,
-    &[],
-    "1 when the state of the installation could be read from the database at this scrape, else 0 and nothing below",
-);
-const CALENDARS: Metric = Metric::new(
-    "calwire_calendars",
-    Kind::Gauge,
-    &[("mode", &MODES), ("reason", &[])],
-    "Selected calendars by mode, and by what was last in their way",
-);
-const CONNECTIONS: Metric = Metric::new(
-    "calwire_connections",
-    Kind::Gauge,
-    &[("state", &["connected", "reauth_required", "disconnecting"])],
-    "Google accounts by state",
-);
-const DUE: Metric = Metric::new(
-    "calwire_due",
-    Kind::Gauge,
-    &[("state", &["waiting", "failing", "suspended"])],
-    "Resources with changes to pull: waiting for a worker, failing, or waiting for a person",
-);
-const DIRTY_AGE: Metric = Metric::new(
-    "calwire_dirty_age_seconds",
-    Kind::Gauge,
-    &[("state", &["waiting", "failing"])],
-    "How long the longest has been known to have changed without being pulled to the end; 0 when there is none",
-);
-const OUTBOX: Metric = Metric::new(
-    "calwire_outbox_messages",
-    Kind::Gauge,
-    &[],
-    "Messages committed and not yet published, counted up to 100,000",
-);
-const OUTBOX_USERS: Metric = Metric::new(
-    "calwire_outbox_users",
-    Kind::Gauge,
-    &[],
-    "Users for whom a message waits",
-);
-const OUTBOX_AGE: Metric = Metric::new(
-    "calwire_outbox_age_seconds",
-    Kind::Gauge,
-    &[],
-    "How long the oldest message has waited to be published; 0 when there is none",
-);
-const WATCHES: Metric = Metric::new(
-    "calwire_watches",
-    Kind::Gauge,
-    &[("state", &["live", "missing", "deaf"])],
-    "What Google should push: with a live channel, without one, and with one that kept silent about a change",
-);
-const MARGIN: Metric = Metric::new(
-    "calwire_watch_margin_seconds",
-    Kind::Gauge,
-    &[],
-    "Until the first push channel ends that nothing has replaced; negative once it has ended",
-);
-const OVERDUE: Metric = Metric::new(
-    "calwire_watch_renewal_overdue_seconds",
-    Kind::Gauge,
-    &[],
-    "How long ago the most belated push channel should have been renewed; 0 when none is late",
-);
-const SILENCE: Metric = Metric::new(
-    "calwire_push_silence_seconds",
-    Kind::Gauge,
-    &[],
-    "Since the last genuine push of any channel; absent before the first",
-);
-const CANARY_SILENCE: Metric = Metric::new(
-    "calwire_canary_silence_seconds",
-    Kind::Gauge,
-    &[],
-    "Since a change of the canary was last seen because Google pushed it; absent where there is no canary",
-);
-const QUOTA_USED: Metric = Metric::new(
-    "calwire_quota_used_calls",
-    Kind::Gauge,
-    &[("budget", &["project", "user"])],
-    "Calls of Google in the last minute: all, and those of the account with the most",
-);
-const QUOTA_LEFT: Metric = Metric::new(
-    "calwire_quota_left_calls",
-    Kind::Gauge,
-    &[("budget", &["project", "user"])],
-    "Calls that our budget of a minute has left: of the project, and of the account with the fewest",
-);
-const QUOTA_PAUSED: Metric = Metric::new(
-    "calwire_quota_paused",
-    Kind::Gauge,
-    &[("budget", &["project", "user"])],
-    "Budgets that Google has asked to leave alone for now",
-);
-const WRITES: Metric = Metric::new(
-    "calwire_writes_open",
-    Kind::Gauge,
-    &[],
-    "Changes that users asked for and that have not come to an end",
-);
-const WRITE_AGE: Metric = Metric::new(
-    "calwire_write_age_seconds",
-    Kind::Gauge,
-    &[],
-    "How long the oldest open change has been asked for; 0 when there is none",
-);
-
-pub const METRICS: &[Metric] = &[
-    UP,
-    CALENDARS,
-    CONNECTIONS,
-    DUE,
-    DIRTY_AGE,
-    OUTBOX,
-    OUTBOX_USERS,
-    OUTBOX_AGE,
-    WATCHES,
-    MARGIN,
-    OVERDUE,
-    SILENCE,
-    CANARY_SILENCE,
-    QUOTA_USED,
-    QUOTA_LEFT,
-    QUOTA_PAUSED,
-    WRITES,
-    WRITE_AGE,
-];
-
-/// The last answer, and how long it is good.
+/// The last result, and until when it is valid.
 type Last = Option<(Instant, Vec<Sample>)>;
 
-/// Reads the overview at most every few seconds, however many ask.
+/// Reads the overview at most every few seconds, for any number of scrapers.
 #[derive(Clone)]
 pub struct Sampler {
     ctx: Context,
@@ -200,7 +50,7 @@ impl Sampler {
         }
     }
 
-    /// What is so now; only [`UP`] at 0 when nobody can tell.
+    /// The current samples; only [`UP`] at 0 if they cannot be read.
     pub async fn sample(&self) -> Vec<Sample> {
         let mut last = self.last.lock().await;
         let started = Instant::now();
@@ -209,18 +59,18 @@ impl Sampler {
         {
             return samples.clone();
         }
-        let (samples, good_for) = match tokio::time::timeout(TIMEOUT, self.read()).await {
+        let (samples, valid_for) = match tokio::time::timeout(TIMEOUT, self.read()).await {
             Ok(Ok(samples)) => (samples, FRESH.max(started.elapsed() * SHARE)),
             Ok(Err(error)) => {
-                tracing::warn!(%error, "The state of the installation cannot be read for its metrics");
+                tracing::warn!(%error, "Could not read the overview metrics");
                 (unknown(), FRESH)
             }
             Err(_) => {
-                tracing::warn!("The state of the installation could not be read in time for its metrics");
+                tracing::warn!("Timed out reading the overview metrics");
                 (unknown(), FRESH)
             }
         };
-        *last = Some((Instant::now() + good_for, samples.clone()));
+        *last = Some((Instant::now() + valid_for, samples.clone()));
         samples
     }
 
@@ -239,7 +89,7 @@ fn unknown() -> Vec<Sample> {
     vec![Sample::new(&UP, &[], 0.0)]
 }
 
-/// The numbers as of now.
+/// Reads the current numbers.
 pub async fn read(ctx: &Context) -> sqlx::Result<Overview> {
     let now = ctx.clock.now();
     let question = Question {
@@ -282,7 +132,7 @@ fn samples(ctx: &Context, overview: &Overview) -> Vec<Sample> {
     samples.extend(due("failing", &overview.failing));
     samples.extend(calendars(overview));
     samples.extend(quota_samples(overview));
-    // Without an address for pushes nothing should be watched.
+    // Without a webhook address there are no channels.
     if ctx.settings.webhook_address().is_some() {
         let watches = &overview.watches;
         samples.extend([
@@ -301,7 +151,7 @@ fn samples(ctx: &Context, overview: &Overview) -> Vec<Sample> {
     samples
 }
 
-/// Every mode is there, and each reason that there is.
+/// One sample per mode, and one per mode and reason that occurs.
 fn calendars(overview: &Overview) -> Vec<Sample> {
     let mut counts: Vec<([&'static str; 2], i64)> = MODES.map(|mode| ([mode, "none"], 0)).to_vec();
     for row in &overview.calendars {
@@ -340,4 +190,9 @@ fn quota_samples(overview: &Overview) -> [Sample; 6] {
         ),
         Sample::new(&QUOTA_PAUSED, &["user"], users_paused),
     ]
+}
+
+/// The time since `then`, in seconds.
+fn age(now: DateTime<Utc>, then: Option<DateTime<Utc>>) -> f64 {
+    then.map_or(0.0, |then| (now - then).as_seconds_f64().max(0.0))
 }

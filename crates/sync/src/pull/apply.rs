@@ -1,67 +1,68 @@
-//! What is news of events that came from Google, by a pull or as the answer to a write.
+//! Writing changed events to the mirror and describing them for browsers, after a pull or a write.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
 use event_model::expansion::{self, Occurrence};
+use event_model::resource::EventResource;
 use event_model::wire::{Change, Series, Window};
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Version};
 use store::occurrences::{self, Place};
 
-use super::series::{Incoming, context, expand_stored, rows};
+use super::series::{Incoming, context, expand, rows};
 
 /// How many series are read, expanded and written at a time.
 const SERIES_AT_ONCE: usize = 50;
 
-/// News that was written.
-pub(crate) struct Applied {
-    /// What is to be told of it.
+/// The result of [`apply`].
+#[derive(Debug)]
+pub(crate) enum Applied {
+    /// The mirror held all of it already.
+    Unchanged,
+    Changed(Described),
+    /// The changed series have more instances than allowed. Some of it is written: roll back.
+    TooLarge,
+}
+
+/// Changes that are written to the mirror.
+#[derive(Debug)]
+pub(crate) struct Described {
+    /// The message about them.
     pub change: Change,
-    /// Events that came or changed, and that went.
+    /// Events inserted or updated.
     pub changed: usize,
     pub deleted: usize,
 }
 
-/// The news has more instances than were to be written. Some of it is: the caller rolls back.
-pub(super) struct TooMuch;
-
-/// Writes what is news; none when there was none. Nobody else writes to the calendar's
-/// events until the caller commits.
+/// Writes the events that differ from the mirror, and describes them. Locks the calendar's events until the caller commits.
+///
+/// `max_instances`: more than these are not written in one transaction.
 pub(crate) async fn apply(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     calendar: &Calendar,
     generation: i64,
-    changes: HashMap<String, Incoming>,
-) -> sqlx::Result<Option<Applied>> {
-    let written = apply_up_to(conn, now, calendar, generation, changes, usize::MAX).await?;
-    Ok(written.unwrap_or(None))
-}
-
-/// As [`apply`], as long as it has no more instances than `most`.
-pub(super) async fn apply_up_to(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    calendar: &Calendar,
-    generation: i64,
-    changes: HashMap<String, Incoming>,
-    most: usize,
-) -> sqlx::Result<Result<Option<Applied>, TooMuch>> {
-    if changes.is_empty() {
-        return Ok(Ok(None));
+    incoming: HashMap<String, Incoming>,
+    max_instances: usize,
+) -> sqlx::Result<Applied> {
+    if incoming.is_empty() {
+        return Ok(Applied::Unchanged);
     }
     calendars::lock(conn, calendar.id).await?;
-    let news = News::of(conn, calendar.id, generation, changes).await?;
-    if news.is_empty() {
-        return Ok(Ok(None));
+    let diff = Diff::against_mirror(conn, calendar.id, generation, incoming).await?;
+    if diff.series.is_empty() {
+        return Ok(Applied::Unchanged);
     }
-    let (changed, deleted) = (news.upserts.len(), news.deletes.len());
-    let written = write(conn, now, calendar, generation, news, most).await?;
-    Ok(written.map(|change| {
-        Some(Applied {
+    events::upsert(conn, calendar.id, generation, &diff.upserts).await?;
+    // After the upsert: a listing may contain exceptions of a series that it deletes.
+    events::delete(conn, calendar.id, generation, &diff.deletes).await?;
+    let (changed, deleted) = (diff.upserts.len(), diff.deletes.len());
+    let change = expand_series(conn, now, calendar, generation, diff, max_instances).await?;
+    Ok(change.map_or(Applied::TooLarge, |change| {
+        Applied::Changed(Described {
             change,
             changed,
             deleted,
@@ -69,62 +70,61 @@ pub(super) async fn apply_up_to(
     }))
 }
 
-/// The changes that are news here, by what has to be done.
-struct News {
+/// The incoming events that differ from the mirror.
+#[derive(Default)]
+struct Diff {
     upserts: Vec<NewEvent>,
-    /// Events that are gone, with their exceptions.
+    /// The readable events of `upserts`, by id.
+    parsed: HashMap<String, EventResource>,
+    /// Deleted events. Their exceptions are deleted with them.
     deletes: Vec<String>,
+    /// The series to expand again.
     series: BTreeSet<String>,
 }
 
-impl News {
-    async fn of(
+impl Diff {
+    async fn against_mirror(
         conn: &mut PgConnection,
         calendar: CalendarId,
         generation: i64,
-        changes: HashMap<String, Incoming>,
+        incoming: HashMap<String, Incoming>,
     ) -> sqlx::Result<Self> {
-        let ids: Vec<String> = changes.keys().cloned().collect();
+        let ids: Vec<String> = incoming.keys().cloned().collect();
         let versions = events::versions(conn, calendar, generation, &ids).await?;
         let known: HashMap<String, Version> = versions.into_iter().map(|v| (v.event_id.clone(), v)).collect();
-        let mut news = Self {
-            upserts: Vec::new(),
-            deletes: Vec::new(),
-            series: BTreeSet::new(),
-        };
-        for (id, incoming) in changes {
-            news.add(known.get(&id), incoming);
+        let mut diff = Self::default();
+        for (id, event) in incoming {
+            diff.add(known.get(&id), event);
         }
-        Ok(news)
+        Ok(diff)
     }
 
     fn add(&mut self, known: Option<&Version>, incoming: Incoming) {
-        // An exception is kept cancelled for as long as its series lives: it says that this instance is not there.
+        // A cancelled exception is kept as long as its series exists: it says that this instance does not take place.
         let is_exception = incoming.row.recurring_event_id.is_some();
-        let gone = incoming.is_cancelled() && !is_exception;
-        if known.is_none() && gone || known.is_some_and(|known| is_echo_or_older(known, &incoming)) {
+        let is_deleted = incoming.is_cancelled() && !is_exception;
+        if known.is_none() && is_deleted || known.is_some_and(|known| is_echo_or_older(known, &incoming)) {
             return;
         }
         self.series.insert(incoming.series_id().to_owned());
         self.series
             .extend(known.and_then(|known| known.recurring_event_id.clone()));
-        if gone {
+        if is_deleted {
             self.deletes.push(incoming.row.event_id);
-        } else {
-            self.upserts.push(incoming.row);
+            return;
         }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.series.is_empty()
+        if let Some(event) = incoming.event {
+            self.parsed.insert(incoming.row.event_id.clone(), event);
+        }
+        self.upserts.push(incoming.row);
     }
 }
 
-/// Our own write coming back, a push that told of what we have, or an answer from a replica that lags behind.
+/// An echo of our own write, a push about a version that we hold, or a response from a replica that lags behind.
 fn is_echo_or_older(known: &Version, incoming: &Incoming) -> bool {
     let row = &incoming.row;
     let same = known.etag == row.etag && known.status == row.status;
-    // A bare tombstone has neither etag nor time; it says only that the event is gone, which is news just once.
+    // A bare tombstone has neither etag nor time. It says only that the event is deleted, which is a change only once.
     let older = match (known.updated, row.updated) {
         (Some(known), Some(incoming)) => incoming < known,
         _ => false,
@@ -132,39 +132,42 @@ fn is_echo_or_older(known: &Version, incoming: &Incoming) -> bool {
     same && !row.etag.is_empty() || incoming.is_cancelled() && known.status == row.status || older
 }
 
-async fn write(
+/// Replaces the instances of the changed series, and describes them. None: more than `max_instances`.
+async fn expand_series(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     calendar: &Calendar,
     generation: i64,
-    news: News,
-    most: usize,
-) -> sqlx::Result<Result<Change, TooMuch>> {
-    let series: Vec<String> = news.series.into_iter().collect();
-    events::upsert(conn, calendar.id, generation, &news.upserts).await?;
-    // Last, for a listing may have exceptions of a series that is gone.
-    events::delete(conn, calendar.id, generation, &news.deletes).await?;
+    mut diff: Diff,
+    max_instances: usize,
+) -> sqlx::Result<Option<Change>> {
     let place = Place {
         user: &calendar.user_id,
         calendar: calendar.id,
         generation,
     };
     let window = expansion::hot_window(now);
+    let series: Vec<String> = std::mem::take(&mut diff.series).into_iter().collect();
     let (mut written, mut upserted, mut deleted) = (0, Vec::new(), Vec::new());
     for series in series.chunks(SERIES_AT_ONCE) {
         let stored = events::of_series(conn, calendar.id, generation, series).await?;
-        let expanded = expand_stored(&context(calendar), stored, expansion::horizon(now));
+        let expanded = expand(
+            &context(calendar),
+            stored,
+            &mut diff.parsed,
+            expansion::horizon(now),
+        );
         written += expanded.len();
-        if written > most {
-            return Ok(Err(TooMuch));
+        if written > max_instances {
+            return Ok(None);
         }
         let rows = rows(&expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
         occurrences::replace_series(conn, place, series, &rows).await?;
-        let (alive, gone) = told(series, expanded, window);
+        let (alive, gone) = describe(series, expanded, window);
         upserted.extend(alive);
         deleted.extend(gone);
     }
-    Ok(Ok(Change::EventsChanged {
+    Ok(Some(Change::EventsChanged {
         calendar_id: calendar.id,
         as_of: now,
         window,
@@ -173,9 +176,9 @@ async fn write(
     }))
 }
 
-/// Per changed series all its instances in the hot window, which replace what a browser had of it; and the series that
-/// have no instance any more.
-fn told(series: &[String], occurrences: Vec<Occurrence>, window: Window) -> (Vec<Series>, Vec<String>) {
+/// For each changed series, all its instances in the hot window, which replace the browser's; and the series that have no
+/// instance any more.
+fn describe(series: &[String], occurrences: Vec<Occurrence>, window: Window) -> (Vec<Series>, Vec<String>) {
     let alive: HashSet<String> = occurrences.iter().map(|o| o.series_id.clone()).collect();
     let mut hot: HashMap<String, Vec<_>> = HashMap::new();
     for occurrence in occurrences {

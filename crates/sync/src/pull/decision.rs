@@ -1,4 +1,4 @@
-//! What becomes of a pull that cannot go on: one match over Google's answers is the whole policy.
+//! How a pull continues after a failed call: one match over Google's errors is the whole policy.
 
 use std::time::Duration;
 
@@ -7,32 +7,32 @@ use google::{Error, Limit};
 use store::seal::Unsealable;
 use store::sync_state::Pull;
 
+use crate::calls::CallError;
 use crate::freshness::QUOTA_SPENT;
-use crate::tokens::CallError;
 
-/// Why a pull ends without having committed its outcome.
+/// Why a pull ended without committing anything, and how it continues.
 #[derive(Debug)]
 pub(crate) enum PullError {
-    /// What changed since the sync token cannot be had, or not as it is meant, for this reason: list everything.
+    /// The changes since the sync token are not available or are too many, for this reason: list everything.
     Rebuild(&'static str),
-    /// Try again after `delay`. `reason` is what people and programs see meanwhile.
+    /// Retry after `delay`. `reason` is stored in `sync_state.last_error` until then.
     Retry {
         delay: Duration,
         reason: &'static str,
     },
-    /// Nothing helps until a person acts.
+    /// Do not retry until the user acts.
     Suspend {
         reason: &'static str,
     },
-    /// Google does not show the resource to this account any more.
+    /// The account can no longer read the resource.
     AccessLost,
-    /// Another worker has taken over.
+    /// Another worker holds the resource.
     LeaseLost,
     Database(sqlx::Error),
 }
 
 impl PullError {
-    /// For people and programs: why.
+    /// The text for logs, metrics and `sync_state.last_error`.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Rebuild(_) => "sync_token_refused",
@@ -50,24 +50,26 @@ impl From<sqlx::Error> for PullError {
     }
 }
 
-/// The text in `sync_state.last_error` from which `store::connections` derives the state.
+/// The text in `sync_state.last_error` that makes the connection's state [`ConnectionState::ScopeMissing`].
+///
+/// [`ConnectionState::ScopeMissing`]: event_model::wire::ConnectionState::ScopeMissing
 pub(crate) const SCOPE_MISSING: &str = "scope_missing";
 
-/// The reason of a full listing after an answer that was too large to be read.
+/// The reason for a full listing after a response that was too large to read.
 pub(crate) const LARGE_PAGES: &str = "large_pages";
 
-/// Failures that are nobody's fault: soon again, then less and less often.
+/// Failures that usually pass within seconds.
 const TRANSIENT: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(5));
-/// Failures that will hardly go away by themselves.
+/// Failures that are unlikely to pass on their own.
 const STUBBORN: Backoff = Backoff::new(Duration::from_mins(1), Duration::from_hours(1));
-/// Google counts calls by the minute; a crowd that was sent away must not come back together.
+/// Google counts calls per minute. The jitter keeps clients that were limited together from returning together.
 const LIMITED: Backoff = Backoff::new(Duration::from_secs(20), Duration::from_mins(5));
-/// A pull whose worker did not come back may be what ended it, and may end the next one, with all that it has in hand.
+/// A pull whose worker died may have killed it (out of memory, for instance), and may kill the next worker too.
 const LOST: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_hours(1));
-/// Google's long limit is spent for hours.
+/// Once Google's long-term quota is used up, it stays so for hours.
 const USAGE_PAUSE: Duration = Duration::from_hours(1);
 
-/// How a pull goes on when a call brought no answer. `attempt` counts the tries since the last success, from 1.
+/// How a pull continues after a failed call. `attempt` counts the attempts since the last success, from 1.
 pub(crate) fn decide(error: CallError, attempt: u32) -> PullError {
     let retry = |backoff: Backoff, reason| PullError::Retry {
         delay: backoff.delay(attempt),
@@ -90,8 +92,8 @@ pub(crate) fn decide(error: CallError, attempt: u32) -> PullError {
             reason: "rate_limited",
         },
         CallError::Busy => retry(TRANSIENT, "transient"),
-        // While keys are changed, a process that was not restarted yet meets the new one. Whoever has it comes soon, and to
-        // look again costs no call.
+        // During a key rotation, a process that was not restarted yet does not know the new key. One that knows it takes
+        // the resource soon, and retrying costs no call to Google.
         CallError::Sealed(Unsealable::UnknownKey(_)) => retry(TRANSIENT, "tokens_unreadable"),
         CallError::Sealed(_) => retry(STUBBORN, "tokens_unreadable"),
         CallError::Database(error) => PullError::Database(error),
@@ -110,7 +112,7 @@ fn decide_google(error: &Error, attempt: u32) -> PullError {
         Error::ScopeMissing => PullError::Suspend {
             reason: SCOPE_MISSING,
         },
-        // A fresh token was refused as well, or the grant is in doubt: whether it has ended is decided with the tokens.
+        // A refreshed token was refused too, or the grant is suspect. `tokens` decides whether the grant has ended.
         Error::Unauthorized | Error::GrantRejected => retry(STUBBORN, "unauthorized"),
         Error::ClientMisconfigured { .. } => retry(STUBBORN, "client_misconfigured"),
         Error::Transient { .. } | Error::OutcomeUnknown { .. } => retry(TRANSIENT, "transient"),
@@ -134,8 +136,8 @@ fn rate_limited(limit: Limit, retry_after: Option<Duration>, attempt: u32) -> Pu
     }
 }
 
-/// What keeps a resource from being pulled by whoever has just taken it over. One worker that did not come back is nothing:
-/// a process was ended. When the next one does not either, it is left alone for a while.
+/// Whether to postpone a pull that was just taken over from a lost worker. One lost worker is normal (a process was stopped);
+/// after the second one in a row the resource waits.
 pub(crate) fn after_lease_losses(pull: &Pull) -> Option<PullError> {
     let again = pull.lease_losses.checked_sub(1).filter(|&again| again > 0)?;
     pull.taken_over.then(|| PullError::Retry {
@@ -144,8 +146,8 @@ pub(crate) fn after_lease_losses(pull: &Pull) -> Option<PullError> {
     })
 }
 
-/// The wait after the database refused the `attempt`-th try in a row.
-pub(crate) fn storing(attempt: u32) -> Duration {
+/// The wait after the `attempt`-th consecutive failure of the database.
+pub(crate) fn database_delay(attempt: u32) -> Duration {
     TRANSIENT.delay(attempt)
 }
 
@@ -156,15 +158,15 @@ mod tests {
     fn wait(error: Error) -> (Duration, &'static str) {
         match decide(error.into(), 1) {
             PullError::Retry { delay, reason } => (delay, reason),
-            stop => panic!("{stop:?}"),
+            error => panic!("{error:?}"),
         }
     }
 
     #[test]
-    fn a_key_that_is_missing_may_be_there_soon_and_a_damaged_record_stays_damaged() {
+    fn missing_key_is_retried_sooner_than_damaged_record() {
         let wait = |error: Unsealable| match decide(CallError::Sealed(error), 1) {
             PullError::Retry { delay, reason } => (delay, reason),
-            stop => panic!("{stop:?}"),
+            error => panic!("{error:?}"),
         };
         let (delay, reason) = wait(Unsealable::UnknownKey(2));
         assert!(
@@ -175,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_403_is_read_by_its_reason() {
+    fn forbidden_is_classified_by_its_reason() {
         let limited = |limit, retry_after| wait(Error::RateLimited { limit, retry_after });
         let (delay, reason) = limited(Limit::User, None);
         assert!(

@@ -1,4 +1,4 @@
-//! Moving on how far series are expanded.
+//! Extending the horizon up to which series are expanded.
 
 use chrono::TimeDelta;
 use common::ids::CalendarId;
@@ -17,17 +17,17 @@ use super::session::Session;
 use crate::Context;
 use crate::outbox;
 
-/// A calendar is worked on when it is so far behind: once a week is enough for what lies thirteen months ahead.
+/// How far a calendar's horizon may lag behind. It lies thirteen months ahead, so once a week is enough.
 const BEHIND: TimeDelta = TimeDelta::days(7);
 
-/// How many calendars a pass works on.
+/// Calendars per pass.
 const BATCH: usize = 4;
 
-/// Expands calendars whose instances end too early, or were expanded for another zone or role: up to a few of them, one
-/// after the other. `Idle` when there was none.
+/// Expands some calendars whose horizon lags behind, or that were expanded for another zone or role, one after the other.
+/// `Idle` if there were none.
 ///
-/// Each is taken when it is its turn, for whoever pulls it has to wait meanwhile. One that cannot be expanded is given back at
-/// once, and is no reason to leave out the next.
+/// Each is leased only when its turn comes, because a pull of it has to wait for the lease. If one fails, its lease is released
+/// at once and the next one is expanded all the same.
 pub async fn extend_horizon_once(ctx: &Context) -> sqlx::Result<Pass> {
     let until = expansion::horizon(ctx.clock.now()).to - BEHIND;
     let (mut tried, mut failure) = (Vec::new(), None);
@@ -41,9 +41,11 @@ pub async fn extend_horizon_once(ctx: &Context) -> sqlx::Result<Pass> {
             Ok(_) | Err(PullError::LeaseLost) => {}
             Err(PullError::Database(error)) => {
                 failure = Some(error);
-                give_back(ctx, &pull).await;
+                release(ctx, &pull).await;
             }
-            Err(stop) => tracing::warn!(resource.id = %pull.lease.key, ?stop, "The horizon was not moved on"),
+            Err(error) => {
+                tracing::warn!(resource.id = %pull.lease.key, ?error, "Could not extend the horizon");
+            }
         }
     }
     match failure {
@@ -53,15 +55,14 @@ pub async fn extend_horizon_once(ctx: &Context) -> sqlx::Result<Pass> {
     }
 }
 
-/// Ends the lease of a calendar that was not expanded to the end.
-async fn give_back(ctx: &Context, pull: &Pull) {
-    let given_back = async {
+/// Releases the lease of a calendar whose expansion failed.
+async fn release(ctx: &Context, pull: &Pull) {
+    let released = async {
         let mut conn = ctx.pool.acquire().await?;
         sync_state::settle_horizon(&mut conn, &pull.lease, Horizon::AsBefore).await
     };
-    // It ends by itself.
-    if let Err(error) = given_back.await {
-        tracing::warn!(resource.id = %pull.lease.key, %error, "A calendar stays taken although nobody expands it");
+    if let Err(error) = released.await {
+        tracing::warn!(resource.id = %pull.lease.key, %error, "Could not release the horizon lease; it will expire");
     }
 }
 
@@ -74,7 +75,7 @@ async fn extend(session: &Session<'_>) -> Result<Settled, PullError> {
         .ok_or(PullError::LeaseLost)?;
     drop(conn);
     let horizon = expansion::horizon(session.started);
-    // None: everything changed, what does not repeat included.
+    // None: the zone or role changed, which affects single events too.
     let walk = if pull.horizon_until.is_none() {
         Walk::Everything
     } else {

@@ -1,8 +1,8 @@
-//! A full listing, the first one or after a 410: page by page into a generation that nobody reads, then one small
-//! transaction that lets readers see it. What the listing did not return is gone with the old generation.
+//! A full listing, for the first pull or after a 410: page by page into a new generation, which a last small transaction makes
+//! visible to readers. Events that the listing did not return disappear with the old generation.
 //!
-//! Memory stays flat: a page is written before the next one is asked for, and series are expanded from the mirror a few
-//! at a time after the last page, for an exception may come long before its master.
+//! Memory stays flat: each page is written before the next one is requested. Series are expanded from the mirror, a few at a
+//! time, after the last page, because an exception may be listed long before its master.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -24,23 +24,23 @@ use tracing::Instrument;
 
 use super::decision::{LARGE_PAGES, PullError};
 use super::series::{Incoming, context, expand_single, expand_stored, rows};
-use super::session::{End, Pages, Session};
+use super::session::{Pages, Session, Summary};
 use crate::metrics;
 use crate::outbox;
 
-/// A calendar is rebuilt at most once in so long, should Google refuse every token it gives.
+/// A calendar is rebuilt at most once per this interval, in case Google rejects every sync token that it issues.
 const REBUILD_EVERY: TimeDelta = TimeDelta::minutes(1);
 
-/// A flip may lose so many events without asking twice, and any number up to half of them.
+/// A rebuild that deletes at most this many events, or at most half of them, needs no second listing.
 const SWEEP_FREE: i64 = 50;
 
-/// When the second listing is made that has to agree with the first about a large sweep.
+/// When the second listing is made that has to confirm a large deletion.
 const SWEEP_RECHECK: Duration = Duration::from_secs(30);
 
 /// How many series are read from the mirror at a time.
 const SERIES_AT_ONCE: i64 = 50;
 
-/// A listing that has come to its end.
+/// A complete listing.
 struct Listing {
     generation: i64,
     sync_token: String,
@@ -48,13 +48,13 @@ struct Listing {
     events: usize,
 }
 
-/// Lists everything into a new generation and lets readers see it.
+/// Lists everything into a new generation and makes it visible to readers.
 pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Result<Settled, PullError> {
     wait_after_last(session)?;
     let context = context(calendar);
     let listing = loop {
         match list(session, calendar, &context).await {
-            // From the start, in smaller pages: as often as there are smaller ones.
+            // Start over with smaller pages, until the smallest size.
             Err(PullError::Rebuild(LARGE_PAGES)) => session.extend_lease().await?,
             listing => break listing.map_err(restart)?,
         }
@@ -75,7 +75,7 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
         .await
 }
 
-/// All pages, each written before the next one is asked for.
+/// Reads and writes all pages.
 async fn list(
     session: &mut Session<'_>,
     calendar: &Calendar,
@@ -120,29 +120,29 @@ fn wait_after_last(session: &Session<'_>) -> Result<(), PullError> {
     }
 }
 
-/// A token that expires while everything is being listed is a page token: from the start, but not at once.
-fn restart(stop: PullError) -> PullError {
-    match stop {
+/// During a full listing, an expired token is a page token: start over, after a pause.
+fn restart(error: PullError) -> PullError {
+    match error {
         PullError::Rebuild(_) => PullError::Retry {
             delay: Duration::from_secs(5),
             reason: "listing_restarted",
         },
-        stop => stop,
+        error => error,
     }
 }
 
-/// One statement per table. Returns how many events could be read.
+/// Writes a page, with one statement per table. Returns how many of its events could be read.
 async fn write_page(
     session: &Session<'_>,
     context: &CalendarContext,
     generation: i64,
     items: Vec<RawEvent>,
 ) -> Result<usize, PullError> {
-    // An id that comes twice in a page: the later one counts, and one statement cannot write a row twice.
+    // If an id occurs twice on a page, the later one counts; one statement cannot write a row twice.
     let page: HashMap<String, Incoming> = items
         .into_iter()
-        .filter_map(Incoming::read)
-        .map(|incoming| (incoming.row.event_id.clone(), incoming))
+        .filter_map(Incoming::parse)
+        .map(|event| (event.row.event_id.clone(), event))
         .collect();
     let stored = page.len();
     let mut expanded = Vec::new();
@@ -159,7 +159,7 @@ async fn write_page(
     let mut tx = session.ctx.pool.begin().await?;
     events::upsert(&mut tx, context.id, generation, &events).await?;
     write_occurrences(&mut tx, session, context, generation, &expanded).await?;
-    commit_fenced(tx, session).await?;
+    session.commit_fenced(tx).await?;
     Ok(stored)
 }
 
@@ -180,19 +180,7 @@ async fn write_occurrences(
     Ok(())
 }
 
-/// The fence of every step before the last: a worker that lost its lease writes nothing more.
-async fn commit_fenced(
-    mut tx: sqlx::Transaction<'_, sqlx::Postgres>,
-    session: &Session<'_>,
-) -> Result<(), PullError> {
-    if !sync_state::extend_lease(&mut tx, &session.pull.lease, session.ctx.settings.lease).await? {
-        return Err(PullError::LeaseLost);
-    }
-    tx.commit().await?;
-    Ok(())
-}
-
-/// Expands what is stored of a generation, a few series at a time, each batch in a transaction of its own.
+/// Expands the stored events of a generation, a few series per transaction.
 pub(super) async fn expand_generation(
     session: &Session<'_>,
     context: &CalendarContext,
@@ -219,13 +207,13 @@ pub(super) async fn expand_generation(
             generation,
         };
         occurrences::replace_series(&mut tx, place, &series, &rows).await?;
-        commit_fenced(tx, session).await?;
-        // Expansion is all computing: let the task's neighbours run.
+        session.commit_fenced(tx).await?;
+        // Expansion is CPU-bound; let other tasks run.
         tokio::task::yield_now().await;
     }
 }
 
-/// Readers see the new generation from here on, or the brake holds it back.
+/// Makes the new generation visible to readers, unless it would delete suspiciously many events.
 async fn flip(
     session: &Session<'_>,
     calendar: &Calendar,
@@ -245,7 +233,7 @@ async fn flip(
             }
             tx.commit().await?;
             tracing::warn!(calendar.id = %calendar.id, events = sweep.before, lost = sweep.lost,
-                "A full listing lacks most of the calendar; it counts once a second one agrees");
+                "A full listing would delete most of the calendar; waiting for a second listing to confirm it");
             return Err(PullError::Retry {
                 delay: SWEEP_RECHECK,
                 reason: "sweep_held",
@@ -262,13 +250,13 @@ async fn flip(
         calendar_id: calendar.id,
     };
     let seq = outbox::append(&mut tx, session.started, &pull.user_id, resync).await?;
-    let end = End {
+    let summary = Summary {
         outcome: Outcome::Listed,
         changed: listed,
         deleted: lost,
         seq: Some(seq),
     };
-    session.record(&mut tx, end).await?;
+    session.record(&mut tx, summary).await?;
     match sync_state::settle(&mut tx, pull, progress).await? {
         Settled::Lost => Err(PullError::LeaseLost),
         settled => {

@@ -1,43 +1,43 @@
-//! From what Google sent to the rows of the mirror and of the calendar that people see.
+//! Incoming events as rows of the mirror, and series as rows of instances.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use event_model::expansion::{CalendarContext, Flaw, Occurrence, flaws, occurrences};
 use event_model::permissions::AccessRole;
-use event_model::resource::{EventResource, clean, parse};
+use event_model::resource::{self, EventResource, clean};
 use event_model::wire::Window;
 use google::RawEvent;
 use store::calendars::Calendar;
 use store::events::{NewEvent, Stored};
 use store::occurrences::NewOccurrence;
 
-/// Google's ids have at most 1,024 characters. A longer one would not fit an index, so its event is passed over.
+/// Google's ids have at most 1,024 characters. A longer one would not fit into an index, so its event is skipped.
 const EVENT_ID_MAX_LEN: usize = 1_024;
 
-/// For events that do not repeat: they are kept wherever they are.
+/// For single events: they have a row wherever they are.
 const EVER: Window = Window {
     from: DateTime::<Utc>::MIN_UTC,
     to: DateTime::<Utc>::MAX_UTC,
 };
 
-/// An event of a listing, read as far as it can be read.
+/// An event from Google, parsed once: the row to store and the event to expand.
 #[derive(Debug, Clone)]
 pub(crate) struct Incoming {
     pub row: NewEvent,
-    /// None: it cannot be read at all. It is kept as Google sent it, and not shown.
+    /// None: unreadable. It is stored as Google sent it, and not shown.
     pub event: Option<EventResource>,
 }
 
 impl Incoming {
-    /// None for an event that could not be stored under its id.
-    pub fn read(event: RawEvent) -> Option<Self> {
+    /// None for an event that cannot be stored under its id.
+    pub fn parse(event: RawEvent) -> Option<Self> {
         if event.id.is_empty() || event.id.len() > EVENT_ID_MAX_LEN || event.id.contains('\0') {
             return None;
         }
         let raw = clean(event.raw.get()).into_owned();
         let fits = |read: &EventResource| read.series_id().len() <= EVENT_ID_MAX_LEN;
-        let Some(read) = parse(&raw).ok().filter(fits) else {
+        let Some(read) = resource::parse(&raw).ok().filter(fits) else {
             return Some(Self::unreadable(event, raw));
         };
         Some(Self {
@@ -62,7 +62,6 @@ impl Incoming {
             row: NewEvent {
                 event_id: event.id,
                 etag: event.etag.unwrap_or_default().replace('\0', ""),
-                // As Google has it, unless it is no status at all.
                 status: if event.status.as_deref() == Some("cancelled") {
                     "cancelled"
                 } else {
@@ -90,7 +89,7 @@ impl Incoming {
         self.row.recurrence.is_empty() && self.row.recurring_event_id.is_none()
     }
 
-    /// What a change of it replaces as a whole.
+    /// The series that a change of it replaces as a whole.
     pub fn series_id(&self) -> &str {
         self.row
             .recurring_event_id
@@ -107,7 +106,7 @@ fn problem(flaw: &Flaw) -> &'static str {
     }
 }
 
-/// What expansion needs to know of a calendar. A zone that the IANA database lacks counts as UTC.
+/// The calendar's properties that expansion depends on. A zone that the IANA database lacks counts as UTC.
 pub(crate) fn context(calendar: &Calendar) -> CalendarContext {
     CalendarContext {
         id: calendar.id,
@@ -117,21 +116,34 @@ pub(crate) fn context(calendar: &Calendar) -> CalendarContext {
     }
 }
 
-/// The one instance of an event that does not repeat.
+/// The instance of a single event.
 pub(super) fn expand_single(calendar: &CalendarContext, event: &EventResource) -> Vec<Occurrence> {
     occurrences(calendar, event, &[], EVER)
 }
 
-/// The instances of series, given all that is stored of them. Those of a repeating event lie within `horizon`.
+/// The instances of series, given all their stored events. Those of a recurring event lie within `horizon`.
 pub(crate) fn expand_stored(
     calendar: &CalendarContext,
     stored: Vec<Stored>,
     horizon: Window,
 ) -> Vec<Occurrence> {
+    expand(calendar, stored, &mut HashMap::new(), horizon)
+}
+
+/// As [`expand_stored`], where some of the stored events were parsed before: they are taken out of `parsed`.
+pub(super) fn expand(
+    calendar: &CalendarContext,
+    stored: Vec<Stored>,
+    parsed: &mut HashMap<String, EventResource>,
+    horizon: Window,
+) -> Vec<Occurrence> {
     let mut series: BTreeMap<String, (Option<EventResource>, Vec<EventResource>)> = BTreeMap::new();
     for row in stored {
-        // What cannot be read was flagged when it was stored.
-        let Ok(event) = parse(&row.raw) else { continue };
+        let event = parsed
+            .remove(&row.event_id)
+            .or_else(|| resource::parse(&row.raw).ok());
+        // An unreadable event was flagged when it was stored.
+        let Some(event) = event else { continue };
         let (master, exceptions) = series.entry(row.series_id).or_default();
         if event.recurring_event_id.is_none() {
             *master = Some(event);
@@ -146,7 +158,7 @@ pub(crate) fn expand_stored(
                 occurrences(calendar, &event, &exceptions, horizon)
             }
             Some(event) => expand_single(calendar, &event),
-            // A guest who was invited to single instances has them without their master.
+            // A guest who was invited to single instances has exceptions without a master.
             None => exceptions
                 .iter()
                 .flat_map(|exception| expand_single(calendar, exception))
@@ -155,7 +167,7 @@ pub(crate) fn expand_stored(
         .collect()
 }
 
-/// Instances as rows, each id once: should Google ever use one for two, the first stays.
+/// Instances as rows. If an id occurs twice, the first instance is kept.
 pub(super) fn rows(occurrences: &[Occurrence]) -> serde_json::Result<Vec<NewOccurrence>> {
     let mut seen = HashSet::new();
     occurrences
@@ -209,8 +221,8 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_read_is_kept_flagged_and_what_cannot_be_kept_is_passed_over() {
-        let read = |id: &str, json: &str| Incoming::read(sent(id, json));
+    fn unreadable_events_are_flagged_and_unstorable_ones_skipped() {
+        let read = |id: &str, json: &str| Incoming::parse(sent(id, json));
         let without_start = read("a", r#"{"id":"a","etag":"e"}"#).expect("kept");
         assert_eq!(without_start.row.problem, Some("no_start"));
         let no_object = read("b", "17").expect("kept");
@@ -232,15 +244,15 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_tombstone_of_an_instance_belongs_to_its_series() {
+    fn bare_tombstone_of_an_instance_belongs_to_its_series() {
         let bare = r#"{"id":"m_20261123T090000Z","status":"cancelled"}"#;
-        let incoming = Incoming::read(sent("m_20261123T090000Z", bare)).expect("kept");
+        let incoming = Incoming::parse(sent("m_20261123T090000Z", bare)).expect("kept");
         assert!(incoming.is_cancelled() && !incoming.is_single());
         assert_eq!(incoming.series_id(), "m");
     }
 
     #[test]
-    fn an_exception_without_its_master_is_shown_by_itself_however_far_away() {
+    fn exception_without_master_is_expanded_at_any_distance() {
         let exception = r#"{"id":"m_1","recurringEventId":"m","summary":"Guest",
             "start":{"dateTime":"2031-01-01T09:00:00Z"},"end":{"dateTime":"2031-01-01T10:00:00Z"}}"#;
         let never = Window {
@@ -256,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn an_instance_id_that_comes_twice_becomes_one_row() {
+    fn duplicate_instance_id_becomes_one_row() {
         let event = r#"{"id":"a","start":{"date":"2026-11-23"},"end":{"date":"2026-11-24"}}"#;
         let mut expanded = expand_stored(&berlin(), vec![stored("a", event)], EVER);
         expanded.extend(expanded.clone());

@@ -1,4 +1,4 @@
-//! One pull's dealings with Google and with its lease.
+//! A running pull: its calls to Google, its lease, and its entry in the pull log.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -6,45 +6,45 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use common::crash_point;
 use google::{CalendarListEntry, EventsPage, ListCursor, Next, Page};
-use sqlx::PgConnection;
+use sqlx::{PgConnection, Postgres, Transaction};
 use store::pull_log::{self, NewEntry, Outcome};
 use store::sync_state::{self, Kind, Pull};
 
 use super::decision::{LARGE_PAGES, PullError, decide};
-use crate::tokens::{self, CallError, Work};
+use crate::calls::{self, CallError, Purpose};
 use crate::{Context, metrics};
 
-/// More pages than any calendar has, even at a few events each: a listing that goes on beyond is broken.
+/// No calendar has this many pages, even at a few events each: a longer listing is broken.
 const PAGES_MAX: usize = 10_000;
 
-/// The smallest page that is asked for when Google's answers are too large.
+/// The smallest page size to request when Google's responses are too large.
 const PAGE_SIZE_MIN: u16 = 10;
 
-/// A pull at work.
+/// A running pull.
 pub(crate) struct Session<'a> {
     pub ctx: &'a Context,
     pub pull: &'a Pull,
-    /// When it began: all it commits is as Google had it then, or later.
+    /// The start of the pull: everything it commits is as Google had it then, or later.
     pub started: DateTime<Utc>,
-    /// How many pages Google has answered.
+    /// Pages received from Google.
     pub pages: u32,
-    /// The most events on a page: what the sync token is from, or as configured; less after an answer that was too large.
+    /// Events per page: the page size that the sync token belongs to, else the configured one; smaller after a response
+    /// that was too large.
     page_size: u16,
 }
 
-/// What a pull came to.
+/// The outcome of a pull, for the pull log.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct End<'a> {
+pub(crate) struct Summary<'a> {
     pub outcome: Outcome<'a>,
-    /// Events that were written, and that went.
+    /// Events inserted or updated.
     pub changed: usize,
     pub deleted: usize,
-    /// The message that tells of it, if it told.
+    /// The message about it, if there is one.
     pub seq: Option<i64>,
 }
 
-impl<'a> End<'a> {
-    /// Given up for now.
+impl<'a> Summary<'a> {
     pub fn failed(reason: &'a str) -> Self {
         Self {
             outcome: Outcome::Failed(reason),
@@ -55,7 +55,7 @@ impl<'a> End<'a> {
     }
 }
 
-/// Walks over the pages of one listing: the same parameters on each, and an end even where Google knows none.
+/// The pages of one listing: the same parameters on each, and a bound on their number.
 pub(crate) struct Pages {
     cursor: ListCursor,
     seen: HashSet<String>,
@@ -63,7 +63,7 @@ pub(crate) struct Pages {
 }
 
 impl Pages {
-    /// From a sync token, or over everything.
+    /// With a sync token: the changes since then; without: everything.
     pub fn from(sync_token: Option<&str>) -> Self {
         Self {
             cursor: ListCursor {
@@ -75,7 +75,7 @@ impl Pages {
         }
     }
 
-    /// The next sync token, once the last page has been read.
+    /// The next sync token, after the last page.
     pub fn sync_token(&self) -> Option<&str> {
         self.ended.as_deref()
     }
@@ -112,13 +112,13 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// The most events on a page, which the listings that go on from a sync token have in common.
+    /// Events per page. A sync token is valid only with the page size that it was issued for.
     pub fn page_size(&self) -> u16 {
         self.page_size
     }
 
-    /// The next page of a calendar's events; none after the last. When one is too large to be read, the next listing asks
-    /// for smaller ones.
+    /// The next page of a calendar's events; none after the last. If a page is too large to read, the next listing requests
+    /// smaller pages.
     pub async fn events(
         &mut self,
         google_id: &str,
@@ -127,12 +127,12 @@ impl<'a> Session<'a> {
         if pages.ended.is_some() {
             return Ok(None);
         }
-        self.extend_lease_beyond_first(pages).await?;
+        self.extend_lease_after_first(pages).await?;
         let (google, cursor, page_size) = (&self.ctx.google, &pages.cursor, self.page_size);
-        let answer = tokens::call(
+        let answer = calls::call(
             self.ctx,
             self.pull.connection_id,
-            Work::Sync,
+            Purpose::Sync,
             |access| async move { google.events(&access, google_id, cursor, page_size).await },
         );
         match answer.await {
@@ -143,13 +143,13 @@ impl<'a> Session<'a> {
                 pages.advance(page.next.clone())?;
                 Ok(Some(page))
             }
-            // A page size holds for a whole listing and for those that go on from its token, whichever page it is.
+            // The page size must be the same in a whole listing and in those that continue from its token, so start over.
             Err(CallError::Google(google::Error::AnswerTooLarge)) if page_size > PAGE_SIZE_MIN => {
                 self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
                 Err(PullError::Rebuild(LARGE_PAGES))
             }
             Err(_) if common::mutant!("sweep_truncated") && self.pages > 0 => Ok(None),
-            Err(error) => Err(self.stop(error, pages)),
+            Err(error) => Err(self.classify(error, pages)),
         }
     }
 
@@ -161,23 +161,23 @@ impl<'a> Session<'a> {
         if pages.ended.is_some() {
             return Ok(None);
         }
-        self.extend_lease_beyond_first(pages).await?;
+        self.extend_lease_after_first(pages).await?;
         let (google, cursor) = (&self.ctx.google, &pages.cursor);
-        let answer = tokens::call(
+        let answer = calls::call(
             self.ctx,
             self.pull.connection_id,
-            Work::Sync,
+            Purpose::Sync,
             |access| async move { google.calendar_list(&access, cursor).await },
         );
-        let page = answer.await.map_err(|error| self.stop(error, pages))?;
+        let page = answer.await.map_err(|error| self.classify(error, pages))?;
         crash_point!("list.page_read");
         pages.advance(page.next.clone())?;
         Ok(Some(page))
     }
 
-    fn stop(&self, error: CallError, pages: &Pages) -> PullError {
+    fn classify(&self, error: CallError, pages: &Pages) -> PullError {
         match error {
-            // A sync token that goes with other parameters than ours, perhaps those of an earlier version.
+            // A sync token issued for other parameters, perhaps by an earlier version of this program.
             CallError::Google(google::Error::Refused { .. }) if pages.cursor.sync_token.is_some() => {
                 PullError::Rebuild("token_refused")
             }
@@ -185,7 +185,7 @@ impl<'a> Session<'a> {
         }
     }
 
-    async fn extend_lease_beyond_first(&self, pages: &Pages) -> Result<(), PullError> {
+    async fn extend_lease_after_first(&self, pages: &Pages) -> Result<(), PullError> {
         if pages.is_first() {
             Ok(())
         } else {
@@ -193,24 +193,23 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Writes down how a pull of a calendar ended, in the transaction that ends it.
-    pub async fn record(&self, conn: &mut PgConnection, end: End<'_>) -> sqlx::Result<()> {
+    /// Writes the pull log entry of a calendar's pull, in the transaction that ends the pull.
+    pub async fn record(&self, conn: &mut PgConnection, summary: Summary<'_>) -> sqlx::Result<()> {
         if self.pull.kind != Kind::Events {
             return Ok(());
         }
         let entry = NewEntry {
             started_at: self.started,
             at: self.ctx.clock.now(),
-            outcome: end.outcome,
+            outcome: summary.outcome,
             pages: self.pages,
-            changed: end.changed,
-            deleted: end.deleted,
-            seq: end.seq,
+            changed: summary.changed,
+            deleted: summary.deleted,
+            seq: summary.seq,
         };
         pull_log::record(conn, self.pull, entry).await
     }
 
-    /// Prolongs the lease.
     pub async fn extend_lease(&self) -> Result<(), PullError> {
         let mut conn = self.ctx.pool.acquire().await?;
         if sync_state::extend_lease(&mut conn, &self.pull.lease, self.ctx.settings.lease).await? {
@@ -218,5 +217,15 @@ impl<'a> Session<'a> {
         } else {
             Err(PullError::LeaseLost)
         }
+    }
+
+    /// Commits a step of a pull that has more steps: extends the lease in the same transaction, so a worker that lost its
+    /// lease writes nothing.
+    pub async fn commit_fenced(&self, mut tx: Transaction<'_, Postgres>) -> Result<(), PullError> {
+        if !sync_state::extend_lease(&mut tx, &self.pull.lease, self.ctx.settings.lease).await? {
+            return Err(PullError::LeaseLost);
+        }
+        tx.commit().await?;
+        Ok(())
     }
 }

@@ -25,8 +25,8 @@ use super::plan::{Operation, Plan};
 use super::result::{Progress, Reason};
 use super::time_left;
 use crate::Context;
+use crate::calls::{self, CallError, Purpose};
 use crate::quota::Units;
-use crate::tokens::{self, CallError};
 use interrupt::Interrupt;
 
 /// Tries once. Boxed: the effects are large, and the other outcomes are not.
@@ -158,7 +158,7 @@ impl<'a> Attempt<'a> {
     {
         let connection = self.intent.connection_id;
         common::crash_point!("write.before_google");
-        let answer = tokens::call_for(self.ctx, connection, tokens::Work::Sync, units, call).await;
+        let answer = calls::call_for(self.ctx, connection, Purpose::Sync, units, call).await;
         common::crash_point!("write.after_google");
         answer
     }

@@ -16,7 +16,7 @@ use super::effects::Effects;
 use super::plan::AnswerInstance;
 use super::result::{Progress, Reason, WriteResult};
 use crate::outbox;
-use crate::pull::{Incoming, apply, context, expand_series};
+use crate::pull::{Applied, Incoming, apply, context, expand_stored};
 use crate::{Context, metrics};
 use event_model::wire::{Change, Event, Window};
 
@@ -70,8 +70,11 @@ async fn try_commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Pro
         if let (Some((series, from)), true) = (&effects.cancel_from, id == attempt.intent.calendar_id) {
             events::cancel_exceptions(&mut tx, id, generation, series, from).await?;
         }
-        let applied = apply(&mut tx, now, &calendar, generation, incoming).await?;
-        changes.extend(applied.map(|applied| applied.change));
+        // Without a limit: a write changes at most two series.
+        let applied = apply(&mut tx, now, &calendar, generation, incoming, usize::MAX).await?;
+        if let Applied::Changed(described) = applied {
+            changes.push(described.change);
+        }
     }
     if let (WriteResult::Done { event, .. }, Some((calendar, answer))) = (&mut result, &effects.answer)
         && let Some((calendar, generation)) = lock_calendar(&mut tx, attempt, *calendar).await?
@@ -216,7 +219,7 @@ async fn find_instance(
         from: answer.at - ANSWER_BEFORE,
         to: answer.at + ANSWER_AFTER,
     };
-    let mut instances = expand_series(&context(calendar), stored, window);
+    let mut instances = expand_stored(&context(calendar), stored, window);
     let index = answer
         .instance
         .as_ref()

@@ -72,7 +72,7 @@ impl Effects {
 /// The row that the mirror keeps of a deleted event.
 pub fn tombstone(id: &str) -> Option<Incoming> {
     let raw = json!({"id": id, "status": "cancelled"}).to_string();
-    RawEvent::read(&raw).and_then(Incoming::read)
+    RawEvent::read(&raw).and_then(Incoming::parse)
 }
 
 /// As [`tombstone`], of an event that Google does not know. None for an instance: a series that was moved away has other

@@ -39,7 +39,7 @@ impl Version {
     pub fn from_google(event: RawEvent, calendar: &CalendarContext) -> Option<Self> {
         let version = Self::stored(event.raw.get(), calendar)?;
         Some(Self {
-            incoming: Incoming::read(event),
+            incoming: Incoming::parse(event),
             ..version
         })
     }

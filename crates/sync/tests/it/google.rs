@@ -1,4 +1,4 @@
-//! What this crate does with Google, against the emulator and a real Postgres.
+//! Tokens, channels and disconnecting, against the emulator of Google and a real Postgres.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

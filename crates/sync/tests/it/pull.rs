@@ -1,4 +1,4 @@
-//! Pulling against a real Postgres and the emulator of Google: one test for each promise, with its fault.
+//! Pulling against a real Postgres and the emulator of Google.
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod calendars;

@@ -14,7 +14,7 @@ use common::worker::Pass;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use store::{outbox, user_stream};
-use sync::relay::{self, Error};
+use sync::relay::{self, RelayError};
 
 const LEASE: Duration = Duration::from_mins(1);
 
@@ -26,8 +26,8 @@ fn user(id: &str) -> UserId {
     UserId::parse(id).unwrap()
 }
 
-/// Commits one message for `user`, as a pull does; `text` makes it long.
-async fn tell(pool: &PgPool, user: &UserId, calendar: CalendarId, text: &str) -> i64 {
+/// Commits a message for `user`, as a pull does; `text` makes it long.
+async fn append(pool: &PgPool, user: &UserId, calendar: CalendarId, text: &str) -> i64 {
     let mut tx = pool.begin().await.unwrap();
     let seq = user_stream::next_seq(&mut tx, user).await.unwrap();
     let message = json!({"v": 1, "seq": seq, "type": "events.changed", "calendarId": calendar, "text": text});
@@ -47,8 +47,8 @@ async fn count(pool: &PgPool, table: &str) -> i64 {
     sqlx::query_scalar(sql).fetch_one(pool).await.unwrap()
 }
 
-/// Lets every stream be taken at once, however long it was to wait.
-async fn forget_waits(pool: &PgPool) {
+/// Ends the backoff of every stream.
+async fn end_backoffs(pool: &PgPool) {
     sqlx::query("update user_stream set relay_not_before = '-infinity', relay_leased_until = null")
         .execute(pool)
         .await
@@ -60,18 +60,18 @@ fn seqs(history: &[Value]) -> Vec<i64> {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn each_user_gets_every_message_once_and_in_order(pool: PgPool) {
+async fn each_user_gets_every_message_once_in_order(pool: PgPool) {
     let server = Server::start().await;
     let calendar = CalendarId::generate();
     let users: Vec<_> = (0..40).map(|n| user(&format!("user-{n}"))).collect();
     for round in 0..60 {
         for user in users.iter().take(if round < 3 { 40 } else { 1 }) {
-            tell(&pool, user, calendar, "").await;
+            append(&pool, user, calendar, "").await;
         }
     }
     // Two relays at once, as two replicas would.
     tokio::join!(drain(&pool, &server), drain(&pool, &server));
-    forget_waits(&pool).await;
+    end_backoffs(&pool).await;
     drain(&pool, &server).await;
 
     assert_eq!(count(&pool, "outbox").await, 0);
@@ -93,14 +93,14 @@ async fn each_user_gets_every_message_once_and_in_order(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_crash_between_publication_and_deletion_is_not_seen(pool: PgPool) {
+async fn crash_between_publication_and_deletion_is_invisible(pool: PgPool) {
     let server = Server::start().await;
     let alice = user("alice");
     let channel = channel_of(&alice);
-    tell(&pool, &alice, CalendarId::generate(), "").await;
-    tell(&pool, &alice, CalendarId::generate(), "").await;
+    append(&pool, &alice, CalendarId::generate(), "").await;
+    append(&pool, &alice, CalendarId::generate(), "").await;
 
-    // A worker takes the stream, publishes both, and dies.
+    // A worker leases the stream, publishes both messages, and dies.
     let mut conn = pool.acquire().await.unwrap();
     let streams = outbox::acquire(&mut conn, LEASE, 10, 10).await.unwrap();
     for message in &streams[0].messages {
@@ -118,13 +118,13 @@ async fn a_crash_between_publication_and_deletion_is_not_seen(pool: PgPool) {
         Pass::Idle,
         "the stream is leased"
     );
-    forget_waits(&pool).await;
+    end_backoffs(&pool).await;
     drain(&pool, &server).await;
     assert_eq!(seqs(&server.history(&channel).await), [1, 2]);
     assert_eq!(count(&pool, "outbox").await, 0);
 
-    // The dead worker turns out to have been asleep. Its lease is not good for anything any more.
-    tell(&pool, &alice, CalendarId::generate(), "").await;
+    // The worker was only paused. Its lease is no longer valid.
+    append(&pool, &alice, CalendarId::generate(), "").await;
     let lost = outbox::settle(&mut conn, &streams[0].lease, Some(3), &[], None).await;
     assert_eq!(lost.unwrap(), None);
     assert_eq!(
@@ -140,15 +140,15 @@ async fn a_crash_between_publication_and_deletion_is_not_seen(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn poison_is_set_aside_and_a_resync_takes_its_place(pool: PgPool) {
+async fn rejected_message_becomes_dead_letter_and_resync(pool: PgPool) {
     let server = Server::start().await;
     let (alice, bob) = (user("alice"), user("bob"));
     let calendar = CalendarId::generate();
-    tell(&pool, &alice, calendar, "").await;
-    tell(&pool, &alice, calendar, &"x".repeat(centrifugo::MAX_DATA_LEN)).await;
-    let unreadable = tell(&pool, &alice, calendar, "").await;
-    tell(&pool, &alice, calendar, "").await;
-    tell(&pool, &bob, calendar, "").await;
+    append(&pool, &alice, calendar, "").await;
+    append(&pool, &alice, calendar, &"x".repeat(centrifugo::MAX_DATA_LEN)).await;
+    let unreadable = append(&pool, &alice, calendar, "").await;
+    append(&pool, &alice, calendar, "").await;
+    append(&pool, &bob, calendar, "").await;
     sqlx::query("update outbox set payload = 'not json' where user_id = 'alice' and seq = $1")
         .bind(unreadable)
         .execute(&pool)
@@ -175,25 +175,25 @@ async fn poison_is_set_aside_and_a_resync_takes_its_place(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn while_centrifugo_is_away_everything_waits_and_a_long_backlog_shrinks(pool: PgPool) {
+async fn outage_keeps_messages_and_shrinks_a_long_backlog(pool: PgPool) {
     let mut server = Server::start().await;
     let alice = user("alice");
     let (calendar, text) = (CalendarId::generate(), "t".repeat(1_000));
-    tell(&pool, &alice, calendar, &text).await;
+    append(&pool, &alice, calendar, &text).await;
     drain(&pool, &server).await;
     server.kill().await;
     for _ in 0..150 {
-        tell(&pool, &alice, calendar, &text).await;
+        append(&pool, &alice, calendar, &text).await;
     }
     let then = now();
     let away = relay::run_once(&pool, &server.client(), then).await.unwrap_err();
     assert!(
-        matches!(away, Error::Broker(centrifugo::Error::Transient { .. })),
+        matches!(away, RelayError::Broker(centrifugo::Error::Transient { .. })),
         "{away}"
     );
     assert_eq!(count(&pool, "outbox").await, 150);
     assert_eq!(count(&pool, "outbox where length(payload) > 256").await, 100);
-    // A busy machine may be slower than that little.
+    // A busy machine may be slower than this backoff.
     sqlx::query("update user_stream set relay_not_before = relay_not_before + interval '1 minute'")
         .execute(&pool)
         .await
@@ -201,17 +201,17 @@ async fn while_centrifugo_is_away_everything_waits_and_a_long_backlog_shrinks(po
     assert_eq!(
         relay::run_once(&pool, &server.client(), then).await.unwrap(),
         Pass::Idle,
-        "a stream that failed waits a little"
+        "a failed stream backs off"
     );
 
     server.restart().await;
-    forget_waits(&pool).await;
+    end_backoffs(&pool).await;
     drain(&pool, &server).await;
     let history = server.history(&channel_of(&alice)).await;
     assert_eq!(
         seqs(&history),
         (2..=151).collect::<Vec<_>>(),
-        "a broker that came back empty takes the later seqs"
+        "a broker without history accepts the later seqs"
     );
     assert_eq!(
         (&history[99]["text"], &history[99]["type"]),
@@ -223,13 +223,13 @@ async fn while_centrifugo_is_away_everything_waits_and_a_long_backlog_shrinks(po
     );
 }
 
-/// Longer than what is cut down at a time.
+/// Longer than the relay shortens at a time.
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_backlog_of_any_length_shrinks(pool: PgPool) {
+async fn backlog_of_any_length_shrinks(pool: PgPool) {
     let mut server = Server::start().await;
     let alice = user("alice");
     let (calendar, text) = (CalendarId::generate(), "t".repeat(1_000));
-    tell(&pool, &alice, calendar, &text).await;
+    append(&pool, &alice, calendar, &text).await;
     server.kill().await;
     sqlx::query(
         "insert into outbox (user_id, seq, id, payload, created_at)
@@ -239,7 +239,7 @@ async fn a_backlog_of_any_length_shrinks(pool: PgPool) {
     .await
     .unwrap();
     for long in [1_300, 300, 100, 100] {
-        forget_waits(&pool).await;
+        end_backoffs(&pool).await;
         relay::run_once(&pool, &server.client(), now()).await.unwrap_err();
         assert_eq!(count(&pool, "outbox where length(payload) > 256").await, long);
     }
@@ -247,10 +247,10 @@ async fn a_backlog_of_any_length_shrinks(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_wrong_configuration_pauses_everything_and_drops_nothing(pool: PgPool) {
+async fn wrong_configuration_pauses_everything_and_drops_nothing(pool: PgPool) {
     let server = Server::start().await;
     let alice = user("alice");
-    tell(&pool, &alice, CalendarId::generate(), "").await;
+    append(&pool, &alice, CalendarId::generate(), "").await;
     let wrong_key = SecretKey::parse("CENTRIFUGO_API_KEY", "k".repeat(32)).unwrap();
     let stranger = centrifugo::Client::new(&server.api_url(), wrong_key).unwrap();
     for _ in 0..3 {
@@ -266,24 +266,24 @@ async fn a_wrong_configuration_pauses_everything_and_drops_nothing(pool: PgPool)
         (count(&pool, "outbox").await, count(&pool, "dead_letters").await),
         (1, 0)
     );
-    // No stream has to sit out a wait once the key is right.
+    // Once the key is corrected, no stream has to wait.
     drain(&pool, &server).await;
     assert_eq!(seqs(&server.history(&channel_of(&alice)).await), [1]);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_stream_that_was_restored_to_a_lower_seq_is_heard_again(pool: PgPool) {
+async fn stream_restored_to_a_lower_seq_is_delivered(pool: PgPool) {
     let server = Server::start().await;
     let alice = user("alice");
     for _ in 0..3 {
-        tell(&pool, &alice, CalendarId::generate(), "").await;
+        append(&pool, &alice, CalendarId::generate(), "").await;
     }
     drain(&pool, &server).await;
     sqlx::query("update user_stream set seq = 1, epoch = gen_random_uuid()")
         .execute(&pool)
         .await
         .unwrap();
-    tell(&pool, &alice, CalendarId::generate(), "").await;
+    append(&pool, &alice, CalendarId::generate(), "").await;
     drain(&pool, &server).await;
     assert_eq!(seqs(&server.history(&channel_of(&alice)).await), [1, 2, 3, 2]);
 }

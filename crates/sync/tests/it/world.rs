@@ -1,4 +1,4 @@
-//! A user or two, their Google, and the database between.
+//! The world of the tests: the emulator of Google, a database, and users.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -17,7 +17,8 @@ use sqlx::PgPool;
 use store::calendars::Calendar;
 use store::connections::Connected;
 use store::seal::Keyring;
-use sync::{Context, Settings, pull, read};
+use sync::pull::Puller;
+use sync::{Context, Settings, read};
 
 pub struct World {
     pub google: Emulator,
@@ -34,7 +35,7 @@ pub fn bob() -> UserId {
     UserId::parse("bob").unwrap()
 }
 
-/// The calendar that both have, beside a primary one each.
+/// The calendar that both users have, besides their primary ones.
 pub const TEAM: &str = "team@group.calendar.google.com";
 pub const ALICE: &str = "alice@example.com";
 pub const BOB: &str = "bob@example.com";
@@ -50,7 +51,7 @@ fn seed() -> Seed {
     Seed::from_json("seed", &seed.to_string()).unwrap()
 }
 
-/// A client of its own, with its own connections.
+/// A new client, with its own connections.
 pub fn client_of(google: &Emulator) -> Google {
     let client = google.client().clone();
     let mut config = GoogleConfig::new(client.id, client.secret.into());
@@ -58,8 +59,16 @@ pub fn client_of(google: &Emulator) -> Google {
     Google::new(config).unwrap()
 }
 
+/// Pulls some of the due resources with the production driver, and waits for the pulls to finish.
+pub async fn pull_once(ctx: &Context) -> sqlx::Result<Pass> {
+    let puller = Puller::new(ctx.clone(), 8);
+    let pass = puller.run_once().await?;
+    puller.drain().await;
+    Ok(pass)
+}
+
 impl World {
-    /// Nobody is connected yet. Pages are small, so that everything takes several.
+    /// No user is connected yet. Pages are small, so that every listing has several.
     pub async fn new(pool: PgPool) -> Self {
         Self::with_page_size(pool, 3).await
     }
@@ -113,21 +122,21 @@ impl World {
         }
     }
 
-    /// Alice, connected and imported, with nothing left to tell.
+    /// Alice, connected and imported, with an empty outbox.
     pub async fn of_alice(pool: PgPool) -> Self {
         let world = Self::new(pool).await;
         world.connect(&alice()).await;
         world.settle().await;
-        world.told(&alice()).await;
+        world.messages(&alice()).await;
         world
     }
 
-    /// Pulls until nothing is due.
+    /// Pulls until no resource is due.
     pub async fn settle(&self) {
-        while pull::run_once(&self.ctx).await.unwrap() == Pass::Worked {}
+        while pull_once(&self.ctx).await.unwrap() == Pass::Worked {}
     }
 
-    /// Google has told that something changed, or a poll is due.
+    /// Marks the user's resources dirty, as a push or a poll does.
     pub async fn push(&self, user: &UserId) {
         let mut conn = self.pool.acquire().await.unwrap();
         store::sync_state::mark_dirty_of_user(&mut conn, self.clock.now(), user, None)
@@ -140,7 +149,7 @@ impl World {
         self.settle().await;
     }
 
-    /// What waits out its time is due now; who held a lease is gone.
+    /// Ends all waits and leases.
     pub async fn let_time_pass(&self) {
         sqlx::query(
             "update sync_state set leased_until = now() - interval '1 second' where lease_token is not null",
@@ -167,8 +176,8 @@ impl World {
         self.calendar(user, google_id).await.id
     }
 
-    /// The messages that were put out for a user since the last call. Their seqs have no gap.
-    pub async fn told(&self, user: &UserId) -> Vec<Change> {
+    /// The messages appended for a user since the last call. Their seqs have no gap.
+    pub async fn messages(&self, user: &UserId) -> Vec<Change> {
         let rows: Vec<(i64, Vec<u8>)> =
             sqlx::query_as("delete from outbox where user_id = $1 returning seq, payload")
                 .bind(user.as_str())
@@ -190,9 +199,9 @@ impl World {
         messages.into_iter().map(|message| message.change).collect()
     }
 
-    /// The kinds of messages, for tests that care about no more.
-    pub async fn told_kinds(&self, user: &UserId) -> Vec<&'static str> {
-        let kinds = self.told(user).await.into_iter().map(|change| match change {
+    /// The types of these messages.
+    pub async fn message_types(&self, user: &UserId) -> Vec<&'static str> {
+        let kinds = self.messages(user).await.into_iter().map(|change| match change {
             Change::EventsChanged { .. } => "events.changed",
             Change::Resync { .. } => "resync",
             Change::CalendarsChanged {} => "calendars.changed",
@@ -202,7 +211,7 @@ impl World {
         kinds.collect()
     }
 
-    /// What readers see of a calendar's mirror: etag and status by event id.
+    /// A calendar's mirror as readers see it: etag and status by event id.
     pub async fn mirror(&self, user: &UserId, google_id: &str) -> BTreeMap<String, (String, String)> {
         let id = self.id(user, google_id).await;
         let rows: Vec<(String, String, String)> = sqlx::query_as(
@@ -219,7 +228,7 @@ impl World {
             .collect()
     }
 
-    /// What Google has of a calendar, in the same form.
+    /// Google's calendar, in the same form.
     pub fn truth(&self, google_id: &str) -> BTreeMap<String, (String, String)> {
         let text = |event: &serde_json::Map<String, Value>, key: &str| {
             event
@@ -278,7 +287,7 @@ impl World {
             .collect()
     }
 
-    /// `(title, start)` of what a user has on a day.
+    /// `(title, start)` of a user's events on a day.
     pub async fn day(&self, user: &UserId, days: u64) -> Vec<(String, String)> {
         let date = self.today() + Days::new(days);
         let midnight = |date: NaiveDate| {
@@ -310,7 +319,7 @@ impl World {
             .and_utc()
     }
 
-    /// The body of an event of an hour, so many days from now at so many o'clock UTC.
+    /// The body of a one-hour event, `days` from now, starting at `hour` UTC.
     pub fn event(&self, title: &str, days: u64, hour: u32) -> Value {
         let start = self.at(days, hour);
         json!({
@@ -332,7 +341,7 @@ impl World {
         self.google.fault(rule);
     }
 
-    /// Waits until Google has been asked for events so often, answered or not.
+    /// Waits until Google has received this many event listings, answered or not.
     pub async fn until_asked(&self, listings: usize) {
         while self.listings() < listings {
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;

@@ -66,7 +66,10 @@ async fn connect(pool: &PgPool, google: &Emulator, config: &Config) {
         .await
         .unwrap();
     // What webhook-ingest does in its own process.
-    while sync::pull::run_once(&ctx).await.unwrap() == common::worker::Pass::Worked {}
+    let puller = sync::pull::Puller::new(ctx.clone(), 8);
+    while puller.run_once().await.unwrap() == common::worker::Pass::Worked {
+        puller.drain().await;
+    }
 }
 
 async fn until(what: &str, mut done: impl FnMut() -> bool) {

@@ -58,7 +58,10 @@ pub fn all_of(account: &str) -> Decision {
 }
 
 pub async fn pull_all(ctx: &sync::Context) {
-    while sync::pull::run_once(ctx).await.unwrap() == common::worker::Pass::Worked {}
+    let puller = sync::pull::Puller::new(ctx.clone(), 8);
+    while puller.run_once().await.unwrap() == common::worker::Pass::Worked {
+        puller.drain().await;
+    }
 }
 
 fn revocations(google: &Emulator) -> usize {

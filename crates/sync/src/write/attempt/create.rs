@@ -11,7 +11,7 @@ use super::super::write_marker;
 use super::Attempt;
 use super::interrupt::Interrupt;
 use super::look::{from_google, read};
-use crate::tokens::CallError;
+use crate::calls::CallError;
 
 pub(super) async fn insert(attempt: &mut Attempt<'_>, body: &Value) -> Result<Effects, Interrupt> {
     let calendar = attempt.calendar().await?;

@@ -7,7 +7,7 @@ use google::{Error, Limit};
 
 use super::super::result::{Failure, Reason};
 use super::Attempt;
-use crate::tokens::CallError;
+use crate::calls::CallError;
 
 /// Why a try stops early.
 pub(super) enum Interrupt {

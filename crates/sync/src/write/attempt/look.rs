@@ -10,8 +10,8 @@ use super::super::target::{self, Version};
 use super::Attempt;
 use super::interrupt::Interrupt;
 use super::reconcile::ROUNDS_MAX;
+use crate::calls::CallError;
 use crate::pull::context;
-use crate::tokens::CallError;
 
 /// The event to decide about: from the mirror, unless Google may have applied an earlier call.
 pub(super) async fn find(

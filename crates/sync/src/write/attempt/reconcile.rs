@@ -11,8 +11,8 @@ use super::super::target::Version;
 use super::Attempt;
 use super::interrupt::Interrupt;
 use super::look::{find, from_google, read};
+use crate::calls::CallError;
 use crate::quota::Units;
-use crate::tokens::CallError;
 
 /// Rounds in one try. When others keep writing to the same event, the request then waits.
 pub(super) const ROUNDS_MAX: usize = 5;

@@ -11,7 +11,7 @@ use super::Attempt;
 use super::interrupt::Interrupt;
 use super::look::{from_google, read};
 use super::reconcile::Reconciled;
-use crate::tokens::CallError;
+use crate::calls::CallError;
 
 pub(super) async fn move_event(
     attempt: &mut Attempt<'_>,

@@ -1,4 +1,4 @@
-//! The end of a connection: what is done, what is told of it, and who finishes it after a crash.
+//! Disconnecting an account: its steps, its receipt, and finishing after a crash.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 use sqlx::PgPool;
 use sync::connections::{self, AT_ONCE, GrantEnd, Receipt};
 
-use super::stage::{ALICE, Stage, stop_all, user_id, watched};
+use super::stage::{ALICE, Stage, stop_channels, user_id, watched};
 
 async fn disconnect(stage: &Stage, user: &str) -> Vec<Receipt> {
     connections::disconnect(&stage.ctx, &user_id(user), None, AT_ONCE)
@@ -20,7 +20,7 @@ async fn disconnect_rest(stage: &Stage) {
     connections::disconnect_once(&stage.ctx).await.unwrap();
 }
 
-/// Rows of what was mirrored of all users.
+/// The number of mirrored rows of all users.
 async fn mirrored(stage: &Stage) -> i64 {
     stage
         .one(
@@ -40,7 +40,7 @@ fn timed(title: &str) -> serde_json::Value {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn the_channels_are_stopped_then_the_grant_is_revoked_and_the_receipt_says_so(pool: PgPool) {
+async fn channels_are_stopped_before_revocation_and_receipt_says_so(pool: PgPool) {
     let stage = watched(pool).await;
     stage.google.insert(ALICE, "primary", timed("Gone soon")).unwrap();
     stage.pull_all().await;
@@ -58,7 +58,10 @@ async fn the_channels_are_stopped_then_the_grant_is_revoked_and_the_receipt_says
             "data": {"calendars": 2, "events": 1, "deleted": true, "deletedBy": (stage.now() + TimeDelta::minutes(1)).trunc_subsecs(6)},
         })
     );
-    assert_eq!(stage.told("alice").await.last().unwrap()["state"], "disconnected");
+    assert_eq!(
+        stage.messages("alice").await.last().unwrap()["state"],
+        "disconnected"
+    );
     let order: Vec<_> = stage
         .google
         .requests()
@@ -77,7 +80,7 @@ async fn the_channels_are_stopped_then_the_grant_is_revoked_and_the_receipt_says
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_grant_that_somebody_else_lives_on_is_kept(pool: PgPool) {
+async fn grant_shared_with_another_connection_is_kept(pool: PgPool) {
     let stage = watched(pool).await;
     let bob = stage.connect("bob", ALICE).await;
     stage.pull_all().await;
@@ -85,22 +88,22 @@ async fn a_grant_that_somebody_else_lives_on_is_kept(pool: PgPool) {
     let receipts = disconnect(&stage, "alice").await;
     assert_eq!(receipts[0].grant, GrantEnd::KeptForOthers);
     assert!(receipts[0].data.deleted);
-    assert_eq!(stage.asked("oauth.revoke"), 0);
+    assert_eq!(stage.requests_to("oauth.revoke"), 0);
     assert_eq!(connected(&stage).await, 1);
     let after = mirrored(&stage).await;
     assert!(after > 0 && after < before, "{before} {after}");
-    // Nobody disconnects another's account.
+    // A user cannot disconnect another user's account.
     let none = connections::disconnect(&stage.ctx, &user_id("alice"), Some(bob), AT_ONCE)
         .await
         .unwrap();
     assert_eq!(none, []);
-    // The last one ends it.
+    // Disconnecting the last one revokes it.
     assert_eq!(disconnect(&stage, "bob").await[0].grant, GrantEnd::Revoked);
     assert_eq!(connected(&stage).await, 0);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn the_data_goes_although_google_cannot_be_reached_and_the_grant_follows(pool: PgPool) {
+async fn data_is_deleted_while_google_is_down_and_grant_later(pool: PgPool) {
     let stage = watched(pool).await;
     stage.google.fault(Rule::new("*", Fault::BadGateway));
     let receipt = disconnect(&stage, "alice").await.remove(0);
@@ -113,22 +116,25 @@ async fn the_data_goes_although_google_cannot_be_reached_and_the_grant_follows(p
         .await
         .unwrap();
     assert_eq!(kept, (String::new(), Vec::new()));
-    // The channels are not waited for without end.
+    // Waiting for the channels is bounded.
     disconnect_rest(&stage).await;
-    assert_eq!(stage.asked("oauth.revoke"), 0);
+    assert_eq!(stage.requests_to("oauth.revoke"), 0);
     stage.pass(TimeDelta::minutes(1));
     disconnect_rest(&stage).await;
-    assert_eq!(stage.asked("oauth.revoke"), 1);
+    assert_eq!(stage.requests_to("oauth.revoke"), 1);
     disconnect_rest(&stage).await;
-    assert_eq!(stage.asked("oauth.revoke"), 1, "not at once again");
+    assert_eq!(stage.requests_to("oauth.revoke"), 1, "not retried at once");
     stage.google.clear_faults();
     stage.pass(TimeDelta::minutes(1));
     disconnect_rest(&stage).await;
-    assert_eq!((stage.asked("oauth.revoke"), connected(&stage).await), (2, 0));
+    assert_eq!(
+        (stage.requests_to("oauth.revoke"), connected(&stage).await),
+        (2, 0)
+    );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_grant_that_google_never_takes_back_is_given_up_after_a_day(pool: PgPool) {
+async fn unconfirmed_revocation_is_given_up_after_a_day(pool: PgPool) {
     let stage = watched(pool).await;
     stage.google.fault(Rule::new("oauth.revoke", Fault::BadGateway));
     assert_eq!(disconnect(&stage, "alice").await[0].grant, GrantEnd::Pending);
@@ -139,16 +145,16 @@ async fn a_grant_that_google_never_takes_back_is_given_up_after_a_day(pool: PgPo
         passes += 1;
         assert!(passes <= 50, "{passes}");
     }
-    // After a day, by the next try: they are an hour apart by then, and fall on a pass or just beside it.
+    // By the next attempt after a day. Attempts are an hour apart by then, at a pass or just beside it.
     assert!(passes >= 48, "{passes}");
-    let tries = stage.asked("oauth.revoke");
+    let tries = stage.requests_to("oauth.revoke");
     assert!((24..=48).contains(&tries), "{tries}");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_a_crash_left_is_finished_by_a_renewer(pool: PgPool) {
+async fn renewer_finishes_disconnecting_after_a_crash(pool: PgPool) {
     let stage = watched(pool).await;
-    // The wish is committed, and nobody goes on with it.
+    // The request is committed, and no worker continues it.
     let mut conn = stage.ctx.pool.acquire().await.unwrap();
     let lease = Duration::from_mins(1);
     let disconnecting =
@@ -160,17 +166,20 @@ async fn what_a_crash_left_is_finished_by_a_renewer(pool: PgPool) {
         .await
         .unwrap();
     disconnect_rest(&stage).await;
-    assert!(mirrored(&stage).await > 0, "somebody may be at it");
+    assert!(mirrored(&stage).await > 0, "another worker may hold it");
     stage
         .execute("update connections set leave_leased_until = now() - interval '1 second'")
         .await;
     disconnect_rest(&stage).await;
     assert_eq!(mirrored(&stage).await, 0);
-    assert_eq!(stage.asked("oauth.revoke"), 0, "channels are stopped first");
-    stop_all(&stage).await;
+    assert_eq!(stage.requests_to("oauth.revoke"), 0, "channels are stopped first");
+    stop_channels(&stage).await;
     disconnect_rest(&stage).await;
-    assert_eq!((stage.asked("oauth.revoke"), connected(&stage).await), (1, 0));
-    // Who comes back after the lease was over finds nothing to do, and does no harm.
+    assert_eq!(
+        (stage.requests_to("oauth.revoke"), connected(&stage).await),
+        (1, 0)
+    );
+    // A worker that returns after its lease has expired does no harm.
     assert!(
         !store::connections::strip(&mut conn, &disconnecting[0].lease)
             .await
@@ -183,11 +192,11 @@ async fn what_a_crash_left_is_finished_by_a_renewer(pool: PgPool) {
     );
 }
 
-/// Between what a disconnect has replaced and its commit, others still see the account connected.
+/// Until a disconnect commits, other workers still see the account as connected.
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn no_channel_is_made_behind_the_back_of_a_disconnect(pool: PgPool) {
+async fn no_channel_is_created_during_a_disconnect(pool: PgPool) {
     let stage = watched(pool).await;
-    // Channels are to be made, with an access token that needs no renewal.
+    // Channels are due, and the access token needs no refresh.
     stage.execute("delete from watches").await;
     let mut tx = stage.ctx.pool.begin().await.unwrap();
     let lease = Duration::from_mins(1);
@@ -197,14 +206,14 @@ async fn no_channel_is_made_behind_the_back_of_a_disconnect(pool: PgPool) {
     store::watches::replace_of_connections(&mut tx, &[disconnecting[0].lease.key])
         .await
         .unwrap();
-    let asked = stage.asked("events.watch");
+    let asked = stage.requests_to("events.watch");
     let ctx = stage.ctx.clone();
     let renewing = tokio::spawn(async move { sync::watch::run_once(&ctx).await });
-    // Time enough to ask Google, were nothing in the way.
+    // Long enough for a request to Google if it were not blocked.
     tokio::time::sleep(Duration::from_millis(300)).await;
     tx.commit().await.unwrap();
     renewing.await.unwrap().unwrap();
-    assert_eq!(stage.asked("events.watch"), asked);
+    assert_eq!(stage.requests_to("events.watch"), asked);
     let left: i64 = stage
         .one("select count(*) from watches where state in ('pending', 'live')")
         .await;
@@ -212,7 +221,7 @@ async fn no_channel_is_made_behind_the_back_of_a_disconnect(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn who_connects_again_meanwhile_keeps_the_new_grant(pool: PgPool) {
+async fn reconnecting_during_disconnect_keeps_the_new_grant(pool: PgPool) {
     let stage = watched(pool).await;
     stage.google.fault(Rule::new("oauth.revoke", Fault::BadGateway));
     disconnect(&stage, "alice").await;
@@ -221,12 +230,15 @@ async fn who_connects_again_meanwhile_keeps_the_new_grant(pool: PgPool) {
     stage.pass(TimeDelta::minutes(1));
     disconnect_rest(&stage).await;
     stage.pull_all().await;
-    assert_eq!((stage.asked("oauth.revoke"), connected(&stage).await), (1, 1));
+    assert_eq!(
+        (stage.requests_to("oauth.revoke"), connected(&stage).await),
+        (1, 1)
+    );
     assert!(mirrored(&stage).await > 0);
 }
 
-/// A message of a user that Centrifugo refused so long ago.
-async fn bury(stage: &Stage, user: &str, ago: TimeDelta) {
+/// Inserts a dead letter of this age.
+async fn insert_dead_letter(stage: &Stage, user: &str, ago: TimeDelta) {
     sqlx::query("insert into dead_letters values (gen_random_uuid(), $1, 1, '{}', 'too odd', $2)")
         .bind(user)
         .bind(stage.now() - ago)
@@ -235,15 +247,15 @@ async fn bury(stage: &Stage, user: &str, ago: TimeDelta) {
         .unwrap();
 }
 
-async fn letters(stage: &Stage) -> i64 {
+async fn dead_letters(stage: &Stage) -> i64 {
     stage.one("select count(*) from dead_letters").await
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_could_not_be_told_of_an_account_goes_with_it(pool: PgPool) {
+async fn dead_letters_are_deleted_with_their_account(pool: PgPool) {
     let stage = watched(pool).await;
-    bury(&stage, "alice", TimeDelta::zero()).await;
-    bury(&stage, "bob", TimeDelta::zero()).await;
+    insert_dead_letter(&stage, "alice", TimeDelta::zero()).await;
+    insert_dead_letter(&stage, "bob", TimeDelta::zero()).await;
     disconnect(&stage, "alice").await;
     let left: String = stage
         .one("select string_agg(user_id, ' ') from dead_letters")
@@ -252,13 +264,13 @@ async fn what_could_not_be_told_of_an_account_goes_with_it(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_could_not_be_told_is_kept_for_a_week(pool: PgPool) {
+async fn dead_letters_are_kept_for_a_week(pool: PgPool) {
     let stage = Stage::new(pool).await;
-    bury(&stage, "alice", TimeDelta::days(6)).await;
-    bury(&stage, "alice", TimeDelta::days(8)).await;
+    insert_dead_letter(&stage, "alice", TimeDelta::days(6)).await;
+    insert_dead_letter(&stage, "alice", TimeDelta::days(8)).await;
     sync::poll::purge_once(&stage.ctx).await.unwrap();
-    assert_eq!(letters(&stage).await, 1);
+    assert_eq!(dead_letters(&stage).await, 1);
     stage.pass(TimeDelta::days(2));
     sync::poll::purge_once(&stage.ctx).await.unwrap();
-    assert_eq!(letters(&stage).await, 0);
+    assert_eq!(dead_letters(&stage).await, 0);
 }

@@ -1,4 +1,4 @@
-//! What the tests of this crate that need a Google have in common: the emulator, a context, a connected user.
+//! Shared by these tests: the emulator of Google, a context, and a connected user.
 
 use std::time::Duration;
 
@@ -12,11 +12,13 @@ use google_emulator::{Config, Emulator, Settings as EmulatorSettings};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use store::connections::Connected;
-use sync::{Context, Settings, pull, watch};
+use sync::{Context, Settings, watch};
+
+use crate::world::pull_once;
 
 pub const ALICE: &str = "alice@example.com";
 pub const HOLIDAYS: &str = "en.uk#holiday@group.v.calendar.google.com";
-/// Where pushes go: nobody listens, and no test here needs them to arrive.
+/// The webhook address. Nothing listens there; no test here needs pushes to arrive.
 pub const WEBHOOK: &str = "http://127.0.0.1:9/api/calendar/webhook";
 
 pub struct Stage {
@@ -48,7 +50,7 @@ impl Stage {
         context(&self.google, self.ctx.pool.clone(), self.ctx.clock.clone())
     }
 
-    /// Another process whose clock is wrong by so much.
+    /// Another process whose clock is wrong by `error`.
     pub fn another_off_by(&self, error: TimeDelta) -> Context {
         context(
             &self.google,
@@ -57,14 +59,14 @@ impl Stage {
         )
     }
 
-    /// As the settings say, apart from what `change` does.
+    /// Changes the settings.
     pub fn configure(&mut self, change: impl FnOnce(&mut Settings)) {
         let mut settings = Settings::clone(&self.ctx.settings);
         change(&mut settings);
         self.ctx.settings = settings.into();
     }
 
-    /// Time passes, here and at Google.
+    /// Advances the clock, here and at Google.
     pub fn pass(&self, time: TimeDelta) {
         self.ctx.clock.advance(time);
         self.google.advance(time);
@@ -74,8 +76,8 @@ impl Stage {
         self.ctx.clock.now()
     }
 
-    /// Time passes by the database's clock, until a doubt about a grant can be confirmed.
-    pub async fn let_doubts_age(&self) {
+    /// Ages suspected grants by the database's clock until a second attempt is due.
+    pub async fn age_suspicions(&self) {
         self.execute("update connections set grant_suspect_at = grant_suspect_at - interval '31 seconds'")
             .await;
     }
@@ -102,13 +104,13 @@ impl Stage {
             .unwrap()
     }
 
-    /// Pulls until nothing is due.
+    /// Pulls until no resource is due.
     pub async fn pull_all(&self) {
-        while pull::run_once(&self.ctx).await.unwrap() == Pass::Worked {}
+        while pull_once(&self.ctx).await.unwrap() == Pass::Worked {}
     }
 
     /// The messages of a user's stream so far, oldest first.
-    pub async fn told(&self, user: &str) -> Vec<Value> {
+    pub async fn messages(&self, user: &str) -> Vec<Value> {
         let payloads: Vec<Vec<u8>> =
             sqlx::query_scalar("select payload from outbox where user_id = $1 order by seq")
                 .bind(user)
@@ -133,27 +135,27 @@ impl Stage {
         sqlx::query(sql).execute(&self.ctx.pool).await.unwrap();
     }
 
-    /// How often Google was asked at an endpoint.
-    pub fn asked(&self, endpoint: &str) -> usize {
+    /// The number of requests to an endpoint of Google.
+    pub fn requests_to(&self, endpoint: &str) -> usize {
         self.google.requests_to(endpoint).len()
     }
 }
 
-/// Connected, pulled, and with every channel that there can be: the calendar list's and the primary calendar's.
+/// Connected, pulled, and with all possible channels: the calendar list's and the primary calendar's.
 pub async fn watched(pool: PgPool) -> Stage {
     let stage = Stage::new(pool).await;
     stage.connect("alice", ALICE).await;
     stage.pull_all().await;
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(stage.google.channels().len(), 2);
     stage
 }
 
-pub async fn make_all(stage: &Stage) {
+pub async fn create_channels(stage: &Stage) {
     while watch::run_once(&stage.ctx).await.unwrap() == Pass::Worked {}
 }
 
-pub async fn stop_all(stage: &Stage) {
+pub async fn stop_channels(stage: &Stage) {
     while watch::stop_once(&stage.ctx).await.unwrap() == Pass::Worked {}
 }
 

@@ -1,4 +1,4 @@
-//! Promise 12: single flight, and only a confirmed `invalid_grant` ends a grant.
+//! Promise 12: refreshes are single-flight, and only a confirmed `invalid_grant` ends a grant.
 
 use super::stage::{ALICE, Stage, user_id};
 use chrono::TimeDelta;
@@ -9,12 +9,12 @@ use serde_json::json;
 use sqlx::PgPool;
 use store::connections::{self, Connected};
 use sync::Context;
-use sync::tokens::{CallError, Work, call};
+use sync::calls::{CallError, Purpose, call};
 
 use common::ids::ConnectionId;
 
 async fn list(ctx: &Context, connection: ConnectionId) -> Result<usize, CallError> {
-    let page = call(ctx, connection, Work::Sync, |access| async move {
+    let page = call(ctx, connection, Purpose::Sync, |access| async move {
         ctx.google.calendar_list(&access, &ListCursor::default()).await
     })
     .await?;
@@ -34,11 +34,11 @@ fn token_error(status: u16, code: &str) -> Rule {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn tasks_of_two_processes_with_an_expired_token_refresh_once(pool: PgPool) {
+async fn two_processes_refresh_an_expired_token_once(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     stage.pass(TimeDelta::minutes(58));
-    // Slow enough that all of them are waiting.
+    // Slow enough that all tasks wait for it.
     stage.google.fault(Rule::new(
         "oauth.token",
         Fault::Delay {
@@ -51,11 +51,11 @@ async fn tasks_of_two_processes_with_an_expired_token_refresh_once(pool: PgPool)
     for answer in join_all(calls).await {
         assert_eq!(answer.unwrap(), 2);
     }
-    assert_eq!(stage.asked("oauth.token"), 1);
+    assert_eq!(stage.requests_to("oauth.token"), 1);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_token_that_google_rejects_early_is_refreshed_once_and_the_call_made_again(pool: PgPool) {
+async fn rejected_token_is_refreshed_once_and_the_call_retried(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     stage.google.expire_access_tokens(ALICE);
@@ -64,9 +64,9 @@ async fn a_token_that_google_rejects_early_is_refreshed_once_and_the_call_made_a
     for answer in join_all(calls).await {
         assert_eq!(answer.unwrap(), 2);
     }
-    assert_eq!(stage.asked("oauth.token"), 1);
+    assert_eq!(stage.requests_to("oauth.token"), 1);
 
-    // Rejected whatever is sent: one refresh, one more try, and the answer stands.
+    // Every token is rejected: one refresh, one retry, then the error is returned.
     let fault = Fault::Error {
         status: 401,
         reason: None,
@@ -78,52 +78,55 @@ async fn a_token_that_google_rejects_early_is_refreshed_once_and_the_call_made_a
     let error = list(&stage.ctx, id).await.unwrap_err();
     assert!(matches!(error, CallError::Google(Error::Unauthorized)), "{error}");
     assert_eq!(
-        (stage.asked("oauth.token"), stage.asked("calendarList.list")),
+        (
+            stage.requests_to("oauth.token"),
+            stage.requests_to("calendarList.list")
+        ),
         (1, 2)
     );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_revoked_grant_ends_once_confirmed_and_says_so_once(pool: PgPool) {
+async fn revoked_grant_ends_once_confirmed_with_one_message(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     stage.pull_all().await;
-    let before = stage.told("alice").await.len();
+    let before = stage.messages("alice").await.len();
     stage.google.revoke(ALICE);
     stage.google.clear_log();
 
     let error = list(&stage.ctx, id).await.unwrap_err();
     assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
-    // Asking again at once proves nothing, so nobody asks.
+    // A second attempt at once would confirm nothing, so there is none.
     let error = list(&stage.ctx, id).await.unwrap_err();
     assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
-    assert_eq!(stage.asked("oauth.token"), 1);
-    assert_eq!(stage.told("alice").await.len(), before);
+    assert_eq!(stage.requests_to("oauth.token"), 1);
+    assert_eq!(stage.messages("alice").await.len(), before);
 
-    stage.let_doubts_age().await;
+    stage.age_suspicions().await;
     for _ in 0..3 {
         let error = list(&stage.ctx, id).await.unwrap_err();
         assert!(matches!(error, CallError::GrantEnded), "{error}");
     }
-    assert_eq!(stage.asked("oauth.token"), 2);
-    let told = stage.told("alice").await;
-    assert_eq!(told.len(), before + 1);
-    assert_eq!(told[before]["type"], "connection.changed");
-    assert_eq!(told[before]["state"], "reauth_required");
+    assert_eq!(stage.requests_to("oauth.token"), 2);
+    let messages = stage.messages("alice").await;
+    assert_eq!(messages.len(), before + 1);
+    assert_eq!(messages[before]["type"], "connection.changed");
+    assert_eq!(messages[before]["state"], "reauth_required");
     let sealed: i64 = stage
         .one("select count(*) from connections where num_nonnulls(refresh_token, access_token) > 0")
         .await;
     assert_eq!(sealed, 0);
-    // What was mirrored stays.
+    // The mirror stays.
     assert_eq!(stage.one::<i64>("select count(*) from calendars").await, 2);
 
-    // The user connects again: the same row, and all is well.
+    // The user connects again: the same row, and it works.
     assert_eq!(stage.connect("alice", ALICE).await, id);
     assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn nothing_but_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
+async fn only_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     let refresh = || stage.google.expire_access_tokens(ALICE);
@@ -149,18 +152,18 @@ async fn nothing_but_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
         stage.google.clear_fault(&rule);
         assert_eq!(list(&stage.ctx, id).await.unwrap(), 2, "{fault:?}");
     }
-    // Once, as in a race; the next refresh clears the suspicion, so that another one much later is a first one again.
+    // Once, as in a race. The next refresh clears the suspicion, so a later rejection counts as the first one again.
     for _ in 0..3 {
         refresh();
         let rule = stage.google.fault(token_error(400, "invalid_grant").times(1));
         let error = list(&stage.ctx, id).await.unwrap_err();
         assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
         stage.google.clear_fault(&rule);
-        stage.let_doubts_age().await;
+        stage.age_suspicions().await;
         stage.pass(TimeDelta::hours(1));
         assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
     }
-    // Our own configuration is no evidence either.
+    // Nor does an error of our own configuration.
     refresh();
     stage.google.fault(token_error(401, "invalid_client"));
     let error = list(&stage.ctx, id).await.unwrap_err();
@@ -175,7 +178,7 @@ async fn nothing_but_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_wrong_clock_confirms_nothing(pool: PgPool) {
+async fn wrong_clock_confirms_nothing(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     stage.google.expire_access_tokens(ALICE);
@@ -184,19 +187,19 @@ async fn a_wrong_clock_confirms_nothing(pool: PgPool) {
         stage.another_off_by(TimeDelta::seconds(-40)),
         stage.another_off_by(TimeDelta::seconds(40)),
     );
-    // Both refusals of one race, told to two processes.
+    // Both rejections of one race, received by two processes.
     for ctx in [&slow, &stage.ctx, &fast] {
         let error = list(ctx, id).await.unwrap_err();
         assert!(matches!(error, CallError::GrantSuspect { .. }), "{error}");
     }
-    assert_eq!(stage.asked("oauth.token"), 1);
+    assert_eq!(stage.requests_to("oauth.token"), 1);
     stage.google.clear_fault(&rule);
-    stage.let_doubts_age().await;
+    stage.age_suspicions().await;
     assert_eq!(list(&slow, id).await.unwrap(), 2);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_verdict_on_a_token_that_was_replaced_meanwhile_is_void(pool: PgPool) {
+async fn rejection_of_a_replaced_token_is_ignored(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     let mut conn = stage.ctx.pool.acquire().await.unwrap();
@@ -215,7 +218,7 @@ async fn a_verdict_on_a_token_that_was_replaced_meanwhile_is_void(pool: PgPool) 
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_process_that_dies_in_a_refresh_is_taken_over_and_its_late_answer_changes_nothing(pool: PgPool) {
+async fn dead_refresh_is_taken_over_and_its_late_response_ignored(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     stage.google.expire_access_tokens(ALICE);
@@ -226,7 +229,7 @@ async fn a_process_that_dies_in_a_refresh_is_taken_over_and_its_late_answer_chan
         .unwrap()
         .unwrap();
     assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
-    assert_eq!(stage.asked("oauth.token"), 1);
+    assert_eq!(stage.requests_to("oauth.token"), 1);
     let late = connections::Refreshed {
         access_token: &"ya29.late".into(),
         expires_at: stage.now() + TimeDelta::hours(1),
@@ -239,7 +242,7 @@ async fn a_process_that_dies_in_a_refresh_is_taken_over_and_its_late_answer_chan
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_answer_that_got_lost_on_the_way_costs_another_refresh_and_nothing_else(pool: PgPool) {
+async fn lost_response_costs_only_another_refresh(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     stage.google.expire_access_tokens(ALICE);
@@ -255,7 +258,7 @@ async fn an_answer_that_got_lost_on_the_way_costs_another_refresh_and_nothing_el
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_token_that_lives_shortly_is_used_for_most_of_its_life(pool: PgPool) {
+async fn short_lived_token_is_used_for_most_of_its_life(pool: PgPool) {
     let settings = Settings {
         access_token_seconds: 60,
         ..Settings::default()
@@ -266,14 +269,14 @@ async fn a_token_that_lives_shortly_is_used_for_most_of_its_life(pool: PgPool) {
         assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
         stage.pass(TimeDelta::seconds(4));
     }
-    assert_eq!(stage.asked("oauth.token"), 0);
+    assert_eq!(stage.requests_to("oauth.token"), 0);
     stage.pass(TimeDelta::seconds(10));
     assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
-    assert_eq!(stage.asked("oauth.token"), 1);
+    assert_eq!(stage.requests_to("oauth.token"), 1);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_second_consent_without_a_refresh_token_keeps_the_first_one(pool: PgPool) {
+async fn second_consent_without_refresh_token_keeps_the_first(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let tokens = stage.google.mint(ALICE, &scopes::REQUESTED).unwrap();
     let grant = Grant {
@@ -297,7 +300,7 @@ async fn a_second_consent_without_a_refresh_token_keeps_the_first_one(pool: PgPo
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_limit_that_google_names_is_kept_by_all_processes(pool: PgPool) {
+async fn rate_limit_pauses_all_processes(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;
     let fault = Fault::Error {
@@ -317,12 +320,12 @@ async fn a_limit_that_google_names_is_kept_by_all_processes(pool: PgPool) {
         let error = list(&other, id).await.unwrap_err();
         assert!(matches!(error, CallError::OverBudget { .. }), "{error}");
     }
-    assert_eq!(stage.asked("calendarList.list"), 1);
+    assert_eq!(stage.requests_to("calendarList.list"), 1);
     stage.pass(TimeDelta::minutes(4));
     let error = list(&other, id).await.unwrap_err();
     assert!(
         matches!(error, CallError::OverBudget { .. }),
-        "a clock that is ahead ends no pause: {error}"
+        "a clock that is ahead does not end a pause: {error}"
     );
     stage.execute("update quota_pauses set until = now()").await;
     assert_eq!(list(&other, id).await.unwrap(), 2);
@@ -352,7 +355,7 @@ async fn tokens_are_sealed_to_their_row(pool: PgPool) {
         json!("importing")
     );
 
-    // A key that is missing is told at start; the accounts stay as they are.
+    // A missing key is logged at start; the accounts stay unchanged.
     let other = "2:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHv8=".parse().unwrap();
     let mut conn = stage.ctx.pool.acquire().await.unwrap();
     let missing = store::seal::check_keys(&mut conn, stage.now(), &other)

@@ -1,4 +1,4 @@
-//! All that is kept of a user: told, and deleted.
+//! Exporting and deleting a user's data.
 
 use std::collections::BTreeSet;
 
@@ -11,23 +11,23 @@ use sync::users::{self, Cursor};
 use wiremock::matchers::{body_json, method, path};
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
-use super::stage::{ALICE, Stage, make_all, stop_all, user_id};
+use super::stage::{ALICE, Stage, create_channels, stop_channels, user_id};
 
 const BOB: &str = "bob@example.com";
 
-/// Tables without anything of a single user.
-const OF_NOBODY: [&str; 5] = [
+/// Tables without data of users.
+const WITHOUT_USERS: [&str; 5] = [
     "key_checks",
     "_sqlx_migrations",
     "schema_floor",
     "database_identity",
     "stale_generations",
 ];
-/// Tables that an export leaves out: what is worked out from the others, how often Google was called of late, and how the
-/// installation's own changes fared, whose account whoever runs it has set aside for that.
+/// Tables that an export leaves out: derived data, recent call counts, and the canary's results, whose account belongs to the
+/// operator.
 const LEFT_OUT: [&str; 4] = ["occurrences", "quota_usage", "quota_pauses", "canary"];
 
-/// Two users with accounts of their own, and a row of each in every table that holds something of users.
+/// Two users with their own accounts, and a row of each in every table with data of users.
 async fn two_users(pool: PgPool) -> Stage {
     let stage = Stage::new(pool).await;
     let bob = json!({"email": BOB, "name": "Bob", "calendars": [
@@ -43,7 +43,7 @@ async fn two_users(pool: PgPool) -> Stage {
         }
     }
     stage.pull_all().await;
-    make_all(&stage).await;
+    create_channels(&stage).await;
     for user in ["alice", "bob"] {
         for sql in [
             "insert into oauth_states values (sha256($1::bytea), $1, '\\x01', '\\x02', 'https://app.example', now())",
@@ -65,7 +65,7 @@ async fn two_users(pool: PgPool) -> Stage {
     stage
 }
 
-/// The rows of each table that hold something of a user, by the table's references to users, accounts and calendars.
+/// The user's rows in each table, found by its references to users, accounts and calendars.
 async fn rows_of(pool: &PgPool, user: &str) -> Vec<(String, i64)> {
     let tables: Vec<(String, Vec<String>)> = sqlx::query_as(
         "select c.table_name::text, array_agg(c.column_name::text) from information_schema.columns c
@@ -85,16 +85,16 @@ async fn rows_of(pool: &PgPool, user: &str) -> Vec<(String, i64)> {
         } else if has("calendar_id") {
             "calendar_id in (select id from calendars where user_id = $1)"
         } else if has("bucket") {
-            // An account's number is made of its address.
+            // The emulator derives an account's `sub` from its address.
             "bucket in (select 'user:' || sub from known_accounts where user_id = $1)"
         } else {
             assert!(
-                OF_NOBODY.contains(&&*table),
-                "{table} has rows of nobody knows whom"
+                WITHOUT_USERS.contains(&&*table),
+                "{table} has rows of an unknown user"
             );
             continue;
         };
-        if OF_NOBODY.contains(&&*table) || table == "known_accounts" {
+        if WITHOUT_USERS.contains(&&*table) || table == "known_accounts" {
             continue;
         }
         let sql = sqlx::AssertSqlSafe(format!("select count(*) from {table} where {condition}"));
@@ -120,7 +120,7 @@ async fn broker(deletes: u64) -> (MockServer, centrifugo::Client) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn nothing_of_a_user_is_left_and_all_of_another(pool: PgPool) {
+async fn deletion_leaves_nothing_of_one_user_and_all_of_another(pool: PgPool) {
     let stage = two_users(pool).await;
     stage
         .execute("create table known_accounts as select user_id, google_sub as sub from connections")
@@ -128,7 +128,7 @@ async fn nothing_of_a_user_is_left_and_all_of_another(pool: PgPool) {
     let pool = &stage.ctx.pool;
     let (alice, bob) = (rows_of(pool, "alice").await, rows_of(pool, "bob").await);
     for (table, rows) in alice.iter().chain(&bob) {
-        assert!(*rows > 0, "the test proves nothing for {table}");
+        assert!(*rows > 0, "no row to test in {table}");
     }
     let (_server, broker) = broker(1).await;
     let deletion = users::delete(&stage.ctx, &broker, &user_id("alice"))
@@ -150,7 +150,7 @@ async fn nothing_of_a_user_is_left_and_all_of_another(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_it_takes_to_revoke_a_grant_is_kept_until_that_is_done(pool: PgPool) {
+async fn unrevoked_grant_keeps_its_connection_until_revoked(pool: PgPool) {
     let stage = two_users(pool).await;
     stage
         .execute("create table known_accounts as select user_id, google_sub as sub from connections")
@@ -167,7 +167,7 @@ async fn what_it_takes_to_revoke_a_grant_is_kept_until_that_is_done(pool: PgPool
         .filter(|(_, rows)| *rows > 0)
         .map(|(table, _)| table)
         .collect();
-    // Stopped channels go with their connection.
+    // Stopped channels are deleted with their connection.
     assert_eq!(left, ["connections", "quota_pauses", "quota_usage", "watches"]);
     stage.google.clear_faults();
     stage.pass(chrono::TimeDelta::minutes(1));
@@ -181,9 +181,9 @@ async fn what_it_takes_to_revoke_a_grant_is_kept_until_that_is_done(pool: PgPool
     }
 }
 
-/// Who withdraws the grant at Google, and deletes the data next, is not begun anew by Google's last word on the grant.
+/// A user revokes the grant at Google and then deletes the data: Google's late rejection must not recreate the stream.
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_grant_that_ends_after_its_user_is_forgotten_is_told_to_nobody(pool: PgPool) {
+async fn grant_ending_after_deletion_sends_no_message(pool: PgPool) {
     let stage = two_users(pool).await;
     stage
         .execute("create table known_accounts as select user_id, google_sub as sub from connections")
@@ -195,24 +195,24 @@ async fn a_grant_that_ends_after_its_user_is_forgotten_is_told_to_nobody(pool: P
         .await
         .unwrap();
     assert!(deletion.deleted);
-    stage.let_doubts_age().await;
+    stage.age_suspicions().await;
     stage.pass(chrono::TimeDelta::minutes(1));
-    stop_all(&stage).await;
+    stop_channels(&stage).await;
     let ended: i64 = stage
         .one("select count(*) from connections where user_id = 'alice' and grant_ended_at is not null")
         .await;
-    assert_eq!(ended, 1, "the channels are still to be stopped, and cannot be");
+    assert_eq!(ended, 1, "the channels still have to be stopped, and cannot be");
     sync::connections::disconnect_once(&stage.ctx).await.unwrap();
     for (table, rows) in rows_of(&stage.ctx.pool, "alice").await {
         assert_eq!(rows, 0, "{table}");
     }
 }
 
-/// Google's answer about a calendar, and a pull, that were under way when all accounts were disconnected.
+/// A watch request and a pull that were running when all accounts were disconnected.
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_was_under_way_when_a_user_was_forgotten_is_told_to_nobody(pool: PgPool) {
+async fn work_running_during_deletion_sends_no_message(pool: PgPool) {
     let stage = two_users(pool).await;
-    // Its renewer has asked Google whether it can be watched.
+    // A renewer's watch request is in flight.
     stage
         .execute("update calendars set push_supported = true where user_id = 'alice'")
         .await;
@@ -223,13 +223,13 @@ async fn what_was_under_way_when_a_user_was_forgotten_is_told_to_nobody(pool: Pg
             jitter_ms: 0,
         },
     ));
-    let asked = stage.asked("events.watch");
+    let asked = stage.requests_to("events.watch");
     let ctx = stage.another();
     let renewing = tokio::spawn(async move { sync::watch::run_once(&ctx).await });
-    while stage.asked("events.watch") == asked {
+    while stage.requests_to("events.watch") == asked {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
-    // What is mirrored goes later, as after a crash.
+    // The mirror is deleted later, as after a crash.
     let mut tx = stage.ctx.pool.begin().await.unwrap();
     let lease = std::time::Duration::from_mins(1);
     let alice = user_id("alice");
@@ -242,17 +242,17 @@ async fn what_was_under_way_when_a_user_was_forgotten_is_told_to_nobody(pool: Pg
     tx.commit().await.unwrap();
     assert!(left.calendars > 0);
     renewing.await.unwrap().unwrap();
-    let told: i64 = stage
+    let sent: i64 = stage
         .one("select (select count(*) from user_stream where user_id = 'alice') + (select count(*) from outbox where user_id = 'alice')")
         .await;
-    assert_eq!(told, 0);
+    assert_eq!(sent, 0);
     let queued: i64 = stage
         .one("select count(*) from sync_state where user_id = 'alice'")
         .await;
-    assert_eq!(queued, 0, "what was being pulled can be committed no more");
+    assert_eq!(queued, 0, "the running pull cannot commit any more");
 }
 
-/// All pages of an export, put together.
+/// All pages of an export, merged.
 async fn exported(stage: &Stage, user: &str) -> (Value, usize) {
     let mut whole = json!({});
     let mut cursor = None;
@@ -274,12 +274,12 @@ async fn exported(stage: &Stage, user: &str) -> (Value, usize) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_export_has_every_table_with_something_of_the_user_and_no_secret(pool: PgPool) {
+async fn export_has_every_table_of_the_user_and_no_secret(pool: PgPool) {
     let stage = two_users(pool).await;
     let (whole, pages) = exported(&stage, "alice").await;
     assert_eq!(pages, 1);
     let text = whole.to_string();
-    assert!(!text.contains("bob"), "of somebody else");
+    assert!(!text.contains("bob"), "another user's data");
     for secret in ["token\"", "_sha256", "pkce", "_lease\"", "digest"] {
         assert!(!text.contains(secret), "{secret}");
     }
@@ -287,7 +287,7 @@ async fn an_export_has_every_table_with_something_of_the_user_and_no_secret(pool
     for list in &lists {
         assert!(!whole[list].as_array().unwrap().is_empty(), "{list}");
     }
-    let told: BTreeSet<&str> = [
+    let expected: BTreeSet<&str> = [
         "connections",
         "calendars",
         "syncState",
@@ -301,13 +301,13 @@ async fn an_export_has_every_table_with_something_of_the_user_and_no_secret(pool
         "messages",
     ]
     .into();
-    assert_eq!(lists, told);
+    assert_eq!(lists, expected);
     assert_eq!(whole["events"].as_array().unwrap().len(), 3);
     let summary = whole["events"][0]["event"]["summary"].as_str().unwrap();
     assert!(summary.starts_with("alice's"), "{summary}");
     assert_eq!(whole["connections"][0]["email"], ALICE);
 
-    // Every table is told of, or known to be left out.
+    // Every table is exported or listed as left out.
     let tables = sqlx::query(
         "select distinct c.table_name::text from information_schema.columns c
          where c.table_schema = 'public' and c.column_name in ('user_id', 'connection_id', 'calendar_id', 'bucket')",
@@ -322,14 +322,14 @@ async fn an_export_has_every_table_with_something_of_the_user_and_no_secret(pool
     };
     for table in tables {
         let table: String = table.get(0);
-        let told = lists.iter().any(|list| list.to_lowercase() == of_list(&table));
-        let left_out = LEFT_OUT.contains(&&*table) || OF_NOBODY.contains(&&*table);
-        assert!(told != left_out, "{table}");
+        let exported = lists.iter().any(|list| list.to_lowercase() == of_list(&table));
+        let left_out = LEFT_OUT.contains(&&*table) || WITHOUT_USERS.contains(&&*table);
+        assert!(exported != left_out, "{table}");
     }
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_large_export_comes_in_pages_that_hold_everything_once(pool: PgPool) {
+async fn large_export_is_paged_and_contains_everything_once(pool: PgPool) {
     let stage = two_users(pool).await;
     let wide = "x".repeat(200_000);
     for n in 0..12 {

@@ -1,6 +1,7 @@
-//! Promise 11: the life of a channel.
+//! Promise 11: the life cycle of a channel.
 
-use super::stage::{ALICE, HOLIDAYS, Stage, WEBHOOK, make_all, stop_all, user_id, watched};
+use super::stage::{ALICE, HOLIDAYS, Stage, WEBHOOK, create_channels, stop_channels, user_id, watched};
+use crate::world::pull_once;
 use chrono::{DateTime, TimeDelta, Utc};
 use common::worker::Pass;
 use google_emulator::seed::SeedCalendar;
@@ -10,7 +11,7 @@ use sqlx::{PgConnection, PgPool};
 use store::sync_state::{Cause, Kind};
 use store::watches::{self, Begun, Granted, NewWatch, Wanted};
 use store::{connections, sync_state, user_stream};
-use sync::{Context, calendar_list, poll, pull, watch};
+use sync::{Context, calendar_list, poll, watch};
 
 async fn in_state(stage: &Stage, state: &str) -> i64 {
     sqlx::query_scalar("select count(*) from watches where state = $1")
@@ -33,7 +34,7 @@ fn refused(status: u16, reason: &str) -> Rule {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn two_renewers_make_one_channel_and_a_pull_follows(pool: PgPool) {
+async fn two_renewers_create_one_channel_and_a_pull_follows(pool: PgPool) {
     let stage = Stage::new(pool).await;
     stage.connect("alice", ALICE).await;
     stage.pull_all().await;
@@ -51,9 +52,9 @@ async fn two_renewers_make_one_channel_and_a_pull_follows(pool: PgPool) {
         two.unwrap();
     }
     assert_eq!(stage.google.channels().len(), 2);
-    assert_eq!(stage.asked("calendarList.watch"), 1);
-    // The primary calendar once, and the one that cannot be watched once.
-    assert_eq!(stage.asked("events.watch"), 2);
+    assert_eq!(stage.requests_to("calendarList.watch"), 1);
+    // Once for the primary calendar, once for the unwatchable one.
+    assert_eq!(stage.requests_to("events.watch"), 2);
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "pending").await),
         (2, 0)
@@ -65,7 +66,7 @@ async fn two_renewers_make_one_channel_and_a_pull_follows(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_renewer_that_looked_before_another_had_finished_makes_no_second_channel(pool: PgPool) {
+async fn late_renewer_creates_no_second_channel(pool: PgPool) {
     let stage = watched(pool).await;
     stage.pass(TimeDelta::days(6));
     let healthy = watches::Healthy {
@@ -77,8 +78,8 @@ async fn a_renewer_that_looked_before_another_had_finished_makes_no_second_chann
     let mut conn = stage.ctx.pool.acquire().await.unwrap();
     let wanted = watches::wanted(&mut conn, healthy, 10).await.unwrap();
     assert_eq!(wanted.len(), 2);
-    // The other one, meanwhile.
-    make_all(&stage).await;
+    // Another renewer creates them first.
+    create_channels(&stage).await;
     assert_eq!(stage.google.channels().len(), 4);
     for wanted in &wanted {
         assert!(!watch::open(&stage.ctx, wanted).await.unwrap());
@@ -91,7 +92,7 @@ async fn a_renewer_that_looked_before_another_had_finished_makes_no_second_chann
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_calendar_that_google_cannot_watch_is_polled_and_not_asked_about_again(pool: PgPool) {
+async fn unwatchable_calendar_is_polled_and_not_requested_again(pool: PgPool) {
     let stage = watched(pool).await;
     let supported: bool = sqlx::query_scalar("select push_supported from calendars where google_id = $1")
         .bind(HOLIDAYS)
@@ -100,13 +101,13 @@ async fn a_calendar_that_google_cannot_watch_is_polled_and_not_asked_about_again
         .unwrap();
     assert!(!supported);
     assert_eq!(
-        stage.told("alice").await.last().unwrap()["type"],
+        stage.messages("alice").await.last().unwrap()["type"],
         "calendars.changed"
     );
-    let asked = stage.asked("events.watch");
+    let asked = stage.requests_to("events.watch");
     stage.pass(TimeDelta::hours(2));
-    make_all(&stage).await;
-    // Nor by a renewer that had looked before another one learnt it.
+    create_channels(&stage).await;
+    // Nor by a renewer that had read its row before.
     let wanted = Wanted {
         resource_id: stage
             .one::<uuid::Uuid>("select id from calendars where not is_primary")
@@ -119,9 +120,9 @@ async fn a_calendar_that_google_cannot_watch_is_polled_and_not_asked_about_again
         replaces: None,
     };
     assert!(!watch::open(&stage.ctx, &wanted).await.unwrap());
-    assert_eq!(stage.asked("events.watch"), asked);
+    assert_eq!(stage.requests_to("events.watch"), asked);
 
-    // Polls find what no push tells: the unwatched one after a minute, the watched one after a quarter of an hour.
+    // Polls find changes without a push: after a minute for the unwatched one, after 15 minutes for the watched one.
     stage.pull_all().await;
     poll::run_once(&stage.ctx).await.unwrap();
     stage.pull_all().await;
@@ -129,33 +130,33 @@ async fn a_calendar_that_google_cannot_watch_is_polled_and_not_asked_about_again
     stage.pass(TimeDelta::seconds(80));
     poll::run_once(&stage.ctx).await.unwrap();
     stage.pull_all().await;
-    assert_eq!(stage.asked("events.list"), 1);
+    assert_eq!(stage.requests_to("events.list"), 1);
     stage.pass(TimeDelta::minutes(20));
     poll::run_once(&stage.ctx).await.unwrap();
     stage.pull_all().await;
-    assert_eq!(stage.asked("events.list"), 3);
+    assert_eq!(stage.requests_to("events.list"), 3);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_channel_is_renewed_with_overlap_before_a_fifth_of_its_life_is_left(pool: PgPool) {
+async fn channel_is_renewed_with_overlap_before_its_last_fifth(pool: PgPool) {
     let stage = watched(pool).await;
     stage.pass(TimeDelta::hours(7 * 24) * 7 / 10);
-    // Heard of lately, so not silent.
-    heard(&stage).await;
-    make_all(&stage).await;
+    // A recent push, so not silent.
+    receive_push(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(in_state(&stage, "live").await, 2);
     assert_eq!(in_state(&stage, "replaced").await, 0);
 
     stage.pass(TimeDelta::hours(7 * 24) / 10);
-    heard(&stage).await;
-    make_all(&stage).await;
-    // Both deliver until the old ones are stopped.
+    receive_push(&stage).await;
+    create_channels(&stage).await;
+    // Both push until the old ones are stopped.
     assert_eq!(stage.google.channels().len(), 4);
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
         (2, 2)
     );
-    stop_all(&stage).await;
+    stop_channels(&stage).await;
     assert_eq!(stage.google.channels().len(), 2);
     assert_eq!(in_state(&stage, "stopped").await, 2);
     let early: i64 = stage.one("select count(*) from watches where state = 'live' and expires_at - renew_at < (expires_at - created_at) * 0.199").await;
@@ -166,7 +167,7 @@ async fn a_channel_is_renewed_with_overlap_before_a_fifth_of_its_life_is_left(po
     assert_eq!(stage.one::<i64>("select count(*) from watches").await, 2);
 }
 
-async fn heard(stage: &Stage) {
+async fn receive_push(stage: &Stage) {
     sqlx::query("update sync_state set last_push_at = $1")
         .bind(stage.now())
         .execute(&stage.ctx.pool)
@@ -175,57 +176,53 @@ async fn heard(stage: &Stage) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_renewal_that_fails_leaves_the_old_channel_alone_and_is_tried_again(pool: PgPool) {
+async fn failed_renewal_keeps_the_old_channel_and_is_retried(pool: PgPool) {
     let stage = watched(pool).await;
     stage.pass(TimeDelta::days(6));
-    heard(&stage).await;
+    receive_push(&stage).await;
     let rule = stage.google.fault(refused(500, "backendError"));
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(
         in_state(&stage, "replaced").await,
         1,
-        "the calendar list's, whose renewal went well"
+        "the calendar list's, whose renewal succeeded"
     );
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "pending").await),
         (2, 1)
     );
-    let asked = stage.asked("events.watch");
-    make_all(&stage).await;
+    let asked = stage.requests_to("events.watch");
+    create_channels(&stage).await;
     assert_eq!(
-        stage.asked("events.watch"),
+        stage.requests_to("events.watch"),
         asked,
-        "not before the back-off has passed"
+        "not before the backoff has passed"
     );
 
     stage.google.clear_fault(&rule);
     stage.pass(TimeDelta::minutes(2));
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "pending").await),
         (2, 0)
     );
-    stop_all(&stage).await;
+    stop_channels(&stage).await;
     assert_eq!(stage.google.channels().len(), 2);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_crash_between_googles_answer_and_our_commit_costs_nothing_once_a_push_has_come(pool: PgPool) {
+async fn channel_is_adopted_by_its_push_after_a_crash(pool: PgPool) {
     let stage = Stage::new(pool).await;
     stage.connect("alice", ALICE).await;
     stage.pull_all().await;
     stage
         .google
         .fault(Rule::new("calendarList.watch", Fault::Reset { after: true }).times(1));
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(in_state(&stage, "pending").await, 1);
-    assert_eq!(
-        stage.google.channels().len(),
-        2,
-        "Google has made it all the same"
-    );
+    assert_eq!(stage.google.channels().len(), 2, "Google has created it anyway");
 
-    // What webhook-ingest does with the channel's first push.
+    // As webhook-ingest does on the channel's first push.
     let channel: String = stage
         .one("select channel_id from watches where state = 'pending'")
         .await;
@@ -235,45 +232,41 @@ async fn a_crash_between_googles_answer_and_our_commit_costs_nothing_once_a_push
         .await
         .unwrap();
     stage.pass(TimeDelta::minutes(3));
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "pending").await),
         (2, 0)
     );
-    assert_eq!(stage.asked("calendarList.watch"), 1);
+    assert_eq!(stage.requests_to("calendarList.watch"), 1);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_crash_without_a_push_is_taken_over_with_another_channel(pool: PgPool) {
+async fn crash_without_a_push_creates_another_channel(pool: PgPool) {
     let stage = Stage::new(pool).await;
     stage.connect("alice", ALICE).await;
     stage.pull_all().await;
-    make_all(&stage).await;
-    // As a renewer leaves it that died while it asked Google.
+    create_channels(&stage).await;
+    // As a renewer leaves it that died during its request to Google.
     stage
         .execute("update watches set state = 'pending', google_resource_id = null, leased_until = now() + interval '1 hour'")
         .await;
-    make_all(&stage).await;
-    assert_eq!(
-        in_state(&stage, "pending").await,
-        2,
-        "its holder may still come back"
-    );
+    create_channels(&stage).await;
+    assert_eq!(in_state(&stage, "pending").await, 2, "the lease is still held");
     stage
         .execute("update watches set leased_until = now() - interval '1 second'")
         .await;
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
         (2, 2)
     );
-    // Nobody knows what to stop; the rows go when Google has surely ended the channels.
-    stop_all(&stage).await;
+    // Their resource ids are unknown, so they cannot be stopped. The rows are purged after the channels have expired.
+    stop_channels(&stage).await;
     assert_eq!(in_state(&stage, "replaced").await, 2);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_try_that_was_given_up_is_settled_though_the_old_channel_is_heard_again(pool: PgPool) {
+async fn abandoned_request_is_settled_although_the_old_channel_works_again(pool: PgPool) {
     let stage = watched(pool).await;
     stage.pass(TimeDelta::hours(13));
     for endpoint in ["calendarList.watch", "events.watch"] {
@@ -281,24 +274,24 @@ async fn a_try_that_was_given_up_is_settled_though_the_old_channel_is_heard_agai
             .google
             .fault(Rule::new(endpoint, Fault::Reset { after: true }).times(1));
     }
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "pending").await),
         (2, 2)
     );
-    heard(&stage).await;
+    receive_push(&stage).await;
     stage.pass(TimeDelta::minutes(3));
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "pending").await),
         (2, 0)
     );
-    make_all(&stage).await;
-    assert_eq!(stage.asked("events.watch"), 4, "no more than once");
+    create_channels(&stage).await;
+    assert_eq!(stage.requests_to("events.watch"), 4, "not more than once");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn google_grants_less_than_asked_and_its_word_counts(pool: PgPool) {
+async fn shorter_granted_lifetime_is_respected(pool: PgPool) {
     let settings = Settings {
         max_channel_seconds: 3_600,
         ..Settings::default()
@@ -306,62 +299,60 @@ async fn google_grants_less_than_asked_and_its_word_counts(pool: PgPool) {
     let stage = Stage::with(pool, settings).await;
     stage.connect("alice", ALICE).await;
     stage.pull_all().await;
-    make_all(&stage).await;
+    create_channels(&stage).await;
     let late: i64 = stage.one("select count(*) from watches where expires_at > created_at + interval '61 minutes' or renew_at > created_at + interval '49 minutes'").await;
     assert_eq!(late, 0);
     assert_eq!(in_state(&stage, "live").await, 2);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_silent_channel_and_a_deaf_one_are_replaced(pool: PgPool) {
+async fn silent_channels_and_missed_pushes_replace_the_channel(pool: PgPool) {
     let stage = watched(pool).await;
     stage.pass(TimeDelta::hours(11));
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(in_state(&stage, "replaced").await, 0);
     stage.pass(TimeDelta::hours(2));
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
         (2, 2)
     );
-    stop_all(&stage).await;
+    stop_channels(&stage).await;
 
-    // A poll found a change that no push told of.
+    // A poll found a change without a push.
     stage.pass(TimeDelta::minutes(30));
     sqlx::query("update sync_state set missed_push_at = $1 where kind = 'calendar_list'")
         .bind(stage.now())
         .execute(&stage.ctx.pool)
         .await
         .unwrap();
-    make_all(&stage).await;
-    assert_eq!(in_state(&stage, "replaced").await, 0, "the push may still come");
+    create_channels(&stage).await;
+    assert_eq!(in_state(&stage, "replaced").await, 0, "the push may still arrive");
     stage.pass(TimeDelta::minutes(6));
-    make_all(&stage).await;
+    create_channels(&stage).await;
     assert_eq!(in_state(&stage, "replaced").await, 1);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn another_public_url_means_other_channels_and_none_means_none(pool: PgPool) {
+async fn channels_follow_the_public_url(pool: PgPool) {
     let mut stage = watched(pool).await;
     let other = "http://127.0.0.1:10/api/calendar/webhook";
     stage.configure(|settings| settings.webhook_url = Some(other.parse().unwrap()));
-    make_all(&stage).await;
-    stop_all(&stage).await;
+    create_channels(&stage).await;
+    stop_channels(&stage).await;
     let channels = stage.google.channels();
     assert_eq!(channels.len(), 2);
     assert!(channels.iter().all(|channel| channel["address"] == other));
 
     stage.configure(|settings| settings.webhook_url = None);
-    make_all(&stage).await;
-    stop_all(&stage).await;
+    create_channels(&stage).await;
+    stop_channels(&stage).await;
     assert_eq!(stage.google.channels().len(), 0);
     assert_eq!(watch::run_once(&stage.ctx).await.unwrap(), Pass::Idle);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_calendar_that_is_no_longer_wanted_is_no_longer_watched_and_one_that_is_again_is_again(
-    pool: PgPool,
-) {
+async fn channels_follow_the_selection_of_calendars(pool: PgPool) {
     let stage = watched(pool).await;
     let primary: uuid::Uuid = stage.one("select id from calendars where is_primary").await;
     let select = async |selected| {
@@ -372,8 +363,8 @@ async fn a_calendar_that_is_no_longer_wanted_is_no_longer_watched_and_one_that_i
             .unwrap();
         tx.commit().await.unwrap();
         assert_eq!(changed.len(), 1);
-        make_all(&stage).await;
-        stop_all(&stage).await;
+        create_channels(&stage).await;
+        stop_channels(&stage).await;
     };
     select(false).await;
     assert_eq!(stage.google.channels().len(), 1);
@@ -381,7 +372,7 @@ async fn a_calendar_that_is_no_longer_wanted_is_no_longer_watched_and_one_that_i
     assert_eq!(stage.google.channels().len(), 2);
 }
 
-/// Waits until somebody waits for this transaction.
+/// Waits until another transaction waits for this one.
 async fn until_waited_for(conn: &mut PgConnection) {
     let waited_for =
         "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))";
@@ -408,7 +399,7 @@ async fn deselect(ctx: Context, calendar: uuid::Uuid) -> sqlx::Result<()> {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_channel_that_is_granted_and_a_calendar_that_is_dropped_do_not_wait_for_each_other(pool: PgPool) {
+async fn granted_channel_and_deselected_calendar_do_not_deadlock(pool: PgPool) {
     let stage = watched(pool).await;
     stage.pull_all().await;
     let primary: uuid::Uuid = stage.one("select id from calendars where is_primary").await;
@@ -457,7 +448,7 @@ async fn a_channel_that_is_granted_and_a_calendar_that_is_dropped_do_not_wait_fo
     assert_eq!(due.unwrap(), 1);
     tx.commit().await.unwrap();
     dropping.await.unwrap().unwrap();
-    // The calendar list's is left.
+    // The calendar list's channel is left.
     assert_eq!(
         (in_state(&stage, "live").await, in_state(&stage, "replaced").await),
         (1, 2)
@@ -465,7 +456,7 @@ async fn a_channel_that_is_granted_and_a_calendar_that_is_dropped_do_not_wait_fo
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_account_that_leaves_and_a_calendar_that_is_dropped_do_not_wait_for_each_other(pool: PgPool) {
+async fn disconnected_account_and_dropped_calendar_do_not_deadlock(pool: PgPool) {
     let stage = watched(pool).await;
     let team = json!({"id": "team@group.calendar.google.com", "summary": "Team"});
     let team: SeedCalendar = serde_json::from_value(team).unwrap();
@@ -474,7 +465,7 @@ async fn an_account_that_leaves_and_a_calendar_that_is_dropped_do_not_wait_for_e
         .execute("update sync_state set dirty_seq = dirty_seq + 1")
         .await;
     stage.pull_all().await;
-    make_all(&stage).await;
+    create_channels(&stage).await;
     stage.pull_all().await;
     assert_eq!(in_state(&stage, "live").await, 3);
     let primary: uuid::Uuid = stage.one("select id from calendars where is_primary").await;
@@ -496,7 +487,7 @@ async fn an_account_that_leaves_and_a_calendar_that_is_dropped_do_not_wait_for_e
         let ctx = stage.ctx.clone();
         let dropping = tokio::spawn(async move {
             if by_google {
-                pull::run_once(&ctx).await.map(drop)
+                pull_once(&ctx).await.map(drop)
             } else {
                 deselect(ctx, primary).await
             }
@@ -518,15 +509,15 @@ async fn an_account_that_leaves_and_a_calendar_that_is_dropped_do_not_wait_for_e
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn stopping_a_channel_is_tried_again_but_not_for_ever(pool: PgPool) {
+async fn stopping_a_channel_is_retried_but_not_forever(pool: PgPool) {
     let mut stage = watched(pool).await;
     stage.configure(|settings| settings.webhook_url = None);
-    make_all(&stage).await;
+    create_channels(&stage).await;
     stage.google.fault(Rule::new("channels.stop", Fault::BadGateway));
     for _ in 0..20 {
-        stop_all(&stage).await;
+        stop_channels(&stage).await;
         stage.pass(TimeDelta::hours(1));
     }
     assert_eq!(in_state(&stage, "stopped").await, 2);
-    assert_eq!(stage.asked("channels.stop"), 16);
+    assert_eq!(stage.requests_to("channels.stop"), 16);
 }

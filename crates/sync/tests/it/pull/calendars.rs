@@ -1,4 +1,4 @@
-//! The list of calendars, the horizon, and reading.
+//! The calendar list, the horizon, and reading.
 
 use chrono::{Days, TimeDelta};
 use common::worker::Pass;
@@ -28,26 +28,29 @@ fn extra() -> SeedCalendar {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_calendar_that_comes_is_mirrored_and_one_that_goes_leaves_the_screen(pool: PgPool) {
+async fn added_calendars_are_mirrored_and_removed_ones_hidden(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let extra = extra();
     world.google.add_calendar(ALICE, &extra).unwrap();
     world.add(&extra.id, world.event("Elsewhere", 1, 9));
     world.push_and_settle(&alice()).await;
     world.assert_in_step(&alice(), &extra.id).await;
-    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed", "resync"]);
+    assert_eq!(
+        world.message_types(&alice()).await,
+        ["calendars.changed", "resync"]
+    );
 
     world.google.remove_calendar(ALICE, &extra.id).unwrap();
     world.push_and_settle(&alice()).await;
     assert!(world.calendar(&alice(), &extra.id).await.access_lost_at.is_some());
-    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
+    assert_eq!(world.message_types(&alice()).await, ["calendars.changed"]);
     assert!(world.day(&alice(), 1).await.is_empty());
     let listings = world.listings();
     world.push_and_settle(&alice()).await;
     assert_eq!(
         world.listings(),
         listings + 2,
-        "the calendars that are left, and not this one"
+        "the remaining calendars, and not this one"
     );
 
     world.google.add_calendar(ALICE, &extra).unwrap();
@@ -58,7 +61,7 @@ async fn a_calendar_that_comes_is_mirrored_and_one_that_goes_leaves_the_screen(p
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_410_of_the_list_finds_what_left_it_meanwhile(pool: PgPool) {
+async fn expired_list_token_finds_calendars_removed_since(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.google.remove_calendar(ALICE, TEAM).unwrap();
     let gone = google_emulator::Fault::Error {
@@ -71,16 +74,16 @@ async fn a_410_of_the_list_finds_what_left_it_meanwhile(pool: PgPool) {
     world.push_and_settle(&alice()).await;
     assert!(world.calendar(&alice(), TEAM).await.access_lost_at.is_some());
     assert!(world.calendar(&alice(), ALICE).await.access_lost_at.is_none());
-    let told = world.told_kinds(&alice()).await;
-    assert_eq!(told.first(), Some(&"calendars.changed"), "{told:?}");
+    let messages = world.message_types(&alice()).await;
+    assert_eq!(messages.first(), Some(&"calendars.changed"), "{messages:?}");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_calendar_not_chosen_is_neither_pulled_nor_shown(pool: PgPool) {
+async fn deselected_calendar_is_neither_pulled_nor_shown(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(TEAM, world.event("Together", 1, 9));
     world.push_and_settle(&alice()).await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     let team = world.id(&alice(), TEAM).await;
     let select = async |user: common::ids::UserId, selected: bool| {
         let mut tx = world.pool.begin().await.unwrap();
@@ -90,10 +93,10 @@ async fn a_calendar_not_chosen_is_neither_pulled_nor_shown(pool: PgPool) {
         tx.commit().await.unwrap();
         changed.len()
     };
-    assert_eq!(select(bob(), false).await, 0, "not his");
+    assert_eq!(select(bob(), false).await, 0, "not Bob's calendar");
     assert_eq!(select(alice(), false).await, 1);
     assert_eq!(select(alice(), false).await, 0, "no change, no message");
-    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
+    assert_eq!(world.message_types(&alice()).await, ["calendars.changed"]);
     assert!(world.day(&alice(), 1).await.is_empty());
     world.add(TEAM, world.event("Unseen", 1, 10));
     let listings = world.listings();
@@ -103,17 +106,17 @@ async fn a_calendar_not_chosen_is_neither_pulled_nor_shown(pool: PgPool) {
     world.settle().await;
     assert_eq!(world.day(&alice(), 1).await.len(), 2);
     assert_eq!(
-        world.told_kinds(&alice()).await,
+        world.message_types(&alice()).await,
         ["calendars.changed", "events.changed"]
     );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn another_zone_or_role_expands_a_calendar_anew(pool: PgPool) {
+async fn another_zone_or_role_re_expands_a_calendar(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(TEAM, json!({"summary": "A day", "start": {"date": world.today()}, "end": {"date": world.today() + Days::new(1)}}));
     world.push_and_settle(&alice()).await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     let event = &world
         .read(
             &alice(),
@@ -140,11 +143,11 @@ async fn another_zone_or_role_expands_a_calendar_anew(pool: PgPool) {
         )
         .await[0];
     assert!(event.can_edit.is_empty(), "{:?}", event.can_edit);
-    assert!(world.told_kinds(&alice()).await.contains(&"resync"));
+    assert!(world.message_types(&alice()).await.contains(&"resync"));
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn the_horizon_moves_on_and_reading_goes_beyond_it(pool: PgPool) {
+async fn horizon_is_extended_and_reads_reach_beyond_it(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut weekly = world.event("Weekly", 0, 9);
     weekly["recurrence"] = json!(["RRULE:FREQ=WEEKLY"]);
@@ -188,16 +191,16 @@ async fn the_horizon_moves_on_and_reading_goes_beyond_it(pool: PgPool) {
             .unwrap();
     assert!(
         first > world.clock.now() - TimeDelta::days(33),
-        "what is long over is no row any more"
+        "past instances have no rows"
     );
     assert!(
-        world.told(&alice()).await.len() == 1,
-        "nothing to tell of the horizon"
+        world.messages(&alice()).await.len() == 1,
+        "extending the horizon sends no message"
     );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn series_are_read_beyond_their_rows_while_they_wait_to_be_expanded_anew(pool: PgPool) {
+async fn series_are_read_beyond_their_rows_before_re_expansion(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let start = world.at(0, 9) - TimeDelta::days(140);
     world.add(
@@ -227,7 +230,7 @@ async fn series_are_read_beyond_their_rows_while_they_wait_to_be_expanded_anew(p
     assert_eq!(read().await, before);
 }
 
-/// Two calendars are behind, and `TEAM` comes first.
+/// Two calendars whose horizon lags behind; `TEAM` is due first.
 async fn two_behind(pool: PgPool) -> World {
     let world = World::of_alice(pool).await;
     for calendar in [TEAM, ALICE] {
@@ -243,7 +246,7 @@ async fn two_behind(pool: PgPool) -> World {
     world
 }
 
-/// Whether a calendar is expanded as far as it has to be, and is nobody's.
+/// Whether a calendar is expanded up to the horizon and not leased.
 async fn is_expanded(world: &World, calendar: &str) -> (bool, bool) {
     sqlx::query_as(
         "select coalesce(horizon_until > $2, false), lease_token is null from sync_state where resource_id = $1",
@@ -256,7 +259,7 @@ async fn is_expanded(world: &World, calendar: &str) -> (bool, bool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_calendar_that_waits_to_be_expanded_is_pulled_meanwhile(pool: PgPool) {
+async fn calendar_waiting_for_expansion_is_still_pulled(pool: PgPool) {
     let world = two_behind(pool).await;
     let mut busy = world.pool.begin().await.unwrap();
     store::calendars::lock(&mut busy, world.id(&alice(), TEAM).await)
@@ -279,7 +282,7 @@ async fn a_calendar_that_waits_to_be_expanded_is_pulled_meanwhile(pool: PgPool) 
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_calendar_that_cannot_be_expanded_is_given_back_and_holds_up_no_other(pool: PgPool) {
+async fn failed_expansion_releases_its_calendar_and_delays_no_other(pool: PgPool) {
     let world = two_behind(pool).await;
     let team = world.id(&alice(), TEAM).await;
     for sql in [
@@ -302,7 +305,7 @@ async fn a_calendar_that_cannot_be_expanded_is_given_back_and_holds_up_no_other(
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_meeting_in_two_calendars_is_read_once_and_limits_count_meetings(pool: PgPool) {
+async fn duplicates_are_read_once_and_limits_count_meetings(pool: PgPool) {
     let world = World::of_alice(pool).await;
     for hour in 0..20 {
         let mut meeting = world.event(&format!("Meeting {hour:02}"), 1, hour);

@@ -1,9 +1,10 @@
 //! Random edits in Google under random faults. Invariants, after every round:
 //!
-//! - the mirror is what Google has (by id, etag and status), and before that, whatever the sync token covers is there;
-//! - a browser that applied the messages in order, and reloaded where it was told to, shows what a reader reads.
+//! - the mirror equals Google's calendar (by id, etag and status); before that, it contains everything that the sync token
+//!   covers;
+//! - a browser that applied the messages in order, and reloaded on each resync, shows the same events as a read.
 //!
-//! `CALWIRE_SEED` repeats a run: the edits, the faults and their order are decided by it, timing is not.
+//! `CALWIRE_SEED` repeats a run: it determines the edits, the faults and their order, but not the timing.
 
 use std::collections::BTreeMap;
 
@@ -19,7 +20,7 @@ use crate::world::{ALICE, TEAM, World, alice};
 
 const ROUNDS: u32 = 25;
 
-/// What a browser shows: the instances of each series of each calendar.
+/// A browser's state: the instances of each series of each calendar.
 #[derive(Default)]
 struct Browser(BTreeMap<(String, String), Vec<Event>>);
 
@@ -74,7 +75,7 @@ impl Browser {
     }
 }
 
-/// One thing that a person does in Google.
+/// One edit that a user makes in Google.
 fn edit(world: &World, dice: &mut StdRng) {
     let calendar = [ALICE, TEAM][dice.random_range(0..2)];
     let (day, hour) = (dice.random_range(1..30), dice.random_range(0..24));
@@ -103,7 +104,7 @@ fn edit(world: &World, dice: &mut StdRng) {
             );
         }
         4 | 5 if chosen.is_some() => {
-            // Some are instances that are cancelled already, which Google may refuse to change; that is fine here.
+            // Some are cancelled instances, which Google may refuse to change.
             let patch = json!({"summary": format!("changed {}", dice.random::<u32>())});
             drop(world.google.patch(ALICE, calendar, id, patch));
         }
@@ -148,7 +149,7 @@ fn trouble(world: &World, dice: &mut StdRng) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn mirror_and_browser_end_where_google_is(pool: PgPool) {
+async fn mirror_and_browser_converge_to_google(pool: PgPool) {
     let seed = std::env::var("CALWIRE_SEED")
         .ok()
         .and_then(|seed| seed.parse().ok())
@@ -176,7 +177,7 @@ async fn mirror_and_browser_end_where_google_is(pool: PgPool) {
                 "seed {seed}, round {round}"
             );
         }
-        for change in world.told(&alice()).await {
+        for change in world.messages(&alice()).await {
             browser.apply(&world, change).await;
         }
         let mut reloaded = Browser::default();
@@ -185,7 +186,7 @@ async fn mirror_and_browser_end_where_google_is(pool: PgPool) {
     }
 }
 
-/// Everything that Google had given when it gave the sync token is in the mirror, in that version or a later one.
+/// Asserts that the mirror contains everything up to the sync token, in that version or a later one.
 async fn covered(world: &World, seed: u64, round: u32) {
     for calendar in [ALICE, TEAM] {
         let Some(token) = world.sync_token(&alice(), calendar).await else {

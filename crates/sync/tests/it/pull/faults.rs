@@ -1,4 +1,4 @@
-//! What Google refuses, and who may commit.
+//! Pulls under Google's errors and lost leases.
 
 use std::time::Duration;
 
@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use common::worker::Pass;
 use google_emulator::{Fault, Rule};
 use sqlx::PgPool;
-use sync::pull::{self, Puller};
+use sync::pull::Puller;
 
-use crate::world::{ALICE, TEAM, World, alice};
+use crate::world::{ALICE, TEAM, World, alice, pull_once};
 
 fn error(status: u16, reason: &str) -> Fault {
     Fault::Error {
@@ -20,7 +20,7 @@ fn error(status: u16, reason: &str) -> Fault {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_worker_that_lost_its_lease_commits_nothing(pool: PgPool) {
+async fn worker_without_lease_commits_nothing(pool: PgPool) {
     let world = World::of_alice(pool).await;
     for hour in 8..13 {
         world.add(ALICE, world.event("Event", 1, hour));
@@ -40,18 +40,18 @@ async fn a_worker_that_lost_its_lease_commits_nothing(pool: PgPool) {
             .await
             .unwrap();
     };
-    let (pass, ()) = tokio::join!(pull::run_once(&world.ctx), rival);
+    let (pass, ()) = tokio::join!(pull_once(&world.ctx), rival);
     assert_eq!(pass.unwrap(), Pass::Worked);
     assert!(world.mirror(&alice(), ALICE).await.is_empty());
     assert_eq!(world.sync_token(&alice(), ALICE).await, token);
-    assert!(world.told(&alice()).await.is_empty());
+    assert!(world.messages(&alice()).await.is_empty());
     world.let_time_pass().await;
     world.settle().await;
     world.assert_in_step(&alice(), ALICE).await;
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_paused_worker_cannot_commit_after_its_lease(pool: PgPool) {
+async fn paused_worker_cannot_commit_after_its_lease(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(ALICE, world.event("Event", 1, 8));
     let slow = Fault::Delay {
@@ -68,15 +68,15 @@ async fn a_paused_worker_cannot_commit_after_its_lease(pool: PgPool) {
             .await
             .unwrap();
     };
-    let (pass, ()) = tokio::join!(pull::run_once(&world.ctx), paused);
+    let (pass, ()) = tokio::join!(pull_once(&world.ctx), paused);
     pass.unwrap();
     assert!(world.mirror(&alice(), ALICE).await.is_empty());
     world.settle().await;
     world.assert_in_step(&alice(), ALICE).await;
 }
 
-/// How often Google was asked for the events of a calendar whose id has this in it.
-fn asked_for(world: &World, calendar: &str) -> usize {
+/// The number of event listings for calendars whose id contains `calendar`.
+fn listings_of(world: &World, calendar: &str) -> usize {
     let requests = world.google.requests_to("events.list");
     requests
         .iter()
@@ -85,7 +85,7 @@ fn asked_for(world: &World, calendar: &str) -> usize {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_403_is_read_by_its_reason(pool: PgPool) {
+async fn forbidden_is_classified_by_its_reason(pool: PgPool) {
     let world = World::of_alice(pool).await;
     for (reason, word) in [
         ("rateLimitExceeded", "rate_limited"),
@@ -101,15 +101,15 @@ async fn a_403_is_read_by_its_reason(pool: PgPool) {
             Some(word),
             "{reason}"
         );
-        let before = asked_for(&world, "alice");
+        let before = listings_of(&world, "alice");
         world.push_and_settle(&alice()).await;
         assert_eq!(
-            asked_for(&world, "alice"),
+            listings_of(&world, "alice"),
             before,
             "{reason}: not asked again before its time"
         );
         world.google.clear_faults();
-        // Past every pause that such an answer begins; that of everybody's calls goes by Postgres's clock.
+        // Past every pause that such a response starts; the project's pause uses Postgres's clock.
         world.clock.advance(TimeDelta::minutes(61));
         let mut conn = world.pool.acquire().await.unwrap();
         sqlx::query("delete from quota_pauses")
@@ -132,7 +132,7 @@ async fn a_403_is_read_by_its_reason(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_missing_scope_is_told_and_waits_for_the_user(pool: PgPool) {
+async fn missing_scope_suspends_pulls_and_sends_one_message(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.fault(Rule::new("events.list", error(403, "insufficientPermissions")));
     for _ in 0..3 {
@@ -140,13 +140,13 @@ async fn a_missing_scope_is_told_and_waits_for_the_user(pool: PgPool) {
         world.let_time_pass().await;
     }
     assert_eq!(
-        world.told_kinds(&alice()).await.first(),
+        world.message_types(&alice()).await.first(),
         Some(&"connection.changed")
     );
     assert_eq!(
         world.listings(),
         4,
-        "two calendars, imported once and refused once"
+        "two calendars, each imported once and rejected once"
     );
     world.google.clear_faults();
     world.connect(&alice()).await;
@@ -156,31 +156,31 @@ async fn a_missing_scope_is_told_and_waits_for_the_user(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_calendar_that_is_gone_leaves_the_screen_is_told_once_and_comes_back(pool: PgPool) {
+async fn lost_calendar_is_hidden_reported_once_and_restored(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(TEAM, world.event("Together", 1, 11));
     world.push_and_settle(&alice()).await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     world.fault(Rule::new("events.list", error(404, "notFound")).of_calendar(TEAM));
     for _ in 0..3 {
         world.push_and_settle(&alice()).await;
         world.let_time_pass().await;
     }
-    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
+    assert_eq!(world.message_types(&alice()).await, ["calendars.changed"]);
     assert!(world.calendar(&alice(), TEAM).await.access_lost_at.is_some());
     assert!(world.day(&alice(), 1).await.is_empty());
-    // What has changed meanwhile is not all that a page lacks.
+    // A page that dropped the calendar needs all of it, not only the changes since.
     world.add(TEAM, world.event("New", 1, 13));
     world.google.clear_faults();
     world.let_time_pass().await;
     world.push_and_settle(&alice()).await;
     assert!(world.calendar(&alice(), TEAM).await.access_lost_at.is_none());
     assert_eq!(world.day(&alice(), 1).await.len(), 2);
-    assert_eq!(world.told_kinds(&alice()).await, ["calendars.changed"]);
+    assert_eq!(world.message_types(&alice()).await, ["calendars.changed"]);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_is_nobodys_fault_is_tried_again(pool: PgPool) {
+async fn transient_failures_are_retried(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(ALICE, world.event("Event", 1, 9));
     for fault in [
@@ -209,7 +209,7 @@ async fn what_is_nobodys_fault_is_tried_again(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_access_token_that_google_refuses_is_replaced_once(pool: PgPool) {
+async fn rejected_access_token_is_refreshed_once(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(ALICE, world.event("Event", 1, 9));
     world.google.expire_access_tokens(ALICE);
@@ -219,20 +219,20 @@ async fn an_access_token_that_google_refuses_is_replaced_once(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_slow_calendar_holds_up_no_other(pool: PgPool) {
+async fn slow_calendar_delays_no_other(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(TEAM, world.event("Together", 1, 11));
     world.add(ALICE, world.event("Alone", 1, 12));
-    // Longer than any machine takes for the rest; the test ends before the answer.
+    // Longer than the rest of the test takes on any machine.
     let slow = Fault::Delay {
         ms: 600_000,
         jitter_ms: 0,
     };
     world.fault(Rule::new("events.list", slow).of_calendar(TEAM).times(1));
-    let asked = asked_for(&world, "team");
+    let before = listings_of(&world, "team");
     let puller = Puller::new(world.ctx.clone(), 2);
     world.push(&alice()).await;
-    // The slow one is taken first, whichever was pulled last before.
+    // The slow one is leased first.
     sqlx::query("update sync_state set not_before = '-infinity' where resource_id = $1")
         .bind(world.id(&alice(), TEAM).await.as_uuid())
         .execute(&world.pool)
@@ -242,12 +242,15 @@ async fn a_slow_calendar_holds_up_no_other(pool: PgPool) {
         puller.run_once().await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    assert_eq!(asked_for(&world, "team"), asked + 1, "at work");
-    assert!(world.mirror(&alice(), TEAM).await.is_empty(), "and still is");
+    assert_eq!(listings_of(&world, "team"), before + 1, "the pull has started");
+    assert!(
+        world.mirror(&alice(), TEAM).await.is_empty(),
+        "and is still running"
+    );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_pull_that_ends_one_worker_after_the_other_is_put_off_ever_longer(pool: PgPool) {
+async fn pull_that_kills_workers_is_delayed_with_backoff(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(ALICE, world.event("Event", 1, 8));
     world.push(&alice()).await;
@@ -263,9 +266,9 @@ async fn a_pull_that_ends_one_worker_after_the_other_is_put_off_ever_longer(pool
     };
     let last_error = async || world.last_error(&alice(), ALICE).await;
     assert!(killed().await);
-    assert!(killed().await, "one that is gone is nothing");
+    assert!(killed().await, "a single lost worker causes no delay");
     for _ in 0..2 {
-        pull::run_once(&world.ctx).await.unwrap();
+        pull_once(&world.ctx).await.unwrap();
         assert_eq!(last_error().await.as_deref(), Some("worker_lost"));
         assert!(world.mirror(&alice(), ALICE).await.is_empty());
         let waits: bool =
@@ -276,13 +279,13 @@ async fn a_pull_that_ends_one_worker_after_the_other_is_put_off_ever_longer(pool
                 .unwrap();
         assert!(waits);
         world.let_time_pass().await;
-        assert!(killed().await, "it is tried again");
+        assert!(killed().await, "it is retried");
     }
-    pull::run_once(&world.ctx).await.unwrap();
+    pull_once(&world.ctx).await.unwrap();
     world.let_time_pass().await;
     world.settle().await;
     world.assert_in_step(&alice(), ALICE).await;
-    // All is well again: the next one that is gone is nothing.
+    // After a success, a single lost worker is normal again.
     world.add(ALICE, world.event("Event", 1, 9));
     world.push(&alice()).await;
     assert!(killed().await);

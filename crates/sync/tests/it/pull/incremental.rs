@@ -1,21 +1,20 @@
-//! The everyday pull: what changed, in one commit, told once.
+//! Incremental pulls: all changes in one commit, with one message.
 
 use event_model::wire::Change;
 use google_emulator::{Fault, Rule};
 use serde_json::json;
 use sqlx::PgPool;
-use sync::pull;
 
-use crate::world::{ALICE, BOB, TEAM, World, alice, bob};
+use crate::world::{ALICE, BOB, TEAM, World, alice, bob, pull_once};
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn creating_changing_and_deleting_reach_the_mirror_and_the_browser(pool: PgPool) {
+async fn creates_updates_and_deletes_reach_mirror_and_browser(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let id = world.add(ALICE, world.event("Lunch", 1, 11));
     world.push_and_settle(&alice()).await;
     world.assert_in_step(&alice(), ALICE).await;
     let calendar = world.id(&alice(), ALICE).await;
-    let told = world.told(&alice()).await;
+    let messages = world.messages(&alice()).await;
     let [
         Change::EventsChanged {
             calendar_id,
@@ -23,9 +22,9 @@ async fn creating_changing_and_deleting_reach_the_mirror_and_the_browser(pool: P
             deleted,
             ..
         },
-    ] = told.as_slice()
+    ] = messages.as_slice()
     else {
-        panic!("{told:?}");
+        panic!("{messages:?}");
     };
     assert_eq!((*calendar_id, deleted.len()), (calendar, 0));
     assert_eq!(upserted[0].event_id, id);
@@ -39,30 +38,30 @@ async fn creating_changing_and_deleting_reach_the_mirror_and_the_browser(pool: P
     world.push_and_settle(&alice()).await;
     world.assert_in_step(&alice(), ALICE).await;
     assert_eq!(world.day(&alice(), 1).await[0].0, "Long lunch");
-    assert_eq!(world.told_kinds(&alice()).await, ["events.changed"]);
+    assert_eq!(world.message_types(&alice()).await, ["events.changed"]);
 
     world.google.delete(ALICE, ALICE, &id).unwrap();
     world.push_and_settle(&alice()).await;
     world.assert_in_step(&alice(), ALICE).await;
     assert!(world.day(&alice(), 1).await.is_empty());
-    let told = world.told(&alice()).await;
+    let messages = world.messages(&alice()).await;
     assert!(
-        matches!(&told[..], [Change::EventsChanged { upserted, deleted, .. }]
+        matches!(&messages[..], [Change::EventsChanged { upserted, deleted, .. }]
         if upserted.is_empty() && *deleted == [id.clone()]),
-        "{told:?}"
+        "{messages:?}"
     );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_series_is_one_change_with_all_its_instances(pool: PgPool) {
+async fn series_is_one_change_with_all_its_instances(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut weekly = world.event("Weekly", 1, 9);
     weekly["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=10"]);
     let master = world.add(ALICE, weekly);
     world.push_and_settle(&alice()).await;
-    let told = world.told(&alice()).await;
-    let [Change::EventsChanged { upserted, window, .. }] = told.as_slice() else {
-        panic!("{told:?}");
+    let messages = world.messages(&alice()).await;
+    let [Change::EventsChanged { upserted, window, .. }] = messages.as_slice() else {
+        panic!("{messages:?}");
     };
     assert_eq!(upserted[0].event_id, master);
     // 42 days ahead, from tomorrow on: six weeks.
@@ -78,9 +77,9 @@ async fn a_series_is_one_change_with_all_its_instances(pool: PgPool) {
         .unwrap();
     world.push_and_settle(&alice()).await;
     world.assert_in_step(&alice(), ALICE).await;
-    let told = world.told(&alice()).await;
-    let [Change::EventsChanged { upserted: now, .. }] = told.as_slice() else {
-        panic!("{told:?}");
+    let messages = world.messages(&alice()).await;
+    let [Change::EventsChanged { upserted: now, .. }] = messages.as_slice() else {
+        panic!("{messages:?}");
     };
     assert_eq!(now[0].event_id, master);
     assert_eq!(now[0].occurrences.len(), 5);
@@ -96,12 +95,12 @@ async fn a_series_is_one_change_with_all_its_instances(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_echo_changes_nothing(pool: PgPool) {
+async fn echo_changes_nothing(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let before = world.sync_token(&alice(), ALICE).await;
     world.add(ALICE, world.event("Lunch", 1, 11));
     world.push_and_settle(&alice()).await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     let calendar = world.id(&alice(), ALICE).await;
     let rewind = sqlx::query("update sync_state set sync_token = $1 where resource_id = $2");
     rewind
@@ -113,12 +112,12 @@ async fn an_echo_changes_nothing(pool: PgPool) {
     let listings = world.listings();
     world.push_and_settle(&alice()).await;
     assert!(world.listings() > listings, "Google was asked");
-    assert!(world.told(&alice()).await.is_empty());
+    assert!(world.messages(&alice()).await.is_empty());
     world.assert_in_step(&alice(), ALICE).await;
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_push_during_a_pull_is_not_lost(pool: PgPool) {
+async fn push_during_a_pull_is_not_lost(pool: PgPool) {
     let world = World::of_alice(pool).await;
     for hour in 8..13 {
         world.add(ALICE, world.event("Before", 1, hour));
@@ -140,7 +139,7 @@ async fn a_push_during_a_pull_is_not_lost(pool: PgPool) {
         world.add(ALICE, world.event("During", 1, 14));
         world.push(&alice()).await;
     };
-    let (pass, ()) = tokio::join!(pull::run_once(&world.ctx), during);
+    let (pass, ()) = tokio::join!(pull_once(&world.ctx), during);
     pass.unwrap();
     let (dirty, synced): (i64, i64) =
         sqlx::query_as("select dirty_seq, synced_seq from sync_state where resource_id = $1")
@@ -148,14 +147,14 @@ async fn a_push_during_a_pull_is_not_lost(pool: PgPool) {
             .fetch_one(&world.pool)
             .await
             .unwrap();
-    assert!(dirty > synced, "still due: {dirty} {synced}");
+    assert!(dirty > synced, "must still be dirty: {dirty} {synced}");
     world.settle().await;
     world.assert_in_step(&alice(), ALICE).await;
     assert_eq!(world.mirror(&alice(), ALICE).await.len(), 6);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_token_is_never_ahead_of_the_mirror(pool: PgPool) {
+async fn sync_token_is_never_ahead_of_the_mirror(pool: PgPool) {
     let world = World::of_alice(pool).await;
     for round in 0..5 {
         for hour in 8..12 {
@@ -175,11 +174,11 @@ async fn a_token_is_never_ahead_of_the_mirror(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn two_users_of_one_calendar_are_two_mirrors(pool: PgPool) {
+async fn two_users_of_one_calendar_have_two_mirrors(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.connect(&bob()).await;
     world.settle().await;
-    world.told(&bob()).await;
+    world.messages(&bob()).await;
     assert_ne!(world.id(&alice(), TEAM).await, world.id(&bob(), TEAM).await);
     let id = world.add(TEAM, world.event("Together", 1, 11));
     let private = world
@@ -187,16 +186,16 @@ async fn two_users_of_one_calendar_are_two_mirrors(pool: PgPool) {
         .insert(BOB, BOB, world.event("Bob alone", 1, 12))
         .unwrap();
     world.push_and_settle(&alice()).await;
-    assert_eq!(world.day(&bob(), 1).await.len(), 0, "nobody has told of it yet");
+    assert_eq!(world.day(&bob(), 1).await.len(), 0, "no push for Bob yet");
     world.push_and_settle(&bob()).await;
     for user in [alice(), bob()] {
         world.assert_in_step(&user, TEAM).await;
         let calendar = world.id(&user, TEAM).await;
-        let told = world.told(&user).await;
-        assert!(told.iter().any(|change| matches!(change,
+        let messages = world.messages(&user).await;
+        assert!(messages.iter().any(|change| matches!(change,
             Change::EventsChanged { calendar_id, upserted, .. }
                 if *calendar_id == calendar && upserted[0].event_id == id)));
-        let text = format!("{told:?}");
+        let text = format!("{messages:?}");
         assert_eq!(
             text.contains(private["id"].as_str().unwrap()),
             user == bob(),
@@ -208,7 +207,7 @@ async fn two_users_of_one_calendar_are_two_mirrors(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_change_that_is_too_large_to_tell_asks_for_a_reload(pool: PgPool) {
+async fn too_large_change_becomes_resync(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut long = world.event("Long", 1, 9);
     long["description"] = json!("x".repeat(8_000));
@@ -216,12 +215,12 @@ async fn a_change_that_is_too_large_to_tell_asks_for_a_reload(pool: PgPool) {
         world.add(ALICE, long.clone());
     }
     world.push_and_settle(&alice()).await;
-    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
+    assert_eq!(world.message_types(&alice()).await, ["resync"]);
     assert_eq!(world.day(&alice(), 1).await.len(), 3);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn text_that_postgres_cannot_hold_costs_nothing_but_itself(pool: PgPool) {
+async fn text_that_postgres_cannot_store_is_dropped_alone(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(ALICE, world.event("Nul\u{0}l", 1, 9));
     world.add(ALICE, world.event("Beside", 1, 10));

@@ -1,4 +1,4 @@
-//! The numbers that metrics are made of: that they measure the thing itself, and say of all what is said of each.
+//! The numbers behind the metrics: they measure the thing itself, and the totals agree with the single calendars.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ async fn read(world: &World) -> Overview {
     overview::read(&world.ctx).await.unwrap()
 }
 
-/// The modes of all of Alice's calendars, one by one.
+/// The modes of Alice's calendars.
 async fn modes(world: &World) -> Vec<Mode> {
     let mut conn = world.pool.acquire().await.unwrap();
     let now = world.clock.now();
@@ -57,7 +57,7 @@ async fn poll_now(world: &World) {
     world.settle().await;
 }
 
-/// A channel on each of Alice's calendars, since a while ago.
+/// A channel on each of Alice's calendars, created an hour ago.
 async fn watch_all(world: &World) {
     let sql = "insert into watches (channel_id, resource_id, connection_id, token_sha256, state, address, expires_at, \
                renew_at, created_at) select 'channel-' || resource_id, resource_id, connection_id, '', 'live', '', \
@@ -65,9 +65,9 @@ async fn watch_all(world: &World) {
     run(world, sql, world.clock.now()).await;
 }
 
-/// What may be the matter with a calendar, each as a statement about Alice's team calendar; `$1` is now. One whose access
-/// was lost is not among what a user is shown, so there is no mode to compare with.
-const MATTERS: [&str; 10] = [
+/// Conditions of a calendar, as statements about Alice's team calendar; `$1` is now. A calendar without access is not shown to
+/// the user, so there is no mode to compare with.
+const CONDITIONS: [&str; 10] = [
     "update sync_state set last_pull_at = null where resource_id = :team and $1 is not null",
     "update sync_state set dirty_seq = synced_seq + 1, dirty_at = $1 - interval '91 s' where resource_id = :team",
     "update sync_state set dirty_seq = synced_seq + 1, dirty_at = $1, due_since = $1 - interval '2 min' where resource_id = :team",
@@ -79,27 +79,27 @@ const MATTERS: [&str; 10] = [
     "update sync_state set missed_push_at = $1 - interval '4 min' where resource_id = :team",
     "update sync_state set missed_push_at = $1 - interval '6 min' where resource_id = :team",
 ];
-const WELL: [&str; 2] = [
+const HEALTHY: [&str; 2] = [
     "update sync_state set last_pull_at = $1, dirty_seq = synced_seq, dirty_at = null, due_since = null, \
      poll_at = $1 + interval '1 min', last_error = null, not_before = '-infinity', missed_push_at = null",
     "update watches set expires_at = $1 + interval '7 days'",
 ];
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn the_overview_counts_calendars_in_the_modes_that_each_of_them_says(pool: PgPool) {
+async fn overview_counts_agree_with_each_calendars_mode(pool: PgPool) {
     let world = World::of_alice(pool).await;
     watch_all(&world).await;
     let team = world.id(&alice(), TEAM).await.to_string();
     let now = world.clock.now();
     let mut seen = Vec::new();
-    // Every pair of matters, and each alone.
-    for first in MATTERS {
-        for second in MATTERS {
-            for sql in WELL {
+    // Every pair of conditions, and each alone.
+    for first in CONDITIONS {
+        for second in CONDITIONS {
+            for sql in HEALTHY {
                 run(&world, sql, now).await;
             }
-            for matter in [first, second] {
-                run(&world, &matter.replace(":team", &format!("'{team}'")), now).await;
+            for condition in [first, second] {
+                run(&world, &condition.replace(":team", &format!("'{team}'")), now).await;
             }
             let modes = modes(&world).await;
             let counted = read(&world).await.calendars;
@@ -134,9 +134,9 @@ async fn the_overview_counts_calendars_in_the_modes_that_each_of_them_says(pool:
     }
 }
 
-/// The gauge of the best peer measured a field that every new push moved on, and was green for days.
+/// Guards against a gauge of a field that every new push resets: it would look healthy for days.
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_calendars_age_goes_on_through_failing_pulls_however_many_pushes_come(pool: PgPool) {
+async fn age_grows_through_failing_pulls_and_new_pushes(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let resource = ResourceId::from(world.id(&alice(), ALICE).await);
     assert_eq!(read(&world).await.waiting.count, 0);
@@ -149,7 +149,7 @@ async fn a_calendars_age_goes_on_through_failing_pulls_however_many_pushes_come(
         let taken = sync_state::acquire(&mut conn, Duration::from_mins(1), 10)
             .await
             .unwrap();
-        // What comes meanwhile makes it due anew.
+        // A push during the pull marks it dirty again.
         push(&world, resource).await;
         let deferred = sync_state::defer(&mut conn, &taken[0].lease, Duration::ZERO, "transient").await;
         assert!(deferred.unwrap());
@@ -175,7 +175,7 @@ async fn a_calendars_age_goes_on_through_failing_pulls_however_many_pushes_come(
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_lease_that_ran_out_in_somebodys_hands_is_seen_by_who_takes_over(pool: PgPool) {
+async fn worker_taking_over_sees_the_expired_lease(pool: PgPool) {
     let world = World::of_alice(pool).await;
     push(&world, world.id(&alice(), ALICE).await.into()).await;
     let mut conn = world.pool.acquire().await.unwrap();
@@ -192,18 +192,18 @@ async fn a_lease_that_ran_out_in_somebodys_hands_is_seen_by_who_takes_over(pool:
     let third = sync_state::acquire(&mut conn, Duration::from_mins(1), 10)
         .await
         .unwrap();
-    assert!(!third[0].taken_over, "it was given back");
+    assert!(!third[0].taken_over, "it was released");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_change_that_no_push_told_of_makes_a_calendar_polled_until_push_works_again(pool: PgPool) {
+async fn missed_push_makes_calendar_polled_until_push_works_again(pool: PgPool) {
     let world = World::of_alice(pool).await;
     watch_all(&world).await;
     let resource = ResourceId::from(world.id(&alice(), ALICE).await);
     world.clock.advance(TimeDelta::minutes(1));
     poll_now(&world).await;
 
-    // A change that a push told of is none, however long ago the push.
+    // A change that a push reported is not missed, however long ago the push was.
     world.add(ALICE, world.event("Pushed", 1, 11));
     push(&world, resource).await;
     world.clock.advance(TimeDelta::seconds(1));
@@ -213,14 +213,14 @@ async fn a_change_that_no_push_told_of_makes_a_calendar_polled_until_push_works_
     assert_eq!(read(&world).await.watches.deaf, 0);
     assert_eq!(modes(&world).await, [Mode::Push, Mode::Push]);
 
-    // Nor is one that a poll finds just before its push comes.
+    // Nor is a change that a poll finds just before its push.
     world.add(ALICE, world.event("Pushed late", 1, 12));
     poll_now(&world).await;
     world.clock.advance(TimeDelta::minutes(4));
     assert_eq!(
         modes(&world).await,
         [Mode::Push, Mode::Push],
-        "the push may still come"
+        "the push may still arrive"
     );
     push(&world, resource).await;
     world.settle().await;
@@ -228,7 +228,7 @@ async fn a_change_that_no_push_told_of_makes_a_calendar_polled_until_push_works_
     poll_now(&world).await;
     assert_eq!(read(&world).await.watches.deaf, 0);
 
-    // But one of which no push comes at all.
+    // A change without any push is missed.
     world.clock.advance(TimeDelta::minutes(20));
     world.add(ALICE, world.event("Not pushed", 1, 13));
     poll_now(&world).await;

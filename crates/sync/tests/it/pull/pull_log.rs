@@ -1,4 +1,4 @@
-//! What is remembered of each pull: its cause, how long each step took, and what came of it.
+//! The pull log: the cause, the duration of each step, and the outcome of each pull.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use sqlx::PgPool;
 use store::pull_log::{self, Entry};
 use store::sync_state::Cause;
 use store::{intake, poll};
-use sync::{pull, relay};
+use sync::relay;
 
-use crate::world::{ALICE, World, alice, bob};
+use crate::world::{ALICE, World, alice, bob, pull_once};
 
-/// The rounds of Alice's own calendar, the newest first.
+/// The log entries of Alice's own calendar, newest first.
 async fn recent(world: &World) -> Vec<Entry> {
     let mut conn = world.pool.acquire().await.unwrap();
     let calendar = world.id(&alice(), ALICE).await;
@@ -22,7 +22,7 @@ async fn recent(world: &World) -> Vec<Entry> {
         .unwrap()
 }
 
-/// Google tells that Alice's own calendar changed.
+/// Google pushes Alice's own calendar.
 async fn google_pushes(world: &World) {
     let calendar = world.id(&alice(), ALICE).await;
     let mut conn = world.pool.acquire().await.unwrap();
@@ -32,13 +32,13 @@ async fn google_pushes(world: &World) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_push_can_be_followed_to_the_broker(pool: PgPool) {
+async fn push_can_be_traced_to_the_broker(pool: PgPool) {
     let server = Server::start().await;
     let world = World::new(pool).await;
     world.connect(&alice()).await;
     world.settle().await;
     let [first] = &recent(&world).await[..] else {
-        panic!("one round, the import")
+        panic!("one entry, the import")
     };
     assert_eq!((first.cause, first.outcome.as_str()), (Cause::Initial, "listed"));
     assert_eq!(first.published_at, None);
@@ -47,7 +47,7 @@ async fn a_push_can_be_followed_to_the_broker(pool: PgPool) {
     let id = world.add(ALICE, world.event("Secret lunch", 1, 11));
     world.add(ALICE, world.event("Dinner", 1, 18));
     google_pushes(&world).await;
-    // As exact as Postgres keeps it.
+    // Postgres keeps microseconds.
     let pushed_at = world.clock.now().trunc_subsecs(6);
     step();
     world.settle().await;
@@ -56,35 +56,35 @@ async fn a_push_can_be_followed_to_the_broker(pool: PgPool) {
         .await
         .unwrap();
 
-    let rounds = recent(&world).await;
-    let [round, import] = &rounds[..] else {
-        panic!("{rounds:?}")
+    let entries = recent(&world).await;
+    let [round, import] = &entries[..] else {
+        panic!("{entries:?}")
     };
     assert_eq!((round.cause, round.outcome.as_str()), (Cause::Push, "ok"));
     assert_eq!((round.changed, round.deleted, round.pages), (2, 0, 1));
     assert_eq!(round.asked_at, pushed_at);
     assert_eq!(round.started_at, pushed_at + TimeDelta::milliseconds(300));
     assert!(round.started_at <= round.committed_at && round.committed_at < round.published_at.unwrap());
-    assert!(import.published_at.is_some(), "the import was told of as well");
-    assert!(round.seq > import.seq, "{rounds:?}");
+    assert!(import.published_at.is_some(), "the import was published too");
+    assert!(round.seq > import.seq, "{entries:?}");
 
     world.google.delete(ALICE, ALICE, &id).unwrap();
     google_pushes(&world).await;
     world.settle().await;
     let round = &recent(&world).await[0];
     assert_eq!((round.changed, round.deleted, round.published_at), (0, 1, None));
-    let kept: Vec<String> = sqlx::query_scalar("select r::text from sync_rounds r")
+    let kept: Vec<String> = sqlx::query_scalar("select r::text from sync_entries r")
         .fetch_all(&world.pool)
         .await
         .unwrap();
     assert!(
         !kept.iter().any(|row| row.contains("lunch") || row.contains(&id)),
-        "no word of what is in the calendar: {kept:?}"
+        "must not contain calendar data: {kept:?}"
     );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn polls_that_bring_nothing_cost_one_row(pool: PgPool) {
+async fn polls_without_changes_share_one_row(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let every = Duration::from_mins(5);
     for _ in 0..4 {
@@ -96,9 +96,9 @@ async fn polls_that_bring_nothing_cost_one_row(pool: PgPool) {
         drop(conn);
         world.settle().await;
     }
-    let rounds = recent(&world).await;
-    let [polls, _import] = &rounds[..] else {
-        panic!("{rounds:?}")
+    let entries = recent(&world).await;
+    let [polls, _import] = &entries[..] else {
+        panic!("{entries:?}")
     };
     assert_eq!((polls.cause, polls.outcome.as_str()), (Cause::Poll, "no_change"));
     assert_eq!((polls.times, polls.seq), (4, None));
@@ -106,7 +106,7 @@ async fn polls_that_bring_nothing_cost_one_row(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_try_that_failed_says_why_and_one_that_was_overtaken_says_nothing(pool: PgPool) {
+async fn failed_pull_records_reason_and_overtaken_pull_records_nothing(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.connect(&bob()).await;
     world.settle().await;
@@ -122,15 +122,15 @@ async fn a_try_that_failed_says_why_and_one_that_was_overtaken_says_nothing(pool
         world.settle().await;
         world.let_time_pass().await;
     }
-    let rounds = recent(&world).await;
-    let [ok, failed, _import] = &rounds[..] else {
-        panic!("{rounds:?}")
+    let entries = recent(&world).await;
+    let [ok, failed, _import] = &entries[..] else {
+        panic!("{entries:?}")
     };
     assert_eq!((failed.outcome.as_str(), failed.times), ("transient", 2));
     assert_eq!((failed.pages, failed.changed, failed.seq), (0, 0, None));
     assert_eq!((ok.outcome.as_str(), ok.asked_at), ("no_change", failed.asked_at));
 
-    // The lease runs out while Google is asked: what the worker did is rolled back with all the rest.
+    // The lease expires during the call to Google: the worker's log entry is rolled back too.
     world.add(ALICE, world.event("Lunch", 1, 11));
     google_pushes(&world).await;
     let listings = world.listings();
@@ -146,7 +146,7 @@ async fn a_try_that_failed_says_why_and_one_that_was_overtaken_says_nothing(pool
             .await
             .unwrap();
     };
-    let (pass, ()) = tokio::join!(pull::run_once(&world.ctx), overtaken);
+    let (pass, ()) = tokio::join!(pull_once(&world.ctx), overtaken);
     pass.unwrap();
     assert_eq!(recent(&world).await.len(), 3);
     world.settle().await;

@@ -5,11 +5,10 @@ use std::time::Duration;
 use google_emulator::{Fault, Rule};
 use serde_json::json;
 use sqlx::PgPool;
-use sync::pull;
 
-use crate::world::{ALICE, World, alice};
+use crate::world::{ALICE, World, alice, pull_once};
 
-fn gone() -> Fault {
+fn expired_token() -> Fault {
     Fault::Error {
         status: 410,
         reason: Some("fullSyncRequired".into()),
@@ -19,7 +18,7 @@ fn gone() -> Fault {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_first_import_reads_all_pages_whatever_their_order(pool: PgPool) {
+async fn first_import_reads_all_pages_in_any_order(pool: PgPool) {
     let world = World::new(pool).await;
     for hour in 8..15 {
         world.add(ALICE, world.event(&format!("at {hour}"), 1, hour));
@@ -33,7 +32,7 @@ async fn a_first_import_reads_all_pages_whatever_their_order(pool: PgPool) {
         .google
         .patch(ALICE, ALICE, &instance, json!({"summary": "Another day"}))
         .unwrap();
-    // Exceptions before their masters, an empty page that is not the end.
+    // Exceptions before their masters, and an empty page that is not the last.
     world.fault(Rule::new("events.list", Fault::Shuffle));
     world.fault(Rule::new("events.list", Fault::EmptyPage { page: 2 }));
     world.connect(&alice()).await;
@@ -43,7 +42,7 @@ async fn a_first_import_reads_all_pages_whatever_their_order(pool: PgPool) {
     assert_eq!(world.day(&alice(), 2).await[0].0, "Another day");
     // The connection, its two calendars, and each calendar's first import.
     assert_eq!(
-        world.told_kinds(&alice()).await,
+        world.message_types(&alice()).await,
         ["connection.changed", "calendars.changed", "resync", "resync"]
     );
     let parameters: Vec<String> = world
@@ -65,12 +64,12 @@ async fn a_first_import_reads_all_pages_whatever_their_order(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_410_lists_everything_anew_and_forgets_what_is_gone(pool: PgPool) {
+async fn expired_token_lists_everything_and_drops_deleted_events(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let kept = world.add(ALICE, world.event("Kept", 1, 9));
     let gone = world.add(ALICE, world.event("Gone", 1, 10));
     world.push_and_settle(&alice()).await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     world.google.delete(ALICE, ALICE, &gone).unwrap();
     world.google.expire_sync_tokens(Some(ALICE));
     world.push_and_settle(&alice()).await;
@@ -83,8 +82,8 @@ async fn a_410_lists_everything_anew_and_forgets_what_is_gone(pool: PgPool) {
             .collect::<Vec<_>>(),
         [kept]
     );
-    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
-    while pull::purge_once(&world.ctx).await.unwrap() == common::worker::Pass::Worked {}
+    assert_eq!(world.message_types(&alice()).await, ["resync"]);
+    while sync::pull::purge_once(&world.ctx).await.unwrap() == common::worker::Pass::Worked {}
     let generations: Vec<i64> = sqlx::query_scalar("select distinct generation from occurrences")
         .fetch_all(&world.pool)
         .await
@@ -93,30 +92,30 @@ async fn a_410_lists_everything_anew_and_forgets_what_is_gone(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_410_in_the_middle_of_the_pages_is_no_different(pool: PgPool) {
+async fn token_expiring_between_pages_is_no_different(pool: PgPool) {
     let world = World::of_alice(pool).await;
     for hour in 8..15 {
         world.add(ALICE, world.event("Event", 1, hour));
     }
     world.fault(
-        Rule::new("events.list", gone())
+        Rule::new("events.list", expired_token())
             .of_calendar(ALICE)
             .skipping(1)
             .times(1),
     );
     world.push_and_settle(&alice()).await;
     world.assert_in_step(&alice(), ALICE).await;
-    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
+    assert_eq!(world.message_types(&alice()).await, ["resync"]);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_410_in_the_middle_of_a_full_listing_starts_it_again_later(pool: PgPool) {
+async fn token_expiring_during_full_listing_restarts_it_later(pool: PgPool) {
     let world = World::new(pool).await;
     for hour in 8..15 {
         world.add(ALICE, world.event("Event", 1, hour));
     }
     world.fault(
-        Rule::new("events.list", gone())
+        Rule::new("events.list", expired_token())
             .of_calendar(ALICE)
             .skipping(2)
             .times(1),
@@ -135,12 +134,20 @@ async fn a_410_in_the_middle_of_a_full_listing_starts_it_again_later(pool: PgPoo
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn tokens_that_are_all_refused_do_not_list_for_ever(pool: PgPool) {
+async fn rejecting_every_token_does_not_list_forever(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(ALICE, world.event("Event", 1, 9));
-    world.fault(Rule::new("events.list", gone()).of_calendar(ALICE).times(1));
+    world.fault(
+        Rule::new("events.list", expired_token())
+            .of_calendar(ALICE)
+            .times(1),
+    );
     world.push_and_settle(&alice()).await;
-    world.fault(Rule::new("events.list", gone()).of_calendar(ALICE).times(1));
+    world.fault(
+        Rule::new("events.list", expired_token())
+            .of_calendar(ALICE)
+            .times(1),
+    );
     world.push_and_settle(&alice()).await;
     assert_eq!(
         world.last_error(&alice(), ALICE).await.as_deref(),
@@ -153,13 +160,13 @@ async fn tokens_that_are_all_refused_do_not_list_for_ever(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_listing_that_lacks_most_of_a_calendar_has_to_come_twice(pool: PgPool) {
+async fn listing_that_deletes_most_events_needs_confirmation(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let ids: Vec<String> = (0..120_u64)
         .map(|n| world.add(ALICE, world.event("Event", 1 + n / 24, (n % 24) as u32)))
         .collect();
     world.push_and_settle(&alice()).await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     for id in &ids[..100] {
         world.google.delete(ALICE, ALICE, id).unwrap();
     }
@@ -170,9 +177,9 @@ async fn a_listing_that_lacks_most_of_a_calendar_has_to_come_twice(pool: PgPool)
         world.last_error(&alice(), ALICE).await.as_deref(),
         Some("sweep_held")
     );
-    assert!(world.told(&alice()).await.is_empty());
+    assert!(world.messages(&alice()).await.is_empty());
 
-    // The second listing lacks one more: that is no agreement.
+    // The second listing deletes one more, so it does not confirm the first.
     world.google.delete(ALICE, ALICE, &ids[100]).unwrap();
     world.let_time_pass().await;
     world.settle().await;
@@ -180,17 +187,17 @@ async fn a_listing_that_lacks_most_of_a_calendar_has_to_come_twice(pool: PgPool)
     world.let_time_pass().await;
     world.settle().await;
     world.assert_in_step(&alice(), ALICE).await;
-    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
+    assert_eq!(world.message_types(&alice()).await, ["resync"]);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn the_old_data_stays_readable_while_a_rebuild_fails(pool: PgPool) {
+async fn old_data_stays_readable_while_a_rebuild_fails(pool: PgPool) {
     let world = World::of_alice(pool).await;
     for hour in 8..15 {
         world.add(ALICE, world.event("Event", 1, hour));
     }
     world.push_and_settle(&alice()).await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     world.google.expire_sync_tokens(Some(ALICE));
     let broken = Fault::Error {
         status: 500,
@@ -210,7 +217,7 @@ async fn the_old_data_stays_readable_while_a_rebuild_fails(pool: PgPool) {
         Some("transient")
     );
     assert_eq!(world.day(&alice(), 1).await.len(), 7);
-    assert!(world.told(&alice()).await.is_empty());
+    assert!(world.messages(&alice()).await.is_empty());
     world.let_time_pass().await;
     world.settle().await;
     world.assert_in_step(&alice(), ALICE).await;
@@ -218,13 +225,13 @@ async fn the_old_data_stays_readable_while_a_rebuild_fails(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_crash_between_pages_leaves_nothing_half_done(pool: PgPool) {
+async fn crash_between_pages_leaves_nothing_half_done(pool: PgPool) {
     let world = World::new(pool).await;
     for hour in 8..15 {
         world.add(ALICE, world.event("Event", 1, hour));
     }
     world.connect(&alice()).await;
-    pull::run_once(&world.ctx).await.unwrap();
+    pull_once(&world.ctx).await.unwrap();
     for page in 1..3 {
         let hang = Fault::Delay {
             ms: 60_000,
@@ -236,19 +243,19 @@ async fn a_crash_between_pages_leaves_nothing_half_done(pool: PgPool) {
                 .skipping(page)
                 .times(1),
         );
-        let died = tokio::time::timeout(Duration::from_millis(700), pull::run_once(&world.ctx)).await;
+        let died = tokio::time::timeout(Duration::from_millis(700), pull_once(&world.ctx)).await;
         assert!(died.is_err(), "page {page} hangs");
         world.google.clear_faults();
         assert!(world.mirror(&alice(), ALICE).await.is_empty());
         assert_eq!(world.sync_token(&alice(), ALICE).await, None);
-        assert!(pull::run_once(&world.ctx).await.is_ok());
+        assert!(pull_once(&world.ctx).await.is_ok());
         assert!(
             world.mirror(&alice(), ALICE).await.is_empty(),
-            "the lease still holds"
+            "the lease is still held"
         );
         world.let_time_pass().await;
     }
-    // After two deaths in a row it waits before the next try.
+    // After two lost workers in a row it waits before the next attempt.
     world.settle().await;
     assert_eq!(
         world.last_error(&alice(), ALICE).await.as_deref(),
@@ -261,7 +268,7 @@ async fn a_crash_between_pages_leaves_nothing_half_done(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_large_calendar_is_imported_page_by_page(pool: PgPool) {
+async fn large_calendar_is_imported_page_by_page(pool: PgPool) {
     let world = World::with_page_size(pool, 2_500).await;
     for n in 0..5_000_u64 {
         world.add(ALICE, world.event("Event", n % 300, (n % 24) as u32));
@@ -283,7 +290,7 @@ async fn a_large_calendar_is_imported_page_by_page(pool: PgPool) {
     assert_eq!(world.listings(), 3, "two pages of one calendar, one of the other");
 }
 
-/// Events of which some eighty make a page that is larger than is read.
+/// Adds long events: about eighty of them exceed the size limit of a page.
 fn add_long_ones(world: &World, count: u64) {
     let mut long = world.event("Long", 2, 9);
     long["description"] = json!("x".repeat(220_000));
@@ -292,7 +299,7 @@ fn add_long_ones(world: &World, count: u64) {
     }
 }
 
-/// `maxResults` of the requests for Alice's calendar since the first `asked` of all.
+/// `maxResults` of the requests for Alice's calendar, after the first `asked` requests of all.
 fn page_sizes(world: &World, asked: usize) -> Vec<String> {
     let requests = world.google.requests_to("events.list").into_iter().skip(asked);
     requests
@@ -305,9 +312,7 @@ fn page_sizes(world: &World, asked: usize) -> Vec<String> {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_page_that_is_too_large_wherever_it_is_makes_the_pages_of_the_listing_smaller_and_of_those_after_it(
-    pool: PgPool,
-) {
+async fn too_large_page_shrinks_pages_of_this_and_later_listings(pool: PgPool) {
     let world = World::with_page_size(pool, 100).await;
     for n in 0..100_u64 {
         world.add(ALICE, world.event("Short", 1 + n / 24, (n % 24) as u32));
@@ -318,11 +323,11 @@ async fn a_page_that_is_too_large_wherever_it_is_makes_the_pages_of_the_listing_
     assert_eq!(world.last_error(&alice(), ALICE).await, None);
     world.assert_in_step(&alice(), ALICE).await;
     let sizes = page_sizes(&world, 0);
-    assert_eq!(sizes[..2], ["100", "100"], "the second was too large");
+    assert_eq!(sizes[..2], ["100", "100"], "the second page was too large");
     assert_eq!(sizes[2..], ["10"; 19]);
     assert_eq!(world.mirror(&alice(), ALICE).await.len(), 190);
 
-    // What goes on from the token has the same parameters.
+    // Listings that continue from the token have the same parameters.
     let asked = world.listings();
     world.add(ALICE, world.event("One more", 1, 9));
     world.push_and_settle(&alice()).await;
@@ -331,11 +336,11 @@ async fn a_page_that_is_too_large_wherever_it_is_makes_the_pages_of_the_listing_
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn changes_on_a_page_that_is_too_large_are_listed_anew_in_smaller_ones(pool: PgPool) {
+async fn too_large_page_of_changes_starts_full_listing(pool: PgPool) {
     let world = World::with_page_size(pool, 100).await;
     world.connect(&alice()).await;
     world.settle().await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     add_long_ones(&world, 90);
     let asked = world.listings();
     world.push_and_settle(&alice()).await;
@@ -343,18 +348,18 @@ async fn changes_on_a_page_that_is_too_large_are_listed_anew_in_smaller_ones(poo
     let sizes = page_sizes(&world, asked);
     assert_eq!(sizes[0], "100");
     assert_eq!(sizes[1..], ["10"; 9]);
-    assert_eq!(world.told_kinds(&alice()).await, ["resync"]);
+    assert_eq!(world.message_types(&alice()).await, ["resync"]);
     let asked = world.listings();
     world.push_and_settle(&alice()).await;
     assert_eq!(page_sizes(&world, asked), ["10"]);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn changes_with_more_instances_than_a_commit_takes_are_listed_anew(pool: PgPool) {
+async fn changes_with_too_many_instances_start_full_listing(pool: PgPool) {
     let world = World::with_page_size(pool, 2_500).await;
     world.connect(&alice()).await;
     world.settle().await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     let generation = async || -> i64 {
         sqlx::query_scalar("select generation from sync_state where resource_id = $1")
             .bind(world.id(&alice(), ALICE).await.as_uuid())

@@ -53,7 +53,7 @@ async fn a_new_event_has_every_field(pool: PgPool) {
         ]
     );
 
-    let told = world.told(&alice()).await;
+    let told = world.messages(&alice()).await;
     let [Change::EventsChanged { upserted, .. }] = told.as_slice() else {
         panic!("{told:?}");
     };
@@ -114,18 +114,18 @@ async fn a_delete_removes_the_event_and_mails_guests_once(pool: PgPool) {
     let mut event = hour(&world, "Review", 2, 9);
     event["attendees"] = json!([{"email": BOB}]);
     let made = done(&world, create(event)).await.0.unwrap();
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     assert_eq!(done(&world, delete(&made, None)).await, (None, false));
     assert_eq!(google(&world, &made.id)["status"], "cancelled");
     assert!(world.day(&alice(), 2).await.is_empty());
-    let told = world.told(&alice()).await;
+    let told = world.messages(&alice()).await;
     assert!(matches!(&told[..], [Change::EventsChanged { deleted, .. }] if *deleted == [made.id.clone()]));
     let cancellations = mails(&world)
         .into_iter()
         .filter(|(_, kind)| *kind == MailKind::Cancellation);
     assert_eq!(cancellations.count(), 1);
     world.push_and_settle(&alice()).await;
-    assert!(world.told_kinds(&alice()).await.is_empty());
+    assert!(world.message_types(&alice()).await.is_empty());
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -135,7 +135,7 @@ async fn an_event_moves_to_another_calendar_under_its_id(pool: PgPool) {
         .await
         .0
         .unwrap();
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     let team = world.id(&alice(), TEAM).await;
     let command = Command::Move {
         event_id: made.id.clone(),
@@ -145,12 +145,12 @@ async fn an_event_moves_to_another_calendar_under_its_id(pool: PgPool) {
     assert_eq!((moved.calendar_id, &moved.id), (team, &made.id));
     assert_eq!(world.day(&alice(), 2).await.len(), 1);
     assert_eq!(
-        world.told_kinds(&alice()).await,
+        world.message_types(&alice()).await,
         ["events.changed", "events.changed"]
     );
     world.assert_in_step(&alice(), TEAM).await;
     world.push_and_settle(&alice()).await;
-    assert!(world.told_kinds(&alice()).await.is_empty());
+    assert!(world.message_types(&alice()).await.is_empty());
 
     // It cannot be moved back: a calendar accepts an id once. It stays where it is.
     let back = Command::Move {

@@ -121,7 +121,7 @@ async fn an_expired_write_that_cannot_be_stored_is_given_up(pool: PgPool) {
         matches!(&end, WriteResult::Failed(failure) if failure.reason == Reason::OutcomeUnknown),
         "{end:?}"
     );
-    let told = world.told_kinds(&alice()).await;
+    let told = world.message_types(&alice()).await;
     assert_eq!(told, ["write.resolved"]);
 }
 

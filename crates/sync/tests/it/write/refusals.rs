@@ -204,7 +204,7 @@ async fn an_outage_and_an_ended_grant_give_different_results(pool: PgPool) {
     assert!(result.is_none());
     world.google.clear_faults();
     settle_writes(&world).await;
-    let told = world.told(&alice()).await;
+    let told = world.messages(&alice()).await;
     assert!(
         matches!(
             &told[..],
@@ -227,7 +227,7 @@ async fn an_outage_and_an_ended_grant_give_different_results(pool: PgPool) {
     assert!(result.is_none());
     world.clock.advance(sync::write::LIFE);
     settle_writes(&world).await;
-    let told = world.told(&alice()).await;
+    let told = world.messages(&alice()).await;
     assert!(
         matches!(&told[..], [Change::WriteResolved { reason: Some(reason), .. }] if reason == "OUTCOME_UNKNOWN"),
         "{told:?}"

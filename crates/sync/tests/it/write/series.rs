@@ -62,7 +62,7 @@ async fn in_mirror(world: &World) -> Vec<(String, String)> {
 
 async fn assert_as_google(world: &World) {
     assert_eq!(in_mirror(world).await, in_google(world));
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     world.push_and_settle(&alice()).await;
     assert_eq!(
         in_mirror(world).await,

@@ -109,10 +109,10 @@ pub fn mails(world: &World) -> Vec<(String, MailKind)> {
 /// The mirror equals Google, and a pull publishes nothing.
 pub async fn assert_silent(world: &World) {
     world.assert_in_step(&alice(), ALICE).await;
-    world.told(&alice()).await;
+    world.messages(&alice()).await;
     world.push_and_settle(&alice()).await;
     assert_eq!(
-        world.told_kinds(&alice()).await,
+        world.message_types(&alice()).await,
         Vec::<&str>::new(),
         "an echo is silent"
     );
