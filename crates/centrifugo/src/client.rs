@@ -1,6 +1,6 @@
 //! The HTTP API: `POST <api>/publish`, `/history`, `/history_remove`, `/info`, `/disconnect`.
 //!
-//! Centrifugo answers a failed command with HTTP 200 and an `error` in the body, so the status alone says nothing.
+//! Centrifugo responds to a failed command with HTTP 200 and an `error` in the body, so the status alone is not enough.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use url::Url;
 
 use crate::Error;
 
-/// The most bytes of JSON in one publication. All 200 that `history_size` keeps may have to go out in one recovery, and
-/// more than `client.queue_max_size` (4 MiB) in a client's queue disconnects it as slow.
+/// The most bytes of JSON in one publication. A recovery may send all 200 that `history_size` keeps at once, and a client
+/// whose queue exceeds `client.queue_max_size` (4 MiB) is disconnected as slow.
 pub const MAX_DATA_LEN: usize = 20 * 1024;
 
-/// Centrifugo closes an idle connection after 30 s; one that we reuse must not be about to be closed.
+/// Centrifugo closes idle connections after 30 s. Ours are dropped well before, so that none is reused while it closes.
 const POOL_IDLE: Duration = Duration::from_secs(20);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Longer than Centrifugo waits for Redis (4 s), shorter than it takes to write its answer (10 s).
+/// Longer than Centrifugo waits for Redis (4 s), shorter than its write timeout (10 s).
 const TIMEOUT: Duration = Duration::from_secs(7);
 
-/// The most of a failure's own words that is told, in characters.
+/// The longest part of Centrifugo's own error message that is logged, in characters.
 const MESSAGE_MAX: usize = 200;
 
 /// One message for one channel.
@@ -33,15 +33,15 @@ pub struct Publication<'a> {
     pub channel: &'a str,
     /// One JSON object, at most [`MAX_DATA_LEN`] bytes.
     pub data: &'a [u8],
-    /// A second publication with the same key within five minutes is answered with the first one's position.
+    /// A second publication with the same key within five minutes is ignored and gets the first one's position.
     pub idempotency_key: &'a str,
-    /// A publication whose version is not above the channel's is answered, and dropped. Below 2^53.
+    /// A publication whose version is not above the channel's is acknowledged and dropped. Below 2^53.
     pub version: u64,
     /// Versions of different epochs are not compared.
     pub version_epoch: &'a str,
 }
 
-/// Where a channel's history stands. A broker that lost its history has another epoch.
+/// A position in a channel's history. A broker that lost its history has another epoch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position {
     #[serde(default)]
@@ -59,7 +59,7 @@ pub struct Info {
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Node {
     pub name: String,
-    /// Such as `6.9.6 OSS`.
+    /// For example `6.9.6 OSS`.
     pub version: String,
 }
 
@@ -80,7 +80,7 @@ impl Client {
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
-            // A broker beside us is never behind the proxy that HTTP_PROXY names.
+            // The broker is internal, never behind the proxy of HTTP_PROXY.
             .no_proxy()
             .build()
             .map_err(|error| Error::misconfigured(describe(&error)))?;
@@ -92,8 +92,8 @@ impl Client {
         })
     }
 
-    /// Publishes, and answers the channel's position after it. A publication that Centrifugo already had counts as
-    /// published. The same publication makes the same bytes.
+    /// Publishes, and returns the channel's position. A publication that Centrifugo already had counts as published. The
+    /// same publication is always sent as the same bytes.
     pub async fn publish(&self, publication: Publication<'_>) -> Result<Position, Error> {
         #[derive(Serialize)]
         struct Command<'a> {
@@ -121,14 +121,14 @@ impl Client {
         self.call("publish", &command).await
     }
 
-    /// Where `channel` stands now. Read it before the snapshot that it is to go with, then the snapshot covers it.
+    /// The current position of `channel`. Read it before the snapshot it belongs to, so that the snapshot covers it.
     pub async fn history_position(&self, channel: &str) -> Result<Position, Error> {
-        // Without a limit the answer holds no publications.
+        // Without a limit the response has no publications.
         self.call("history", &serde_json::json!({ "channel": channel }))
             .await
     }
 
-    /// Forgets what was published on `channel`. Its position stays, so that nobody who is subscribed has to begin anew.
+    /// Deletes the history of `channel`. Its position is kept, so that subscribers do not have to start over.
     pub async fn forget_history(&self, channel: &str) -> Result<(), Error> {
         let command = serde_json::json!({ "channel": channel });
         self.call::<Nothing>("history_remove", &command).await.map(|_| ())
@@ -138,14 +138,14 @@ impl Client {
         self.call("info", &serde_json::json!({})).await
     }
 
-    /// Closes every connection of `user`, for good: their SDK does not connect again by itself.
+    /// Closes every connection of `user` permanently: the SDK does not reconnect by itself.
     pub async fn disconnect(&self, user: &UserId) -> Result<(), Error> {
         let command = serde_json::json!({ "user": user.as_str() });
         self.call::<Nothing>("disconnect", &command).await.map(|_| ())
     }
 
-    /// Checks what a service needs before it starts: Centrifugo answers, takes our key, and keeps a history for
-    /// `namespace`. The error says in one line what is wrong and where to change it.
+    /// Checks the requirements of a service at startup: Centrifugo responds, accepts the API key, and keeps a history for
+    /// `namespace`. The error is one line that names the problem and the setting.
     pub async fn check(&self, namespace: &str) -> Result<(), Error> {
         self.history_position(&format!("{namespace}:calwire-check"))
             .await
@@ -179,12 +179,12 @@ impl Client {
 }
 
 impl Position {
-    /// What an answer to a publication says, by its status and its body.
+    /// Parses the response to a publication from its status and body.
     pub fn of_reply(status: u16, body: &[u8]) -> Result<Self, Error> {
         match StatusCode::from_u16(status) {
             Ok(StatusCode::OK) => reply(body, "Centrifugo"),
             Ok(status) => Err(refused(status, "Centrifugo")),
-            Err(_) => Err(Error::transient("Centrifugo answered no status")),
+            Err(_) => Err(Error::transient("Centrifugo sent an invalid status")),
         }
     }
 }
@@ -194,7 +194,7 @@ fn reply<T: DeserializeOwned>(body: &[u8], url: &str) -> Result<T, Error> {
         Ok(Reply::Result(result)) => Ok(result),
         Ok(Reply::Error(failure)) => Err(failure.into()),
         Err(error) => Err(Error::transient(format!(
-            "{url} answered what is not a reply (line {}, column {})",
+            "{url} sent an invalid response (line {}, column {})",
             error.line(),
             error.column()
         ))),
@@ -220,7 +220,7 @@ struct Failure {
 
 impl From<Failure> for Error {
     fn from(Failure { code, message }: Failure) -> Self {
-        // It goes into the log, as one line.
+        // Logged as one line.
         let message: String = message
             .chars()
             .filter(|c| !c.is_control())
@@ -235,32 +235,32 @@ impl From<Failure> for Error {
             ),
             101 | 103 | 104 => Self::misconfigured(format!("error {code}, {message}")),
             106 | 107 | 113 => Self::poison(format!("error {code}, {message}")),
-            // 100 and 111 say so; a code that we do not know is better tried again than dropped.
+            // 100 and 111 are transient. An unknown code is retried rather than dropped.
             _ => Self::transient(format!("error {code}, {message}")),
         }
     }
 }
 
-/// An answer that is not 200 comes from Centrifugo's own gate or from something between us and it.
+/// A status other than 200 comes from Centrifugo's authentication or from something in between.
 fn refused(status: StatusCode, url: &str) -> Error {
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Error::misconfigured(
-            "it does not accept CENTRIFUGO_API_KEY; give it the same value as CENTRIFUGO_HTTP_API_KEY",
+            "it rejects CENTRIFUGO_API_KEY; set it to the value of CENTRIFUGO_HTTP_API_KEY",
         ),
         StatusCode::BAD_REQUEST | StatusCode::PAYLOAD_TOO_LARGE => {
-            Error::poison(format!("{url} answered {status}"))
+            Error::poison(format!("{url} responded {status}"))
         }
         StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS => {
-            Error::transient(format!("{url} answered {status}"))
+            Error::transient(format!("{url} responded {status}"))
         }
-        _ if status.is_server_error() => Error::transient(format!("{url} answered {status}")),
+        _ if status.is_server_error() => Error::transient(format!("{url} responded {status}")),
         _ => Error::misconfigured(format!(
-            "{url} answered {status}; CENTRIFUGO_API_URL must be the API on the internal port, such as http://127.0.0.1:9000/api"
+            "{url} responded {status}; CENTRIFUGO_API_URL must be the API on the internal port, such as http://127.0.0.1:9000/api"
         )),
     }
 }
 
-/// An error with its causes on one line; reqwest keeps the reason (`connection refused`) in the last one.
+/// Describes an error in one line. reqwest has the reason (`connection refused`) in the last of its sources.
 pub(crate) fn describe(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(error);
@@ -269,7 +269,7 @@ pub(crate) fn describe(error: &reqwest::Error) -> String {
         cause = error.source();
     }
     if error.is_timeout() {
-        "no answer in time".into()
+        "timeout".into()
     } else {
         causes.pop().unwrap_or_else(|| error.to_string())
     }

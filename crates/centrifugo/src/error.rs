@@ -1,15 +1,15 @@
-//! What can go wrong at Centrifugo, told as the decisions that a caller has to take.
+//! The errors of Centrifugo's API, as the decisions that a caller takes.
 
-/// The outcome of a call that did not succeed. Each reads as one line.
+/// Why a call failed. Each displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
-    /// It may work later: send the same bytes again, and nothing after them before they are through.
-    #[error("Centrifugo could not be asked: {reason}")]
+    /// It may work later: send the same bytes again, and nothing after them until they are accepted.
+    #[error("request to Centrifugo failed: {reason}")]
     Transient { reason: String },
-    /// Centrifugo will never take this publication; anything else may still go.
-    #[error("Centrifugo will not take this publication: {reason}")]
+    /// Centrifugo will never accept this publication. Others may succeed.
+    #[error("Centrifugo rejected the publication: {reason}")]
     Poison { reason: String },
-    /// No call will succeed until a person has changed the configuration: stop and say so, drop nothing.
+    /// No call succeeds until the configuration is corrected: stop and report it, drop nothing.
     #[error("Centrifugo is not set up for Calwire: {reason}")]
     Misconfigured { reason: String },
 }

@@ -1,8 +1,8 @@
-//! Centrifugo as Calwire uses it: publish on a user's channel, ask where a channel stands, and sign the tokens with
-//! which a browser connects and subscribes.
+//! Centrifugo as Calwire uses it: publishing to a user's channel, reading a channel's position, and signing the tokens
+//! with which browsers connect and subscribe.
 //!
-//! The channel of a user is `calendar:<user id>`. Nobody may subscribe to it without a subscription token for exactly
-//! that user and channel, for the namespace has no `allow_*` option (`deploy/centrifugo.json`).
+//! The channel of a user is `calendar:<user id>`. A subscription needs a token for exactly that user and channel, because the
+//! namespace has no `allow_*` option (`deploy/centrifugo.json`).
 
 mod client;
 mod error;

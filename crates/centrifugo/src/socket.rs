@@ -1,7 +1,7 @@
-//! A socket as a browser opens it, to find out whether one would work: handshake, tokens, and a message that comes back
-//! ([`round_trip`]); or to see a user's messages where browsers see them ([`Subscription`]).
+//! A WebSocket as a browser opens it: to check that one works, with handshake, tokens and a message ([`round_trip`]), or to
+//! receive a user's messages as browsers do ([`Subscription`]).
 //!
-//! Over the HTTP client's own connection, so that certificates are judged as everywhere else.
+//! It upgrades a connection of the HTTP client, so that certificates are verified as everywhere else.
 
 use std::time::Duration;
 
@@ -19,37 +19,37 @@ use uuid::Uuid;
 
 use crate::{Client, NAMESPACE, Publication, Tokens, channel_of};
 
-/// Where Centrifugo takes WebSockets, below its origin.
+/// The path of Centrifugo's WebSocket endpoint.
 pub const PATH: &str = "/connection/websocket";
-/// How long any step may take.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// The timeout of each step.
+const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 const TOKEN_LIFE: Duration = Duration::from_mins(1);
 /// Centrifugo's error for a subscription that is not allowed.
 const PERMISSION_DENIED: u64 = 103;
 
-/// Why a browser's socket would not work. Each reads as one line.
+/// Why a browser's socket would not work. Each displays as one line.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
     #[error("the socket cannot be reached: {0}")]
     Unreachable(String),
-    #[error("{0} is answered instead of a WebSocket")]
+    #[error("the server responded {0} instead of opening a WebSocket")]
     NotASocket(StatusCode),
-    #[error("pages of {0} may not open a socket")]
+    #[error("pages of {0} are not allowed to open a socket")]
     OriginRefused(String),
-    #[error("the token for the socket is not accepted: {0}")]
+    #[error("the connection token was rejected: {0}")]
     TokenRefused(String),
-    #[error("the token for the user's channel is not accepted: {0}")]
+    #[error("the subscription token was rejected: {0}")]
     SubscriptionRefused(String),
-    #[error("a channel can be heard without a token for it")]
+    #[error("a channel can be subscribed to without a token")]
     Open,
-    #[error("a message was published and did not come back within {} s", PATIENCE.as_secs())]
+    #[error("a published message did not arrive within {} s", STEP_TIMEOUT.as_secs())]
     Silent,
-    #[error("nothing can be published: {0}")]
+    #[error("publishing failed: {0}")]
     Publish(#[from] crate::Error),
 }
 
-/// Opens a socket at `url` (`https://host/connection/websocket`) as a page of `origin` does, hears a message of its own, and
-/// is refused what belongs to others.
+/// Opens a socket at `url` (`https://host/connection/websocket`) as a page of `origin`, receives a message of its own, and
+/// checks that other channels are refused.
 pub async fn round_trip(
     client: &Client,
     tokens: &Tokens,
@@ -57,7 +57,7 @@ pub async fn round_trip(
     origin: &str,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
-    // Nobody's: a person's id would be told what to forget.
+    // A made-up user: a real one's browsers would receive the message.
     let user = UserId::parse(format!("calwire-check-{}", Uuid::new_v4()))
         .map_err(|error| Problem::Unreachable(error.to_string()))?;
     let mut socket = Socket::open(url, Some(origin)).await?;
@@ -65,13 +65,13 @@ pub async fn round_trip(
     socket
         .call("connect", json!({ "token": token }))
         .await?
-        .map_err(|refusal| Problem::TokenRefused(refusal.to_string()))?;
+        .or(Problem::TokenRefused)?;
 
     let stranger = format!("{NAMESPACE}:calwire-check");
     match socket.call("subscribe", json!({ "channel": stranger })).await? {
-        Err(refusal) if refusal["code"] == PERMISSION_DENIED => {}
-        Err(refusal) => return Err(Problem::SubscriptionRefused(refusal.to_string())),
-        Ok(()) => return Err(Problem::Open),
+        CommandReply::Refused(reason) if reason["code"] == PERMISSION_DENIED => {}
+        CommandReply::Refused(reason) => return Err(Problem::SubscriptionRefused(reason.to_string())),
+        CommandReply::Accepted => return Err(Problem::Open),
     }
 
     let channel = channel_of(&user);
@@ -79,7 +79,7 @@ pub async fn round_trip(
     socket
         .call("subscribe", json!({ "channel": channel, "token": token }))
         .await?
-        .map_err(|refusal| Problem::SubscriptionRefused(refusal.to_string()))?;
+        .or(Problem::SubscriptionRefused)?;
     let check = Uuid::new_v4().to_string();
     let data = json!({ "check": check }).to_string();
     let publication = Publication {
@@ -90,14 +90,14 @@ pub async fn round_trip(
         version_epoch: &check,
     };
     client.publish(publication).await?;
-    socket.hear(&check).await
+    socket.receive(&check).await
 }
 
-/// A user's channel, open: what is published on it from now on comes.
+/// A subscription to a user's channel. Receives the messages that are published from now on.
 pub struct Subscription(Socket);
 
 impl Subscription {
-    /// Opens a socket at `url`, as [`round_trip`] does, and subscribes to the channel of `user`. Good for a minute.
+    /// Opens a socket at `url` and subscribes to the channel of `user`. Valid for a minute.
     pub async fn open(
         tokens: &Tokens,
         url: &Url,
@@ -109,17 +109,17 @@ impl Subscription {
         socket
             .call("connect", json!({ "token": token }))
             .await?
-            .map_err(|refusal| Problem::TokenRefused(refusal.to_string()))?;
+            .or(Problem::TokenRefused)?;
         let channel = channel_of(user);
         let token = tokens.subscription(user, &channel, now, TOKEN_LIFE);
         socket
             .call("subscribe", json!({ "channel": channel, "token": token }))
             .await?
-            .map_err(|refusal| Problem::SubscriptionRefused(refusal.to_string()))?;
+            .or(Problem::SubscriptionRefused)?;
         Ok(Self(socket))
     }
 
-    /// The next message's data, however long it takes.
+    /// The data of the next message. Waits without a timeout.
     pub async fn next(&mut self) -> Result<Value, Problem> {
         let Self(socket) = self;
         loop {
@@ -129,7 +129,7 @@ impl Subscription {
                     return Ok(data.take());
                 }
                 if reply == json!({}) {
-                    // A ping; who does not answer is taken for gone.
+                    // A ping. A client that does not respond is disconnected.
                     socket.stream.send(Message::text("{}")).await.map_err(broken)?;
                 }
             }
@@ -146,18 +146,18 @@ impl Subscription {
 struct Socket {
     stream: WebSocketStream<Upgraded>,
     next_id: u64,
-    /// What was pushed while an answer was waited for.
+    /// Pushes that arrived while waiting for a reply.
     pushed: Vec<Value>,
 }
 
 impl Socket {
-    /// Without an `origin`, as a program that is no page.
+    /// Without an `origin`: as a program that is not a web page.
     async fn open(url: &Url, origin: Option<&str>) -> Result<Self, Problem> {
         let http = reqwest::Client::builder()
-            .connect_timeout(PATIENCE)
+            .connect_timeout(STEP_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
-            // A WebSocket begins as HTTP/1.1.
+            // A WebSocket starts as HTTP/1.1.
             .http1_only()
             .build()
             .map_err(|error| unreachable(&error))?;
@@ -170,9 +170,9 @@ impl Socket {
         if let Some(origin) = origin {
             request = request.header("Origin", origin);
         }
-        let response = tokio::time::timeout(PATIENCE, request.send())
+        let response = tokio::time::timeout(STEP_TIMEOUT, request.send())
             .await
-            .map_err(|_| Problem::Unreachable("no answer in time".into()))?
+            .map_err(|_| Problem::Unreachable("timeout".into()))?
             .map_err(|error| unreachable(&error))?;
         match response.status() {
             StatusCode::SWITCHING_PROTOCOLS => {}
@@ -189,8 +189,8 @@ impl Socket {
         })
     }
 
-    /// The inner `Err` is Centrifugo's refusal, as it said it.
-    async fn call(&mut self, command: &str, request: Value) -> Result<Result<(), Value>, Problem> {
+    /// Sends a command and waits for its reply.
+    async fn call(&mut self, command: &str, request: Value) -> Result<CommandReply, Problem> {
         self.next_id += 1;
         let id = self.next_id;
         let text = json!({ "id": id, command: request }).to_string();
@@ -198,14 +198,14 @@ impl Socket {
         loop {
             let replies = match self.read().await? {
                 Frame::Replies(replies) => replies,
-                // A token that is not accepted at all closes the socket.
-                Frame::Closed(reason) => return Ok(Err(reason)),
+                // An invalid token closes the socket.
+                Frame::Closed(reason) => return Ok(CommandReply::Refused(reason)),
             };
             for mut reply in replies {
                 if reply["id"] == id {
                     return Ok(match reply.get_mut("error") {
-                        Some(error) => Err(error.take()),
-                        None => Ok(()),
+                        Some(error) => CommandReply::Refused(error.take()),
+                        None => CommandReply::Accepted,
                     });
                 }
                 self.pushed.push(reply);
@@ -213,7 +213,7 @@ impl Socket {
         }
     }
 
-    async fn hear(&mut self, check: &str) -> Result<(), Problem> {
+    async fn receive(&mut self, check: &str) -> Result<(), Problem> {
         let is_it = |push: &Value| push["push"]["pub"]["data"]["check"] == check;
         let wait = async {
             loop {
@@ -226,13 +226,13 @@ impl Socket {
                 }
             }
         };
-        tokio::time::timeout(PATIENCE, wait)
+        tokio::time::timeout(STEP_TIMEOUT, wait)
             .await
             .unwrap_or(Err(Problem::Silent))
     }
 
     async fn read(&mut self) -> Result<Frame, Problem> {
-        let next = tokio::time::timeout(PATIENCE, self.stream.next())
+        let next = tokio::time::timeout(STEP_TIMEOUT, self.stream.next())
             .await
             .map_err(|_| Problem::Silent)?;
         Ok(match next {
@@ -241,7 +241,7 @@ impl Socket {
                     .filter_map(|line| serde_json::from_str(line).ok())
                     .collect(),
             ),
-            Some(Ok(Message::Close(frame))) => Frame::Closed(told(frame.as_ref())),
+            Some(Ok(Message::Close(frame))) => Frame::Closed(close_reason(frame.as_ref())),
             Some(Ok(_)) => Frame::Replies(Vec::new()),
             Some(Err(error)) => return Err(broken(error)),
             None => Frame::Closed(json!("the socket was closed")),
@@ -249,13 +249,29 @@ impl Socket {
     }
 }
 
+/// Centrifugo's reply to a command.
+enum CommandReply {
+    Accepted,
+    /// With Centrifugo's reason.
+    Refused(Value),
+}
+
+impl CommandReply {
+    fn or(self, problem: fn(String) -> Problem) -> Result<(), Problem> {
+        match self {
+            Self::Accepted => Ok(()),
+            Self::Refused(reason) => Err(problem(reason.to_string())),
+        }
+    }
+}
+
 enum Frame {
-    /// A frame holds several, a line each.
+    /// A frame has one reply per line.
     Replies(Vec<Value>),
     Closed(Value),
 }
 
-fn told(frame: Option<&CloseFrame>) -> Value {
+fn close_reason(frame: Option<&CloseFrame>) -> Value {
     frame.map_or(
         json!("the socket was closed"),
         |frame| json!({ "code": u16::from(frame.code), "message": frame.reason.as_str() }),

@@ -1,4 +1,4 @@
-//! A real Centrifugo for tests, with the configuration that is deployed. It ends when it is dropped.
+//! A real Centrifugo for tests, with the deployed configuration. It is stopped when dropped.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -25,12 +25,12 @@ pub struct Server {
     config: PathBuf,
     port: u16,
     internal_port: u16,
-    // Its working directory, so that no `.env` of ours is read.
+    // Its working directory, so that it reads no `.env` of this repository.
     dir: TempDir,
 }
 
 impl Server {
-    /// Starts the deployed configuration and waits until it answers.
+    /// Starts it with the deployed configuration and waits until it responds.
     pub async fn start() -> Self {
         Self::start_with(Path::new(CONFIG)).await
     }
@@ -48,7 +48,7 @@ impl Server {
         server
     }
 
-    /// Ends it as a crash does: history, positions and versions are lost.
+    /// Kills it: history, positions and versions are lost.
     pub async fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill().await;
@@ -85,7 +85,10 @@ impl Server {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("Centrifugo did not answer within 10 s: {:?}", client.info().await);
+        panic!(
+            "Centrifugo did not respond within 10 s: {:?}",
+            client.info().await
+        );
     }
 
     pub fn client(&self) -> Client {
@@ -116,7 +119,7 @@ impl Server {
         Url::parse(&format!("http://127.0.0.1:{}/api", self.internal_port)).expect("a URL")
     }
 
-    /// Where a browser connects.
+    /// The URL that browsers connect to.
     pub fn websocket_url(&self) -> String {
         format!("ws://127.0.0.1:{}/connection/websocket", self.port)
     }
@@ -133,7 +136,7 @@ impl Server {
 /// `CENTRIFUGO_BIN`, else `centrifugo` in `PATH`, else where `cargo xtask` keeps it.
 ///
 /// # Panics
-/// When there is none: a test that silently ran without a broker would prove nothing.
+/// If there is none, rather than to skip the test.
 pub fn binary() -> PathBuf {
     if let Some(path) = std::env::var_os("CENTRIFUGO_BIN") {
         return path.into();
@@ -146,7 +149,7 @@ pub fn binary() -> PathBuf {
         .into_iter()
         .map(|home| home.join(format!(".cache/calwire/bin/centrifugo-{VERSION}")));
     in_path.chain(cached).find(|path| path.is_file()).unwrap_or_else(|| {
-        panic!("no Centrifugo {VERSION}: run `cargo xtask up` once, put `centrifugo` in PATH, or name it in CENTRIFUGO_BIN")
+        panic!("no Centrifugo {VERSION}: run `cargo xtask up` once, put `centrifugo` in PATH, or set CENTRIFUGO_BIN")
     })
 }
 

@@ -1,4 +1,4 @@
-//! The JWTs that Centrifugo asks of a browser: one to connect, one for each channel.
+//! The JWTs that browsers need for Centrifugo: one to connect, one for each channel.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use common::ids::UserId;
 use jsonwebtoken::{EncodingKey, Header};
 use serde::Serialize;
 
-/// `client.token.audience`: a JWT of the host application, which has another, cannot open a socket.
+/// `client.token.audience`. A JWT of the host application has another audience and cannot open a socket.
 pub const AUDIENCE: &str = "centrifugo";
 /// `client.token.issuer`.
 pub const ISSUER: &str = "calendar-api";
@@ -39,7 +39,7 @@ impl Tokens {
         }
     }
 
-    /// Opens a socket as `user`. The connection must be refreshed with a new token before `now + ttl`.
+    /// A token to open a socket as `user`. The connection must be refreshed with a new token before `now + ttl`.
     pub fn connection(&self, user: &UserId, now: DateTime<Utc>, ttl: Duration) -> String {
         self.sign(&Claims {
             channel: None,
@@ -48,10 +48,10 @@ impl Tokens {
         })
     }
 
-    /// Subscribes `user`'s socket to `channel` until `now + ttl`. A subscription that was made does not expire
-    /// (`expire_at: 0`): it ends with its connection, which does.
+    /// A token to subscribe to `channel` until `now + ttl`. The subscription itself does not expire (`expire_at: 0`); it ends
+    /// with its connection, which does.
     ///
-    /// The caller has decided that `user` may read `channel`, which is [`channel_of`](crate::channel_of)`(user)`.
+    /// The caller has checked that `user` may read `channel`, which is [`channel_of`](crate::channel_of)`(user)`.
     pub fn subscription(&self, user: &UserId, channel: &str, now: DateTime<Utc>, ttl: Duration) -> String {
         self.sign(&Claims {
             channel: Some(channel),

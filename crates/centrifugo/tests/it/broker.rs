@@ -1,4 +1,4 @@
-//! Against a real Centrifugo with the configuration that is deployed.
+//! Tests against a real Centrifugo with the deployed configuration.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 use std::time::Duration;
@@ -33,7 +33,7 @@ fn publication<'a>(channel: &'a str, data: &'a [u8], key: &'a str, version: u64)
     }
 }
 
-/// A browser's socket, without an SDK: what it sends, and every reply and push that comes back.
+/// A browser's socket without an SDK: sends commands and receives every reply and push.
 struct Socket(tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>);
 
 impl Socket {
@@ -60,7 +60,7 @@ impl Socket {
         self.0.send(Message::text(command.to_string())).await.unwrap();
     }
 
-    /// The next frame that says something, or the code with which the server closed the socket.
+    /// The next frame with content, or the code with which the server closed the socket.
     async fn next(&mut self) -> Result<Value, u16> {
         loop {
             let frame = tokio::time::timeout(Duration::from_secs(5), self.0.next())
@@ -79,7 +79,7 @@ impl Socket {
 }
 
 #[tokio::test]
-async fn a_publication_reaches_its_user_once_and_nobody_else() {
+async fn a_publication_reaches_only_its_user_and_once() {
     let server = Server::start().await;
     let (client, tokens) = (server.client(), server.tokens());
     let (alice, bob) = (user("alice"), user("auth0|bob@example.com"));
@@ -135,7 +135,7 @@ async fn a_publication_reaches_its_user_once_and_nobody_else() {
     assert_eq!(info.nodes.len(), 1);
     assert!(info.nodes[0].version.starts_with("6."), "{info:?}");
 
-    // Bob connects as himself: without a token for the channel he is refused, with Alice's he loses the connection.
+    // Bob connects as himself. Without a token for the channel he is refused; with Alice's he is disconnected.
     let connect = tokens.connection(&bob, now(), MINUTE);
     let mut socket = Socket::open(&server, &connect).await;
     socket.next().await.unwrap();
@@ -164,7 +164,7 @@ async fn a_publication_reaches_its_user_once_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_expired_or_of_another_kind_opens_nothing() {
+async fn expired_tokens_and_those_of_another_kind_are_rejected() {
     let server = Server::start().await;
     let alice = user("alice");
     let tokens = server.tokens();
@@ -186,14 +186,14 @@ async fn a_token_that_is_expired_or_of_another_kind_opens_nothing() {
     assert_eq!(socket.next().await, Err(3500), "another secret does not connect");
 }
 
-/// A JWT of any claims, signed with the broker's own secret.
+/// A JWT with any claims, signed with the broker's own secret.
 fn signed(claims: &Value) -> String {
     let key = jsonwebtoken::EncodingKey::from_secret(Server::token_secret().expose().as_bytes());
     jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
 }
 
 #[tokio::test]
-async fn a_token_of_the_host_application_opens_nothing_even_by_the_brokers_secret() {
+async fn tokens_of_the_host_application_are_rejected() {
     let server = Server::start().await;
     let at = now().timestamp();
     let of_ours = json!({"sub": "alice", "aud": AUDIENCE, "iss": ISSUER, "iat": at, "exp": at + 60});
@@ -226,7 +226,7 @@ async fn a_token_of_the_host_application_opens_nothing_even_by_the_brokers_secre
 }
 
 #[tokio::test]
-async fn nobody_subscribes_to_what_a_token_does_not_name() {
+async fn a_subscription_needs_a_token_for_its_channel() {
     let server = Server::start().await;
     let (alice, bob) = (user("alice"), user("bob"));
     let tokens = server.tokens();
@@ -263,7 +263,7 @@ async fn nobody_subscribes_to_what_a_token_does_not_name() {
 }
 
 #[tokio::test]
-async fn what_a_caller_must_do_is_in_the_error() {
+async fn errors_are_the_callers_decisions() {
     let mut server = Server::start().await;
     let client = server.client();
     client.check(NAMESPACE).await.unwrap();
@@ -286,7 +286,7 @@ async fn what_a_caller_must_do_is_in_the_error() {
     )
     .unwrap();
     let key = stranger.check(NAMESPACE).await.unwrap_err();
-    insta::assert_snapshot!(key, @"Centrifugo is not set up for Calwire: it does not accept CENTRIFUGO_API_KEY; give it the same value as CENTRIFUGO_HTTP_API_KEY");
+    insta::assert_snapshot!(key, @"Centrifugo is not set up for Calwire: it rejects CENTRIFUGO_API_KEY; set it to the value of CENTRIFUGO_HTTP_API_KEY");
     let elsewhere = server.api_url().join("/elsewhere").unwrap();
     let url = Client::new(&elsewhere, Server::api_key())
         .unwrap()
@@ -295,7 +295,7 @@ async fn what_a_caller_must_do_is_in_the_error() {
         .unwrap_err();
     assert!(
         url.to_string()
-            .contains("answered 404 Not Found; CENTRIFUGO_API_URL must be"),
+            .contains("responded 404 Not Found; CENTRIFUGO_API_URL must be"),
         "{url}"
     );
 
@@ -310,8 +310,5 @@ async fn what_a_caller_must_do_is_in_the_error() {
     server.restart().await;
     let after = client.history_position(&channel).await.unwrap();
     assert_eq!(after.offset, 0);
-    assert_ne!(
-        after.epoch, before.epoch,
-        "a broker that came back empty is seen by its epoch"
-    );
+    assert_ne!(after.epoch, before.epoch, "an empty broker has another epoch");
 }

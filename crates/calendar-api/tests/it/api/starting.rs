@@ -34,7 +34,7 @@ async fn what_is_wrong_at_the_start_is_said_in_one_line(pool: PgPool) {
     let line = api
         .fails_with(&[("CENTRIFUGO_API_URL", "http://127.0.0.1:1/api")])
         .await;
-    assert!(line.starts_with("Centrifugo could not be asked"), "{line}");
+    assert!(line.starts_with("request to Centrifugo failed"), "{line}");
     let line = api
         .fails_with(&[("AUTH_JWKS_URL", "https://app.example/jwks")])
         .await;
