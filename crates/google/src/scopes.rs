@@ -1,4 +1,4 @@
-//! What a grant allows, by set membership as Google documents it: a wider scope counts, and a user may untick any.
+//! The permissions of a grant, by set membership as Google documents it: a wider scope counts, and a user may untick any.
 
 pub const OPENID: &str = "openid";
 /// Google may return it as `https://www.googleapis.com/auth/userinfo.email`.

@@ -16,23 +16,14 @@ use crate::transport::{Answer, CANNOT_CONNECT, send};
 use crate::{Error, Google, RawEvent};
 
 /// Whom Google notifies of a write by mail.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "camelCase", const_into_str)]
 pub enum SendUpdates {
     All,
     /// Guests who do not use Google Calendar.
     ExternalOnly,
     #[default]
     None,
-}
-
-impl SendUpdates {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::All => "all",
-            Self::ExternalOnly => "externalOnly",
-            Self::None => "none",
-        }
-    }
 }
 
 /// An event in a calendar, by Google's ids.
@@ -93,7 +84,7 @@ impl Google {
         send_updates: SendUpdates,
     ) -> Result<(), Error> {
         let request = self.event_request(Method::DELETE, access, path, "")?;
-        let request = on_condition(request, if_match)?.query(&[("sendUpdates", send_updates.as_str())]);
+        let request = on_condition(request, if_match)?.query(&[("sendUpdates", send_updates.into_str())]);
         accepted(&write(request).await?)
     }
 
@@ -107,7 +98,7 @@ impl Google {
     ) -> Result<RawEvent, Error> {
         let query = [
             ("destination", destination),
-            ("sendUpdates", send_updates.as_str()),
+            ("sendUpdates", send_updates.into_str()),
             ("prettyPrint", "false"),
         ];
         // Some front ends answer a POST without this header with 411.
@@ -153,7 +144,7 @@ impl Google {
 /// without `supportsAttachments`, it drops the attachments of a copied event.
 fn write_query(send_updates: SendUpdates) -> [(&'static str, &'static str); 4] {
     [
-        ("sendUpdates", send_updates.as_str()),
+        ("sendUpdates", send_updates.into_str()),
         ("conferenceDataVersion", "1"),
         ("supportsAttachments", "true"),
         ("prettyPrint", "false"),

@@ -1,11 +1,11 @@
-//! What support may see of a user, a connection or a calendar: how it is kept, never what is in it. No titles, no names of
-//! calendars, no addresses, no tokens; each column is chosen here.
+//! Views of a user, a connection or a calendar for support: the state, never its content. No titles, no calendar names, no
+//! addresses, no tokens; each column is listed explicitly.
 
 use common::ids::{CalendarId, ConnectionId, UserId};
 use serde_json::Value;
 use sqlx::PgConnection;
 
-/// None: nobody of that id has ever connected or looked.
+/// None: no user with this id has ever connected or opened a page.
 pub async fn user(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Option<Value>> {
     sqlx::query_scalar!(
         r#"select json_build_object(

@@ -1,4 +1,4 @@
-//! The canary's row: whose turn it is, and what became of its last change.
+//! The canary's row: the lease on its next run and the result of its last change.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use sqlx::PgConnection;
 
 use crate::sync_state::{Cause, interval};
 
-/// A turn.
+/// One run of the canary.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Turn {
     pub lease: Lease<UserId>,
-    /// The event to change; none before there is one.
+    /// The event to change. None: it does not exist yet.
     pub event_id: Option<String>,
 }
 
-/// Takes the next turn for `lease`, if it is time and nobody else has it.
+/// Leases the next run, if it is due and no other process has it.
 pub async fn acquire(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -44,7 +44,7 @@ pub async fn acquire(
     }))
 }
 
-/// Remembers which event is the canary's.
+/// Stores the id of the canary's event.
 pub async fn keep_event(conn: &mut PgConnection, turn: &Turn, event_id: &str) -> sqlx::Result<()> {
     sqlx::query!(
         "update canary set event_id = $3 where user_id = $1 and lease_token = $2",
@@ -57,7 +57,7 @@ pub async fn keep_event(conn: &mut PgConnection, turn: &Turn, event_id: &str) ->
     Ok(())
 }
 
-/// Ends a turn. `by_push_at`: when its change had come, if it came as it should.
+/// Ends a run. `by_push_at`: when its change arrived by push. None: it did not.
 pub async fn settle(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -83,7 +83,7 @@ pub async fn settle(
     Ok(())
 }
 
-/// When the last change came by push, or the first turn began. None: there has been no turn.
+/// When the last change arrived by push, or the first run began. None: there was no run.
 pub async fn heard_at(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Option<DateTime<Utc>>> {
     sqlx::query_scalar!(
         r#"select coalesce(last_push_at, created_at) as "at!" from canary where user_id = $1"#,
@@ -93,7 +93,7 @@ pub async fn heard_at(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Op
     .await
 }
 
-/// Why a message was made: the cause of the round that told it. None: no round did.
+/// The cause of the pull that wrote a message. None: no pull did.
 pub async fn cause_of(conn: &mut PgConnection, user: &UserId, seq: i64) -> sqlx::Result<Option<Cause>> {
     let cause = sqlx::query_scalar!(
         "select cause from calendars c join sync_rounds r on r.calendar_id = c.id

@@ -1,4 +1,4 @@
-//! Google accounts that users have connected, their sealed tokens, and the evidence about their grants.
+//! Connected Google accounts, their sealed tokens, and the state of their grants.
 
 mod disconnect;
 mod grant;
@@ -13,8 +13,8 @@ use uuid::Uuid;
 use crate::seal::{Binding, Keyring, Unsealable};
 
 pub use disconnect::{
-    Disconnecting, Mirrored, account_is_shared, acquire_disconnecting, defer_disconnecting, disconnect,
-    extend_disconnecting, mirrored, purge, purge_mirror, refresh_token, strip,
+    Disconnecting, Mirrored, RefreshToken, account_is_shared, acquire_disconnecting, defer_disconnecting,
+    disconnect, extend_disconnecting, mirrored, purge, purge_mirror, refresh_token, strip,
 };
 pub use grant::{
     Refresh, Refreshed, Tokens, Verdict, acquire_refresh, reject_grant, release_refresh, settle_refresh,
@@ -25,55 +25,53 @@ pub use grant::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     pub id: ConnectionId,
-    pub user_id: UserId,
     pub google_sub: String,
     pub email: String,
     pub scopes: Vec<String>,
     pub grant_ended_at: Option<DateTime<Utc>>,
     pub disconnected_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
-    pub progress: Progress,
+    pub queue: QueueState,
 }
 
-/// What the queue tells about a connection, over its calendar list and its selected calendars.
+/// The state of a connection in the queue, over its calendar list and its selected calendars.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
-    /// Something has never been pulled, or a calendar's first import has not ended.
+pub struct QueueState {
+    /// Something was never pulled, or a calendar's first import is not finished.
     pub importing: bool,
-    /// Since when the longest waiting resource has been due, among those whose last try failed.
+    /// Since when the longest waiting resource is due, among those whose last attempt failed.
     pub failing_since: Option<DateTime<Utc>>,
-    /// Google refused a pull for want of a scope.
+    /// A pull failed because the grant lacks a scope.
     pub scope_missing: bool,
 }
 
-/// What a consent brought.
+/// The result of a consent.
 #[derive(Debug)]
 pub struct NewGrant<'a> {
     pub user: &'a UserId,
-    /// The account's identity; its address may change.
+    /// The account's identity. Its address may change.
     pub google_sub: &'a str,
     pub email: &'a str,
     pub scopes: &'a [String],
-    /// None when Google sent none, because the user had consented before.
+    /// None: Google sent none, because the user had consented before.
     pub refresh_token: Option<&'a SecretString>,
     pub access_token: &'a SecretString,
     pub access_expires_at: DateTime<Utc>,
 }
 
-/// What became of a [`NewGrant`].
+/// The result of [`connect`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Connected {
     /// `created`: this account was not connected before.
     Done { id: ConnectionId, created: bool },
-    /// There is no refresh token, neither a new one nor one from before. The caller rolls back and asks for consent
-    /// again.
+    /// There is neither a new refresh token nor an earlier one. The caller rolls back and asks for consent again.
     RefreshTokenMissing,
 }
 
-/// Stores a consent: one row per user and account, however often the user connects.
+/// Stores a consent. There is one row per user and account, however often the user connects.
 ///
-/// A connection that is on its way out is not revived: it goes with all its data, and a new one begins. Channels of
-/// it that were not stopped yet push to nobody until Google ends them.
+/// A connection that is being disconnected is not revived: it is deleted with all its data, and a new one is created.
+/// Pushes on its channels that were not stopped yet are rejected until Google ends them.
 pub async fn connect(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -128,58 +126,21 @@ pub async fn connect(
     })
 }
 
-/// Whether an account is connected and its grant lives. It stays so until the caller commits: who disconnects it waits.
-pub async fn lives(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<bool> {
-    let lives = sqlx::query_scalar!(
-        r#"select disconnected_at is null and grant_ended_at is null as "lives!" from connections where id = $1 for share"#,
+/// Whether an account is connected and its grant is active. Locked until the caller commits, so disconnecting it waits.
+pub async fn is_active(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<bool> {
+    let active = sqlx::query_scalar!(
+        r#"select disconnected_at is null and grant_ended_at is null as "active!" from connections where id = $1 for share"#,
         id.as_uuid(),
     )
     .fetch_optional(conn)
     .await?;
-    Ok(lives.unwrap_or(false))
+    Ok(active.unwrap_or(false))
 }
 
-struct Row {
-    id: Uuid,
-    user_id: String,
-    google_sub: String,
-    email: String,
-    scopes: Vec<String>,
-    grant_ended_at: Option<DateTime<Utc>>,
-    disconnected_at: Option<DateTime<Utc>>,
-    created_at: DateTime<Utc>,
-    importing: bool,
-    failing_since: Option<DateTime<Utc>>,
-    scope_missing: bool,
-}
-
-impl TryFrom<Row> for Connection {
-    type Error = sqlx::Error;
-
-    fn try_from(row: Row) -> sqlx::Result<Self> {
-        Ok(Self {
-            id: row.id.into(),
-            user_id: crate::user_id(row.user_id)?,
-            google_sub: row.google_sub,
-            email: row.email,
-            scopes: row.scopes,
-            grant_ended_at: row.grant_ended_at,
-            disconnected_at: row.disconnected_at,
-            created_at: row.created_at,
-            progress: Progress {
-                importing: row.importing,
-                failing_since: row.failing_since,
-                scope_missing: row.scope_missing,
-            },
-        })
-    }
-}
-
-/// A user's connections, the oldest first; those on their way out are not among them.
+/// A user's connections, oldest first, without those that are being disconnected.
 pub async fn of_user(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Vec<Connection>> {
-    sqlx::query_as!(
-        Row,
-        r#"select n.id, n.user_id, n.google_sub, n.email, n.scopes, n.grant_ended_at, n.disconnected_at, n.created_at,
+    let rows = sqlx::query!(
+        r#"select n.id, n.google_sub, n.email, n.scopes, n.grant_ended_at, n.disconnected_at, n.created_at,
                   p.importing as "importing!", p.failing_since, p.scope_missing as "scope_missing!"
            from connections n
            cross join lateral (
@@ -196,10 +157,24 @@ pub async fn of_user(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Vec
         user.as_str(),
     )
     .fetch_all(conn)
-    .await?
-    .into_iter()
-    .map(Connection::try_from)
-    .collect()
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Connection {
+            id: row.id.into(),
+            google_sub: row.google_sub,
+            email: row.email,
+            scopes: row.scopes,
+            grant_ended_at: row.grant_ended_at,
+            disconnected_at: row.disconnected_at,
+            created_at: row.created_at,
+            queue: QueueState {
+                importing: row.importing,
+                failing_since: row.failing_since,
+                scope_missing: row.scope_missing,
+            },
+        })
+        .collect())
 }
 
 fn seal(

@@ -1,11 +1,11 @@
-//! Messages that Centrifugo refused for good, for whoever has to find out why. Written by
-//! [`outbox::dead_letter`](crate::outbox::dead_letter); they have titles in them, so they are not kept for longer than that takes.
+//! Messages that Centrifugo rejected permanently, kept for diagnosis. Written by
+//! [`outbox::dead_letter`](crate::outbox::dead_letter). They contain event titles, so they are deleted after a while.
 
 use chrono::{DateTime, Utc};
 use common::ids::ConnectionId;
 use sqlx::PgConnection;
 
-/// Forgets those that were written before `before`. Returns how many went.
+/// Deletes those written before `before`. Returns the number of rows deleted.
 pub async fn purge(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Result<u64> {
     let purged = sqlx::query!("delete from dead_letters where created_at < $1", before)
         .execute(conn)
@@ -13,8 +13,7 @@ pub async fn purge(conn: &mut PgConnection, before: DateTime<Utc>) -> sqlx::Resu
     Ok(purged.rows_affected())
 }
 
-/// Forgets those of a user one of whose accounts is on its way out. All of them: what cannot be read does not say of which
-/// account it is.
+/// Deletes all dead letters of a user who disconnects an account: their payloads do not reliably name the account.
 pub async fn purge_of_disconnecting(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<u64> {
     let purged = sqlx::query!(
         "delete from dead_letters d using connections n

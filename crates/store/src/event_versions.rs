@@ -1,4 +1,4 @@
-//! What events were before their last changes, for a while: what an edit was based on.
+//! Recent earlier versions of events: the base of a three-way merge.
 
 use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
@@ -22,7 +22,7 @@ pub async fn get(
     .await
 }
 
-/// Forgets versions that were replaced before `before`, some at a time. Returns how many went.
+/// Deletes up to `limit` versions that were replaced before `before`. Returns the number of rows deleted.
 pub async fn purge(conn: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
     let purged = sqlx::query!(
         "delete from event_versions where (calendar_id, event_id, etag) in (

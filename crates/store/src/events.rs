@@ -1,15 +1,16 @@
-//! The mirror: events as Google has them. Readers see one generation of a calendar; another may be under construction.
+//! The mirror: events as Google has them. Readers see one generation of a calendar while the next may be being built.
 
-use std::collections::HashMap;
+mod generation;
+mod series;
 
 use chrono::{DateTime, Utc};
-use common::ids::{CalendarId, UserId};
+use common::ids::CalendarId;
 use sqlx::PgConnection;
-use uuid::Uuid;
 
-use crate::calendars::{self, Calendar};
+pub use generation::{Sweep, purge_stale, sweep};
+pub use series::{CalendarHorizon, Stored, Walk, horizons, of_series, recurring, series_after};
 
-/// An event to be written. Of each id there is at most one in a call.
+/// An event to be written. Ids must be unique within a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewEvent {
     pub event_id: String,
@@ -21,13 +22,13 @@ pub struct NewEvent {
     pub original_start: Option<String>,
     /// RRULE, EXDATE and RDATE lines; empty on all but masters.
     pub recurrence: Vec<String>,
-    /// JSON that `jsonb` takes.
+    /// JSON without the characters that `jsonb` rejects.
     pub raw: String,
-    /// Why it is kept but not shown.
+    /// Why it is stored but not shown.
     pub problem: Option<&'static str>,
 }
 
-/// Which version of an event is stored.
+/// The stored version of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Version {
     pub event_id: String,
@@ -35,15 +36,6 @@ pub struct Version {
     pub status: String,
     pub updated: Option<DateTime<Utc>>,
     pub recurring_event_id: Option<String>,
-}
-
-/// An event as it is stored, to be expanded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Stored {
-    pub event_id: String,
-    /// The master's id, or its own.
-    pub series_id: String,
-    pub raw: String,
 }
 
 /// An event as readers see it.
@@ -54,7 +46,7 @@ pub struct Current {
     pub raw: String,
 }
 
-/// The stored versions of these events; those that are not stored are missing.
+/// The stored versions of these events. Events that are not stored are left out.
 pub async fn versions(
     conn: &mut PgConnection,
     calendar: CalendarId,
@@ -73,8 +65,8 @@ pub async fn versions(
     .await
 }
 
-/// Writes events in one statement. A stored version that Google changed later than the given one stays. What is replaced
-/// is kept for a while among the [`event_versions`](crate::event_versions).
+/// Writes events in one statement, except over a version that Google changed later. Replaced versions are kept for a while
+/// as [`event_versions`](crate::event_versions).
 pub async fn upsert(
     conn: &mut PgConnection,
     calendar: CalendarId,
@@ -84,7 +76,7 @@ pub async fn upsert(
     if events.is_empty() {
         return Ok(0);
     }
-    // A list of lists cannot be unnested; recurrence lines hold no line feed, so they travel joined.
+    // unnest cannot take a list of lists. Recurrence lines contain no line feed, so they are joined by it.
     let recurrence: Vec<Option<String>> = events
         .iter()
         .map(|event| Some(event.recurrence.join("\n")).filter(|lines| !lines.is_empty()))
@@ -134,7 +126,7 @@ pub async fn upsert(
     Ok(written.rows_affected())
 }
 
-/// Forgets these events, and the exceptions of those that are masters.
+/// Deletes these events, and the exceptions of those that are masters.
 pub async fn delete(
     conn: &mut PgConnection,
     calendar: CalendarId,
@@ -156,7 +148,7 @@ pub async fn delete(
     Ok(deleted.rows_affected())
 }
 
-/// One event as it is stored, in the generation that readers see.
+/// One event, in the generation that readers see.
 pub async fn get(
     conn: &mut PgConnection,
     calendar: CalendarId,
@@ -174,8 +166,8 @@ pub async fn get(
     .await
 }
 
-/// Marks exceptions of a series as cancelled whose instances begin at `from` (as the store keeps it) or later, because the
-/// series ends before. Google does the same, and what it tells of them then is no news.
+/// Marks the exceptions of a series as cancelled whose original start (as stored) is `from` or later, because the series
+/// ends before. Google does the same, so its pushes about them are echoes.
 pub async fn cancel_exceptions(
     conn: &mut PgConnection,
     calendar: CalendarId,
@@ -195,205 +187,4 @@ pub async fn cancel_exceptions(
     .execute(conn)
     .await?;
     Ok(cancelled.rows_affected())
-}
-
-/// All that is stored of these series: masters with their exceptions, or single events.
-pub async fn of_series(
-    conn: &mut PgConnection,
-    calendar: CalendarId,
-    generation: i64,
-    series_ids: &[String],
-) -> sqlx::Result<Vec<Stored>> {
-    sqlx::query_as!(
-        Stored,
-        r#"select event_id as "event_id!", event_id as "series_id!", raw::text as "raw!"
-           from events
-           where calendar_id = $1 and generation = $2 and event_id = any($3) and recurring_event_id is null
-           union all
-           select event_id, recurring_event_id, raw::text
-           from events
-           where calendar_id = $1 and generation = $2 and recurring_event_id = any($3)"#,
-        calendar.as_uuid(),
-        generation,
-        series_ids,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Which series a walk over a calendar visits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Walk {
-    /// Those whose instances depend on the horizon.
-    Recurring,
-    Everything,
-}
-
-/// The next series ids in order after `after` (the empty string at first), at most `limit`.
-pub async fn series_after(
-    conn: &mut PgConnection,
-    calendar: CalendarId,
-    generation: i64,
-    walk: Walk,
-    after: &str,
-    limit: i64,
-) -> sqlx::Result<Vec<String>> {
-    // An exception may come without its master: a guest who was invited to one instance has nothing else.
-    sqlx::query_scalar!(
-        r#"select series_id as "series_id!" from (
-             (select event_id as series_id from events
-              where calendar_id = $1 and generation = $2 and event_id > $3 and recurring_event_id is null
-                and ($4 or recurrence is not null)
-              order by event_id limit $5)
-             union
-             (select distinct recurring_event_id from events
-              where calendar_id = $1 and generation = $2 and recurring_event_id > $3
-              order by recurring_event_id limit $5)
-           ) as s order by series_id limit $5"#,
-        calendar.as_uuid(),
-        generation,
-        after,
-        walk == Walk::Everything,
-        limit,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// How far the instances of a calendar's series are rows.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Horizon {
-    pub calendar: Calendar,
-    pub generation: i64,
-    /// None: they are being expanded anew, or for the first time.
-    pub until: Option<DateTime<Utc>>,
-}
-
-/// The horizons of a user's selected calendars, or of those named.
-pub async fn horizons(
-    conn: &mut PgConnection,
-    user: &UserId,
-    calendars: Option<&[CalendarId]>,
-) -> sqlx::Result<Vec<Horizon>> {
-    let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
-    let known = calendars::of_user(conn, user).await?;
-    let rows = sqlx::query!(
-        "select s.resource_id, s.generation, s.horizon_until
-         from sync_state s join calendars c on c.id = s.resource_id
-         where c.user_id = $1 and c.access_lost_at is null and (c.id = any($2) or ($2::uuid[] is null and c.selected))",
-        user.as_str(),
-        ids.as_deref(),
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut known: HashMap<_, _> = known
-        .into_iter()
-        .map(|calendar| (calendar.id.as_uuid(), calendar))
-        .collect();
-    Ok(rows
-        .into_iter()
-        .filter_map(|row| {
-            Some(Horizon {
-                calendar: known.remove(&row.resource_id)?,
-                generation: row.generation,
-                until: row.horizon_until,
-            })
-        })
-        .collect())
-}
-
-/// All masters of a calendar, with their exceptions.
-pub async fn recurring(
-    conn: &mut PgConnection,
-    calendar: CalendarId,
-    generation: i64,
-) -> sqlx::Result<Vec<Stored>> {
-    sqlx::query_as!(
-        Stored,
-        r#"with masters as (
-             select event_id, raw from events
-             where calendar_id = $1 and generation = $2 and recurrence is not null
-           )
-           select event_id as "event_id!", event_id as "series_id!", raw::text as "raw!" from masters
-           union all
-           select e.event_id, e.recurring_event_id, e.raw::text
-           from events e join masters m on m.event_id = e.recurring_event_id
-           where e.calendar_id = $1 and e.generation = $2"#,
-        calendar.as_uuid(),
-        generation,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// What readers would no longer see if the new generation took the place of the old one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sweep {
-    /// Events of the old generation that are not cancelled.
-    pub before: i64,
-    /// How many of them the new one lacks.
-    pub lost: i64,
-    /// sha256 of the ids of the lost ones, in order: two listings that lack the same agree.
-    pub digest: Vec<u8>,
-}
-
-pub async fn sweep(conn: &mut PgConnection, calendar: CalendarId, old: i64, new: i64) -> sqlx::Result<Sweep> {
-    sqlx::query_as!(
-        Sweep,
-        r#"select count(*) as "before!", count(*) filter (where n.event_id is null) as "lost!",
-                  sha256(convert_to(coalesce(string_agg(o.event_id, ' ' order by o.event_id)
-                      filter (where n.event_id is null), ''), 'UTF8')) as "digest!"
-           from events o
-           left join events n on n.calendar_id = $1 and n.generation = $3 and n.event_id = o.event_id
-                             and n.status <> 'cancelled'
-           where o.calendar_id = $1 and o.generation = $2 and o.status <> 'cancelled'"#,
-        calendar.as_uuid(),
-        old,
-        new,
-    )
-    .fetch_one(conn)
-    .await
-}
-
-/// Deletes up to `limit` rows each of events and occurrences that belong to a generation which no reader sees. Returns
-/// how many went; 0 when there is nothing left anywhere.
-pub async fn purge_stale(conn: &mut PgConnection, limit: i64) -> sqlx::Result<u64> {
-    let Some(stale) =
-        sqlx::query!("select calendar_id, generation from stale_generations limit 1 for update skip locked")
-            .fetch_optional(&mut *conn)
-            .await?
-    else {
-        return Ok(0);
-    };
-    let purged = sqlx::query_scalar!(
-        r#"with gone_events as (
-             delete from events where (calendar_id, generation, event_id) in (
-                 select calendar_id, generation, event_id from events where calendar_id = $1 and generation = $2
-                 limit $3)
-             returning 1
-         ), gone_occurrences as (
-             delete from occurrences where (calendar_id, generation, instance_id) in (
-                 select calendar_id, generation, instance_id from occurrences where calendar_id = $1 and generation = $2
-                 limit $3)
-             returning 1
-         )
-         select (select count(*) from gone_events) + (select count(*) from gone_occurrences) as "purged!""#,
-        stale.calendar_id,
-        stale.generation,
-        limit,
-    )
-    .fetch_one(&mut *conn)
-    .await?;
-    if purged > 0 {
-        return Ok(purged.unsigned_abs());
-    }
-    // Its last rows went the last time; what counts now is that the entry goes, so that the next call sees the next one.
-    sqlx::query!(
-        "delete from stale_generations where calendar_id = $1 and generation = $2",
-        stale.calendar_id,
-        stale.generation,
-    )
-    .execute(conn)
-    .await?;
-    Ok(1)
 }

@@ -1,4 +1,4 @@
-//! What a person who looks after an installation asks the database: counts and limits, nothing of anybody's calendar.
+//! Counts and limits for the operator of an installation (`calendar-api doctor`). No content of any calendar.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 /// The server itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Server {
-    /// Such as 170002 for 17.2.
+    /// For example 170002 for 17.2.
     pub version_num: i32,
     pub max_connections: i32,
     /// Its clock.
@@ -23,7 +23,7 @@ pub async fn server(conn: &mut PgConnection) -> sqlx::Result<Server> {
     .await
 }
 
-/// The scopes of grants that live, and how many have just these.
+/// The scope sets of active grants, with the number of connections that have each.
 pub async fn granted_scopes(conn: &mut PgConnection) -> sqlx::Result<Vec<(Vec<String>, i64)>> {
     let rows = sqlx::query!(
         r#"select scopes, count(*) as "connections!" from connections
@@ -38,21 +38,21 @@ pub async fn granted_scopes(conn: &mut PgConnection) -> sqlx::Result<Vec<(Vec<St
         .collect())
 }
 
-/// How long grants live, as far as that tells of a consent screen in "Testing".
+/// Lifetimes of grants. Grants that end after seven days indicate a consent screen in "Testing".
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GrantLives {
-    /// Grants that have ended in the last 30 days, seven days after the consent.
+    /// Grants that ended in the last 30 days, seven days after the consent.
     pub ended_at_seven_days: i64,
-    /// Grants that have ended in the last 30 days at all.
+    /// All grants that ended in the last 30 days.
     pub ended: i64,
-    /// Grants that were refreshed although their consent is longer ago than that.
+    /// Grants that were refreshed more than eight days after their consent.
     pub outlived: i64,
 }
 
 pub async fn grant_lives(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<GrantLives> {
     sqlx::query_as!(
         GrantLives,
-        // The end is noticed at the next refresh, up to an hour after it, and confirmed a while later.
+        // An end is noticed at the next refresh, up to an hour later, and then confirmed.
         r#"select count(*) filter (where grant_ended_at - granted_at between interval '6 days 20 hours'
                                                                          and interval '7 days 12 hours')
                       as "ended_at_seven_days!",
@@ -67,21 +67,21 @@ pub async fn grant_lives(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::R
     .await
 }
 
-/// How the selected calendars of living grants are kept current.
+/// How the selected calendars of active grants are kept current.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watching {
     pub selected: i64,
-    /// Google can push of them.
+    /// Google supports pushes for them.
     pub watchable: i64,
-    /// Of those, with a channel that pushes to the address now.
+    /// Of those, with a live channel to the current address.
     pub watched: i64,
-    /// Of those, with none for longer than making one takes.
+    /// Of those, with none for longer than it takes to create one.
     pub unwatched: i64,
-    /// Of those, whose channel has been replaced for silence, or has brought nothing although a poll found changes.
+    /// Of those, with a channel that was silent although a poll found changes.
     pub silent: i64,
 }
 
-/// `address`: where Google is asked to push to now.
+/// `address`: where Google currently has to push to.
 pub async fn watching(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -119,20 +119,20 @@ pub async fn watching(
     .await
 }
 
-/// What is used of the project's calls.
+/// Usage of the project's quota.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Quota {
-    /// Calls of the whole project in the last minute that was whole.
+pub struct QuotaUsage {
+    /// Calls of the whole project in the last complete minute.
     pub used: i64,
-    /// How many users Google, or we ourselves, have asked to wait.
+    /// Users that are paused, by Google or by us.
     pub users_paused: i64,
-    /// Until when nobody may call at all.
+    /// Until when all calls are paused.
     pub project_paused_until: Option<DateTime<Utc>>,
 }
 
-pub async fn quota(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Quota> {
+pub async fn quota(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<QuotaUsage> {
     sqlx::query_as!(
-        Quota,
+        QuotaUsage,
         r#"select (select coalesce(max(used), 0)::bigint from quota_usage where bucket = 'project' and minute > $1) as "used!",
                   (select count(*) from quota_pauses where bucket <> 'project' and until > clock_timestamp()) as "users_paused!",
                   (select until from quota_pauses where bucket = 'project' and until > clock_timestamp()) as project_paused_until"#,

@@ -1,8 +1,8 @@
-//! From a push notification to a durable mark: which channel is it, and which resource is due now.
+//! From a push to a durable mark: finding its channel, and marking its resource dirty.
 //!
-//! A push is judged by its channel's row ([`find_channels`]), of which the caller may keep a copy: the id, the resource
-//! and the token's digest of a channel never change, and Google's resource id does not once it is known. What a push
-//! leaves behind is [`bump`], one statement for however many wait.
+//! A push is checked against its channel's row ([`find_channels`]), which the caller may cache: a channel's id, resource and
+//! token digest never change, and Google's resource id does not once it is known. [`mark_pushed`] is one statement for any
+//! number of pushes.
 
 use std::str::FromStr;
 
@@ -12,8 +12,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-/// A connection of its own for [`bump`], so that pushes never wait behind anything else of this process. Its statements
-/// give up before Google does.
+/// A separate connection for [`mark_pushed`], so that pushes never wait for other work of this process. Its statements time
+/// out before Google does.
 pub async fn connect(database_url: &str) -> sqlx::Result<PgConnection> {
     let options = PgConnectOptions::from_str(database_url)?
         .application_name("calwire-intake")
@@ -21,19 +21,19 @@ pub async fn connect(database_url: &str) -> sqlx::Result<PgConnection> {
     PgConnection::connect_with(&options).await
 }
 
-/// What tells a genuine push of a channel from a forged one.
+/// The row of a channel, against which pushes are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Channel {
     pub id: String,
     pub resource: ResourceId,
-    /// sha256 of the token that the channel was made with.
+    /// sha256 of the token that the channel was created with.
     pub token_sha256: Vec<u8>,
-    /// None before Google has said it, in its answer to `watch` or in the channel's first push.
+    /// None until Google has sent it, in its response to `watch` or in the channel's first push.
     pub google_resource_id: Option<String>,
     pub last_message_at: Option<DateTime<Utc>>,
 }
 
-/// The channels with these ids on which Google may push. An unknown id, or one that was stopped, is not in the answer.
+/// The channels with these ids that Google may push to. Unknown and stopped ones are left out.
 pub async fn find_channels(conn: &mut PgConnection, ids: &[String]) -> sqlx::Result<Vec<Channel>> {
     sqlx::query_as!(
         Channel,
@@ -45,8 +45,8 @@ pub async fn find_channels(conn: &mut PgConnection, ids: &[String]) -> sqlx::Res
     .await
 }
 
-/// Takes over what a channel's first push says, unless Google's answer to `watch` said it before. The caller has checked
-/// the token. Answers Google's resource id as it is in the row now; none when the channel is gone.
+/// Stores the resource id and expiry of a channel's first push, unless Google's response to `watch` was stored before. The
+/// caller has checked the token. Returns the stored resource id. None: the channel is gone.
 pub async fn adopt(
     conn: &mut PgConnection,
     channel_id: &str,
@@ -66,45 +66,37 @@ pub async fn adopt(
     .await
 }
 
-/// Why a resource was not bumped.
+/// Why a resource was not marked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotBumped {
-    /// Another transaction has the row at this moment; ask again.
+pub enum NotMarked {
+    /// Another transaction has locked the row; try again.
     Held,
-    /// There is no such resource any more.
+    /// The resource no longer exists.
     Gone,
 }
 
-/// What became of one [`bump`].
+/// The result of [`mark_pushed`].
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
-pub struct Bumped {
-    /// Something is due that was not, or something changed under a worker's hands.
+pub struct Marked {
+    /// A row changed, and the workers were notified.
     pub woke: bool,
-    pub exceptions: Vec<(ResourceId, NotBumped)>,
+    pub exceptions: Vec<(ResourceId, NotMarked)>,
 }
 
-/// Makes all of `resources` due, durably when this returns, and says which of them it could not. Wakes the workers.
+/// Marks `resources` dirty, durably when this returns, and notifies the workers. Returns the exceptions. `traceparents` has
+/// the trace contexts of the pushes, in the order of `resources`; missing ones at the end are none.
 ///
-/// A row that is dirty already and has no lease token is left alone: whoever takes it later starts its pull later, so
-/// its committed dirtiness covers the new push too (see [`sync_state`](crate::sync_state)). `last_push_at` is written
-/// with a bump, and apart from one when it is more than ten seconds old.
+/// A row that is dirty already and has no lease token is left alone: its pull will start later, so the committed mark covers
+/// the new push too (see [`sync_state`](crate::sync_state)). `last_push_at` is written with a mark, and without one only if
+/// it is more than ten seconds old.
 ///
-/// Never waits for a row's lock: one pull's commit must not hold up the pushes of everybody else.
-pub async fn bump(
-    conn: &mut PgConnection,
-    now: DateTime<Utc>,
-    resources: &[ResourceId],
-) -> sqlx::Result<Bumped> {
-    bump_traced(conn, now, resources, &[]).await
-}
-
-/// As [`bump`], with the trace contexts of the pushes, in the order of `resources`; those at the end may be left out.
-pub async fn bump_traced(
+/// Never waits for a row's lock: the commit of one pull must not delay other users' pushes.
+pub async fn mark_pushed(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     resources: &[ResourceId],
     traceparents: &[Option<String>],
-) -> sqlx::Result<Bumped> {
+) -> sqlx::Result<Marked> {
     let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
     let rows = sqlx::query!(
         "with pushed as materialized (
@@ -118,7 +110,7 @@ pub async fn bump_traced(
              select s.resource_id, p.traceparent from pushed p join sync_state s using (resource_id)
              where p.rises or p.ages
              for no key update of s skip locked
-         ), bumped as (
+         ), marked as (
              update sync_state s
              set (dirty_seq, dirty_at, dirty_cause, traceparent) = (
                      select case when covered then s.dirty_seq else s.dirty_seq + 1 end,
@@ -131,9 +123,9 @@ pub async fn bump_traced(
              from free where s.resource_id = free.resource_id
              returning s.resource_id
          ), woken as (
-             select pg_notify('calwire_dirty', '') where exists (select from bumped)
+             select pg_notify('calwire_dirty', '') where exists (select from marked)
          )
-         select p.resource_id, p.gone from pushed p left join bumped b using (resource_id)
+         select p.resource_id, p.gone from pushed p left join marked b using (resource_id)
          where p.gone or (p.rises and b.resource_id is null)
          union all
          select null, null from woken",
@@ -143,18 +135,18 @@ pub async fn bump_traced(
     )
     .fetch_all(conn)
     .await?;
-    let mut bumped = Bumped::default();
+    let mut marked = Marked::default();
     for row in rows {
         match (row.resource_id, row.gone) {
-            (Some(resource), Some(true)) => bumped.exceptions.push((resource.into(), NotBumped::Gone)),
-            (Some(resource), _) => bumped.exceptions.push((resource.into(), NotBumped::Held)),
-            (None, _) => bumped.woke = true,
+            (Some(resource), Some(true)) => marked.exceptions.push((resource.into(), NotMarked::Gone)),
+            (Some(resource), _) => marked.exceptions.push((resource.into(), NotMarked::Held)),
+            (None, _) => marked.woke = true,
         }
     }
-    Ok(bumped)
+    Ok(marked)
 }
 
-/// Notes when channels were last heard of. A channel that falls silent is replaced, so minutes are exact enough.
+/// Stores when the last push of these channels arrived. It is used to find silent channels, so minutes are exact enough.
 pub async fn touch(conn: &mut PgConnection, now: DateTime<Utc>, channel_ids: &[String]) -> sqlx::Result<()> {
     sqlx::query!(
         "update watches set last_message_at = $2

@@ -1,15 +1,17 @@
 //! Every SQL statement of Calwire, one file per table, and nothing else.
 //!
-//! A function takes a connection (the caller owns the transaction), `now` where time matters, and returns
-//! `sqlx::Result`; a look-up returns an `Option`. Functions are called qualified: `watches::acquire(…)`. A user's id is
-//! in every statement's `WHERE` that a user can reach.
+//! A function takes a connection (the caller owns the transaction) and `now` where time matters, and returns
+//! `sqlx::Result`; a lookup returns an `Option`. Functions are called qualified: `watches::begin(…)`. Every statement that
+//! a user can reach has the user's id in its `WHERE`.
 
 use std::str::FromStr;
 use std::time::Duration;
 
+use common::ids::UserId;
+use sqlx::error::BoxDynError;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgTypeInfo, PgValueRef};
+use sqlx::{Connection, Decode, PgPool, Postgres};
 
 pub mod admin;
 pub mod calendars;
@@ -40,20 +42,45 @@ pub mod write_intents;
 /// The schema, embedded. `calendar-api migrate` runs it; everything else only checks it.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
 
-/// Longer than any statement of ours needs; a lock held elsewhere becomes an error instead of a hang.
+/// Longer than any statement here takes. A lock held elsewhere becomes an error instead of a hang.
 const STATEMENT_TIMEOUT: &str = "15s";
 const LOCK_TIMEOUT: &str = "5s";
 const IDLE_IN_TRANSACTION_TIMEOUT: &str = "20s";
 
-/// A user id as it was stored. Only valid ones are, so a failure means that somebody edited the row by hand.
-pub(crate) fn user_id(stored: String) -> sqlx::Result<common::ids::UserId> {
-    common::ids::UserId::parse(stored).map_err(|error| sqlx::Error::Decode(error.into()))
+/// A user id as a column. Only valid ones are stored, so a failure means that the row was edited by hand.
+pub(crate) struct UserIdColumn(UserId);
+
+impl sqlx::Type<Postgres> for UserIdColumn {
+    fn type_info() -> PgTypeInfo {
+        <String as sqlx::Type<Postgres>>::type_info()
+    }
+
+    fn compatible(ty: &PgTypeInfo) -> bool {
+        <String as sqlx::Type<Postgres>>::compatible(ty)
+    }
 }
 
-/// A connection that has rested for so long is tested before it is used: Postgres may have been restarted meanwhile.
+impl<'r> Decode<'r, Postgres> for UserIdColumn {
+    fn decode(value: PgValueRef<'r>) -> Result<Self, BoxDynError> {
+        Ok(Self(UserId::parse(<&str>::decode(value)?)?))
+    }
+}
+
+impl From<UserIdColumn> for UserId {
+    fn from(column: UserIdColumn) -> Self {
+        column.0
+    }
+}
+
+/// Parses a stored user id, as [`UserIdColumn`] does.
+pub(crate) fn user_id(stored: String) -> sqlx::Result<UserId> {
+    UserId::parse(stored).map_err(|error| sqlx::Error::Decode(error.into()))
+}
+
+/// A connection that was idle for this long is tested before use: Postgres may have restarted.
 const TESTED_AFTER: Duration = Duration::from_secs(1);
 
-/// A pool of connections that never wait for ever: for a connection, for a lock or for a statement.
+/// A pool with a timeout on everything: acquiring a connection, waiting for a lock, running a statement.
 pub async fn connect(
     database_url: &str,
     max_connections: u32,
@@ -67,7 +94,7 @@ pub async fn connect(
     PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(acquire_timeout)
-        // Not each time: that is a round trip before every statement that has a connection to itself.
+        // Not at every acquire: that would be a round trip before every single statement.
         .test_before_acquire(false)
         .before_acquire(|conn, meta| {
             Box::pin(async move {
@@ -81,10 +108,10 @@ pub async fn connect(
         .await
 }
 
-/// Longer than any statement of a service takes, so that a lock which is waited for is had by then.
+/// Longer than any statement of a service, so that a lock held by one is free by then.
 const CARE_LOCK_TIMEOUT: &str = "30s";
 
-/// For migrations and the like: a statement may take its time, and waits for a lock as long as services may hold one.
+/// For migrations and other admin commands: no statement timeout, and a lock timeout that outlasts the services' statements.
 pub async fn connect_for_admin(database_url: &str, acquire_timeout: Duration) -> sqlx::Result<PgPool> {
     let options = PgConnectOptions::from_str(database_url)?.options([("lock_timeout", CARE_LOCK_TIMEOUT)]);
     PgPoolOptions::new()
@@ -94,33 +121,31 @@ pub async fn connect_for_admin(database_url: &str, acquire_timeout: Duration) ->
         .await
 }
 
-/// A transaction in which every statement reads the same moment's data.
-pub async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, sqlx::Postgres>> {
+/// A transaction in which all statements read from one snapshot.
+pub async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, Postgres>> {
     pool.begin_with("begin isolation level repeatable read").await
 }
 
-/// Whether the database answers.
+/// Checks that the database responds.
 pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
     sqlx::query("select 1").execute(pool).await.map(|_| ())
 }
 
-/// Why a service refuses to work with a database.
+/// Why a service does not start with a database.
 #[derive(Debug, thiserror::Error)]
 pub enum SchemaError {
     #[error("the database has not been migrated to this version: run `calendar-api migrate`")]
     Behind,
-    #[error(
-        "the database was migrated by a newer version of Calwire, which this one cannot work with: upgrade this service"
-    )]
+    #[error("the database was migrated by a newer, incompatible version of Calwire: upgrade this service")]
     Ahead,
-    #[error("a migration that ran here differs from the one this service knows (version {0})")]
+    #[error("migration {0} was applied in another form than this service has")]
     Differs(i64),
-    #[error("cannot read the schema's version: {0}")]
+    #[error("cannot read the schema version: {0}")]
     Database(#[from] sqlx::Error),
 }
 
-/// Refuses a schema that this build cannot work with. A newer one will do as long as nothing that this build needs was taken
-/// away: then two versions of a service run side by side while one replaces the other.
+/// Rejects a schema that this build is not compatible with. A newer schema is accepted until something that this build
+/// needs is removed, so that two versions of a service can run side by side during a deployment.
 pub async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
     let applied: Vec<(i64, Vec<u8>)> =
         match sqlx::query_as("select version, checksum from _sqlx_migrations where success order by version")
@@ -156,7 +181,7 @@ pub async fn check_schema(pool: &PgPool) -> Result<(), SchemaError> {
     Ok(())
 }
 
-/// Whether the newer schema has kept what this build knows.
+/// Whether the newer schema is still compatible with this build.
 async fn reads_newer(pool: &PgPool) -> sqlx::Result<bool> {
     let newest = MIGRATOR.iter().map(|migration| migration.version).max();
     let floor = sqlx::query_scalar!("select version from schema_floor")
@@ -169,7 +194,7 @@ async fn reads_newer(pool: &PgPool) -> sqlx::Result<bool> {
 mod tests {
     use super::*;
 
-    /// As a newer version leaves it: one migration more than this build knows.
+    /// Adds a migration that this build does not know.
     async fn migrated_further(pool: &PgPool) {
         sqlx::query(
             "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
@@ -181,7 +206,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "MIGRATOR")]
-    async fn an_older_service_goes_on_until_what_it_needs_is_taken_away(pool: PgPool) {
+    async fn an_older_service_runs_until_the_schema_floor_passes_it(pool: PgPool) {
         check_schema(&pool).await.unwrap();
         migrated_further(&pool).await;
         check_schema(&pool).await.unwrap();
@@ -193,7 +218,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "MIGRATOR")]
-    async fn a_service_that_is_ahead_of_the_schema_asks_for_the_migration(pool: PgPool) {
+    async fn a_schema_behind_the_service_is_rejected(pool: PgPool) {
         migrated_further(&pool).await;
         sqlx::query(
             "delete from _sqlx_migrations where version = (select min(version) from _sqlx_migrations)",

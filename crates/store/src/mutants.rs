@@ -1,4 +1,4 @@
-//! Test only: the parts of mutants that need SQL. The statements are not checked, for no production build has them.
+//! For tests: the SQL of mutants. These statements are not checked at compile time; no production build has them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 
 use crate::sync_state::interval;
 
-/// `no_lease_fence`: whoever commits has the lease.
+/// `no_lease_fence`: a worker that commits is given the lease.
 pub async fn seize(conn: &mut PgConnection, lease: &Lease<ResourceId>) -> sqlx::Result<()> {
     sqlx::query("update sync_state set lease_token = $2, leased_until = 'infinity' where resource_id = $1")
         .bind(lease.key.as_uuid())
@@ -28,7 +28,7 @@ pub async fn suspect(conn: &mut PgConnection, ago: Duration, connection: Connect
         .map(drop)
 }
 
-/// `wipe_before_refill`: what readers see goes before there is something to take its place.
+/// `wipe_before_refill`: what readers see is deleted before the new generation is complete.
 pub async fn wipe(conn: &mut PgConnection, calendar: CalendarId, generation: i64) -> sqlx::Result<()> {
     for table in ["delete from events", "delete from occurrences"] {
         let sql = format!("{table} where calendar_id = $1 and generation = $2");

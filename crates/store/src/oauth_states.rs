@@ -1,4 +1,4 @@
-//! Connect flows that have been started and not yet come back.
+//! Connect flows that were started and not finished yet.
 
 use chrono::{DateTime, Utc};
 use common::ids::UserId;
@@ -12,12 +12,12 @@ pub struct OauthState {
     pub browser_sha256: Vec<u8>,
     /// Sealed, bound to `oauth_states.pkce_verifier` and the row's `state_sha256`.
     pub pkce_verifier: Vec<u8>,
-    /// A whole URL.
+    /// An absolute URL.
     pub return_to: String,
     pub expires_at: DateTime<Utc>,
 }
 
-/// Remembers a flow under the sha256 of its `state`.
+/// Stores a flow under the sha256 of its `state`.
 pub async fn insert(conn: &mut PgConnection, state_sha256: &[u8], flow: &OauthState) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into oauth_states (state_sha256, user_id, browser_sha256, pkce_verifier, return_to, expires_at)
@@ -34,7 +34,7 @@ pub async fn insert(conn: &mut PgConnection, state_sha256: &[u8], flow: &OauthSt
     Ok(())
 }
 
-/// Takes a flow out, expired or not: a `state` is good for one look-up.
+/// Removes and returns a flow, expired or not: a `state` is valid for one lookup.
 pub async fn take(conn: &mut PgConnection, state_sha256: &[u8]) -> sqlx::Result<Option<OauthState>> {
     let row = sqlx::query!(
         "delete from oauth_states where state_sha256 = $1
@@ -55,7 +55,7 @@ pub async fn take(conn: &mut PgConnection, state_sha256: &[u8]) -> sqlx::Result<
     .transpose()
 }
 
-/// Forgets flows that were never finished. Returns how many.
+/// Deletes flows that were never finished. Returns the number of rows deleted.
 pub async fn purge_expired(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let purged = sqlx::query!("delete from oauth_states where expires_at < $1", now)
         .execute(conn)
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn a_state_is_good_for_one_look_up(pool: PgPool) -> sqlx::Result<()> {
+    async fn a_state_is_valid_for_one_lookup(pool: PgPool) -> sqlx::Result<()> {
         let mut conn = pool.acquire().await?;
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
         let flow = OauthState {

@@ -1,4 +1,4 @@
-//! The instances of events: what every read is answered from.
+//! The instances of events. Every read is answered from this table.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use common::ids::{CalendarId, UserId};
@@ -7,9 +7,9 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
-/// What a reader asks for: instances that touch the span, one that is running at `from` included.
+/// The range of a read: instances that overlap it, including one that is running at `from`.
 ///
-/// An all-day instance has no instants. It is matched by the days that the span covers in the reader's zone.
+/// An all-day instance has no instants. It is matched by the days that the range covers in the reader's zone.
 #[derive(Debug, Clone, Copy)]
 pub struct Span {
     pub from: DateTime<Utc>,
@@ -20,10 +20,10 @@ pub struct Span {
     pub day_after_last: NaiveDate,
 }
 
-/// One instance, with its `Event` as the bytes that an answer needs.
+/// One instance, with its `Event` as the JSON of the response.
 #[derive(Debug, Clone)]
 pub struct Found {
-    /// Which of the scans of [`within`] it is from. Each goes in order of start, and ends after `limit`.
+    /// The scan of [`within`] that found it. Each scan runs in order of start and stops after `limit` rows.
     pub scan: i32,
     pub calendar_id: CalendarId,
     pub starts_at: DateTime<Utc>,
@@ -33,9 +33,9 @@ pub struct Found {
     pub payload: Box<RawValue>,
 }
 
-/// Instances of a user within a span, in no order: the first `limit` timed and the first `limit` all-day ones are among
-/// them, to be merged in the reader's zone (`sync::read::events`). Of the selected calendars, or of those named; of
-/// nobody else's, of none that Google no longer shows to its account, and of no account on its way out.
+/// Instances of a user within a range, in no order. They include the first `limit` timed and the first `limit` all-day ones,
+/// to be merged in the reader's zone (`sync::read::events`). From the selected calendars, or from those named, but never
+/// from another user's, from one that Google no longer shows to its account, or from an account that is being disconnected.
 pub async fn within(
     conn: &mut PgConnection,
     user: &UserId,
@@ -45,8 +45,9 @@ pub async fn within(
 ) -> sqlx::Result<Vec<Found>> {
     let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
     let rows = sqlx::query!(
-        // What began less than 36 hours before the span lies together in an index of starts; what began earlier is longer
-        // than that, and found by its end. Zones differ by up to 26 hours, so the search for days is wider by as much.
+        // Instances that started less than 36 hours before the range are found by an index of starts. Those that started
+        // earlier are longer than that and found by their end. Zones differ by up to 26 hours, so the search for days is
+        // wider by as much.
         r#"with shown as (
              select c.id, s.generation
              from calendars c join sync_state s on s.resource_id = c.id
@@ -101,7 +102,7 @@ pub async fn within(
         .collect())
 }
 
-/// An instance to be written. Of each instance id there is at most one in a call.
+/// An instance to be written. Instance ids must be unique within a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewOccurrence {
     pub instance_id: String,
@@ -115,7 +116,7 @@ pub struct NewOccurrence {
     pub payload: String,
 }
 
-/// Whose instances are written, and where readers find them.
+/// The user, calendar and generation that instances are written to.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     pub user: &'a UserId,
@@ -123,7 +124,7 @@ pub struct Place<'a> {
     pub generation: i64,
 }
 
-/// Writes instances in one statement. One that is the same already is not touched.
+/// Writes instances in one statement. Unchanged ones are not touched.
 pub async fn upsert(
     conn: &mut PgConnection,
     place: Place<'_>,
@@ -170,10 +171,10 @@ pub async fn upsert(
     Ok(written.rows_affected())
 }
 
-/// How many instances a statement writes: it takes a moment, and no more, however many there are.
+/// Instances per statement, so that no statement takes long.
 const ROWS_AT_ONCE: usize = 1_000;
 
-/// Makes these the only instances of these series, some at a time.
+/// Replaces all instances of these series, [`ROWS_AT_ONCE`] at a time.
 pub async fn replace_series(
     conn: &mut PgConnection,
     place: Place<'_>,

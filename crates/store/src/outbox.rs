@@ -1,4 +1,4 @@
-//! What has been committed and not yet told to the browsers.
+//! Messages that are committed and not yet published.
 
 use std::time::Duration;
 
@@ -10,10 +10,10 @@ use uuid::Uuid;
 
 use crate::sync_state::{Cause, interval};
 
-/// Writes a message in the transaction of what it tells, and wakes the relay when that commits.
+/// Appends a message in the transaction of the change that it describes, and wakes the relay on commit.
 ///
-/// `seq` comes from [`user_stream::next_seq`](crate::user_stream::next_seq) in the same transaction, and is also in
-/// `payload`, the JSON that goes out.
+/// `seq` comes from [`user_stream::next_seq`](crate::user_stream::next_seq) in the same transaction. It is also in
+/// `payload`, the JSON to be published.
 pub async fn enqueue(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -40,16 +40,15 @@ pub async fn enqueue(
     Ok(())
 }
 
-/// One user's messages that have not been told, in order, taken for the relay. Nobody else publishes to this user while
-/// the lease holds.
+/// One user's unpublished messages, in order, leased to a relay. No other relay publishes to this user during the lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Stream {
     pub lease: Lease<UserId>,
     /// The identity of the user's stream ([`user_stream`](crate::user_stream)).
     pub epoch: Uuid,
-    /// The first of them, never empty.
+    /// The first ones; never empty.
     pub messages: Vec<Outgoing>,
-    /// Another worker had it, and its lease ran out.
+    /// Another worker's lease on it expired.
     pub taken_over: bool,
 }
 
@@ -62,17 +61,17 @@ pub struct Outgoing {
     pub traceparent: Option<String>,
 }
 
-/// Takes up to `streams` users who have messages waiting, with up to `depth` messages each.
+/// Leases up to `streams` users with messages to publish, with up to `depth` messages each.
 ///
-/// The commit is not waited for, here and in [`settle`]: a lease or a deletion that a crash of Postgres forgets leads to
-/// the same publication with the same idempotency key, and a user's browsers are waiting.
+/// Here and in [`settle`], the commit does not wait for the disk, since browsers are waiting. A lease or a deletion that is
+/// lost in a crash of Postgres only leads to the same publication with the same idempotency key.
 pub async fn acquire(
     conn: &mut PgConnection,
     lease: Duration,
     streams: i64,
     depth: i64,
 ) -> sqlx::Result<Vec<Stream>> {
-    // `waiting` hops from user to user in the primary key, so that a long backlog of few users costs little.
+    // `waiting` jumps from user to user in the primary key, so that a long backlog of few users costs little.
     let rows = sqlx::query!(
         "with recursive waiting as (
              (select user_id from outbox order by user_id limit 1)
@@ -80,8 +79,8 @@ pub async fn acquire(
              select (select o.user_id from outbox o where o.user_id > w.user_id order by o.user_id limit 1)
              from waiting w where w.user_id is not null
          ), free as (
-             select u.user_id, u.stolen from waiting w cross join lateral (
-                 select user_id, relay_lease is not null as stolen from user_stream
+             select u.user_id, u.taken_over from waiting w cross join lateral (
+                 select user_id, relay_lease is not null as taken_over from user_stream
                  where user_id = w.user_id and relay_not_before <= now()
                    and (relay_leased_until is null or relay_leased_until < now())
                  for no key update skip locked
@@ -92,10 +91,10 @@ pub async fn acquire(
              set relay_lease = gen_random_uuid(), relay_leased_until = now() + $1,
                  relay_attempts = relay_attempts + 1
              from free where u.user_id = free.user_id
-             returning u.user_id, u.epoch, u.relay_lease, u.relay_attempts, free.stolen
+             returning u.user_id, u.epoch, u.relay_lease, u.relay_attempts, free.taken_over
          )
          select l.user_id as \"user_id!\", l.epoch as \"epoch!\", l.relay_lease as \"relay_lease!\",
-                l.relay_attempts as \"relay_attempts!\", l.stolen as \"stolen!\", o.seq as \"seq!\", o.id as \"id!\",
+                l.relay_attempts as \"relay_attempts!\", l.taken_over as \"taken_over!\", o.seq as \"seq!\", o.id as \"id!\",
                 o.payload as \"payload!\", o.traceparent, set_config('synchronous_commit', 'off', true)
          from leased l cross join lateral (
              select seq, id, payload, traceparent from outbox where user_id = l.user_id order by seq limit $3
@@ -124,7 +123,7 @@ pub async fn acquire(
                     row.relay_attempts.unsigned_abs(),
                 ),
                 epoch: row.epoch,
-                taken_over: row.stolen,
+                taken_over: row.taken_over,
                 messages: vec![message],
             }),
         }
@@ -132,14 +131,14 @@ pub async fn acquire(
     Ok(streams)
 }
 
-/// A message that Centrifugo has taken, and when.
+/// A message that Centrifugo accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Accepted {
     pub seq: i64,
     pub at: DateTime<Utc>,
 }
 
-/// A round whose message Centrifugo has taken: the way of a change, from what made its calendar due to the browsers.
+/// A pull whose message was published: the times of a change, from the cause of its pull to the publication.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Published {
     pub cause: Cause,
@@ -148,9 +147,8 @@ pub struct Published {
     pub published_at: DateTime<Utc>,
 }
 
-/// Gives a stream back: deletes all messages up to `published_up_to`; the rest waits for `retry_after`, if there is one. Rounds
-/// that made one of the `accepted` messages learn when it went out, and are answered. None: the lease was lost, and nothing
-/// was changed.
+/// Ends a lease: deletes all messages up to `published_up_to`, and delays the rest by `retry_after`. The pulls that wrote
+/// the `accepted` messages get their publication time and are returned. None: the lease was lost, and nothing was changed.
 pub async fn settle(
     conn: &mut PgConnection,
     lease: &Lease<UserId>,
@@ -160,7 +158,7 @@ pub async fn settle(
 ) -> sqlx::Result<Option<Vec<Published>>> {
     let seqs: Vec<i64> = accepted.iter().map(|message| message.seq).collect();
     let times: Vec<DateTime<Utc>> = accepted.iter().map(|message| message.at).collect();
-    // A round that somebody holds is being deleted together with its calendar.
+    // A pull log entry that is locked is being deleted together with its calendar.
     let rows = sqlx::query!(
         "with settled as (
              update user_stream
@@ -170,16 +168,16 @@ pub async fn settle(
                  relay_not_before = coalesce(clock_timestamp() + $4, relay_not_before)
              where user_id = $1 and relay_lease = $2
              returning user_id
-         ), told as (
+         ), published as (
              delete from outbox o using settled s where o.user_id = s.user_id and o.seq <= $3
-         ), heard_of as materialized (
+         ), logged as materialized (
              select r.calendar_id, r.number, p.at
              from settled s cross join unnest($5::bigint[], $6::timestamptz[]) as p(seq, at)
              join sync_rounds r on r.user_id = s.user_id and r.seq = p.seq
              where r.seq is not null and r.published_at is null
              for no key update of r skip locked
          ), dated as (
-             update sync_rounds r set published_at = h.at from heard_of h
+             update sync_rounds r set published_at = h.at from logged h
              where r.calendar_id = h.calendar_id and r.number = h.number
              returning r.cause, r.asked_at, r.committed_at, r.published_at
          )
@@ -206,8 +204,8 @@ pub async fn settle(
     Ok((!rows.is_empty()).then(|| published.collect()))
 }
 
-/// Sets a message aside that will never be published, with the reason, and puts `replacement` in its place under the same
-/// seq. Answers the new message's id; none when the lease was lost.
+/// Moves a message that can never be published to the dead letters, and puts `replacement` in its place under the same
+/// seq. Returns the new message's id. None: the lease was lost.
 pub async fn dead_letter(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -216,13 +214,13 @@ pub async fn dead_letter(
     reason: &str,
     replacement: &[u8],
 ) -> sqlx::Result<Option<Uuid>> {
-    // `buried` reads what the row was before this statement.
+    // `lettered` reads the row as it was before this statement.
     sqlx::query_scalar!(
         "with replaced as (
              update outbox o set payload = $4, id = gen_random_uuid() from user_stream u
              where u.user_id = $1 and u.relay_lease = $2 and o.user_id = u.user_id and o.seq = $3
              returning o.id
-         ), buried as (
+         ), lettered as (
              insert into dead_letters (id, user_id, seq, payload, reason, created_at)
              select id, user_id, seq, payload, $5, $6 from outbox
              where user_id = $1 and seq = $3 and exists (select from replaced)
@@ -239,8 +237,8 @@ pub async fn dead_letter(
     .await
 }
 
-/// Up to a thousand messages of a stream beyond its first `depth` that have more than `len` bytes: seq and payload. Once these
-/// are shorter, it is the next ones' turn.
+/// Up to a thousand messages of a stream, beyond its first `depth`, that have more than `len` bytes: seq and payload. Once
+/// they are shortened, the next call returns others.
 pub async fn overlong_tail(
     conn: &mut PgConnection,
     lease: &Lease<UserId>,
@@ -265,7 +263,7 @@ pub async fn overlong_tail(
     Ok(rows.into_iter().map(|row| (row.seq, row.payload)).collect())
 }
 
-/// Puts shorter payloads in the place of messages that have not been tried. Nothing happens when the lease was lost.
+/// Replaces the payloads of messages that were never sent by shorter ones. Does nothing if the lease was lost.
 pub async fn shorten(
     conn: &mut PgConnection,
     lease: &Lease<UserId>,

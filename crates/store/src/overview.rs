@@ -1,30 +1,30 @@
-//! The state of the whole installation in numbers, for the metrics: how many, how old, never whose.
+//! The state of the whole installation in numbers, for the metrics: counts and ages, no user data.
 //!
-//! Read at a scrape, so every statement is bounded: by a partial index, by the number of users who wait, or by a narrow
-//! table of one row per calendar. A statement that takes longer than [`STATEMENT_TIMEOUT`] fails, and with it the whole
-//! overview, rather than to hold up anything.
+//! Read at every scrape, so every statement is bounded: by a partial index, by the number of users with unpublished
+//! messages, or by a narrow table of one row per calendar. A statement that takes longer than [`STATEMENT_TIMEOUT`] fails
+//! the whole overview.
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
-/// A scrape waits ten seconds.
+/// Prometheus waits ten seconds for a scrape.
 const STATEMENT_TIMEOUT: &str = "5s";
-/// The outbox is counted up to here.
+/// The outbox is counted up to this.
 pub const MESSAGES_MAX: i64 = 100_000;
 
-/// What is asked for, beside the moment.
+/// The thresholds of an overview.
 #[derive(Debug, Clone, Copy)]
-pub struct Question<'a> {
+pub struct Thresholds<'a> {
     pub now: DateTime<Utc>,
     /// A pull that was due before then is late.
     pub late_before: DateTime<Utc>,
-    /// A poll that was due before then did not happen.
+    /// A poll that was due before then was missed.
     pub poll_late_before: DateTime<Utc>,
-    /// A change found before then, of which no push has told yet, shows that the channel is deaf.
+    /// A change that a pull found before then, with no push for it since, shows that the channel delivers nothing.
     pub missed_before: DateTime<Utc>,
-    /// The word in `last_error` for Google's long limit.
+    /// The reason in `last_error` for Google's long limit.
     pub quota_spent: &'a str,
 }
 
@@ -45,9 +45,9 @@ pub struct Overview {
 /// How many of the selected calendars are in a mode, and why.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Calendars {
-    /// As `sync::freshness` names it.
+    /// As in `sync::freshness`.
     pub mode: String,
-    /// A word: what was in the way last. `none` where nothing is.
+    /// A short identifier of the last problem, or `none`.
     pub reason: String,
     pub count: i64,
 }
@@ -74,18 +74,18 @@ pub struct Outbox {
     pub oldest: Option<DateTime<Utc>>,
 }
 
-/// Push channels, of what should have one.
+/// Push channels of the resources that should have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Watches {
     pub live: i64,
     /// Without a channel that has not expired.
     pub missing: i64,
-    /// With a channel that did not tell of a change.
+    /// With a channel that missed a change.
     pub deaf: i64,
-    /// The first to end, and the first that should have been renewed.
+    /// The earliest expiry, and the earliest renewal.
     pub expires: Option<DateTime<Utc>>,
     pub renewal: Option<DateTime<Utc>>,
-    /// The last genuine push of any of them.
+    /// The last genuine push to any of them.
     pub heard: Option<DateTime<Utc>>,
 }
 
@@ -93,7 +93,7 @@ pub struct Watches {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Quota {
     pub project: f64,
-    /// Of the user with the most.
+    /// Of the user with the most calls.
     pub user: f64,
     pub project_paused: bool,
     pub users_paused: i64,
@@ -105,8 +105,8 @@ pub struct Writes {
     pub oldest: Option<DateTime<Utc>>,
 }
 
-/// Reads everything as of one moment.
-pub async fn read(conn: &mut PgConnection, question: Question<'_>) -> sqlx::Result<Overview> {
+/// Reads everything from one snapshot.
+pub async fn read(conn: &mut PgConnection, thresholds: Thresholds<'_>) -> sqlx::Result<Overview> {
     let mut tx = conn
         .begin_with("begin isolation level repeatable read read only")
         .await?;
@@ -118,22 +118,22 @@ pub async fn read(conn: &mut PgConnection, question: Question<'_>) -> sqlx::Resu
     .await?;
     let (waiting, failing, suspended) = due(&mut tx).await?;
     let overview = Overview {
-        calendars: calendars(&mut tx, question).await?,
+        calendars: calendars(&mut tx, thresholds).await?,
         connections: connections(&mut tx).await?,
         waiting,
         failing,
         suspended,
         outbox: outbox(&mut tx).await?,
-        watches: watches(&mut tx, question).await?,
-        quota: quota(&mut tx, question.now).await?,
+        watches: watches(&mut tx, thresholds).await?,
+        quota: quota(&mut tx, thresholds.now).await?,
         writes: writes(&mut tx).await?,
     };
     tx.rollback().await?;
     Ok(overview)
 }
 
-/// The same derivation as `sync::freshness`, over all; a test there holds the two together.
-async fn calendars(conn: &mut PgConnection, question: Question<'_>) -> sqlx::Result<Vec<Calendars>> {
+/// The same derivation as `sync::freshness`, over all calendars. A test there compares the two.
+async fn calendars(conn: &mut PgConnection, thresholds: Thresholds<'_>) -> sqlx::Result<Vec<Calendars>> {
     sqlx::query_as!(
         Calendars,
         r#"with live as (
@@ -169,11 +169,11 @@ async fn calendars(conn: &mut PgConnection, question: Question<'_>) -> sqlx::Res
                where c.selected
            )
            select mode as "mode!", reason as "reason!", count(*) as "count!" from calendar group by mode, reason"#,
-        question.now,
-        question.late_before,
-        question.poll_late_before,
-        question.missed_before,
-        question.quota_spent,
+        thresholds.now,
+        thresholds.late_before,
+        thresholds.poll_late_before,
+        thresholds.missed_before,
+        thresholds.quota_spent,
     )
     .fetch_all(conn)
     .await
@@ -191,7 +191,7 @@ async fn connections(conn: &mut PgConnection) -> sqlx::Result<Connections> {
     .await
 }
 
-/// By the partial index of what is due.
+/// Uses the partial index of due rows.
 async fn due(conn: &mut PgConnection) -> sqlx::Result<(Due, Due, i64)> {
     let row = sqlx::query!(
         r#"select count(*) filter (where tried and not failed) as "waiting!",
@@ -214,7 +214,7 @@ async fn due(conn: &mut PgConnection) -> sqlx::Result<(Due, Due, i64)> {
     ))
 }
 
-/// The oldest message is the first of somebody's: hops from user to user in the primary key.
+/// The oldest message is the first of its user: the query jumps from user to user in the primary key.
 async fn outbox(conn: &mut PgConnection) -> sqlx::Result<Outbox> {
     sqlx::query_as!(
         Outbox,
@@ -235,7 +235,7 @@ async fn outbox(conn: &mut PgConnection) -> sqlx::Result<Outbox> {
     .await
 }
 
-async fn watches(conn: &mut PgConnection, question: Question<'_>) -> sqlx::Result<Watches> {
+async fn watches(conn: &mut PgConnection, thresholds: Thresholds<'_>) -> sqlx::Result<Watches> {
     sqlx::query_as!(
         Watches,
         r#"with live as (
@@ -252,8 +252,8 @@ async fn watches(conn: &mut PgConnection, question: Question<'_>) -> sqlx::Resul
            left join live l on l.resource_id = s.resource_id
            where n.grant_ended_at is null and n.disconnected_at is null and s.not_before < 'infinity'
              and (s.kind = 'calendar_list' or (c.selected and c.push_supported and c.access_lost_at is null))"#,
-        question.now,
-        question.missed_before,
+        thresholds.now,
+        thresholds.missed_before,
     )
     .fetch_one(conn)
     .await

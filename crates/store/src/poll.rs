@@ -1,4 +1,4 @@
-//! When each resource is asked for without a push: the columns of `sync_state` that the polling loop owns.
+//! Polling: the columns of `sync_state` that decide when a resource is pulled without a push.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 
 use crate::sync_state::interval;
 
-/// How many resources are kept current: what a polling budget is divided by.
+/// The number of resources that are kept current. The polling budget is divided by it.
 pub async fn active(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from sync_state s join connections n on n.id = s.connection_id
@@ -17,9 +17,9 @@ pub async fn active(conn: &mut PgConnection) -> sqlx::Result<i64> {
     .await
 }
 
-/// Makes up to `limit` resources due whose poll is due, and plans each one's next poll: after `watched` where a live
-/// channel covers it, after `unwatched` elsewhere, ± 25 % so that they spread. Says how many polls were due.
-pub async fn bump_due(
+/// Marks up to `limit` resources dirty whose poll is due, and schedules their next polls: after `watched` where a live
+/// channel covers the resource, after `unwatched` elsewhere, ± 25 % to spread them. Returns how many polls were due.
+pub async fn mark_due(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     watched: Duration,
@@ -29,7 +29,7 @@ pub async fn bump_due(
     let polled = sqlx::query!(
         "with due as (
              select s.resource_id,
-                    -- A channel that did not tell of a change is no cover.
+                    -- A channel that missed a change does not count.
                     s.missed_push_at is null
                         and exists (select from watches w where w.resource_id = s.resource_id and w.state = 'live'
                                     and w.expires_at > $1) as watched
@@ -41,16 +41,16 @@ pub async fn bump_due(
          )
          update sync_state s
          set poll_at = $1 + (case when d.watched then $2::interval else $3::interval end) * (0.75 + random() * 0.5),
-             -- As every bump: a row that is waiting for a worker already will be listed from now on anyway.
-             dirty_seq = s.dirty_seq + (case when b.bump then 1 else 0 end),
-             dirty_at = case when b.bump then $1 else s.dirty_at end,
-             dirty_cause = case when b.bump then 'poll' else s.dirty_cause end
+             -- As in mark_dirty: a row that waits for a worker already will be listed later than now.
+             dirty_seq = s.dirty_seq + (case when b.mark then 1 else 0 end),
+             dirty_at = case when b.mark then $1 else s.dirty_at end,
+             dirty_cause = case when b.mark then 'poll' else s.dirty_cause end
          from due d
          join sync_state c using (resource_id)
          join connections n on n.id = c.connection_id
          cross join lateral (
              select c.not_before < 'infinity' and n.grant_ended_at is null and n.disconnected_at is null
-                    and not (c.dirty_seq > c.synced_seq and c.lease_token is null) as bump
+                    and not (c.dirty_seq > c.synced_seq and c.lease_token is null) as mark
          ) b
          where s.resource_id = d.resource_id",
         now,

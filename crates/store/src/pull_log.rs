@@ -1,4 +1,4 @@
-//! What was done for each calendar, for the people whose calendar it is: one row per pull, no word of what is in it.
+//! The pull log: one row per pull of a calendar, shown to its user. It has no content of the calendar.
 
 use chrono::{DateTime, Utc};
 use common::ids::{CalendarId, UserId};
@@ -7,18 +7,18 @@ use uuid::Uuid;
 
 use crate::sync_state::{Cause, Pull};
 
-/// How many rounds of a calendar are kept.
+/// Entries kept per calendar.
 const KEPT: i64 = 100;
 
-/// How a round ended when it was not given up.
+/// The result of a pull.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome<'a> {
-    /// Something was news.
+    /// Something had changed.
     Ok,
     NoChange,
-    /// Everything was listed anew: the first time, or because Google asked for it.
+    /// A full listing: the first, or one that Google required.
     Listed,
-    /// Given up for now, with the word that is also in `sync_state.last_error`.
+    /// Failed for now, with the reason that is also in `sync_state.last_error`.
     Failed(&'a str),
 }
 
@@ -28,32 +28,32 @@ impl<'a> Outcome<'a> {
             Self::Ok => "ok",
             Self::NoChange => "no_change",
             Self::Listed => "listed",
-            Self::Failed(word) => word,
+            Self::Failed(reason) => reason,
         }
     }
 }
 
-/// What a round came to.
+/// An entry to be written.
 #[derive(Debug, Clone, Copy)]
 pub struct NewEntry<'a> {
-    /// When the pull began.
+    /// When the pull started.
     pub started_at: DateTime<Utc>,
     pub at: DateTime<Utc>,
     pub outcome: Outcome<'a>,
-    /// Pages that Google answered.
+    /// Pages that Google returned.
     pub pages: u32,
-    /// Events that were written, and that went.
+    /// Events written and events deleted.
     pub changed: usize,
     pub deleted: usize,
-    /// The message that tells of it, if it told.
+    /// The message that describes it. None: it wrote none.
     pub seq: Option<i64>,
 }
 
-/// Writes a round down, in the transaction that ends its pull and before that lets go of the row. A round without a
-/// message that ended as the one before it, for the same cause, is counted there.
+/// Writes an entry, in the transaction that settles the pull and before it settles. An entry without a message, with the
+/// same cause and outcome as the previous one, is counted there instead.
 ///
-/// The lease makes it one writer per calendar. Should it have been lost, two may take the same number: then nothing is
-/// written, and the caller, who finds out next, rolls back.
+/// The lease allows one writer per calendar. If it was lost, two writers may use the same number: then nothing is written
+/// here, and the caller rolls back when it settles.
 pub async fn record(conn: &mut PgConnection, pull: &Pull, entry: NewEntry<'_>) -> sqlx::Result<()> {
     let count = |count: usize| i32::try_from(count).unwrap_or(i32::MAX);
     sqlx::query!(
@@ -78,7 +78,7 @@ pub async fn record(conn: &mut PgConnection, pull: &Pull, entry: NewEntry<'_>) -
          on conflict (calendar_id, number) do nothing",
         pull.lease.key.as_uuid(),
         pull.user_id.as_str(),
-        pull.cause.as_str(),
+        pull.cause.into_str(),
         pull.asked_at,
         entry.started_at,
         entry.at,
@@ -94,11 +94,11 @@ pub async fn record(conn: &mut PgConnection, pull: &Pull, entry: NewEntry<'_>) -
     Ok(())
 }
 
-/// A round that has entry.
+/// A finished pull.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     pub calendar_id: CalendarId,
-    /// Counts within the calendar.
+    /// Numbered within the calendar.
     pub number: i64,
     pub cause: Cause,
     pub asked_at: DateTime<Utc>,
@@ -114,7 +114,7 @@ pub struct Entry {
     pub last_at: DateTime<Utc>,
 }
 
-/// The last `limit` rounds of each of a user's calendars, newest first: of the selected ones, or of those named.
+/// The last `limit` entries of each of a user's calendars, newest first: of the selected ones, or of those named.
 pub async fn recent(
     conn: &mut PgConnection,
     user: &UserId,

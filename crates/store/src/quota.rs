@@ -1,9 +1,9 @@
-//! How many units of Google's quota were taken, by minute, shared by all processes.
+//! Units of Google's quota used per minute, shared by all processes.
 //!
-//! Google's window slides. Counting by calendar minutes alone would let twice the budget through around a minute's end,
-//! so the minute before counts too, by the share of it that a window ending now still covers.
+//! Google's window slides. Counting by calendar minutes alone would allow twice the budget around a minute's end, so the
+//! previous minute counts too, by the share of it that a window ending now still covers.
 //!
-//! A pause goes by Postgres's clock, as leases do: one process whose clock is ahead would hold up all others, else.
+//! Pauses use the database's clock, as leases do. Otherwise a process whose clock is ahead would pause all others.
 
 use std::time::Duration;
 
@@ -23,14 +23,14 @@ pub struct Budget<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Take {
     Taken,
-    /// Our own budget for this minute is spent.
+    /// Our own budget for this minute is used up.
     Spent,
-    /// Google has asked for none for so long yet.
+    /// Google asked to wait, for this much longer.
     Paused(Duration),
 }
 
-/// Takes a call of so many `units` from both budgets, from `narrow` first. When it is the wide one that is spent, the narrow one has lost
-/// a call; the other way round would let one busy user drain the project. A transaction of its own.
+/// Takes `units` from both budgets, from `narrow` first. If `wide` is used up, `narrow` has lost them; in the other order
+/// one busy user could drain the project. Runs as its own transaction.
 pub async fn take(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -61,7 +61,7 @@ pub async fn take(
                where q.used + (select recent.wide from recent) + $7::integer - 1 < $6::float8
                returning 1
            )
-           -- A count that a crash of the database forgets does no harm: its commit does not wait for the disk.
+           -- Losing a count in a crash of Postgres is harmless, so the commit does not wait for the disk.
            select exists (select from wide) as "taken!", (select wait from paused) as wait,
                   set_config('synchronous_commit', 'off', true) as hurried"#,
         minute,
@@ -81,7 +81,7 @@ pub async fn take(
     })
 }
 
-/// Pauses a budget for so long, because Google said so. A longer pause is not cut short.
+/// Pauses a budget for `wait`, as Google asked. A longer pause is not shortened.
 pub async fn pause(conn: &mut PgConnection, bucket: &str, wait: Duration) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into quota_pauses as p (bucket, until) values ($1, clock_timestamp() + $2)
@@ -94,7 +94,7 @@ pub async fn pause(conn: &mut PgConnection, bucket: &str, wait: Duration) -> sql
     Ok(())
 }
 
-/// Deletes the minutes that no window covers any more, and the pauses that are over.
+/// Deletes minutes that no window covers any more, and expired pauses.
 pub async fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let minutes = sqlx::query!(
         "delete from quota_usage where minute < $1",
@@ -108,7 +108,7 @@ pub async fn purge(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     Ok(minutes.rows_affected() + pauses.rows_affected())
 }
 
-/// The minute that `now` is in, and the share of the minute before that the last sixty seconds cover.
+/// The minute of `now`, and the share of the previous minute that the last sixty seconds cover.
 pub(crate) fn window(now: DateTime<Utc>) -> (DateTime<Utc>, f64) {
     let minute = now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now);
     let passed = (now - minute).as_seconds_f64() / 60.0;
@@ -132,7 +132,7 @@ mod tests {
         }
     }
 
-    /// How many of `n` calls are let through at once.
+    /// How many of `n` calls are allowed.
     async fn taken(conn: &mut PgConnection, now: DateTime<Utc>, narrow: Budget<'_>, n: usize) -> usize {
         let mut taken = 0;
         for _ in 0..n {
@@ -142,11 +142,11 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn no_window_of_a_minute_holds_more_than_the_budget(pool: PgPool) {
+    async fn no_sliding_minute_exceeds_the_budget(pool: PgPool) {
         let mut conn = pool.acquire().await.unwrap();
         let start: DateTime<Utc> = "2026-11-22T10:00:59Z".parse().unwrap();
         assert_eq!(taken(&mut conn, start, user("user:a"), 9).await, 4);
-        // One second on another minute has begun, and nearly all of the calls are still within the last sixty seconds.
+        // A second later is another minute, but nearly all calls are still within the last sixty seconds.
         let next = start + TimeDelta::seconds(1);
         assert_eq!(taken(&mut conn, next, user("user:a"), 9).await, 0);
         let half = start + TimeDelta::seconds(31);
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn a_busy_user_leaves_the_projects_budget_to_others(pool: PgPool) {
+    async fn a_busy_user_does_not_drain_the_project(pool: PgPool) {
         let mut conn = pool.acquire().await.unwrap();
         let now: DateTime<Utc> = "2026-11-22T10:00:00Z".parse().unwrap();
         assert_eq!(taken(&mut conn, now, user("user:a"), 100).await, 4);
@@ -164,13 +164,13 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn a_call_of_more_units_takes_more_and_fits_or_is_not_made(pool: PgPool) {
+    async fn a_call_takes_all_its_units_or_none(pool: PgPool) {
         let mut conn = pool.acquire().await.unwrap();
         let now: DateTime<Utc> = "2026-11-22T10:00:00Z".parse().unwrap();
         let mut three = async || take(&mut conn, now, user("user:a"), PROJECT, 3).await.unwrap();
         assert_eq!((three().await, three().await), (Take::Taken, Take::Spent));
         assert_eq!(taken(&mut conn, now, user("user:a"), 9).await, 1);
-        // Of the project's ten: four of the first user, three of the second, and three do not fit a third time.
+        // The project's ten: four for user a, three for user b; three more fit for user c, none for user d.
         let mut of = async |name| take(&mut conn, now, user(name), PROJECT, 3).await.unwrap();
         assert_eq!(
             (of("user:b").await, of("user:c").await, of("user:d").await),
@@ -179,12 +179,12 @@ mod tests {
     }
 
     #[sqlx::test(migrator = "crate::MIGRATOR")]
-    async fn a_pause_lasts_as_long_as_google_said_and_for_nobody_else(pool: PgPool) {
+    async fn a_pause_lasts_as_asked_and_for_one_user(pool: PgPool) {
         let mut conn = pool.acquire().await.unwrap();
         let now: DateTime<Utc> = "2026-11-22T10:00:30Z".parse().unwrap();
         pause(&mut conn, "user:a", Duration::from_secs(90)).await.unwrap();
         pause(&mut conn, "user:a", Duration::from_secs(1)).await.unwrap();
-        // Whatever the clock of who asks says.
+        // The caller's clock does not matter.
         for minutes in [-5, 0, 5] {
             let at = now + TimeDelta::minutes(minutes);
             let refused = take(&mut conn, at, user("user:a"), PROJECT, 1).await.unwrap();

@@ -1,34 +1,34 @@
-//! A backup that was brought back: the data has gone back in time, and what was told and agreed since then is not known here.
+//! After a backup was restored: the data is older than what browsers and Google have seen since.
 
 use chrono::{DateTime, Utc};
 use common::ids::UserId;
 use sqlx::PgConnection;
 
-/// Which Postgres the data is in.
+/// The Postgres installation that holds the data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
     system_identifier: String,
     database_oid: i64,
-    /// Raised by a recovery to a point in time, and by a replica that takes over.
+    /// Raised by a point-in-time recovery and by the promotion of a replica.
     timeline: i32,
 }
 
-/// Whether the data is where it was.
+/// Whether the data is still in the same installation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Location {
     Same,
-    /// Nothing is noted yet.
+    /// No location is stored yet.
     New,
     /// It was written by another server, into another database, or on an earlier timeline.
     Moved,
-    /// Postgres does not say it to this role.
+    /// This role may not read it.
     Unknown,
 }
 
-/// Postgres's name for "not allowed".
+/// Postgres's error code for a missing privilege.
 const INSUFFICIENT_PRIVILEGE: &str = "42501";
 
-/// None: this role may not ask.
+/// None: this role may not read it.
 async fn identity(conn: &mut PgConnection) -> sqlx::Result<Option<Identity>> {
     let found = sqlx::query_as!(
         Identity,
@@ -48,7 +48,7 @@ async fn identity(conn: &mut PgConnection) -> sqlx::Result<Option<Identity>> {
     }
 }
 
-pub async fn place(conn: &mut PgConnection) -> sqlx::Result<Place> {
+pub async fn location(conn: &mut PgConnection) -> sqlx::Result<Location> {
     let noted = sqlx::query_as!(
         Identity,
         "select system_identifier, database_oid, timeline from database_identity",
@@ -56,17 +56,17 @@ pub async fn place(conn: &mut PgConnection) -> sqlx::Result<Place> {
     .fetch_optional(&mut *conn)
     .await?;
     let Some(identity) = identity(conn).await? else {
-        return Ok(Place::Unknown);
+        return Ok(Location::Unknown);
     };
     Ok(match noted {
-        None => Place::New,
-        Some(noted) if noted == identity => Place::Same,
-        Some(_) => Place::Moved,
+        None => Location::New,
+        Some(noted) if noted == identity => Location::Same,
+        Some(_) => Location::Moved,
     })
 }
 
-/// Notes where the data is now.
-pub async fn note_place(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
+/// Stores the current location.
+pub async fn note_location(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
     let Some(identity) = identity(conn).await? else {
         return Ok(());
     };
@@ -85,10 +85,10 @@ pub async fn note_place(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Re
     Ok(())
 }
 
-/// A number of ours for Postgres's advisory locks.
+/// The key of the advisory lock ("calwire" in ASCII).
 const LOCK: i64 = 0x0063_616c_7769_7265;
 
-/// Until the caller commits, nobody else begins anew.
+/// Excludes another `restored` command until the caller commits.
 pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
     sqlx::query("select pg_advisory_xact_lock($1)")
         .bind(LOCK)
@@ -97,12 +97,12 @@ pub async fn lock(conn: &mut PgConnection) -> sqlx::Result<()> {
     Ok(())
 }
 
-/// So far ahead does every stream go on that no browser can have seen so many messages since the backup: the next message is
-/// a gap to all of them, and after a gap they load anew.
+/// Every stream continues this far ahead. No browser can have seen as many messages since the backup, so the next message
+/// is a gap for all of them, and after a gap they reload.
 const SEQ_LEAP: i64 = 1_000_000_000;
 
-/// Begins every user's stream anew, and forgets what waited to be told: it is old, and the reload shows all of it. The users.
-pub async fn begin_streams_anew(conn: &mut PgConnection) -> sqlx::Result<Vec<UserId>> {
+/// Starts a new stream for every user and deletes unpublished messages, which the reload makes obsolete. Returns the users.
+pub async fn restart_streams(conn: &mut PgConnection) -> sqlx::Result<Vec<UserId>> {
     sqlx::query!("delete from outbox").execute(&mut *conn).await?;
     let users = sqlx::query_scalar!(
         "update user_stream
@@ -116,8 +116,8 @@ pub async fn begin_streams_anew(conn: &mut PgConnection) -> sqlx::Result<Vec<Use
     users.into_iter().map(crate::user_id).collect()
 }
 
-/// Makes every channel due for another: which of them Google still has, nobody knows. No token is being refreshed any more.
-pub async fn begin_with_google_anew(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
+/// Makes every channel due for renewal, since Google may no longer have it, and ends all leases on token refreshes.
+pub async fn renew_channels(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
     sqlx::query!("update connections set refresh_lease = null, refresh_leased_until = null")
         .execute(&mut *conn)
         .await?;
@@ -127,8 +127,8 @@ pub async fn begin_with_google_anew(conn: &mut PgConnection, now: DateTime<Utc>)
     Ok(())
 }
 
-/// Makes all that is mirrored due, at once. How many resources that is.
-pub async fn ask_for_everything(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
+/// Marks every resource dirty. Returns how many.
+pub async fn mark_all_dirty(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<u64> {
     let due = sqlx::query!(
         "update sync_state
          set dirty_seq = dirty_seq + 1, dirty_at = $1, dirty_cause = 'poll', lease_token = null, leased_until = null,

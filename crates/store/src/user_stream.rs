@@ -1,23 +1,23 @@
-//! The total order of what one user's browsers see.
+//! Each user's stream: the total order of the messages to the user's browsers.
 
 use common::ids::UserId;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-/// Where a user's stream stands.
+/// A position in a user's stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// The stream's identity; with another one, a lower `seq` is not old news.
+    /// The stream's identity. With another epoch, a lower `seq` is not older.
     pub epoch: Uuid,
-    /// The last seq taken. Everything up to it is committed or about to be.
+    /// The last seq assigned. Everything up to it is committed or about to be.
     pub seq: i64,
 }
 
-/// Takes the user's next seq, from 1. The row stays locked until the caller commits, so commit order is seq order: take
-/// it late in a transaction, and only when there is something to tell.
+/// Assigns the user's next seq, from 1. The row stays locked until the caller commits, so commit order is seq order. Call
+/// it late in a transaction, and only if there is a message to write.
 ///
-/// Locks are taken in the order connections, calendars, events, watches, user_stream, sync_state, so that no two
-/// transactions wait for each other: rows of the queue come last.
+/// Locks are taken in the order connections, calendars, events, watches, user_stream, sync_state, so that transactions do
+/// not deadlock.
 pub async fn next_seq(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         "insert into user_stream (user_id, epoch, seq) values ($1, gen_random_uuid(), 1)
@@ -29,8 +29,7 @@ pub async fn next_seq(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<i6
     .await
 }
 
-/// Where the user's stream stands. Reading writes nothing: a user to whom nothing has happened yet has a position too, the
-/// beginning of a stream without identity.
+/// The current position of a user's stream. A user without a stream yet is at seq 0 of the nil epoch; no row is created.
 pub async fn position(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Position> {
     let found = sqlx::query_as!(
         Position,

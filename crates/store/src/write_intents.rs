@@ -1,7 +1,7 @@
-//! What users asked to have written to Google. The row is committed before Google is called, and stays as the answer to
-//! whoever asks again.
+//! Writes to Google that users requested. The row is committed before Google is called. It is kept as the response to
+//! repeated requests with the same key.
 //!
-//! Leases go by the database's clock, as those of [`sync_state`](crate::sync_state).
+//! Leases use the database's clock, as in [`sync_state`](crate::sync_state).
 
 use std::time::Duration;
 
@@ -15,38 +15,24 @@ use uuid::Uuid;
 
 use crate::sync_state::interval;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The state of a write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr, strum::EnumString)]
+#[strum(serialize_all = "snake_case", const_into_str)]
 pub enum State {
-    /// Google has not been called.
+    /// Google was not called yet.
     Pending,
-    /// Google has been called, or was about to be: it may have happened.
+    /// Google was called, or was about to be: the write may have been applied.
     Sent,
     Done,
     Failed,
-    /// Somebody else changed the same fields.
+    /// Someone else changed the same fields.
     Conflict,
 }
 
 impl State {
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Pending => "pending",
-            Self::Sent => "sent",
-            Self::Done => "done",
-            Self::Failed => "failed",
-            Self::Conflict => "conflict",
-        }
-    }
-
     fn parse(text: &str) -> Self {
-        // The column's check constraint knows these.
-        match text {
-            "pending" => Self::Pending,
-            "sent" => Self::Sent,
-            "done" => Self::Done,
-            "conflict" => Self::Conflict,
-            _ => Self::Failed,
-        }
+        // The column's check constraint allows only these.
+        text.parse().unwrap_or(Self::Failed)
     }
 
     pub const fn is_open(self) -> bool {
@@ -54,7 +40,7 @@ impl State {
     }
 }
 
-/// A request that is about to be worked on.
+/// A write to be started.
 #[derive(Debug, Clone, Copy)]
 pub struct NewIntent<'a> {
     pub id: Uuid,
@@ -69,7 +55,7 @@ pub struct NewIntent<'a> {
     pub work: &'a RawValue,
 }
 
-/// What is known of a request.
+/// The stored state of a write.
 #[derive(Debug, Clone)]
 pub struct Known {
     pub id: Uuid,
@@ -78,7 +64,7 @@ pub struct Known {
     pub result: Option<Box<RawValue>>,
 }
 
-/// A request taken for work.
+/// A leased write.
 #[derive(Debug, Clone)]
 pub struct Intent {
     pub lease: Lease<Uuid>,
@@ -91,11 +77,11 @@ pub struct Intent {
     pub work: Box<RawValue>,
     pub state: State,
     pub created_at: DateTime<Utc>,
-    /// Another worker had it, and its lease ran out.
+    /// Another worker's lease on it expired.
     pub taken_over: bool,
 }
 
-struct Taken {
+struct IntentRow {
     id: Uuid,
     lease_token: Uuid,
     attempts: i32,
@@ -108,13 +94,13 @@ struct Taken {
     work: Json<Box<RawValue>>,
     state: String,
     created_at: DateTime<Utc>,
-    stolen: bool,
+    taken_over: bool,
 }
 
-impl TryFrom<Taken> for Intent {
+impl TryFrom<IntentRow> for Intent {
     type Error = sqlx::Error;
 
-    fn try_from(row: Taken) -> sqlx::Result<Self> {
+    fn try_from(row: IntentRow) -> sqlx::Result<Self> {
         Ok(Self {
             lease: Lease::new(row.id, row.lease_token, row.attempts.unsigned_abs()),
             user_id: crate::user_id(row.user_id)?,
@@ -126,12 +112,12 @@ impl TryFrom<Taken> for Intent {
             work: row.work.0,
             state: State::parse(&row.state),
             created_at: row.created_at,
-            taken_over: row.stolen,
+            taken_over: row.taken_over,
         })
     }
 }
 
-/// Writes a request and takes it. None: the user has used this key before ([`of_key`]).
+/// Stores and leases a write. None: the user has used this key before ([`of_key`]).
 pub async fn begin(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -139,12 +125,12 @@ pub async fn begin(
     lease: Duration,
 ) -> sqlx::Result<Option<Intent>> {
     let row = sqlx::query_as!(
-        Taken,
+        IntentRow,
         r#"insert into write_intents (id, user_id, idempotency_key, request_sha256, connection_id, calendar_id, operation,
                   event_id, work, state, lease_token, leased_until, attempts, created_at)
            values ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'pending', gen_random_uuid(), now() + $10, 1, $11)
            on conflict (user_id, idempotency_key) do nothing
-           returning id, false as "stolen!", lease_token as "lease_token!", attempts, user_id, idempotency_key,
+           returning id, false as "taken_over!", lease_token as "lease_token!", attempts, user_id, idempotency_key,
                      connection_id, calendar_id, operation, event_id, work as "work!: Json<Box<RawValue>>", state,
                      created_at"#,
         intent.id,
@@ -164,7 +150,7 @@ pub async fn begin(
     row.map(Intent::try_from).transpose()
 }
 
-/// The request that a user made with a key.
+/// The write that a user requested with a key.
 pub async fn of_key(conn: &mut PgConnection, user: &UserId, key: &str) -> sqlx::Result<Option<Known>> {
     let row = sqlx::query!(
         r#"select id, request_sha256, state, result as "result: Json<Box<RawValue>>"
@@ -182,7 +168,7 @@ pub async fn of_key(conn: &mut PgConnection, user: &UserId, key: &str) -> sqlx::
     }))
 }
 
-/// Has a user's browsers told of the end of a request, unless it has ended.
+/// Makes the outcome of a write be announced to the user's browsers, unless it is finished.
 pub async fn announce(conn: &mut PgConnection, user: &UserId, id: Uuid) -> sqlx::Result<()> {
     sqlx::query!(
         "update write_intents set announce = true where user_id = $1 and id = $2 and state in ('pending', 'sent')",
@@ -194,12 +180,12 @@ pub async fn announce(conn: &mut PgConnection, user: &UserId, id: Uuid) -> sqlx:
     Ok(())
 }
 
-/// Takes up to `limit` requests that have not come to an end and that nobody works on, the longest waiting first.
+/// Leases up to `limit` unfinished writes that no worker holds, the longest waiting first.
 pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sqlx::Result<Vec<Intent>> {
     let rows = sqlx::query_as!(
-        Taken,
+        IntentRow,
         r#"with due as materialized (
-               select id, lease_token is not null as stolen from write_intents
+               select id, lease_token is not null as taken_over from write_intents
                where state in ('pending', 'sent') and not_before <= now()
                  and (leased_until is null or leased_until < now())
                order by not_before, created_at
@@ -209,7 +195,7 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
            update write_intents w
            set lease_token = gen_random_uuid(), leased_until = now() + $1, attempts = attempts + 1
            from due where w.id = due.id
-           returning w.id, due.stolen as "stolen!", lease_token as "lease_token!", attempts, user_id, idempotency_key, connection_id, calendar_id,
+           returning w.id, due.taken_over as "taken_over!", lease_token as "lease_token!", attempts, user_id, idempotency_key, connection_id, calendar_id,
                      operation, event_id, work as "work!: Json<Box<RawValue>>", state, created_at"#,
         interval(lease),
         limit,
@@ -219,7 +205,7 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
     rows.into_iter().map(Intent::try_from).collect()
 }
 
-/// Notes that Google is about to be called, how far the work has come, and prolongs the lease. False: the lease was lost.
+/// Stores the progress before Google is called, and extends the lease. False: the lease was lost.
 pub async fn mark(
     conn: &mut PgConnection,
     lease: &Lease<Uuid>,
@@ -232,7 +218,7 @@ pub async fn mark(
          where id = $1 and lease_token = $2 and leased_until > clock_timestamp() and state in ('pending', 'sent')",
         lease.key,
         lease.token,
-        state.as_str(),
+        state.into_str(),
         Json(work) as Json<&RawValue>,
         interval(until),
     )
@@ -241,7 +227,7 @@ pub async fn mark(
     Ok(marked.rows_affected() == 1)
 }
 
-/// Gives a request back, to be taken again after `delay`. Nothing happens when the lease was lost.
+/// Ends the lease; the write is due again after `delay`. Does nothing if the lease was lost.
 pub async fn defer(conn: &mut PgConnection, lease: &Lease<Uuid>, delay: Duration) -> sqlx::Result<()> {
     sqlx::query!(
         "update write_intents
@@ -256,8 +242,8 @@ pub async fn defer(conn: &mut PgConnection, lease: &Lease<Uuid>, delay: Duration
     Ok(())
 }
 
-/// Ends a request in the transaction of what it brought. Says whether its end is to be told; none: the lease was lost,
-/// and the caller rolls back.
+/// Finishes a write, in the transaction of its effects. Returns whether to announce the outcome. None: the lease was lost,
+/// and the caller must roll back.
 pub async fn finish(
     conn: &mut PgConnection,
     lease: &Lease<Uuid>,
@@ -271,14 +257,14 @@ pub async fn finish(
          returning announce",
         lease.key,
         lease.token,
-        state.as_str(),
+        state.into_str(),
         Json(result) as Json<&RawValue>,
     )
     .fetch_optional(conn)
     .await
 }
 
-/// Forgets requests that ended and were made before `before`, some at a time. Returns how many went.
+/// Deletes up to `limit` finished writes created before `before`. Returns the number of rows deleted.
 pub async fn purge(conn: &mut PgConnection, before: DateTime<Utc>, limit: i64) -> sqlx::Result<u64> {
     let purged = sqlx::query!(
         "delete from write_intents where id in (

@@ -36,7 +36,7 @@ pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, PullError
         sync_token: &token,
         page_size: None,
         generation: session.pull.generation,
-        horizon: Horizon::AsBefore,
+        horizon: Horizon::Unchanged,
         pulled_at: session.started,
         changed,
     };

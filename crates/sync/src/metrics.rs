@@ -22,9 +22,9 @@ use definitions::{
 };
 
 pub(crate) fn pulled(pull: &Pull, outcome: &'static str, duration: TimeDelta) {
-    let cause = pull.cause.as_str();
+    let cause = pull.cause.into_str();
     PULL.took(&[cause], non_negative(duration));
-    PULLS.count(&[pull.kind.as_str(), cause, outcome]);
+    PULLS.count(&[pull.kind.into_str(), cause, outcome]);
 }
 
 pub(crate) fn page() {
@@ -146,7 +146,7 @@ mod tests {
         common::telemetry::metrics::check(super::overview::METRICS).unwrap();
         let causes: Vec<_> = store::sync_state::Cause::ALL
             .iter()
-            .map(|cause| cause.as_str())
+            .map(store::sync_state::Cause::into_str)
             .collect();
         assert_eq!(causes, super::definitions::CAUSES);
     }

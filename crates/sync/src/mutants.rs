@@ -66,7 +66,7 @@ pub(crate) async fn save_token_first(session: &Session<'_>, sync_token: &str) ->
         sync_token,
         page_size: session.pull.page_size,
         generation: session.pull.generation,
-        horizon: Horizon::AsBefore,
+        horizon: Horizon::Unchanged,
         pulled_at: session.started,
         changed: false,
     };

@@ -30,7 +30,7 @@ pub async fn run_once(ctx: &Context) -> sqlx::Result<Pass> {
         ctx.settings.poll_watched.max(spread),
         ctx.settings.poll_unwatched.max(spread),
     );
-    let polled = poll::bump_due(&mut conn, ctx.clock.now(), watched, unwatched, BATCH).await?;
+    let polled = poll::mark_due(&mut conn, ctx.clock.now(), watched, unwatched, BATCH).await?;
     if polled > 0 {
         tracing::debug!(
             polled,

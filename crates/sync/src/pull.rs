@@ -118,7 +118,7 @@ pub async fn purge_once(ctx: &Context) -> sqlx::Result<Pass> {
 
 /// As [`pull_one`], in the trace of the push that made the resource due.
 async fn pull_traced(ctx: &Context, pull: &Pull) {
-    let span = tracing::trace_span!(target: trace::SPANS, "pull", resource.id = %pull.lease.key, cause = pull.cause.as_str());
+    let span = tracing::trace_span!(target: trace::SPANS, "pull", resource.id = %pull.lease.key, cause = pull.cause.into_str());
     trace::continue_from(&span, pull.traceparent.as_deref());
     pull_one(ctx, pull).instrument(span).await;
 }

@@ -7,7 +7,7 @@
 use chrono::{DateTime, Utc};
 use event_model::wire::Change;
 use sqlx::{PgConnection, PgPool};
-use store::restored::{self, Place};
+use store::restored::{self, Location};
 
 use crate::outbox;
 
@@ -32,13 +32,13 @@ pub async fn restart_all(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Rest
 pub async fn restart_if_moved(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Option<Restarted>> {
     let mut tx = pool.begin().await?;
     restored::lock(&mut tx).await?;
-    let restarted = match restored::place(&mut tx).await? {
-        Place::Same | Place::Unknown => None,
-        Place::New => {
-            restored::note_place(&mut tx, now).await?;
+    let restarted = match restored::location(&mut tx).await? {
+        Location::Same | Location::Unknown => None,
+        Location::New => {
+            restored::note_location(&mut tx, now).await?;
             None
         }
-        Place::Moved => Some(restart(&mut tx, now).await?),
+        Location::Moved => Some(restart(&mut tx, now).await?),
     };
     tx.commit().await?;
     Ok(restarted)
@@ -46,13 +46,13 @@ pub async fn restart_if_moved(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result
 
 async fn restart(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Restarted> {
     // Lock order: see `user_stream::next_seq`.
-    restored::begin_with_google_anew(conn, now).await?;
-    let users = restored::begin_streams_anew(conn).await?;
+    restored::renew_channels(conn, now).await?;
+    let users = restored::restart_streams(conn).await?;
     for user in &users {
         outbox::append(conn, now, user, Change::CalendarsChanged {}).await?;
     }
-    let resources = restored::ask_for_everything(conn, now).await?;
-    restored::note_place(conn, now).await?;
+    let resources = restored::mark_all_dirty(conn, now).await?;
+    restored::note_location(conn, now).await?;
     Ok(Restarted {
         users: users.len(),
         resources,

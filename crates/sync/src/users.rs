@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use common::ids::{CalendarId, UserId};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
-use store::users::{self, Bounds, Page, Row};
+use store::users::{self, Bounds, JsonRow, Page};
 use tokio::time::Instant;
 use ts_rs::TS;
 use uuid::Uuid;
@@ -38,36 +38,36 @@ pub struct Export {
     pub exported_at: DateTime<Utc>,
     /// The Google accounts, without their tokens. This list and those up to `connectFlows` are on the first page.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub connections: Vec<Row>,
+    pub connections: Vec<JsonRow>,
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub calendars: Vec<Row>,
+    pub calendars: Vec<JsonRow>,
     /// The sync state of each calendar and of each account's calendar list.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub sync_state: Vec<Row>,
+    pub sync_state: Vec<JsonRow>,
     /// Push channels at Google.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub watches: Vec<Row>,
+    pub watches: Vec<JsonRow>,
     /// The number of messages sent to the user's browsers.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub user_stream: Vec<Row>,
+    pub user_stream: Vec<JsonRow>,
     /// Unfinished attempts to connect an account.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub connect_flows: Vec<Row>,
+    pub connect_flows: Vec<JsonRow>,
     /// Each with its `event` as Google returned it.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub events: Vec<Row>,
+    pub events: Vec<JsonRow>,
     /// Versions of events that were replaced in the last day.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub event_versions: Vec<Row>,
+    pub event_versions: Vec<JsonRow>,
     /// The user's writes of the last day.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub write_intents: Vec<Row>,
+    pub write_intents: Vec<JsonRow>,
     /// The last pulls of each calendar.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub sync_rounds: Vec<Row>,
+    pub sync_rounds: Vec<JsonRow>,
     /// Messages that have not reached the broker.
     #[ts(type = "Array<Record<string, unknown>>")]
-    pub messages: Vec<Row>,
+    pub messages: Vec<JsonRow>,
     /// The cursor of the next page; `null` on the last page.
     pub next_cursor: Option<String>,
 }
@@ -111,13 +111,13 @@ pub async fn export(ctx: &Context, user: &UserId, cursor: Option<Cursor>) -> sql
         ..Export::default()
     };
     if cursor.is_none() {
-        let overview = users::overview(&mut tx, user).await?;
-        export.connections = overview.connections;
-        export.calendars = overview.calendars;
-        export.sync_state = overview.sync_state;
-        export.watches = overview.watches;
-        export.user_stream = overview.user_stream;
-        export.connect_flows = overview.oauth_states;
+        let tables = users::small_tables(&mut tx, user).await?;
+        export.connections = tables.connections;
+        export.calendars = tables.calendars;
+        export.sync_state = tables.sync_state;
+        export.watches = tables.watches;
+        export.user_stream = tables.user_stream;
+        export.connect_flows = tables.oauth_states;
     }
     let mut bytes = PAGE_BYTES;
     let mut next = Some(cursor.unwrap_or(Cursor::Events(None)));
@@ -144,7 +144,11 @@ async fn read_some(
     bounds: Bounds,
     export: &mut Export,
 ) -> sqlx::Result<Option<(Cursor, i64)>> {
-    fn kept<K>(page: Page<K>, list: &mut Vec<Row>, cursor: fn(Option<K>) -> Cursor) -> Option<(Cursor, i64)> {
+    fn kept<K>(
+        page: Page<K>,
+        list: &mut Vec<JsonRow>,
+        cursor: fn(Option<K>) -> Cursor,
+    ) -> Option<(Cursor, i64)> {
         let (rows, last) = page?;
         let bytes: usize = rows.iter().map(|row| row.get().len()).sum();
         list.extend(rows);
@@ -217,7 +221,7 @@ async fn wait_until_published(ctx: &Context, user: &UserId) -> sqlx::Result<()> 
     let until = Instant::now() + PUBLISH_WITHIN;
     while Instant::now() < until {
         let mut conn = ctx.pool.acquire().await?;
-        if users::is_told(&mut conn, user).await? {
+        if users::is_published(&mut conn, user).await? {
             break;
         }
         drop(conn);

@@ -13,7 +13,7 @@ use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 use sqlx::{PgConnection, PgPool};
-use store::intake::{self, Channel, NotBumped};
+use store::intake::{self, Channel, NotMarked};
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,7 @@ pub struct Intake {
     known: Cache<String, Arc<Known>>,
     unknown: Cache<String, ()>,
     lookups: Batcher<String, Channel>,
-    bumps: Batcher<ResourceId, NotBumped>,
+    bumps: Batcher<ResourceId, NotMarked>,
     /// Trace contexts of pushes whose resource is about to be bumped; empty while traces are off.
     traces: Arc<Traces>,
     /// Channels heard of since they were last written down.
@@ -108,8 +108,8 @@ impl Intake {
             }
             match self.bumps.submit(channel.resource).await? {
                 None => return Ok(()),
-                Some(NotBumped::Held) => tokio::time::sleep(HELD_RETRY).await,
-                Some(NotBumped::Gone) => {
+                Some(NotMarked::Held) => tokio::time::sleep(HELD_RETRY).await,
+                Some(NotMarked::Gone) => {
                     self.known.invalidate(&push.channel_id);
                     return Err(Refusal::UnknownChannel);
                 }
@@ -248,8 +248,8 @@ struct Bumps {
     failed_at: Option<Instant>,
 }
 
-impl Work<ResourceId, NotBumped> for Bumps {
-    async fn work(&mut self, resources: Vec<ResourceId>) -> Result<HashMap<ResourceId, NotBumped>, Failed> {
+impl Work<ResourceId, NotMarked> for Bumps {
+    async fn work(&mut self, resources: Vec<ResourceId>) -> Result<HashMap<ResourceId, NotMarked>, Failed> {
         if self.failed_at.is_some_and(|at| at.elapsed() < RECONNECT_AFTER) {
             return Err(Failed);
         }
@@ -292,7 +292,7 @@ impl Bumps {
         &mut self,
         resources: &[ResourceId],
         traceparents: &[Option<String>],
-    ) -> sqlx::Result<intake::Bumped> {
+    ) -> sqlx::Result<intake::Marked> {
         let was_connected = self.conn.is_some();
         match self.bump_once(resources, traceparents).await {
             Err(sqlx::Error::Database(error)) if !is_shutdown(&*error) => Err(sqlx::Error::Database(error)),
@@ -308,7 +308,7 @@ impl Bumps {
         &mut self,
         resources: &[ResourceId],
         traceparents: &[Option<String>],
-    ) -> sqlx::Result<intake::Bumped> {
+    ) -> sqlx::Result<intake::Marked> {
         let conn = if let Some(conn) = &mut self.conn {
             conn
         } else {
@@ -319,7 +319,7 @@ impl Bumps {
             self.conn.insert(conn)
         };
         common::crash_point!("intake.before_commit");
-        let bumped = intake::bump_traced(conn, self.clock.now(), resources, traceparents).await;
+        let bumped = intake::mark_pushed(conn, self.clock.now(), resources, traceparents).await;
         common::crash_point!("intake.after_commit");
         bumped
     }

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use common::ids::ConnectionId;
 use sqlx::PgPool;
-use store::connections::rotate;
+use store::connections::rotate::{self, Resealed};
 use store::seal::Keyring;
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ pub async fn rotate_keys(
     let mut conn = pool.acquire().await?;
     let mut rotated = Rotated::default();
     for _ in 0..PASSES {
-        let all = rotate::sealed_otherwise(&mut conn, keyring).await?;
+        let all = rotate::count_old(&mut conn, keyring).await?;
         rotated.left = all - i64::try_from(rotated.unreadable.len())?;
         if rotated.left <= 0 {
             break;
@@ -40,7 +40,7 @@ pub async fn rotate_keys(
         let total = i64::try_from(rotated.resealed)? + all;
         let mut after = Uuid::nil();
         loop {
-            let batch = rotate::next_sealed_otherwise(&mut conn, keyring, after, BATCH).await?;
+            let batch = rotate::next_old(&mut conn, keyring, after, BATCH).await?;
             let Some(last) = batch.last() else {
                 break;
             };
@@ -50,9 +50,9 @@ pub async fn rotate_keys(
                     .await
                     .with_context(|| format!("connection {} could not be written", old.id))?;
                 match resealed {
-                    Ok(()) => rotated.resealed += 1,
-                    Err(unsealable) => {
-                        tracing::error!(connection.id = %old.id, error = %unsealable, "A token cannot be sealed anew and stays as it is");
+                    Resealed::Done => rotated.resealed += 1,
+                    Resealed::Failed(unsealable) => {
+                        tracing::error!(connection.id = %old.id, error = %unsealable, "Could not reseal a token; it is left as it is");
                         rotated.unreadable.push(old.id);
                     }
                 }
@@ -60,7 +60,7 @@ pub async fn rotate_keys(
             progress(rotated.resealed, total);
         }
     }
-    let left = rotate::sealed_otherwise(&mut conn, keyring).await?;
+    let left = rotate::count_old(&mut conn, keyring).await?;
     rotated.left = left - i64::try_from(rotated.unreadable.len())?;
     Ok(rotated)
 }

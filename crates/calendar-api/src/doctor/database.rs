@@ -3,7 +3,7 @@
 use common::clock::Clock;
 use secrecy::ExposeSecret;
 use sqlx::{Connection, PgConnection, PgPool};
-use store::restored::Place;
+use store::restored::Location;
 use store::seal::KeyCheckError;
 use store::{SchemaError, health};
 
@@ -104,19 +104,19 @@ pub async fn examine(report: &mut Report, pool: &PgPool, config: &Config, clock:
 }
 
 async fn backup(report: &mut Report, pool: &PgPool) {
-    let place = async { store::restored::place(&mut *pool.acquire().await?).await };
+    let place = async { store::restored::location(&mut *pool.acquire().await?).await };
     match place.await {
-        Ok(Place::Moved) => report.failed(
+        Ok(Location::Moved) => report.failed(
             "backup",
             "this database was brought back from a backup, and browsers have not been told",
             "run `calendar-api restored`",
         ),
-        Ok(Place::Unknown) => report.skipped(
+        Ok(Location::Unknown) => report.skipped(
             "backup",
             "Postgres does not say whether the data was brought back; after a restore run `calendar-api restored`",
         ),
-        Ok(Place::New) => report.ok("backup", "where the data is will be noted by the next `calendar-api migrate`"),
-        Ok(Place::Same) => report.ok("backup", "the data is where it was written"),
+        Ok(Location::New) => report.ok("backup", "where the data is will be noted by the next `calendar-api migrate`"),
+        Ok(Location::Same) => report.ok("backup", "the data is where it was written"),
         Err(error) => report.failed("backup", &error, "look at the database's log"),
     }
 }
@@ -127,7 +127,7 @@ async fn keys(report: &mut Report, pool: &PgPool, config: &Config, clock: &Clock
         // Rolled back: a doctor notes no key.
         let mut tx = pool.begin().await?;
         let missing = store::seal::check_keys(&mut tx, clock.now(), keyring).await?;
-        let old = store::connections::rotate::sealed_otherwise(&mut tx, keyring).await?;
+        let old = store::connections::rotate::count_old(&mut tx, keyring).await?;
         tx.rollback().await?;
         Ok::<_, KeyCheckError>((missing, old))
     };

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use store::calendars::Evidence;
 use store::pull_log::{self, Entry};
 use store::sync_state::Cause;
-use store::watches::{self, Doing};
+use store::watches::{self, LiveState};
 use ts_rs::TS;
 
 use super::events::has_calendar_access;
@@ -205,7 +205,7 @@ pub async fn get_sync_activity(caller: Caller, input: SyncActivityInput) -> Resu
 fn calendar(
     evidence: Evidence,
     mode: Mode,
-    watch: Option<Doing>,
+    watch: Option<LiveState>,
     rounds: Option<Vec<SyncRound>>,
 ) -> CalendarActivity {
     let last_error = evidence.last_error.map(|word| SyncError {
@@ -226,8 +226,8 @@ fn calendar(
     }
 }
 
-impl From<Doing> for WatchActivity {
-    fn from(watch: Doing) -> Self {
+impl From<LiveState> for WatchActivity {
+    fn from(watch: LiveState) -> Self {
         let address = url::Url::parse(&watch.address).ok();
         Self {
             expires_at: watch.expires_at,

@@ -1,7 +1,7 @@
-//! The end of a connection that its user no longer wants.
+//! Disconnecting an account.
 //!
-//! [`disconnect`] is the user's wish, committed. From then on nothing is read from the account and nothing of it is shown.
-//! Whoever holds the lease takes the steps that are left; a holder that does not come back is taken over.
+//! [`disconnect`] commits the user's request. From then on nothing is read from the account and nothing of it is shown. The
+//! remaining steps need the lease. An expired lease is taken over.
 
 use std::time::Duration;
 
@@ -16,39 +16,34 @@ use super::open;
 use crate::seal::{Keyring, Unsealable};
 use crate::sync_state::interval;
 
-/// A connection on its way out, and the right to see to it.
+/// A connection that is being disconnected, with the lease on its remaining steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Disconnecting {
     pub lease: Lease<ConnectionId>,
-    pub user_id: UserId,
     pub email: String,
     pub disconnected_at: DateTime<Utc>,
 }
 
-struct Row {
+struct DisconnectingRow {
     id: Uuid,
-    user_id: String,
     email: String,
     disconnected_at: DateTime<Utc>,
     lease: Uuid,
     attempts: i32,
 }
 
-impl TryFrom<Row> for Disconnecting {
-    type Error = sqlx::Error;
-
-    fn try_from(row: Row) -> sqlx::Result<Self> {
-        Ok(Self {
+impl From<DisconnectingRow> for Disconnecting {
+    fn from(row: DisconnectingRow) -> Self {
+        Self {
             lease: Lease::new(row.id.into(), row.lease, row.attempts.unsigned_abs()),
-            user_id: crate::user_id(row.user_id)?,
             email: row.email,
             disconnected_at: row.disconnected_at,
-        })
+        }
     }
 }
 
-/// Begins to end a user's connection, or all of them, and takes the right to see to it. Returns those that were not on
-/// their way out already, the oldest first. Their channels are to be stopped, then the grant to be ended, then the data.
+/// Starts to disconnect one of a user's accounts, or all, and leases the remaining steps: stop the channels, revoke the
+/// grant, delete the data. Returns those that were not being disconnected already, oldest first.
 pub async fn disconnect(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -57,12 +52,12 @@ pub async fn disconnect(
     lease: Duration,
 ) -> sqlx::Result<Vec<Disconnecting>> {
     let mut rows = sqlx::query_as!(
-        Row,
+        DisconnectingRow,
         r#"update connections
            set disconnected_at = $3, updated_at = $3, leave_attempts = 1, leave_not_before = '-infinity',
                leave_lease = gen_random_uuid(), leave_leased_until = clock_timestamp() + $4
            where user_id = $1 and ($2::uuid is null or id = $2) and disconnected_at is null
-           returning id, user_id, email, disconnected_at as "disconnected_at!", leave_lease as "lease!",
+           returning id, email, disconnected_at as "disconnected_at!", leave_lease as "lease!",
                      leave_attempts as attempts"#,
         user.as_str(),
         id.map(ConnectionId::as_uuid),
@@ -72,10 +67,10 @@ pub async fn disconnect(
     .fetch_all(conn)
     .await?;
     rows.sort_by_key(|row| row.id);
-    rows.into_iter().map(Disconnecting::try_from).collect()
+    Ok(rows.into_iter().map(Disconnecting::from).collect())
 }
 
-/// Takes up to `limit` connections that are on their way out and that nobody sees to.
+/// Leases up to `limit` connections that are being disconnected and that no worker holds.
 pub async fn acquire_disconnecting(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -83,7 +78,7 @@ pub async fn acquire_disconnecting(
     limit: i64,
 ) -> sqlx::Result<Vec<Disconnecting>> {
     let rows = sqlx::query_as!(
-        Row,
+        DisconnectingRow,
         r#"update connections
            set leave_lease = gen_random_uuid(), leave_leased_until = clock_timestamp() + $2,
                leave_attempts = leave_attempts + 1
@@ -95,7 +90,7 @@ pub async fn acquire_disconnecting(
                limit $3
                for update skip locked
            )
-           returning id, user_id, email, disconnected_at as "disconnected_at!", leave_lease as "lease!",
+           returning id, email, disconnected_at as "disconnected_at!", leave_lease as "lease!",
                      leave_attempts as attempts"#,
         now,
         interval(lease),
@@ -103,10 +98,10 @@ pub async fn acquire_disconnecting(
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(Disconnecting::try_from).collect()
+    Ok(rows.into_iter().map(Disconnecting::from).collect())
 }
 
-/// Prolongs the right to see to a connection. False: somebody else has it, or the connection is gone.
+/// Extends the lease. False: it was lost, or the connection is gone.
 pub async fn extend_disconnecting(
     conn: &mut PgConnection,
     lease: &Lease<ConnectionId>,
@@ -124,7 +119,7 @@ pub async fn extend_disconnecting(
     Ok(kept.rows_affected() == 1)
 }
 
-/// Leaves the rest to whoever comes, not before some moment.
+/// Ends the lease; another worker takes the remaining steps, not before `not_before`.
 pub async fn defer_disconnecting(
     conn: &mut PgConnection,
     lease: &Lease<ConnectionId>,
@@ -142,8 +137,7 @@ pub async fn defer_disconnecting(
     Ok(())
 }
 
-/// Somebody else, or the user anew, is connected to the Google account of a connection: revoking its grant would end
-/// theirs.
+/// Whether another connection uses the same Google account. Revoking the grant would end that one, too.
 pub async fn account_is_shared(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from connections n join connections o on o.google_sub = n.google_sub and o.id <> n.id
@@ -154,12 +148,21 @@ pub async fn account_is_shared(conn: &mut PgConnection, id: ConnectionId) -> sql
     .await
 }
 
-/// The refresh token of a connection that leaves, for its revocation. None: its grant has ended before.
+/// The refresh token of a connection.
+#[derive(Debug)]
+pub enum RefreshToken {
+    Opened(SecretString),
+    Sealed(Unsealable),
+    /// The grant has already ended.
+    Missing,
+}
+
+/// The refresh token of a connection that is being disconnected, to be revoked.
 pub async fn refresh_token(
     conn: &mut PgConnection,
     keyring: &Keyring,
     id: ConnectionId,
-) -> sqlx::Result<Option<Result<SecretString, Unsealable>>> {
+) -> sqlx::Result<RefreshToken> {
     let row = sqlx::query!(
         "select user_id, google_sub, refresh_token from connections where id = $1",
         id.as_uuid(),
@@ -168,27 +171,24 @@ pub async fn refresh_token(
     .await?;
     let Some((row, record)) = row.and_then(|mut row| row.refresh_token.take().map(|record| (row, record)))
     else {
-        return Ok(None);
+        return Ok(RefreshToken::Missing);
     };
     let user_id = crate::user_id(row.user_id)?;
-    Ok(Some(open(
-        keyring,
-        "refresh_token",
-        id,
-        &user_id,
-        &row.google_sub,
-        &record,
-    )))
+    let opened = open(keyring, "refresh_token", id, &user_id, &row.google_sub, &record);
+    Ok(match opened {
+        Ok(token) => RefreshToken::Opened(token),
+        Err(unsealable) => RefreshToken::Sealed(unsealable),
+    })
 }
 
-/// What is mirrored of a connection.
+/// The size of a connection's mirror.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mirrored {
     pub calendars: i64,
     pub events: i64,
 }
 
-/// What there is of a connection in the mirror, as its readers see it.
+/// Counts the calendars and events that readers see of a connection.
 pub async fn mirrored(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<Mirrored> {
     sqlx::query_as!(
         Mirrored,
@@ -202,20 +202,20 @@ pub async fn mirrored(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result
     .await
 }
 
-/// Keeps of a connection on its way out what it takes to stop its channels and to revoke its grant. What is being pulled
-/// or written for it cannot be committed any more; what was mirrored goes by [`purge_mirror`].
+/// Deletes everything of a connection except what is needed to stop its channels and revoke its grant. Pulls and writes in
+/// progress cannot commit any more. The mirror is deleted by [`purge_mirror`].
 pub async fn strip(conn: &mut PgConnection, lease: &Lease<ConnectionId>) -> sqlx::Result<bool> {
     let stripped = sqlx::query!(
-        "with leaving as (
+        "with disconnecting as (
              update connections set email = '', scopes = '{}'
              where id = $1 and leave_lease = $2 and disconnected_at is not null
              returning id
          ), gone_queue as (
-             delete from sync_state using leaving where connection_id = leaving.id
+             delete from sync_state using disconnecting where connection_id = disconnecting.id
          ), gone_intents as (
-             delete from write_intents using leaving where connection_id = leaving.id
+             delete from write_intents using disconnecting where connection_id = disconnecting.id
          )
-         select id from leaving",
+         select id from disconnecting",
         lease.key.as_uuid(),
         lease.token,
     )
@@ -224,27 +224,27 @@ pub async fn strip(conn: &mut PgConnection, lease: &Lease<ConnectionId>) -> sqlx
     Ok(stripped.is_some())
 }
 
-/// Deletes up to `limit` rows of each of the large tables of what was mirrored of a connection on its way out, and once
-/// they have none, its calendars. Returns how many went; 0: nothing is left.
+/// Deletes up to `limit` mirrored rows from each of the large tables, and once there are none, the calendars. Returns the
+/// number of rows deleted; 0 when nothing is left.
 pub async fn purge_mirror(conn: &mut PgConnection, id: ConnectionId, limit: i64) -> sqlx::Result<u64> {
     let purged = sqlx::query_scalar!(
-        r#"with leaving as (
+        r#"with disconnecting as (
                select c.id from calendars c join connections n on n.id = c.connection_id
                where n.id = $1 and n.disconnected_at is not null
            ), gone_events as (
                delete from events where (calendar_id, generation, event_id) in (
                    select calendar_id, generation, event_id from events
-                   where calendar_id in (select id from leaving) limit $2)
+                   where calendar_id in (select id from disconnecting) limit $2)
                returning 1
            ), gone_versions as (
                delete from event_versions where (calendar_id, event_id, etag) in (
                    select calendar_id, event_id, etag from event_versions
-                   where calendar_id in (select id from leaving) limit $2)
+                   where calendar_id in (select id from disconnecting) limit $2)
                returning 1
            ), gone_occurrences as (
                delete from occurrences where (calendar_id, generation, instance_id) in (
                    select calendar_id, generation, instance_id from occurrences
-                   where calendar_id in (select id from leaving) limit $2)
+                   where calendar_id in (select id from disconnecting) limit $2)
                returning 1
            )
            select (select count(*) from gone_events) + (select count(*) from gone_versions)
@@ -267,8 +267,8 @@ pub async fn purge_mirror(conn: &mut PgConnection, id: ConnectionId, limit: i64)
     Ok(calendars.rows_affected())
 }
 
-/// Deletes a connection that was disconnected, with all that is left of it, and where nobody else is connected to the
-/// account, how often Google was called for it. False: the lease was lost.
+/// Deletes a disconnected connection with the rest of its data, and the quota usage of the account if no other connection
+/// uses it. False: the lease was lost.
 pub async fn purge(conn: &mut PgConnection, lease: &Lease<ConnectionId>) -> sqlx::Result<bool> {
     let purged = sqlx::query!(
         "with gone as (

@@ -1,4 +1,4 @@
-//! A connection's tokens, who may refresh them, and when a grant is over.
+//! A connection's tokens, the lease on refreshing them, and the end of a grant.
 
 use std::time::Duration;
 
@@ -12,22 +12,22 @@ use super::{open, seal};
 use crate::seal::{Keyring, Unsealable};
 use crate::sync_state::interval;
 
-/// What a call to Google needs to know about its connection.
+/// The state of a connection that a call to Google needs.
 #[derive(Debug)]
 pub struct Tokens {
     pub user_id: UserId,
     pub google_sub: String,
     pub disconnected_at: Option<DateTime<Utc>>,
     pub grant_ended_at: Option<DateTime<Utc>>,
-    /// How long ago Google first refused the refresh token, by the database's clock; none while it has not.
+    /// How long ago Google first rejected the refresh token, by the database's clock. None: it did not.
     pub suspect_for: Option<Duration>,
-    /// The access token and when it expires, if there is one.
+    /// The access token and its expiry.
     pub access: Option<(Result<SecretString, Unsealable>, DateTime<Utc>)>,
-    /// When it was stored, or later.
+    /// When the token was stored, or later.
     pub updated_at: DateTime<Utc>,
 }
 
-/// Reads a connection's access token. None: there is no such connection (any more).
+/// Reads a connection's access token. None: there is no such connection.
 pub async fn tokens(
     conn: &mut PgConnection,
     keyring: &Keyring,
@@ -59,18 +59,18 @@ pub async fn tokens(
     }))
 }
 
-/// The right to refresh a connection's token.
+/// The lease on refreshing a connection's token.
 #[derive(Debug)]
 pub struct Refresh {
     pub lease: Lease<ConnectionId>,
     pub user_id: UserId,
     pub google_sub: String,
     pub refresh_token: Result<SecretString, Unsealable>,
-    /// The record itself: a verdict of Google's is about this token and no other.
+    /// The sealed record. Google's verdict applies to this token only.
     record: Vec<u8>,
 }
 
-/// Takes the right to refresh for `lease`. None: another process has it, or there is nothing to refresh with.
+/// Leases the refresh. None: another process has it, or there is no refresh token.
 pub async fn acquire_refresh(
     conn: &mut PgConnection,
     keyring: &Keyring,
@@ -108,17 +108,17 @@ pub async fn acquire_refresh(
     }))
 }
 
-/// What a refresh brought.
+/// The result of a refresh.
 #[derive(Debug)]
 pub struct Refreshed<'a> {
     pub access_token: &'a SecretString,
     pub expires_at: DateTime<Utc>,
-    /// None: as before.
+    /// None: unchanged.
     pub refresh_token: Option<&'a SecretString>,
     pub scopes: Option<&'a [String]>,
 }
 
-/// Stores a new access token and gives the lease back. False: the lease was lost, and nothing was stored.
+/// Stores a new access token and ends the lease. False: the lease was lost, and nothing was stored.
 pub async fn settle_refresh(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -147,7 +147,7 @@ pub async fn settle_refresh(
     Ok(stored.rows_affected() == 1)
 }
 
-/// Gives the right to refresh back after a try that told nothing about the grant.
+/// Ends the lease after an attempt that showed nothing about the grant.
 pub async fn release_refresh(conn: &mut PgConnection, refresh: &Refresh) -> sqlx::Result<()> {
     sqlx::query!(
         "update connections set refresh_lease = null, refresh_leased_until = null
@@ -160,19 +160,19 @@ pub async fn release_refresh(conn: &mut PgConnection, refresh: &Refresh) -> sqlx
     Ok(())
 }
 
-/// What an `invalid_grant` means.
+/// The meaning of an `invalid_grant`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
-    /// It is the first one for this refresh token, or too soon after the first.
+    /// It is the first for this refresh token, or too soon after the first.
     Suspect { since: DateTime<Utc> },
-    /// It is confirmed: the grant has ended, its tokens are gone. `is_disconnecting`: the user had already disconnected the account.
+    /// Confirmed: the grant has ended and its tokens are deleted. `is_disconnecting`: the user had already disconnected the account.
     Ended { is_disconnecting: bool },
-    /// It was about a token that has been replaced meanwhile: read again.
+    /// The token was replaced in the meantime: read it again.
     Outdated,
 }
 
-/// Takes down an `invalid_grant` and gives the lease back. The grant ends when Google said it before, of the same
-/// refresh token, at least `confirm_delay` ago: by the database's clock, since the two may have been told to two processes.
+/// Records an `invalid_grant` and ends the lease. The grant ends if Google sent one for the same refresh token at least
+/// `confirm_delay` ago, by the database's clock, since two processes may have received them.
 pub async fn reject_grant(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -197,7 +197,7 @@ pub async fn reject_grant(
                access_expires_at = case when not ended then access_expires_at end,
                refresh_lease = null, refresh_leased_until = null, updated_at = $4
            from verdict v where n.id = v.id
-           returning ended as "ended!", grant_suspect_at as "since!", disconnected_at is not null as "is_leaving!""#,
+           returning ended as "ended!", grant_suspect_at as "since!", disconnected_at is not null as "is_disconnecting!""#,
         refresh.lease.key.as_uuid(),
         refresh.lease.token,
         refresh.record,
@@ -209,7 +209,7 @@ pub async fn reject_grant(
     Ok(match row {
         None => Verdict::Outdated,
         Some(row) if row.ended => Verdict::Ended {
-            is_disconnecting: row.is_leaving,
+            is_disconnecting: row.is_disconnecting,
         },
         Some(row) => Verdict::Suspect { since: row.since },
     })

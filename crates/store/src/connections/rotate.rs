@@ -1,8 +1,8 @@
-//! Key rotation: what is sealed with another key than the ring's first one is sealed anew, a row at a time.
+//! Key rotation: reseals every record that is sealed with another key than the ring's first, one row at a time.
 //!
-//! A record is replaced only while it is still the one that was read (compare and swap), so that a token which a service
-//! stores meanwhile is never lost. Nothing else is remembered: what is left to do is what is sealed otherwise, so a
-//! rotation that was broken off goes on where it stood.
+//! A record is replaced only if it is still the one that was read (compare and swap), so that a token which a service
+//! stores in the meantime is not lost. No progress is stored: an interrupted rotation continues with the records that still
+//! have an old key.
 
 use common::ids::ConnectionId;
 use sqlx::PgConnection;
@@ -11,9 +11,9 @@ use uuid::Uuid;
 use super::{open, seal};
 use crate::seal::{Keyring, Unsealable};
 
-/// A connection with a token that is sealed otherwise.
+/// A connection with a token that is sealed with an old key.
 #[derive(Debug)]
-pub struct Old {
+pub struct OldSealed {
     pub id: ConnectionId,
     user_id: String,
     google_sub: String,
@@ -21,8 +21,8 @@ pub struct Old {
     access_token: Option<Vec<u8>>,
 }
 
-/// How many connections have a token that is sealed otherwise.
-pub async fn sealed_otherwise(conn: &mut PgConnection, keyring: &Keyring) -> sqlx::Result<i64> {
+/// Counts the connections with a token that is sealed with an old key.
+pub async fn count_old(conn: &mut PgConnection, keyring: &Keyring) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from connections
            where substring(refresh_token from 2 for 4) <> $1 or substring(access_token from 2 for 4) <> $1"#,
@@ -32,15 +32,15 @@ pub async fn sealed_otherwise(conn: &mut PgConnection, keyring: &Keyring) -> sql
     .await
 }
 
-/// The next of them after `after`, in the order of ids.
-pub async fn next_sealed_otherwise(
+/// The next `limit` of them after the id `after`, in order of id.
+pub async fn next_old(
     conn: &mut PgConnection,
     keyring: &Keyring,
     after: Uuid,
     limit: i64,
-) -> sqlx::Result<Vec<Old>> {
+) -> sqlx::Result<Vec<OldSealed>> {
     sqlx::query_as!(
-        Old,
+        OldSealed,
         r#"select id, user_id, google_sub, refresh_token, access_token from connections
            where id > $2 and (substring(refresh_token from 2 for 4) <> $1 or substring(access_token from 2 for 4) <> $1)
            order by id limit $3"#,
@@ -52,15 +52,18 @@ pub async fn next_sealed_otherwise(
     .await
 }
 
-/// Seals both tokens of a connection anew. A token that was replaced meanwhile stays as it is now. `Err` inside: a token
-/// cannot be opened, and nothing was changed.
-pub async fn reseal(
-    conn: &mut PgConnection,
-    keyring: &Keyring,
-    old: &Old,
-) -> sqlx::Result<Result<(), Unsealable>> {
+/// The result of [`reseal`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Resealed {
+    Done,
+    /// A token cannot be opened, and nothing was changed.
+    Failed(Unsealable),
+}
+
+/// Seals both tokens of a connection with the current key. A token that was replaced in the meantime is left as it is.
+pub async fn reseal(conn: &mut PgConnection, keyring: &Keyring, old: &OldSealed) -> sqlx::Result<Resealed> {
     let user = crate::user_id(old.user_id.clone())?;
-    let anew = |column, record: &Option<Vec<u8>>| {
+    let resealed = |column, record: &Option<Vec<u8>>| {
         let Some(record) = record else {
             return Ok(None);
         };
@@ -75,11 +78,11 @@ pub async fn reseal(
         )))
     };
     let (refresh, access) = match (
-        anew("refresh_token", &old.refresh_token),
-        anew("access_token", &old.access_token),
+        resealed("refresh_token", &old.refresh_token),
+        resealed("access_token", &old.access_token),
     ) {
         (Ok(refresh), Ok(access)) => (refresh, access),
-        (Err(unsealable), _) | (_, Err(unsealable)) => return Ok(Err(unsealable)),
+        (Err(unsealable), _) | (_, Err(unsealable)) => return Ok(Resealed::Failed(unsealable)),
     };
     sqlx::query!(
         "update connections
@@ -94,5 +97,5 @@ pub async fn reseal(
     )
     .execute(conn)
     .await?;
-    Ok(Ok(()))
+    Ok(Resealed::Done)
 }

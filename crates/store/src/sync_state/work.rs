@@ -1,4 +1,4 @@
-//! Working on what is due: take it, let go of the row, and settle with the lease as the fence.
+//! Work on due resources: acquire a lease, then settle with the lease as the fence. No row is locked in between.
 
 use std::time::Duration;
 
@@ -10,8 +10,7 @@ use uuid::Uuid;
 
 use super::{Cause, Kind, Pull, interval};
 
-/// A row as [`acquire`] returns it.
-struct Taken {
+struct PullRow {
     resource_id: Uuid,
     kind: String,
     connection_id: Uuid,
@@ -27,15 +26,15 @@ struct Taken {
     rebuilt_at: Option<DateTime<Utc>>,
     lease_token: Uuid,
     attempts: i32,
-    stolen: bool,
+    taken_over: bool,
     steals: i32,
     traceparent: Option<String>,
 }
 
-impl TryFrom<Taken> for Pull {
+impl TryFrom<PullRow> for Pull {
     type Error = sqlx::Error;
 
-    fn try_from(row: Taken) -> sqlx::Result<Self> {
+    fn try_from(row: PullRow) -> sqlx::Result<Self> {
         Ok(Self {
             lease: Lease::new(
                 row.resource_id.into(),
@@ -54,23 +53,22 @@ impl TryFrom<Taken> for Pull {
             sweep_digest: row.sweep_digest,
             horizon_until: row.horizon_until,
             rebuilt_at: row.rebuilt_at,
-            taken_over: row.stolen,
+            taken_over: row.taken_over,
             lease_losses: row.steals.unsigned_abs(),
             traceparent: row.traceparent,
         })
     }
 }
 
-/// Takes up to `limit` due resources for `lease`, the longest untouched first. None of them is touched by anybody else
-/// until then.
+/// Leases up to `limit` due resources, the longest waiting first.
 ///
-/// The commit is not waited for: a lease that a crash of Postgres forgets is a lost one, whose holder cannot settle, and
-/// somebody's change is on its way to the screen. So this is a transaction of its own.
+/// The commit does not wait for the disk, since users wait for the change. If a crash of Postgres loses the lease, its holder
+/// cannot settle. Must run as its own transaction.
 pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sqlx::Result<Vec<Pull>> {
     let rows = sqlx::query_as!(
-        Taken,
+        PullRow,
         "with due as materialized (
-             select resource_id, lease_token is not null as stolen from sync_state
+             select resource_id, lease_token is not null as taken_over from sync_state
              where dirty_seq > synced_seq and not_before <= now()
                and (leased_until is null or leased_until < now())
              order by not_before
@@ -79,12 +77,12 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
          )
          update sync_state s
          set lease_token = gen_random_uuid(), leased_until = now() + $1, attempts = attempts + 1,
-             due_since = coalesce(due_since, dirty_at), steals = steals + due.stolen::integer
+             due_since = coalesce(due_since, dirty_at), steals = steals + due.taken_over::integer
          from due
          where s.resource_id = due.resource_id and set_config('synchronous_commit', 'off', true) is not null
          returning s.resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, page_size,
                    generation, sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
-                   due.stolen as \"stolen!\", steals, traceparent",
+                   due.taken_over as \"taken_over!\", steals, traceparent",
         interval(lease),
         limit,
     )
@@ -93,8 +91,8 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
     rows.into_iter().map(Pull::try_from).collect()
 }
 
-/// As [`acquire`], for one calendar whose series are not expanded up to `until`, and none of `except`: the furthest
-/// behind. Its pull may be due or not; the lease keeps it away meanwhile.
+/// As [`acquire`], for the calendar, not in `except`, whose expansion is furthest behind `until`. Whether its pull is due
+/// does not matter; the lease keeps pulls away.
 pub async fn acquire_behind_horizon(
     conn: &mut PgConnection,
     until: DateTime<Utc>,
@@ -103,7 +101,7 @@ pub async fn acquire_behind_horizon(
 ) -> sqlx::Result<Option<Pull>> {
     let except: Vec<Uuid> = except.iter().map(|id| id.as_uuid()).collect();
     let row = sqlx::query_as!(
-        Taken,
+        PullRow,
         "update sync_state
          set lease_token = gen_random_uuid(), leased_until = now() + $1
          where resource_id in (
@@ -116,7 +114,7 @@ pub async fn acquire_behind_horizon(
          )
          returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, page_size,
                    generation, sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
-                   false as \"stolen!\", steals, null as traceparent",
+                   false as \"taken_over!\", steals, null as traceparent",
         interval(lease),
         until,
         &except,
@@ -126,7 +124,7 @@ pub async fn acquire_behind_horizon(
     row.map(Pull::try_from).transpose()
 }
 
-/// Prolongs a lease to `until` from now. False: somebody else has the row, or the lease ran out.
+/// Extends a lease to `until` from now. False: it was lost or has expired.
 pub async fn extend_lease(
     conn: &mut PgConnection,
     lease: &Lease<ResourceId>,
@@ -144,8 +142,8 @@ pub async fn extend_lease(
     Ok(extended.rows_affected() == 1)
 }
 
-/// Begins a new generation, which no reader sees before [`settle`] names it; one that was begun and not finished is
-/// given up. Its number is that of no other whose rows may still be there. None: the lease was lost.
+/// Starts a new generation, which no reader sees before [`settle`] names it. An unfinished one is abandoned. Its number is
+/// not used by any generation that may still have rows. None: the lease was lost.
 pub async fn begin_generation(
     conn: &mut PgConnection,
     lease: &Lease<ResourceId>,
@@ -170,8 +168,8 @@ pub async fn begin_generation(
     .await
 }
 
-/// Gives up the generation that was begun, because its flip would sweep suspiciously much, and remembers what it would
-/// have swept. False: the lease was lost.
+/// Stores the digest of a sweep that was held back because it would delete suspiciously many events. False: the lease was
+/// lost.
 pub async fn hold_sweep(
     conn: &mut PgConnection,
     lease: &Lease<ResourceId>,
@@ -189,12 +187,12 @@ pub async fn hold_sweep(
     Ok(held.rows_affected() == 1)
 }
 
-/// What becomes of `horizon_until`.
+/// The new value of `horizon_until`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Horizon {
-    AsBefore,
+    Unchanged,
     Until(DateTime<Utc>),
-    /// Everything has to be expanded anew, by whoever extends the horizon.
+    /// Everything has to be expanded again.
     Unknown,
 }
 
@@ -202,30 +200,30 @@ impl Horizon {
     fn until(self) -> Option<DateTime<Utc>> {
         match self {
             Self::Until(until) => Some(until),
-            Self::AsBefore | Self::Unknown => None,
+            Self::Unchanged | Self::Unknown => None,
         }
     }
 }
 
-/// What a pull that succeeded leaves behind.
+/// The result of a successful pull.
 #[derive(Debug, Clone, Copy)]
 pub struct Progress<'a> {
     pub sync_token: &'a str,
     /// The most events on a page of the listing that the sync token is from. None: as configured.
     pub page_size: Option<u16>,
-    /// The generation that readers see from now on.
+    /// The generation that readers see from then on.
     pub generation: i64,
     /// How far series are expanded.
     pub horizon: Horizon,
-    /// When the pull began: the data is as Google had it then, or later.
+    /// When the pull started. The data is at least as new as Google's at this time.
     pub pulled_at: DateTime<Utc>,
     pub changed: bool,
 }
 
-/// Ends a pull that succeeded, in the transaction that holds its events.
+/// Settles a successful pull, in the transaction of its events.
 ///
-/// `Again` when a push came meanwhile, which then wakes the workers; `Lost` when the lease did not hold: then the caller
-/// rolls back. Call it last: it holds the row that notifications bump.
+/// `Again`: a push arrived during the pull, and the workers are notified. `Lost`: the lease was lost, and the caller must
+/// roll back. Call it last, since it locks the row that pushes update.
 pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>) -> sqlx::Result<Settled> {
     #[cfg(feature = "simulation")]
     if common::mutant!("no_lease_fence") {
@@ -236,7 +234,7 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
              select resource_id, generation, building from sync_state where resource_id = $1
          ), replaced as (
              insert into stale_generations (calendar_id, generation)
-             -- Of generation 0, too: a write may have kept an event before anything was listed.
+             -- Also generation 0: a write may have stored an event before the first listing.
              select resource_id, generation from before where generation <> $5
              union all
              select resource_id, building from before where building <> $5
@@ -248,15 +246,15 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
              last_pull_at = $7, last_change_at = case when $8 then $7 else last_change_at end,
              rebuilt_at = case when generation <> $5 and generation > 0 then $7 else rebuilt_at end,
              due_since = null, traceparent = case when dirty_seq > $3 then traceparent end,
-             -- A channel lived when the last pull was made, and did not tell of what changed since. A push that came
-             -- while this pull was due is dated to ten seconds.
+             -- A channel was live during the last pull and delivered no push for this change. The time of a push that
+             -- arrived while this pull was due is exact to ten seconds.
              missed_push_at = case when $10 and (last_push_at is null or last_push_at < $11::timestamptz - interval '10 seconds')
                                     and exists (select from watches w where w.resource_id = $1 and w.state = 'live'
                                                 and w.expires_at > $7 and w.created_at < last_pull_at)
                                    then coalesce(missed_push_at, $7) else missed_push_at end,
              page_size = $12,
              lease_token = null, leased_until = null, attempts = 0, steals = 0,
-             -- The order in which due rows are taken: who was served last waits longest.
+             -- Due rows are leased in this order: the one pulled last comes last.
              not_before = clock_timestamp(),
              last_error = null, last_error_at = null
          where resource_id = $1 and lease_token = $2 and leased_until > clock_timestamp()
@@ -269,7 +267,7 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
         progress.horizon.until(),
         progress.pulled_at,
         progress.changed,
-        progress.horizon == Horizon::AsBefore,
+        progress.horizon == Horizon::Unchanged,
         progress.changed && progress.generation == pull.generation && pull.cause.is_unprompted(),
         pull.asked_at.unwrap_or(progress.pulled_at),
         progress.page_size.and_then(|size| i16::try_from(size).ok()),
@@ -278,7 +276,7 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
     .await?;
     Ok(match due_again {
         Some(true) => {
-            // Whoever was woken meanwhile found it taken.
+            // Workers notified during the pull found the row leased; notify again.
             super::wake(conn).await?;
             Settled::Again
         }
@@ -287,8 +285,8 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
     })
 }
 
-/// Ends a try that did not succeed: the resource stays due, not before `delay` has passed. `error` is a word for people
-/// and programs (`rate_limited`, `transient`), never a body. False: the lease was lost already.
+/// Ends a failed attempt: the resource stays due, after `delay`. `error` is a short identifier (`rate_limited`,
+/// `transient`), never a message or a body. False: the lease was lost.
 pub async fn defer(
     conn: &mut PgConnection,
     lease: &Lease<ResourceId>,
@@ -310,8 +308,8 @@ pub async fn defer(
     Ok(deferred.rows_affected() == 1)
 }
 
-/// Ends a try that will not succeed until a person or another part does something: the resource is not taken again
-/// before [`resume`](super::resume) or [`resume_connection`](super::resume_connection).
+/// Ends an attempt that cannot succeed without intervention: the resource is not leased again before
+/// [`resume`](super::resume) or [`resume_connection`](super::resume_connection).
 pub async fn suspend(conn: &mut PgConnection, lease: &Lease<ResourceId>, error: &str) -> sqlx::Result<bool> {
     let suspended = sqlx::query!(
         "update sync_state
@@ -327,7 +325,7 @@ pub async fn suspend(conn: &mut PgConnection, lease: &Lease<ResourceId>, error: 
     Ok(suspended.rows_affected() == 1)
 }
 
-/// Gives a lease back untouched, at a stop or after work that was no pull. The try does not count.
+/// Ends a lease without a result, at shutdown or after work that was no pull. The attempt does not count.
 pub async fn release(conn: &mut PgConnection, lease: &Lease<ResourceId>) -> sqlx::Result<bool> {
     let released = sqlx::query!(
         "update sync_state
@@ -341,8 +339,8 @@ pub async fn release(conn: &mut PgConnection, lease: &Lease<ResourceId>) -> sqlx
     Ok(released.rows_affected() == 1)
 }
 
-/// Ends the work begun by [`acquire_behind_horizon`]: the lease goes, and whether a pull is due is as before. `Again`
-/// when one is, which then wakes the workers; `Lost` when the lease did not hold.
+/// Settles the work of [`acquire_behind_horizon`]. `Again`: a pull is due, and the workers are notified. `Lost`: the lease
+/// was lost.
 pub async fn settle_horizon(
     conn: &mut PgConnection,
     lease: &Lease<ResourceId>,
@@ -356,13 +354,13 @@ pub async fn settle_horizon(
         lease.key.as_uuid(),
         lease.token,
         horizon.until(),
-        horizon == Horizon::AsBefore,
+        horizon == Horizon::Unchanged,
     )
     .fetch_optional(&mut *conn)
     .await?;
     Ok(match due {
         Some(true) => {
-            // Whoever was woken meanwhile found it taken.
+            // Workers notified during the pull found the row leased; notify again.
             super::wake(conn).await?;
             Settled::Again
         }

@@ -1,4 +1,4 @@
-//! The end of channels: asked for, stopped at Google, forgotten.
+//! Stopping channels: marked as replaced, stopped at Google, deleted.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::sync_state::interval;
 
-/// Asks for the channels of these resources to be stopped: calendars that a user no longer wants.
+/// Marks the channels of these resources to be stopped: calendars that were deselected.
 pub async fn replace_of_resources(conn: &mut PgConnection, resources: &[ResourceId]) -> sqlx::Result<u64> {
     let resources: Vec<Uuid> = resources.iter().map(|id| id.as_uuid()).collect();
     let replaced = sqlx::query!(
@@ -24,7 +24,7 @@ pub async fn replace_of_resources(conn: &mut PgConnection, resources: &[Resource
     Ok(replaced.rows_affected())
 }
 
-/// Asks for all channels of these connections to be stopped.
+/// Marks all channels of these connections to be stopped.
 pub async fn replace_of_connections(
     conn: &mut PgConnection,
     connections: &[ConnectionId],
@@ -41,7 +41,7 @@ pub async fn replace_of_connections(
     Ok(replaced.rows_affected())
 }
 
-/// Asks for every channel to be stopped: there is no public URL any more.
+/// Marks every channel to be stopped: there is no public URL any more.
 pub async fn replace_all(conn: &mut PgConnection) -> sqlx::Result<u64> {
     let replaced = sqlx::query!(
         "update watches set state = 'replaced', attempts = 0, not_before = '-infinity', lease_token = null,
@@ -53,7 +53,7 @@ pub async fn replace_all(conn: &mut PgConnection) -> sqlx::Result<u64> {
     Ok(replaced.rows_affected())
 }
 
-/// A channel that is to be stopped.
+/// A channel to be stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ToStop {
     pub lease: Lease<String>,
@@ -61,8 +61,8 @@ pub struct ToStop {
     pub google_resource_id: String,
 }
 
-/// Takes up to `limit` channels that are to be stopped for `lease`: of a connection, or of any. Those whose resource id
-/// nobody knows cannot be.
+/// Leases up to `limit` channels to be stopped, of one connection or of all. Channels without a known resource id cannot be
+/// stopped and are left out.
 pub async fn acquire_to_stop(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -101,16 +101,16 @@ pub async fn acquire_to_stop(
         .collect())
 }
 
-/// How far the channels of a connection are from being stopped.
+/// The channels of a connection that are not stopped yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopping {
-    /// Channels that Google may still push on.
+    /// Channels that Google may still push to.
     pub left: i64,
-    /// Those among them that are being stopped, or can be now.
+    /// Of those, the ones that are being stopped or can be now.
     pub under_way: i64,
 }
 
-/// How far the channels of a connection are from being stopped.
+/// Counts the channels of a connection that are not stopped yet.
 pub async fn stopping(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -129,7 +129,7 @@ pub async fn stopping(
     .await
 }
 
-/// Ends a stop: done with (`None`), or to be tried again at some moment.
+/// Ends an attempt to stop a channel. None: it is stopped. Otherwise it is tried again at `again_at`.
 pub async fn settle_stop(
     conn: &mut PgConnection,
     lease: &Lease<String>,
@@ -149,7 +149,7 @@ pub async fn settle_stop(
     Ok(settled.rows_affected() == 1)
 }
 
-/// The grant of these channels is gone: nobody can stop them any more, and Google does not push over them.
+/// Marks channels as stopped whose grant has ended: they cannot be stopped any more, and Google no longer pushes to them.
 pub async fn write_off_of_connection(conn: &mut PgConnection, connection: ConnectionId) -> sqlx::Result<u64> {
     let written_off = sqlx::query!(
         "update watches set state = 'stopped', lease_token = null, leased_until = null
@@ -161,18 +161,18 @@ pub async fn write_off_of_connection(conn: &mut PgConnection, connection: Connec
     Ok(written_off.rows_affected())
 }
 
-/// Deletes the rows of channels that Google no longer has: expired since before `expired_before`, or, where nobody knows
-/// their expiry, made before `unknown_made_before`.
+/// Deletes channels that Google no longer has: those that expired before `expired_before`, and those without a known expiry
+/// that were created before `unknown_created_before`.
 pub async fn purge(
     conn: &mut PgConnection,
     expired_before: DateTime<Utc>,
-    unknown_made_before: DateTime<Utc>,
+    unknown_created_before: DateTime<Utc>,
 ) -> sqlx::Result<u64> {
     let purged = sqlx::query!(
         "delete from watches
          where state <> 'pending' and (expires_at < $1 or (expires_at is null and created_at < $2))",
         expired_before,
-        unknown_made_before,
+        unknown_created_before,
     )
     .execute(conn)
     .await?;

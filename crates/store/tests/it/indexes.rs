@@ -1,4 +1,4 @@
-//! What a statement has to read: as much as it is about, however much there is of others.
+//! Statements read only the rows they need, however many rows other users have.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -7,12 +7,12 @@ use common::ids::UserId;
 use sqlx::{PgConnection, PgPool};
 use store::{calendars, connections, sync_state, users};
 
-/// Rows of the queue: so many of each user.
+/// Rows of the queue per user.
 const RESOURCES: i64 = 4;
 const IN_ALL: i64 = 8_000;
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn whoever_deletes_finds_what_refers_to_it_by_an_index(pool: PgPool) {
+async fn foreign_keys_have_an_index(pool: PgPool) {
     let without: Vec<String> = sqlx::query_scalar(
         "select conrelid::regclass::text || ': ' || pg_get_constraintdef(c.oid) from pg_constraint c
          where contype = 'f' and connamespace = 'public'::regnamespace
@@ -28,9 +28,9 @@ async fn whoever_deletes_finds_what_refers_to_it_by_an_index(pool: PgPool) {
     assert!(without.is_empty(), "{without:#?}");
 }
 
-/// Somebody opens a page every second, and the queue is the table that is written to most.
+/// Pages are opened every second, and the queue is the table with the most writes.
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_user_who_asks_reads_no_more_of_the_queue_than_the_users_own(pool: PgPool) {
+async fn a_users_requests_read_only_their_own_queue_rows(pool: PgPool) {
     fill(&pool).await;
     let (alice, now) = (UserId::parse("user-1000").unwrap(), now());
     let own = RESOURCES.unsigned_abs();
@@ -53,12 +53,12 @@ async fn a_user_who_asks_reads_no_more_of_the_queue_than_the_users_own(pool: PgP
     read.push(("connections::of_user", read_of_queue(&mut tx).await));
     calendars::evidence(&mut tx, now, &alice, None).await.unwrap();
     read.push(("calendars::evidence", read_of_queue(&mut tx).await));
-    users::overview(&mut tx, &alice).await.unwrap();
-    read.push(("users::overview", read_of_queue(&mut tx).await));
+    users::small_tables(&mut tx, &alice).await.unwrap();
+    read.push(("users::small_tables", read_of_queue(&mut tx).await));
     assert_eq!((opened, asked), (own, own));
     for pair in read.windows(2) {
         let (what, rows) = (pair[1].0, pair[1].1 - pair[0].1);
-        // Some of them in more than one version, for all of this is one transaction.
+        // Some exist in more than one version, since all of this is one transaction.
         assert!(
             what.is_empty() || rows <= 4 * RESOURCES,
             "{what} has read {rows} rows"
@@ -87,7 +87,8 @@ async fn fill(pool: &PgPool) {
     sqlx::query("analyze").execute(pool).await.unwrap();
 }
 
-/// Rows of the queue that this session has read so far, since Postgres last took note; it does not within a transaction.
+/// Rows of the queue that this session has read, by the last update of Postgres's statistics; they are not updated within a
+/// transaction.
 async fn read_of_queue(conn: &mut PgConnection) -> i64 {
     sqlx::query_scalar(
         "select coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0) from pg_stat_xact_user_tables

@@ -1,4 +1,4 @@
-//! What a push leaves behind.
+//! Marking resources dirty for pushes.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -8,11 +8,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::Clock;
 use common::ids::ResourceId;
 use sqlx::PgPool;
-use store::intake::{self, Bumped, NotBumped};
+use store::intake::{self, Marked, NotMarked};
 use uuid::Uuid;
 
 fn now() -> DateTime<Utc> {
-    // Postgres keeps microseconds.
+    // Postgres stores microseconds.
     DateTime::from_timestamp_micros(Clock::system().now().timestamp_micros()).unwrap()
 }
 
@@ -75,7 +75,7 @@ async fn lease(pool: &PgPool, resource: ResourceId, until: &str) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_push_is_written_unless_committed_dirtiness_covers_it(pool: PgPool) {
+async fn a_push_is_written_unless_a_mark_covers_it(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let owner = connection(&pool).await;
     let at = now();
@@ -87,20 +87,16 @@ async fn a_push_is_written_unless_committed_dirtiness_covers_it(pool: PgPool) {
     lease(&pool, paused, "-1 minute").await;
 
     let all = [clean, waiting, pulled, paused];
-    let bumped = intake::bump(&mut conn, at, &all).await.unwrap();
+    let marked = intake::mark_pushed(&mut conn, at, &all, &[]).await.unwrap();
     assert_eq!(
-        bumped,
-        Bumped {
+        marked,
+        Marked {
             woke: true,
             exceptions: vec![]
         }
     );
     assert_eq!(dirty_seq(&pool, clean).await, 4);
-    assert_eq!(
-        dirty_seq(&pool, waiting).await,
-        4,
-        "whoever takes it will start later"
-    );
+    assert_eq!(dirty_seq(&pool, waiting).await, 4, "its pull will start later");
     assert_eq!(
         dirty_seq(&pool, pulled).await,
         5,
@@ -115,19 +111,23 @@ async fn a_push_is_written_unless_committed_dirtiness_covers_it(pool: PgPool) {
         assert_eq!(last_push_at(&pool, resource).await, Some(at));
     }
 
-    // Now that two of them wait, a push costs no write, and last_push_at is renewed now and then.
+    // Now two of them are waiting: a push writes nothing, except last_push_at now and then.
     let soon = at + TimeDelta::seconds(5);
-    let bumped = intake::bump(&mut conn, soon, &[clean, waiting]).await.unwrap();
-    assert_eq!(bumped, Bumped::default());
+    let marked = intake::mark_pushed(&mut conn, soon, &[clean, waiting], &[])
+        .await
+        .unwrap();
+    assert_eq!(marked, Marked::default());
     assert_eq!(last_push_at(&pool, clean).await, Some(at));
     let later = at + TimeDelta::seconds(11);
-    intake::bump(&mut conn, later, &[clean, waiting]).await.unwrap();
+    intake::mark_pushed(&mut conn, later, &[clean, waiting], &[])
+        .await
+        .unwrap();
     assert_eq!(last_push_at(&pool, waiting).await, Some(later));
     assert_eq!(dirty_seq(&pool, waiting).await, 4);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_row_that_is_held_or_gone_holds_up_nobody(pool: PgPool) {
+async fn a_locked_or_missing_row_delays_no_other(pool: PgPool) {
     let owner = connection(&pool).await;
     let (held, free) = (
         resource(&pool, owner, 0, 0).await,
@@ -143,25 +143,25 @@ async fn a_row_that_is_held_or_gone_holds_up_nobody(pool: PgPool) {
 
     let mut conn = pool.acquire().await.unwrap();
     let all = [held, free, gone];
-    let bump = intake::bump(&mut conn, now(), &all);
-    let bumped = tokio::time::timeout(Duration::from_secs(2), bump)
+    let bump = intake::mark_pushed(&mut conn, now(), &all, &[]);
+    let marked = tokio::time::timeout(Duration::from_secs(2), bump)
         .await
         .unwrap()
         .unwrap();
-    assert!(bumped.woke);
-    let mut exceptions = bumped.exceptions;
+    assert!(marked.woke);
+    let mut exceptions = marked.exceptions;
     exceptions.sort_by_key(|(resource, _)| *resource != held);
-    assert_eq!(exceptions, [(held, NotBumped::Held), (gone, NotBumped::Gone)]);
+    assert_eq!(exceptions, [(held, NotMarked::Held), (gone, NotMarked::Gone)]);
     assert_eq!(dirty_seq(&pool, free).await, 1);
 
     holder.commit().await.unwrap();
-    let bumped = intake::bump(&mut conn, now(), &[held]).await.unwrap();
-    assert_eq!(bumped.exceptions, []);
+    let marked = intake::mark_pushed(&mut conn, now(), &[held], &[]).await.unwrap();
+    assert_eq!(marked.exceptions, []);
     assert_eq!(dirty_seq(&pool, held).await, 1);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn the_first_word_about_a_channel_is_kept(pool: PgPool) {
+async fn the_first_resource_id_of_a_channel_is_kept(pool: PgPool) {
     let owner = connection(&pool).await;
     let resource = resource(&pool, owner, 0, 0).await;
     for (id, state) in [("pending", "pending"), ("stopped", "stopped")] {
@@ -207,14 +207,14 @@ async fn the_first_word_about_a_channel_is_kept(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn concurrent_bumps_of_the_same_rows_neither_deadlock_nor_lose_one(pool: PgPool) {
+async fn concurrent_marks_neither_deadlock_nor_get_lost(pool: PgPool) {
     let owner = connection(&pool).await;
     let mut resources = Vec::new();
     for _ in 0..50 {
         resources.push(resource(&pool, owner, 1, 0).await);
     }
     for resource in &resources {
-        // Leased, so that every push must be written.
+        // Leased, so that every push is written.
         lease(&pool, *resource, "1 minute").await;
     }
     let bump_all = |order: Vec<ResourceId>| {
@@ -224,8 +224,8 @@ async fn concurrent_bumps_of_the_same_rows_neither_deadlock_nor_lose_one(pool: P
             for _ in 0..20 {
                 let mut rest = order.clone();
                 while !rest.is_empty() {
-                    let bumped = intake::bump(&mut conn, now(), &rest).await.unwrap();
-                    rest = bumped
+                    let marked = intake::mark_pushed(&mut conn, now(), &rest, &[]).await.unwrap();
+                    rest = marked
                         .exceptions
                         .into_iter()
                         .map(|(resource, _)| resource)

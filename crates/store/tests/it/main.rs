@@ -3,5 +3,8 @@
 mod indexes;
 mod intake;
 mod mirror;
+mod occurrences;
 mod pull_log;
+mod queue;
 mod sealed;
+mod support;

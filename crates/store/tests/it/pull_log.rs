@@ -1,4 +1,4 @@
-//! What is remembered of each pull, and for how long, against a real Postgres.
+//! The pull log: its entries, and how long they are kept.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -67,7 +67,7 @@ async fn take(conn: &mut PgConnection) -> Pull {
     sync_state::acquire(conn, LEASE, 1).await.unwrap().pop().unwrap()
 }
 
-/// As a pull that came to nothing, and is done with.
+/// Settles everything without a pull.
 async fn clean(conn: &mut PgConnection) {
     sqlx::query("update sync_state set synced_seq = dirty_seq, lease_token = null, leased_until = null")
         .execute(conn)
@@ -92,7 +92,7 @@ async fn recent(conn: &mut PgConnection, name: &str) -> Vec<Entry> {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
+async fn a_pull_has_the_first_cause_and_its_time(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (connection, calendar) = calendar_of(&mut conn, "alice").await;
     let alice = user("alice");
@@ -101,13 +101,13 @@ async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
         clean(conn).await;
         (pull.cause, pull.asked_at)
     };
-    // Whoever comes while it waits changes nothing: the pull that was asked for covers it.
-    intake::bump(&mut conn, after(1), &[calendar.into()])
+    // Further requests while it is waiting change nothing: its pull covers them.
+    intake::mark_pushed(&mut conn, after(1), &[calendar.into()], &[])
         .await
         .unwrap();
     assert_eq!(asked(&mut conn).await, (Cause::Initial, Some(now())));
 
-    intake::bump(&mut conn, after(2), &[calendar.into()])
+    intake::mark_pushed(&mut conn, after(2), &[calendar.into()], &[])
         .await
         .unwrap();
     sync_state::mark_dirty_of_user(&mut conn, after(3), &alice, None)
@@ -118,13 +118,13 @@ async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
     sync_state::mark_dirty_of_user(&mut conn, after(4), &alice, None)
         .await
         .unwrap();
-    intake::bump(&mut conn, after(5), &[calendar.into()])
+    intake::mark_pushed(&mut conn, after(5), &[calendar.into()], &[])
         .await
         .unwrap();
     assert_eq!(asked(&mut conn).await, (Cause::Manual, Some(after(4))));
 
     let (often, limit) = (Duration::from_mins(5), 10);
-    poll::bump_due(&mut conn, after(6), often, often, limit)
+    poll::mark_due(&mut conn, after(6), often, often, limit)
         .await
         .unwrap();
     assert_eq!(asked(&mut conn).await, (Cause::Poll, Some(after(6))));
@@ -149,7 +149,7 @@ async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
         .await
         .unwrap();
     assert_eq!(take(&mut conn).await.cause, Cause::Manual);
-    intake::bump(&mut conn, after(94), &[calendar.into()])
+    intake::mark_pushed(&mut conn, after(94), &[calendar.into()], &[])
         .await
         .unwrap();
     sqlx::query("update sync_state set lease_token = null, leased_until = null")
@@ -160,7 +160,7 @@ async fn a_pull_knows_who_asked_first_and_when(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn rounds_that_bring_nothing_share_a_row_and_a_hundred_are_kept(pool: PgPool) {
+async fn empty_pulls_share_an_entry_and_a_hundred_are_kept(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     calendar_of(&mut conn, "alice").await;
     let pull = take(&mut conn).await;
@@ -178,7 +178,7 @@ async fn rounds_that_bring_nothing_share_a_row_and_a_hundred_are_kept(pool: PgPo
     };
     assert_eq!((round.number, round.times, round.pages), (1, 50, 50));
     assert_eq!((round.committed_at, round.last_at), (after(1), after(50)));
-    // Other causes, other outcomes and rounds with a message stand for themselves.
+    // Entries with another cause or outcome, or with a message, are separate.
     pull_log::record(&mut conn, &pull, entry(after(51), Outcome::NoChange, None))
         .await
         .unwrap();
@@ -196,11 +196,7 @@ async fn rounds_that_bring_nothing_share_a_row_and_a_hundred_are_kept(pool: PgPo
     pull_log::record(&mut conn, &poll, entry(after(56), Outcome::NoChange, None))
         .await
         .unwrap();
-    assert_eq!(
-        count(&mut conn).await,
-        6,
-        "an older empty round is not the one before"
-    );
+    assert_eq!(count(&mut conn).await, 6, "only the previous entry is counted up");
 
     for seq in 3..=300 {
         let told = entry(after(60 + seq), Outcome::Ok, Some(seq));
@@ -216,7 +212,7 @@ async fn rounds_that_bring_nothing_share_a_row_and_a_hundred_are_kept(pool: PgPo
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_round_learns_when_its_own_users_message_went_out(pool: PgPool) {
+async fn an_entry_gets_the_publication_time_of_its_message(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     calendar_of(&mut conn, "alice").await;
     calendar_of(&mut conn, "bob").await;
@@ -249,7 +245,7 @@ async fn a_round_learns_when_its_own_users_message_went_out(pool: PgPool) {
     );
     assert_eq!(published(recent(&mut conn, "bob").await), [None, None]);
 
-    // Who lost the stream says nothing; who says it again changes nothing.
+    // A worker that lost the lease changes nothing, and a repeated settle changes nothing.
     let second = Accepted { seq: 2, at: after(9) };
     let lost = outbox::settle(&mut conn, &alices.lease, Some(2), &[second], None).await;
     assert_eq!(lost.unwrap(), None);
@@ -272,7 +268,7 @@ async fn a_round_learns_when_its_own_users_message_went_out(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn rounds_are_their_users_and_go_with_their_calendar(pool: PgPool) {
+async fn entries_belong_to_a_user_and_are_deleted_with_the_calendar(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (connection, calendar) = calendar_of(&mut conn, "alice").await;
     let pull = take(&mut conn).await;
@@ -295,7 +291,7 @@ async fn rounds_are_their_users_and_go_with_their_calendar(pool: PgPool) {
         .execute(&mut *conn)
         .await
         .unwrap();
-    // A pull that is still at work finds nothing to write to, which is no error.
+    // A pull still in progress writes nothing, without an error.
     pull_log::record(&mut conn, &pull, entry(after(2), Outcome::NoChange, None))
         .await
         .unwrap();

@@ -1,5 +1,4 @@
-//! A sealed token is good in its own place, whole and unchanged, and nowhere else: a database that somebody else can
-//! write to gives no user another's token.
+//! A sealed token opens only unchanged and in its own place: writing to the database gives no user another user's token.
 
 #![expect(
     clippy::unwrap_used,
@@ -25,7 +24,7 @@ fn noon() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().unwrap()
 }
 
-/// What somebody does to a record.
+/// Damage to a record.
 #[derive(Debug, Clone)]
 enum Harm {
     Flip {
@@ -49,7 +48,7 @@ enum Harm {
         one: usize,
         other: usize,
     },
-    /// The head of the record and the tail of another one of the same place.
+    /// The head of the record and the tail of another one from the same place.
     Splice {
         at: usize,
     },
@@ -103,7 +102,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
 
     #[test]
-    fn a_record_that_was_harmed_opens_never(
+    fn a_damaged_record_never_opens(
         secret in ".{0,200}",
         other in ".{0,200}",
         user in ".{1,20}",
@@ -120,7 +119,7 @@ proptest! {
     }
 
     #[test]
-    fn a_record_opens_in_no_place_but_its_own(
+    fn a_record_opens_only_in_its_own_place(
         row in proptest::collection::vec(any::<Vec<u8>>(), 1..4),
         other_row in proptest::collection::vec(any::<Vec<u8>>(), 1..4),
     ) {
@@ -162,7 +161,7 @@ async fn connect(pool: &PgPool, user: &str, google_sub: &str) -> ConnectionId {
     }
 }
 
-/// What a connection's two tokens open to.
+/// Opens a connection's two tokens.
 async fn opened(pool: &PgPool, id: ConnectionId) -> [Result<String, Unsealable>; 2] {
     let mut conn = pool.acquire().await.unwrap();
     sqlx::query("update connections set refresh_lease = null, refresh_leased_until = null")
@@ -183,8 +182,8 @@ async fn opened(pool: &PgPool, id: ConnectionId) -> [Result<String, Unsealable>;
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn tokens_that_change_places_open_nowhere(pool: PgPool) {
-    // Two users, one of them with two accounts, one of which both have.
+async fn swapped_tokens_do_not_open(pool: PgPool) {
+    // Two users; one has two accounts, and shares one of them with the other.
     let ids = [
         connect(&pool, "alice", "google-1").await,
         connect(&pool, "alice", "google-2").await,
@@ -245,7 +244,7 @@ async fn tokens_that_change_places_open_nowhere(pool: PgPool) {
             .unwrap();
         }
     }
-    // Back in their places, all are good again.
+    // Back in their places, all of them open again.
     for id in ids {
         assert!(opened(&pool, id).await.iter().all(Result::is_ok));
     }

@@ -20,7 +20,7 @@ use common::ids::{ConnectionId, UserId};
 use common::worker::Pass;
 use event_model::wire::ConnectionState;
 use futures_util::future::join_all;
-use store::connections::{self, Disconnecting, Mirrored};
+use store::connections::{self, Disconnecting, Mirrored, RefreshToken};
 use store::dead_letters;
 use store::watches::{self, Stopping};
 use tokio::time::Instant;
@@ -264,10 +264,10 @@ async fn end_grant(ctx: &Context, disconnecting: &Disconnecting) -> sqlx::Result
         connections::refresh_token(&mut conn, &ctx.keyring, id).await?
     };
     let token = match token {
-        None => return Ok(GrantEnd::EndedBefore),
+        RefreshToken::Missing => return Ok(GrantEnd::EndedBefore),
         // The key may be restored.
-        Some(Err(_)) => return Ok(GrantEnd::Pending),
-        Some(Ok(token)) => token,
+        RefreshToken::Sealed(_) => return Ok(GrantEnd::Pending),
+        RefreshToken::Opened(token) => token,
     };
     match tokio::time::timeout(REVOKE_TIMEOUT, ctx.google.revoke(&token)).await {
         Ok(Ok(())) => Ok(GrantEnd::Revoked),

@@ -5,7 +5,7 @@ use common::ids::{ConnectionId, UserId};
 use event_model::wire::{Change, ConnectionState};
 use google::scopes;
 use sqlx::PgConnection;
-use store::connections::{Connection, Progress};
+use store::connections::{Connection, QueueState};
 
 use crate::outbox;
 
@@ -23,11 +23,11 @@ pub fn state(connection: &Connection, now: DateTime<Utc>) -> ConnectionState {
 }
 
 fn derive(connection: &Connection, has_calendar_access: bool, now: DateTime<Utc>) -> ConnectionState {
-    let Progress {
+    let QueueState {
         importing,
         failing_since,
         scope_missing,
-    } = connection.progress;
+    } = connection.queue;
     if connection.disconnected_at.is_some() {
         ConnectionState::Disconnected
     } else if connection.grant_ended_at.is_some() {
@@ -65,14 +65,13 @@ mod tests {
         let now = DateTime::from_timestamp(1_800_000_000, 0).expect("a time");
         let healthy = Connection {
             id: ConnectionId::generate(),
-            user_id: UserId::parse("alice").expect("a user"),
             google_sub: "1".into(),
             email: "alice@example.com".into(),
             scopes: vec![],
             grant_ended_at: None,
             disconnected_at: None,
             created_at: now,
-            progress: Progress::default(),
+            queue: QueueState::default(),
         };
         let state = |change: fn(&mut Connection, DateTime<Utc>)| {
             let mut connection = healthy.clone();
@@ -80,25 +79,22 @@ mod tests {
             derive(&connection, true, now)
         };
         assert_eq!(state(|_, _| {}), ConnectionState::Healthy);
-        assert_eq!(
-            state(|c, _| c.progress.importing = true),
-            ConnectionState::Importing
-        );
+        assert_eq!(state(|c, _| c.queue.importing = true), ConnectionState::Importing);
         let failing = |c: &mut Connection, now: DateTime<Utc>, seconds| {
-            c.progress.importing = true;
-            c.progress.failing_since = Some(now - TimeDelta::seconds(seconds));
+            c.queue.importing = true;
+            c.queue.failing_since = Some(now - TimeDelta::seconds(seconds));
             derive(c, true, now)
         };
         assert_eq!(failing(&mut healthy.clone(), now, 60), ConnectionState::Importing);
         assert_eq!(failing(&mut healthy.clone(), now, 121), ConnectionState::Delayed);
         assert_eq!(derive(&healthy, false, now), ConnectionState::ScopeMissing);
         assert_eq!(
-            state(|c, _| c.progress.scope_missing = true),
+            state(|c, _| c.queue.scope_missing = true),
             ConnectionState::ScopeMissing
         );
         assert_eq!(
             state(|c, now| {
-                c.progress.scope_missing = true;
+                c.queue.scope_missing = true;
                 c.grant_ended_at = Some(now);
             }),
             ConnectionState::ReauthRequired

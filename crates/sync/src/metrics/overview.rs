@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::UserId;
 use common::telemetry::metrics::{Metric, Sample};
 use store::canary;
-use store::overview::{self, Due, MESSAGES_MAX, Overview, Question};
+use store::overview::{self, Due, MESSAGES_MAX, Overview, Thresholds};
 use tokio::sync::Mutex;
 
 pub use definitions::METRICS;
@@ -92,14 +92,14 @@ fn unknown() -> Vec<Sample> {
 /// Reads the current numbers.
 pub async fn read(ctx: &Context) -> sqlx::Result<Overview> {
     let now = ctx.clock.now();
-    let question = Question {
+    let thresholds = Thresholds {
         now,
         late_before: now - LATE_AFTER,
         poll_late_before: now - POLL_LATE_AFTER,
         missed_before: now - TimeDelta::from_std(ctx.settings.push_late).unwrap_or_default(),
         quota_spent: QUOTA_SPENT,
     };
-    overview::read(&mut *ctx.pool.acquire().await?, question).await
+    overview::read(&mut *ctx.pool.acquire().await?, thresholds).await
 }
 
 #[expect(clippy::cast_precision_loss, reason = "nothing here is counted up to 2^52")]

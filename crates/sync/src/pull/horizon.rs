@@ -59,7 +59,7 @@ pub async fn extend_horizon_once(ctx: &Context) -> sqlx::Result<Pass> {
 async fn release(ctx: &Context, pull: &Pull) {
     let released = async {
         let mut conn = ctx.pool.acquire().await?;
-        sync_state::settle_horizon(&mut conn, &pull.lease, Horizon::AsBefore).await
+        sync_state::settle_horizon(&mut conn, &pull.lease, Horizon::Unchanged).await
     };
     if let Err(error) = released.await {
         tracing::warn!(resource.id = %pull.lease.key, %error, "Could not release the horizon lease; it will expire");

@@ -73,7 +73,7 @@ async fn commit(
         sync_token: next,
         page_size: session.pull.page_size,
         generation: session.pull.generation,
-        horizon: Horizon::AsBefore,
+        horizon: Horizon::Unchanged,
         pulled_at: session.started,
         changed: summary.seq.is_some(),
     };

@@ -167,7 +167,7 @@ async fn record_failure(
 async fn mark_unwatchable(ctx: &Context, wanted: &Wanted, lease: &Lease<String>) -> Result<(), CallError> {
     let now = ctx.clock.now();
     let mut tx = ctx.pool.begin().await?;
-    if !connections::lives(&mut tx, wanted.connection_id).await? {
+    if !connections::is_active(&mut tx, wanted.connection_id).await? {
         // Disconnected: no message. If the account is connected again, the next request finds it out.
         watches::cancel(&mut tx, lease).await?;
     } else if wanted.kind == Kind::Events {

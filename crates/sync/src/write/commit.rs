@@ -235,7 +235,7 @@ async fn find_instance(
 
 fn log(ctx: &Context, intent: &Intent, result: &WriteResult) {
     let duration = ctx.clock.now() - intent.created_at;
-    metrics::wrote(&intent.operation, result.state().as_str(), duration);
+    metrics::wrote(&intent.operation, result.state().into_str(), duration);
     let duration_ms = duration.num_milliseconds();
     let (operation, attempts) = (&intent.operation, intent.lease.attempts);
     match result {
@@ -244,7 +244,7 @@ fn log(ctx: &Context, intent: &Intent, result: &WriteResult) {
                 google.reason = failure.google_reason.as_deref(), "Write failed");
         }
         result => {
-            tracing::debug!(intent.id = %intent.lease.key, operation, attempts, duration_ms, state = result.state().as_str(),
+            tracing::debug!(intent.id = %intent.lease.key, operation, attempts, duration_ms, state = result.state().into_str(),
                 "Write finished");
         }
     }

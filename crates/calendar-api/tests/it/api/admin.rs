@@ -114,7 +114,7 @@ async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
         done = admin::rotate_keys(&pool, &ring, &mut progress) => panic!("it ended before it was broken off: {done:?}"),
     }
     let mut conn = pool.acquire().await.unwrap();
-    let left = rotate::sealed_otherwise(&mut conn, &ring).await.unwrap();
+    let left = rotate::count_old(&mut conn, &ring).await.unwrap();
     assert!(left > 0, "nothing was left to go on with");
 
     let mut said = Vec::new();
@@ -133,7 +133,7 @@ async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
 
     // The old key is gone from the configuration, and every token is still what it was last.
     let alone = keyring(NEW_ALONE);
-    assert_eq!(rotate::sealed_otherwise(&mut conn, &alone).await.unwrap(), 0);
+    assert_eq!(rotate::count_old(&mut conn, &alone).await.unwrap(), 0);
     for (n, id) in ids.iter().enumerate() {
         let lease = connections::acquire_refresh(&mut conn, &alone, *id, Duration::from_secs(30));
         let token = lease.await.unwrap().unwrap().refresh_token.expect("it opens");

@@ -41,7 +41,7 @@ async fn run(world: &World, sql: &str, at: DateTime<Utc>) {
 /// Google pushes Alice's calendar.
 async fn push(world: &World, resource: ResourceId) {
     let mut conn = world.pool.acquire().await.unwrap();
-    intake::bump(&mut conn, world.clock.now(), &[resource])
+    intake::mark_pushed(&mut conn, world.clock.now(), &[resource], &[])
         .await
         .unwrap();
 }
@@ -50,7 +50,7 @@ async fn poll_now(world: &World) {
     run(world, "update sync_state set poll_at = $1", world.clock.now()).await;
     let mut conn = world.pool.acquire().await.unwrap();
     let (often, rarely) = (Duration::from_mins(1), Duration::from_mins(15));
-    poll::bump_due(&mut conn, world.clock.now(), rarely, often, 100)
+    poll::mark_due(&mut conn, world.clock.now(), rarely, often, 100)
         .await
         .unwrap();
     drop(conn);

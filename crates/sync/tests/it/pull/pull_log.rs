@@ -26,7 +26,7 @@ async fn recent(world: &World) -> Vec<Entry> {
 async fn google_pushes(world: &World) {
     let calendar = world.id(&alice(), ALICE).await;
     let mut conn = world.pool.acquire().await.unwrap();
-    intake::bump(&mut conn, world.clock.now(), &[calendar.into()])
+    intake::mark_pushed(&mut conn, world.clock.now(), &[calendar.into()], &[])
         .await
         .unwrap();
 }
@@ -90,7 +90,7 @@ async fn polls_without_changes_share_one_row(pool: PgPool) {
     for _ in 0..4 {
         world.clock.advance(TimeDelta::minutes(10));
         let mut conn = world.pool.acquire().await.unwrap();
-        poll::bump_due(&mut conn, world.clock.now(), every, every, 10)
+        poll::mark_due(&mut conn, world.clock.now(), every, every, 10)
             .await
             .unwrap();
         drop(conn);

@@ -1,0 +1,148 @@
+//! Stored series, and how far they are expanded.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use common::ids::{CalendarId, UserId};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::calendars::{self, Calendar};
+
+/// A stored event, to be expanded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub event_id: String,
+    /// The master's id, or its own.
+    pub series_id: String,
+    pub raw: String,
+}
+
+/// All stored events of these series: masters with their exceptions, or single events.
+pub async fn of_series(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+    series_ids: &[String],
+) -> sqlx::Result<Vec<Stored>> {
+    sqlx::query_as!(
+        Stored,
+        r#"select event_id as "event_id!", event_id as "series_id!", raw::text as "raw!"
+           from events
+           where calendar_id = $1 and generation = $2 and event_id = any($3) and recurring_event_id is null
+           union all
+           select event_id, recurring_event_id, raw::text
+           from events
+           where calendar_id = $1 and generation = $2 and recurring_event_id = any($3)"#,
+        calendar.as_uuid(),
+        generation,
+        series_ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The series that a walk over a calendar visits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Walk {
+    /// Those whose instances depend on the horizon.
+    Recurring,
+    Everything,
+}
+
+/// The next `limit` series ids in order, after `after` (first: the empty string).
+pub async fn series_after(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+    walk: Walk,
+    after: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<String>> {
+    // An exception may have no master here: a guest invited to a single instance has only that.
+    sqlx::query_scalar!(
+        r#"select series_id as "series_id!" from (
+             (select event_id as series_id from events
+              where calendar_id = $1 and generation = $2 and event_id > $3 and recurring_event_id is null
+                and ($4 or recurrence is not null)
+              order by event_id limit $5)
+             union
+             (select distinct recurring_event_id from events
+              where calendar_id = $1 and generation = $2 and recurring_event_id > $3
+              order by recurring_event_id limit $5)
+           ) as s order by series_id limit $5"#,
+        calendar.as_uuid(),
+        generation,
+        after,
+        walk == Walk::Everything,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// How far a calendar's series are expanded into rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalendarHorizon {
+    pub calendar: Calendar,
+    pub generation: i64,
+    /// None: they are being expanded from scratch.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// The horizons of a user's selected calendars, or of those named.
+pub async fn horizons(
+    conn: &mut PgConnection,
+    user: &UserId,
+    calendars: Option<&[CalendarId]>,
+) -> sqlx::Result<Vec<CalendarHorizon>> {
+    let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
+    let known = calendars::of_user(conn, user).await?;
+    let rows = sqlx::query!(
+        "select s.resource_id, s.generation, s.horizon_until
+         from sync_state s join calendars c on c.id = s.resource_id
+         where c.user_id = $1 and c.access_lost_at is null and (c.id = any($2) or ($2::uuid[] is null and c.selected))",
+        user.as_str(),
+        ids.as_deref(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut known: HashMap<_, _> = known
+        .into_iter()
+        .map(|calendar| (calendar.id.as_uuid(), calendar))
+        .collect();
+    Ok(rows
+        .into_iter()
+        .filter_map(|row| {
+            Some(CalendarHorizon {
+                calendar: known.remove(&row.resource_id)?,
+                generation: row.generation,
+                until: row.horizon_until,
+            })
+        })
+        .collect())
+}
+
+/// All masters of a calendar, with their exceptions.
+pub async fn recurring(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+) -> sqlx::Result<Vec<Stored>> {
+    sqlx::query_as!(
+        Stored,
+        r#"with masters as (
+             select event_id, raw from events
+             where calendar_id = $1 and generation = $2 and recurrence is not null
+           )
+           select event_id as "event_id!", event_id as "series_id!", raw::text as "raw!" from masters
+           union all
+           select e.event_id, e.recurring_event_id, e.raw::text
+           from events e join masters m on m.event_id = e.recurring_event_id
+           where e.calendar_id = $1 and e.generation = $2"#,
+        calendar.as_uuid(),
+        generation,
+    )
+    .fetch_all(conn)
+    .await
+}
