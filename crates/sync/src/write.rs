@@ -19,7 +19,7 @@
 //!              ▼          └── Retry ──┘   pending: Google refused the last call
 //!           Refused                       sent: Google may have applied it, look first
 //! ```
-//! [`worker`] repeats [`attempt`] under the request's lease; each try, and its commit, returns its
+//! [`worker`] executes the plan again and again under the request's lease; each try, and its commit, returns its
 //! [`Progress`](result::Progress).
 //!
 //! Known race: a call that timed out may reach Google after we looked for it. It then has the same precondition as the
@@ -28,6 +28,8 @@
 mod attempt;
 mod commit;
 mod effects;
+mod execute;
+mod interrupt;
 mod plan;
 mod prepare;
 mod request;
@@ -37,13 +39,11 @@ mod target;
 mod worker;
 mod write_marker;
 
-use std::time::Duration;
-
 use chrono::TimeDelta;
 use common::worker::Pass;
-use store::event_versions;
-use store::write_intents::{self, Intent};
+use store::{event_versions, write_intents};
 
+pub use attempt::LIFE;
 pub use request::{Command, Mail, Refused, Request, Response, Scope};
 pub use result::{Conflict, Failure, Reason, WriteResult};
 pub use submit::{Submitted, submit};
@@ -51,19 +51,10 @@ pub use worker::run_once;
 
 use crate::Context;
 
-/// How long a request is tried before it is given up. A user who was answered `pending` is probably still on the page.
-pub const LIFE: TimeDelta = TimeDelta::minutes(10);
-
 /// For this long a key gets the same answer, and the version that an edit was made from is known.
 const RETENTION: TimeDelta = TimeDelta::hours(24);
 
 const PURGE_BATCH: i64 = 1_000;
-
-/// How long a request may still be tried.
-fn time_left(ctx: &Context, intent: &Intent) -> Duration {
-    let end = intent.created_at + LIFE;
-    (end - ctx.clock.now()).to_std().unwrap_or_default()
-}
 
 /// Deletes a batch of finished requests and versions of events that are older than a day.
 pub async fn purge_once(ctx: &Context) -> sqlx::Result<Pass> {

@@ -1,16 +1,9 @@
-//! One try to apply a request at Google.
-
-mod change;
-mod create;
-mod interrupt;
-mod look;
-mod reconcile;
-mod relocate;
-mod split;
+//! A request that is worked on, under its lease: its state, and its calls to Google.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use common::ids::{CalendarId, ResourceId};
 use google::Error;
 use secrecy::SecretString;
@@ -20,40 +13,23 @@ use store::sync_state;
 use store::write_intents::{self, Intent, State};
 use uuid::Uuid;
 
-use super::effects::Effects;
-use super::plan::{Operation, Plan};
-use super::result::{Progress, Reason};
-use super::time_left;
+use super::interrupt::{Interrupt, Standing};
+use super::plan::{AnswerInstance, Operation, Plan};
+use super::result::Reason;
 use crate::Context;
 use crate::calls::{self, CallError, Purpose};
 use crate::quota::Units;
-use interrupt::Interrupt;
 
-/// Tries once. Boxed: the effects are large, and the other outcomes are not.
-pub async fn run(attempt: &mut Attempt<'_>) -> sqlx::Result<Progress<Box<Effects>>> {
-    attempt.begin_try().await?;
-    let outcome = match attempt.plan.operation.clone() {
-        Operation::Insert { body } => create::insert(attempt, &body).await,
-        Operation::Patch(edit) => change::update(attempt, &edit).await,
-        Operation::Respond { response, comment } => {
-            change::respond(attempt, response.into(), comment.as_deref()).await
-        }
-        Operation::Delete { base, is_conditional } => {
-            change::delete(attempt, base.as_deref(), is_conditional).await
-        }
-        Operation::Move { destination } => relocate::move_event(attempt, destination).await,
-        Operation::Split(split) => Box::pin(split::split(attempt, *split)).await,
-    };
-    match outcome {
-        Ok(effects) => Ok(Progress::Finished(Box::new(effects))),
-        Err(Interrupt::Failed(failure)) => Ok(Progress::Finished(Box::new(Effects::failed(failure)))),
-        Err(Interrupt::Retry { delay, in_doubt }) => Ok(Progress::Retry { delay, in_doubt }),
-        Err(Interrupt::LeaseLost) => Ok(Progress::LeaseLost),
-        Err(Interrupt::Database(error)) => Err(error),
-    }
+/// How long a request is tried before it is given up. A user who was answered `pending` is probably still on the page.
+pub const LIFE: TimeDelta = TimeDelta::minutes(10);
+
+/// How long a request may still be tried.
+pub fn time_left(ctx: &Context, intent: &Intent) -> Duration {
+    let end = intent.created_at + LIFE;
+    (end - ctx.clock.now()).to_std().unwrap_or_default()
 }
 
-/// A request that is worked on, under its lease.
+/// A request that is worked on.
 pub struct Attempt<'a> {
     pub ctx: &'a Context,
     pub intent: Intent,
@@ -76,7 +52,7 @@ impl<'a> Attempt<'a> {
     }
 
     /// Notes how far the calendars have been pulled: Google's answers from here on are no older than that.
-    async fn begin_try(&mut self) -> sqlx::Result<()> {
+    pub async fn begin_try(&mut self) -> sqlx::Result<()> {
         let mut calendars = vec![self.intent.calendar_id];
         if let Operation::Move { destination } = self.plan.operation {
             calendars.push(destination);
@@ -103,8 +79,13 @@ impl<'a> Attempt<'a> {
 
     /// Google has answered that it did not apply the last call. The row may keep saying that it was sent: a worker that
     /// takes the request over looks first, and finds nothing.
-    fn mark_refused(&mut self) {
+    pub fn mark_refused(&mut self) {
         self.intent.state = State::Pending;
+    }
+
+    /// The event of the user's calendar that the result carries.
+    pub fn answer(&self) -> (CalendarId, AnswerInstance) {
+        (self.intent.calendar_id, self.plan.answer.clone())
     }
 
     /// Its first step is being undone.
@@ -133,7 +114,7 @@ impl<'a> Attempt<'a> {
 
     /// Commits that Google is about to be called. Once a request's time is up, nothing more of it is written to Google:
     /// earlier calls have been looked for by then. Only a half-finished split is still undone.
-    async fn mark_sent(&mut self) -> Result<(), Interrupt> {
+    pub async fn mark_sent(&mut self) -> Result<(), Interrupt> {
         if self.is_over() && !self.is_undoing() {
             return Err(Reason::GoogleUnavailable.into());
         }
@@ -144,15 +125,38 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// Stops this try, to try again later.
+    pub fn retry(&self, in_doubt: bool) -> Interrupt {
+        self.standing(in_doubt).retry()
+    }
+
+    /// Stops this try because a call that reads has failed.
+    pub fn failed_read(&self, error: CallError) -> Interrupt {
+        self.standing(self.is_in_doubt()).failed_call(error)
+    }
+
+    /// Stops this try because a call that writes has failed. Earlier writes have been looked for before.
+    pub fn failed_write(&self, error: CallError) -> Interrupt {
+        self.standing(false).failed_call(error)
+    }
+
+    fn standing(&self, in_doubt: bool) -> Standing {
+        Standing {
+            tries: self.failures + 1,
+            time_left: self.time_left(),
+            in_doubt,
+        }
+    }
+
     /// Calls Google for the request's account.
-    async fn call<T, F>(&self, call: impl Fn(SecretString) -> F) -> Result<T, CallError>
+    pub async fn call<T, F>(&self, call: impl Fn(SecretString) -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, Error>>,
     {
         self.call_for(Units::CALL, call).await
     }
 
-    async fn call_for<T, F>(&self, units: Units, call: impl Fn(SecretString) -> F) -> Result<T, CallError>
+    pub async fn call_for<T, F>(&self, units: Units, call: impl Fn(SecretString) -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, Error>>,
     {
@@ -163,11 +167,11 @@ impl<'a> Attempt<'a> {
         answer
     }
 
-    async fn calendar(&self) -> Result<Calendar, Interrupt> {
+    pub async fn calendar(&self) -> Result<Calendar, Interrupt> {
         self.calendar_of(self.intent.calendar_id).await
     }
 
-    async fn calendar_of(&self, id: CalendarId) -> Result<Calendar, Interrupt> {
+    pub async fn calendar_of(&self, id: CalendarId) -> Result<Calendar, Interrupt> {
         let mut conn = self.ctx.pool.acquire().await?;
         let found = calendars::get(&mut conn, &self.intent.user_id, id).await?;
         found.ok_or(Reason::CalendarNotFound.into())

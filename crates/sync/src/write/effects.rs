@@ -4,7 +4,6 @@ use common::ids::CalendarId;
 use google::RawEvent;
 use serde_json::json;
 
-use super::attempt::Attempt;
 use super::plan::AnswerInstance;
 use super::result::{Failure, WriteResult};
 use super::target::Version;
@@ -32,16 +31,15 @@ impl Effects {
         }
     }
 
-    pub fn done(attempt: &Attempt<'_>, merged: bool) -> Self {
+    pub fn done(answer: (CalendarId, AnswerInstance), merged: bool) -> Self {
         Self {
-            answer: Some((attempt.intent.calendar_id, attempt.plan.answer.clone())),
+            answer: Some(answer),
             ..Self::of(WriteResult::Done { event: None, merged })
         }
     }
 
     /// Done, and there is no event to answer with.
-    pub fn deleted(attempt: &Attempt<'_>, tombstone: Option<Incoming>) -> Self {
-        let calendar = attempt.intent.calendar_id;
+    pub fn deleted(calendar: CalendarId, tombstone: Option<Incoming>) -> Self {
         Self {
             incoming: tombstone
                 .map(|incoming| (calendar, incoming))

@@ -5,7 +5,7 @@ use google::SendUpdates;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
-use super::Reason;
+use super::result::Reason;
 use event_model::patch::{EventPatch, Invalid};
 use event_model::permissions::Rule;
 

@@ -9,7 +9,9 @@ use store::write_intents::{self, Intent, Known, NewIntent};
 use tokio::time::{Instant, sleep, timeout_at};
 use uuid::Uuid;
 
-use super::{Reason, Refused, Request, WriteResult, prepare, worker};
+use super::request::{Refused, Request};
+use super::result::{Reason, WriteResult};
+use super::{prepare, worker};
 use crate::Context;
 
 /// A request that was accepted.

@@ -7,11 +7,12 @@ use common::worker::Pass;
 use store::write_intents::{self, Intent, State};
 use tokio::time::{Instant, sleep};
 
-use super::attempt::{self, Attempt};
+use super::attempt::{Attempt, time_left};
+use super::commit;
 use super::effects::Effects;
+use super::execute::execute;
 use super::plan::Plan;
 use super::result::{Progress, Reason, WriteResult};
-use super::{commit, time_left};
 use crate::{Context, metrics};
 
 /// Requests that one pass resumes.
@@ -84,7 +85,7 @@ pub async fn work_on(
 }
 
 async fn try_once(attempt: &mut Attempt<'_>) -> sqlx::Result<Progress<WriteResult>> {
-    Ok(match Box::pin(attempt::run(attempt)).await? {
+    Ok(match Box::pin(execute(attempt)).await? {
         Progress::Finished(effects) => commit::commit(attempt, *effects).await?,
         // However long Google asks us to wait: a request that runs out of time finishes then, and its caller is notified.
         Progress::Retry { delay, in_doubt } => Progress::Retry {

@@ -10,11 +10,11 @@ use event_model::permissions::{Rule, organizes, refusal};
 use event_model::recurrence;
 use sqlx::PgConnection;
 
-use super::super::Reason;
 use super::super::plan::{AnswerInstance, Edit, NewSeries, Operation, Split};
 use super::super::request::{Refused, Scope};
+use super::super::result::Reason;
 use super::super::target::{self, Series, Target, Version};
-use super::{Planner, Prepared};
+use super::planner::{Planner, Prepared};
 
 /// The part of a series that a request is about.
 pub(super) enum Part {

@@ -5,13 +5,15 @@ use std::time::Duration;
 use google::{Error, EventPath, ListCursor, RawEvent};
 use store::calendars::Calendar;
 
+use super::super::attempt::Attempt;
+use super::super::interrupt::Interrupt;
 use super::super::result::Reason;
 use super::super::target::{self, Version};
-use super::Attempt;
-use super::interrupt::Interrupt;
-use super::reconcile::ROUNDS_MAX;
 use crate::calls::CallError;
 use crate::pull::context;
+
+/// Rounds in one try. When others keep writing to the same event, the request then waits.
+pub(super) const ROUNDS_MAX: usize = 5;
 
 /// The event to decide about: from the mirror, unless Google may have applied an earlier call.
 pub(super) async fn find(
@@ -75,7 +77,7 @@ pub(super) async fn from_google(
         }
         found = again;
     }
-    Err(Interrupt::retry(attempt, attempt.is_in_doubt()))
+    Err(attempt.retry(attempt.is_in_doubt()))
 }
 
 fn series_of(version: &Version) -> Option<&str> {
@@ -117,7 +119,7 @@ async fn get_once(
     {
         Ok(event) => read(event, calendar).map(Some),
         Err(CallError::Google(Error::NotFound | Error::AlreadyDeleted)) => Ok(None),
-        Err(error) => Err(Interrupt::of_call(attempt, error, attempt.is_in_doubt())),
+        Err(error) => Err(attempt.failed_read(error)),
     }
 }
 
@@ -131,7 +133,7 @@ async fn check_access(attempt: &Attempt<'_>, calendar: &Calendar) -> Result<(), 
     {
         Ok(_) => Ok(()),
         Err(CallError::Google(Error::NotFound)) if !attempt.is_in_doubt() => Err(Reason::AccessLost.into()),
-        Err(error) => Err(Interrupt::of_call(attempt, error, attempt.is_in_doubt())),
+        Err(error) => Err(attempt.failed_read(error)),
     }
 }
 

@@ -4,11 +4,11 @@ use common::ids::CalendarId;
 use google::{Error, EventPath};
 use store::calendars::Calendar;
 
+use super::super::attempt::Attempt;
 use super::super::effects::{Effects, tombstone};
+use super::super::interrupt::Interrupt;
 use super::super::result::{Failure, Reason};
 use super::super::target::Version;
-use super::Attempt;
-use super::interrupt::Interrupt;
 use super::look::{from_google, read};
 use super::reconcile::Reconciled;
 use crate::calls::CallError;
@@ -58,7 +58,7 @@ pub(super) async fn move_event(
                 found => Ok(Reconciled::Gone(found.map(Box::new)).into_effects(attempt, &id)),
             }
         }
-        Err(error) => Err(Interrupt::of_call(attempt, error, false)),
+        Err(error) => Err(attempt.failed_write(error)),
     }
 }
 
@@ -68,7 +68,7 @@ async fn alive(attempt: &Attempt<'_>, calendar: &Calendar, id: &str) -> Result<O
 }
 
 fn moved(attempt: &Attempt<'_>, id: &str, destination: &Calendar, version: Version) -> Effects {
-    let mut effects = Effects::deleted(attempt, tombstone(id));
+    let mut effects = Effects::deleted(attempt.intent.calendar_id, tombstone(id));
     effects.answer = Some((destination.id, attempt.plan.answer.clone()));
     effects.with(destination.id, version)
 }

@@ -5,12 +5,11 @@ use std::time::Duration;
 use common::backoff::Backoff;
 use google::{Error, Limit};
 
-use super::super::result::{Failure, Reason};
-use super::Attempt;
+use super::result::{Failure, Reason};
 use crate::calls::CallError;
 
 /// Why a try stops early.
-pub(super) enum Interrupt {
+pub enum Interrupt {
     Retry {
         delay: Duration,
         /// Google may have applied the last call.
@@ -37,39 +36,56 @@ impl From<Reason> for Interrupt {
 const TRANSIENT: Backoff = Backoff::new(Duration::from_millis(400), Duration::from_secs(30));
 const LIMITED: Backoff = Backoff::new(Duration::from_secs(4), Duration::from_mins(1));
 
-impl Interrupt {
-    pub(super) fn retry(attempt: &Attempt<'_>, in_doubt: bool) -> Self {
-        Self::Retry {
-            delay: TRANSIENT.delay(attempt.failures + 1),
-            in_doubt,
+/// How far a request has come when a call fails.
+#[derive(Clone, Copy)]
+pub struct Standing {
+    /// Tries in a row, this one included.
+    pub tries: u32,
+    pub time_left: Duration,
+    /// Google may have applied an earlier call.
+    pub in_doubt: bool,
+}
+
+impl Standing {
+    pub fn retry(self) -> Interrupt {
+        Interrupt::Retry {
+            delay: TRANSIENT.delay(self.tries),
+            in_doubt: self.in_doubt,
         }
     }
 
-    /// A call that failed. `in_doubt`: Google may have applied an earlier one.
-    pub(super) fn of_call(attempt: &Attempt<'_>, error: CallError, in_doubt: bool) -> Self {
-        let after = |delay| Self::Retry { delay, in_doubt };
+    pub fn failed_call(self, error: CallError) -> Interrupt {
+        let Self {
+            tries,
+            time_left,
+            in_doubt,
+        } = self;
+        let after = |delay| Interrupt::Retry { delay, in_doubt };
         match error {
-            CallError::Database(error) => Self::Database(error),
-            CallError::Google(Error::OutcomeUnknown { .. }) => Self::retry(attempt, true),
+            CallError::Database(error) => Interrupt::Database(error),
+            CallError::Google(Error::OutcomeUnknown { .. }) => Interrupt::Retry {
+                delay: TRANSIENT.delay(tries),
+                in_doubt: true,
+            },
             CallError::Google(Error::Transient { .. } | Error::Unauthorized | Error::GrantRejected)
             | CallError::Busy
-            | CallError::Sealed(_) => Self::retry(attempt, in_doubt),
+            | CallError::Sealed(_) => self.retry(),
             CallError::OverBudget { retry_after }
             | CallError::Google(Error::RateLimited {
                 retry_after: Some(retry_after),
                 ..
-            }) if !in_doubt && retry_after >= attempt.time_left() => Reason::QuotaExceeded.into(),
+            }) if !in_doubt && retry_after >= time_left => Reason::QuotaExceeded.into(),
             CallError::GrantSuspect { retry_after } | CallError::OverBudget { retry_after } => {
                 after(retry_after)
             }
             CallError::Google(Error::RateLimited {
                 limit: Limit::User | Limit::Project,
                 retry_after,
-            }) => after(retry_after.unwrap_or_else(|| LIMITED.delay(attempt.failures + 1))),
+            }) => after(retry_after.unwrap_or_else(|| LIMITED.delay(tries))),
             _ if in_doubt => Reason::OutcomeUnknown.into(),
             CallError::Disconnected => Reason::NotConnected.into(),
             CallError::GrantEnded => Reason::ReauthRequired.into(),
-            CallError::Google(error) => Self::Failed(refusal(error)),
+            CallError::Google(error) => Interrupt::Failed(refusal(error)),
         }
     }
 }

@@ -4,12 +4,12 @@ use google::Error;
 use serde_json::Value;
 use store::calendars::Calendar;
 
+use super::super::attempt::Attempt;
 use super::super::effects::Effects;
+use super::super::interrupt::Interrupt;
 use super::super::result::{Failure, Reason};
 use super::super::target::Version;
 use super::super::write_marker;
-use super::Attempt;
-use super::interrupt::Interrupt;
 use super::look::{from_google, read};
 use crate::calls::CallError;
 
@@ -23,7 +23,7 @@ pub(super) async fn insert(attempt: &mut Attempt<'_>, body: &Value) -> Result<Ef
     if inserted.event.is_cancelled() {
         return Err(Reason::EventDeleted.into());
     }
-    Ok(Effects::done(attempt, false).with(calendar.id, inserted))
+    Ok(Effects::done(attempt.answer(), false).with(calendar.id, inserted))
 }
 
 /// The event, if an earlier call may have inserted it and has.
@@ -58,7 +58,7 @@ pub(super) async fn insert_event(
             .await?
             .ok_or(Reason::EventDeleted.into()),
         Err(CallError::Google(Error::NotFound)) => Err(Reason::AccessLost.into()),
-        Err(error) => Err(Interrupt::of_call(attempt, error, false)),
+        Err(error) => Err(attempt.failed_write(error)),
     }
 }
 

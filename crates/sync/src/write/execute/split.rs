@@ -8,15 +8,15 @@ use store::calendars::Calendar;
 use store::write_intents::State;
 use uuid::Uuid;
 
+use super::super::attempt::Attempt;
 use super::super::effects::Effects;
+use super::super::interrupt::Interrupt;
 use super::super::plan::{NewSeries, Operation, Split};
 use super::super::result::WriteResult;
 use super::super::target::Version;
 use super::super::write_marker;
-use super::Attempt;
 use super::change::{conflict, decide_edit};
 use super::create::{already_inserted, insert_event};
-use super::interrupt::Interrupt;
 use super::look::{from_google, from_mirror};
 use super::reconcile::{Reconciled, reconcile, reconcile_from};
 use crate::pull::context;
@@ -56,7 +56,7 @@ pub(super) async fn split(attempt: &mut Attempt<'_>, mut split: Split) -> Result
             other => return Ok(other.into_effects(attempt, &id)),
         },
     };
-    let mut effects = Effects::done(attempt, false);
+    let mut effects = Effects::done(attempt.answer(), false);
     effects.cancel_from = Some((id.clone(), split.at.clone()));
     if let Some(new) = split.new.clone() {
         split.ended = Some(ended.raw.clone());

@@ -5,17 +5,14 @@ use google::{Error, EventPath};
 use serde_json::Value;
 use store::calendars::Calendar;
 
+use super::super::attempt::Attempt;
 use super::super::effects::{Effects, tombstone, tombstone_of_unknown};
+use super::super::interrupt::Interrupt;
 use super::super::result::{Conflict, Reason, WriteResult};
 use super::super::target::Version;
-use super::Attempt;
-use super::interrupt::Interrupt;
-use super::look::{find, from_google, read};
+use super::look::{ROUNDS_MAX, find, from_google, read};
 use crate::calls::CallError;
 use crate::quota::Units;
-
-/// Rounds in one try. When others keep writing to the same event, the request then waits.
-pub(super) const ROUNDS_MAX: usize = 5;
 
 /// The next step, given the current version of the event.
 pub(super) enum Decision {
@@ -51,8 +48,10 @@ impl Reconciled {
     pub(super) fn into_effects(self, attempt: &Attempt<'_>, id: &str) -> Effects {
         let calendar = attempt.intent.calendar_id;
         match self {
-            Self::Done { version, merged } => Effects::done(attempt, merged).with(calendar, *version),
-            Self::Deleted => Effects::deleted(attempt, tombstone(id)),
+            Self::Done { version, merged } => {
+                Effects::done(attempt.answer(), merged).with(calendar, *version)
+            }
+            Self::Deleted => Effects::deleted(attempt.intent.calendar_id, tombstone(id)),
             Self::Conflict { conflict, theirs } => {
                 Effects::of(WriteResult::Conflict(conflict)).with(calendar, *theirs)
             }
@@ -105,7 +104,8 @@ pub(super) async fn reconcile_from(
             None => found = from_google(attempt, calendar, id).await?,
         }
     }
-    Err(Interrupt::retry(attempt, false))
+    // Google refused the last call.
+    Err(attempt.retry(false))
 }
 
 /// None: Google has another version by now, or the event is gone.
@@ -134,7 +134,7 @@ async fn patch(
             attempt.mark_refused();
             Ok(None)
         }
-        Err(error) => Err(Interrupt::of_call(attempt, error, false)),
+        Err(error) => Err(attempt.failed_write(error)),
     }
 }
 
@@ -161,6 +161,6 @@ async fn delete(
             attempt.mark_refused();
             Ok(None)
         }
-        Err(error) => Err(Interrupt::of_call(attempt, error, false)),
+        Err(error) => Err(attempt.failed_write(error)),
     }
 }

@@ -3,13 +3,13 @@
 use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
+use super::super::attempt::Attempt;
 use super::super::effects::{Effects, tombstone_of_unknown};
+use super::super::interrupt::Interrupt;
 use super::super::plan::Edit;
 use super::super::result::{Conflict, Reason};
 use super::super::target::Version;
 use super::super::write_marker;
-use super::Attempt;
-use super::interrupt::Interrupt;
 use super::reconcile::{Decision, Reconciled, reconcile};
 use event_model::fields::{Field, Fields};
 
@@ -137,7 +137,7 @@ pub(super) async fn delete(
     let id = attempt.intent.event_id.clone();
     let decide = |theirs| decide_deletion(base, is_conditional, theirs);
     Ok(match reconcile(attempt, &calendar, &id, decide).await? {
-        Reconciled::Gone(None) => Effects::deleted(attempt, tombstone_of_unknown(&id)),
+        Reconciled::Gone(None) => Effects::deleted(attempt.intent.calendar_id, tombstone_of_unknown(&id)),
         reconciled => reconciled.into_effects(attempt, &id),
     })
 }

@@ -1,0 +1,88 @@
+//! The calendar and the request that a plan is made for, and the checks that several commands share.
+
+use chrono::{DateTime, Utc};
+use event_model::expansion::{self, CalendarContext, Start};
+use event_model::fields::{Fields, Span};
+use event_model::patch::EventPatch;
+use event_model::permissions::{AccessRole, refusal};
+use event_model::resource::EventResource;
+use sqlx::PgConnection;
+use store::calendars::Calendar;
+use uuid::Uuid;
+
+use super::super::plan::{AnswerInstance, Operation, Plan};
+use super::super::request::{Mail, Refused};
+use super::super::result::Reason;
+use super::super::target::{self, Target, Version};
+
+/// A request that may be accepted.
+pub struct Prepared {
+    pub id: Uuid,
+    pub calendar: Calendar,
+    /// The event that Google is called about.
+    pub event_id: String,
+    pub plan: Plan,
+}
+
+pub struct Planner {
+    pub id: Uuid,
+    pub calendar: Calendar,
+    pub context: CalendarContext,
+    pub mail: Mail,
+}
+
+impl Planner {
+    pub fn role(&self) -> &AccessRole {
+        &self.context.access_role
+    }
+
+    pub fn finish(self, event_id: String, operation: Operation, answer: AnswerInstance) -> Prepared {
+        Prepared {
+            id: self.id,
+            calendar: self.calendar,
+            event_id,
+            plan: Plan {
+                mail: self.mail,
+                operation,
+                answer,
+            },
+        }
+    }
+
+    pub async fn find(&self, conn: &mut PgConnection, event_id: &str) -> Result<Target, Refused> {
+        let target = target::find(conn, &self.calendar, event_id)
+            .await?
+            .ok_or(Reason::EventNotFound)?;
+        if target.version.event.is_cancelled() {
+            return Err(Reason::EventDeleted.into());
+        }
+        Ok(target)
+    }
+
+    pub fn check_edit(&self, event: &EventResource, patch: &EventPatch) -> Result<(), Refused> {
+        for field in patch.edits() {
+            if let Some(rule) = refusal(event, self.role(), field) {
+                return Err(Refused::Rule { rule, field });
+            }
+        }
+        Ok(())
+    }
+
+    pub fn answer(&self, version: &Version, instance: Option<&str>, fields: &Fields) -> AnswerInstance {
+        let start = fields.when.or(version.fields.when).map(Span::start);
+        AnswerInstance {
+            series: version.event.series_id().to_owned(),
+            instance: instance.map(str::to_owned),
+            at: start.map_or(DateTime::UNIX_EPOCH, |start| self.instant(start)),
+        }
+    }
+
+    pub fn instant(&self, start: Start) -> DateTime<Utc> {
+        match start {
+            Start::At(at) => at,
+            Start::Day(day) => {
+                expansion::zone::day_start(self.context.time_zone, day).unwrap_or(DateTime::UNIX_EPOCH)
+            }
+        }
+    }
+}
