@@ -1,68 +1,65 @@
 //! The service as a library: built, then run until it is stopped.
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix_cors::Cors;
 use actix_web::{HttpResponse, web};
+use anyhow::Context as _;
 use common::clock::Clock;
 use common::http::{ErrorBody, Readiness};
-use common::telemetry::metrics::Exporter;
+use common::service::{Background, Server};
 use rpc::Router;
 use sync::health;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{Config, Origin};
+use crate::NAME;
+use crate::config::Config;
 use crate::connect;
 use crate::limit::RateLimit;
 use crate::on_view::RecentViews;
+use crate::origin::Origin;
 use crate::procedures;
 use crate::state::{Caller, State};
 
 const TRPC: &str = "/trpc";
-/// oRPC 1, at its own name and at the one of the system that Calwire replaces.
+/// oRPC 1, at its own path and at that of the system that Calwire replaces.
 const ORPC: [&str; 2] = ["/rpc", "/rpc-v1"];
-/// How long a request waits for a connection of the pool before it is answered with an error.
+/// A request waits this long for a connection of the pool before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// Browsers remember the answer to a preflight for so long.
+/// How long browsers cache the response to a preflight.
 const PREFLIGHT_MAX_AGE_SECONDS: usize = 600;
 
-/// The bound, checked, not yet running service.
+/// The service: bound, checked, not yet serving.
 pub struct Application {
-    listener: TcpListener,
+    server: Server,
     state: Arc<State>,
-    workers: usize,
-    metrics: Option<Exporter>,
 }
 
 impl Application {
-    /// Binds, then checks the database, its keys and the broker. The error says in one line what is wrong.
+    /// Binds the address, then checks the users' authentication, the broker, the database's schema and the keys.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         Self::build_with_clock(config, Clock::system()).await
     }
 
     /// As [`Application::build`], with a clock that a test moves.
     pub async fn build_with_clock(config: Config, clock: Clock) -> anyhow::Result<Self> {
-        let listener = common::http::bind(config.listen_addr)?;
+        let server = Server::bind(NAME, config.listen_addr)?;
         let authenticator = config.authenticator().map_err(anyhow::Error::msg)?;
         let broker = centrifugo::Client::new(&config.centrifugo_api_url, config.centrifugo_api_key.clone())?;
-        broker.check(centrifugo::NAMESPACE).await?;
+        broker
+            .check(centrifugo::NAMESPACE)
+            .await
+            .context("CENTRIFUGO_API_URL")?;
         let tokens = centrifugo::Tokens::new(&config.centrifugo_token_secret);
         let browser_url = config.browser_url();
         let metrics_addr = config.sync.metrics_addr;
         let sync = config.sync.context(clock, ACQUIRE_TIMEOUT).await?;
-        if sync.settings.webhook_address().is_none() {
-            tracing::info!("Polling-only mode, because PUBLIC_URL is not set");
-        }
         let tables = [crate::metrics::METRICS, sync::metrics::METRICS];
-        let metrics = metrics_addr
-            .map(|addr| Exporter::bind(addr, "calendar-api", &tables))
-            .transpose()?
-            .map(|exporter| {
-                let pool = sync.pool.clone();
-                exporter.collect(move || std::future::ready(sync::metrics::pool(&pool)))
-            });
+        let server = server.export(metrics_addr, &tables, |exporter| {
+            let pool = sync.pool.clone();
+            exporter.collect(move || std::future::ready(sync::metrics::pool(&pool)))
+        })?;
         let state = State {
             tokens,
             connection_token_life: config.realtime_token_seconds.0,
@@ -75,45 +72,44 @@ impl Application {
             broker,
         };
         Ok(Self {
-            listener,
+            server,
             state: Arc::new(state),
-            metrics,
-            workers: std::thread::available_parallelism().map_or(2, usize::from),
         })
     }
 
     /// The port it listens on.
     pub fn port(&self) -> u16 {
-        self.listener.local_addr().map_or(0, |addr| addr.port())
+        self.server.port()
     }
 
-    /// Serves until `stop` is cancelled and what has begun is finished.
+    /// Serves until `stop` is cancelled and started requests are finished.
     pub async fn run_until_stopped(self, stop: CancellationToken) -> anyhow::Result<()> {
-        tracing::info!(port = self.port(), "calendar-api is listening");
+        let mode = match self.state.sync.settings.webhook_address() {
+            Some(_) => "push",
+            None => "polling only",
+        };
+        tracing::info!(port = self.port(), mode, "calendar-api is listening");
         let router = Arc::new(procedures::router());
         let readiness = readiness(&self.state);
-        if let Some(metrics) = self.metrics {
-            let stop = stop.clone();
-            tokio::spawn(async move { metrics.serve(stop).await });
-        }
+        let workers = std::thread::available_parallelism().map_or(2, usize::from);
         let state = self.state;
-        common::http::serve(self.listener, self.workers, readiness, stop, move |config| {
-            routes(config, &state, &router);
-        })
-        .await?;
+        let routes = move |config: &mut web::ServiceConfig| routes(config, &state, &router);
+        self.server
+            .run_until_stopped(workers, readiness, Background::new(stop), routes)
+            .await?;
         Ok(())
     }
 }
 
-/// Ready means that reads can be answered. Without the broker they can.
+/// Ready means that reads can be answered, which does not need the broker.
 fn readiness(state: &State) -> Readiness {
     let (database, schema, keys) = (state.sync.clone(), state.sync.clone(), state.sync.clone());
     let broker = state.broker.clone();
     Readiness::new()
-        .needs("database", move || health::database(database.clone()))
-        .needs("schema", move || health::schema(schema.clone()))
-        .misses("broker", move || health::broker(broker.clone()))
-        .misses("keys", move || health::keys(keys.clone()))
+        .required("database", move || health::database(database.clone()))
+        .required("schema", move || health::schema(schema.clone()))
+        .optional("broker", move || health::broker(broker.clone()))
+        .optional("keys", move || health::keys(keys.clone()))
 }
 
 fn routes(config: &mut web::ServiceConfig, state: &Arc<State>, router: &Arc<Router<Caller>>) {
@@ -131,7 +127,7 @@ fn routes(config: &mut web::ServiceConfig, state: &Arc<State>, router: &Arc<Rout
     config.service(scope);
 }
 
-/// Pages of our origins may call, with cookies; others may not.
+/// Pages of the configured origins may call, with cookies; others may not.
 fn cors(origins: &[Origin]) -> Cors {
     let cors = Cors::default()
         .allowed_methods(["GET", "POST"])
@@ -154,6 +150,6 @@ fn cors(origins: &[Origin]) -> Cors {
 async fn not_found() -> HttpResponse {
     HttpResponse::NotFound().json(ErrorBody {
         error: "not_found",
-        message: "There is nothing here; procedures are at /trpc and /rpc-v1",
+        message: "No such path; procedures are at /trpc and /rpc-v1",
     })
 }

@@ -1,14 +1,18 @@
 //! The environment variables of calendar-api.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use common::config::{SecretKey, named};
-use common::{parsed, secret_key};
+use common::{optional, optional_secret_key, parsed, secret_key};
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
 use crate::auth::{Authenticator, JwksUrl, SignatureAlgorithm};
+use crate::origin::Origin;
+
+/// Where the service listens by default.
+pub const LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080);
 
 /// Read by [`common::config::from_env`]. A field's variable is its name in capitals.
 #[derive(Debug, Deserialize)]
@@ -38,10 +42,10 @@ pub struct Config {
     /// Where the host application publishes its keys …
     #[serde(default, deserialize_with = "parse_auth_jwks_url")]
     pub auth_jwks_url: Option<JwksUrl>,
-    /// … or the secret that it shares with us.
+    /// … or the secret that it shares with Calwire.
     #[serde(default, deserialize_with = "auth_hs256_secret")]
     pub auth_hs256_secret: Option<SecretKey>,
-    /// The one algorithm that is accepted. May be left out with a shared secret.
+    /// The only accepted algorithm. Optional with a shared secret.
     #[serde(default, deserialize_with = "parse_auth_algorithm")]
     pub auth_algorithm: Option<SignatureAlgorithm>,
     /// The `iss` that a token must have.
@@ -49,32 +53,25 @@ pub struct Config {
     /// The `aud` that a token must have, or have among others.
     pub auth_audience: String,
 
-    /// How long a socket goes on, in seconds, before it asks again who its user is: so long does a user who has been
-    /// signed out, or has no right any more, still hear of changes.
+    /// Seconds after which a socket requests a new token. Until then a user who was signed out or lost a permission still
+    /// receives changes.
     #[serde(
         default = "realtime_token_seconds",
         deserialize_with = "parse_realtime_token_seconds"
     )]
     pub realtime_token_seconds: TokenLife,
 
-    /// The most requests of one user in a minute, in bursts or not.
+    /// The most requests of one user in a minute.
     #[serde(default = "rate_limit_per_minute", deserialize_with = "parse_rate_limit")]
     pub rate_limit_per_minute: u32,
 }
 
-/// The part of [`Config`] that the `health` subcommand needs.
-#[derive(Debug, Deserialize)]
-pub struct HealthConfig {
-    #[serde(default = "listen_addr", deserialize_with = "parse_listen_addr")]
-    pub listen_addr: SocketAddr,
-}
-
 const fn listen_addr() -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8080)
+    LISTEN_ADDR
 }
 
 fn api_url() -> Origin {
-    Origin("http://localhost:8080".into())
+    Origin::localhost(8080)
 }
 
 const fn rate_limit_per_minute() -> u32 {
@@ -93,17 +90,7 @@ parsed!(parse_listen_addr: SocketAddr, "LISTEN_ADDR");
 parsed!(parse_api_url: Origin, "API_URL");
 parsed!(parse_centrifugo_api_url: Url, "CENTRIFUGO_API_URL");
 
-/// As [`parsed!`], for a variable that need not be set.
-macro_rules! optional {
-    ($function:ident: $type:ty, $variable:literal) => {
-        fn $function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<$type>, D::Error> {
-            named(deserializer, $variable, |text| {
-                text.parse::<$type>().map(Some)
-            })
-        }
-    };
-}
-
+optional_secret_key!(auth_hs256_secret, "AUTH_HS256_SECRET");
 optional!(parse_auth_jwks_url: JwksUrl, "AUTH_JWKS_URL");
 optional!(parse_auth_algorithm: SignatureAlgorithm, "AUTH_ALGORITHM");
 
@@ -116,13 +103,6 @@ fn parse_app_origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<O
     })
 }
 
-fn auth_hs256_secret<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<SecretKey>, D::Error> {
-    let value = String::deserialize(deserializer)?;
-    SecretKey::parse("AUTH_HS256_SECRET", value)
-        .map(Some)
-        .map_err(serde::de::Error::custom)
-}
-
 /// The life of a token for a socket.
 #[derive(Debug, Clone, Copy)]
 pub struct TokenLife(pub Duration);
@@ -130,7 +110,7 @@ pub struct TokenLife(pub Duration);
 impl std::str::FromStr for TokenLife {
     type Err = &'static str;
 
-    /// Below ten seconds browsers would do little but ask for tokens.
+    /// Below ten seconds browsers would do little but request tokens.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match text.parse() {
             Ok(seconds @ 10..=86_400) => Ok(Self(Duration::from_secs(seconds))),
@@ -139,54 +119,16 @@ impl std::str::FromStr for TokenLife {
     }
 }
 
-/// Scheme, host and port, as a browser's `Origin` header has them.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin(String);
-
-impl std::str::FromStr for Origin {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        const EXPECTED: &str = "expected an origin, such as https://calendar.example.com, without a path";
-        let url = Url::parse(text).map_err(|_| EXPECTED)?;
-        let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
-        let anonymous = url.username().is_empty() && url.password().is_none();
-        if !matches!(url.scheme(), "http" | "https") || !bare || !anonymous {
-            return Err(EXPECTED);
-        }
-        Ok(Self(url.origin().ascii_serialization()))
-    }
-}
-
-impl Origin {
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// `path` below this origin.
-    #[expect(
-        clippy::expect_used,
-        reason = "an origin was a URL when it was parsed, and stays one with a path"
-    )]
-    pub fn join(&self, path: &str) -> Url {
-        Url::parse(&self.0).and_then(|url| url.join(path)).expect("a URL")
-    }
-
-    pub fn is_secure(&self) -> bool {
-        self.0.starts_with("https:")
-    }
-}
-
 impl Config {
     /// The origin under which browsers reach this service.
     pub fn browser_url(&self) -> Origin {
         match &self.sync.public_url {
-            Some(url) => Origin(url.origin().ascii_serialization()),
+            Some(url) => Origin::of(url),
             None => self.api_url.clone(),
         }
     }
 
-    /// How users are told apart. `Err` says in one line which variables do not go together.
+    /// Authenticates users. `Err` names the variables that conflict, in one line.
     pub fn authenticator(&self) -> Result<Authenticator, String> {
         let (issuer, audience) = (&self.auth_issuer, &self.auth_audience);
         if audience == centrifugo::AUDIENCE {
@@ -198,7 +140,7 @@ impl Config {
             (None, Some(secret), None | Some(SignatureAlgorithm::Hs256)) => {
                 if secret.expose() == self.centrifugo_token_secret.expose() {
                     return Err(
-                        "AUTH_HS256_SECRET and CENTRIFUGO_TOKEN_SECRET are the same: give each its own"
+                        "AUTH_HS256_SECRET and CENTRIFUGO_TOKEN_SECRET are the same: use different secrets"
                             .into(),
                     );
                 }
@@ -219,11 +161,10 @@ impl Config {
                 Err("AUTH_ALGORITHM is not set; with AUTH_JWKS_URL it is EdDSA, ES256 or RS256".into())
             }
             (None, Some(_), Some(_)) => Err(
-                "AUTH_HS256_SECRET goes with AUTH_ALGORITHM=HS256 only; other algorithms need AUTH_JWKS_URL"
-                    .into(),
+                "AUTH_HS256_SECRET requires AUTH_ALGORITHM=HS256; other algorithms need AUTH_JWKS_URL".into(),
             ),
             (Some(_), Some(_), _) => {
-                Err("AUTH_JWKS_URL and AUTH_HS256_SECRET are both set; choose one".into())
+                Err("AUTH_JWKS_URL and AUTH_HS256_SECRET are both set; set one of them".into())
             }
             (None, None, _) => Err("neither AUTH_JWKS_URL nor AUTH_HS256_SECRET is set".into()),
         }
@@ -256,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_and_origins() {
+    fn defaults_are_used_and_origins_normalized() {
         let config = read(&[("APP_ORIGINS", "http://localhost:3000, https://app.example/")]).unwrap();
         assert_eq!(config.listen_addr.to_string(), "127.0.0.1:8080");
         assert_eq!(config.browser_url().as_str(), "http://localhost:8080");
@@ -267,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_values_are_refused_by_name() {
+    fn bad_values_are_rejected_by_variable_name() {
         for (name, value) in [
             ("APP_ORIGINS", "*"),
             ("APP_ORIGINS", "https://app.example/path"),
@@ -296,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn ways_to_tell_users_apart_that_do_not_go_together() {
+    fn conflicting_authentication_variables_are_rejected() {
         let jwks = ("AUTH_JWKS_URL", "https://app.example/jwks");
         let no_secret = ("AUTH_HS256_SECRET", "");
         for (changes, error) in [
@@ -307,7 +248,7 @@ mod tests {
                 vec![jwks, no_secret, ("AUTH_ALGORITHM", "HS256")],
                 "AUTH_ALGORITHM is HS256",
             ),
-            (vec![("AUTH_ALGORITHM", "RS256")], "AUTH_HS256_SECRET goes with"),
+            (vec![("AUTH_ALGORITHM", "RS256")], "AUTH_HS256_SECRET requires"),
             (
                 vec![("AUTH_AUDIENCE", "centrifugo")],
                 "AUTH_AUDIENCE is centrifugo",
@@ -326,7 +267,7 @@ mod tests {
         assert!(keys.authenticator().is_ok());
     }
 
-    /// `.env.example` with what it leaves empty and a service needs.
+    /// `.env.example` with values for the required variables that it leaves empty.
     fn sample() -> Vec<(String, String)> {
         include_str!("../../../.env.example")
             .lines()
@@ -349,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_configuration_works_once_its_secrets_are_replaced() {
+    fn the_sample_works_once_its_secrets_are_replaced() {
         let config: Config = common::config::from_vars(sample()).unwrap();
         assert!(config.authenticator().is_ok());
         assert_eq!(config.app_origins.len(), 1);

@@ -1,7 +1,7 @@
-//! What browsers talk to: tRPC at `/trpc`, oRPC at `/rpc` and `/rpc-v1`, and Google's way back from consent.
+//! The API for browsers: tRPC at `/trpc`, oRPC at `/rpc` and `/rpc-v1`, and the callback of Google's consent page.
 //!
-//! Reads come from Postgres and never wait for Google. Every call is made by a user of the host application ([`auth`]),
-//! and everything it reaches is that user's: the id is in each statement's `WHERE`.
+//! Reads come from Postgres and never wait for Google. Every caller is a user of the host application ([`auth`]) and reaches
+//! only that user's data: the user's id is in each statement's `WHERE`.
 
 pub mod admin;
 pub mod application;
@@ -12,10 +12,16 @@ pub mod connect;
 pub mod doctor;
 pub mod limit;
 pub mod metrics;
+#[cfg(feature = "simulation")]
+mod mutants;
 pub mod on_view;
+pub mod origin;
 pub mod procedures;
 pub mod reading;
 pub mod state;
 
 pub use application::Application;
-pub use config::{Config, HealthConfig};
+pub use config::{Config, LISTEN_ADDR};
+
+/// The service's name in logs, metrics and errors.
+pub const NAME: &str = "calendar-api";

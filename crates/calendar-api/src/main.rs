@@ -1,23 +1,25 @@
-//! `calendar-api`: the service, and what whoever runs an installation does with it. See `--help`.
+//! `calendar-api`: the service, and the admin commands of an installation. See `--help`.
 
 use std::process::ExitCode;
 
 use anyhow::bail;
-use calendar_api::admin::{self, DatabaseConfig, Shown};
-use calendar_api::{Application, Config, HealthConfig, doctor};
+use calendar_api::admin::{self, DatabaseConfig, Record};
+use calendar_api::{Application, LISTEN_ADDR, NAME, doctor};
 use clap::{Parser, Subcommand};
 use common::clock::Clock;
+use common::config::from_env;
+use common::service;
 use common::worker::stop_on_signal;
 use secrecy::SecretString;
 use serde::Deserialize;
 use store::seal::Keyring;
 
-/// Calwire's API for browsers: tRPC at /trpc, oRPC at /rpc-v1, the Google connect flow; and the care of an installation.
+/// Calwire's API for browsers: tRPC at /trpc, oRPC at /rpc-v1, the Google connect flow; and the admin commands.
 ///
-/// Configured by environment variables; .env.example describes each of them. A secret NAME may be given as NAME_FILE, the
-/// path of a file.
+/// Configured by environment variables; .env.example describes each. A secret NAME may be given as NAME_FILE, the path of a
+/// file.
 #[derive(Parser)]
-#[command(version, after_help = "docs/operations.md tells when to use which.")]
+#[command(version, after_help = "docs/operations.md explains when to use which.")]
 struct Cli {
     #[command(subcommand)]
     command: Option<Command>,
@@ -27,103 +29,90 @@ struct Cli {
 enum Command {
     /// Serve until SIGTERM or Ctrl-C (the default).
     Serve,
-    /// End with 0 if the service at LISTEN_ADDR is ready, for container health checks.
+    /// Exit with 0 if the service at LISTEN_ADDR is ready, for container health checks.
     Health,
-    /// Bring the database's schema up to date, then end.
+    /// Bring the database's schema up to date, then exit.
     ///
-    /// Needs DATABASE_URL only. Safe to run several times at once: one works, the others wait. Services of the version before
-    /// go on with the new schema.
+    /// Needs DATABASE_URL only. Safe to run several times at once: one migrates, the others wait. Services of the previous
+    /// version keep working with the new schema.
     Migrate,
-    /// Examine the whole installation: one line for each part, ✓ or ✗ with what to do. Ends with 1 if anything is wrong.
+    /// Check the whole installation: one line per part, ✓ or ✗ with a remedy. Exits with 1 if anything is wrong.
     ///
-    /// Asks Postgres, Centrifugo, Google and the public address; changes nothing. Run it with the environment of calendar-api.
+    /// Sends requests to Postgres, Centrifugo, Google and the public address; changes nothing. Run it with the environment of
+    /// calendar-api.
     Doctor {
-        /// Answer as JSON: {"findings": [{"check", "outcome": "ok" | "failed" | "skipped", "found", "remedy"?}]}.
+        /// Print JSON: {"findings": [{"check", "outcome": "ok" | "failed" | "skipped", "found", "remedy"?}]}.
         #[arg(long)]
         json: bool,
     },
-    /// Seal all tokens with the first key of TOKEN_KEYS, while the services go on.
+    /// Reseal all tokens with the first key of TOKEN_KEYS, while the services run.
     ///
-    /// Before: put the new key in front of the others in TOKEN_KEYS and restart every service. After: take the old key out and
-    /// restart them again. May be broken off and run again. Needs DATABASE_URL and TOKEN_KEYS. Ends with 1 while a token is
-    /// left on another key.
+    /// Before: put the new key in front of the others in TOKEN_KEYS and restart every service. After: remove the old key and
+    /// restart them again. May be interrupted and run again. Needs DATABASE_URL and TOKEN_KEYS. Exits with 1 while a token is
+    /// sealed with another key.
     RotateKeys,
-    /// After a backup was brought back: begin every user's stream anew, so that no browser stays behind.
+    /// After restoring a backup: restart every user's stream, so that no browser shows older data.
     ///
-    /// `migrate` does this by itself where Postgres tells that the data has moved. Harmless when run without need: every
-    /// browser loads once, and Google is asked once for every calendar. Needs DATABASE_URL only.
+    /// `migrate` does this by itself where Postgres shows that the data was restored. Harmless when not needed: every browser
+    /// reloads once, and every calendar is pulled once. Needs DATABASE_URL only.
     Restored,
-    /// Look at a user of your application.
+    /// Inspect a user of your application.
     #[command(subcommand)]
     Users(Show),
-    /// Look at the connection of a user to a Google account.
+    /// Inspect a user's connection to a Google account.
     #[command(subcommand)]
     Connections(Show),
-    /// Look at a calendar of a connection.
+    /// Inspect a calendar of a connection.
     #[command(subcommand)]
     Calendars(Show),
 }
 
 #[derive(Subcommand)]
 enum Show {
-    /// How it is kept: states, times, counts. No titles, no addresses, no tokens. Needs DATABASE_URL only.
+    /// Its states, times and counts. No titles, no addresses, no tokens. Needs DATABASE_URL only.
     Show {
-        /// As `users show` and the API name it.
+        /// The id, as in the API and in the output of `users show`.
         id: String,
-        /// Answer as JSON.
+        /// Print JSON.
         #[arg(long)]
         json: bool,
     },
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let _traces = common::telemetry::init("calendar-api");
-    match actix_web::rt::System::new().block_on(run(cli.command.unwrap_or(Command::Serve))) {
-        Ok(code) => code,
-        Err(error) => {
-            // One line for people, whatever LOG_FORMAT is.
-            eprintln!("calendar-api: {error:#}");
-            ExitCode::FAILURE
-        }
+    match Cli::parse().command.unwrap_or(Command::Serve) {
+        Command::Health => service::health(NAME, LISTEN_ADDR),
+        command => service::run(NAME, run(command)),
     }
 }
 
 async fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Serve => serve().await?,
-        Command::Health => health().await?,
+        Command::Serve | Command::Health => serve().await?,
         Command::Migrate => admin::migrate(&database().await?, &Clock::system()).await?,
         Command::Doctor { json } => return examine(json).await,
         Command::RotateKeys => rotate_keys().await?,
         Command::Restored => admin::restored(&database().await?, &Clock::system()).await?,
-        Command::Users(command) => show(Shown::User, command).await?,
-        Command::Connections(command) => show(Shown::Connection, command).await?,
-        Command::Calendars(command) => show(Shown::Calendar, command).await?,
+        Command::Users(command) => show(Record::User, command).await?,
+        Command::Connections(command) => show(Record::Connection, command).await?,
+        Command::Calendars(command) => show(Record::Calendar, command).await?,
     }
     Ok(ExitCode::SUCCESS)
 }
 
 async fn serve() -> anyhow::Result<()> {
-    let config: Config = common::config::from_env()?;
+    let config = from_env()?;
     let stop = stop_on_signal();
     Application::build(config).await?.run_until_stopped(stop).await
 }
 
-async fn health() -> anyhow::Result<()> {
-    let config: HealthConfig = common::config::from_env()?;
-    common::http::probe(config.listen_addr)
-        .await
-        .map_err(anyhow::Error::msg)
-}
-
 async fn database() -> anyhow::Result<sqlx::PgPool> {
-    let config: DatabaseConfig = common::config::from_env()?;
+    let config: DatabaseConfig = from_env()?;
     config.connect().await
 }
 
 async fn examine(json: bool) -> anyhow::Result<ExitCode> {
-    let report = doctor::examine(common::config::from_env(), &Clock::system()).await;
+    let report = doctor::examine(from_env(), &Clock::system()).await;
     if json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -146,7 +135,7 @@ struct RotateConfig {
 common::parsed!(token_keys: Keyring, "TOKEN_KEYS");
 
 async fn rotate_keys() -> anyhow::Result<()> {
-    let config: RotateConfig = common::config::from_env()?;
+    let config: RotateConfig = from_env()?;
     let database = DatabaseConfig {
         database_url: config.database_url,
     };
@@ -154,25 +143,25 @@ async fn rotate_keys() -> anyhow::Result<()> {
     let mut progress = |done, all| println!("{done} of {all} accounts");
     let rotated = admin::rotate_keys(&pool, &config.token_keys, &mut progress).await?;
     let primary = config.token_keys.primary_id();
-    println!("{} accounts sealed anew with key {primary}", rotated.resealed);
+    println!("{} accounts resealed with key {primary}", rotated.resealed);
     if !rotated.unreadable.is_empty() {
         bail!(
-            "{} accounts are sealed with a key that TOKEN_KEYS lacks, or damaged; they stay as they are, and the log names them",
+            "{} accounts are unchanged: they are sealed with a key that TOKEN_KEYS lacks, or damaged; the log lists them",
             rotated.unreadable.len()
         );
     }
     if rotated.left > 0 {
         bail!(
-            "{} accounts were sealed with an older key meanwhile: put key {primary} first in every service's TOKEN_KEYS, \
-             restart them, and run this again",
+            "{} accounts were sealed with an older key during the rotation: put key {primary} first in every service's \
+             TOKEN_KEYS, restart the services, and run this again",
             rotated.left
         );
     }
     Ok(())
 }
 
-async fn show(shown: Shown, Show::Show { id, json }: Show) -> anyhow::Result<()> {
-    let value = admin::show(&database().await?, shown, &id).await?;
+async fn show(record: Record, Show::Show { id, json }: Show) -> anyhow::Result<()> {
+    let value = admin::show(&database().await?, record, &id).await?;
     if json {
         println!("{}", serde_json::to_string_pretty(&value)?);
     } else {

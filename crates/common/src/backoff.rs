@@ -1,12 +1,12 @@
-//! How long to wait before the next try.
+//! The delay before a retry.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use rand::RngExt;
 
-/// Exponential back-off with full jitter: a random time up to `base · 2^(attempt − 1)`, at most `cap`, at least a
-/// tenth of that bound, so that a retry never comes at once and a crowd never comes together.
+/// Exponential back-off with full jitter: a random time up to `base · 2^(attempt − 1)`, at most `cap`, and at least a tenth of
+/// that bound, so that no retry is immediate and many do not coincide.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backoff {
     pub base: Duration,
@@ -18,20 +18,20 @@ impl Backoff {
         Self { base, cap }
     }
 
-    /// The wait after the `attempt`-th failure in a row, counted from 1.
+    /// The delay after the `attempt`-th failure in a row, counted from 1.
     pub fn delay(&self, attempt: u32) -> Duration {
         let bound = self.bound(attempt);
         bound.mul_f64(spread(0.1..=1.0))
     }
 
-    /// The longest wait after the `attempt`-th failure.
+    /// The longest delay after the `attempt`-th failure.
     pub fn bound(&self, attempt: u32) -> Duration {
         let doublings = attempt.saturating_sub(1).min(31);
         self.base.saturating_mul(1 << doublings).min(self.cap)
     }
 }
 
-/// `interval` ± 25 %, the spread that Google asks of pollers.
+/// `interval` ± 25 %, the spread that Google recommends for polling.
 pub fn jittered(interval: Duration) -> Duration {
     interval.mul_f64(spread(0.75..=1.25))
 }
@@ -51,7 +51,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_delay_is_within_its_bound_and_never_zero(attempt in 1_u32..10_000) {
+        fn a_delay_is_within_its_bounds(attempt in 1_u32..10_000) {
             let backoff = Backoff::new(Duration::from_millis(200), Duration::from_mins(1));
             let delay = backoff.delay(attempt);
             prop_assert!(delay <= backoff.bound(attempt));

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Where `now` comes from: the system, or a hand that a test moves.
+/// The source of `now`: the system, or a time that a test moves.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
 
@@ -19,26 +19,26 @@ impl Clock {
         Self(Source::System)
     }
 
-    /// A clock that stands still until [`Clock::advance`] moves it. Clones share the hand.
+    /// A clock that is frozen until [`Clock::advance`] moves it. Clones share the time.
     pub fn manual(start: DateTime<Utc>) -> Self {
         Self(Source::Manual(Arc::new(Mutex::new(start))))
     }
 
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place where the system's time is read"
+        reason = "the only place where the system's time is read"
     )]
     pub fn now(&self) -> DateTime<Utc> {
         match &self.0 {
             Source::System => Utc::now(),
-            Source::Manual(hand) => *hand.lock().unwrap_or_else(PoisonError::into_inner),
+            Source::Manual(time) => *time.lock().unwrap_or_else(PoisonError::into_inner),
         }
     }
 
-    /// Moves a manual clock; a system clock is left alone.
+    /// Moves a manual clock. Does nothing to the system clock.
     pub fn advance(&self, by: TimeDelta) {
-        if let Source::Manual(hand) = &self.0 {
-            *hand.lock().unwrap_or_else(PoisonError::into_inner) += by;
+        if let Source::Manual(time) = &self.0 {
+            *time.lock().unwrap_or_else(PoisonError::into_inner) += by;
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Configuration from environment variables: one flat struct per service, read by `envy`.
 //!
-//! A failure names the variable and what it expects. Secrets are [`SecretString`]s or [`SecretKey`]s, which do not
-//! print. For a secret `NAME`, `NAME_FILE` may name a file that holds the value instead, as container secrets do.
+//! An error names the variable and what it expects. Secrets are [`SecretString`]s or [`SecretKey`]s, which do not print their
+//! values. A secret `NAME` may be given as `NAME_FILE` instead, the path of a file, as with container secrets.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -10,33 +10,32 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer};
 
-/// Why a service cannot start with the environment it was given. Reads as one line.
+/// Why a service cannot start with its environment, in one line.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    #[error("{0} is not set; see .env.example for what it expects")]
+    #[error("{0} is not set; .env.example describes it")]
     Missing(String),
     #[error("{0}")]
     Invalid(String),
-    #[error("{variable} names the file {path}, which cannot be read: {source}")]
+    #[error("{variable}: cannot read the file {path}: {source}")]
     File {
         variable: String,
         path: String,
         source: std::io::Error,
     },
-    #[error("{0} and {0}_FILE are both set; give one of them")]
+    #[error("{0} and {0}_FILE are both set; set one of them")]
     Twice(String),
 }
 
 /// Reads a service's configuration from the process's environment.
 pub fn from_env<T: DeserializeOwned>() -> Result<T, ConfigError> {
-    // `vars()` would panic on a variable that is not UTF-8, whoever set it.
+    // `vars()` would panic on any variable that is not UTF-8.
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     from_vars(variables)
 }
 
-/// As [`from_env`], from given variables. An empty value counts as not set, as in a copied `.env.example`, and so does an
-/// empty file.
+/// As [`from_env`], from the given variables. An empty value or file counts as not set, as in a copied `.env.example`.
 pub fn from_vars<T: DeserializeOwned>(
     variables: impl IntoIterator<Item = (String, String)>,
 ) -> Result<T, ConfigError> {
@@ -69,7 +68,7 @@ pub fn from_vars<T: DeserializeOwned>(
     })
 }
 
-/// The variables that may come from a file. Closed, because other programs have variables named `*_FILE` too.
+/// The variables that may come from a file. A fixed list, because other programs have variables named `*_FILE`, too.
 pub const SECRETS: [&str; 7] = [
     "DATABASE_URL",
     "GOOGLE_CLIENT_ID",
@@ -80,13 +79,12 @@ pub const SECRETS: [&str; 7] = [
     "AUTH_HS256_SECRET",
 ];
 
-/// The fewest bytes a secret may have.
+/// The minimum length of a secret, in bytes.
 pub const SECRET_MIN_LEN: usize = 32;
 
-/// A secret of at least [`SECRET_MIN_LEN`] bytes that is not one of the samples people forget to replace.
+/// A secret of at least [`SECRET_MIN_LEN`] bytes that is not a sample value.
 ///
-/// Use with `#[serde(deserialize_with = "…")]` through [`secret_key!`](crate::secret_key), so that the refusal names
-/// the variable.
+/// Use with `#[serde(deserialize_with = "…")]` through [`secret_key!`](crate::secret_key), so that the error names the variable.
 #[derive(Clone)]
 pub struct SecretKey(SecretString);
 
@@ -107,12 +105,12 @@ impl SecretKey {
         .any(|sample| lower.contains(sample))
         {
             return Err(format!(
-                "{variable} still has its sample value; make one with `openssl rand -hex 32`"
+                "{variable} still has its sample value; generate one with `openssl rand -hex 32`"
             ));
         }
         if value.len() < SECRET_MIN_LEN {
             return Err(format!(
-                "{variable} has {} bytes, a secret needs at least {SECRET_MIN_LEN}; make one with `openssl rand -hex 32`",
+                "{variable} has {} bytes, a secret needs at least {SECRET_MIN_LEN}; generate one with `openssl rand -hex 32`",
                 value.len()
             ));
         }
@@ -130,7 +128,7 @@ impl fmt::Debug for SecretKey {
     }
 }
 
-/// Deserializes with `FromStr`-like `parse`, prefixing a failure with the variable's name.
+/// Deserializes with `parse`, and prefixes an error with the variable's name.
 pub fn named<'de, D, T, E>(
     deserializer: D,
     variable: &str,
@@ -158,6 +156,21 @@ macro_rules! secret_key {
     };
 }
 
+/// As [`secret_key!`], for a variable that need not be set.
+#[macro_export]
+macro_rules! optional_secret_key {
+    ($function:ident, $variable:literal) => {
+        fn $function<'de, D: serde::Deserializer<'de>>(
+            deserializer: D,
+        ) -> Result<Option<$crate::config::SecretKey>, D::Error> {
+            let value = <String as serde::Deserialize>::deserialize(deserializer)?;
+            $crate::config::SecretKey::parse($variable, value)
+                .map(Some)
+                .map_err(serde::de::Error::custom)
+        }
+    };
+}
+
 /// Defines a function for `#[serde(deserialize_with = "…")]` that parses the named variable with `FromStr`, so that a
 /// bad value's error names the variable.
 #[macro_export]
@@ -165,6 +178,18 @@ macro_rules! parsed {
     ($function:ident: $type:ty, $variable:literal) => {
         fn $function<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
             $crate::config::named(deserializer, $variable, |text| text.parse::<$type>())
+        }
+    };
+}
+
+/// As [`parsed!`], for a variable that need not be set.
+#[macro_export]
+macro_rules! optional {
+    ($function:ident: $type:ty, $variable:literal) => {
+        fn $function<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<$type>, D::Error> {
+            $crate::config::named(deserializer, $variable, |text| {
+                text.parse::<$type>().map(Some)
+            })
         }
     };
 }
@@ -177,7 +202,7 @@ mod tests {
     parsed!(port: u16, "PORT");
 
     #[derive(Debug, Deserialize)]
-    struct Sample {
+    struct TestConfig {
         #[serde(deserialize_with = "api_key")]
         centrifugo_api_key: SecretKey,
         #[serde(deserialize_with = "port")]
@@ -185,14 +210,14 @@ mod tests {
         public_url: Option<String>,
     }
 
-    fn read(vars: &[(&str, &str)]) -> Result<Sample, String> {
+    fn read(vars: &[(&str, &str)]) -> Result<TestConfig, String> {
         from_vars(vars.iter().map(|&(n, v)| (n.into(), v.into()))).map_err(|error| error.to_string())
     }
 
     const KEY: &str = "0123456789abcdef0123456789abcdef";
 
     #[test]
-    fn a_bad_value_is_refused_by_the_name_of_its_variable() {
+    fn a_bad_value_is_rejected_by_variable_name() {
         let sample = read(&[("CENTRIFUGO_API_KEY", KEY), ("PORT", "80"), ("PUBLIC_URL", "")]).unwrap();
         assert_eq!((sample.port, sample.public_url.as_deref()), (80, None));
         assert_eq!(sample.centrifugo_api_key.expose(), KEY);
@@ -216,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_may_come_from_a_file() {
+    fn secrets_are_read_from_files() {
         let path = std::env::temp_dir().join(format!("calwire-config-{}", uuid::Uuid::new_v4()));
         std::fs::write(&path, format!("{KEY}\n")).unwrap();
         let sample = read(&[
@@ -232,7 +257,7 @@ mod tests {
         .unwrap_err();
         assert_eq!(
             twice,
-            "CENTRIFUGO_API_KEY and CENTRIFUGO_API_KEY_FILE are both set; give one of them"
+            "CENTRIFUGO_API_KEY and CENTRIFUGO_API_KEY_FILE are both set; set one of them"
         );
         std::fs::write(&path, "\n").unwrap();
         let empty = read(&[
@@ -248,7 +273,7 @@ mod tests {
         ])
         .unwrap_err();
         assert!(
-            missing.starts_with("CENTRIFUGO_API_KEY_FILE names the file"),
+            missing.starts_with("CENTRIFUGO_API_KEY_FILE: cannot read the file"),
             "{missing}"
         );
     }

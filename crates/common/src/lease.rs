@@ -1,18 +1,17 @@
-//! The proof that a worker holds a row.
+//! The lease by which a worker holds a row.
 
 use uuid::Uuid;
 
-/// A row taken for work by `FOR UPDATE SKIP LOCKED`, until some moment by the database's clock.
+/// A row acquired for work by `FOR UPDATE SKIP LOCKED`, until it expires by the database's clock.
 ///
-/// The random token is the fence: every later statement of the worker matches on it, so a worker that was paused past
-/// its lease finds no row and gives up, whatever the clocks say. The database's clock decides about expiry alone,
-/// because it is the one that all workers share.
+/// The random token is the fence: every later statement of the worker matches on it, so a worker that was paused past its lease
+/// finds no row and stops. The database's clock alone decides about expiry, because all workers share it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lease<K> {
     pub key: K,
     pub token: Uuid,
-    /// How often the row was taken since it last succeeded, this time included. Raised when it is taken, so that work
-    /// which kills its process is counted too.
+    /// How often the row was acquired since the last success, including this time. Raised on acquisition, so that work that kills
+    /// its process is counted, too.
     pub attempts: u32,
 }
 
@@ -22,12 +21,12 @@ impl<K> Lease<K> {
     }
 }
 
-/// What became of a lease when its holder came back to it.
+/// The result of settling a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Settled {
-    /// The work is done and nothing new has come.
+    /// The work is done.
     Done,
-    /// The work is done, but more came meanwhile: the row is due again.
+    /// The work is done, but the row became due again during it.
     Again,
     /// Another worker has the row. The caller must roll back.
     Lost,

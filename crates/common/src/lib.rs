@@ -1,13 +1,14 @@
-//! The process kit and the words that every Calwire crate shares.
+//! The parts of a process that all Calwire crates share: configuration, clock, HTTP server, loops, observability.
 //!
-//! The list of modules is closed. What is about calendars, sync, watches or publishing lives in the crate that owns
-//! it; SQL lives in `store`; HTTP clients live in `google` and `centrifugo`.
+//! Add no modules here. Code about calendars, sync, watches or publishing belongs to the crate that owns it, SQL to `store`, HTTP
+//! clients to `google` and `centrifugo`.
 
 pub mod backoff;
 pub mod clock;
 pub mod config;
 pub mod http;
 pub mod lease;
+pub mod service;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod telemetry;

@@ -1,8 +1,8 @@
-//! Test only: named places at which a simulated process dies or is held up, and mutants in it.
+//! Test only: named points at which a simulated process crashes or is paused, and mutants.
 //!
-//! A process of the simulation is a runtime with one thread, and its [`Process`] is that thread's. Outside of one nothing
-//! here does anything. Without the feature `simulation` the macros leave no trace in the code, and the feature does not
-//! compile without debug assertions: a release cannot have it.
+//! A simulated process is a runtime with one thread, and its [`Process`] belongs to that thread. On other threads nothing here
+//! has an effect. Without the feature `simulation` the macros expand to nothing, and the feature does not compile without debug
+//! assertions: a release cannot have it.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -22,7 +22,7 @@ thread_local! {
 /// The mutant that is active in this program, if any.
 static BUG: RwLock<Option<String>> = RwLock::new(None);
 
-/// A simulated process, as the code that runs in it meets it.
+/// A simulated process, as seen by the code that runs in it.
 #[derive(Debug)]
 pub struct Process {
     inner: Mutex<Inner>,
@@ -36,36 +36,36 @@ struct Inner {
     dice: u64,
 }
 
-/// What lies in wait at a point.
+/// An action at a point.
 #[derive(Debug)]
 pub struct Trap {
     pub point: String,
-    /// How often the point is passed first.
+    /// How often the point is passed before.
     pub passes: u32,
     pub fate: Fate,
 }
 
 #[derive(Debug)]
 pub enum Fate {
-    /// Nothing after the point happens.
+    /// Execution stops at the point.
     Die,
-    /// What is after it happens once the other end says so.
+    /// Execution continues once the other end sends.
     Wait(oneshot::Receiver<()>),
 }
 
-/// A task has come to a point where a trap was.
+/// A task has reached a point with a trap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Caught {
     Dying(&'static str),
     Waiting(&'static str),
-    /// It has nothing to do any more but to pass the time.
+    /// It has no work until time passes.
     Idle,
 }
 
 impl Process {
-    /// A process. `seed` decides its jitter.
+    /// `seed` determines its jitter and its ids.
     pub fn new(seed: u64) -> (Arc<Self>, mpsc::UnboundedReceiver<Caught>) {
-        let (caught, told) = mpsc::unbounded_channel();
+        let (caught, events) = mpsc::unbounded_channel();
         let inner = Inner {
             trap: None,
             reached: BTreeMap::new(),
@@ -75,16 +75,16 @@ impl Process {
             inner: Mutex::new(inner),
             caught,
         };
-        (Arc::new(process), told)
+        (Arc::new(process), events)
     }
 
-    /// Makes this thread the process's.
+    /// Assigns the process to this thread.
     pub fn enter(self: &Arc<Self>) {
         ids::simulation::set_source(id);
         PROCESS.with_borrow_mut(|process| *process = Some(Arc::clone(self)));
     }
 
-    /// Sets the one trap, or takes it away.
+    /// Sets or removes the trap.
     pub fn set_trap(&self, trap: Option<Trap>) {
         self.with(|inner| inner.trap = trap);
     }
@@ -121,13 +121,13 @@ pub async fn point(name: &'static str) {
     match process.reach(name) {
         None => {}
         Some(Fate::Die) => {
-            // Who set the trap may be gone; then nobody waits for this task.
+            // The receiver may be gone, if the test does not wait for this task.
             let _ = process.caught.send(Caught::Dying(name));
             std::future::pending::<()>().await;
         }
-        Some(Fate::Wait(go_on)) => {
+        Some(Fate::Wait(resume)) => {
             let _ = process.caught.send(Caught::Waiting(name));
-            let _ = go_on.await;
+            let _ = resume.await;
         }
     }
 }
@@ -140,7 +140,7 @@ pub async fn idle() {
     }
 }
 
-/// Plants a bug, in the place of the one before.
+/// Activates a mutant instead of the previous one.
 pub fn set_mutant(bug: Option<&str>) {
     *BUG.write().unwrap_or_else(PoisonError::into_inner) = bug.map(str::to_owned);
 }
@@ -155,12 +155,12 @@ pub fn is_mutant_active(bug: &str) -> bool {
     BUG.read().unwrap_or_else(PoisonError::into_inner).as_deref() == Some(bug)
 }
 
-/// The next number of this process's jitter, from 0 to 1; none outside of a process.
+/// The next number of this process's jitter, from 0 to 1. None: not in a simulated process.
 pub(crate) fn roll() -> Option<f64> {
     Some(f64::from(u32::try_from(dice()? >> 32).unwrap_or_default()) / f64::from(u32::MAX))
 }
 
-/// An id that the seed decides, as the order of rows may follow from it; none outside of a process.
+/// An id from the seed, since the order of rows may depend on it. None: not in a simulated process.
 fn id() -> Option<uuid::Uuid> {
     let bits = u128::from(dice()?) << 64 | u128::from(dice()?);
     Some(uuid::Builder::from_random_bytes(bits.to_be_bytes()).into_uuid())
@@ -178,7 +178,7 @@ fn dice() -> Option<u64> {
     }))
 }
 
-/// A step between two others, at which a simulated process can be made to die or to wait. In production: nothing.
+/// A point at which a simulated process can be made to crash or to wait. In production: nothing.
 #[macro_export]
 macro_rules! crash_point {
     ($name:literal) => {
@@ -186,7 +186,7 @@ macro_rules! crash_point {
     };
 }
 
-/// From here on a pass only lets time pass; a simulation does not wait for it. In production: nothing.
+/// From here on a pass only waits for time to pass; the simulation does not wait for it. In production: nothing.
 #[macro_export]
 macro_rules! idle_point {
     () => {
@@ -202,7 +202,7 @@ macro_rules! mutant {
     };
 }
 
-/// Whether waiting for others is in vain, because the clock moves only when everybody rests. In production: `false`.
+/// Whether waiting is futile, because the simulated clock moves only when all tasks are idle. In production: `false`.
 #[macro_export]
 macro_rules! clock_frozen {
     () => {

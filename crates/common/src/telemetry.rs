@@ -1,6 +1,6 @@
-//! What a process tells of itself: logs, in one grammar for all services; [`metrics`] and [`trace`]s beside them.
+//! Observability: logs in one format for all services, [`metrics`] and [`trace`]s.
 //!
-//! A message is readable alone and carries dotted fields (`calendar.id`, `duration_ms`). A failure is logged once,
+//! A message is readable alone and has dotted fields (`calendar.id`, `duration_ms`). A failure is logged once,
 //! where it is handled. Tokens, e-mail addresses and event titles are never logged.
 
 pub mod metrics;
@@ -20,13 +20,13 @@ const QUIET: [&str; 4] = [
 ];
 
 /// Installs the subscriber. `RUST_LOG` filters the log as usual (default `info`); `LOG_FORMAT=json` writes one JSON object
-/// a line, anything else writes for people. Traces go out with `OTEL_EXPORTER_OTLP_ENDPOINT`, until what this returns is
-/// dropped: hold it as long as the process works.
+/// per line, anything else writes for people. Traces are exported with `OTEL_EXPORTER_OTLP_ENDPOINT` until the returned value is
+/// dropped.
 pub fn init(service: &'static str) -> trace::Exporting {
     let format = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)
-        // When whoever reads the log is gone, writing fails, and so would the report of that: by a panic, in the midst
-        // of work. A service goes on without a log.
+        // When the reader of stderr is gone, writing fails, and reporting that would panic. The service continues without a
+        // log.
         .log_internal_errors(false);
     let logs: Box<dyn Layer<Registry> + Send + Sync> =
         if std::env::var("LOG_FORMAT").is_ok_and(|format| format == "json") {
@@ -41,7 +41,7 @@ pub fn init(service: &'static str) -> trace::Exporting {
     let traces = exporting.layer(service);
     tracing_subscriber::registry().with(logs).with(traces).init();
     if let Some(problem) = problem {
-        tracing::error!(error = problem, "Traces are not exported");
+        tracing::error!(error = problem, "Could not set up the export of traces");
     }
     exporting
 }

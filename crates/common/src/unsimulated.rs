@@ -1,12 +1,12 @@
-//! What the test-only macros of the simulation are in production: nothing.
+//! The test-only macros of the simulation, in production: nothing.
 
-/// A step between two others, at which a simulated process can be made to die or to wait. Here: nothing.
+/// A point at which a simulated process can be made to crash or to wait. Here: nothing.
 #[macro_export]
 macro_rules! crash_point {
     ($name:literal) => {};
 }
 
-/// From here on a pass only lets time pass. Here: nothing.
+/// From here on a pass only waits for time to pass. Here: nothing.
 #[macro_export]
 macro_rules! idle_point {
     () => {};
@@ -20,7 +20,7 @@ macro_rules! mutant {
     };
 }
 
-/// Whether waiting for others is in vain. Here: it is not.
+/// Whether waiting is futile. Here: never.
 #[macro_export]
 macro_rules! clock_frozen {
     () => {

@@ -1,30 +1,29 @@
-//! Loops: every background job is a `run_once` and this repetition around it.
+//! Loops: every background job is a `run_once` that [`repeat`] repeats.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use tokio::sync::Notify;
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::backoff::{Backoff, jittered};
 use crate::telemetry::metrics;
 
-/// What one pass of a loop found.
+/// The result of one pass of a loop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Pass {
-    /// There was work, so there may be more: the next pass follows at once.
+    /// There was work, and there may be more: the next pass follows at once.
     Worked,
-    /// There was none: the next pass follows when woken, or after the idle interval.
+    /// There was none: the next pass follows a wake-up, or the idle interval.
     Idle,
 }
 
-/// How a loop waits.
+/// The delays of a loop.
 #[derive(Debug, Clone, Copy)]
 pub struct Rhythm {
-    /// The longest sleep between two passes while nothing wakes the loop. Wake-ups may be lost; this is the guarantee.
+    /// The longest sleep between two passes. Wake-ups may be lost; this one is guaranteed.
     pub idle: Duration,
-    /// The wait after a pass that failed; nothing shortens it.
+    /// The delay after a failed pass; wake-ups do not shorten it.
     pub backoff: Backoff,
 }
 
@@ -37,10 +36,10 @@ impl Rhythm {
     }
 }
 
-/// Repeats `run_once` until `stop` is cancelled. A pass that has begun is finished, so a stop drains; whoever runs the
-/// loop bounds how long it waits for that. A failed pass is logged here, once, and tried again later.
+/// Repeats `run_once` until `stop` is cancelled. A started pass is finished; the caller bounds how long it waits for that. A
+/// failed pass is logged here, once, and retried later.
 ///
-/// `run_once` is not an async closure: the compiler cannot show yet that a loop over one is `Send`, and loops are spawned.
+/// `run_once` is not an async closure: the compiler cannot prove yet that a loop over one is `Send`, and loops are spawned.
 pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
     name: &'static str,
     stop: &CancellationToken,
@@ -54,7 +53,7 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
         let (wait, wakes) = match run_once().await {
             Ok(Pass::Worked) => {
                 failures = 0;
-                // A loop that always finds work must still let its task's neighbours run.
+                // A loop that always finds work must still yield to other tasks.
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -67,8 +66,8 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
                 metrics::worker_failed(name);
                 let wait = rhythm.backoff.delay(failures);
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(worker = name, failures, retry_in_ms, %error, "A pass failed and will be tried again");
-                // A wake-up says that there is work, not that it will succeed: a broken loop must not spin on them.
+                tracing::warn!(worker = name, failures, retry_in_ms, %error, "Pass failed, retrying");
+                // A wake-up means that there is work, not that it will succeed: a failing loop must not spin on them.
                 (wait, false)
             }
         };
@@ -81,26 +80,16 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
     tracing::debug!(worker = name, "Loop stopped");
 }
 
-/// Cancelled when the process is asked to end, by SIGTERM or Ctrl-C.
+/// A token that SIGTERM or Ctrl-C cancels.
 pub fn stop_on_signal() -> CancellationToken {
     let stop = CancellationToken::new();
     let signalled = stop.clone();
     tokio::spawn(async move {
         wait_for_signal().await;
-        tracing::info!("Stopping: finishing what has begun");
+        tracing::info!("Stopping: finishing started work");
         signalled.cancel();
     });
     stop
-}
-
-/// How long everything together may take to end after a stop was asked for, the server's last requests included. Whoever asks
-/// (Compose, systemd) is told 10 s.
-const STOP_WITHIN: Duration = Duration::from_secs(9);
-
-/// When all that was begun before `stop` has to have ended. Waits for the stop.
-pub async fn stop_deadline(stop: CancellationToken) -> Instant {
-    stop.cancelled().await;
-    Instant::now() + STOP_WITHIN
 }
 
 #[cfg(unix)]
@@ -124,9 +113,10 @@ async fn wait_for_signal() {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use tokio::time::Instant;
 
     #[tokio::test(start_paused = true)]
-    async fn a_loop_drains_work_then_waits_to_be_woken_and_outlives_failures() {
+    async fn a_loop_drains_waits_and_survives_failures() {
         let (stop, wake) = (CancellationToken::new(), Notify::new());
         let started = Instant::now();
         let mut passes = Vec::new();
@@ -149,7 +139,10 @@ mod tests {
         })
         .await;
         assert_eq!(passes.len(), 5);
-        assert_eq!(passes[3], passes[0], "the loop was woken");
-        assert!(passes[4] > passes[3], "nothing shortens the wait after a failure");
+        assert_eq!(passes[3], passes[0], "the loop was not woken");
+        assert!(
+            passes[4] > passes[3],
+            "a wake-up shortened the delay after a failure"
+        );
     }
 }

@@ -2,7 +2,9 @@
 //!
 //! It signs tokens for whoever asks. An application of your own has its own sign-in instead, and no server has this.
 
-use std::net::{Ipv4Addr, SocketAddr};
+mod application;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -17,6 +19,12 @@ use serde::Deserialize;
 use serde_json::json;
 use url::Url;
 
+pub use application::Application;
+
+/// The service's name in logs and errors.
+pub const NAME: &str = "demo";
+/// Where the service listens by default.
+pub const LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8083);
 /// The accounts of the emulator bear the same names.
 pub const USERS: [&str; 3] = ["alice", "bob", "carol"];
 /// The page asks again before a token ends.
@@ -45,7 +53,7 @@ pub struct Config {
 }
 
 const fn listen_addr() -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8083)
+    LISTEN_ADDR
 }
 
 #[expect(clippy::expect_used, reason = "a constant URL")]

@@ -3,8 +3,8 @@
 use actix_web::http::header::HeaderValue;
 use actix_web::test::TestRequest;
 use actix_web::web;
-use calendar_api::config::Origin;
 use calendar_api::connect::{CALLBACK_PATH, CallbackQuery, ReturnTo, callback};
+use calendar_api::origin::Origin;
 use percent_encoding::percent_decode_str;
 
 use crate::Target;

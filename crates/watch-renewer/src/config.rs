@@ -1,48 +1,52 @@
 //! The environment variables of watch-renewer.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use centrifugo::Tokens;
 use common::config::{SecretKey, named};
 use common::ids::UserId;
-use common::parsed;
+use common::{optional_secret_key, parsed};
 use serde::{Deserialize, Deserializer};
 use sync::canary;
 use url::Url;
 
+/// Where the service listens by default.
+pub const LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8082);
+
 /// Read by [`common::config::from_env`]. A field's variable is its name in capitals.
 #[derive(Debug, Deserialize)]
 pub struct Config {
-    /// Where `/healthz` and `/readyz` are answered, and nothing else.
+    /// The address of `/healthz` and `/readyz`. The service serves nothing else.
     #[serde(default = "listen_addr", deserialize_with = "parse_listen_addr")]
     pub listen_addr: SocketAddr,
     #[serde(flatten)]
     pub sync: sync::config::Config,
 
-    /// The user of the host application whose connected account is the canary's. None: no canary.
+    /// The user of the host application whose connected account the canary changes. None: no canary.
     #[serde(default, deserialize_with = "parse_canary_user")]
     pub canary_user: Option<UserId>,
-    /// The calendar that it changes, by Google's id; the account's primary one by default.
+    /// The calendar that it changes, by Google's id. Default: the primary one.
     #[serde(default)]
     pub canary_calendar: Option<String>,
-    /// Where browsers open their socket.
+    /// The URL of Centrifugo's socket.
     #[serde(default = "centrifugo_ws_url", deserialize_with = "parse_centrifugo_ws_url")]
     pub centrifugo_ws_url: SocketUrl,
-    /// As that of calendar-api. Only the canary needs it.
+    /// The same as that of calendar-api. Only the canary needs it.
     #[serde(default, deserialize_with = "centrifugo_token_secret")]
     pub centrifugo_token_secret: Option<SecretKey>,
 }
 
 impl Config {
-    /// The canary, if there is to be one, and what it opens its socket with. `Err` says in one line what is missing.
+    /// The canary and its tokens, if it is configured. `Err` names the missing variable.
     pub fn canary(&self) -> Result<Option<(canary::CanaryConfig, Tokens)>, String> {
         let Some(user) = &self.canary_user else {
             return Ok(None);
         };
-        let secret = self.centrifugo_token_secret.as_ref().ok_or(
-            "CANARY_USER needs CENTRIFUGO_TOKEN_SECRET, with which calendar-api signs browsers' tokens",
-        )?;
+        let secret = self
+            .centrifugo_token_secret
+            .as_ref()
+            .ok_or("CANARY_USER needs CENTRIFUGO_TOKEN_SECRET, the same as that of calendar-api")?;
         let config = canary::CanaryConfig {
             user: user.clone(),
             calendar: self.canary_calendar.clone(),
@@ -54,18 +58,11 @@ impl Config {
     }
 }
 
-/// The part of [`Config`] that the `health` subcommand needs.
-#[derive(Debug, Deserialize)]
-pub struct HealthConfig {
-    #[serde(default = "listen_addr", deserialize_with = "parse_listen_addr")]
-    pub listen_addr: SocketAddr,
-}
-
 fn centrifugo_ws_url() -> SocketUrl {
     SocketUrl("ws://127.0.0.1:8000/connection/websocket".into())
 }
 
-/// `ws` or `wss`, as pages write it.
+/// A `ws` or `wss` URL.
 #[derive(Debug, Clone)]
 pub struct SocketUrl(String);
 
@@ -81,11 +78,8 @@ impl std::str::FromStr for SocketUrl {
 }
 
 impl SocketUrl {
-    /// With the scheme of the request that a WebSocket begins with.
-    #[expect(
-        clippy::expect_used,
-        reason = "it was a URL when it was parsed, and stays one"
-    )]
+    /// With the scheme of the HTTP request that opens the socket.
+    #[expect(clippy::expect_used, reason = "it was parsed as a URL")]
     pub fn as_http(&self) -> Url {
         Url::parse(&self.0.replacen("ws", "http", 1)).expect("a URL")
     }
@@ -95,19 +89,11 @@ fn parse_canary_user<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Optio
     named(deserializer, "CANARY_USER", |text| UserId::parse(text).map(Some))
 }
 
-fn centrifugo_token_secret<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<SecretKey>, D::Error> {
-    let value = String::deserialize(deserializer)?;
-    SecretKey::parse("CENTRIFUGO_TOKEN_SECRET", value)
-        .map(Some)
-        .map_err(serde::de::Error::custom)
-}
-
 const fn listen_addr() -> SocketAddr {
-    SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 8082)
+    LISTEN_ADDR
 }
 
+optional_secret_key!(centrifugo_token_secret, "CENTRIFUGO_TOKEN_SECRET");
 parsed!(parse_centrifugo_ws_url: SocketUrl, "CENTRIFUGO_WS_URL");
 parsed!(parse_listen_addr: SocketAddr, "LISTEN_ADDR");
 
@@ -116,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shared_variables_are_read_too_and_a_bad_value_is_refused_by_name() {
+    fn shared_variables_are_read_and_bad_values_rejected_by_name() {
         let read = |addr: &str| {
             let vars = [
                 ("DATABASE_URL", "postgres://localhost/x"),

@@ -1,11 +1,13 @@
-//! The binary: reads the environment, then works until SIGTERM.
+//! `watch-renewer`: see `--help`.
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
-use watch_renewer::{Application, Config, HealthConfig};
+use clap::Parser;
+use common::service::{self, Command};
+use common::worker::stop_on_signal;
+use watch_renewer::{Application, LISTEN_ADDR, NAME};
 
-/// Renews Google's push channels, polls what push does not cover, and purges what is over.
+/// Renews Google's push channels, polls what push does not cover, and purges old rows.
 ///
 /// Configured by environment variables; .env.example describes each. Without PUBLIC_URL it runs in polling-only mode.
 #[derive(Parser)]
@@ -15,39 +17,15 @@ struct Cli {
     command: Option<Command>,
 }
 
-#[derive(Subcommand)]
-enum Command {
-    /// Work until SIGTERM or Ctrl-C (the default).
-    Serve,
-    /// Ask the running service on LISTEN_ADDR whether it is ready; exit code 0 if it is.
-    Health,
-}
-
-#[tokio::main]
-async fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
-        None | Some(Command::Serve) => serve().await,
-        Some(Command::Health) => health().await,
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("watch-renewer: {error:#}");
-            ExitCode::FAILURE
-        }
+fn main() -> ExitCode {
+    match Cli::parse().command.unwrap_or_default() {
+        Command::Serve => service::run(NAME, serve()),
+        Command::Health => service::health(NAME, LISTEN_ADDR),
     }
 }
 
 async fn serve() -> anyhow::Result<()> {
-    let _traces = common::telemetry::init("watch-renewer");
-    let config: Config = common::config::from_env()?;
-    let stop = common::worker::stop_on_signal();
+    let config = common::config::from_env()?;
+    let stop = stop_on_signal();
     Application::build(config).await?.run_until_stopped(stop).await
-}
-
-async fn health() -> anyhow::Result<()> {
-    let config: HealthConfig = common::config::from_env()?;
-    common::http::probe(config.listen_addr)
-        .await
-        .map_err(anyhow::Error::msg)
 }

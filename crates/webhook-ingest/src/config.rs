@@ -1,6 +1,6 @@
-//! What `webhook-ingest` reads from its environment.
+//! The environment variables of `webhook-ingest`.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use common::config::SecretKey;
 use common::{parsed, secret_key};
@@ -17,10 +17,13 @@ parsed!(webhook_max_in_flight: usize, "WEBHOOK_MAX_IN_FLIGHT");
 parsed!(webhook_max_per_source: u32, "WEBHOOK_MAX_PER_SOURCE");
 parsed!(pull_slots: u8, "PULL_SLOTS");
 
+/// Where the service listens by default.
+pub const LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8081);
+
 /// Read by [`common::config::from_env`]. A field's variable is its name in capitals.
 #[derive(Debug, Deserialize)]
 pub struct Config {
-    /// What all services read alike. The intake has one connection of its own besides the pool's.
+    /// The variables of all services. The intake has one connection of its own besides the pool's.
     #[serde(flatten)]
     pub sync: sync::config::Config,
     #[serde(default = "defaults::listen_addr", deserialize_with = "listen_addr")]
@@ -52,18 +55,11 @@ pub struct Config {
     pub pull_slots: u8,
 }
 
-/// The part of [`Config`] that the `health` subcommand needs.
-#[derive(Debug, Deserialize)]
-pub struct HealthConfig {
-    #[serde(default = "defaults::listen_addr", deserialize_with = "listen_addr")]
-    pub listen_addr: SocketAddr,
-}
-
 mod defaults {
-    use super::{Ipv4Addr, SocketAddr, Url};
+    use super::{SocketAddr, Url};
 
-    pub fn listen_addr() -> SocketAddr {
-        (Ipv4Addr::LOCALHOST, 8081).into()
+    pub const fn listen_addr() -> SocketAddr {
+        super::LISTEN_ADDR
     }
 
     #[expect(clippy::expect_used, reason = "a constant URL")]
@@ -71,15 +67,15 @@ mod defaults {
         Url::parse("http://127.0.0.1:9000/api").expect("a constant URL")
     }
 
-    pub fn webhook_max_in_flight() -> usize {
+    pub const fn webhook_max_in_flight() -> usize {
         1_024
     }
 
-    pub fn webhook_max_per_source() -> u32 {
+    pub const fn webhook_max_per_source() -> u32 {
         2_000
     }
 
-    pub fn pull_slots() -> u8 {
+    pub const fn pull_slots() -> u8 {
         8
     }
 }
@@ -113,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn the_sample_is_complete_and_bad_values_are_named() {
+    fn the_sample_is_complete_and_bad_values_are_rejected() {
         let config = read(&[]).unwrap();
         assert_eq!(config.listen_addr.to_string(), "127.0.0.1:8081");
         assert_eq!(config.sync.google().endpoints, google::Endpoints::default());

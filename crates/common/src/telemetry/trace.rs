@@ -1,11 +1,11 @@
-//! Traces by OpenTelemetry: one from Google's push to the publication, through the rows of the queue.
+//! Traces by OpenTelemetry, from Google's push to the publication, across the rows of the queue.
 //!
-//! Off unless `OTEL_EXPORTER_OTLP_ENDPOINT` (or `…_TRACES_ENDPOINT`) is set. Then spans go out by OTLP over HTTP, with
-//! OpenTelemetry's own variables for headers, sampling and batches. A span belongs to a trace when its target is
-//! [`SPANS`]; while nobody exports, such a span is never made, which costs the load of one atomic.
+//! Off unless `OTEL_EXPORTER_OTLP_ENDPOINT` (or `…_TRACES_ENDPOINT`) is set. Then spans are exported by OTLP over HTTP, with
+//! OpenTelemetry's own variables for headers, sampling and batches. A span belongs to a trace when its target is [`SPANS`];
+//! without an exporter such a span is disabled, which costs one atomic load.
 //!
-//! Where work passes through the database, the row carries the [`traceparent`] of the span that wrote it, and whoever
-//! takes the row [`continue_from`]s there.
+//! Where work passes through the database, the row has the [`traceparent`] of the span that wrote it, and the worker that
+//! acquires the row [`continue_from`]s it.
 
 use opentelemetry::Context;
 use opentelemetry::trace::{
@@ -28,7 +28,7 @@ const ENDPOINTS: [&str; 2] = [
     "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
 ];
 
-/// Exports until it is dropped; then what is left goes out, within a few seconds.
+/// Exports until it is dropped; then it flushes, within a few seconds.
 #[must_use = "traces end with it"]
 pub struct Exporting(Option<SdkTracerProvider>);
 
@@ -56,13 +56,13 @@ impl Exporting {
 impl Drop for Exporting {
     fn drop(&mut self) {
         if let Some(provider) = self.0.take() {
-            // A collector that is away at the end is no reason to fail.
+            // A collector that is down at shutdown is not an error.
             let _ = provider.shutdown();
         }
     }
 }
 
-/// What the environment asks for.
+/// The exporter that the environment configures.
 pub(super) fn exporter(service: &'static str) -> Result<Exporting, String> {
     let is_set = |name| std::env::var(name).is_ok_and(|value| !value.trim().is_empty());
     if !ENDPOINTS.into_iter().any(is_set) {
@@ -83,7 +83,7 @@ pub(super) fn exporter(service: &'static str) -> Result<Exporting, String> {
     Ok(Exporting(Some(provider)))
 }
 
-/// The W3C trace context of `span`, for the row that it writes. None: it is not traced.
+/// The W3C trace context of `span`, for the row that it writes. None: not traced.
 pub fn traceparent(span: &Span) -> Option<String> {
     if span.is_disabled() {
         return None;
@@ -100,8 +100,8 @@ pub fn traceparent(span: &Span) -> Option<String> {
     })
 }
 
-/// Makes `span`, which has not been entered, a child of the span that wrote `traceparent`. What is no trace context, or
-/// none at all, begins a trace of its own.
+/// Makes `span`, which has not been entered, a child of the span that wrote `traceparent`. Without a valid trace context it starts
+/// a trace of its own.
 pub fn continue_from(span: &Span, traceparent: Option<&str>) {
     if span.is_disabled() {
         return;
@@ -135,7 +135,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_trace_goes_on_from_what_a_row_says_and_nothing_is_made_while_it_is_off() {
+    fn traces_continue_from_rows_and_cost_nothing_while_off() {
         let span = tracing::trace_span!(target: SPANS, "off");
         assert!(span.is_disabled());
         assert_eq!(traceparent(&span), None);

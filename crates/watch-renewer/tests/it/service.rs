@@ -1,4 +1,4 @@
-//! The whole service: from its configuration to its end, against the emulator and a real Postgres.
+//! The whole service, from its configuration to its stop, against the emulator and a real Postgres.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -41,7 +41,7 @@ fn config(pool: &PgPool, google: &Emulator, more: &[(&str, &str)]) -> Config {
     common::config::from_vars(vars.into_iter().map(|(name, value)| (name.to_owned(), value))).unwrap()
 }
 
-/// Connects an account as the OAuth callback does, from another process than the renewer.
+/// Connects an account like the OAuth callback, in another process than the renewer.
 async fn connect(pool: &PgPool, google: &Emulator, config: &Config) {
     let ctx = sync::Context::new(
         pool.clone(),
@@ -65,7 +65,7 @@ async fn connect(pool: &PgPool, google: &Emulator, config: &Config) {
     sync::connections::connect(&ctx, &user, &grant, &account)
         .await
         .unwrap();
-    // What webhook-ingest does in its own process.
+    // As webhook-ingest does in its process.
     let puller = sync::pull::Puller::new(ctx.clone(), 8);
     while puller.run_once().await.unwrap() == common::worker::Pass::Worked {
         puller.drain().await;
@@ -84,7 +84,7 @@ async fn until(what: &str, mut done: impl FnMut() -> bool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn it_watches_what_was_connected_and_ends_when_told(pool: PgPool) {
+async fn the_renewer_watches_a_connected_account_and_stops(pool: PgPool) {
     let google = emulator().await;
     let settings = [("PUBLIC_URL", "http://localhost:9")];
     let application = Application::build(config(&pool, &google, &settings))
@@ -107,7 +107,7 @@ async fn it_watches_what_was_connected_and_ends_when_told(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn without_a_public_url_it_polls_and_asks_for_no_channel(pool: PgPool) {
+async fn without_a_public_url_the_renewer_polls(pool: PgPool) {
     let google = emulator().await;
     let application = Application::build(config(&pool, &google, &[])).await.unwrap();
     let stop = CancellationToken::new();
@@ -136,7 +136,7 @@ async fn without_a_public_url_it_polls_and_asks_for_no_channel(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_keeps_it_from_starting_is_said_in_one_line(pool: PgPool) {
+async fn start_up_errors_are_one_line(pool: PgPool) {
     let google = emulator().await;
     let refusal = async |config: Config| match Application::build(config).await {
         Ok(_) => panic!("it started"),
@@ -151,7 +151,10 @@ async fn what_keeps_it_from_starting_is_said_in_one_line(pool: PgPool) {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     let error = refusal(config(&pool, &google, &[("LISTEN_ADDR", &addr)])).await;
-    assert!(error.starts_with(&format!("cannot listen on {addr}")), "{error}");
+    assert!(
+        error.starts_with(&format!("LISTEN_ADDR: cannot listen on {addr}")),
+        "{error}"
+    );
 
     sqlx::query("delete from _sqlx_migrations")
         .execute(&pool)
