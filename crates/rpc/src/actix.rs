@@ -12,16 +12,16 @@ use futures_util::StreamExt;
 use crate::http::{Body, Request, Response, ResponseHeaders};
 use crate::{Code, Router, RpcError, orpc, trpc};
 
-/// The largest body of a request, in bytes: a batch of twenty with room to spare.
+/// The largest request body, in bytes: a batch of twenty with room to spare.
 pub const BODY_MAX_LEN: usize = 256 * 1024;
 /// How long a client may take to send its body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Registers the table at `trpc` (`/trpc`) for tRPC and at each of `orpc` (`/rpc-v1`) for oRPC. Every path and method
-/// below a mount is answered in the protocol's envelope.
+/// Mounts the router at `trpc` (`/trpc`) for tRPC and at each of `orpc` (`/rpc-v1`) for oRPC. Every path and method below a
+/// mount is answered in the protocol's envelope.
 ///
-/// `context` says who calls, from the request's head; what it refuses (401, 429) is answered to each call. Handlers
-/// may add headers to the answer through the [`ResponseHeaders`].
+/// `context` authenticates the caller from the request's head; its error (401, 429) is the answer to each call. Handlers may
+/// add headers to the response through the [`ResponseHeaders`].
 pub fn mount<C, F>(
     config: &mut web::ServiceConfig,
     router: &Arc<Router<C>>,
@@ -32,31 +32,32 @@ pub fn mount<C, F>(
     C: Clone + Send + Sync + 'static,
     F: Future<Output = Result<C, RpcError>> + 'static,
 {
-    let faces = std::iter::once((Face::Trpc, trpc)).chain(orpc.iter().map(|&mount| (Face::Orpc, mount)));
-    for (face, mount) in faces {
+    let protocols =
+        std::iter::once((Protocol::Trpc, trpc)).chain(orpc.iter().map(|&mount| (Protocol::Orpc, mount)));
+    for (protocol, mount) in protocols {
         let (router, context) = (Arc::clone(router), context.clone());
-        let answer = move |request: HttpRequest, payload: web::Payload| {
+        let respond = move |request: HttpRequest, payload: web::Payload| {
             let (router, context) = (Arc::clone(&router), context.clone());
             async move {
                 let outgoing = ResponseHeaders::default();
-                let who = context(request.clone(), outgoing.clone()).await;
-                if let Err(error) = &who {
+                let context = context(request.clone(), outgoing.clone()).await;
+                if let Err(error) = &context {
                     error.log(request.path());
                 }
                 let request = read(&request, payload, mount).await;
-                let response = match face {
-                    Face::Trpc => trpc::handle(&router, request, who, &outgoing).await,
-                    Face::Orpc => orpc::handle(&router, mount, request, who, &outgoing).await,
+                let response = match protocol {
+                    Protocol::Trpc => trpc::handle(&router, request, context, &outgoing).await,
+                    Protocol::Orpc => orpc::handle(&router, mount, request, context, &outgoing).await,
                 };
                 write(response)
             }
         };
-        config.service(web::scope(mount).default_service(web::to(answer)));
+        config.service(web::scope(mount).default_service(web::to(respond)));
     }
 }
 
 #[derive(Clone, Copy)]
-enum Face {
+enum Protocol {
     Trpc,
     Orpc,
 }
@@ -87,7 +88,12 @@ async fn read_body(request: &HttpRequest, mut payload: web::Payload) -> Result<B
     let collect = async {
         let mut body = BytesMut::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| RpcError::new(Code::BadRequest, "The request body broke off"))?;
+            let chunk = chunk.map_err(|_| {
+                RpcError::new(
+                    Code::BadRequest,
+                    "The connection closed before the end of the request body",
+                )
+            })?;
             if body.len() + chunk.len() > BODY_MAX_LEN {
                 return Err(too_large());
             }
@@ -95,14 +101,14 @@ async fn read_body(request: &HttpRequest, mut payload: web::Payload) -> Result<B
         }
         Ok(body.freeze())
     };
-    let too_slow = || RpcError::new(Code::Timeout, "The request body did not arrive in time");
+    let too_slow = || RpcError::new(Code::Timeout, "Timed out reading the request body");
     tokio::time::timeout(BODY_TIMEOUT, collect)
         .await
         .unwrap_or_else(|_| Err(too_slow()))
 }
 
 fn too_large() -> RpcError {
-    let message = format!("The request body is larger than {BODY_MAX_LEN} bytes");
+    let message = format!("Request body too large (limit {BODY_MAX_LEN} bytes)");
     RpcError::new(Code::PayloadTooLarge, message)
 }
 

@@ -1,4 +1,4 @@
-//! What a procedure answers instead of its output.
+//! The error of a call.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -25,7 +25,7 @@ macro_rules! codes {
                 match self { $(Self::$variant => $name,)+ }
             }
 
-            /// tRPC's number for it, which its client insists on.
+            /// tRPC's number, which its client requires.
             pub const fn json_rpc(self) -> i32 {
                 match self { $(Self::$variant => $json_rpc,)+ }
             }
@@ -73,25 +73,24 @@ impl Serialize for Code {
     }
 }
 
-/// One thing that is wrong with an input.
+/// A problem with an input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, TS)]
 #[ts(rename = "InputIssue")]
 pub struct Issue {
-    /// Where: `days`, `calendarIds[2]`, or empty for the input as a whole.
+    /// The field: `days`, `calendarIds[2]`, or empty for the input as a whole.
     pub path: String,
     pub message: String,
 }
 
-/// What a procedure answers instead of its output. What the client sees is `code`, `message`, `reason` and `issues`;
-/// the source is logged where the call is answered and goes no further.
+/// The error of a call. The client gets everything but `source`, which is logged where the call is answered.
 ///
-/// Every [`std::error::Error`] becomes an internal one by `?`, so that no text leaks by accident.
+/// Every [`std::error::Error`] becomes an internal one by `?`, so that no internal text leaks by accident.
 #[derive(Debug)]
 pub struct RpcError {
     pub code: Code,
     /// For people. `None`: the protocol's default for the code.
     pub message: Option<Cow<'static, str>>,
-    /// For programs: a word that says more than the code, in `data.reason`.
+    /// For programs: more specific than the code, in `data.reason`.
     pub reason: Option<&'static str>,
     pub issues: Box<[Issue]>,
     /// For programs: more fields of `data`, such as the two sides of a conflict.
@@ -99,12 +98,12 @@ pub struct RpcError {
     /// Sent as the header `retry-after`, in whole seconds, rounded up.
     pub retry_after: Option<Duration>,
     pub source: Option<Box<dyn Error + Send + Sync>>,
-    /// On a wrong method, the right ones: the header `allow`.
+    /// For a wrong method: the allowed ones, sent as the header `allow`.
     pub(crate) allow: &'static [&'static str],
 }
 
 impl RpcError {
-    /// An error that says no more than its code.
+    /// An error with no text but its code.
     pub fn of(code: Code) -> Self {
         Self {
             code,
@@ -125,7 +124,7 @@ impl RpcError {
         }
     }
 
-    /// An input that is well formed and still wrong.
+    /// A well-formed input that is not valid.
     pub fn invalid(path: impl Into<String>, message: impl Into<String>) -> Self {
         let issue = Issue {
             path: path.into(),
@@ -141,7 +140,7 @@ impl RpcError {
         }
     }
 
-    /// Something the client can do nothing about. `source` is logged, not sent.
+    /// An error that the client can do nothing about. `source` is logged, not sent.
     pub fn internal(source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         Self {
             source: Some(source.into()),
@@ -157,7 +156,7 @@ impl RpcError {
         }
     }
 
-    /// Fields of `data` beside `code`, `reason` and `issues`, whose names they may not have.
+    /// More fields of `data`. They may not be called `code`, `reason` or `issues`.
     #[must_use]
     pub fn with_details(self, details: Map<String, Value>) -> Self {
         Self {
@@ -187,8 +186,8 @@ impl RpcError {
         Self { allow, ..self }
     }
 
-    /// What the client is told, once more: for each call of a batch that fails for the same reason.
-    pub(crate) fn told(&self) -> Self {
+    /// A copy without its source, for each call of a batch that fails for the same reason.
+    pub(crate) fn without_source(&self) -> Self {
         Self {
             code: self.code,
             message: self.message.clone(),
@@ -201,7 +200,7 @@ impl RpcError {
         }
     }
 
-    /// The HTTP headers that go with it.
+    /// The HTTP headers of the response.
     pub(crate) fn headers(&self) -> Vec<(&'static str, String)> {
         let mut headers = Vec::new();
         if let Some(wait) = self.retry_after {
@@ -214,19 +213,19 @@ impl RpcError {
         headers
     }
 
-    /// Logs what the client is not told. Client errors are its own affair and are not logged.
+    /// Logs the source. Errors of the client have none and are not logged.
     pub(crate) fn log(&self, path: &str) {
         if let Some(source) = &self.source {
-            tracing::error!(rpc.path = path, rpc.code = self.code.name(), error = %Chain(source.as_ref()), "A call failed");
+            tracing::error!(rpc.path = path, rpc.code = self.code.name(), error = %Chain(source.as_ref()), "RPC call failed");
         }
     }
 }
 
-/// Who calls, for each call of a request.
+/// The context for one call of a request.
 pub(crate) fn share<C: Clone>(context: &Result<C, RpcError>) -> Result<C, RpcError> {
     match context {
         Ok(context) => Ok(context.clone()),
-        Err(error) => Err(error.told()),
+        Err(error) => Err(error.without_source()),
     }
 }
 

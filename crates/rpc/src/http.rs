@@ -10,21 +10,21 @@ use serde::Serialize;
 
 use crate::RpcError;
 
-/// What the protocols read of an HTTP request.
+/// The parts of an HTTP request that the protocols read.
 #[derive(Debug)]
 pub struct Request {
     /// In capitals.
     pub method: String,
-    /// Below the mount point, without a leading slash, as it was on the wire: still percent-encoded.
+    /// Relative to the mount point, without a leading slash, still percent-encoded.
     pub path: String,
-    /// Without the question mark, still encoded.
+    /// Without the question mark, still percent-encoded.
     pub query: String,
     pub content_type: Option<String>,
     /// `trpc-accept`, or else `accept`.
     pub accept: Option<String>,
     /// `x-orpc-batch`.
     pub orpc_batch: Option<String>,
-    /// The whole body, or why there is none: too large, too slow.
+    /// The whole body, or the error of reading it.
     pub body: Result<Bytes, RpcError>,
 }
 
@@ -37,7 +37,6 @@ impl Request {
     }
 }
 
-/// What the protocols answer.
 pub struct Response {
     pub status: u16,
     /// In lower case.
@@ -46,7 +45,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// Adds what handlers asked for.
+    /// Adds the headers that handlers set.
     pub(crate) fn with(mut self, outgoing: &ResponseHeaders) -> Self {
         self.headers.extend(outgoing.take());
         self
@@ -56,11 +55,11 @@ impl Response {
 pub enum Body {
     Empty,
     Full(Bytes),
-    /// Parts that go out as they come.
+    /// Sent part by part.
     Stream(BoxStream<'static, Bytes>),
 }
 
-/// Headers that handlers add to the answer, a cookie for instance. Clones share the list.
+/// Headers that handlers add to the response, such as a cookie. Clones share the list.
 #[derive(Debug, Clone, Default)]
 pub struct ResponseHeaders(Arc<Mutex<Vec<(&'static str, String)>>>);
 
@@ -77,7 +76,7 @@ impl ResponseHeaders {
     }
 }
 
-/// JSON of a type of ours, which cannot fail: its keys are strings and its numbers are finite.
+/// JSON of a type of this crate. It cannot fail: keys are strings and numbers are finite.
 pub(crate) fn to_json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|_| "null".to_owned())
 }

@@ -1,13 +1,13 @@
-//! From JSON to a handler's input, with the place and the reason of what is wrong.
+//! From JSON to a handler's input, with the path and the reason of an error.
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use crate::RpcError;
 
-/// Reads an input. Absent and `null` both count as an empty object, because that is what clients send for "nothing".
+/// Parses an input. Absent and `null` count as an empty object, because clients send them for "no input".
 ///
-/// Only objects are inputs: serde would also read a struct from an array, by position, and nobody means that.
+/// Only objects are accepted: serde would also read a struct from an array, by position.
 pub(crate) fn parse<I: DeserializeOwned>(input: Option<Value>) -> Result<I, RpcError> {
     let value = match input {
         None | Some(Value::Null) => Value::Object(Map::new()),

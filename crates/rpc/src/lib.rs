@@ -1,7 +1,7 @@
 //! The tRPC v11 and oRPC v1 HTTP protocols over one table of procedures.
 //!
 //! A [`Router`] is the table: a dotted path, query or mutation, an input and an output type, an async function. Two
-//! faces speak it on the wire, [`trpc`] to an unchanged `@trpc/client` (v11: `httpLink`, `httpBatchLink`,
+//! protocols serve it, [`trpc`] to an unchanged `@trpc/client` (v11: `httpLink`, `httpBatchLink`,
 //! `httpBatchStreamLink`, `methodOverride`) and [`orpc`] to an unchanged `@orpc/client` (1.x: POST, GET, batch plugin).
 //! Both are free of any framework, from [`http::Request`] to [`http::Response`]; [`actix`] mounts them.
 //!
@@ -21,24 +21,26 @@
 //! assert_eq!(router.procedures().next().unwrap().path, "math.add");
 //! ```
 //!
-//! [`typescript`] writes the table down for both clients, so that a page's calls are checked against these very types.
+//! [`typescript`] generates the types of both clients from the table.
 //!
-//! What every answer keeps: an envelope that the clients read (401, 404, 405, 408, 413, 415, 429 and 500 included),
-//! `cache-control: no-store`, and no text of an internal error. A handler that panics or takes too long is an answer too.
+//! Every response has an envelope that the clients can read (401, 404, 405, 408, 413, 415, 429 and 500 included),
+//! `cache-control: no-store`, and no text of an internal error, also when a handler panics or times out.
 //!
-//! Not spoken: subscriptions, data transformers, form data, and oRPC 2 (whose errors cannot share a body with oRPC 1's).
+//! Not supported: subscriptions, data transformers, form data, and oRPC 2 (whose errors cannot share a body with oRPC 1's).
 
 pub mod actix;
 mod error;
 pub mod http;
 mod input;
 pub mod orpc;
+mod procedure;
 mod router;
 pub mod trpc;
 pub mod typescript;
 
 pub use error::{Code, Issue, RpcError};
-pub use router::{Kind, Procedure, Router, Signature};
+pub use procedure::{Kind, Procedure, Signature};
+pub use router::Router;
 
 /// The most calls that one request may carry.
 pub const MAX_BATCH: usize = 20;

@@ -1,8 +1,10 @@
 //! tRPC v11 over HTTP.
 //!
 //! One call: `GET /path?input=…` or `POST /path`. A batch: `/a,b?batch=1` with inputs by index. A batch whose client
-//! accepts `application/jsonl` is answered as the calls are done, a line each, after a head line that announces them.
-//! A query may come as POST (the client's `methodOverride`); a mutation never as GET.
+//! accepts `application/jsonl` is answered with a head line that announces the calls, then a line for each call as it
+//! finishes. A query may be sent by POST (the client's `methodOverride`); a mutation not by GET.
+
+mod reply;
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,18 +12,17 @@ use std::time::Instant;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
-use serde::Serialize;
-use serde_json::value::RawValue;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::share;
 use crate::http::{Body, Request, Response, ResponseHeaders, decode_component};
-use crate::router::Output;
-use crate::{Code, Issue, Kind, MAX_BATCH, Router, RpcError};
+use crate::procedure::Output;
+use crate::{Code, Kind, MAX_BATCH, Router, RpcError};
+use reply::{TrpcReply, respond};
 
 const JSONL: &str = "application/jsonl";
 
-/// Answers one HTTP request. `context` is who calls, or why nobody may; `outgoing` is what handlers add to the answer.
+/// Handles one HTTP request. `context` is the caller, or why there is none; `outgoing` has the headers that handlers add.
 pub async fn handle<C>(
     router: &Arc<Router<C>>,
     request: Request,
@@ -38,20 +39,20 @@ where
             body: Body::Empty,
         };
     }
-    let plan = match Plan::read(router, &request) {
-        Ok(plan) => plan,
-        Err(error) => return Outcome::failure(&error, None).into_response(),
+    let parsed = match TrpcRequest::read(router, &request) {
+        Ok(parsed) => parsed,
+        Err(error) => return TrpcReply::failure(&error, None).into_response(),
     };
-    let calls = plan.calls(router, &request, &context);
-    if !plan.batch {
-        let outcomes = join_all(calls.into_iter().map(Call::run)).await;
-        return match outcomes.into_iter().next() {
-            Some(outcome) => outcome.into_response().with(outgoing),
-            None => Outcome::failure(&RpcError::of(Code::BadRequest), None).into_response(),
+    let calls = parsed.calls(router, &request, &context);
+    if !parsed.batch {
+        let replies = join_all(calls.into_iter().map(TrpcCall::run)).await;
+        return match replies.into_iter().next() {
+            Some(reply) => reply.into_response().with(outgoing),
+            None => TrpcReply::failure(&RpcError::of(Code::BadRequest), None).into_response(),
         };
     }
     if request.accept.as_deref() != Some(JSONL) {
-        return batch(join_all(calls.into_iter().map(Call::run)).await).with(outgoing);
+        return batch(join_all(calls.into_iter().map(TrpcCall::run)).await).with(outgoing);
     }
     let calls: FuturesUnordered<_> = calls
         .into_iter()
@@ -59,23 +60,23 @@ where
         .map(|(index, call)| async move { (index, call.run().await) })
         .collect();
     let head = head_line(calls.len());
-    if plan.kind == Some(Kind::Mutation) {
-        // A mutation may add headers (a cookie), and those come before the first line.
-        let lines: Vec<_> = calls.map(|(index, outcome)| outcome.line(index)).collect().await;
+    if parsed.kind == Some(Kind::Mutation) {
+        // A mutation may add headers (a cookie), which have to be sent before the first line.
+        let lines: Vec<_> = calls.map(|(index, reply)| reply.line(index)).collect().await;
         return streamed(stream::iter([vec![head], lines].concat())).with(outgoing);
     }
-    streamed(stream::iter([head]).chain(calls.map(|(index, outcome)| outcome.line(index))))
+    streamed(stream::iter([head]).chain(calls.map(|(index, reply)| reply.line(index))))
 }
 
-/// What a request asks for, before anything is run.
-struct Plan {
+/// A request, parsed and not yet run.
+struct TrpcRequest {
     batch: bool,
     paths: Vec<String>,
-    /// None when no path of the request is known.
+    /// None: no path of the request is known.
     kind: Option<Kind>,
 }
 
-impl Plan {
+impl TrpcRequest {
     fn read<C: Send + 'static>(router: &Router<C>, request: &Request) -> Result<Self, RpcError> {
         let batch = request.parameter("batch").as_deref() == Some("1");
         let Some(path) = decode_component(&request.path) else {
@@ -86,7 +87,7 @@ impl Plan {
         if request.method != "GET"
             && let Err(error) = &request.body
         {
-            return Err(error.told());
+            return Err(error.without_source());
         }
         let paths: Vec<String> = if batch {
             path.split(',').map(Into::into).collect()
@@ -123,9 +124,9 @@ impl Plan {
         router: &Arc<Router<C>>,
         request: &Request,
         context: &Result<C, RpcError>,
-    ) -> Vec<Call<C>> {
-        let mut inputs = Inputs::read(request, self.batch);
-        let call = |(index, path): (usize, &String)| Call {
+    ) -> Vec<TrpcCall<C>> {
+        let mut inputs = TrpcInputs::read(request, self.batch);
+        let call = |(index, path): (usize, &String)| TrpcCall {
             router: Arc::clone(router),
             method: request.method.clone(),
             path: path.clone(),
@@ -136,14 +137,14 @@ impl Plan {
     }
 }
 
-/// JSON and nothing else: a mutation that a plain HTML form could send would be open to cross-site requests.
+/// Accepts JSON only: a mutation that a plain HTML form could send would be open to cross-site requests.
 fn check_content_type(request: &Request) -> Result<(), RpcError> {
     if request.method == "GET" {
         return Ok(());
     }
     match request.content_type.as_deref() {
         Some(json) if json.starts_with("application/json") => Ok(()),
-        // The missing closing quote is how the original server says it.
+        // The original server omits the closing quote, too.
         Some(other) => Err(RpcError::new(
             Code::UnsupportedMediaType,
             format!("Unsupported content-type \"{other}"),
@@ -155,15 +156,15 @@ fn check_content_type(request: &Request) -> Result<(), RpcError> {
     }
 }
 
-/// The inputs of a request. What is wrong with them is told to each call that needs one, not to the request.
-enum Inputs {
+/// The inputs of a request. An error is the answer of each call that needs one, not of the request.
+enum TrpcInputs {
     Absent,
     One(Value),
     Many(Value),
-    Wrong(String),
+    Malformed(String),
 }
 
-impl Inputs {
+impl TrpcInputs {
     fn read(request: &Request, batch: bool) -> Self {
         let parsed = match (request.method.as_str(), &request.body) {
             ("GET", _) => match request.parameter("input") {
@@ -176,8 +177,8 @@ impl Inputs {
         match parsed {
             Ok(value) if !batch => Self::One(value),
             Ok(value @ (Value::Object(_) | Value::Array(_))) => Self::Many(value),
-            Ok(_) => Self::Wrong("\"input\" needs to be an object when doing a batch call".into()),
-            Err(error) => Self::Wrong(error.to_string()),
+            Ok(_) => Self::Malformed("\"input\" needs to be an object when doing a batch call".into()),
+            Err(error) => Self::Malformed(error.to_string()),
         }
     }
 
@@ -187,13 +188,13 @@ impl Inputs {
             Self::One(value) => Ok(Some(value.take())),
             Self::Many(Value::Array(values)) => Ok(values.get_mut(index).map(Value::take)),
             Self::Many(values) => Ok(values.get_mut(index.to_string()).map(Value::take)),
-            Self::Wrong(message) => Err(RpcError::new(Code::BadRequest, message.clone())),
+            Self::Malformed(message) => Err(RpcError::new(Code::BadRequest, message.clone())),
         }
     }
 }
 
 /// One call of a request, ready to run.
-struct Call<C> {
+struct TrpcCall<C> {
     router: Arc<Router<C>>,
     method: String,
     path: String,
@@ -201,14 +202,14 @@ struct Call<C> {
     input: Result<Option<Value>, RpcError>,
 }
 
-impl<C: Clone + Send + Sync + 'static> Call<C> {
-    async fn run(self) -> Outcome {
+impl<C: Clone + Send + Sync + 'static> TrpcCall<C> {
+    async fn run(self) -> TrpcReply {
         let (path, router, started) = (self.path.clone(), Arc::clone(&self.router), Instant::now());
         let result = self.result().await;
         router.observe(&path, &result, started.elapsed());
         match result {
-            Ok(output) => Outcome::success(&output),
-            Err(error) => Outcome::failure(&error, Some(&path)),
+            Ok(output) => TrpcReply::success(&output),
+            Err(error) => TrpcReply::failure(&error, Some(&path)),
         }
     }
 
@@ -217,119 +218,28 @@ impl<C: Clone + Send + Sync + 'static> Call<C> {
             let message = format!("No procedure found on path \"{}\"", self.path);
             return Err(RpcError::new(Code::NotFound, message));
         };
-        if !allowed_methods(procedure.kind).contains(&self.method.as_str()) {
+        if !procedure.kind.allowed_methods().contains(&self.method.as_str()) {
             let message = format!(
                 "Unsupported {}-request to {} procedure at path \"{}\"",
                 self.method,
                 procedure.kind.name(),
                 self.path
             );
-            let allow = allowed_methods(procedure.kind);
+            let allow = procedure.kind.allowed_methods();
             return Err(RpcError::new(Code::MethodNotSupported, message).with_allow(allow));
         }
         self.router.call(procedure, self.context?, self.input?).await
     }
 }
 
-const fn allowed_methods(kind: Kind) -> &'static [&'static str] {
-    match kind {
-        Kind::Query => &["GET", "POST"],
-        Kind::Mutation => &["POST"],
-    }
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Envelope<'a> {
-    Result(Success<'a>),
-    Error(Failure<'a>),
-}
-
-#[derive(Serialize)]
-struct Success<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a RawValue>,
-}
-
-#[derive(Serialize)]
-struct Failure<'a> {
-    message: &'a str,
-    code: i32,
-    data: FailureData<'a>,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct FailureData<'a> {
-    code: Code,
-    http_status: u16,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    path: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reason: Option<&'a str>,
-    #[serde(skip_serializing_if = "<[Issue]>::is_empty")]
-    issues: &'a [Issue],
-    #[serde(flatten)]
-    details: Option<&'a Map<String, Value>>,
-}
-
-/// What came of a call: its envelope as JSON, and what it wants of the HTTP answer.
-struct Outcome {
-    status: u16,
-    json: String,
-    headers: Vec<(&'static str, String)>,
-}
-
-impl Outcome {
-    fn success(output: &Output) -> Self {
-        let envelope = Envelope::Result(Success {
-            data: output.as_deref(),
-        });
-        Self::new(200, &envelope, Vec::new())
-    }
-
-    fn failure(error: &RpcError, path: Option<&str>) -> Self {
-        let envelope = Envelope::Error(Failure {
-            message: error.message.as_deref().unwrap_or(error.code.name()),
-            code: error.code.json_rpc(),
-            data: FailureData {
-                code: error.code,
-                http_status: error.code.status(),
-                path,
-                reason: error.reason,
-                issues: &error.issues,
-                details: error.details.as_deref(),
-            },
-        });
-        Self::new(error.code.status(), &envelope, error.headers())
-    }
-
-    fn new(status: u16, envelope: &Envelope<'_>, headers: Vec<(&'static str, String)>) -> Self {
-        Self {
-            status,
-            json: crate::http::to_json(envelope),
-            headers,
-        }
-    }
-
-    /// This call's line of a jsonl answer: chunk `index`, fulfilled, with everything in it at once.
-    fn line(self, index: usize) -> Bytes {
-        format!("[{index},0,[[{}]]]\n", self.json).into()
-    }
-
-    fn into_response(self) -> Response {
-        respond(self.status, self.headers, Body::Full(self.json.into()))
-    }
-}
-
-/// All answers in the order of the calls. One status for all if they agree, else 207.
-fn batch(outcomes: Vec<Outcome>) -> Response {
-    let first = outcomes.first().map_or(200, |outcome| outcome.status);
-    let agree = outcomes.iter().all(|outcome| outcome.status == first);
-    let json: Vec<_> = outcomes.iter().map(|outcome| outcome.json.as_str()).collect();
+/// All replies in the order of the calls. Their status if they all have the same, else 207.
+fn batch(replies: Vec<TrpcReply>) -> Response {
+    let first = replies.first().map_or(200, |reply| reply.status);
+    let agree = replies.iter().all(|reply| reply.status == first);
+    let json: Vec<_> = replies.iter().map(|reply| reply.json.as_str()).collect();
     let json = format!("[{}]", json.join(","));
     let mut headers: Vec<(&'static str, String)> = Vec::new();
-    for (name, value) in outcomes.into_iter().flat_map(|outcome| outcome.headers) {
+    for (name, value) in replies.into_iter().flat_map(|reply| reply.headers) {
         if !headers.iter().any(|(known, _)| *known == name) {
             headers.push((name, value));
         }
@@ -337,7 +247,7 @@ fn batch(outcomes: Vec<Outcome>) -> Response {
     respond(if agree { first } else { 207 }, headers, Body::Full(json.into()))
 }
 
-/// `{"0":[[0],[null,0,0]],…}`: call 0 is a promise, to be fulfilled by chunk 0.
+/// `{"0":[[0],[null,0,0]],…}`: call 0 is a promise that chunk 0 fulfils.
 fn head_line(calls: usize) -> Bytes {
     let promises: Vec<_> = (0..calls)
         .map(|index| format!("\"{index}\":[[0],[null,0,{index}]]"))
@@ -347,18 +257,4 @@ fn head_line(calls: usize) -> Bytes {
 
 fn streamed(lines: impl stream::Stream<Item = Bytes> + Send + 'static) -> Response {
     respond(200, Vec::new(), Body::Stream(lines.boxed()))
-}
-
-fn respond(status: u16, extra: Vec<(&'static str, String)>, body: Body) -> Response {
-    let mut headers = vec![
-        ("vary", "trpc-accept, accept".to_owned()),
-        ("content-type", "application/json".to_owned()),
-        ("cache-control", "no-store".to_owned()),
-    ];
-    headers.extend(extra);
-    Response {
-        status,
-        headers,
-        body,
-    }
 }

@@ -1,114 +1,31 @@
-//! The TypeScript side of a table: what its payloads are, and what an unchanged `@trpc/client` or `@orpc/client` has to
-//! be told to know its procedures.
+//! The TypeScript types of a table: its payloads, and its procedures for an unchanged `@trpc/client` or `@orpc/client`.
 //!
-//! The payloads are one module of declarations, [`Declarations`]. The clients' types, [`trpc_router`] and
-//! [`orpc_client`], are a module each that imports from it; they have no code, only types. All are laid out as Prettier
-//! lays them out at 120 columns with single quotes.
+//! The payloads are one module of declarations, [`Declarations`]. The clients' types, [`trpc_router`] and [`orpc_client`],
+//! are a module each that imports from it. They have only types, laid out as by Prettier at 120 columns with single quotes.
 
+pub(crate) mod declarations;
 mod layout;
 
-use std::any::TypeId;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use ts_rs::{Config, TS, TypeVisitor};
+use ts_rs::{Config, TS};
 
 use crate::{Code, Issue, Kind, Procedure, Router};
 
-/// What ts-rs makes of a struct without fields.
-const NO_FIELDS: &str = "Record<symbol, never>";
-
-/// TypeScript types by name, with all that they are made of.
-#[derive(Debug)]
-pub struct Declarations {
-    by_name: BTreeMap<String, Declaration>,
-}
-
-#[derive(Debug)]
-struct Declaration {
-    of: TypeId,
-    docs: Option<String>,
-    /// What stands behind `type Name =`.
-    definition: String,
-}
+pub use declarations::Declarations;
+use declarations::config;
 
 impl Declarations {
-    /// The inputs and outputs of all procedures, and what is said about a wrong input.
+    /// The inputs and outputs of all procedures, and the issues of an invalid input.
     pub fn of<C: Send + 'static>(router: &Router<C>) -> Self {
-        let mut declarations = Self {
-            by_name: BTreeMap::new(),
-        };
+        let mut declarations = Self::new();
         declarations.add::<Issue>();
         for procedure in router.procedures() {
             procedure.declare_types(&mut declarations);
         }
         declarations
     }
-
-    /// Adds a type that goes another way than through a procedure, or a union that others flatten.
-    ///
-    /// Panics when another type has its name in TypeScript.
-    pub fn add<T: TS + 'static + ?Sized>(&mut self) {
-        let config = config();
-        if T::output_path().is_none() || T::inline(&config) == NO_FIELDS {
-            T::visit_generics(self);
-            return;
-        }
-        let name = T::ident(&config);
-        if let Some(known) = self.by_name.get(&name) {
-            assert!(known.of == TypeId::of::<T>(), "two types are called {name}");
-            return;
-        }
-        let declaration = Declaration {
-            of: TypeId::of::<T>(),
-            docs: T::docs(),
-            definition: T::inline(&config),
-        };
-        self.by_name.insert(name, declaration);
-        T::visit_dependencies(self);
-    }
-
-    /// The module that exports them all.
-    pub fn module(&self) -> String {
-        let declarations: Vec<_> = self.names().filter_map(|name| self.get(name)).collect();
-        declarations.join("\n")
-    }
-
-    /// The names of all types, in the order of the alphabet.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.by_name.keys().map(String::as_str)
-    }
-
-    /// One type, as the module exports it.
-    pub fn get(&self, name: &str) -> Option<String> {
-        let declaration = self.by_name.get(name)?;
-        let docs = declaration.docs.as_deref();
-        let mut text = docs.map(|docs| layout::comment(docs, 0)).unwrap_or_default();
-        text.push_str(&layout::declaration(
-            name,
-            &self.by_reference(name, &declaration.definition),
-        ));
-        Some(text)
-    }
-
-    /// A union that another type flattens is written out there, in parentheses; its name says it better.
-    fn by_reference(&self, name: &str, definition: &str) -> String {
-        let others = self.by_name.iter().filter(|(other, _)| *other != name);
-        others.fold(definition.to_owned(), |definition, (other, declaration)| {
-            definition.replace(&format!("({})", declaration.definition), other)
-        })
-    }
-}
-
-impl TypeVisitor for Declarations {
-    fn visit<T: TS + 'static + ?Sized>(&mut self) {
-        self.add::<T>();
-    }
-}
-
-pub(crate) fn config() -> Config {
-    // What JSON.parse makes of it.
-    Config::default().with_large_int("number")
 }
 
 /// A module with `AppRouter`, for `createTRPCClient<AppRouter>` of `@trpc/client` 11. `types` is where the module of
@@ -120,12 +37,12 @@ pub fn trpc_router<C: Send + 'static>(router: &Router<C>, types: &str) -> String
     module.push_str(&imports(router, types));
     module.push_str(
         "
-/** What an error's `shape` is: `data.reason` is a word for programs, `data.issues` tells what is wrong with the input. */
+/** What an error's `shape` is: `data.reason` is a code for programs, `data.issues` lists the problems of the input. */
 export interface ErrorShape extends TRPCDefaultErrorShape {
   data: TRPCDefaultErrorShape['data'] & { reason?: string; issues?: InputIssue[] };
 }
 
-/** Plain JSON: a client with a transformer does not fit. */
+/** Plain JSON: clients with a transformer are not supported. */
 interface Root {
   ctx: object;
   meta: object;
@@ -143,7 +60,7 @@ interface Definition<Input, Output> {
 type Query<Input, Output> = TRPCQueryProcedure<Definition<Input, Output>>;
 type Mutation<Input, Output> = TRPCMutationProcedure<Definition<Input, Output>>;
 
-/** The table of procedures, as `createTRPCClient` wants to know it. */
+/** The table of procedures, for `createTRPCClient`. */
 export type AppRouter = TRPCBuiltRouter<
   Root,
   {
@@ -157,7 +74,7 @@ export type AppRouter = TRPCBuiltRouter<
     module
 }
 
-/// A module with `AppClient`, the type of a client that `createORPCClient` of `@orpc/client` 1 makes. `types` is where
+/// A module with `AppClient`, the type of a client that `createORPCClient` of `@orpc/client` 1 returns. `types` is where
 /// the module of [`Declarations`] is.
 pub fn orpc_client<C: Send + 'static>(router: &Router<C>, types: &str) -> String {
     let mut module = String::from("import type { Client, ORPCError } from '@orpc/client';\n");
@@ -169,12 +86,12 @@ pub fn orpc_client<C: Send + 'static>(router: &Router<C>, types: &str) -> String
     module.push_str(
         ";
 
-/** What `isDefinedError` recognises: an error with a word for programs. */
+/** An error that `isDefinedError` recognises: one with a `reason`. */
 export type DefinedError = ORPCError<ErrorCode, { reason: string; issues?: InputIssue[] }>;
 
 type Procedure<Input, Output> = Client<Record<never, never>, Input, Output, Error | DefinedError>;
 
-/** The table of procedures, as a client of `createORPCClient`. */
+/** The table of procedures, for `createORPCClient`. */
 export type AppClient = {
 ",
     );
@@ -185,7 +102,7 @@ export type AppClient = {
     module
 }
 
-/// The import of the names that a client's module uses, in the order of the alphabet.
+/// The import of the names that a client's module uses, sorted.
 fn imports<C: Send + 'static>(router: &Router<C>, types: &str) -> String {
     let config = config();
     let mut names = BTreeSet::from([Issue::name(&config)]);
@@ -201,7 +118,7 @@ fn imports<C: Send + 'static>(router: &Router<C>, types: &str) -> String {
     format!("import type {{\n  {},\n}} from '{types}';\n", names.join(",\n  "))
 }
 
-/// None where there is nothing to say.
+/// None: it has no fields.
 fn input_name<C>(procedure: &Procedure<C>, config: &Config) -> Option<String> {
     procedure.has_input(config).then(|| procedure.input_type(config))
 }
@@ -240,11 +157,6 @@ fn tree<C: Send + 'static>(
         let _ = writeln!(text, "{}}};", indent(open.len()));
     }
     text
-}
-
-/// Whether an input has any field at all.
-pub(crate) fn has_fields<I: TS>(config: &Config) -> bool {
-    I::inline(config) != NO_FIELDS
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! oRPC's JSON with types: `{"json":X,"meta":[[type, ...path], …]}`.
 //!
-//! Our inputs are made of what JSON has, so a date or a URL stays the string it is written as; only what JSON says
-//! differently is changed: a big integer becomes a number, an `undefined` field goes.
+//! Inputs are plain JSON, so a date or a URL stays the string it was sent as. A big integer becomes a number, and an
+//! `undefined` field is removed.
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -36,7 +36,7 @@ pub(super) fn read(serialized: Value) -> Result<Option<Value>, RpcError> {
         let Some((kind, path)) = entry.split_first() else {
             return Err(malformed());
         };
-        // Types of the client's own making are left as they are, as the original server leaves them.
+        // Custom types of the client are left as they are, as the original server does.
         if let Some(kind) = kind.as_u64() {
             apply(&mut json, kind, path).ok_or_else(malformed)?;
         }
@@ -44,7 +44,7 @@ pub(super) fn read(serialized: Value) -> Result<Option<Value>, RpcError> {
     Ok(Some(json))
 }
 
-/// `None` when the path leads nowhere or to a value that cannot be of that type.
+/// None: the path does not exist, or its value cannot be of that type.
 fn apply(json: &mut Value, kind: u64, path: &[Value]) -> Option<()> {
     let target = path
         .iter()
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn types_become_what_json_has() {
+    fn typed_values_become_plain_json() {
         assert_eq!(ok(json!({})), None);
         assert_eq!(ok(Value::Null), None);
         assert_eq!(ok(json!({"json": {"days": 3}})), Some(json!({"days": 3})));
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn types_that_cannot_be_are_malformed() {
+    fn impossible_types_are_malformed() {
         for meta in [
             json!([[1, "nowhere"]]),
             json!([[1, "days"]]),

@@ -1,4 +1,4 @@
-//! Laying out what ts-rs writes in one line.
+//! Lays out the one-line types of ts-rs.
 
 use std::fmt::Write as _;
 
@@ -9,7 +9,7 @@ pub const WIDTH: usize = 120;
 pub fn declaration(name: &str, text: &str) -> String {
     let mut parser = Parser { rest: text };
     let definition = parser.union();
-    assert!(parser.rest.trim().is_empty(), "not understood: {}", parser.rest);
+    assert!(parser.rest.trim().is_empty(), "cannot parse: {}", parser.rest);
     let head = format!("export type {name} =");
     let definition = definition.print(0, head.len());
     format!("{head}{definition};\n")
@@ -57,7 +57,7 @@ struct Field {
 }
 
 impl Type {
-    /// With the space or the line's end before it. `column` is where that is.
+    /// With the space or the line break before it. `column`: where that is.
     fn print(&self, indent: usize, column: usize) -> String {
         match self {
             Self::Plain(text) => format!(" {text}"),
@@ -92,7 +92,7 @@ fn object(fields: &[Field], indent: usize) -> String {
         if let Some(docs) = &field.docs {
             text.push_str(&comment(docs, indent + 2));
         }
-        // Also for those whose compiler tells the two apart: neither is sent.
+        // `| undefined` for `exactOptionalPropertyTypes`: neither form is sent.
         let (mark, or_undefined) = if field.is_optional {
             ("?", " | undefined")
         } else {
@@ -136,10 +136,7 @@ impl Parser<'_> {
         if self.eat('{') {
             return Type::Object(self.fields());
         }
-        assert!(
-            !self.rest.starts_with('('),
-            "a union that is flattened has to be declared by itself"
-        );
+        assert!(!self.rest.starts_with('('), "declare a flattened union by itself");
         let (mut depth, mut quoted) = (0, false);
         let end = self.rest.find(|c: char| {
             match c {
@@ -153,7 +150,7 @@ impl Parser<'_> {
         Type::Plain(self.take(end.unwrap_or(self.rest.len())).replace('"', "'"))
     }
 
-    /// What is left of an object behind its brace.
+    /// The rest of an object after its opening brace.
     fn fields(&mut self) -> Vec<Field> {
         let mut fields = Vec::new();
         while !self.eat('}') {

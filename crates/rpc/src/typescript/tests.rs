@@ -22,9 +22,9 @@ struct Need {
 #[derive(Deserialize, TS)]
 struct Nothing {}
 
-/// What is left.
+/// The remaining items.
 ///
-/// It is counted anew each time.
+/// Counted on each call.
 #[derive(Serialize, TS)]
 struct Left {
     count: i64,
@@ -47,11 +47,11 @@ struct News {
 
 #[derive(Serialize, TS)]
 #[serde(tag = "type", rename_all = "camelCase")]
-#[expect(dead_code, reason = "its shape is all that counts")]
+#[expect(dead_code, reason = "only its shape is used")]
 enum What {
-    /// Variants' own words are lost on the way.
+    /// ts-rs drops the docs of variants.
     Came {
-        /// Whom it is about.
+        /// The subject.
         who: String,
     },
     WentAway {},
@@ -69,7 +69,7 @@ fn router() -> Router<()> {
 }
 
 #[test]
-fn payloads_are_declared_once_with_all_they_are_made_of() {
+fn payloads_are_declared_once_with_their_dependencies() {
     let mut declarations = Declarations::of(&router());
     declarations.add::<What>();
     assert_snapshot!(declarations.module(), @r#"
@@ -78,17 +78,17 @@ fn payloads_are_declared_once_with_all_they_are_made_of() {
       _limit?: number | undefined;
     };
 
-    /** One thing that is wrong with an input. */
+    /** A problem with an input. */
     export type InputIssue = {
-      /** Where: `days`, `calendarIds[2]`, or empty for the input as a whole. */
+      /** The field: `days`, `calendarIds[2]`, or empty for the input as a whole. */
       path: string;
       message: string;
     };
 
     /**
-     * What is left.
+     * The remaining items.
      *
-     * It is counted anew each time.
+     * Counted on each call.
      */
     export type Left = {
       count: number;
@@ -112,7 +112,7 @@ fn payloads_are_declared_once_with_all_they_are_made_of() {
     export type What =
       | {
           type: 'came';
-          /** Whom it is about. */
+          /** The subject. */
           who: string;
         }
       | {
@@ -122,7 +122,7 @@ fn payloads_are_declared_once_with_all_they_are_made_of() {
 }
 
 #[test]
-fn a_table_is_a_router_to_trpc() {
+fn the_table_is_a_trpc_router() {
     let module = trpc_router(&router(), "./types.js");
     let (_, router) = module.split_once("export type AppRouter").unwrap();
     assert_snapshot!(router, @r#"
@@ -144,7 +144,7 @@ fn a_table_is_a_router_to_trpc() {
 }
 
 #[test]
-fn a_table_is_a_client_to_orpc() {
+fn the_table_is_an_orpc_client() {
     let module = orpc_client(&router(), "./types.js");
     assert_snapshot!(module, @r#"
     import type { Client, ORPCError } from '@orpc/client';
@@ -173,12 +173,12 @@ fn a_table_is_a_client_to_orpc() {
       | 'SERVICE_UNAVAILABLE'
       | 'GATEWAY_TIMEOUT';
 
-    /** What `isDefinedError` recognises: an error with a word for programs. */
+    /** An error that `isDefinedError` recognises: one with a `reason`. */
     export type DefinedError = ORPCError<ErrorCode, { reason: string; issues?: InputIssue[] }>;
 
     type Procedure<Input, Output> = Client<Record<never, never>, Input, Output, Error | DefinedError>;
 
-    /** The table of procedures, as a client of `createORPCClient`. */
+    /** The table of procedures, for `createORPCClient`. */
     export type AppClient = {
       a: {
         ask: Procedure<Ask | undefined, Left>;
@@ -195,7 +195,7 @@ fn a_table_is_a_client_to_orpc() {
 
 #[test]
 #[should_panic(expected = "two types are called Left")]
-fn two_types_of_one_name_are_found() {
+fn two_types_of_one_name_panic() {
     #[derive(TS)]
     #[ts(rename = "Left")]
     struct Other {

@@ -108,7 +108,7 @@ fn router() -> Arc<Router<Caller>> {
             .query("leak", leak)
             .query("panicking", panicking)
             .query("restarting", restarting)
-            .passing_errors(|error| {
+            .temporary_errors(|error| {
                 error
                     .downcast_ref::<std::io::Error>()
                     .is_some_and(|error| error.kind() == std::io::ErrorKind::ConnectionRefused)
@@ -132,7 +132,7 @@ fn request(method: &str, target: &str, body: Option<&str>) -> Request {
     }
 }
 
-/// Who calls, and where handlers leave headers.
+/// The caller, and the headers that handlers add.
 fn alice() -> (Result<Caller, RpcError>, ResponseHeaders) {
     let outgoing = ResponseHeaders::default();
     let caller = Caller {
@@ -142,7 +142,7 @@ fn alice() -> (Result<Caller, RpcError>, ResponseHeaders) {
     (Ok(caller), outgoing)
 }
 
-/// Status, headers that are not on every answer, body.
+/// Status, headers that not every response has, body.
 async fn shown(response: Response) -> String {
     let mut text = response.status.to_string();
     for (name, value) in response.headers {
@@ -170,7 +170,7 @@ fn encoded(json: &str) -> String {
     percent_encoding::utf8_percent_encode(json, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// A caller who has two calls under way at most.
+/// A caller with at most two calls running.
 #[derive(Clone)]
 struct Narrow {
     turns: Arc<Semaphore>,
@@ -186,8 +186,8 @@ async fn in_turn(mut caller: Narrow) -> Result<Narrow, RpcError> {
 
 async fn slow(caller: Narrow, _: Nothing) -> Result<(), RpcError> {
     assert!(caller.turn.is_some());
-    let under_way = 2 - caller.turns.available_permits();
-    caller.most.fetch_max(under_way, Ordering::Relaxed);
+    let running = 2 - caller.turns.available_permits();
+    caller.most.fetch_max(running, Ordering::Relaxed);
     tokio::task::yield_now().await;
     Ok(())
 }
@@ -207,8 +207,8 @@ async fn each_call_of_a_batch_waits_for_its_turn() {
     let outgoing = ResponseHeaders::default();
     let of_trpc = caller();
     let batch = request("GET", "slow,slow,slow,slow,slow?batch=1", None);
-    let answer = rpc::trpc::handle(&router, batch, Ok(of_trpc.clone()), &outgoing).await;
-    assert_eq!(shown(answer).await.matches("result").count(), 5);
+    let response = rpc::trpc::handle(&router, batch, Ok(of_trpc.clone()), &outgoing).await;
+    assert_eq!(shown(response).await.matches("result").count(), 5);
     assert_eq!(of_trpc.most.load(Ordering::Relaxed), 2);
 
     let of_orpc = caller();
@@ -217,7 +217,7 @@ async fn each_call_of_a_batch_waits_for_its_turn() {
         orpc_batch: Some("buffered".into()),
         ..request("POST", "__batch__", Some(&format!("[{items}]")))
     };
-    let answer = rpc::orpc::handle(&router, "/rpc-v1", batch, Ok(of_orpc.clone()), &outgoing).await;
-    assert_eq!(shown(answer).await.matches("\"status\":200").count(), 5);
+    let response = rpc::orpc::handle(&router, "/rpc-v1", batch, Ok(of_orpc.clone()), &outgoing).await;
+    assert_eq!(shown(response).await.matches("\"status\":200").count(), 5);
     assert_eq!(of_orpc.most.load(Ordering::Relaxed), 2);
 }

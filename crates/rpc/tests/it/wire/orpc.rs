@@ -47,7 +47,7 @@ async fn single_calls() {
 }
 
 #[tokio::test]
-async fn errors_have_five_keys_at_most() {
+async fn errors_have_at_most_five_keys() {
     assert_snapshot!(post("forbidden", "{}").await, @r#"
     403
     {"json":{"defined":true,"code":"FORBIDDEN","status":403,"message":"Not your channel","data":{"reason":"NOT_YOURS"}}}

@@ -1,4 +1,4 @@
-//! What only the adapter can get wrong.
+//! The actix adapter: mounts, escapes, body limits and streams.
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
@@ -33,7 +33,7 @@ async fn send(request: TestRequest) -> (u16, String, String) {
 }
 
 #[actix_web::test]
-async fn both_faces_are_mounted_and_escapes_arrive_unchanged() {
+async fn both_protocols_are_mounted_and_escapes_arrive_unchanged() {
     let (status, headers, body) = send(TestRequest::get().uri("/trpc/nothing%2Cnothing?batch=1")).await;
     assert_eq!((status, body.as_str()), (200, r#"[{"result":{}},{"result":{}}]"#));
     assert!(headers.contains("no-store"), "{headers}");
@@ -53,13 +53,10 @@ async fn both_faces_are_mounted_and_escapes_arrive_unchanged() {
 }
 
 #[actix_web::test]
-async fn a_body_that_is_too_large_is_refused_in_the_envelope() {
+async fn a_too_large_body_is_rejected_in_the_envelope() {
     let large = "x".repeat(rpc::actix::BODY_MAX_LEN + 1);
     for (uri, envelope) in [
-        (
-            "/trpc/nothing",
-            r#"{"error":{"message":"The request body is larger"#,
-        ),
+        ("/trpc/nothing", r#"{"error":{"message":"Request body too large"#),
         (
             "/rpc/nothing",
             r#"{"json":{"defined":false,"code":"PAYLOAD_TOO_LARGE","status":413"#,
@@ -84,7 +81,7 @@ async fn a_streamed_batch_arrives_whole() {
 }
 
 #[actix_web::test]
-async fn a_body_that_does_not_arrive_is_refused_in_the_envelope() {
+async fn a_body_that_times_out_is_rejected_in_the_envelope() {
     let app = init_service(App::new().configure(|config| {
         rpc::actix::mount(config, &router(), "/trpc", &["/rpc-v1"], context);
     }))
@@ -93,7 +90,7 @@ async fn a_body_that_does_not_arrive_is_refused_in_the_envelope() {
     for (uri, envelope) in [
         (
             "/trpc/nothing",
-            r#"{"error":{"message":"The request body did not arrive in time","code":-32008"#,
+            r#"{"error":{"message":"Timed out reading the request body","code":-32008"#,
         ),
         (
             "/rpc-v1/nothing",

@@ -88,7 +88,7 @@ async fn batches() {
 }
 
 #[tokio::test]
-async fn a_batch_that_cannot_be_is_one_error_for_all() {
+async fn a_malformed_batch_is_one_error() {
     assert_snapshot!(post(&format!("{UPCOMING},{STOP}?batch=1"), "{}").await, @r#"
     400
     {"error":{"message":"Cannot mix procedure types in call: query, mutation","code":-32600,"data":{"code":"BAD_REQUEST","httpStatus":400}}}
@@ -102,7 +102,7 @@ async fn a_batch_that_cannot_be_is_one_error_for_all() {
 }
 
 #[tokio::test]
-async fn a_batch_as_a_stream_of_lines() {
+async fn a_batch_streams_as_jsonl() {
     let jsonl = |method, target: &str, body| Request {
         accept: Some("application/jsonl".into()),
         ..request(method, target, body)
@@ -137,7 +137,7 @@ async fn a_batch_as_a_stream_of_lines() {
 }
 
 #[tokio::test]
-async fn inputs_that_are_wrong_say_where() {
+async fn invalid_inputs_are_answered_with_their_path() {
     assert_snapshot!(post(UPCOMING, r#"{"days":"x"}"#).await, @r#"
     400
     {"error":{"message":"Input validation failed: days: invalid type: string \"x\", expected u16","code":-32600,"data":{"code":"BAD_REQUEST","httpStatus":400,"path":"calendar.google.getUpcomingEvents","issues":[{"path":"days","message":"invalid type: string \"x\", expected u16"}]}}}
@@ -167,7 +167,7 @@ async fn inputs_that_are_wrong_say_where() {
 }
 
 #[tokio::test]
-async fn requests_that_are_wrong() {
+async fn malformed_requests_are_rejected() {
     assert_snapshot!(get("calendar.google.nope").await, @r#"
     404
     {"error":{"message":"No procedure found on path \"calendar.google.nope\"","code":-32004,"data":{"code":"NOT_FOUND","httpStatus":404,"path":"calendar.google.nope"}}}
@@ -208,7 +208,7 @@ async fn requests_that_are_wrong() {
 }
 
 #[tokio::test]
-async fn nobody_and_too_often() {
+async fn unauthenticated_and_rate_limited_calls() {
     let refuse = async |error: RpcError, target: &str| {
         let outgoing = ResponseHeaders::default();
         let request = request("GET", target, None);
@@ -230,7 +230,7 @@ async fn nobody_and_too_often() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn internal_errors_tell_nothing() {
+async fn internal_errors_leak_no_text() {
     let internal = r#"500
 {"error":{"message":"INTERNAL_SERVER_ERROR","code":-32603,"data":{"code":"INTERNAL_SERVER_ERROR","httpStatus":500,"path":"PATH"}}}"#;
     assert_eq!(get("leak").await, internal.replace("PATH", "leak"));
@@ -246,7 +246,7 @@ async fn internal_errors_tell_nothing() {
 }
 
 #[test]
-fn codes_are_those_of_trpc() {
+fn codes_match_trpc() {
     let table: Vec<_> = Code::ALL
         .iter()
         .map(|code| format!("{} {} {}", code.name(), code.json_rpc(), code.status()))
@@ -265,7 +265,7 @@ fn codes_are_those_of_trpc() {
 }
 
 #[test]
-fn the_table_tells_its_types() {
+fn procedures_have_typescript_signatures() {
     let (router, config) = (router(), ts_rs::Config::default());
     let types: Vec<_> = router
         .procedures()

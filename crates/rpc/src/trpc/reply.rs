@@ -1,0 +1,108 @@
+//! The envelope of an answer.
+
+use bytes::Bytes;
+use serde::Serialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value};
+
+use crate::http::{Body, Response};
+use crate::procedure::Output;
+use crate::{Code, Issue, RpcError};
+
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Envelope<'a> {
+    Result(TrpcSuccess<'a>),
+    Error(TrpcFailure<'a>),
+}
+
+#[derive(Serialize)]
+struct TrpcSuccess<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Serialize)]
+struct TrpcFailure<'a> {
+    message: &'a str,
+    code: i32,
+    data: TrpcFailureData<'a>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TrpcFailureData<'a> {
+    code: Code,
+    http_status: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "<[Issue]>::is_empty")]
+    issues: &'a [Issue],
+    #[serde(flatten)]
+    details: Option<&'a Map<String, Value>>,
+}
+
+/// The answer to a call: its envelope as JSON, and the status and headers for the HTTP response.
+pub(super) struct TrpcReply {
+    pub(super) status: u16,
+    pub(super) json: String,
+    pub(super) headers: Vec<(&'static str, String)>,
+}
+
+impl TrpcReply {
+    pub(super) fn success(output: &Output) -> Self {
+        let envelope = Envelope::Result(TrpcSuccess {
+            data: output.as_deref(),
+        });
+        Self::new(200, &envelope, Vec::new())
+    }
+
+    pub(super) fn failure(error: &RpcError, path: Option<&str>) -> Self {
+        let envelope = Envelope::Error(TrpcFailure {
+            message: error.message.as_deref().unwrap_or(error.code.name()),
+            code: error.code.json_rpc(),
+            data: TrpcFailureData {
+                code: error.code,
+                http_status: error.code.status(),
+                path,
+                reason: error.reason,
+                issues: &error.issues,
+                details: error.details.as_deref(),
+            },
+        });
+        Self::new(error.code.status(), &envelope, error.headers())
+    }
+
+    fn new(status: u16, envelope: &Envelope<'_>, headers: Vec<(&'static str, String)>) -> Self {
+        Self {
+            status,
+            json: crate::http::to_json(envelope),
+            headers,
+        }
+    }
+
+    /// This call's line of a JSONL response: chunk `index`, fulfilled, complete.
+    pub(super) fn line(self, index: usize) -> Bytes {
+        format!("[{index},0,[[{}]]]\n", self.json).into()
+    }
+
+    pub(super) fn into_response(self) -> Response {
+        respond(self.status, self.headers, Body::Full(self.json.into()))
+    }
+}
+
+pub(super) fn respond(status: u16, extra: Vec<(&'static str, String)>, body: Body) -> Response {
+    let mut headers = vec![
+        ("vary", "trpc-accept, accept".to_owned()),
+        ("content-type", "application/json".to_owned()),
+        ("cache-control", "no-store".to_owned()),
+    ];
+    headers.extend(extra);
+    Response {
+        status,
+        headers,
+        body,
+    }
+}
