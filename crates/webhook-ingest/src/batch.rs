@@ -1,8 +1,8 @@
-//! One statement for all who wait.
+//! One statement for all waiting callers.
 //!
-//! Callers [`submit`](Batcher::submit) keys; a single [`run`](Batcher::run) takes all that have gathered, does the work
-//! once for the lot, and wakes everybody. There is no timer: a batch is taken as soon as the last one is done, so it holds
-//! one key when little goes on and hundreds under load.
+//! Callers [`submit`](Batcher::submit) keys; a single [`run`](Batcher::run) takes the collected ones, does the work once for
+//! the batch, and wakes the callers. There is no timer: a batch is taken as soon as the previous one is done, so it has one key
+//! when idle and hundreds under load.
 
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
@@ -12,14 +12,14 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-/// The work for a batch could not be done. Its cause has been logged.
+/// The work for a batch failed. The cause has been logged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Failed;
+pub struct BatchFailed;
 
-/// What is done for a batch.
+/// The work for a batch.
 pub trait Work<K, V>: Send {
-    /// Answers what there is to say about some of `keys`; a key that is not in the answer has none.
-    fn work(&mut self, keys: Vec<K>) -> impl Future<Output = Result<HashMap<K, V>, Failed>> + Send;
+    /// Returns a value for some of `keys`, or for none.
+    fn work(&mut self, keys: Vec<K>) -> impl Future<Output = Result<HashMap<K, V>, BatchFailed>> + Send;
 }
 
 pub struct Batcher<K, V> {
@@ -27,15 +27,15 @@ pub struct Batcher<K, V> {
     filled: Notify,
 }
 
-/// The batch that is gathering.
+/// The batch that collects keys.
 struct Open<K, V> {
     keys: HashSet<K>,
-    outcome: Arc<Outcome<K, V>>,
+    outcome: Arc<BatchOutcome<K, V>>,
 }
 
-/// What those who wait for a batch share.
-struct Outcome<K, V> {
-    result: OnceLock<Result<HashMap<K, V>, Failed>>,
+/// Shared by the callers that wait for a batch.
+struct BatchOutcome<K, V> {
+    result: OnceLock<Result<HashMap<K, V>, BatchFailed>>,
     done: Arc<Notify>,
 }
 
@@ -47,24 +47,24 @@ impl<K: Eq + Hash + Clone, V: Clone> Batcher<K, V> {
         }
     }
 
-    /// Joins the batch that is gathering and waits until it has been worked on. A key that others have submitted to the
-    /// same batch is worked on once.
-    pub async fn submit(&self, key: K) -> Result<Option<V>, Failed> {
+    /// Adds a key to the open batch and waits for its result. A key that several callers submit to the same batch is worked on
+    /// once.
+    pub async fn submit(&self, key: K) -> Result<Option<V>, BatchFailed> {
         let (outcome, done) = {
             let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
             open.keys.insert(key.clone());
-            // Made while the batch cannot be taken, so that its end is not missed.
+            // Subscribes while the batch cannot be taken, so that its end is not missed.
             (open.outcome.clone(), open.outcome.done.clone().notified_owned())
         };
         self.filled.notify_one();
         done.await;
         match outcome.result.get() {
             Some(Ok(answers)) => Ok(answers.get(&key).cloned()),
-            Some(Err(Failed)) | None => Err(Failed),
+            Some(Err(BatchFailed)) | None => Err(BatchFailed),
         }
     }
 
-    /// Works on batch after batch until `stop`; who waits then is told that it failed.
+    /// Works on batch after batch until `stop`; then the open batch fails.
     pub async fn run(&self, stop: CancellationToken, mut worker: impl Work<K, V>) {
         loop {
             tokio::select! {
@@ -78,7 +78,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Batcher<K, V> {
             }
         }
         if let Some(last) = self.take() {
-            last.outcome.finish(Err(Failed));
+            last.outcome.finish(Err(BatchFailed));
         }
     }
 
@@ -92,7 +92,7 @@ impl<K, V> Open<K, V> {
     fn new() -> Self {
         Self {
             keys: HashSet::new(),
-            outcome: Arc::new(Outcome {
+            outcome: Arc::new(BatchOutcome {
                 result: OnceLock::new(),
                 done: Arc::new(Notify::new()),
             }),
@@ -100,9 +100,9 @@ impl<K, V> Open<K, V> {
     }
 }
 
-impl<K, V> Outcome<K, V> {
-    fn finish(&self, result: Result<HashMap<K, V>, Failed>) {
-        // Nobody else sets it.
+impl<K, V> BatchOutcome<K, V> {
+    fn finish(&self, result: Result<HashMap<K, V>, BatchFailed>) {
+        // It is set only here, once.
         let _ = self.result.set(result);
         self.done.notify_waiters();
     }
@@ -116,14 +116,14 @@ mod tests {
 
     use super::*;
 
-    /// Works at the pace of the test, and says what it was given.
+    /// Reports each batch, then waits for the test to let it finish.
     struct Slow(
         mpsc::UnboundedSender<Vec<u32>>,
-        mpsc::Receiver<Result<(), Failed>>,
+        mpsc::Receiver<Result<(), BatchFailed>>,
     );
 
     impl Work<u32, u32> for Slow {
-        async fn work(&mut self, mut keys: Vec<u32>) -> Result<HashMap<u32, u32>, Failed> {
+        async fn work(&mut self, mut keys: Vec<u32>) -> Result<HashMap<u32, u32>, BatchFailed> {
             keys.sort_unstable();
             self.0.send(keys.clone()).unwrap();
             self.1.recv().await.unwrap()?;
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_gathers_during_a_batch_is_the_next_one() {
+    async fn keys_submitted_during_a_batch_form_the_next_one() {
         let batcher = Arc::new(Batcher::new());
         let (given, mut batches) = mpsc::unbounded_channel();
         let (go, gate) = mpsc::channel(10);
@@ -156,7 +156,11 @@ mod tests {
         assert!(!first.is_finished() && batches.try_recv().is_err());
         go.send(Ok(())).await.unwrap();
         assert_eq!(first.await.unwrap(), Ok(None));
-        assert_eq!(batches.recv().await.unwrap(), [2, 3], "equal keys share");
+        assert_eq!(
+            batches.recv().await.unwrap(),
+            [2, 3],
+            "equal keys are worked on once"
+        );
         let third = submit(4);
         go.send(Ok(())).await.unwrap();
         let mut answers = Vec::new();
@@ -165,8 +169,8 @@ mod tests {
         }
         assert_eq!(answers, [Ok(Some(20)), Ok(None), Ok(Some(20)), Ok(Some(20))]);
         assert_eq!(batches.recv().await.unwrap(), [4]);
-        go.send(Err(Failed)).await.unwrap();
-        assert_eq!(third.await.unwrap(), Err(Failed));
+        go.send(Err(BatchFailed)).await.unwrap();
+        assert_eq!(third.await.unwrap(), Err(BatchFailed));
         stop.cancel();
         run.await.unwrap();
     }

@@ -1,9 +1,11 @@
-//! Is this push genuine, and if so: make its resource due, durably.
+//! Verifies a push and marks its resource dirty, durably.
 
-use std::collections::{HashMap, HashSet};
+mod work;
+
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use common::clock::Clock;
 use common::ids::ResourceId;
@@ -12,33 +14,28 @@ use google::push::Notification;
 use moka::sync::Cache;
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgPool;
 use store::intake::{self, Channel, NotMarked};
 use subtle::ConstantTimeEq;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use crate::batch::{Batcher, Failed, Work};
+use crate::batch::Batcher;
 use crate::refusal::Refusal;
+use work::{Bumps, Lookups, Traces};
 
-/// Channels whose row is kept in mind, at about 300 bytes each.
+/// Cached channel rows, at about 300 bytes each.
 const KNOWN_CHANNELS: u64 = 100_000;
-/// What is kept in mind of a row never changes, but the row may go; a push that is taken for a gone channel does no harm.
+/// A row never changes in the cached columns, but may be deleted while cached; accepting a push for it is harmless.
 const KNOWN_FOR: Duration = Duration::from_mins(10);
-/// Ids that no row has. A channel's row is committed before Google knows its id, so an unknown id does not become known.
+/// Cached ids without a row. A channel's row is committed before Google gets its id, so an unknown id stays unknown.
 const UNKNOWN_CHANNELS: u64 = 10_000;
 const UNKNOWN_FOR: Duration = Duration::from_mins(1);
-/// How exactly `watches.last_message_at` is kept.
+/// The precision of `watches.last_message_at`.
 const TOUCH_EVERY_SECONDS: i64 = 600;
-/// A row that another transaction holds is free again within a commit.
+/// A row that another transaction has locked is free again after its commit.
 const HELD_RETRY: Duration = Duration::from_millis(3);
-/// Past this, whoever waits is told to come back.
-const DATABASE_TIMEOUT: Duration = Duration::from_millis(2_500);
-/// After a connection could not be made, pushes are refused without trying another for so long.
-const RECONNECT_AFTER: Duration = Duration::from_millis(200);
-
-type Traces = Mutex<HashMap<ResourceId, String>>;
 
 pub struct Intake {
     pool: PgPool,
@@ -47,13 +44,13 @@ pub struct Intake {
     unknown: Cache<String, ()>,
     lookups: Batcher<String, Channel>,
     bumps: Batcher<ResourceId, NotMarked>,
-    /// Trace contexts of pushes whose resource is about to be bumped; empty while traces are off.
+    /// Trace contexts of pushes that wait for their bump; empty while traces are off.
     traces: Arc<Traces>,
-    /// Channels heard of since they were last written down.
+    /// Channels that pushed since the last [`write_touches`](Self::write_touches).
     touched: Mutex<HashSet<String>>,
 }
 
-/// A channel's row as it was read.
+/// A cached channel row.
 struct Known {
     resource: ResourceId,
     token_sha256: Vec<u8>,
@@ -82,8 +79,8 @@ impl Intake {
         }
     }
 
-    /// Returns once the resource of a genuine push is due in the database. Every state counts as a change: `sync` because
-    /// something may have happened before the channel was made, and a state that Google adds because it is one.
+    /// Returns once the resource of a genuine push is marked dirty in the database. Every state of a push counts as a change,
+    /// also `sync`, because something may have changed before the channel was created, and states that Google may add.
     pub async fn accept(&self, push: &Notification) -> Result<(), Refusal> {
         let channel = self.channel(&push.channel_id).await?;
         let token = push.token.as_ref().map_or("", ExposeSecret::expose_secret);
@@ -128,12 +125,12 @@ impl Intake {
             self.unknown.insert(id.to_owned(), ());
             return Err(Refusal::UnknownChannel);
         };
-        // All who looked it up at once share the one that comes first.
+        // Concurrent lookups share the first row.
         Ok(self.known.get_with_by_ref(id, || Arc::new(row.into())))
     }
 
-    /// Google's id of what the channel watches. The first push of a channel may come before Google's answer to `watch`;
-    /// then, the token being right, its word is taken.
+    /// Google's id of the watched resource. The first push of a channel may arrive before Google's response to `watch`; then the
+    /// id of the push is stored, since its token is right.
     async fn resource_id_of<'k>(&self, channel: &'k Known, push: &Notification) -> Result<&'k str, Refusal> {
         if let Some(id) = channel.google_resource_id.get() {
             return Ok(id);
@@ -149,7 +146,7 @@ impl Intake {
             }
             Ok(None) => Err(Refusal::UnknownChannel),
             Err(error) => {
-                tracing::warn!(%error, "A channel's first push could not be written down");
+                tracing::warn!(%error, "Could not store the resource id of a channel's first push");
                 Err(Refusal::Unavailable)
             }
         }
@@ -168,8 +165,7 @@ impl Intake {
         }
     }
 
-    /// Writes down which channels were heard of. Forgetting some does no harm: their resources' `last_push_at` says the
-    /// same of the resource.
+    /// Stores which channels pushed. Losing some is harmless: `last_push_at` has the same for their resources.
     pub async fn write_touches(&self) -> sqlx::Result<()> {
         let touched = std::mem::take(&mut *self.touched.lock().unwrap_or_else(PoisonError::into_inner));
         if touched.is_empty() {
@@ -180,21 +176,14 @@ impl Intake {
         intake::touch(&mut conn, self.clock.now(), &ids).await
     }
 
-    /// Looks up channels, for all who ask at once.
+    /// Looks up channels in batches.
     pub async fn run_lookups(&self, stop: CancellationToken) {
         self.lookups.run(stop, Lookups(self.pool.clone())).await;
     }
 
-    /// Commits bumps, for all who wait at once, on a connection of its own. Notifies `dirty` when something is due.
+    /// Commits bumps in batches, on a connection of its own. Notifies `dirty` when a resource has become dirty.
     pub async fn run_bumps(&self, stop: CancellationToken, database_url: SecretString, dirty: Arc<Notify>) {
-        let bumps = Bumps {
-            database_url,
-            clock: self.clock.clone(),
-            dirty,
-            traces: self.traces.clone(),
-            conn: None,
-            failed_at: None,
-        };
+        let bumps = Bumps::new(database_url, self.clock.clone(), dirty, self.traces.clone());
         self.bumps.run(stop, bumps).await;
     }
 }
@@ -208,124 +197,4 @@ impl From<Channel> for Known {
             touched_at: AtomicI64::new(channel.last_message_at.map_or(0, |at| at.timestamp())),
         }
     }
-}
-
-struct Lookups(PgPool);
-
-impl Work<String, Channel> for Lookups {
-    async fn work(&mut self, ids: Vec<String>) -> Result<HashMap<String, Channel>, Failed> {
-        let look_up = async {
-            let mut conn = self.0.acquire().await?;
-            intake::find_channels(&mut conn, &ids).await
-        };
-        match tokio::time::timeout(DATABASE_TIMEOUT, look_up).await {
-            Ok(Ok(channels)) => Ok(channels
-                .into_iter()
-                .map(|channel| (channel.id.clone(), channel))
-                .collect()),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, channels = ids.len(), "Channels could not be looked up; their pushes are refused for now");
-                Err(Failed)
-            }
-            Err(_) => {
-                tracing::warn!(
-                    channels = ids.len(),
-                    "The database did not answer in time; pushes are refused for now"
-                );
-                Err(Failed)
-            }
-        }
-    }
-}
-
-struct Bumps {
-    database_url: SecretString,
-    clock: Clock,
-    dirty: Arc<Notify>,
-    traces: Arc<Traces>,
-    conn: Option<PgConnection>,
-    /// When a connection was last asked for, while there is none.
-    failed_at: Option<Instant>,
-}
-
-impl Work<ResourceId, NotMarked> for Bumps {
-    async fn work(&mut self, resources: Vec<ResourceId>) -> Result<HashMap<ResourceId, NotMarked>, Failed> {
-        if self.failed_at.is_some_and(|at| at.elapsed() < RECONNECT_AFTER) {
-            return Err(Failed);
-        }
-        let traceparents = self.traceparents(&resources);
-        let within = tokio::time::timeout(DATABASE_TIMEOUT, self.bump(&resources, &traceparents)).await;
-        let error = match within {
-            Ok(Ok(bumped)) => {
-                if bumped.woke {
-                    self.dirty.notify_one();
-                }
-                return Ok(bumped.exceptions.into_iter().collect());
-            }
-            Ok(Err(error)) => error.to_string(),
-            Err(_) => "no answer in time".to_owned(),
-        };
-        // Whatever the connection was in the middle of, it is not to be waited for.
-        self.conn = None;
-        self.failed_at = Some(Instant::now());
-        tracing::warn!(
-            error,
-            resources = resources.len(),
-            "Pushes could not be committed and are refused for now"
-        );
-        Err(Failed)
-    }
-}
-
-impl Bumps {
-    /// Those of `resources`, in their order; none at all while traces are off.
-    fn traceparents(&self, resources: &[ResourceId]) -> Vec<Option<String>> {
-        let mut traces = self.traces.lock().unwrap_or_else(PoisonError::into_inner);
-        if traces.is_empty() {
-            return Vec::new();
-        }
-        resources.iter().map(|resource| traces.remove(resource)).collect()
-    }
-
-    /// Tries twice when the connection had been lost, for Postgres may only have been restarted; a bump twice is a bump.
-    async fn bump(
-        &mut self,
-        resources: &[ResourceId],
-        traceparents: &[Option<String>],
-    ) -> sqlx::Result<intake::Marked> {
-        let was_connected = self.conn.is_some();
-        match self.bump_once(resources, traceparents).await {
-            Err(sqlx::Error::Database(error)) if !is_shutdown(&*error) => Err(sqlx::Error::Database(error)),
-            Err(_) if was_connected => {
-                self.conn = None;
-                self.bump_once(resources, traceparents).await
-            }
-            outcome => outcome,
-        }
-    }
-
-    async fn bump_once(
-        &mut self,
-        resources: &[ResourceId],
-        traceparents: &[Option<String>],
-    ) -> sqlx::Result<intake::Marked> {
-        let conn = if let Some(conn) = &mut self.conn {
-            conn
-        } else {
-            // Stands until the connection does, however the attempt ends.
-            self.failed_at = Some(Instant::now());
-            let conn = intake::connect(self.database_url.expose_secret()).await?;
-            self.failed_at = None;
-            self.conn.insert(conn)
-        };
-        common::crash_point!("intake.before_commit");
-        let bumped = intake::mark_pushed(conn, self.clock.now(), resources, traceparents).await;
-        common::crash_point!("intake.after_commit");
-        bumped
-    }
-}
-
-/// Postgres ends a session with an error of class 57P (`admin_shutdown`, `crash_shutdown`, …).
-fn is_shutdown(error: &dyn sqlx::error::DatabaseError) -> bool {
-    error.code().is_some_and(|code| code.starts_with("57P"))
 }

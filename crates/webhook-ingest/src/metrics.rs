@@ -1,4 +1,4 @@
-//! What is measured of Google's pushes. docs/metrics.md explains each.
+//! The metrics of pushes. docs/metrics.md explains each.
 
 use std::time::Duration;
 
@@ -25,19 +25,19 @@ const PUSHES: Metric = Metric::new(
             "unavailable",
         ],
     )],
-    "Pushes by what they were answered: accepted, which is committed, or why they were refused",
+    "Pushes by result: accepted (committed), or why they were rejected",
 );
 const ANSWER: Metric = Metric::new(
     "calwire_push_answer_duration_seconds",
     Kind::Histogram(SECONDS),
     &[],
-    "From a push's headers to its answer, which for a genuine one comes after the commit",
+    "Time from a push's headers to its response, which for a genuine push follows the commit",
 );
 
 pub const METRICS: &[Metric] = &[PUSHES, ANSWER];
 
 pub(crate) fn answered(outcome: &Result<(), Refusal>, duration: Duration) {
-    PUSHES.count(&[outcome.as_ref().map_or_else(Refusal::word, |()| "accepted")]);
+    PUSHES.count(&[outcome.as_ref().map_or_else(Refusal::code, |()| "accepted")]);
     ANSWER.took(&[], duration);
 }
 

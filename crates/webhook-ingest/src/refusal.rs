@@ -1,63 +1,57 @@
-//! Why a push is not taken, and what Google makes of it: it tries again after a 503 and after nothing else here, so load
-//! and trouble of ours are always a 503, and never a 4xx.
+//! Why a push is rejected. Google retries after a 503 and after no other status here, so load and failures of ours are always
+//! answered 503.
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use common::http::ErrorBody;
 use google::push::InvalidNotification;
 
-use crate::batch::Failed;
+use crate::batch::BatchFailed;
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// Google sends no body.
+pub const BODY_MAX_LEN: usize = 4 * 1024;
+/// Google sends a dozen headers.
+pub const HEADERS_MAX: usize = 64;
+pub const HEADERS_MAX_LEN: usize = 16 * 1024;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Refusal {
     #[error("{0}")]
     NotAPush(#[from] InvalidNotification),
-    #[error(
-        "a push has no body to speak of: at most {} bytes are read",
-        crate::webhook::BODY_MAX_LEN
-    )]
+    #[error("request body too large (limit {} bytes)", BODY_MAX_LEN)]
     BodyTooLarge,
-    #[error("the body did not come")]
+    #[error("timed out reading the request body")]
     BodyLost,
     #[error(
-        "at most {} headers with {} bytes are read",
-        crate::webhook::HEADERS_MAX,
-        crate::webhook::HEADERS_MAX_LEN
+        "request headers too large (limit {} headers, {} bytes)",
+        HEADERS_MAX,
+        HEADERS_MAX_LEN
     )]
     HeadersTooLarge,
-    #[error("there is no such channel")]
+    #[error("unknown channel")]
     UnknownChannel,
-    #[error("the channel was made with another token")]
+    #[error("the token is not the channel's")]
     WrongToken,
-    #[error("the channel watches another resource")]
+    #[error("the resource is not the channel's")]
     WrongResource,
-    #[error("as many pushes as this service handles at once are under way; send this one again")]
+    #[error("too many pushes at once; send this one again")]
     Overloaded,
-    #[error("this source sends more than its share; send this one again later")]
+    #[error("too many pushes from this source; send this one again later")]
     TooManyFromSource,
-    #[error("the push could not be committed; send it again")]
+    #[error("could not commit the push; send it again")]
     Unavailable,
 }
 
 impl Refusal {
-    pub fn word(&self) -> &'static str {
-        match self {
-            Self::NotAPush(_) => "not_a_push",
-            Self::BodyTooLarge => "body_too_large",
-            Self::BodyLost => "body_lost",
-            Self::HeadersTooLarge => "headers_too_large",
-            Self::UnknownChannel => "unknown_channel",
-            Self::WrongToken => "wrong_token",
-            Self::WrongResource => "wrong_resource",
-            Self::Overloaded => "overloaded",
-            Self::TooManyFromSource => "too_many_from_source",
-            Self::Unavailable => "unavailable",
-        }
+    /// For programs: the `error` of the response, and the label in metrics.
+    pub fn code(&self) -> &'static str {
+        self.into()
     }
 }
 
-impl From<Failed> for Refusal {
-    fn from(Failed: Failed) -> Self {
+impl From<BatchFailed> for Refusal {
+    fn from(BatchFailed: BatchFailed) -> Self {
         Self::Unavailable
     }
 }
@@ -78,11 +72,11 @@ impl ResponseError for Refusal {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::build(self.status_code());
         if matches!(self, Self::BodyTooLarge | Self::BodyLost) {
-            // What is left of the body is not worth reading.
+            // The rest of the body is not read.
             response.force_close();
         }
         response.json(ErrorBody {
-            error: self.word(),
+            error: self.code(),
             message: &self.to_string(),
         })
     }

@@ -1,4 +1,4 @@
-//! Where a request comes from, and how much one source may ask of us.
+//! The source address of a request, and the budget of each source.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
@@ -10,15 +10,15 @@ use actix_web::HttpRequest;
 use ipnet::IpNet;
 use moka::sync::Cache;
 
-/// What a refused push costs its source, in pushes: who guesses is slowed down twenty times sooner than Google.
+/// The cost of a rejected push, in pushes: guessing is rate-limited twenty times sooner than Google.
 const REFUSAL_COST: u32 = 20;
-/// How much a source may save up, and how far into debt it may fall.
+/// The most that a source may save up, and the most that it may owe.
 const BURST: Duration = Duration::from_secs(2);
 const DEBT: Duration = Duration::from_secs(10);
-/// Sources that are remembered; an attacker with more addresses than that meets the process-wide limit.
+/// Tracked sources; an attacker with more addresses hits the process-wide limit.
 const SOURCES: u64 = 20_000;
 
-/// The proxies whose `X-Forwarded-For` is believed: addresses or networks, separated by commas.
+/// The proxies whose `X-Forwarded-For` is trusted: addresses or networks, separated by commas.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct TrustedProxies(Vec<IpNet>);
 
@@ -37,7 +37,7 @@ impl FromStr for TrustedProxies {
 }
 
 impl TrustedProxies {
-    /// The address that the request came from: the peer, or behind proxies of ours the last one that is none of them.
+    /// The address that the request came from: the peer, or behind trusted proxies the last hop that is not one of them.
     pub fn source(&self, request: &HttpRequest) -> Option<IpAddr> {
         let peer = request.peer_addr()?.ip().to_canonical();
         if self.0.is_empty() || !self.trusts(peer) {
@@ -62,10 +62,10 @@ impl TrustedProxies {
 
 /// A budget of requests for each source, refilled steadily.
 pub struct Sources {
-    /// What one request takes of a source's time.
+    /// The time that a source's budget takes to regain one request.
     cost: Duration,
     started: Instant,
-    /// For each source, the moment since `started` at which its budget is full again, in nanoseconds.
+    /// For each source, when its budget will be full again, in nanoseconds since `started`.
     full_at: Cache<IpAddr, Arc<AtomicU64>>,
 }
 
@@ -81,13 +81,13 @@ impl Sources {
         }
     }
 
-    /// Takes one request from the budget of `source`. False: it is used up.
+    /// Takes one request from the budget of `source`. False: the budget is exhausted.
     pub fn admit(&self, source: IpAddr) -> bool {
         self.take(source, 1, BURST)
     }
 
-    /// Makes `source` pay for a push that was refused.
-    pub fn refused(&self, source: IpAddr) {
+    /// Charges `source` for a rejected push.
+    pub fn charge(&self, source: IpAddr) {
         self.take(source, REFUSAL_COST, DEBT);
     }
 
@@ -104,7 +104,7 @@ impl Sources {
     }
 }
 
-/// A household or a host has a /64 of IPv6 addresses to itself.
+/// One household or host has a whole /64 of IPv6 addresses.
 fn network_of(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_source_has_its_own_budget_and_refusals_cost_more() {
+    fn each_source_has_a_budget_and_rejected_pushes_cost_more() {
         let sources = Sources::new(1_000);
         let (a, b): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
         let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
@@ -131,7 +131,7 @@ mod tests {
         assert!((2_000..3_000).contains(&admitted), "{admitted}");
         assert!(!sources.admit(a) && sources.admit(b));
         let guesses = (0..10_000).take_while(|_| {
-            sources.refused(b);
+            sources.charge(b);
             sources.admit(neighbour)
         });
         let guesses = guesses.count();
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_proxy_of_ours_is_believed() {
+    fn only_trusted_proxies_name_the_source() {
         let trusted: TrustedProxies = "10.0.0.0/8, 192.0.2.7".parse().unwrap();
         let source = |peer: &str, forwarded: &[&str]| {
             let mut request = TestRequest::default().peer_addr(format!("{peer}:1").parse().unwrap());

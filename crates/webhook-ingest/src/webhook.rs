@@ -1,4 +1,4 @@
-//! `POST /api/calendar/webhook`: headers in, one durable bump out.
+//! `POST /api/calendar/webhook`: checks a push and marks its resource dirty.
 
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -12,28 +12,23 @@ use tracing::Instrument;
 
 use crate::intake::Intake;
 use crate::metrics;
-use crate::refusal::Refusal;
+use crate::refusal::{BODY_MAX_LEN, HEADERS_MAX, HEADERS_MAX_LEN, Refusal};
 use crate::source::{Sources, TrustedProxies};
 
-/// Google sends none.
-pub const BODY_MAX_LEN: usize = 4 * 1024;
-/// Google sends a dozen.
-pub const HEADERS_MAX: usize = 64;
-pub const HEADERS_MAX_LEN: usize = 16 * 1024;
 const BODY_TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest that Google waits for a 503.
+/// A push that takes longer is answered 503.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2_900);
 
-/// What the handler needs. One for the whole process: a limit for each worker thread would be no limit.
+/// The state of the handler. One for the whole process: a limit per worker thread would be no limit.
 pub struct Webhook {
     pub intake: std::sync::Arc<Intake>,
     pub sources: Sources,
     pub proxies: TrustedProxies,
-    /// As many pushes as may be under way.
+    /// One permit for each push that may be handled at once.
     pub slots: Semaphore,
 }
 
-/// 200 once the push's resource is due in the database; see [`Refusal`] for everything else.
+/// 200 once the push's resource is marked dirty in the database; see [`Refusal`] for the other responses.
 pub async fn notify(
     request: HttpRequest,
     body: web::Payload,
@@ -54,16 +49,20 @@ async fn admit(request: &HttpRequest, body: web::Payload, webhook: &Webhook) -> 
     if source.is_some_and(|source| !webhook.sources.admit(source)) {
         return Err(Refusal::TooManyFromSource);
     }
-    let outcome = take(request, body, &webhook.intake).await;
+    let outcome = verify_and_accept(request, body, &webhook.intake).await;
     if let Err(refusal) = &outcome {
-        tell(refusal, &webhook.sources, source);
+        penalize(refusal, &webhook.sources, source);
     }
     outcome
 }
 
-async fn take(request: &HttpRequest, body: web::Payload, intake: &Intake) -> Result<(), Refusal> {
-    bound_headers(request)?;
-    read_away(body).await?;
+async fn verify_and_accept(
+    request: &HttpRequest,
+    body: web::Payload,
+    intake: &Intake,
+) -> Result<(), Refusal> {
+    check_headers(request)?;
+    discard_body(body).await?;
     let push = Notification::from_headers(|name| request.headers().get(name).map(HeaderValue::as_bytes))?;
     match tokio::time::timeout(ANSWER_WITHIN, intake.accept(&push)).await {
         Ok(outcome) => outcome,
@@ -71,7 +70,7 @@ async fn take(request: &HttpRequest, body: web::Payload, intake: &Intake) -> Res
     }
 }
 
-fn bound_headers(request: &HttpRequest) -> Result<(), Refusal> {
+fn check_headers(request: &HttpRequest) -> Result<(), Refusal> {
     let headers = request.headers();
     let len: usize = headers
         .iter()
@@ -83,8 +82,8 @@ fn bound_headers(request: &HttpRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Reads a body that says nothing, so that the connection can be used again.
-async fn read_away(body: web::Payload) -> Result<(), Refusal> {
+/// Drains and discards the body so the connection can be reused.
+async fn discard_body(body: web::Payload) -> Result<(), Refusal> {
     match tokio::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(BODY_MAX_LEN)).await {
         Ok(Ok(Ok(_))) => Ok(()),
         Ok(Err(_)) => Err(Refusal::BodyTooLarge),
@@ -92,21 +91,21 @@ async fn read_away(body: web::Payload) -> Result<(), Refusal> {
     }
 }
 
-/// A refusal that is somebody's doing is paid for; what may be an attack is in the log, as far as its source may fill it.
-fn tell(refusal: &Refusal, sources: &Sources, source: Option<IpAddr>) {
+/// Charges the source's budget for requests it got wrong, and logs possible attacks, at a rate that the budget bounds.
+fn penalize(refusal: &Refusal, sources: &Sources, source: Option<IpAddr>) {
     match refusal {
         Refusal::Overloaded | Refusal::TooManyFromSource | Refusal::Unavailable => return,
         Refusal::WrongToken | Refusal::WrongResource => {
-            tracing::warn!(reason = %refusal, "A push that is not genuine was refused");
+            tracing::warn!(reason = %refusal, "Rejected a forged push");
         }
-        _ => tracing::debug!(reason = %refusal, "A push was refused"),
+        _ => tracing::debug!(reason = %refusal, "Rejected a push"),
     }
     if let Some(source) = source {
-        sources.refused(source);
+        sources.charge(source);
     }
 }
 
-/// Google's fetcher asks before it pushes; a proxy's own answer would keep it away.
+/// Google's fetcher reads this before it pushes; a 404 of a proxy could keep it away.
 pub async fn robots() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/plain; charset=utf-8")

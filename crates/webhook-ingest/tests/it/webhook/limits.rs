@@ -1,0 +1,118 @@
+//! Limits under load, and hostile clients.
+
+use super::*;
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn the_limit_holds_for_the_whole_process(pool: PgPool) {
+    calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    let service = Service::start(&pool, &[("WEBHOOK_MAX_IN_FLIGHT", "8")]).await;
+    // So that the channel's row is cached and each push reaches the commit.
+    assert_eq!(service.genuine().send().await.unwrap().status(), StatusCode::OK);
+
+    let holder = hold_queue(&pool).await;
+    let pushes: Vec<_> = (0..64).map(|_| tokio::spawn(service.genuine().send())).collect();
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    let answered = pushes.iter().filter(|push| push.is_finished()).count();
+    assert_eq!(answered, 56, "pushes over the limit were not answered at once");
+    holder.rollback().await.unwrap();
+    let mut statuses = Vec::new();
+    for push in pushes {
+        statuses.push(push.await.unwrap().unwrap().status().as_u16());
+    }
+    let count = |status| statuses.iter().filter(|&&got| got == status).count();
+    assert_eq!((count(200), count(503)), (8, 56));
+    service.stop().await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn one_source_cannot_exhaust_the_service_or_get_429(pool: PgPool) {
+    let resource = calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    let settings = [
+        ("WEBHOOK_MAX_PER_SOURCE", "20"),
+        ("TRUSTED_PROXIES", "127.0.0.0/8"),
+    ];
+    let service = Service::start(&pool, &settings).await;
+    let mut statuses = std::collections::BTreeMap::new();
+    for n in 0..200 {
+        let forged = service.push(&Uuid::new_v4().to_string(), "guess", "guess");
+        let from = if n % 2 == 0 {
+            "198.51.100.1"
+        } else {
+            "198.51.100.2"
+        };
+        let response = forged.header("X-Forwarded-For", from).send().await.unwrap();
+        *statuses.entry(response.status().as_u16()).or_insert(0) += 1;
+    }
+    assert_eq!(
+        statuses.keys().copied().collect::<Vec<_>>(),
+        [404, 503],
+        "{statuses:?}"
+    );
+    assert!(
+        statuses[&404] < 40,
+        "guessing was not rate-limited soon: {statuses:?}"
+    );
+    let google = service.genuine().header("X-Forwarded-For", "203.0.113.9");
+    assert_eq!(google.send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(dirty_seq(&pool, resource).await, 1);
+    service.stop().await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn slow_and_silent_sockets_are_closed(pool: PgPool) {
+    calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    let service = Service::start(&pool, &[]).await;
+    let head = "POST /api/calendar/webhook HTTP/1.1\r\nHost: x\r\n";
+    let body = format!("{head}Content-Length: 100\r\n\r\nhalf");
+    let started = Instant::now();
+    let mut sockets = Vec::new();
+    for said in ["", "POST /api/cal", head, &body] {
+        for _ in 0..50 {
+            let mut socket = TcpStream::connect(("127.0.0.1", service.port)).await.unwrap();
+            socket.write_all(said.as_bytes()).await.unwrap();
+            sockets.push((said.to_owned(), socket));
+        }
+    }
+    assert_eq!(service.genuine().send().await.unwrap().status(), StatusCode::OK);
+    for (said, mut socket) in sockets {
+        let mut answer = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(15), socket.read_to_end(&mut answer)).await;
+        assert!(
+            closed.is_ok(),
+            "still open after {:?}: {said:?}",
+            started.elapsed()
+        );
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+            "{said:?}: {answer}"
+        );
+    }
+    assert_eq!(service.genuine().send().await.unwrap().status(), StatusCode::OK);
+    service.stop().await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_flood_costs_few_transactions_and_loses_nothing(pool: PgPool) {
+    let mut resources = Vec::new();
+    for n in 0..20 {
+        resources.push(calendar(&pool, &format!("channel-{n}"), Some(GOOGLE_RESOURCE)).await);
+    }
+    let service = Service::start(&pool, &[]).await;
+    let pushes: Vec<_> = (0..1_000)
+        .map(|n| {
+            tokio::spawn(
+                service
+                    .push(&format!("channel-{}", n % 20), TOKEN, GOOGLE_RESOURCE)
+                    .send(),
+            )
+        })
+        .collect();
+    for push in pushes {
+        assert_eq!(push.await.unwrap().unwrap().status(), StatusCode::OK);
+    }
+    for resource in resources {
+        assert!(dirty_seq(&pool, resource).await >= 1);
+    }
+    service.stop().await;
+}
