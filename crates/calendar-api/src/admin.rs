@@ -1,5 +1,4 @@
-//! What whoever runs an installation does with it: bring the schema up to date, bring back a backup, change keys, look at how a
-//! user is served.
+//! The admin commands: migrate, restore a backup, rotate keys, inspect a user.
 
 mod rotate;
 mod show;
@@ -14,16 +13,16 @@ use sqlx::PgPool;
 use sync::restore::Restarted;
 
 pub use rotate::{Rotated, rotate_keys};
-pub use show::{Shown, show, text};
+pub use show::{Record, show, text};
 
-/// The part of [`Config`](crate::Config) that these need.
+/// The part of [`Config`](crate::Config) that the admin commands need.
 #[derive(Debug, Deserialize)]
 pub struct DatabaseConfig {
     pub database_url: SecretString,
 }
 
 impl DatabaseConfig {
-    /// A connection on which a statement may take its time, though it does not wait for ever for somebody else's lock.
+    /// A pool whose statements may take long, but do not wait forever for a lock.
     pub async fn connect(&self) -> anyhow::Result<PgPool> {
         store::connect_for_admin(self.database_url.expose_secret(), Duration::from_secs(30))
             .await
@@ -31,30 +30,30 @@ impl DatabaseConfig {
     }
 }
 
-/// Brings the schema up to date, one process at a time: the others wait for its advisory lock and find it done. Data that
-/// has come from a backup is noticed, and begins anew.
+/// Migrates the schema, one process at a time: others wait for its advisory lock. Detects data that was restored from a backup,
+/// and restarts all streams then.
 pub async fn migrate(pool: &PgPool, clock: &Clock) -> anyhow::Result<()> {
     store::MIGRATOR.run(pool).await.context("cannot migrate")?;
-    tracing::info!("The database is up to date");
-    if let Some(begun) = sync::restore::restart_if_moved(pool, clock.now()).await? {
+    tracing::info!("Database schema is up to date");
+    if let Some(restarted) = sync::restore::restart_if_moved(pool, clock.now()).await? {
         tracing::warn!(
-            "This data was written by another server, or before a recovery: a backup was brought back"
+            "This data was written by another server or before a recovery: it was restored from a backup"
         );
-        tell(begun);
+        log(restarted);
     }
     Ok(())
 }
 
-/// After a backup was brought back.
+/// Restarts all streams after a backup was restored.
 pub async fn restored(pool: &PgPool, clock: &Clock) -> anyhow::Result<()> {
-    tell(sync::restore::restart_all(pool, clock.now()).await?);
+    log(sync::restore::restart_all(pool, clock.now()).await?);
     Ok(())
 }
 
-fn tell(begun: Restarted) {
+fn log(restarted: Restarted) {
     tracing::info!(
-        users = begun.users,
-        resources = begun.resources,
-        "Every stream begins anew: browsers load again, and Google is asked for all that has changed"
+        users = restarted.users,
+        resources = restarted.resources,
+        "Restarted every stream: browsers reload, and every calendar is pulled"
     );
 }

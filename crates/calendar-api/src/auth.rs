@@ -1,8 +1,8 @@
-//! Who calls: a JWT of the host application.
+//! Authenticates the caller by a JWT of the host application.
 //!
-//! Algorithm, issuer and audience come from the configuration. Of the token's header only `kid` is used, and only to
-//! choose among keys that we already fetched from the configured address; `jku`, `x5u` and `jwk` are never looked at.
-//! Every refusal is the same 401: what was wrong is logged, not told.
+//! Algorithm, issuer and audience come from the configuration. Of the token's header only `kid` is used, and only to select
+//! one of the keys that were fetched from the configured address; `jku`, `x5u` and `jwk` are ignored. Every rejected token
+//! gets the same 401; the reason is logged and not sent.
 
 mod jwks;
 
@@ -17,12 +17,12 @@ use serde::Deserialize;
 
 pub use jwks::{InvalidJwksUrl, JwksUrl};
 
-/// Longer than any session token; what is longer is not even parsed.
+/// Longer than any session token; a longer text is not parsed.
 const TOKEN_MAX_LEN: usize = 8 * 1024;
-/// How far the host's clock may be from ours, in seconds.
+/// The most that the host application's clock may differ from ours, in seconds.
 const LEEWAY_SECONDS: f64 = 30.0;
 
-/// How the host application signs.
+/// The algorithm with which the host application signs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignatureAlgorithm {
     EdDsa,
@@ -46,7 +46,7 @@ impl FromStr for SignatureAlgorithm {
 }
 
 impl SignatureAlgorithm {
-    const fn of_jwt(self) -> Algorithm {
+    const fn as_jwt(self) -> Algorithm {
         match self {
             Self::EdDsa => Algorithm::EdDSA,
             Self::Es256 => Algorithm::ES256,
@@ -69,24 +69,24 @@ enum Keys {
 
 /// Why a request has no user. The text is for the log.
 #[derive(Debug, thiserror::Error)]
-pub enum Refusal {
+pub enum AuthError {
     #[error("{0}")]
     Token(String),
-    /// No key was ever fetched, or the last ones are too old: nobody can be told apart.
-    #[error("the host application's keys cannot be fetched: {0}")]
+    /// No key was ever fetched, or the last ones are too old: no token can be verified.
+    #[error("could not fetch the host application's keys: {0}")]
     KeysUnavailable(String),
 }
 
-impl Refusal {
+impl AuthError {
     fn token(reason: impl Into<String>) -> Self {
         Self::Token(reason.into())
     }
 
-    /// The answer: one and the same for all bad tokens.
-    pub fn into_answer(self) -> RpcError {
+    /// The same answer for all bad tokens.
+    pub fn into_rpc_error(self) -> RpcError {
         match self {
             Self::Token(reason) => {
-                tracing::debug!(reason, "A token was refused");
+                tracing::debug!(reason, "Rejected a token");
                 RpcError::of(Code::Unauthorized)
             }
             Self::KeysUnavailable(_) => RpcError::of(Code::ServiceUnavailable)
@@ -99,14 +99,14 @@ impl Refusal {
 #[derive(Deserialize)]
 struct Claims {
     sub: String,
-    /// One: the library is content with a list that has ours among others.
+    /// A single one: the library would also accept a list that contains it.
     iss: String,
     exp: f64,
     nbf: Option<f64>,
 }
 
 impl Authenticator {
-    /// For tokens signed with a secret that the host application shares with us (HS256).
+    /// For tokens signed with a secret that the host application shares with Calwire (HS256).
     pub fn with_secret(secret: &[u8], issuer: &str, audience: &str) -> Self {
         Self {
             keys: Keys::Secret(DecodingKey::from_secret(secret)),
@@ -121,7 +121,7 @@ impl Authenticator {
         issuer: &str,
         audience: &str,
     ) -> Result<Self, reqwest::Error> {
-        let algorithm = algorithm.of_jwt();
+        let algorithm = algorithm.as_jwt();
         Ok(Self {
             keys: Keys::Published(jwks::Jwks::new(url, algorithm)?),
             validation: validation(algorithm, issuer, audience),
@@ -133,29 +133,30 @@ impl Authenticator {
         &self,
         authorization: impl Iterator<Item = &'a str>,
         now: DateTime<Utc>,
-    ) -> Result<UserId, Refusal> {
+    ) -> Result<UserId, AuthError> {
         let token = bearer(authorization)?;
-        let header = jsonwebtoken::decode_header(token).map_err(|error| Refusal::token(error.to_string()))?;
-        if header.alg != self.validation.algorithms[0] && !common::mutant!("algorithm_from_header") {
-            return Err(Refusal::token("another algorithm than the configured one"));
+        let header =
+            jsonwebtoken::decode_header(token).map_err(|error| AuthError::token(error.to_string()))?;
+        if !self.validation.algorithms.contains(&header.alg) {
+            return Err(AuthError::token("another algorithm than the configured one"));
         }
         if header.crit.is_some() {
-            return Err(Refusal::token("it demands an extension"));
+            return Err(AuthError::token("requires an extension (crit)"));
         }
-        // "JWT" or nothing; `at+jwt` is an OAuth access token. What else there is (a logout token, a proof) is no session.
+        // "JWT" or none; `at+jwt` is an OAuth access token. Other types (a logout token, a proof) are not sessions.
         if !header
             .typ
             .as_deref()
             .is_none_or(|typ| ["jwt", "at+jwt", "application/at+jwt"].contains(&&*typ.to_lowercase()))
         {
-            return Err(Refusal::token("not a session token by its typ"));
+            return Err(AuthError::token("its typ is not that of a session token"));
         }
         let key = match &self.keys {
             Keys::Secret(key) => key.clone(),
             Keys::Published(jwks) => jwks.key(header.kid.as_deref(), now).await?,
         };
         let claims = jsonwebtoken::decode::<Claims>(token, &key, &self.validation)
-            .map_err(|error| Refusal::token(error.to_string()))?
+            .map_err(|error| AuthError::token(error.to_string()))?
             .claims;
         if self
             .validation
@@ -163,34 +164,33 @@ impl Authenticator {
             .as_ref()
             .is_none_or(|ours| !ours.contains(&claims.iss))
         {
-            return Err(Refusal::token("another issuer"));
+            return Err(AuthError::token("another issuer"));
         }
         check_times(&claims, now)?;
-        UserId::parse(claims.sub).map_err(|error| Refusal::token(error.to_string()))
+        UserId::parse(claims.sub).map_err(|error| AuthError::token(error.to_string()))
     }
 }
 
-/// The one token of the one `Authorization` header.
-fn bearer<'a>(mut authorization: impl Iterator<Item = &'a str>) -> Result<&'a str, Refusal> {
+/// The token of the only `Authorization` header.
+fn bearer<'a>(mut authorization: impl Iterator<Item = &'a str>) -> Result<&'a str, AuthError> {
     let (Some(value), None) = (authorization.next(), authorization.next()) else {
-        return Err(Refusal::token("not exactly one Authorization header"));
+        return Err(AuthError::token("not exactly one Authorization header"));
     };
     let (scheme, token) = value.split_once(' ').unwrap_or_default();
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Refusal::token("not a bearer token"));
+        return Err(AuthError::token("not a bearer token"));
     }
     if token.len() > TOKEN_MAX_LEN {
-        return Err(Refusal::token("the token is too long"));
+        return Err(AuthError::token("the token is too long"));
     }
     Ok(token)
 }
 
-/// Everything but the times, which are checked against our clock and not the library's.
+/// All checks but those of the times, which use our clock and not the library's.
 fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation {
     let mut validation = Validation::new(algorithm);
-    if common::mutant!("algorithm_from_header") {
-        validation.algorithms.extend([Algorithm::HS384, Algorithm::HS512]);
-    }
+    #[cfg(feature = "simulation")]
+    crate::mutants::accept_other_algorithms(&mut validation);
     validation.set_issuer(&[issuer]);
     validation.set_audience(&[audience]);
     validation.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
@@ -203,13 +203,13 @@ fn validation(algorithm: Algorithm, issuer: &str, audience: &str) -> Validation 
     clippy::cast_precision_loss,
     reason = "seconds since 1970 are exact in f64 for 285 million years"
 )]
-fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<(), Refusal> {
+fn check_times(claims: &Claims, now: DateTime<Utc>) -> Result<(), AuthError> {
     let now = now.timestamp() as f64;
     if claims.exp + LEEWAY_SECONDS <= now {
-        return Err(Refusal::token("expired"));
+        return Err(AuthError::token("expired"));
     }
     if claims.nbf.is_some_and(|nbf| nbf - LEEWAY_SECONDS > now) {
-        return Err(Refusal::token("not valid yet"));
+        return Err(AuthError::token("not valid yet"));
     }
     Ok(())
 }

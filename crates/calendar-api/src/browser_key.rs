@@ -1,5 +1,5 @@
-//! Which browser began to connect. A stranger's link to the callback must not join the stranger's Google account to the
-//! user who follows it, so the flow ends in the browser where it began: that one has the cookie.
+//! The cookie of the browser that began a connect flow. An attacker's link to the callback must not connect the attacker's
+//! Google account to the user who follows it, so a flow can only end in the browser where it began.
 
 use std::fmt;
 
@@ -9,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rand::RngExt;
 use sha2::{Digest, Sha256};
 
-use crate::config::Origin;
+use crate::origin::Origin;
 
-/// A flow takes a minute; this is how long it may take, for the cookie and the state alike.
+/// The life of the cookie and of the state. A flow takes about a minute.
 pub const FLOW_MAX_SECONDS: i64 = 600;
 
 /// The value of a browser's cookie: 32 random bytes.
@@ -46,7 +46,7 @@ impl BrowserKey {
         Sha256::digest(self.0.as_bytes()).into()
     }
 
-    /// With https the name's prefix makes browsers refuse the cookie from anybody but this very host.
+    /// With https, the prefix of the name makes browsers reject the cookie from any other host.
     pub fn cookie_name(browser_url: &Origin) -> &'static str {
         if browser_url.is_secure() {
             "__Host-calwire_connect"
@@ -55,8 +55,8 @@ impl BrowserKey {
         }
     }
 
-    /// The header `set-cookie`. `Lax`: it comes along when Google sends the browser back, and not with other sites'
-    /// requests.
+    /// The header `set-cookie`. `Lax`: browsers send the cookie when Google redirects back, and not with requests of other
+    /// sites.
     pub fn set_cookie(&self, browser_url: &Origin) -> String {
         let name = Self::cookie_name(browser_url);
         let secure = if browser_url.is_secure() { "; Secure" } else { "" };
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_cookie_is_as_strict_as_the_origin_allows() {
+    fn an_https_origin_gets_a_host_cookie() {
         let key = BrowserKey::parse(&"A".repeat(43)).unwrap();
         let value = "A".repeat(43);
         assert_eq!(

@@ -1,10 +1,9 @@
-//! A user connects a Google account.
+//! The OAuth flow in which a user connects a Google account.
 //!
-//! The `connect` mutation remembers a flow (hashed `state`, sealed PKCE verifier, the user, the browser's cookie, where to
-//! return) and answers Google's address. Google sends the browser to [`callback`], which takes the flow out, good for one
-//! look-up, and goes on only in the browser that began it. Whatever happens, the browser ends on the application's page,
-//! with `?calwire=connected`, `denied` or `error`, and a word of ours in `calwire_reason`; Google's own text is not passed
-//! on.
+//! The `connect` mutation stores a flow (hashed `state`, sealed PKCE verifier, the user, the browser's cookie, the page to
+//! return to) and returns the URL of Google's consent page. Google redirects the browser to [`callback`], which takes the flow,
+//! once, and continues only in the browser that began it. In every case the browser ends on the application's page, with
+//! `?calwire=connected`, `denied` or `error`, and a code in `calwire_reason`; Google's own text is not passed on.
 
 mod return_to;
 
@@ -31,10 +30,10 @@ pub use return_to::ReturnTo;
 use crate::browser_key::{BrowserKey, FLOW_MAX_SECONDS};
 use crate::state::{Caller, State};
 
-/// Where Google sends the browser back to, below the origin.
+/// The path to which Google redirects the browser.
 pub const CALLBACK_PATH: &str = "/oauth/google/callback";
 
-/// Longer than any `state` of ours or code of Google's.
+/// Longer than our `state` and Google's codes.
 const PARAMETER_MAX_LEN: usize = 2048;
 
 /// The callback's URL, as registered with Google.
@@ -42,13 +41,13 @@ fn redirect_uri(state: &State) -> String {
     state.browser_url.join(CALLBACK_PATH).into()
 }
 
-/// Begins a flow; the answer is the address of Google's consent page.
+/// Begins a flow. Returns the URL of Google's consent page.
 pub async fn begin(caller: &Caller, return_to: &ReturnTo) -> Result<Url, RpcError> {
     let state = &caller.state;
     let token = random_token();
     let state_sha256: [u8; 32] = Sha256::digest(token.as_bytes()).into();
     let pkce = Pkce::generate();
-    // A browser that is connecting in another tab keeps its cookie, so that both flows can end.
+    // A browser that is connecting in another tab keeps its cookie, so that both flows can finish.
     let browser = caller.browser.clone().unwrap_or_else(BrowserKey::generate);
     let origin = caller
         .origin
@@ -76,23 +75,24 @@ pub async fn begin(caller: &Caller, return_to: &ReturnTo) -> Result<Url, RpcErro
         state: &token,
         code_challenge: &pkce.challenge,
         login_hint: None,
-        // Without it Google sends no refresh token to whoever consented before.
+        // Without it Google sends no refresh token if the user has consented before.
         force_consent: true,
     }))
 }
 
-/// How a flow ended.
+/// The result of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
+enum FlowResult {
     Connected,
-    /// Connected, and the user unticked the calendar.
+    /// Connected, but the user unticked the calendar.
     ConnectedWithoutCalendar,
     Denied,
     Failed(&'static str),
 }
 
-impl End {
-    const fn words(self) -> (&'static str, Option<&'static str>) {
+impl FlowResult {
+    /// The query parameters `calwire` and `calwire_reason`.
+    const fn parameters(self) -> (&'static str, Option<&'static str>) {
         match self {
             Self::Connected => ("connected", None),
             Self::ConnectedWithoutCalendar => ("connected", Some("scope_missing")),
@@ -123,21 +123,23 @@ pub async fn callback(
         },
         web::Query::into_inner,
     );
-    let (end, return_to) = match take_flow(&state, &request, query.state.as_deref()).await {
+    let (result, return_to) = match take_flow(&state, &request, query.state.as_deref()).await {
         Ok(flow) => {
-            let end = finish(&state, &flow, query).await.unwrap_or_else(|end| end);
-            (end, flow.return_to)
+            let result = finish(&state, &flow, query)
+                .await
+                .unwrap_or_else(|failure| failure);
+            (result, flow.return_to)
         }
-        Err(end) => {
+        Err(failure) => {
             let origin = state.app_origins.first().unwrap_or(&state.browser_url);
-            (end, ReturnTo::default().below(origin).into())
+            (failure, ReturnTo::default().below(origin).into())
         }
     };
-    let (status, reason) = end.words();
+    let (status, reason) = result.parameters();
     tracing::info!(
         connect.status = status,
         connect.reason = reason,
-        "A connect flow ended"
+        "Connect flow finished"
     );
     match with_outcome(&return_to, status, reason) {
         Some(url) => HttpResponse::SeeOther()
@@ -173,9 +175,9 @@ struct Flow {
     return_to: String,
 }
 
-/// The flow of `state`, if it is still good and this is its browser.
-async fn take_flow(state: &State, request: &HttpRequest, token: Option<&str>) -> Result<Flow, End> {
-    const INVALID: End = End::Failed("invalid_state");
+/// Takes the flow of `state`, if it has not expired and this is its browser.
+async fn take_flow(state: &State, request: &HttpRequest, token: Option<&str>) -> Result<Flow, FlowResult> {
+    const INVALID: FlowResult = FlowResult::Failed("invalid_state");
     let token = token
         .filter(|token| token.len() <= PARAMETER_MAX_LEN)
         .ok_or(INVALID)?;
@@ -186,11 +188,11 @@ async fn take_flow(state: &State, request: &HttpRequest, token: Option<&str>) ->
     };
     let flow = taken.await.map_err(|error| unexpected(&error))?.ok_or(INVALID)?;
     if flow.expires_at <= state.now() {
-        return Err(End::Failed("expired_state"));
+        return Err(FlowResult::Failed("expired_state"));
     }
-    let browser = BrowserKey::of(request, &state.browser_url).ok_or(End::Failed("other_browser"))?;
+    let browser = BrowserKey::of(request, &state.browser_url).ok_or(FlowResult::Failed("other_browser"))?;
     if !bool::from(browser.sha256().ct_eq(&flow.browser_sha256)) {
-        return Err(End::Failed("other_browser"));
+        return Err(FlowResult::Failed("other_browser"));
     }
     let verifier = state
         .sync
@@ -204,17 +206,17 @@ async fn take_flow(state: &State, request: &HttpRequest, token: Option<&str>) ->
     })
 }
 
-/// Exchanges the code, asks whose account it is, and stores the connection.
-async fn finish(state: &State, flow: &Flow, query: CallbackQuery) -> Result<End, End> {
+/// Exchanges the code, looks up the account, and stores the connection.
+async fn finish(state: &State, flow: &Flow, query: CallbackQuery) -> Result<FlowResult, FlowResult> {
     match query.error.as_deref() {
         None => {}
-        Some("access_denied") => return Err(End::Denied),
-        Some(_) => return Err(End::Failed("refused_by_google")),
+        Some("access_denied") => return Err(FlowResult::Denied),
+        Some(_) => return Err(FlowResult::Failed("refused_by_google")),
     }
     let code = query
         .code
         .filter(|code| !code.is_empty() && code.len() <= PARAMETER_MAX_LEN)
-        .ok_or(End::Failed("code_missing"))?;
+        .ok_or(FlowResult::Failed("code_missing"))?;
     let google = &state.sync.google;
     let grant = google
         .exchange_code(&code, &flow.verifier, &redirect_uri(state))
@@ -228,36 +230,38 @@ async fn finish(state: &State, flow: &Flow, query: CallbackQuery) -> Result<End,
         .await
         .map_err(|error| unexpected(&error))?;
     match connected {
-        Connected::Done { .. } if sync::connections::has_calendar_access(&grant.scopes) => Ok(End::Connected),
-        Connected::Done { .. } => Ok(End::ConnectedWithoutCalendar),
-        Connected::RefreshTokenMissing => Err(End::Failed("refresh_token_missing")),
+        Connected::Done { .. } if sync::connections::has_calendar_access(&grant.scopes) => {
+            Ok(FlowResult::Connected)
+        }
+        Connected::Done { .. } => Ok(FlowResult::ConnectedWithoutCalendar),
+        Connected::RefreshTokenMissing => Err(FlowResult::Failed("refresh_token_missing")),
     }
 }
 
-fn of_google(error: &google::Error) -> End {
+fn of_google(error: &google::Error) -> FlowResult {
     match error {
-        google::Error::GrantRejected => End::Failed("code_rejected"),
+        google::Error::GrantRejected => FlowResult::Failed("code_rejected"),
         google::Error::ClientMisconfigured { .. } => {
-            tracing::error!(%error, "Google does not accept our OAuth client; see GOOGLE_CLIENT_ID and its redirect URIs");
-            End::Failed("misconfigured")
+            tracing::error!(%error, "Google rejected the OAuth client; check GOOGLE_CLIENT_ID and its redirect URIs");
+            FlowResult::Failed("misconfigured")
         }
         google::Error::Transient { .. } | google::Error::RateLimited { .. } => {
-            tracing::warn!(%error, "A connect flow could not end: Google could not be asked");
-            End::Failed("google_unavailable")
+            tracing::warn!(%error, "Connect flow failed: Google is unavailable");
+            FlowResult::Failed("google_unavailable")
         }
         _ => {
-            tracing::warn!(%error, "A connect flow could not end");
-            End::Failed("refused_by_google")
+            tracing::warn!(%error, "Connect flow failed at Google");
+            FlowResult::Failed("refused_by_google")
         }
     }
 }
 
-fn unexpected(error: &dyn std::error::Error) -> End {
-    tracing::error!(%error, "A connect flow failed");
-    End::Failed("internal")
+fn unexpected(error: &dyn std::error::Error) -> FlowResult {
+    tracing::error!(%error, "Connect flow failed");
+    FlowResult::Failed("internal")
 }
 
-/// Where a sealed verifier lives.
+/// The column that a sealed verifier is bound to.
 const fn verifier_of<'a>(row: &'a [&'a [u8]]) -> Binding<'a> {
     Binding {
         table: "oauth_states",

@@ -1,9 +1,8 @@
-//! `calendar-api doctor`: looks at a whole installation from where it stands, and says of each part whether it works and, if
-//! not, what to do.
+//! `calendar-api doctor`: checks a whole installation, and reports for each part whether it works and, if not, a remedy.
 //!
-//! Each check asks the thing itself: a message is published and heard again, Google is asked about the OAuth client, the
-//! public address is called from outside in. What a check needs and has not got makes it [`Outcome::Skipped`], so that one
-//! fault is named once. Nothing is changed, at Google or here.
+//! Each check uses the real thing: it publishes a message and reads it back, sends the OAuth client to Google, requests the
+//! public address. A check whose precondition failed is [`Outcome::Skipped`], so that one fault is reported once. Nothing is
+//! changed, at Google or here.
 
 mod broker;
 mod database;
@@ -21,10 +20,10 @@ pub use report::{Finding, Outcome, Report};
 
 use crate::config::Config;
 
-/// How long a single question may take.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The timeout of one request.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Examines an installation with this configuration. `Err`: what is wrong with the variables.
+/// Checks an installation with this configuration.
 pub async fn examine(config: Result<Config, ConfigError>, clock: &Clock) -> Report {
     let mut report = Report::default();
     let config = match config {
@@ -33,9 +32,9 @@ pub async fn examine(config: Result<Config, ConfigError>, clock: &Clock) -> Repo
             report.failed(
                 "configuration",
                 &error,
-                "correct that variable; .env.example says what it expects",
+                "correct that variable; .env.example describes it",
             );
-            report.skip_the_rest("without a configuration nothing else can be looked at");
+            report.skip_the_rest("not checked without a configuration");
             return report;
         }
     };
@@ -44,7 +43,7 @@ pub async fn examine(config: Result<Config, ConfigError>, clock: &Clock) -> Repo
         Err(error) => report.failed(
             "configuration",
             &error,
-            "set AUTH_… so that one way to tell users apart is left",
+            "set either AUTH_JWKS_URL or AUTH_HS256_SECRET, and an AUTH_ALGORITHM that fits",
         ),
     }
     let pool = database::connect(&mut report, &config).await;
@@ -52,7 +51,7 @@ pub async fn examine(config: Result<Config, ConfigError>, clock: &Clock) -> Repo
         database::examine(&mut report, pool, &config, clock).await;
     } else {
         for check in ["schema", "backup", "keys"] {
-            report.skipped(check, "the database cannot be asked");
+            report.skipped(check, "the database is unavailable");
         }
     }
     broker::examine(&mut report, &config).await;
@@ -64,31 +63,31 @@ pub async fn examine(config: Result<Config, ConfigError>, clock: &Clock) -> Repo
 
 fn mode(config: &Config) -> String {
     match config.sync.settings().webhook_address() {
-        Some(address) => format!("complete; Google is asked to push to {address}"),
+        Some(address) => format!("complete; Google pushes to {address}"),
         None => "complete; polling only, because PUBLIC_URL is not set".to_owned(),
     }
 }
 
-/// What the data tells: grants, channels, quota.
+/// Checks of the stored data: grants, channels, quota.
 async fn stored(report: &mut Report, pool: Option<&PgPool>, config: &Config, clock: &Clock) {
     let checks = ["scopes", "consent-screen", "channels", "quota"];
-    let Some(pool) = pool.filter(|_| report.is_well("schema")) else {
+    let Some(pool) = pool.filter(|_| report.passed("schema")) else {
         for check in checks {
-            report.skipped(check, "the database cannot be asked");
+            report.skipped(check, "the database is unavailable");
         }
         return;
     };
-    let asked = async {
+    let checked = async {
         let mut conn = pool.acquire().await?;
         google::scopes(report, &mut conn).await?;
         google::consent_screen(report, &mut conn, clock.now()).await?;
         google::channels(report, &mut conn, config, clock.now()).await?;
         google::quota(report, &mut conn, clock.now()).await
     };
-    if let Err(error) = asked.await {
+    if let Err(error) = checked.await {
         let missing = checks.into_iter().filter(|&check| !report.has(check));
         for check in missing.collect::<Vec<_>>() {
-            report.skipped(check, format!("the database cannot be asked: {error}"));
+            report.skipped(check, format!("the database is unavailable: {error}"));
         }
     }
 }

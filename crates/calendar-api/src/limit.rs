@@ -1,4 +1,4 @@
-//! How often one user may call, and how much of the service one user may have at once.
+//! The rate limit of each user, and the limit of concurrent calls.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,33 +9,33 @@ use moka::sync::Cache;
 use rpc::{Code, RpcError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Users that are remembered at once. Beyond it the least recent are forgotten, which costs nobody anything.
+/// Tracked users. Beyond it the least recent are dropped, which gives them a new budget.
 const USERS_MAX: u64 = 100_000;
 
-/// Calls of one user that are answered at once, half as many as the usual pool has connections; the next ones wait for
-/// them. So a burst, which the rate allows, or a batch is in the way of nobody else.
+/// Calls of one user that run at once: half of the default pool's connections, so that a burst or a batch of one user does not
+/// hold up others. Further calls wait.
 const AT_ONCE: usize = 8;
-/// A call that waits longer for those before it is told to come back.
+/// A call that waits longer than this for its turn is answered 429.
 const TURN_WITHIN: Duration = Duration::from_secs(10);
 
-/// A minute's worth in a burst, then evenly: the generic cell rate algorithm, one instant per user.
+/// A minute's requests in a burst, then evenly: the generic cell rate algorithm, one instant per user.
 pub struct RateLimit {
-    /// Between two requests in the long run.
+    /// The average time between two requests.
     interval: TimeDelta,
     users: Cache<UserId, Arc<Budget>>,
 }
 
 struct Budget {
-    /// When it would be whole again.
-    whole_at: Mutex<DateTime<Utc>>,
+    /// When the budget will be full again.
+    full_at: Mutex<DateTime<Utc>>,
     turns: Turns,
 }
 
-/// Where the calls of one user wait for each other.
+/// Limits the concurrent calls of one user.
 #[derive(Clone, Debug)]
 pub struct Turns(Arc<Semaphore>);
 
-/// A call's place among those of its user that are being answered. It ends with the last clone.
+/// A running call's permit. Released with the last clone.
 #[derive(Clone, Debug)]
 pub struct Turn {
     _permit: Arc<OwnedSemaphorePermit>,
@@ -48,7 +48,7 @@ impl Turns {
             Ok(Ok(permit)) => Ok(Turn {
                 _permit: Arc::new(permit),
             }),
-            // Nobody closes it; what is left is that the time was over.
+            // The semaphore is never closed, so this is the timeout.
             Ok(Err(_)) | Err(_) => {
                 Err(RpcError::of(Code::TooManyRequests).with_retry_after(Duration::from_secs(1)))
             }
@@ -56,7 +56,7 @@ impl Turns {
     }
 }
 
-/// The budget's span.
+/// The time that an empty budget takes to be full.
 const BURST: TimeDelta = TimeDelta::minutes(1);
 
 impl RateLimit {
@@ -71,11 +71,11 @@ impl RateLimit {
         }
     }
 
-    /// Counts one request of `user`, or says when to come back. Its calls then wait for their turns.
+    /// Counts one request of `user`. `Err`: over the limit, with the time to wait. The calls then wait for their turns.
     pub fn count(&self, user: &UserId, now: DateTime<Utc>) -> Result<Turns, RpcError> {
         let budget = self.users.get_with_by_ref(user, || {
             Arc::new(Budget {
-                whole_at: Mutex::new(now),
+                full_at: Mutex::new(now),
                 turns: Turns(Arc::new(Semaphore::new(AT_ONCE))),
             })
         });
@@ -86,14 +86,14 @@ impl RateLimit {
 
 impl Budget {
     fn count(&self, now: DateTime<Utc>, interval: TimeDelta) -> Result<(), RpcError> {
-        let mut whole_at = self.whole_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let after = (*whole_at).max(now) + interval;
+        let mut full_at = self.full_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let after = (*full_at).max(now) + interval;
         let over = after - now - BURST;
         if over > TimeDelta::zero() {
             let wait = over.to_std().unwrap_or_default();
             return Err(RpcError::of(Code::TooManyRequests).with_retry_after(wait));
         }
-        *whole_at = after;
+        *full_at = after;
         Ok(())
     }
 }
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_who_calls_too_often_waits_and_nobody_else_does() {
+    fn a_user_over_the_limit_waits_and_others_do_not() {
         let limit = RateLimit::per_minute(60);
         let (alice, bob) = (UserId::parse("alice").unwrap(), UserId::parse("bob").unwrap());
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_burst_is_answered_a_few_at_a_time() {
+    async fn a_burst_runs_a_few_calls_at_a_time() {
         let limit = RateLimit::per_minute(600);
         let (alice, bob) = (UserId::parse("alice").unwrap(), UserId::parse("bob").unwrap());
         let now = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
@@ -131,13 +131,13 @@ mod tests {
         let of_alice = limit.count(&alice, now).unwrap();
         let mut next = std::pin::pin!(of_alice.next());
         let waits = tokio::time::timeout(Duration::from_millis(50), &mut next).await;
-        assert!(waits.is_err(), "the next one waits");
+        assert!(waits.is_err(), "the next call ran at once");
         let of_bob = limit.count(&bob, now).unwrap();
-        assert!(of_bob.next().await.is_ok(), "and nobody else");
+        assert!(of_bob.next().await.is_ok(), "another user had to wait");
         let kept = turns[0].clone();
         turns.remove(0);
         let waits = tokio::time::timeout(Duration::from_millis(50), &mut next).await;
-        assert!(waits.is_err(), "a clone goes on with the turn");
+        assert!(waits.is_err(), "a clone did not keep the turn");
         drop(kept);
         assert!(next.await.is_ok());
     }

@@ -1,4 +1,4 @@
-//! What is measured of calls. docs/metrics.md explains each.
+//! The metrics of calls. docs/metrics.md explains each.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ const RPC: Metric = Metric::new(
     "calwire_rpc_duration_seconds",
     Kind::Histogram(SECONDS),
     &[("procedure", &[]), ("code", &[])],
-    "Calls by procedure (unknown for one that there is not) and code (OK, or the error's), and what they took",
+    "Duration of calls by procedure (unknown if there is none) and code (OK, or the error's)",
 );
 
 pub const METRICS: &[Metric] = &[RPC];

@@ -42,26 +42,26 @@ pub fn router() -> Router<Caller> {
         .query("realtime.getConnectionToken", realtime::get_connection_token)
         .query("realtime.getSubscriptionToken", realtime::get_subscription_token)
         .query("realtime.getState", realtime::get_state)
-        .passing_errors(passing)
+        .temporary_errors(is_temporary)
         .admitted_by(|caller| caller.in_turn().boxed())
         .observed_by(crate::metrics::called)
 }
 
-/// Whether a failure is of a database that is busy, restarting or out of reach.
-fn passing(error: &(dyn std::error::Error + 'static)) -> bool {
+/// Whether an error is that of a database that is busy, restarting or unreachable.
+fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
     let database = match error.downcast_ref::<CallError>() {
         Some(CallError::Database(error)) => Some(error),
         _ => error.downcast_ref::<sqlx::Error>(),
     };
     match database {
-        // The last is a proxy before Postgres that hangs up in the middle of a word.
+        // `Protocol`: a proxy in front of Postgres closed the connection in the middle of a message.
         Some(
             sqlx::Error::PoolTimedOut
             | sqlx::Error::PoolClosed
             | sqlx::Error::Io(_)
             | sqlx::Error::Protocol(_),
         ) => true,
-        // Connection trouble, too many connections, a shut-down, a statement or lock that took too long.
+        // Connection failures, too many connections, a shutdown, a statement or lock timeout.
         Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
             matches!(&*code, "55P03" | "40001" | "40P01")
                 || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
@@ -70,18 +70,18 @@ fn passing(error: &(dyn std::error::Error + 'static)) -> bool {
     }
 }
 
-/// The user's calendars, if those named are among them. Somebody else's calendar is one that does not exist.
+/// The user's calendars, if `named` are among them. For the caller, another user's calendar does not exist.
 async fn own_calendars(
     conn: &mut PgConnection,
     caller: &Caller,
     named: Option<&[CalendarId]>,
 ) -> Result<Vec<Calendar>, RpcError> {
     let own = store::calendars::of_user(conn, &caller.user).await?;
-    let stranger = named
+    let unknown = named
         .unwrap_or_default()
         .iter()
         .find(|id| !own.iter().any(|calendar| calendar.id == **id));
-    match stranger {
+    match unknown {
         None => Ok(own),
         Some(id) => Err(
             RpcError::new(Code::NotFound, format!("There is no calendar {id}"))
@@ -99,14 +99,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_database_that_is_out_of_reach_passes_and_a_wrong_statement_does_not() {
+    fn connection_failures_are_temporary_and_wrong_statements_are_not() {
         let cut = sqlx::Error::Protocol("unexpected response from SSLRequest: 0x00".to_owned());
         let reset = sqlx::Error::Io(std::io::ErrorKind::ConnectionReset.into());
         for error in [cut, reset, sqlx::Error::PoolTimedOut] {
-            assert!(passing(&error), "{error}");
-            assert!(passing(&CallError::Database(error)));
+            assert!(is_temporary(&error), "{error}");
+            assert!(is_temporary(&CallError::Database(error)));
         }
-        assert!(!passing(&sqlx::Error::RowNotFound));
-        assert!(!passing(&sqlx::Error::ColumnNotFound("no_such".to_owned())));
+        assert!(!is_temporary(&sqlx::Error::RowNotFound));
+        assert!(!is_temporary(&sqlx::Error::ColumnNotFound("no_such".to_owned())));
     }
 }

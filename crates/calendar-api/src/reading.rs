@@ -1,11 +1,11 @@
-//! What all reads have in common.
+//! Shared by all reads.
 
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use event_model::wire::{Freshness, Mode};
 use store::calendars::Calendar;
 
-/// The zone of a user who named none: the primary calendar's. The primary ones come first.
+/// The default time zone of a user: the primary calendar's.
 pub fn zone_of(calendars: &[Calendar]) -> Tz {
     calendars
         .iter()
@@ -15,7 +15,7 @@ pub fn zone_of(calendars: &[Calendar]) -> Tz {
         .unwrap_or(Tz::UTC)
 }
 
-/// How current an answer is as a whole: as its least current calendar.
+/// The freshness of a whole answer: that of its least current calendar.
 pub fn overall(calendars: &[Freshness], connected: bool) -> (Option<DateTime<Utc>>, Mode) {
     let as_of = calendars.iter().map(|calendar| calendar.as_of).min().flatten();
     let worst = calendars
@@ -27,7 +27,7 @@ pub fn overall(calendars: &[Freshness], connected: bool) -> (Option<DateTime<Utc
             Mode::Stale => 2,
             Mode::Paused => 3,
         });
-    // Without a calendar, either the list is still to come, or nothing will.
+    // Without a calendar: the list has not been pulled yet, or there is no account.
     let none = if connected { Mode::Stale } else { Mode::Paused };
     (as_of, worst.unwrap_or(none))
 }
@@ -38,7 +38,7 @@ mod tests {
     use common::ids::CalendarId;
 
     #[test]
-    fn an_answer_is_as_current_as_its_least_current_calendar() {
+    fn the_least_current_calendar_decides_the_freshness() {
         let at = |seconds| DateTime::from_timestamp(seconds, 0);
         let calendar = |as_of, mode| Freshness {
             calendar_id: CalendarId::generate(),

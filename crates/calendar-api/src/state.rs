@@ -1,4 +1,4 @@
-//! What every request is answered with, and who makes it.
+//! The state of the service, and the caller of a request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,23 +12,23 @@ use rpc::http::ResponseHeaders;
 
 use crate::auth::Authenticator;
 use crate::browser_key::BrowserKey;
-use crate::config::Origin;
 use crate::limit::{RateLimit, Turn, Turns};
 use crate::on_view::RecentViews;
+use crate::origin::Origin;
 
 /// The service's state, one for all requests.
 pub struct State {
     pub sync: sync::Context,
     pub broker: centrifugo::Client,
     pub tokens: centrifugo::Tokens,
-    /// How long a socket goes on without asking who its user is.
+    /// The life of a connection token; then its socket requests another.
     pub connection_token_life: Duration,
     pub authenticator: Authenticator,
     pub rate_limit: RateLimit,
     pub recent_views: RecentViews,
-    /// Where browsers reach us.
+    /// The origin at which browsers reach this service.
     pub browser_url: Origin,
-    /// Whose pages may call us.
+    /// Origins whose pages may call.
     pub app_origins: Vec<Origin>,
 }
 
@@ -38,25 +38,25 @@ impl State {
     }
 }
 
-/// Who calls a procedure, and from where. Cheap to clone.
+/// The caller of a procedure. Cheap to clone.
 #[derive(Clone)]
 pub struct Caller {
     pub state: Arc<State>,
     pub user: UserId,
-    /// The page's origin, if it is one of ours.
+    /// The page's origin, if it is one of `app_origins`.
     pub origin: Option<Origin>,
-    /// The cookie of a connect flow in this browser.
+    /// The connect cookie of this browser.
     pub browser: Option<BrowserKey>,
-    /// Headers of the answer.
+    /// Headers to add to the response.
     pub outgoing: ResponseHeaders,
-    /// Where the user's calls wait for each other.
+    /// Limits the user's concurrent calls.
     pub turns: Turns,
-    /// The call's place among them, once it has one.
+    /// The call's permit, once it runs.
     pub turn: Option<Turn>,
 }
 
 impl Caller {
-    /// Authenticates a request and counts it. What fails here is every call's answer.
+    /// Authenticates a request and counts it. An error is the answer to each of its calls.
     pub async fn of(
         state: Arc<State>,
         request: HttpRequest,
@@ -71,7 +71,7 @@ impl Caller {
             .authenticator
             .user(authorization, now)
             .await
-            .map_err(crate::auth::Refusal::into_answer)?;
+            .map_err(crate::auth::AuthError::into_rpc_error)?;
         let turns = state.rate_limit.count(&user, now)?;
         let origin = headers
             .get(header::ORIGIN)
@@ -89,7 +89,7 @@ impl Caller {
         })
     }
 
-    /// Waits until the user has fewer calls under way than one may have.
+    /// Waits until fewer than the allowed number of the user's calls run.
     pub async fn in_turn(mut self) -> Result<Self, RpcError> {
         self.turn = Some(self.turns.next().await?);
         Ok(self)

@@ -1,4 +1,4 @@
-//! `rotate-keys`: every token is sealed with the first key of `TOKEN_KEYS`, while the services go on.
+//! `rotate-keys`: reseals every token with the first key of `TOKEN_KEYS`, while the services run.
 
 use anyhow::Context as _;
 use common::ids::ConnectionId;
@@ -7,22 +7,22 @@ use store::connections::rotate::{self, Resealed};
 use store::seal::Keyring;
 use uuid::Uuid;
 
-/// Read at once. Each is then written for itself, so that no service waits for more than one row.
+/// Rows read at once. Each is written in a transaction of its own, so that no service waits for more than one row.
 const BATCH: i64 = 200;
-/// A service that still seals with the older key adds to what is left. So often is all of it looked through.
+/// How many times all rows are scanned: a service that still seals with the older key may add rows during a pass.
 const PASSES: usize = 3;
 
-/// What a rotation did.
+/// The result of a rotation.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Rotated {
     pub resealed: u64,
-    /// Their keys are not in `TOKEN_KEYS`, or the records are damaged. They stay as they are.
+    /// Their keys are not in `TOKEN_KEYS`, or the records are damaged. They are unchanged.
     pub unreadable: Vec<ConnectionId>,
-    /// Sealed with an older key by a service while we went.
+    /// Sealed with an older key by a service during the rotation.
     pub left: i64,
 }
 
-/// Goes through all accounts that are sealed otherwise. `progress` is told how many are done, and of how many.
+/// Reseals all accounts that are sealed with another key. Calls `progress` with the number done and the total.
 pub async fn rotate_keys(
     pool: &PgPool,
     keyring: &Keyring,
@@ -48,11 +48,11 @@ pub async fn rotate_keys(
             for old in &batch {
                 let resealed = rotate::reseal(&mut conn, keyring, old)
                     .await
-                    .with_context(|| format!("connection {} could not be written", old.id))?;
+                    .with_context(|| format!("cannot write connection {}", old.id))?;
                 match resealed {
                     Resealed::Done => rotated.resealed += 1,
                     Resealed::Failed(unsealable) => {
-                        tracing::error!(connection.id = %old.id, error = %unsealable, "Could not reseal a token; it is left as it is");
+                        tracing::error!(connection.id = %old.id, error = %unsealable, "Could not reseal a token; it is unchanged");
                         rotated.unreadable.push(old.id);
                     }
                 }

@@ -1,6 +1,6 @@
-//! `users show`, `connections show`, `calendars show`: how something is kept, for support.
+//! `users show`, `connections show`, `calendars show`: records for support.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail};
 use common::ids::UserId;
@@ -8,50 +8,39 @@ use serde_json::Value;
 use sqlx::PgPool;
 use store::admin;
 
-/// What is looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shown {
+/// The kind of a record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, strum::Display)]
+#[strum(serialize_all = "snake_case")]
+pub enum Record {
     User,
     Connection,
     Calendar,
 }
 
-/// All that support may see of it. `Err` when there is none of this id.
-pub async fn show(pool: &PgPool, shown: Shown, id: &str) -> anyhow::Result<Value> {
+/// All that support may see of a record. `Err`: there is none with this id.
+pub async fn show(pool: &PgPool, record: Record, id: &str) -> anyhow::Result<Value> {
     let mut conn = pool.acquire().await?;
-    let found = match shown {
-        Shown::User => {
-            let user = UserId::parse(id).context("not the id of a user")?;
+    let found = match record {
+        Record::User => {
+            let user = UserId::parse(id).context("not a user id")?;
             admin::user(&mut conn, &user).await?
         }
-        Shown::Connection => {
-            let id = id
-                .parse()
-                .context("not the id of a connection, which is a UUID")?;
+        Record::Connection => {
+            let id = id.parse().context("not a connection id (a UUID)")?;
             admin::connection(&mut conn, id).await?
         }
-        Shown::Calendar => {
-            let id = id.parse().context("not the id of a calendar, which is a UUID")?;
+        Record::Calendar => {
+            let id = id.parse().context("not a calendar id (a UUID)")?;
             admin::calendar(&mut conn, id).await?
         }
     };
     match found {
         Some(found) => Ok(found),
-        None => bail!("there is no {shown} {id}"),
+        None => bail!("there is no {record} {id}"),
     }
 }
 
-impl fmt::Display for Shown {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::User => "user",
-            Self::Connection => "connection",
-            Self::Calendar => "calendar",
-        })
-    }
-}
-
-/// For people: a line a field, what is in it indented.
+/// For people: one line per field, nested fields indented.
 pub fn text(value: &Value) -> String {
     let mut text = String::new();
     write(value, 0, &mut text);
@@ -110,7 +99,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_is_shown_reads_from_top_to_bottom() {
+    fn text_has_one_line_per_field() {
         let value = json!({
             "user": "alice", "grant_ended_at": null, "scopes": ["openid", "email"], "none": [],
             "stream": { "seq": 4 }, "channels": [{ "id": "c", "attempts": 0 }],

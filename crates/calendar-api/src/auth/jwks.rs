@@ -1,8 +1,8 @@
 //! The host application's public keys.
 //!
-//! Fetched when first needed, again when a token names a key that is not among them (at most once in 30 s, however many
-//! tokens do), and now and then so that a withdrawn key goes. One fetch at a time. While the address does not answer,
-//! the last keys go on for a day.
+//! Fetched when first needed, again when a token names an unknown key (at most once in 30 s, whatever tokens arrive), and every
+//! 10 minutes, so that a withdrawn key is dropped. One fetch at a time. While the URL does not answer, the last keys are used
+//! for up to a day.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -17,18 +17,18 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
 use url::{Host, Url};
 
-use super::Refusal;
+use super::AuthError;
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 const BODY_MAX_LEN: usize = 64 * 1024;
 /// A flood of tokens with made-up key ids costs the host application one request in this time.
 const FETCH_MIN_INTERVAL: TimeDelta = TimeDelta::seconds(30);
-/// A key that the host application withdrew is forgotten after this long.
+/// Keys are refetched at this age, so that a withdrawn key is dropped.
 const REFRESH_AFTER: TimeDelta = TimeDelta::minutes(10);
-/// How long keys are trusted while the address does not answer.
+/// How long keys are used while the URL does not answer.
 const KEYS_MAX_AGE: TimeDelta = TimeDelta::hours(24);
 
-/// Where the keys are. HTTPS, or HTTP within a machine or a private network of containers.
+/// The URL of the keys: HTTPS, or HTTP within a machine or a private network of containers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JwksUrl(Url);
 
@@ -38,9 +38,9 @@ pub enum InvalidJwksUrl {
     NotAUrl,
     #[error("expected https:// (http:// is for localhost and for names without a dot)")]
     Insecure,
-    #[error("link-local addresses, where clouds keep their metadata, are not asked")]
+    #[error("link-local addresses, where clouds serve their metadata, are not allowed")]
     LinkLocal,
-    #[error("a URL with a user name or a password is not taken")]
+    #[error("a URL with a user name or a password is not allowed")]
     Credentials,
 }
 
@@ -86,7 +86,7 @@ pub(super) struct Jwks {
     url: JwksUrl,
     algorithm: Algorithm,
     fetched: RwLock<Fetched>,
-    /// Held while fetching; when the last fetch began, whatever came of it.
+    /// Locked while fetching. When the last fetch began, successful or not.
     fetching: Mutex<Option<DateTime<Utc>>>,
 }
 
@@ -105,19 +105,19 @@ impl Jwks {
         })
     }
 
-    /// The key of that id. A token without one fits only if a single key is published.
-    pub(super) async fn key(&self, kid: Option<&str>, now: DateTime<Utc>) -> Result<DecodingKey, Refusal> {
+    /// The key with this id. A token without an id is accepted only if a single key is published.
+    pub(super) async fn key(&self, kid: Option<&str>, now: DateTime<Utc>) -> Result<DecodingKey, AuthError> {
         let fetched = self.current();
         let age = fetched.at.map(|at| now - at);
         match find(&fetched.keys, kid) {
             Some(key) if age.is_some_and(|age| age < REFRESH_AFTER) => return Ok(key),
             Some(key) if age.is_some_and(|age| age < KEYS_MAX_AGE) => {
-                // One caller in passing asks anew; the others, and this one if that fails, go on with what there is.
+                // One caller refetches; the others, and this one if that fails, use the known keys.
                 if let Ok(last) = self.fetching.try_lock() {
-                    // A failure is logged where it happens.
+                    // A failure is logged in `fetch`.
                     let _ = self.fetch(last, now).await;
                     return find(&self.current().keys, kid)
-                        .ok_or_else(|| Refusal::token("the key was withdrawn"));
+                        .ok_or_else(|| AuthError::token("the key was withdrawn"));
                 }
                 return Ok(key);
             }
@@ -127,10 +127,10 @@ impl Jwks {
         let failure = self.fetch(last, now).await.err();
         let fetched = self.current();
         if fetched.at.is_none_or(|at| now - at >= KEYS_MAX_AGE) {
-            let reason = failure.unwrap_or_else(|| "tried a moment ago".into());
-            return Err(Refusal::KeysUnavailable(reason));
+            let reason = failure.unwrap_or_else(|| "the last attempt was a moment ago".into());
+            return Err(AuthError::KeysUnavailable(reason));
         }
-        find(&fetched.keys, kid).ok_or_else(|| Refusal::token("no such key"))
+        find(&fetched.keys, kid).ok_or_else(|| AuthError::token("unknown key"))
     }
 
     fn current(&self) -> Fetched {
@@ -140,7 +140,7 @@ impl Jwks {
             .clone()
     }
 
-    /// Fetches the keys, unless that was tried a moment ago.
+    /// Fetches the keys, unless the last attempt was less than [`FETCH_MIN_INTERVAL`] ago.
     async fn fetch(
         &self,
         mut last: tokio::sync::MutexGuard<'_, Option<DateTime<Utc>>>,
@@ -160,7 +160,7 @@ impl Jwks {
                 Ok(())
             }
             Err(reason) => {
-                tracing::warn!(reason, "The host application's keys cannot be fetched");
+                tracing::warn!(reason, "Could not fetch the host application's keys");
                 Err(reason)
             }
         }
@@ -174,7 +174,7 @@ impl Jwks {
             .await
             .map_err(|error| describe(&error))?;
         if !response.status().is_success() {
-            return Err(format!("AUTH_JWKS_URL answers {}", response.status().as_u16()));
+            return Err(format!("AUTH_JWKS_URL answered {}", response.status().as_u16()));
         }
         let mut body = Vec::new();
         let mut parts = response.bytes_stream();
@@ -206,7 +206,7 @@ fn find(keys: &KeysById, kid: Option<&str>) -> Option<DecodingKey> {
     }
 }
 
-/// Whether a key is of the configured algorithm's type. Its own `alg` may be missing, as with better-auth.
+/// Whether a key fits the configured algorithm. Its `alg` may be missing, as with better-auth.
 fn signs_with(jwk: &Jwk, algorithm: Algorithm) -> bool {
     let kind = match (&jwk.algorithm, algorithm) {
         (AlgorithmParameters::OctetKeyPair(key), Algorithm::EdDSA) => key.curve == EllipticCurve::Ed25519,
@@ -229,10 +229,10 @@ fn signs_with(jwk: &Jwk, algorithm: Algorithm) -> bool {
 
 fn describe(error: &reqwest::Error) -> String {
     if error.is_timeout() {
-        "AUTH_JWKS_URL does not answer in time".into()
+        "request to AUTH_JWKS_URL timed out".into()
     } else if error.is_connect() {
-        "cannot connect to AUTH_JWKS_URL".into()
+        "could not connect to AUTH_JWKS_URL".into()
     } else {
-        "the request to AUTH_JWKS_URL failed".into()
+        "request to AUTH_JWKS_URL failed".into()
     }
 }

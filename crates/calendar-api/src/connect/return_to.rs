@@ -1,8 +1,8 @@
-//! Where the browser goes after connecting: a page of the application that asked, and nowhere else.
+//! The page that the browser returns to after connecting: always one of the calling application.
 
 use url::Url;
 
-use crate::config::Origin;
+use crate::origin::Origin;
 
 const MAX_LEN: usize = 512;
 
@@ -11,9 +11,9 @@ const MAX_LEN: usize = 512;
 pub struct ReturnTo(String);
 
 impl ReturnTo {
-    /// Accepts what begins with one `/` and stays below it whatever a browser, a proxy or a router makes of it: no
-    /// second slash, no dot segments, no backslash, no control characters, neither plain nor escaped. Text that is not
-    /// ASCII comes escaped, as `location.pathname` has it.
+    /// Accepts a path that stays on its origin however a browser, a proxy or a router reads it: it begins with one `/` and has
+    /// no second slash, no dot segments, no backslash and no control characters, neither plain nor escaped. Non-ASCII text has
+    /// to be escaped, as in `location.pathname`.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         const EXPECTED: &str =
             "expected a path of your application, such as /settings, in at most 512 characters";
@@ -42,7 +42,7 @@ impl ReturnTo {
         }
     }
 
-    /// The whole address.
+    /// The whole URL.
     pub fn below(&self, origin: &Origin) -> Url {
         origin.join(&self.0)
     }
@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn paths_of_the_application_are_kept_as_they_are() {
+    fn paths_of_the_application_are_unchanged() {
         let origin: Origin = "https://app.example".parse().unwrap();
         for good in corpus()["accepted"].as_array().unwrap() {
             let good = good.as_str().unwrap();
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_leads_away() {
+    fn paths_to_other_origins_are_rejected() {
         let corpus = corpus();
         let attacks = corpus["refused"].as_array().unwrap();
         assert!(attacks.len() >= 60);

@@ -1,4 +1,4 @@
-//! Centrifugo's API: key, namespace, and a publication that is there afterwards.
+//! Centrifugo's API: key, namespace, and a publication that can be read back.
 
 use centrifugo::{Client, Error, Publication};
 use serde_json::json;
@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::Report;
 use crate::config::Config;
 
-/// Nobody's channel.
+/// A channel that no user has.
 fn channel() -> String {
     format!("{}:calwire-check-{}", centrifugo::NAMESPACE, Uuid::new_v4())
 }
@@ -26,39 +26,35 @@ pub async fn examine(report: &mut Report, config: &Config) {
             version_epoch: &check,
         };
         let published = client.publish(publication).await?;
-        let there = client.history_position(&channel).await?;
+        let read_back = client.history_position(&channel).await?;
         let nodes = client.info().await?.nodes;
-        Ok::<_, Error>((published == there, nodes))
+        Ok::<_, Error>((published == read_back, nodes))
     };
     match checked.await {
         Ok((true, nodes)) => {
             let version = nodes.first().map_or("", |node| node.version.as_str());
             report.ok(
                 "broker",
-                format!(
-                    "Centrifugo {version}, {} running, keeps what is published",
-                    nodes.len()
-                ),
+                format!("Centrifugo {version}, {} nodes, keeps publications", nodes.len()),
             );
         }
         Ok((false, nodes)) => report.failed(
             "broker",
             format!(
-                "what is published is not there afterwards; {} nodes answer",
+                "a publication cannot be read back; {} nodes are running",
                 nodes.len()
             ),
             "several nodes need CENTRIFUGO_ENGINE_TYPE=redis and the same Redis",
         ),
         Err(error) => {
             let remedy = match &error {
-                Error::Transient { .. } => "start Centrifugo, and look at CENTRIFUGO_API_URL",
+                Error::Transient { .. } => "start Centrifugo, and check CENTRIFUGO_API_URL",
                 Error::Poison { .. } => "start Centrifugo with deploy/centrifugo.json",
-                // The error says itself what to change, and where.
                 Error::Misconfigured { reason } if reason.contains("CENTRIFUGO_API_KEY") => {
                     "give calendar-api, webhook-ingest and Centrifugo the same key"
                 }
                 Error::Misconfigured { .. } => {
-                    "start Centrifugo with deploy/centrifugo.json, and name its internal port"
+                    "start Centrifugo with deploy/centrifugo.json, and use its internal port in CENTRIFUGO_API_URL"
                 }
             };
             report.failed("broker", &error, remedy);

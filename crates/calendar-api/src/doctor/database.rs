@@ -1,4 +1,4 @@
-//! Postgres, the schema, and the keys that its secrets are sealed with.
+//! Postgres, the schema, a restored backup, and the keys that tokens are sealed with.
 
 use common::clock::Clock;
 use secrecy::ExposeSecret;
@@ -7,26 +7,26 @@ use store::restored::Location;
 use store::seal::KeyCheckError;
 use store::{SchemaError, health};
 
-use super::{PATIENCE, Report};
+use super::{Report, TIMEOUT};
 use crate::config::Config;
 
 const POSTGRES_MIN: i32 = 150_000;
-/// One for people, beside those of the services.
-const PEOPLE: i64 = 10;
+/// Connections for admin tools, beside those of the services.
+const ADMIN_CONNECTIONS: i64 = 10;
 
-/// A pool of connections to the database, if there is one.
+/// Checks the server, and returns a pool if it can be reached.
 pub async fn connect(report: &mut Report, config: &Config) -> Option<PgPool> {
     let url = config.sync.database_url.expose_secret();
-    // A pool goes on trying and then says only that it took too long.
-    let once = tokio::time::timeout(PATIENCE, PgConnection::connect(url));
+    // A pool retries, and would report a timeout instead of the cause.
+    let once = tokio::time::timeout(TIMEOUT, PgConnection::connect(url));
     let server = match once.await {
         Ok(Ok(mut conn)) => health::server(&mut conn).await,
         Ok(Err(error)) => Err(error),
         Err(_) => {
             report.failed(
                 "database",
-                format!("it does not answer within {} s", PATIENCE.as_secs()),
-                "look at its host, port and firewall in DATABASE_URL",
+                format!("no answer within {} s", TIMEOUT.as_secs()),
+                "check host and port in DATABASE_URL, and the firewall",
             );
             return None;
         }
@@ -39,7 +39,7 @@ pub async fn connect(report: &mut Report, config: &Config) -> Option<PgPool> {
         }
     };
     let version = format!("{}.{}", server.version_num / 10_000, server.version_num % 10_000);
-    let wanted = i64::from(config.sync.database_max_connections) * 3 + PEOPLE;
+    let wanted = i64::from(config.sync.database_max_connections) * 3 + ADMIN_CONNECTIONS;
     if server.version_num < POSTGRES_MIN {
         report.failed(
             "database",
@@ -50,7 +50,7 @@ pub async fn connect(report: &mut Report, config: &Config) -> Option<PgPool> {
         report.failed(
             "database",
             format!(
-                "Postgres {version} takes {} connections; one copy of each service may hold {wanted}",
+                "Postgres {version} allows {} connections; one replica of each service may use {wanted}",
                 server.max_connections
             ),
             "raise max_connections of Postgres, or lower DATABASE_MAX_CONNECTIONS",
@@ -62,13 +62,13 @@ pub async fn connect(report: &mut Report, config: &Config) -> Option<PgPool> {
             format!("Postgres {version}, {connections} connections"),
         );
     }
-    store::connect(url, 2, PATIENCE).await.ok()
+    store::connect(url, 2, TIMEOUT).await.ok()
 }
 
 fn remedy(error: &sqlx::Error) -> &'static str {
     match error {
-        sqlx::Error::Io(_) => "start Postgres, and look at host and port in DATABASE_URL",
-        sqlx::Error::Tls(_) => "look at sslmode and sslrootcert in DATABASE_URL",
+        sqlx::Error::Io(_) => "start Postgres, and check host and port in DATABASE_URL",
+        sqlx::Error::Tls(_) => "check sslmode and sslrootcert in DATABASE_URL",
         sqlx::Error::Database(error) => match error.code().as_deref() {
             Some("28P01" | "28000") => "correct user and password in DATABASE_URL",
             Some("3D000") => "create the database, or correct its name in DATABASE_URL",
@@ -82,19 +82,17 @@ fn remedy(error: &sqlx::Error) -> &'static str {
 
 pub async fn examine(report: &mut Report, pool: &PgPool, config: &Config, clock: &Clock) {
     match store::check_schema(pool).await {
-        Ok(()) => report.ok("schema", "it is what this version works with"),
+        Ok(()) => report.ok("schema", "matches this version"),
         Err(error) => {
             let remedy = match error {
                 SchemaError::Behind => "run `calendar-api migrate`",
                 SchemaError::Ahead => "run the newer version of Calwire",
-                SchemaError::Differs(_) => {
-                    "run a release as it was built, or restore a backup of this database"
-                }
-                SchemaError::Database(_) => "look at the database's log",
+                SchemaError::Differs(_) => "run an unmodified release, or restore a backup of this database",
+                SchemaError::Database(_) => "check the log of Postgres",
             };
             report.failed("schema", &error, remedy);
             for check in ["backup", "keys"] {
-                report.skipped(check, "the schema comes first");
+                report.skipped(check, "not checked without a schema");
             }
             return;
         }
@@ -108,23 +106,23 @@ async fn backup(report: &mut Report, pool: &PgPool) {
     match place.await {
         Ok(Location::Moved) => report.failed(
             "backup",
-            "this database was brought back from a backup, and browsers have not been told",
+            "this database was restored from a backup, and browsers may show newer data",
             "run `calendar-api restored`",
         ),
         Ok(Location::Unknown) => report.skipped(
             "backup",
-            "Postgres does not say whether the data was brought back; after a restore run `calendar-api restored`",
+            "Postgres does not show whether the data was restored; after a restore run `calendar-api restored`",
         ),
-        Ok(Location::New) => report.ok("backup", "where the data is will be noted by the next `calendar-api migrate`"),
-        Ok(Location::Same) => report.ok("backup", "the data is where it was written"),
-        Err(error) => report.failed("backup", &error, "look at the database's log"),
+        Ok(Location::New) => report.ok("backup", "the next `calendar-api migrate` records the identity of this server"),
+        Ok(Location::Same) => report.ok("backup", "the data was written by this server"),
+        Err(error) => report.failed("backup", &error, "check the log of Postgres"),
     }
 }
 
 async fn keys(report: &mut Report, pool: &PgPool, config: &Config, clock: &Clock) {
     let keyring = &config.sync.token_keys;
     let checked = async {
-        // Rolled back: a doctor notes no key.
+        // Rolled back: a check must not record keys.
         let mut tx = pool.begin().await?;
         let missing = store::seal::check_keys(&mut tx, clock.now(), keyring).await?;
         let old = store::connections::rotate::count_old(&mut tx, keyring).await?;
@@ -134,22 +132,22 @@ async fn keys(report: &mut Report, pool: &PgPool, config: &Config, clock: &Clock
     match checked.await {
         Ok((missing, old)) if missing.is_empty() => {
             let primary = keyring.primary_id();
-            let said = match old {
+            let found = match old {
                 0 => format!("key {primary} seals all tokens"),
-                old => format!("{old} accounts are sealed with an older key than {primary}; `calendar-api rotate-keys` changes that"),
+                old => format!("{old} accounts are sealed with an older key than {primary}; `calendar-api rotate-keys` reseals them"),
             };
-            report.ok("keys", said);
+            report.ok("keys", found);
         }
         Ok((missing, _)) => report.failed(
             "keys",
             format!("accounts are sealed with key {missing:?}, which TOKEN_KEYS lacks"),
-            "put that key back into TOKEN_KEYS, after the first one; without it those people have to connect again",
+            "put that key back into TOKEN_KEYS, after the first one; without it those users have to connect again",
         ),
         Err(error @ KeyCheckError::WrongKey(_)) => report.failed(
             "keys",
             &error,
-            "give the key of this database under this number, and a new key a number of its own",
+            "set the key of this database for this number, and give a new key a number of its own",
         ),
-        Err(KeyCheckError::Database(error)) => report.failed("keys", &error, "look at the database's log"),
+        Err(KeyCheckError::Database(error)) => report.failed("keys", &error, "check the log of Postgres"),
     }
 }

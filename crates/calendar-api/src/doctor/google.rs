@@ -1,4 +1,4 @@
-//! What Google says about our OAuth client, and what grants, channels and calls tell about the project.
+//! The OAuth client at Google, and what stored grants, channels and calls show about the project.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::Clock;
@@ -9,7 +9,7 @@ use store::health;
 use super::Report;
 use crate::config::Config;
 
-/// Tokens are judged by their times: past this, good ones are refused.
+/// Tokens have times: with more skew than this, valid ones are rejected.
 const SKEW_MAX: TimeDelta = TimeDelta::seconds(10);
 
 pub async fn examine(report: &mut Report, config: &Config, clock: &Clock) {
@@ -22,7 +22,7 @@ pub async fn examine(report: &mut Report, config: &Config, clock: &Clock) {
                 "install CA certificates (Debian: ca-certificates)",
             );
             for check in ["redirect-uri", "clock"] {
-                report.skipped(check, "Google cannot be asked");
+                report.skipped(check, "Google is unavailable");
             }
             return;
         }
@@ -32,11 +32,11 @@ pub async fn examine(report: &mut Report, config: &Config, clock: &Clock) {
     time(report, &google, clock).await;
 }
 
-/// Google looks at the client before it looks at the token.
+/// Google checks the client before the token.
 async fn client(report: &mut Report, google: &Google) {
     match google.refresh(&"calwire-doctor".into()).await {
         Ok(_) | Err(Error::GrantRejected) => {
-            report.ok("oauth-client", "Google knows the client and its secret");
+            report.ok("oauth-client", "Google accepts the client and its secret");
         }
         Err(error @ Error::ClientMisconfigured { .. }) => report.failed(
             "oauth-client",
@@ -66,21 +66,21 @@ async fn redirect_uri(report: &mut Report, google: &Google, config: &Config) {
         force_consent: true,
     };
     match google.check_authorization(&request).await {
-        Ok(()) => report.ok("redirect-uri", format!("Google leads back to {uri}")),
+        Ok(()) => report.ok("redirect-uri", format!("Google accepts {uri}")),
         Err(Error::ClientMisconfigured { reason }) if reason == "redirect_uri_mismatch" => report.failed(
             "redirect-uri",
             format!("Google does not know {uri}"),
-            "enter it, to the letter, among the client's authorised redirect URIs: Google Cloud console, Credentials",
+            "add exactly this to the client's authorised redirect URIs: Google Cloud console, Credentials",
         ),
         Err(Error::ClientMisconfigured { reason }) if reason == "invalid_scope" => report.failed(
             "redirect-uri",
-            "Google does not know a scope that is asked for",
+            "Google does not know one of the requested scopes",
             "enable the Google Calendar API in the client's project, and add the scopes to its consent screen",
         ),
         Err(error @ Error::ClientMisconfigured { .. }) => report.failed(
             "redirect-uri",
             &error,
-            "mend the client and its consent screen: docs/setup-google.md",
+            "correct the client and its consent screen: docs/setup-google.md",
         ),
         Err(error) => report.failed(
             "redirect-uri",
@@ -112,7 +112,7 @@ async fn time(report: &mut Report, google: &Google, clock: &Clock) {
                 report.ok("clock", "within seconds of Google's");
             }
         }
-        Err(error) => report.skipped("clock", format!("Google cannot be asked: {error}")),
+        Err(error) => report.skipped("clock", format!("Google is unavailable: {error}")),
     }
 }
 
@@ -131,25 +131,23 @@ pub async fn scopes(report: &mut Report, conn: &mut PgConnection) -> sqlx::Resul
         sync::connections::has_calendar_access(scopes) && !google::scopes::allows_event_writes(scopes)
     });
     if all == 0 {
-        report.ok("scopes", "nobody has connected yet");
+        report.ok("scopes", "no account is connected yet");
     } else if without == all {
         report.failed(
             "scopes",
-            format!("of {all} connected accounts, none may read a calendar"),
-            "add the calendar scopes to the consent screen (docs/setup-google.md), and let people connect again with the calendar ticked",
+            format!("none of {all} connected accounts may read a calendar"),
+            "add the calendar scopes to the consent screen (docs/setup-google.md), and let users connect again with the calendar ticked",
         );
     } else {
         report.ok(
             "scopes",
-            format!(
-                "{all} accounts connected; {without} without the calendar, {read_only} that may only read"
-            ),
+            format!("{all} accounts connected; {without} without calendar access, {read_only} read-only"),
         );
     }
     Ok(())
 }
 
-/// Google does not say in which mode a consent screen is. The lives of grants do.
+/// Google does not publish the mode of a consent screen, but in Testing mode every grant ends after seven days.
 pub async fn consent_screen(
     report: &mut Report,
     conn: &mut PgConnection,
@@ -160,20 +158,23 @@ pub async fn consent_screen(
         report.failed(
             "consent-screen",
             format!(
-                "{} of {} grants that ended lived for seven days, and none lives longer: the screen is in Testing mode",
+                "{} of {} ended grants lasted seven days, and none lasted longer: the screen is in Testing mode",
                 lives.ended_at_seven_days, lives.ended
             ),
-            "publish the app: Google Cloud console, OAuth consent screen; then let people connect again",
+            "publish the app: Google Cloud console, OAuth consent screen; then let users connect again",
         );
     } else if lives.outlived > 0 {
         report.ok(
             "consent-screen",
-            format!("{} grants have outlived Testing mode", lives.outlived),
+            format!(
+                "{} grants have lasted longer than Testing mode allows",
+                lives.outlived
+            ),
         );
     } else {
         report.ok(
             "consent-screen",
-            "no grant is older than a week yet; in Testing mode each would end then",
+            "no grant is older than a week yet; in Testing mode grants end after a week",
         );
     }
     Ok(())
@@ -188,8 +189,8 @@ pub async fn channels(
     let address = config.sync.settings().webhook_address();
     let watching = health::watching(conn, now, address.as_ref().map(url::Url::as_str)).await?;
     let polled = watching.selected - watching.watchable;
-    let said = format!(
-        "{} calendars: {} of {} that Google can push are watched, {polled} are polled",
+    let found = format!(
+        "{} calendars: {} of {} that support push are watched, {polled} are polled",
         watching.selected, watching.watched, watching.watchable
     );
     if address.is_none() {
@@ -197,17 +198,17 @@ pub async fn channels(
     } else if watching.unwatched > 0 {
         report.failed(
             "channels",
-            said,
-            "start watch-renewer; if it runs, its log says what Google answers",
+            found,
+            "start watch-renewer; if it runs, its log has Google's error",
         );
     } else if watching.silent > 0 {
         report.failed(
             "channels",
-            format!("{said}; {} brought nothing although something changed", watching.silent),
-            "pushes do not arrive: mend what is wrong with certificate, robots.txt and webhook above, or the firewall before them",
+            format!("{found}; {} delivered no push although the calendar changed", watching.silent),
+            "pushes do not arrive: fix certificate, robots.txt and webhook above, or the firewall in front of them",
         );
     } else {
-        report.ok("channels", said);
+        report.ok("channels", found);
     }
     Ok(())
 }
@@ -215,24 +216,24 @@ pub async fn channels(
 pub async fn quota(report: &mut Report, conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<()> {
     let quota = health::quota(conn, now).await?;
     let most = i64::from(sync::quota::PROJECT_PER_MINUTE);
-    let said = format!(
-        "{} of {most} calls in a minute, {} users wait",
+    let found = format!(
+        "{} of {most} calls in the last minute, {} users paused",
         quota.used, quota.users_paused
     );
     if let Some(until) = quota.project_paused_until {
         report.failed(
             "quota",
-            format!("Google lets nobody call until {}", until.format("%H:%M:%S")),
-            "wait; if it comes again, ask for more: Google Cloud console, Google Calendar API, Quotas",
+            format!("Google rejects all calls until {}", until.format("%H:%M:%S")),
+            "wait; if it happens again, request more: Google Cloud console, Google Calendar API, Quotas",
         );
     } else if quota.used * 10 > most * 9 {
         report.failed(
             "quota",
-            said,
-            "ask for more: Google Cloud console, Google Calendar API, Quotas",
+            found,
+            "request more: Google Cloud console, Google Calendar API, Quotas",
         );
     } else {
-        report.ok("quota", said);
+        report.ok("quota", found);
     }
     Ok(())
 }

@@ -1,15 +1,15 @@
-//! The public address, from outside in: what Google and browsers see of it.
+//! The public address, as Google and browsers reach it.
 
 use common::clock::Clock;
 use reqwest::{Client, Response, StatusCode, redirect};
 use serde_json::Value;
 use url::Url;
 
-use super::{PATIENCE, Report};
+use super::{Report, TIMEOUT};
 use crate::config::Config;
 
 const CHECKS: [&str; 5] = ["certificate", "robots.txt", "webhook", "api", "socket"];
-/// Longer than any answer that is looked for.
+/// Longer than any expected response.
 const BODY_MAX_LEN: usize = 64 * 1024;
 
 pub async fn examine(report: &mut Report, config: &Config, clock: &Clock) {
@@ -20,19 +20,19 @@ pub async fn examine(report: &mut Report, config: &Config, clock: &Clock) {
         return;
     };
     let http = Client::builder()
-        .timeout(PATIENCE)
+        .timeout(TIMEOUT)
         .redirect(redirect::Policy::none())
         .no_proxy()
         .build();
     let Ok(http) = http else {
         for check in CHECKS {
-            report.skipped(check, "no HTTP client can be made here");
+            report.skipped(check, "could not set up an HTTP client");
         }
         return;
     };
-    if !reached(report, &http, origin).await {
+    if !is_reachable(report, &http, origin).await {
         for check in &CHECKS[1..] {
-            report.skipped(check, "the public address cannot be reached");
+            report.skipped(check, "the public address is unreachable");
         }
         return;
     }
@@ -42,19 +42,19 @@ pub async fn examine(report: &mut Report, config: &Config, clock: &Clock) {
     socket(report, config, origin, clock).await;
 }
 
-async fn reached(report: &mut Report, http: &Client, origin: &Url) -> bool {
+async fn is_reachable(report: &mut Report, http: &Client, origin: &Url) -> bool {
     match http.get(below(origin, "/robots.txt")).send().await {
         Ok(_) if origin.scheme() == "https" => {
             report.ok(
                 "certificate",
-                format!("{origin} is reached, with a certificate that browsers trust"),
+                format!("{origin} is reachable, with a trusted certificate"),
             );
             true
         }
         Ok(_) => {
             report.ok(
                 "certificate",
-                format!("{origin} is reached; on this machine it needs none"),
+                format!("{origin} is reachable; on this machine it needs no certificate"),
             );
             true
         }
@@ -73,19 +73,19 @@ async fn reached(report: &mut Report, http: &Client, origin: &Url) -> bool {
 fn remedy(error: &reqwest::Error, found: &str) -> &'static str {
     let lower = found.to_lowercase();
     if lower.contains("certificate") || lower.contains("tls") || lower.contains("ssl") {
-        "serve the whole chain of a certificate for this name; behind docker-compose.yml the log of `proxy` says why it has none"
+        "serve the whole chain of a certificate for this name; with docker-compose.yml the log of `proxy` has the reason"
     } else if lower.contains("dns") || lower.contains("resolve") || lower.contains("lookup") {
         "point the name of PUBLIC_URL at this host: an A or AAAA record"
     } else if error.is_timeout() || lower.contains("refused") {
         "start the proxy, and open ports 80 and 443 to the world"
     } else {
-        "look at the proxy's log"
+        "check the proxy's log"
     }
 }
 
 async fn robots(report: &mut Report, http: &Client, config: &Config, origin: &Url) {
-    let remedy = "let /robots.txt lead to webhook-ingest: Google sends no push to what it forbids";
-    match ask(http.get(below(origin, "/robots.txt"))).await {
+    let remedy = "route /robots.txt to webhook-ingest: Google sends no push to a path that it forbids";
+    match send(http.get(below(origin, "/robots.txt"))).await {
         Err(error) => report.failed("robots.txt", error, remedy),
         Ok((StatusCode::OK, body)) => {
             let path = config
@@ -99,13 +99,13 @@ async fn robots(report: &mut Report, http: &Client, config: &Config, origin: &Ur
                 report.ok("robots.txt", "it allows the webhook");
             }
         }
-        // By the convention, none means that all is allowed.
-        Ok((StatusCode::NOT_FOUND, _)) => report.ok("robots.txt", "there is none, which allows all"),
-        Ok((status, _)) => report.failed("robots.txt", format!("it is answered {status}"), remedy),
+        // By convention a missing file allows everything.
+        Ok((StatusCode::NOT_FOUND, _)) => report.ok("robots.txt", "missing, which allows everything"),
+        Ok((status, _)) => report.failed("robots.txt", format!("answered {status}"), remedy),
     }
 }
 
-/// Whether a crawler that no group names may not fetch `path`: the longest rule decides, and of two the one that allows.
+/// Whether `path` is forbidden to APIs-Google. The longest rule decides; of two equally long ones, the one that allows.
 fn forbids(robots: &str, path: &str) -> bool {
     let (mut applies, mut in_rules, mut longest) = (false, false, (0, true));
     for line in robots.lines() {
@@ -116,8 +116,8 @@ fn forbids(robots: &str, path: &str) -> bool {
         let value = value.trim();
         match field.trim().to_lowercase().as_str() {
             "user-agent" => {
-                let ours = value == "*" || value.eq_ignore_ascii_case("APIs-Google");
-                applies = ours || (applies && !in_rules);
+                let is_google = value == "*" || value.eq_ignore_ascii_case("APIs-Google");
+                applies = is_google || (applies && !in_rules);
                 in_rules = false;
             }
             rule @ ("allow" | "disallow") => {
@@ -136,26 +136,26 @@ fn forbids(robots: &str, path: &str) -> bool {
     !longest.1
 }
 
-/// A push that is none has an answer of its own.
+/// webhook-ingest answers a request without the headers of a push in its own way.
 async fn webhook(report: &mut Report, http: &Client, config: &Config) {
     let Some(address) = config.sync.settings().webhook_address() else {
-        report.skipped("webhook", "Google is not asked to push");
+        report.skipped("webhook", "polling only");
         return;
     };
-    let remedy = "let POST to this address lead to webhook-ingest, without a redirect or a page before it";
-    match ask(http.post(address.clone())).await {
+    let remedy = "route POST at this address to webhook-ingest, without a redirect or a page in between";
+    match send(http.post(address.clone())).await {
         Err(error) => report.failed("webhook", format!("{address}: {error}"), remedy),
-        Ok((StatusCode::BAD_REQUEST, body)) if word(&body) == "not_a_push" => {
+        Ok((StatusCode::BAD_REQUEST, body)) if error_code(&body) == "not_a_push" => {
             report.ok("webhook", format!("webhook-ingest answers at {address}"));
         }
         Ok((status, _)) if status.is_server_error() => report.failed(
             "webhook",
             format!("{address} answers {status}"),
-            "start webhook-ingest; if it runs, its log says what it lacks",
+            "start webhook-ingest; if it runs, /readyz and its log have the reason",
         ),
         Ok((status, _)) => report.failed(
             "webhook",
-            format!("somebody else answers at {address}: {status}"),
+            format!("{address} is not webhook-ingest: it answers {status}"),
             remedy,
         ),
     }
@@ -163,28 +163,28 @@ async fn webhook(report: &mut Report, http: &Client, config: &Config) {
 
 async fn api(report: &mut Report, http: &Client, origin: &Url) {
     let url = below(origin, "/trpc/calendar.google.status");
-    let remedy = "let /trpc, /rpc, /rpc-v1 and /oauth lead to calendar-api, and start it";
-    match ask(http.get(url)).await {
+    let remedy = "route /trpc, /rpc, /rpc-v1 and /oauth to calendar-api, and start it";
+    match send(http.get(url)).await {
         Err(error) => report.failed("api", error, remedy),
         Ok((StatusCode::UNAUTHORIZED, body)) if body.contains("UNAUTHORIZED") => {
-            report.ok("api", "calendar-api answers, and lets no stranger in");
+            report.ok("api", "calendar-api answers, and rejects a call without a token");
         }
         Ok((status, _)) => report.failed(
             "api",
-            format!("{status} is answered to somebody without a token"),
+            format!("a call without a token is answered {status}"),
             remedy,
         ),
     }
 }
 
 async fn socket(report: &mut Report, config: &Config, origin: &Url, clock: &Clock) {
-    if !report.is_well("broker") {
-        report.skipped("socket", "the broker comes first");
+    if !report.passed("broker") {
+        report.skipped("socket", "not checked without the broker");
         return;
     }
     let Ok(client) = centrifugo::Client::new(&config.centrifugo_api_url, config.centrifugo_api_key.clone())
     else {
-        report.skipped("socket", "the broker comes first");
+        report.skipped("socket", "not checked without the broker");
         return;
     };
     let tokens = centrifugo::Tokens::new(&config.centrifugo_token_secret);
@@ -203,29 +203,26 @@ async fn socket(report: &mut Report, config: &Config, origin: &Url, clock: &Cloc
             return;
         }
     }
-    report.ok(
-        "socket",
-        "a message that was published came back over a browser's socket",
-    );
+    report.ok("socket", "a published message arrived at a browser's socket");
 }
 
 fn socket_remedy(problem: &centrifugo::socket::Problem) -> &'static str {
     use centrifugo::socket::Problem;
     match problem {
         Problem::OriginRefused(_) => {
-            "add that origin to client.allowed_origins of Centrifugo; docker-compose.yml does so from APP_ORIGINS when it is recreated"
+            "add that origin to client.allowed_origins of Centrifugo; docker-compose.yml does so from APP_ORIGINS when the container is recreated"
         }
         Problem::TokenRefused(_) | Problem::SubscriptionRefused(_) => {
-            "give calendar-api and Centrifugo the same CENTRIFUGO_TOKEN_SECRET, and Centrifugo deploy/centrifugo.json"
+            "give calendar-api and Centrifugo the same CENTRIFUGO_TOKEN_SECRET, and start Centrifugo with deploy/centrifugo.json"
         }
         Problem::Open => {
-            "take allow_subscribe_for_client and its kind out of Centrifugo's configuration: deploy/centrifugo.json has none"
+            "remove allow_subscribe_for_client and similar options from Centrifugo's configuration: deploy/centrifugo.json has none"
         }
         Problem::Unreachable(_) | Problem::NotASocket(_) => {
-            "let /connection/websocket lead to Centrifugo, with the headers of the upgrade"
+            "route /connection/websocket to Centrifugo, with the headers of the upgrade"
         }
         Problem::Silent | Problem::Publish(_) => {
-            "the socket leads to another Centrifugo than CENTRIFUGO_API_URL; several nodes need the same Redis"
+            "the socket and CENTRIFUGO_API_URL are not the same Centrifugo; several nodes need the same Redis"
         }
     }
 }
@@ -236,17 +233,17 @@ fn below(origin: &Url, path: &str) -> Url {
     url
 }
 
-fn word(body: &str) -> String {
+fn error_code(body: &str) -> String {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     body["error"].as_str().unwrap_or_default().to_owned()
 }
 
-async fn ask(request: reqwest::RequestBuilder) -> Result<(StatusCode, String), String> {
+async fn send(request: reqwest::RequestBuilder) -> Result<(StatusCode, String), String> {
     let response = request.send().await.map_err(|error| causes(&error))?;
-    Ok((response.status(), beginning(response).await))
+    Ok((response.status(), read_limited(response).await))
 }
 
-async fn beginning(mut response: Response) -> String {
+async fn read_limited(mut response: Response) -> String {
     let mut body = Vec::new();
     while let Ok(Some(chunk)) = response.chunk().await {
         body.extend_from_slice(&chunk);
@@ -257,7 +254,7 @@ async fn beginning(mut response: Response) -> String {
     String::from_utf8_lossy(&body).into_owned()
 }
 
-/// The reasons without the address, which the caller says.
+/// The causes without the URL, which the caller prints.
 fn causes(error: &reqwest::Error) -> String {
     let mut causes = Vec::new();
     let mut cause = std::error::Error::source(error);
@@ -267,7 +264,7 @@ fn causes(error: &reqwest::Error) -> String {
     }
     causes.dedup();
     if causes.is_empty() {
-        "no answer in time".to_owned()
+        "timed out".to_owned()
     } else {
         causes.join(": ")
     }
@@ -278,7 +275,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn robots_txt_is_read_as_a_crawler_reads_it() {
+    fn robots_txt_is_read_as_by_a_crawler() {
         let hook = "/api/calendar/webhook";
         for (robots, forbidden) in [
             ("", false),

@@ -1,4 +1,4 @@
-//! What was found, a line each.
+//! The findings, one line each.
 
 use std::fmt::{self, Display};
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 pub enum Outcome {
     Ok,
     Failed,
-    /// Something else has to be mended before this can be looked at, or there is nothing to look at.
+    /// Another check has to pass first, or there is nothing to check.
     Skipped,
 }
 
@@ -18,7 +18,7 @@ pub struct Finding {
     pub check: &'static str,
     pub outcome: Outcome,
     pub found: String,
-    /// What to do. Only of what failed.
+    /// How to fix it. Only for failed checks.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub remedy: Option<String>,
 }
@@ -28,7 +28,7 @@ pub struct Report {
     pub findings: Vec<Finding>,
 }
 
-/// All checks, in the order in which they are made.
+/// All checks, in the order in which they run.
 pub const CHECKS: [&str; 18] = [
     "configuration",
     "database",
@@ -75,8 +75,7 @@ impl Report {
         self.findings.iter().any(|finding| finding.check == check)
     }
 
-    /// Whether it was looked at and found good.
-    pub fn is_well(&self, check: &str) -> bool {
+    pub fn passed(&self, check: &str) -> bool {
         self.findings
             .iter()
             .any(|finding| finding.check == check && finding.outcome == Outcome::Ok)
@@ -100,7 +99,7 @@ impl Report {
 }
 
 impl Display for Report {
-    /// `✓ database        Postgres 17.2`; of what failed, the remedy after an arrow.
+    /// `✓ database        Postgres 17.2`; for a failed check, the remedy after an arrow.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for finding in &self.findings {
             let sign = match finding.outcome {
@@ -120,9 +119,9 @@ impl Display for Report {
             .filter(|finding| finding.outcome == Outcome::Failed)
             .count();
         match failed {
-            0 => writeln!(f, "\nAll is well."),
-            1 => writeln!(f, "\n1 thing to mend."),
-            more => writeln!(f, "\n{more} things to mend."),
+            0 => writeln!(f, "\nAll checks passed."),
+            1 => writeln!(f, "\n1 check failed."),
+            more => writeln!(f, "\n{more} checks failed."),
         }
     }
 }
@@ -132,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_says_what_was_found_and_what_to_do() {
+    fn each_line_has_the_finding_and_remedy() {
         let mut report = Report::default();
         report.ok("database", "Postgres 17.2");
         report.failed("schema", "it is behind", "run `calendar-api migrate`");
@@ -142,7 +141,7 @@ mod tests {
         ✗ schema          it is behind → run `calendar-api migrate`
         – socket          there is no PUBLIC_URL
 
-        1 thing to mend.
+        1 check failed.
         ");
         assert!(!report.is_healthy());
         let json = serde_json::to_value(&report).unwrap();

@@ -1,4 +1,4 @@
-//! What is done to keep each calendar current, and how long it takes.
+//! The recent pulls of each calendar: why, when, how long, and with which result.
 
 use std::collections::HashMap;
 
@@ -23,10 +23,10 @@ use crate::state::Caller;
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 #[ts(optional_fields)]
 pub struct SyncActivityInput {
-    /// Left out: the selected ones.
+    /// Default: the selected ones.
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
-    /// The most rounds of each calendar.
+    /// The most rounds per calendar.
     #[ts(as = "Option<u32>")]
     limit: Bounded<1, 100>,
 }
@@ -48,7 +48,7 @@ pub struct SyncActivity {
     #[ts(type = "string | null")]
     as_of: Option<DateTime<Utc>>,
     mode: Mode,
-    /// This service's clock, by which the times below are to be read.
+    /// This service's clock, for comparison with the times below.
     #[ts(type = "string")]
     now: DateTime<Utc>,
     calendars: Vec<CalendarActivity>,
@@ -62,22 +62,22 @@ pub struct CalendarActivity {
     mode: Mode,
     #[ts(type = "string | null")]
     as_of: Option<DateTime<Utc>>,
-    /// The channel on which Google pushes. `null`: there is none.
+    /// The channel on which Google pushes. `null`: none.
     watch: Option<WatchActivity>,
-    /// Google's last push about this calendar; exact to ten seconds in a burst.
+    /// Google's last push for this calendar; in a burst within ten seconds.
     #[ts(type = "string | null")]
     last_push_at: Option<DateTime<Utc>>,
-    /// When it is asked for at the latest, push or no push.
+    /// When it is polled next if no push arrives.
     #[ts(type = "string | null")]
     next_poll_at: Option<DateTime<Utc>>,
-    /// Since when a pull is due, if one is.
+    /// Since when a pull is due. `null`: none is.
     #[ts(type = "string | null")]
     due_since: Option<DateTime<Utc>>,
-    /// Why the last pull failed. `null`: it did not.
+    /// Why the last pull failed. `null`: it succeeded.
     last_error: Option<SyncError>,
-    /// Tries since the last pull that succeeded, one that is under way included.
+    /// Attempts since the last successful pull, including a running one.
     attempts: u32,
-    /// The newest first.
+    /// Newest first.
     rounds: Vec<SyncRound>,
 }
 
@@ -86,10 +86,10 @@ pub struct CalendarActivity {
 pub struct WatchActivity {
     #[ts(type = "string")]
     expires_at: DateTime<Utc>,
-    /// When another channel is made in its place.
+    /// When it is replaced by another channel.
     #[ts(type = "string | null")]
     renew_at: Option<DateTime<Utc>>,
-    /// The last message over it; exact to some minutes.
+    /// The last message over it; within some minutes.
     #[ts(type = "string | null")]
     last_message_at: Option<DateTime<Utc>>,
     /// The host that Google pushes to.
@@ -104,7 +104,7 @@ pub struct SyncError {
     at: Option<DateTime<Utc>>,
 }
 
-/// One pull of a calendar: asked for, begun, committed together with its message, told.
+/// One pull of a calendar: requested, started, committed together with its message, published.
 #[derive(Debug, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct SyncRound {
@@ -112,30 +112,30 @@ pub struct SyncRound {
     #[ts(type = "number")]
     number: i64,
     cause: SyncCause,
-    /// When the cause arose: for a push, when it came in.
+    /// When the pull was requested: for a push, when it arrived.
     #[ts(type = "string")]
     asked_at: DateTime<Utc>,
-    /// When the pull began that ended so.
+    /// When the pull started.
     #[ts(type = "string")]
     started_at: DateTime<Utc>,
-    /// When the outcome was written down.
+    /// When its result was committed.
     #[ts(type = "string")]
     committed_at: DateTime<Utc>,
-    /// When the broker had taken the message of it. `null`: there is none, or it is still to go out.
+    /// When the broker accepted its message. `null`: it has none, or it is not published yet.
     #[ts(type = "string | null")]
     published_at: Option<DateTime<Utc>>,
-    /// The pages that Google answered.
+    /// Pages received from Google.
     pages: u32,
-    /// Events that were written; all that were listed where `outcome` is `listed`.
+    /// Events written; with `outcome` `listed`, all events.
     changed: u32,
-    /// Events that went.
+    /// Events deleted.
     deleted: u32,
-    /// The message that told of it.
+    /// The `seq` of its message.
     #[ts(type = "number | null")]
     seq: Option<i64>,
-    /// `ok`, `no_change`, `listed` (everything was read anew), or the word of why it was given up for now.
+    /// `ok`, `no_change`, `listed` (everything was read from scratch), or the code of an error.
     outcome: String,
-    /// How many rounds this one stands for: such as bring nothing are counted, not listed.
+    /// How many rounds this one stands for: consecutive rounds without a change are counted, not listed.
     times: u32,
     /// When the last of them was committed.
     #[ts(type = "string")]

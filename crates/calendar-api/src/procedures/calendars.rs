@@ -1,4 +1,4 @@
-//! The list of calendars, and which of them are kept current.
+//! The list of calendars, and their selection.
 
 use std::collections::HashMap;
 
@@ -19,14 +19,11 @@ use crate::state::Caller;
 pub struct CalendarList {
     connected: bool,
     has_calendar_access: bool,
-    /// The primary ones first, then by name.
+    /// Primary calendars first, then by name.
     calendars: Vec<CalendarInfo>,
 }
 
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "what a browser reads, field by field"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts in a wire type")]
 #[derive(Debug, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct CalendarInfo {
@@ -44,11 +41,11 @@ pub struct CalendarInfo {
     /// `freeBusyReader`, `reader`, `writerWithoutPrivateAccess`, `writer` or `owner`.
     access_role: String,
     primary: bool,
-    /// Kept current and shown.
+    /// Synced and shown.
     selected: bool,
-    /// Google no longer shows it to the account; nor is it shown here, until Google does again.
+    /// The account has lost access in Google. It is hidden until the access is back.
     access_lost: bool,
-    /// Google can tell us of its changes.
+    /// Google can push changes of this calendar.
     push_supported: bool,
     freshness: Option<Freshness>,
 }
@@ -65,7 +62,7 @@ pub async fn list_calendars(caller: Caller, _: Nothing) -> Result<CalendarList, 
 pub struct SelectCalendarsInput {
     #[ts(type = "Array<string>")]
     calendar_ids: CalendarIds,
-    /// Whether these are to be kept current and shown; the others stay as they are.
+    /// Whether to sync and show these; the other calendars are unchanged.
     #[serde(default = "yes")]
     #[ts(as = "Option<bool>")]
     selected: bool,
@@ -91,7 +88,7 @@ pub async fn select_calendars(caller: Caller, input: SelectCalendarsInput) -> Re
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[ts(optional_fields)]
 pub struct SyncNowInput {
-    /// Left out: all, and the list of calendars.
+    /// Default: all, and the list of calendars.
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
 }
@@ -99,12 +96,12 @@ pub struct SyncNowInput {
 #[derive(Debug, Serialize, TS)]
 pub struct SyncNow {
     success: bool,
-    /// How many pulls this asked for; one that was waiting already is not counted.
+    /// How many pulls were requested; those already due are not counted.
     #[ts(type = "number")]
     queued: u64,
 }
 
-/// `calendar.google.syncNow`: asks for a pull. It comes by the channel, not with this answer.
+/// `calendar.google.syncNow`: requests a pull. Changes arrive over the channel, not in this response.
 pub async fn sync_now(caller: Caller, input: SyncNowInput) -> Result<SyncNow, RpcError> {
     let named = input.calendar_ids.as_ref().map(CalendarIds::as_slice);
     let mut tx = caller.state.sync.pool.begin().await?;

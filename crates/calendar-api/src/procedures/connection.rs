@@ -1,4 +1,4 @@
-//! Google accounts: connect, disconnect, how they are.
+//! Google accounts: connect, disconnect, status.
 
 use chrono::{DateTime, Utc};
 use common::ids::ConnectionId;
@@ -20,9 +20,9 @@ use crate::state::Caller;
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 #[ts(optional_fields)]
 pub struct ConnectInput {
-    /// The page to come back to, as a path of the application that calls: `/settings?tab=calendar`. It gets
-    /// `?calwire=connected`, `denied` or `error`. A `calwire_reason` beside it says more: `scope_missing` when the user is
-    /// connected and unticked the calendar; in an error `invalid_state`, `expired_state`, `other_browser`, `code_missing`,
+    /// The page to return to, as a path of the calling application: `/settings?tab=calendar`. It gets `?calwire=connected`,
+    /// `denied` or `error`. A `calwire_reason` is added: `scope_missing` when the user is connected but unticked the calendar;
+    /// with an error `invalid_state`, `expired_state`, `other_browser`, `code_missing`,
     /// `code_rejected`, `refresh_token_missing`, `refused_by_google`, `google_unavailable`, `misconfigured` or `internal`.
     #[serde(deserialize_with = "return_to")]
     #[ts(as = "Option<String>")]
@@ -38,8 +38,8 @@ fn return_to<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReturnTo, D::
 
 #[derive(Debug, Serialize, TS)]
 pub struct Connect {
-    /// Google's consent page. Send the browser there: the same one, for it was given a cookie with this answer. (A page
-    /// of another origin has to call with `credentials: "include"`.)
+    /// Google's consent page. Send the same browser there: this response sets a cookie. (A page of another origin has to call
+    /// with `credentials: "include"`.)
     url: String,
 }
 
@@ -53,7 +53,7 @@ pub async fn connect(caller: Caller, input: ConnectInput) -> Result<Connect, Rpc
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[ts(optional_fields)]
 pub struct DisconnectInput {
-    /// Left out: all of the user's accounts.
+    /// Default: all of the user's accounts.
     #[ts(as = "Option<String>")]
     connection_id: Option<ConnectionId>,
 }
@@ -64,13 +64,12 @@ pub struct Disconnect {
     success: bool,
     #[ts(type = "Array<string>")]
     connection_ids: Vec<ConnectionId>,
-    /// What was done, account by account.
+    /// The progress for each account.
     receipts: Vec<Receipt>,
 }
 
-/// `calendar.google.disconnect`: nothing is read from the account any more, and nothing of it is shown. Its channels are
-/// stopped, its grant is revoked unless somebody else lives on it, and its data is deleted, within a minute; the receipts
-/// tell how far that is.
+/// `calendar.google.disconnect`: stops reading the account and showing its events at once. Within a minute its channels are
+/// stopped, its grant is revoked unless another user shares it, and its data is deleted; the receipts show the progress.
 pub async fn disconnect(caller: Caller, input: DisconnectInput) -> Result<Disconnect, RpcError> {
     let ctx = &caller.state.sync;
     let receipts = sync::connections::disconnect(ctx, &caller.user, input.connection_id, AT_ONCE).await?;
@@ -90,7 +89,7 @@ pub struct Status {
     connected: bool,
     has_calendar_access: bool,
     connections: Vec<ConnectionInfo>,
-    /// Google can reach this installation; otherwise it is asked every now and then.
+    /// Google can push to this installation; otherwise calendars are polled.
     push_available: bool,
     #[ts(type = "string | null")]
     as_of: Option<DateTime<Utc>>,
@@ -107,7 +106,7 @@ pub struct ConnectionInfo {
     email: String,
     state: ConnectionState,
     has_calendar_access: bool,
-    /// The user let us change events too.
+    /// The user has granted permission to change events, too.
     can_write: bool,
     #[ts(type = "string")]
     created_at: DateTime<Utc>,

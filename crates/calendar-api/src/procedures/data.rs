@@ -1,4 +1,4 @@
-//! A user's data: taken along, and deleted.
+//! A user's data: export and deletion.
 
 use rpc::RpcError;
 use serde::{Deserialize, Serialize};
@@ -12,16 +12,17 @@ use crate::state::Caller;
 #[serde(deny_unknown_fields, default)]
 #[ts(optional_fields)]
 pub struct ExportDataInput {
-    /// The `nextCursor` of the page before. Left out: the first page.
+    /// The `nextCursor` of the previous page. Default: the first page.
     cursor: Option<String>,
 }
 
-/// `calendar.google.exportData`: a page of all that is kept of the user.
+/// `calendar.google.exportData`: one page of all data stored about the user.
 pub async fn export_data(caller: Caller, input: ExportDataInput) -> Result<Export, RpcError> {
     let cursor = input
         .cursor
         .map(|text| {
-            Cursor::decode(&text).ok_or_else(|| RpcError::invalid("cursor", "expected a `nextCursor`"))
+            Cursor::decode(&text)
+                .ok_or_else(|| RpcError::invalid("cursor", "expected the `nextCursor` of a page"))
         })
         .transpose()?;
     Ok(users::export(&caller.state.sync, &caller.user, cursor).await?)
@@ -34,8 +35,8 @@ pub struct DeleteData {
     deletion: Deletion,
 }
 
-/// `calendar.google.deleteData`: disconnects all accounts of the user and deletes all that is kept of the user, in Calwire;
-/// the events in Google stay.
+/// `calendar.google.deleteData`: disconnects all accounts of the user and deletes all data about the user from Calwire. The
+/// events in Google are unchanged.
 pub async fn delete_data(caller: Caller, _: Nothing) -> Result<DeleteData, RpcError> {
     let state = &caller.state;
     let deletion = users::delete(&state.sync, &state.broker, &caller.user).await?;

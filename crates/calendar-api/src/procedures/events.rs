@@ -27,10 +27,10 @@ pub struct UpcomingEventsInput {
     days: Bounded<0, 365>,
     #[ts(as = "Option<u32>")]
     max_results: Bounded<1, 50>,
-    /// Left out: the selected ones.
+    /// Default: the selected ones.
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
-    /// Whose days are meant, by IANA name. Left out: the primary calendar's zone.
+    /// The IANA time zone of the days. Default: the primary calendar's.
     #[serde(deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
     time_zone: Option<Tz>,
@@ -58,7 +58,7 @@ pub struct EventsInput {
     to: DateTime<Utc>,
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
-    /// Which days are all-day events on, by IANA name. Left out: the primary calendar's zone.
+    /// The IANA time zone of all-day events. Default: the primary calendar's.
     #[serde(default, deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
     time_zone: Option<Tz>,
@@ -67,27 +67,27 @@ pub struct EventsInput {
 #[derive(Debug, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct EventList {
-    /// There is a connected Google account. Without one there are no events, which is no error.
+    /// Whether a Google account is connected. Without one there are no events, which is not an error.
     connected: bool,
-    /// The user granted access to the calendar.
+    /// The user has granted access to the calendar.
     has_calendar_access: bool,
     #[ts(as = "Vec<Event>")]
     events: Vec<Box<RawValue>>,
-    /// There are more than were returned.
+    /// There are more events than were returned.
     truncated: bool,
-    /// The least current calendar's.
+    /// That of the least current calendar.
     #[ts(type = "string | null")]
     as_of: Option<DateTime<Utc>>,
     mode: Mode,
     calendars: Vec<Freshness>,
 }
 
-/// The most events in an answer of [`get_events`]: a month of a very busy person, many times over.
+/// The most events in a response of [`get_events`]: many times a month of a very busy person.
 const EVENTS_MAX: usize = 5_000;
 /// The widest span of [`get_events`]: eleven years.
 const SPAN_MAX: TimeDelta = TimeDelta::days(4_018);
 
-/// `calendar.google.getUpcomingEvents`: what is running and what comes.
+/// `calendar.google.getUpcomingEvents`: current and upcoming events.
 pub async fn get_upcoming_events(caller: Caller, input: UpcomingEventsInput) -> Result<EventList, RpcError> {
     on_view::request_pull(&caller.state.recent_views, &caller.state.sync, &caller.user);
     let now = caller.state.now();
@@ -104,7 +104,7 @@ pub async fn get_upcoming_events(caller: Caller, input: UpcomingEventsInput) -> 
     .await
 }
 
-/// `calendar.google.getEvents`: what touches `[from, to)`.
+/// `calendar.google.getEvents`: the events that overlap `[from, to)`.
 pub async fn get_events(caller: Caller, input: EventsInput) -> Result<EventList, RpcError> {
     if input.from >= input.to {
         return Err(RpcError::invalid("to", "expected a time after `from`"));
@@ -142,7 +142,7 @@ async fn read(
     let own = own_calendars(&mut tx, caller, named).await?;
     let calendars = freshness(&mut tx, caller, now, named).await?;
     let zone = zone.unwrap_or_else(|| reading::zone_of(&own));
-    // One more than asked for tells whether there are more.
+    // One more than requested shows whether there are more.
     let query = Query {
         window: window(zone),
         zone,
@@ -165,7 +165,7 @@ async fn read(
     })
 }
 
-/// How current the selected calendars are, or those named.
+/// The freshness of the named calendars, or of the selected ones.
 pub async fn freshness(
     conn: &mut PgConnection,
     caller: &Caller,
@@ -179,7 +179,7 @@ pub async fn freshness(
         .collect())
 }
 
-/// Some account of the user lets us see its calendars.
+/// Whether an account of the user grants access to its calendars.
 pub fn has_calendar_access(connections: &[Connection]) -> bool {
     connections
         .iter()

@@ -1,4 +1,4 @@
-//! Inputs that are right once they are parsed.
+//! Input types that are valid once they are parsed.
 
 use std::fmt;
 
@@ -45,7 +45,7 @@ impl<'de, const MIN: u32, const MAX: u32> Deserialize<'de> for Bounded<MIN, MAX>
     }
 }
 
-/// More calendars than a person has, and few enough for one statement.
+/// More calendars than a person has, and few enough for one SQL statement.
 const CALENDARS_MAX: usize = 100;
 
 /// Calendars by their ids.
@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for CalendarIds {
     }
 }
 
-/// A client's name for one request of its user: of visible ASCII, such as a UUID.
+/// A client's name for one request of its user: visible ASCII, such as a UUID.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdempotencyKey(String);
 
@@ -97,7 +97,7 @@ impl<'de> Deserialize<'de> for IdempotencyKey {
     }
 }
 
-/// An id or an etag that we told the client, such as an Event has it.
+/// An id or an etag of an Event that the client has received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GoogleText(String);
 
@@ -118,7 +118,7 @@ impl<'de> Deserialize<'de> for GoogleText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         if text.is_empty() || text.len() > GOOGLE_TEXT_MAX_LEN || text.chars().any(char::is_control) {
-            return Err(D::Error::custom("expected it as it was told"));
+            return Err(D::Error::custom("expected an unchanged id or etag of an Event"));
         }
         Ok(Self(text))
     }
@@ -134,7 +134,7 @@ pub fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Tz
         .map_err(|_| D::Error::custom("expected the IANA name of a time zone, such as Europe/Berlin"))
 }
 
-/// The input of procedures that need none.
+/// The input of procedures without one.
 #[derive(Debug, Deserialize, TS)]
 #[serde(deny_unknown_fields)]
 pub struct Nothing {}

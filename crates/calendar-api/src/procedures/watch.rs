@@ -1,4 +1,4 @@
-//! Push channels by hand. Nobody needs to: a calendar that is selected is watched as soon as it can be.
+//! Push channels on request. No client needs to: a selected calendar is watched as soon as possible.
 
 use common::ids::CalendarId;
 use rpc::{Code, RpcError};
@@ -16,7 +16,7 @@ use crate::state::Caller;
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
 #[ts(optional_fields)]
 pub struct WatchCalendarInput {
-    /// Left out: the primary one.
+    /// Default: the primary one.
     #[ts(as = "Option<String>")]
     calendar_id: Option<CalendarId>,
 }
@@ -25,9 +25,9 @@ pub struct WatchCalendarInput {
 #[serde(rename_all = "camelCase")]
 pub struct WatchCalendar {
     channel_id: String,
-    /// Google's opaque id of what is watched.
+    /// Google's opaque id of the watched resource.
     resource_id: String,
-    /// Milliseconds since 1970, as a string, as Google writes it.
+    /// Milliseconds since 1970, as a string, as in Google's API.
     expiration: String,
 }
 
@@ -41,7 +41,7 @@ impl From<Live> for WatchCalendar {
     }
 }
 
-/// `calendar.google.watchCalendar`: the channel of a calendar, made now if there is none.
+/// `calendar.google.watchCalendar`: the channel of a calendar, created now if there is none.
 pub async fn watch_calendar(caller: Caller, input: WatchCalendarInput) -> Result<WatchCalendar, RpcError> {
     let ctx = &caller.state.sync;
     let calendar = watchable(&caller, input.calendar_id).await?;
@@ -70,13 +70,13 @@ pub async fn watch_calendar(caller: Caller, input: WatchCalendarInput) -> Result
         None if !watchable(&caller, Some(calendar.id)).await?.push_supported => Err(not_supported()),
         None => Err(RpcError::new(
             Code::ServiceUnavailable,
-            "Google did not open a channel now; it is tried again by itself",
+            "Google did not open a channel; Calwire retries automatically",
         )
         .with_reason("WATCH_FAILED")),
     }
 }
 
-/// The calendar to watch, if it is one that is kept current.
+/// The calendar to watch, if it is selected.
 async fn watchable(caller: &Caller, id: Option<CalendarId>) -> Result<Calendar, RpcError> {
     let mut conn = caller.state.sync.pool.acquire().await?;
     let named = id.as_ref().map(std::slice::from_ref);
@@ -122,8 +122,7 @@ pub struct StopWatchCalendar {
     success: bool,
 }
 
-/// `calendar.google.stopWatchCalendar`: the channel ends. The calendar stays current as long as it is selected, by a new
-/// channel or by polling.
+/// `calendar.google.stopWatchCalendar`: stops the channel. A selected calendar stays current by a new channel or by polling.
 pub async fn stop_watch_calendar(
     caller: Caller,
     input: StopWatchCalendarInput,
@@ -134,6 +133,6 @@ pub async fn stop_watch_calendar(
     if known {
         Ok(StopWatchCalendar { success: true })
     } else {
-        Err(RpcError::new(Code::NotFound, "There is no such channel").with_reason("CHANNEL_NOT_FOUND"))
+        Err(RpcError::new(Code::NotFound, "Channel not found").with_reason("CHANNEL_NOT_FOUND"))
     }
 }

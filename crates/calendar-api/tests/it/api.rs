@@ -1,5 +1,5 @@
-//! The real service on a port of its own, before a real Postgres. Google and Centrifugo are played by wiremock: what is
-//! asked of them here is a single answer each. The whole stack is tested in `e2e`.
+//! The real service on a port of its own, with a real Postgres. Google and Centrifugo are wiremock servers, since these tests
+//! need single answers of theirs. The whole stack is tested in `e2e`.
 
 #![expect(
     clippy::unwrap_used,
@@ -125,7 +125,7 @@ impl Api {
         }
     }
 
-    /// What the other services work with.
+    /// The context of the other services.
     async fn sync(&self) -> sync::Context {
         let config: sync::config::Config = common::config::from_vars(self.vars.clone()).unwrap();
         let wait = std::time::Duration::from_secs(5);
@@ -159,7 +159,7 @@ impl Api {
             .body(input.to_string())
     }
 
-    /// The data, or the `data` of the error.
+    /// `Ok`: the data. `Err`: the `data` of the error.
     async fn query(&self, user: &str, path: &str, input: Value) -> Result<Value, Value> {
         unwrap(self.get(user, path, &input).send().await.unwrap()).await
     }
@@ -183,7 +183,7 @@ pub fn user(name: &str) -> UserId {
     UserId::parse(name).unwrap()
 }
 
-/// A connection with one calendar, primary and selected, that was pulled at noon.
+/// A connection with one primary, selected calendar that was pulled at noon.
 pub async fn connected(pool: &PgPool, name: &str) -> (ConnectionId, CalendarId) {
     let keyring: Keyring = TOKEN_KEYS.parse().unwrap();
     let scopes: Vec<String> = google::scopes::REQUESTED.map(str::to_owned).into();

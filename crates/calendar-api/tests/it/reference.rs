@@ -1,4 +1,4 @@
-//! `docs/api.md` is the table of procedures: written from it, and compared with it in every run.
+//! `docs/api.md` is generated from the table of procedures and compared with it in every run.
 
 #![expect(
     clippy::unwrap_used,
@@ -23,7 +23,7 @@ fn root() -> PathBuf {
 }
 
 #[test]
-fn docs_api_md_is_what_the_table_of_procedures_says() {
+fn docs_api_md_is_up_to_date() {
     let path = root().join("docs/api.md");
     let page = render::page(&procedures::router());
     if std::env::var_os(WRITE).is_some() {
@@ -38,20 +38,20 @@ fn docs_api_md_is_what_the_table_of_procedures_says() {
 }
 
 #[test]
-fn every_procedure_is_told_of_and_no_other() {
+fn the_guide_has_every_procedure() {
     let table: BTreeSet<_> = procedures::router()
         .procedures()
         .map(|procedure| procedure.path)
         .collect();
-    let told: BTreeSet<_> = GUIDE.iter().map(|entry| entry.path).collect();
+    let described: BTreeSet<_> = GUIDE.iter().map(|entry| entry.path).collect();
     assert_eq!(
-        told, table,
-        "tests/it/reference/guide.rs and procedures.rs differ: tell in the guide what a procedure does"
+        described, table,
+        "tests/it/reference/guide.rs and procedures.rs differ: describe each procedure in the guide"
     );
-    assert_eq!(told.len(), GUIDE.len(), "a procedure is told of twice");
+    assert_eq!(described.len(), GUIDE.len(), "a procedure is described twice");
 }
 
-/// Where words for `data.reason` are written down.
+/// The sources that have values of `data.reason`.
 const SOURCES: [&str; 3] = [
     "crates/calendar-api/src",
     "crates/sync/src/write/end.rs",
@@ -59,28 +59,28 @@ const SOURCES: [&str; 3] = [
 ];
 
 #[test]
-fn every_reason_of_an_error_is_told_of_and_no_other() {
+fn the_guide_has_every_error_reason() {
     let mut given = BTreeSet::new();
     for source in SOURCES {
         reasons(&root().join(source), &mut given);
     }
     assert!(
         given.len() > 20,
-        "is this test reading the sources right? {given:?}"
+        "too few reasons found in the sources: {given:?}"
     );
-    let told: BTreeSet<_> = GUIDE
+    let described: BTreeSet<_> = GUIDE
         .iter()
         .flat_map(|entry| entry.errors.iter().copied().flatten())
         .chain(EVERYWHERE)
         .filter_map(|error| Some(error.reason?.to_owned()))
         .collect();
     assert_eq!(
-        told, given,
-        "tests/it/reference/guide.rs and the sources differ: tell in the guide when an error comes"
+        described, given,
+        "tests/it/reference/guide.rs and the sources differ: describe each error in the guide"
     );
 }
 
-/// The words in `with_reason("WORD")` and `=> "WORD"`.
+/// The reasons in `with_reason("REASON")` and `=> "REASON"`.
 fn reasons(path: &Path, found: &mut BTreeSet<String>) {
     if path.is_dir() {
         for entry in fs::read_dir(path).unwrap() {

@@ -1,4 +1,4 @@
-//! The TypeScript types of the client package are those of the table of procedures and of the socket's messages.
+//! The TypeScript types of the client package match the table of procedures and the socket's messages.
 
 use std::fs;
 use std::path::Path;

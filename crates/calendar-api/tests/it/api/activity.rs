@@ -1,10 +1,10 @@
-//! What a user is shown of the work on each calendar.
+//! `getSyncActivity`: the pulls of each calendar.
 
 use super::*;
 
 const ACTIVITY: &str = "calendar.google.getSyncActivity";
 
-/// A pull of this number that told the user's browsers of a change.
+/// A pull with this number that published a change.
 pub async fn round(pool: &PgPool, name: &str, calendar: CalendarId, number: i64) {
     sqlx::query(
         "insert into sync_rounds (calendar_id, number, user_id, cause, asked_at, started_at, committed_at, outcome,
@@ -22,7 +22,7 @@ pub async fn round(pool: &PgPool, name: &str, calendar: CalendarId, number: i64)
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn the_work_on_a_calendar_is_shown_step_by_step(pool: PgPool) {
+async fn sync_activity_lists_each_step_of_a_pull(pool: PgPool) {
     let (connection, calendar) = connected(&pool, "alice").await;
     let (_, bobs) = connected(&pool, "bob").await;
     watching::live(&pool, connection, calendar, "channel").await;

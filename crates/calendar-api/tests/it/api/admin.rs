@@ -1,11 +1,11 @@
-//! The care of an installation: keys are changed under load, support sees no more than it needs, a wrong clock is found.
+//! The admin commands: key rotation under load, records for support, the doctor's clock check.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use calendar_api::admin::{self, Shown};
+use calendar_api::admin::{self, Record};
 use calendar_api::doctor;
 use chrono::TimeDelta;
 use secrecy::{ExposeSecret, SecretString};
@@ -18,7 +18,7 @@ const NEW_FIRST: &str =
     "2:7nlf4AbHbXY6c0JqTmqvwHcq0d8wFzC4l2yS3mVn9sE=,1:4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8=";
 const NEW_ALONE: &str = "2:7nlf4AbHbXY6c0JqTmqvwHcq0d8wFzC4l2yS3mVn9sE=";
 
-/// How many accounts are sealed; `CALWIRE_SEALED_TOKENS` for more.
+/// The number of sealed accounts; `CALWIRE_SEALED_TOKENS` sets it.
 fn accounts() -> usize {
     let wanted = std::env::var("CALWIRE_SEALED_TOKENS").ok();
     wanted.and_then(|text| text.parse().ok()).unwrap_or(400)
@@ -28,7 +28,7 @@ fn keyring(keys: &str) -> Keyring {
     keys.parse().unwrap()
 }
 
-/// Accounts with tokens that say whose they are.
+/// Accounts whose tokens contain their ids.
 async fn seal_many(pool: &PgPool, keys: &Keyring) -> Vec<ConnectionId> {
     let mut conn = pool.acquire().await.unwrap();
     let mut ids = Vec::new();
@@ -53,7 +53,8 @@ async fn seal_many(pool: &PgPool, keys: &Keyring) -> Vec<ConnectionId> {
     ids
 }
 
-/// A service that refreshes one account after the other, each time with a new refresh token. How often each has been.
+/// A service that refreshes one account after the other, each time with a new refresh token. Returns how often each was
+/// refreshed.
 async fn refresh_again_and_again(
     pool: PgPool,
     ids: Vec<ConnectionId>,
@@ -67,7 +68,7 @@ async fn refresh_again_and_again(
         }
         let mut conn = pool.acquire().await.unwrap();
         let lease = connections::acquire_refresh(&mut conn, &keys, *id, Duration::from_secs(30));
-        let refresh = lease.await.unwrap().expect("nobody else refreshes");
+        let refresh = lease.await.unwrap().expect("no other worker refreshes");
         let times = refreshed.entry(*id).or_insert(0_usize);
         let token = refresh.refresh_token.as_ref().expect("it opens");
         assert_eq!(
@@ -93,13 +94,13 @@ async fn refresh_again_and_again(
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
+async fn keys_rotate_under_load_and_resume_after_an_interruption(pool: PgPool) {
     let ids = seal_many(&pool, &keyring(OLD)).await;
     let stop = Arc::new(AtomicBool::new(false));
     let load = tokio::spawn(refresh_again_and_again(pool.clone(), ids.clone(), stop.clone()));
     let ring = keyring(NEW_FIRST);
 
-    // Broken off as by Ctrl-C, after the first progress.
+    // Interrupted as by Ctrl-C, after the first progress.
     let told = Arc::new(AtomicUsize::new(0));
     let mut progress = {
         let told = told.clone();
@@ -108,14 +109,14 @@ async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
         }
     };
     tokio::select! {
-        // Asked first, so that nothing more is done once the first progress was told.
+        // Polled first, so that the rotation stops at the first progress.
         biased;
         () = async { while told.load(Ordering::Relaxed) == 0 { tokio::task::yield_now().await } } => {}
-        done = admin::rotate_keys(&pool, &ring, &mut progress) => panic!("it ended before it was broken off: {done:?}"),
+        done = admin::rotate_keys(&pool, &ring, &mut progress) => panic!("finished before the interruption: {done:?}"),
     }
     let mut conn = pool.acquire().await.unwrap();
     let left = rotate::count_old(&mut conn, &ring).await.unwrap();
-    assert!(left > 0, "nothing was left to go on with");
+    assert!(left > 0, "the rotation was not interrupted");
 
     let mut said = Vec::new();
     let rotated = admin::rotate_keys(&pool, &ring, &mut |done, all| said.push((done, all)))
@@ -131,7 +132,7 @@ async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
         "{said:?}"
     );
 
-    // The old key is gone from the configuration, and every token is still what it was last.
+    // Without the old key, every token is still the last one written.
     let alone = keyring(NEW_ALONE);
     assert_eq!(rotate::count_old(&mut conn, &alone).await.unwrap(), 0);
     for (n, id) in ids.iter().enumerate() {
@@ -148,7 +149,7 @@ async fn keys_are_changed_under_load_broken_off_and_finished(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_token_whose_key_is_lost_is_named_and_left_alone(pool: PgPool) {
+async fn a_token_with_a_lost_key_is_reported_and_unchanged(pool: PgPool) {
     let (lost, _) = connected(&pool, "alice").await;
     let rotated = admin::rotate_keys(&pool, &keyring(NEW_ALONE), &mut |_, _| {})
         .await
@@ -164,7 +165,7 @@ async fn a_token_whose_key_is_lost_is_named_and_left_alone(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn support_sees_how_a_calendar_is_kept_and_not_what_is_in_it(pool: PgPool) {
+async fn support_sees_states_and_no_contents(pool: PgPool) {
     let (connection, calendar) = connected(&pool, "alice").await;
     occurrence(
         &pool,
@@ -181,16 +182,16 @@ async fn support_sees_how_a_calendar_is_kept_and_not_what_is_in_it(pool: PgPool)
         .unwrap();
     drop(conn);
 
-    let shown = admin::show(&pool, Shown::User, "alice").await.unwrap();
+    let shown = admin::show(&pool, Record::User, "alice").await.unwrap();
     assert_eq!(shown["stream"]["seq"], 1);
     assert_eq!(shown["connections"][0]["id"], connection.to_string());
     assert_eq!(shown["connections"][0]["selected"], 1);
-    let of_connection = admin::show(&pool, Shown::Connection, &connection.to_string())
+    let of_connection = admin::show(&pool, Record::Connection, &connection.to_string())
         .await
         .unwrap();
     assert_eq!(of_connection["has_refresh_token"], true);
     assert_eq!(of_connection["calendars"][0]["id"], calendar.to_string());
-    let of_calendar = admin::show(&pool, Shown::Calendar, &calendar.to_string())
+    let of_calendar = admin::show(&pool, Record::Calendar, &calendar.to_string())
         .await
         .unwrap();
     assert_eq!(of_calendar["occurrences"], 1);
@@ -209,13 +210,9 @@ async fn support_sees_how_a_calendar_is_kept_and_not_what_is_in_it(pool: PgPool)
         }
     }
     for (what, id, said) in [
-        (Shown::User, "nobody", "there is no user nobody"),
-        (Shown::User, "a b", "not the id of a user"),
-        (
-            Shown::Calendar,
-            "primary",
-            "not the id of a calendar, which is a UUID",
-        ),
+        (Record::User, "nobody", "there is no user nobody"),
+        (Record::User, "a b", "not a user id"),
+        (Record::Calendar, "primary", "not a calendar id (a UUID)"),
     ] {
         let error = format!("{:#}", admin::show(&pool, what, id).await.unwrap_err());
         assert!(error.starts_with(said), "{error}");
@@ -223,7 +220,7 @@ async fn support_sees_how_a_calendar_is_kept_and_not_what_is_in_it(pool: PgPool)
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_clock_that_is_wrong_is_found_by_googles(pool: PgPool) {
+async fn doctor_finds_clock_skew(pool: PgPool) {
     let api = Api::start(pool).await;
     let now = Clock::system().now();
     for (skew, found) in [

@@ -1,5 +1,5 @@
-//! Who may call what: every procedure of the table × every kind of caller. A procedure without a line in [`CASES`] fails
-//! the first test, so that none is added without saying what it does for a stranger.
+//! Authorisation: every procedure of the table × every kind of caller. A procedure without a row in [`CASES`] fails the first
+//! test.
 
 use std::collections::BTreeSet;
 
@@ -9,20 +9,20 @@ use super::emulator::{ALICE, all_of, connect, pull_all, start};
 use super::*;
 
 const BOB: &str = "bob@example.com";
-/// In the title of each event of alice's that bob must not see.
+/// In the title of each of alice's events that bob must not see.
 const CANARY: &str = "canary-of-alice";
 
-/// What a procedure does for a user who names what is another's.
+/// The result of a procedure for a user who names another user's data.
 pub enum Stranger {
-    /// What is another's does not exist.
+    /// Another user's data does not exist.
     NotFound,
     Forbidden,
-    /// The input names nothing of anybody: the answer is about the caller alone.
+    /// The input names no data: the answer is about the caller alone.
     SeesOwn,
 }
 use Stranger::{Forbidden, NotFound, SeesOwn};
 
-/// A procedure, what a stranger gets, and an input with which its owner succeeds.
+/// A procedure, its result for another user, and an input with which the owner succeeds.
 pub type Case = (&'static str, Stranger, fn(&Owner) -> Value);
 
 /// In an order in which alice can make all calls, one after the other.
@@ -101,7 +101,7 @@ pub const CASES: [Case; 21] = [
 const CHANNEL: &str = "channel-of-alice";
 
 #[test]
-fn every_procedure_has_its_line_in_the_matrix() {
+fn every_procedure_has_a_row_in_the_matrix() {
     let table: BTreeSet<&str> = calendar_api::procedures::router()
         .procedures()
         .map(|procedure| procedure.path)
@@ -113,7 +113,7 @@ fn every_procedure_has_its_line_in_the_matrix() {
     );
 }
 
-/// What alice has, by its ids.
+/// The ids of alice's data.
 pub struct Owner {
     connection: String,
     pub calendar: String,
@@ -129,7 +129,7 @@ impl Owner {
         json!({"calendarIds": [self.calendar]})
     }
 
-    /// What must not be in an answer to anybody else.
+    /// Texts that must not be in an answer to another user.
     fn private(&self) -> [&str; 6] {
         [
             CANARY,
@@ -191,7 +191,7 @@ pub async fn both_connected(pool: &PgPool) -> (Emulator, Api, Owner) {
     };
     let (connection, calendar) = (owner.connection.parse().unwrap(), owner.calendar.parse().unwrap());
     watching::live(pool, connection, calendar, CHANNEL).await;
-    // What is asked of the broker when a user's data goes.
+    // The broker's answer when a user's data is deleted.
     for command in ["/api/disconnect", "/api/history_remove"] {
         Mock::given(method("POST"))
             .and(path(command))
@@ -216,7 +216,7 @@ fn invite(google: &Emulator) -> String {
     "invitation1".to_owned()
 }
 
-/// Every row of alice's, in every table that knows users.
+/// Every row of alice's, in every table with a user.
 async fn rows_of_alice(pool: &PgPool) -> Vec<(String, Option<String>)> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select table_name::text from information_schema.columns
@@ -252,8 +252,8 @@ fn token(api: &Api, secret: &str, changes: &[(&str, Value)]) -> String {
     jsonwebtoken::encode(&Header::default(), &claims, &key).unwrap()
 }
 
-/// Those who are nobody.
-async fn nobodies(api: &Api) -> Vec<(&'static str, Option<String>)> {
+/// Requests without a valid token.
+async fn invalid_credentials(api: &Api) -> Vec<(&'static str, Option<String>)> {
     let now = api.clock.now().timestamp();
     let of_the_channel = async |procedure: &str, input: Value| {
         let answer = api.query("alice", procedure, input).await.unwrap();
@@ -267,7 +267,7 @@ async fn nobodies(api: &Api) -> Vec<(&'static str, Option<String>)> {
             Some(token(api, AUTH_SECRET, &[("exp", json!(now - 31))])),
         ),
         (
-            "a token for somebody else",
+            "a token for another audience",
             Some(token(api, AUTH_SECRET, &[("aud", json!("centrifugo"))])),
         ),
         (
@@ -290,16 +290,16 @@ async fn nobodies(api: &Api) -> Vec<(&'static str, Option<String>)> {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn nobody_without_a_good_token_reaches_any_procedure(pool: PgPool) {
+async fn every_procedure_rejects_invalid_tokens(pool: PgPool) {
     let (google, api, alice) = both_connected(&pool).await;
-    let nobodies = nobodies(&api).await;
+    let invalid_credentials = invalid_credentials(&api).await;
     let (before, asked) = (rows_of_alice(&pool).await, google.requests().len());
     for (path, _, input) in &CASES {
         let input = match input(&alice) {
             Value::Null => json!({}),
             input => input,
         };
-        for (who, token) in &nobodies {
+        for (who, token) in &invalid_credentials {
             let send = async |url: String, body: Value| {
                 let mut request = api.http.post(url).header("content-type", "application/json");
                 if let Some(token) = token {
@@ -327,7 +327,7 @@ async fn nobody_without_a_good_token_reaches_any_procedure(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_is_another_users_does_not_exist_and_the_owner_has_it(pool: PgPool) {
+async fn another_users_data_does_not_exist(pool: PgPool) {
     let (google, api, alice) = both_connected(&pool).await;
     let before = rows_of_alice(&pool).await;
     let truth = google.events(ALICE);
@@ -341,7 +341,7 @@ async fn what_is_another_users_does_not_exist_and_the_owner_has_it(pool: PgPool)
         };
         assert_eq!(code, expected, "{path} for bob: {answer:?}");
         let mut text = format!("{answer:?}");
-        // A refusal may repeat what the caller named.
+        // An error may repeat the caller's input.
         for named in [&alice.calendar, &alice.connection] {
             text = text.replace(&format!("There is no calendar {named}"), "");
             text = text.replace(&format!("There is no connection {named}"), "");
@@ -356,7 +356,7 @@ async fn what_is_another_users_does_not_exist_and_the_owner_has_it(pool: PgPool)
     assert_eq!(rows_of_alice(&pool).await, before);
     assert_eq!(google.events(ALICE), truth);
 
-    // The same calls by their owner: so it was not the input that was refused.
+    // The same calls succeed for the owner: so it was not the input that was rejected.
     for (path, _, input) in &CASES {
         let answer = api.mutate("alice", path, input(&alice)).await;
         assert!(answer.is_ok(), "{path} for alice: {answer:?}");

@@ -1,10 +1,12 @@
-//! The connect flow, and the ways to break into it.
+//! The connect flow.
+
+mod attacks;
 
 use reqwest::Url;
 
 use super::*;
 
-/// A flow that was begun: Google's address, and the browser's cookie.
+/// A flow that was begun: Google's URL, and the browser's cookie.
 pub struct Begun {
     pub url: Url,
     pub cookie: String,
@@ -34,7 +36,7 @@ impl Api {
         Begun { url, cookie }
     }
 
-    /// Comes back from Google; where the browser is sent then.
+    /// Returns from Google. Returns the URL that the browser is redirected to.
     pub async fn back(&self, query: &str, cookie: Option<&str>) -> String {
         let mut request = self
             .http
@@ -48,7 +50,7 @@ impl Api {
         response.headers()["location"].to_str().unwrap().to_owned()
     }
 
-    /// What Google answers to a code and to "who is it".
+    /// Mocks Google's answers to a code and to userinfo.
     async fn google_grants(&self, token: ResponseTemplate) {
         self.google.reset().await;
         Mock::given(method("POST"))
@@ -86,7 +88,7 @@ fn all_scopes() -> String {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_user_connects_and_comes_back_to_the_page(pool: PgPool) {
+async fn a_user_connects_and_returns_to_the_page(pool: PgPool) {
     let api = Api::start(pool.clone()).await;
     let begun = api
         .begin(
@@ -116,7 +118,7 @@ async fn a_user_connects_and_comes_back_to_the_page(pool: PgPool) {
         "http://localhost:3000/settings?tab=calendar&calwire=connected#top"
     );
 
-    // The verifier that was sent belongs to the challenge that was shown.
+    // The sent verifier matches the challenge.
     let requests = api.google.received_requests().await.unwrap();
     let form: BTreeMap<_, _> = Url::parse(&format!(
         "http://x/?{}",
@@ -142,7 +144,7 @@ async fn a_user_connects_and_comes_back_to_the_page(pool: PgPool) {
         (&json!(true), &json!(true))
     );
     assert_eq!(status["connections"][0]["state"], "importing");
-    // The list of calendars is due, the browsers are told, and nothing readable of a token is stored.
+    // The calendar list is due, browsers are notified, and no token is stored in plain text.
     let (due, told): (i64, i64) = sqlx::query_as(
         "select (select count(*) from sync_state where kind = 'calendar_list' and dirty_seq > synced_seq),
                 (select count(*) from outbox)",
@@ -160,147 +162,6 @@ async fn a_user_connects_and_comes_back_to_the_page(pool: PgPool) {
         let text = String::from_utf8_lossy(&sealed).into_owned();
         assert!(!text.contains("refresh") && !text.contains("access"));
     }
-}
-
-#[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_state_is_good_once_for_a_while_in_its_own_browser(pool: PgPool) {
-    let api = Api::start(pool).await;
-    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
-    let error = |reason: &str| format!("http://localhost:3000/?calwire=error&calwire_reason={reason}");
-
-    assert_eq!(api.back("code=abc", None).await, error("invalid_state"));
-    assert_eq!(
-        api.back("state=forged&code=abc", None).await,
-        error("invalid_state")
-    );
-    assert_eq!(
-        api.back(&format!("state={}&code=abc", "x".repeat(5000)), None)
-            .await,
-        error("invalid_state")
-    );
-    assert_eq!(
-        api.back("state[]=x&state=a&state=b", None).await,
-        error("invalid_state")
-    );
-
-    // Somebody else's link, followed by a victim who connects too, and by one who never did.
-    let (attacker, victim) = (
-        api.begin("mallory", json!({})).await,
-        api.begin("alice", json!({})).await,
-    );
-    let state = attacker.parameter("state");
-    assert_eq!(
-        api.back(&format!("state={state}&code=abc"), Some(&victim.cookie))
-            .await,
-        error("other_browser")
-    );
-    let attacker = api.begin("mallory", json!({})).await;
-    let state = attacker.parameter("state");
-    assert_eq!(
-        api.back(&format!("state={state}&code=abc"), None).await,
-        error("other_browser")
-    );
-    // That look-up used it up, even for its own browser.
-    assert_eq!(
-        api.back(&format!("state={state}&code=abc"), Some(&attacker.cookie))
-            .await,
-        error("invalid_state")
-    );
-    assert_eq!(api.connections().await, 0);
-    assert!(
-        api.google.received_requests().await.unwrap().is_empty(),
-        "Google was not asked"
-    );
-
-    let late = api.begin("alice", json!({})).await;
-    api.clock.advance(chrono::TimeDelta::seconds(600));
-    let query = format!("state={}&code=abc", late.parameter("state"));
-    assert_eq!(api.back(&query, Some(&late.cookie)).await, error("expired_state"));
-
-    let good = api.begin("alice", json!({})).await;
-    let query = format!("state={}&code=abc", good.parameter("state"));
-    assert_eq!(
-        api.back(&query, Some(&good.cookie)).await,
-        "http://localhost:3000/?calwire=connected"
-    );
-    assert_eq!(api.back(&query, Some(&good.cookie)).await, error("invalid_state"));
-    assert_eq!(api.connections().await, 1);
-}
-
-#[sqlx::test(migrator = "store::MIGRATOR")]
-async fn no_forged_state_ends_a_flow_or_spoils_one(pool: PgPool) {
-    let api = Api::start(pool).await;
-    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
-    let corpus: Value = serde_json::from_str(include_str!("../../../corpus/oauth_states.json")).unwrap();
-    let corpus = corpus.as_array().unwrap();
-    assert!(corpus.len() >= 25);
-    let begun = api.begin("alice", json!({})).await;
-    let state = begun.parameter("state");
-    let sha256: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(state.as_bytes()).into();
-    for entry in corpus {
-        let query = entry["query"]
-            .as_str()
-            .unwrap()
-            .replace("{state}", &state)
-            .replace("{cut}", &state[..state.len() - 1])
-            .replace("{upper}", &state.to_uppercase())
-            .replace("{sha256}", &hex(&sha256))
-            .replace("{long}", &"A".repeat(5_000));
-        let landed = api.back(&query, Some(&begun.cookie)).await;
-        assert_eq!(
-            landed, "http://localhost:3000/?calwire=error&calwire_reason=invalid_state",
-            "{}",
-            entry["what"]
-        );
-    }
-    assert_eq!(api.connections().await, 0);
-    let asked = api.google.received_requests().await.unwrap().len();
-    assert_eq!(asked, 0, "Google was not asked");
-    // Guessing has not used up what was guessed at.
-    let landed = api
-        .back(&format!("state={state}&code=abc"), Some(&begun.cookie))
-        .await;
-    assert_eq!(landed, "http://localhost:3000/?calwire=connected");
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-#[sqlx::test(migrator = "store::MIGRATOR")]
-async fn only_the_cookie_of_the_browser_that_began_ends_a_flow(pool: PgPool) {
-    let api = Api::start(pool).await;
-    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
-    let other = api.begin("bob", json!({})).await;
-    for (what, cookie) in [
-        ("none", None),
-        ("empty", Some("calwire_connect=".to_owned())),
-        ("of another flow of another user", Some(other.cookie.clone())),
-        ("made up", Some(format!("calwire_connect={}", "A".repeat(43)))),
-        ("too short", Some("calwire_connect=AAAA".to_owned())),
-        (
-            "of another name",
-            Some(other.cookie.replace("calwire_connect", "calwire")),
-        ),
-        (
-            "as https names it",
-            Some(other.cookie.replace("calwire_connect", "__Host-calwire_connect")),
-        ),
-        ("SQL", Some("calwire_connect=' or 1=1 --".to_owned())),
-    ] {
-        let begun = api.begin("alice", json!({})).await;
-        let query = format!("state={}&code=abc", begun.parameter("state"));
-        let landed = api.back(&query, cookie.as_deref()).await;
-        assert_eq!(
-            landed, "http://localhost:3000/?calwire=error&calwire_reason=other_browser",
-            "{what}"
-        );
-    }
-    assert_eq!(api.connections().await, 0);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -332,7 +193,7 @@ async fn two_tabs_of_one_browser_can_both_connect(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn refusals_end_on_the_page_in_our_own_words(pool: PgPool) {
+async fn failures_return_to_the_page_with_our_own_codes(pool: PgPool) {
     let api = Api::start(pool).await;
     let error = |reason: &str| format!("http://localhost:3000/?calwire=error&calwire_reason={reason}");
     let json = |status, body: Value| ResponseTemplate::new(status).set_body_json(body);
@@ -395,7 +256,7 @@ async fn refusals_end_on_the_page_in_our_own_words(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_missing_calendar_scope_is_said_and_can_be_mended(pool: PgPool) {
+async fn a_missing_calendar_scope_is_reported_and_can_be_added(pool: PgPool) {
     let api = Api::start(pool).await;
     let connect = async |token: ResponseTemplate| {
         api.google_grants(token).await;
@@ -425,7 +286,7 @@ async fn a_missing_calendar_scope_is_said_and_can_be_mended(pool: PgPool) {
         .unwrap();
     assert_eq!(status["connections"][0]["state"], "scope_missing");
 
-    // Again, without a new refresh token: the old one is kept, the same account is the same connection.
+    // Again, without a new refresh token: the old one is kept, and the account has the same connection.
     let landed = connect(grant(&all_scopes(), None)).await;
     assert_eq!(landed, "http://localhost:3000/?calwire=connected");
     let status = api
@@ -437,7 +298,7 @@ async fn a_missing_calendar_scope_is_said_and_can_be_mended(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn nobody_is_sent_elsewhere(pool: PgPool) {
+async fn the_browser_returns_to_the_application_only(pool: PgPool) {
     let api = Api::start(pool).await;
     let corpus: Value = serde_json::from_str(include_str!("../../../corpus/return_to.json")).unwrap();
     for return_to in corpus["refused"].as_array().unwrap() {
@@ -447,7 +308,7 @@ async fn nobody_is_sent_elsewhere(pool: PgPool) {
             .unwrap_err();
         assert_eq!(refused["issues"][0]["path"], "returnTo", "{return_to}");
     }
-    // A page that is not ours does not choose the origin either.
+    // A page of another origin does not choose the origin either.
     let request = api
         .post("alice", "calendar.google.connect", &json!({}))
         .header("origin", "https://evil.example");

@@ -1,5 +1,5 @@
-//! The connect flow to its end, against the emulator: Google's own rules (PKCE, single use of codes, granular consent)
-//! are enforced by somebody else's reading of them.
+//! The whole connect flow against the emulator, an independent implementation of Google's rules (PKCE, single use of codes,
+//! granular consent).
 
 use google_emulator::{Decision, Emulator, Seed};
 
@@ -20,7 +20,7 @@ pub async fn start(pool: PgPool) -> (Emulator, Api) {
         ("GOOGLE_CLIENT_ID", client.id),
         ("GOOGLE_CLIENT_SECRET", client.secret),
         ("GOOGLE_BASE_URL", google.base_url().to_owned()),
-        // Some tests here call more often than a person does.
+        // Some tests call more often than a person does.
         ("RATE_LIMIT_PER_MINUTE", "1000000".to_owned()),
     ];
     let changes: Vec<_> = addresses
@@ -31,7 +31,7 @@ pub async fn start(pool: PgPool) -> (Emulator, Api) {
     (google, api)
 }
 
-/// Decides on Google's page; the query that the browser comes back with.
+/// Decides on Google's consent page. Returns the query of the redirect.
 fn decide(google: &Emulator, begun: &Begun, decision: &Decision) -> String {
     let back: reqwest::Url = google
         .authorize(begun.url.as_str(), decision)
@@ -42,7 +42,7 @@ fn decide(google: &Emulator, begun: &Begun, decision: &Decision) -> String {
     back.query().unwrap().to_owned()
 }
 
-/// Connects `user` to an account of Google; where the browser lands.
+/// Connects `user` to a Google account. Returns the URL that the browser ends on.
 pub async fn connect(google: &Emulator, api: &Api, user: &str, decision: &Decision) -> String {
     let begun = api.begin(user, json!({})).await;
     let query = decide(google, &begun, decision);
@@ -75,7 +75,7 @@ fn revocations(google: &Emulator) -> usize {
 const CONNECTED: &str = "http://localhost:3000/?calwire=connected";
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_account_is_connected_read_shared_and_disconnected(pool: PgPool) {
+async fn an_account_is_connected_shared_and_disconnected(pool: PgPool) {
     let (google, api) = start(pool).await;
     let ctx = api.sync().await;
     let start = noon() + chrono::TimeDelta::hours(3);
@@ -109,7 +109,7 @@ async fn an_account_is_connected_read_shared_and_disconnected(pool: PgPool) {
         assert!(list["calendars"].as_array().unwrap().len() > 1);
     }
 
-    // Revoking ends every grant of the account, so it waits until nobody else lives on it.
+    // Revoking ends every grant of the account, so it waits until no other user shares it.
     api.mutate("alice", "calendar.google.disconnect", Value::Null)
         .await
         .unwrap();
@@ -135,12 +135,12 @@ async fn an_account_is_connected_read_shared_and_disconnected(pool: PgPool) {
     .unwrap();
     assert_eq!(left, 0);
 
-    // And back again.
+    // Connects again.
     assert_eq!(connect(&google, &api, "alice", &all_of(ALICE)).await, CONNECTED);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_code_of_another_flow_joins_no_account(pool: PgPool) {
+async fn a_code_of_another_flow_connects_no_account(pool: PgPool) {
     let (google, api) = start(pool).await;
     let (theirs, ours) = (
         api.begin("mallory", json!({})).await,
@@ -162,7 +162,7 @@ async fn a_code_of_another_flow_joins_no_account(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_user_may_cancel_or_untick(pool: PgPool) {
+async fn a_user_may_cancel_or_untick_the_calendar(pool: PgPool) {
     let (google, api) = start(pool).await;
     let cancelled = Decision {
         deny: true,

@@ -1,5 +1,5 @@
-//! Texts that mean something to a database, a page, a header, a log or a path: in every field of every procedure, and in
-//! every other part of a request. `corpus/hostile_texts.json` has them.
+//! Texts with a meaning for a database, a page, a header, a log or a path, in every field of every procedure and in every other
+//! part of a request. They are in `corpus/hostile_texts.json`.
 
 use event_model::expansion::MAX_TITLE;
 use reqwest::header::HeaderValue;
@@ -7,7 +7,7 @@ use reqwest::header::HeaderValue;
 use super::authorisation::{CASES, both_connected};
 use super::*;
 
-/// What it is, and the text.
+/// A description, and the text.
 fn texts() -> Vec<(String, String)> {
     let corpus: Value = serde_json::from_str(include_str!("../../../corpus/hostile_texts.json")).unwrap();
     let text = |value: &Value| value.as_str().unwrap().to_owned();
@@ -21,7 +21,7 @@ fn texts() -> Vec<(String, String)> {
     texts
 }
 
-/// Where an input has texts, as JSON pointers.
+/// JSON pointers to the texts of an input.
 fn text_fields(input: &Value, at: &str, found: &mut Vec<String>) {
     match input {
         Value::String(_) => found.push(at.to_owned()),
@@ -39,8 +39,8 @@ fn text_fields(input: &Value, at: &str, found: &mut Vec<String>) {
     }
 }
 
-/// An answer of ours, whatever it was that was asked.
-async fn assert_decent(what: &str, response: reqwest::Response) -> Value {
+/// Asserts an answer of the service that is not a 5xx.
+async fn assert_well_formed(what: &str, response: reqwest::Response) -> Value {
     let status = response.status();
     assert!(
         !status.is_server_error(),
@@ -78,11 +78,11 @@ async fn assert_decent(what: &str, response: reqwest::Response) -> Value {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn no_text_in_any_field_of_any_procedure_is_our_failure(pool: PgPool) {
+async fn hostile_text_in_any_field_never_causes_a_failure(pool: PgPool) {
     let (_google, api, alice) = both_connected(&pool).await;
     let mut tried = 0;
     let of_the_matrix = CASES.iter().map(|(path, _, input)| (*path, input(&alice)));
-    // Fields that no line of the matrix has.
+    // Fields that no row of the matrix has.
     let others = [("calendar.google.exportData", json!({"cursor": "x"}))];
     for (path, input) in of_the_matrix.chain(others) {
         let mut fields = Vec::new();
@@ -92,13 +92,13 @@ async fn no_text_in_any_field_of_any_procedure_is_our_failure(pool: PgPool) {
                 let mut input = input.clone();
                 *input.pointer_mut(&field).unwrap() = Value::String(text);
                 let what = format!("{path} {field}, {what}");
-                assert_decent(&what, api.post("alice", path, &input).send().await.unwrap()).await;
+                assert_well_formed(&what, api.post("alice", path, &input).send().await.unwrap()).await;
                 tried += 1;
             }
         }
     }
     assert!(tried > 1_500, "{tried}");
-    // Whatever was asked, the tables are there and alice's calendar is hers.
+    // The tables are intact and alice's calendar is unchanged.
     let list = api
         .query("alice", "calendar.google.listCalendars", Value::Null)
         .await
@@ -114,7 +114,7 @@ async fn no_text_in_any_field_of_any_procedure_is_our_failure(pool: PgPool) {
 
 /// The fields of an event that people fill in, with each text in all of them.
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_people_write_is_kept_to_the_letter_or_refused_by_name(pool: PgPool) {
+async fn user_text_is_stored_verbatim_or_rejected_by_field(pool: PgPool) {
     let (google, api, alice) = both_connected(&pool).await;
     for (n, (what, text)) in texts().into_iter().enumerate() {
         let event = json!({"title": text, "description": text, "location": text,
@@ -124,7 +124,7 @@ async fn what_people_write_is_kept_to_the_letter_or_refused_by_name(pool: PgPool
             .mutate("alice", "calendar.google.createEvent", input)
             .await
             .unwrap_or_else(|refused| panic!("{what}: {refused}"));
-        // Postgres cannot store U+0000, so it is left out everywhere.
+        // Postgres cannot store U+0000, so it is removed everywhere.
         let kept = text.replace('\0', "");
         let id = made["event"]["id"].as_str().unwrap();
         let truth = google.event("alice@example.com", id).unwrap();
@@ -178,7 +178,7 @@ async fn what_people_write_is_kept_to_the_letter_or_refused_by_name(pool: PgPool
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn no_text_in_any_other_part_of_a_request_is_our_failure(pool: PgPool) {
+async fn hostile_text_elsewhere_in_a_request_never_causes_a_failure(pool: PgPool) {
     let api = Api::start(pool).await;
     let status = "calendar.google.status";
     for (what, text) in texts() {
@@ -222,7 +222,7 @@ async fn no_text_in_any_other_part_of_a_request_is_our_failure(pool: PgPool) {
             "{what}"
         );
 
-        // What is no header value does not come this far.
+        // A text that is not a valid header value cannot be sent.
         if let Ok(value) = HeaderValue::from_str(&text) {
             for name in [
                 "authorization",

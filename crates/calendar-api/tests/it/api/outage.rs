@@ -1,11 +1,11 @@
-//! Postgres goes away and comes back.
+//! An outage of Postgres.
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
 use super::*;
 
-/// A line to Postgres that can be cut: its port answers, or nothing does.
+/// A proxy to Postgres that can be cut.
 struct Line {
     port: u16,
     upstream: String,
@@ -13,7 +13,7 @@ struct Line {
 }
 
 impl Line {
-    async fn lay(upstream: String) -> Self {
+    async fn start(upstream: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let mut line = Self {
@@ -39,7 +39,7 @@ impl Line {
         }));
     }
 
-    /// Ends all connections and takes no new ones.
+    /// Closes all connections and accepts no new ones.
     async fn cut(&mut self) {
         if let Some(forwarding) = self.forwarding.take() {
             forwarding.abort();
@@ -47,17 +47,17 @@ impl Line {
         }
     }
 
-    async fn mend(&mut self) {
+    async fn restore(&mut self) {
         let listener = TcpListener::bind(("127.0.0.1", self.port)).await.unwrap();
         self.forward(listener);
     }
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn without_postgres_it_is_503_and_with_it_everything_goes_on(pool: PgPool) {
+async fn calls_are_503_without_postgres_and_recover(pool: PgPool) {
     let mut url = pool.connect_options().to_url_lossy();
     let upstream = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-    let mut line = Line::lay(upstream).await;
+    let mut line = Line::start(upstream).await;
     url.set_host(Some("127.0.0.1")).unwrap();
     url.set_port(Some(line.port)).unwrap();
     let api = Api::start_with(pool, &[("DATABASE_URL", url.as_str())]).await;
@@ -75,11 +75,11 @@ async fn without_postgres_it_is_503_and_with_it_everything_goes_on(pool: PgPool)
     }
     let readyz = api.http.get(format!("{}/readyz", api.base)).send().await.unwrap();
     assert_eq!(readyz.status(), 503);
-    // What needs no database is answered.
+    // Calls that need no database are answered.
     api.query("alice", "realtime.getConnectionToken", Value::Null)
         .await
         .unwrap();
 
-    line.mend().await;
+    line.restore().await;
     api.query("alice", status, Value::Null).await.unwrap();
 }

@@ -1,9 +1,9 @@
-//! What is the same for every procedure.
+//! The common behaviour of all procedures.
 
 use super::*;
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn nobody_gets_in_anywhere_and_the_answer_is_always_the_same(pool: PgPool) {
+async fn unauthenticated_calls_get_the_same_answer_everywhere(pool: PgPool) {
     let api = Api::start(pool).await;
     let good = api.jwt("alice");
     let tokens = [None, Some("x"), Some(""), Some(&good[..good.len() - 2])];
@@ -42,7 +42,7 @@ async fn nobody_gets_in_anywhere_and_the_answer_is_always_the_same(pool: PgPool)
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn unknown_fields_are_refused_by_every_procedure(pool: PgPool) {
+async fn every_procedure_rejects_unknown_fields(pool: PgPool) {
     let api = Api::start(pool).await;
     for procedure in calendar_api::procedures::router().procedures() {
         let refused = api
@@ -59,7 +59,7 @@ async fn unknown_fields_are_refused_by_every_procedure(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn too_many_requests_of_one_user_are_429_and_nobody_elses(pool: PgPool) {
+async fn the_rate_limit_is_per_user(pool: PgPool) {
     let api = Api::start_with(pool, &[("RATE_LIMIT_PER_MINUTE", "5")]).await;
     for _ in 0..5 {
         api.query("alice", "calendar.google.status", Value::Null)
@@ -85,7 +85,7 @@ async fn too_many_requests_of_one_user_are_429_and_nobody_elses(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn pages_of_our_origins_may_call_and_others_may_not(pool: PgPool) {
+async fn only_configured_origins_may_call(pool: PgPool) {
     let api = Api::start(pool).await;
     let preflight = async |origin: &'static str, headers: &'static str| {
         let url = format!("{}/trpc/calendar.google.connect", api.base);
@@ -116,7 +116,7 @@ async fn pages_of_our_origins_may_call_and_others_may_not(pool: PgPool) {
             "{origin} {headers}"
         );
     }
-    // A refusal has the headers too, or a page could not read it.
+    // An error has the headers, too, or a page could not read it.
     let request = api
         .http
         .get(format!("{}/trpc/nope", api.base))
@@ -138,7 +138,7 @@ async fn pages_of_our_origins_may_call_and_others_may_not(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn health_and_unknown_paths(pool: PgPool) {
+async fn health_endpoints_answer_and_unknown_paths_are_404(pool: PgPool) {
     let api = Api::start(pool).await;
     for (path, status) in [
         ("/healthz", 200),

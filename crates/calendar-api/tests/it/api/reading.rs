@@ -1,4 +1,4 @@
-//! Reads, and what a socket needs.
+//! Reads, and the tokens and snapshots of sockets.
 
 use super::*;
 
@@ -14,7 +14,7 @@ fn titles(answer: &Value) -> Vec<&str> {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn not_connected_is_an_answer(pool: PgPool) {
+async fn a_user_without_an_account_gets_empty_answers(pool: PgPool) {
     let api = Api::start(pool).await;
     let answer = api.query("alice", UPCOMING, Value::Null).await.unwrap();
     let expected = json!({"connected": false, "hasCalendarAccess": false, "events": [], "truncated": false,
@@ -55,7 +55,7 @@ async fn not_connected_is_an_answer(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn upcoming_events_are_those_of_local_days(pool: PgPool) {
+async fn upcoming_events_end_with_a_local_day(pool: PgPool) {
     let (_, calendar) = connected(&pool, "alice").await;
     let api = Api::start(pool.clone()).await;
     for (id, start, end) in [
@@ -88,7 +88,7 @@ async fn upcoming_events_are_those_of_local_days(pool: PgPool) {
         (vec!["running", "tonight"], &json!(true))
     );
 
-    // The contract of the system that this one replaces.
+    // The contract of the system that Calwire replaces.
     let event = &two["events"][0];
     for field in ["id", "title", "start", "end"] {
         assert!(event[field].is_string(), "{field}");
@@ -124,7 +124,7 @@ async fn upcoming_events_are_those_of_local_days(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn inputs_out_of_bounds_say_which_and_why(pool: PgPool) {
+async fn out_of_bounds_inputs_are_rejected_by_field(pool: PgPool) {
     let api = Api::start(pool).await;
     for (input, path, message) in [
         (json!({"days": 366}), "days", "a whole number from 0 to 365"),
@@ -166,7 +166,7 @@ async fn inputs_out_of_bounds_say_which_and_why(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn tokens_open_the_callers_own_channel_only(pool: PgPool) {
+async fn tokens_are_for_the_callers_channel_only(pool: PgPool) {
     let api = Api::start(pool).await;
     let answer = api
         .query("alice", "realtime.getConnectionToken", Value::Null)
@@ -209,7 +209,7 @@ async fn tokens_open_the_callers_own_channel_only(pool: PgPool) {
             "{channel}"
         );
     }
-    // A socket's token is no session.
+    // A socket's token is not a session token.
     let token = api
         .query("alice", "realtime.getConnectionToken", Value::Null)
         .await
@@ -226,7 +226,7 @@ async fn tokens_open_the_callers_own_channel_only(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn without_the_broker_there_is_no_position_and_reads_go_on(pool: PgPool) {
+async fn reads_work_without_the_broker(pool: PgPool) {
     let (_, calendar) = connected(&pool, "alice").await;
     let (start, end) = ("2026-11-22T13:00:00Z", "2026-11-22T14:00:00Z");
     occurrence(&pool, "alice", calendar, "soon", start, end).await;
@@ -263,7 +263,7 @@ async fn without_the_broker_there_is_no_position_and_reads_go_on(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn who_looks_at_what_is_not_pushed_gets_a_pull_once_a_minute(pool: PgPool) {
+async fn viewing_a_polled_calendar_requests_a_pull_once_a_minute(pool: PgPool) {
     let (_, calendar) = connected(&pool, "alice").await;
     let api = Api::start(pool.clone()).await;
     let dirty = async || -> i64 {
@@ -275,9 +275,9 @@ async fn who_looks_at_what_is_not_pushed_gets_a_pull_once_a_minute(pool: PgPool)
     };
     api.query("alice", UPCOMING, Value::Null).await.unwrap();
     tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    assert_eq!(dirty().await, 0, "pulled just now");
+    assert_eq!(dirty().await, 0, "a calendar that was just pulled is dirty");
 
-    // Another process, later: this one looked a moment ago.
+    // As another process, later: this one has requested a pull a moment ago.
     api.clock.advance(chrono::TimeDelta::seconds(61));
     let mut conn = pool.acquire().await.unwrap();
     let later = api.clock.now();

@@ -1,9 +1,9 @@
-//! What is wrong is said in one line, before anybody is served.
+//! Start-up errors.
 
 use super::*;
 
 impl Api {
-    /// Starts another one with the same environment and these changes, which cannot work.
+    /// The error of a start with the same environment and these changes.
     async fn fails_with(&self, changes: &[(&str, &str)]) -> String {
         let mut vars = self.vars.clone();
         vars.extend(
@@ -13,7 +13,7 @@ impl Api {
         );
         let config: Config = common::config::from_vars(vars).unwrap();
         let Err(error) = Application::build(config).await else {
-            panic!("it started with {changes:?}")
+            panic!("started with {changes:?}")
         };
         let line = format!("{error:#}");
         assert!(!line.contains('\n'), "{line}");
@@ -22,11 +22,14 @@ impl Api {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_is_wrong_at_the_start_is_said_in_one_line(pool: PgPool) {
+async fn start_up_errors_are_one_line(pool: PgPool) {
     let api = Api::start(pool.clone()).await;
     let taken = api.base.trim_start_matches("http://").to_owned();
     let line = api.fails_with(&[("LISTEN_ADDR", &taken)]).await;
-    assert!(line.starts_with(&format!("cannot listen on {taken}: ")), "{line}");
+    assert!(
+        line.starts_with(&format!("LISTEN_ADDR: cannot listen on {taken}: ")),
+        "{line}"
+    );
     let line = api
         .fails_with(&[("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none")])
         .await;
@@ -34,7 +37,10 @@ async fn what_is_wrong_at_the_start_is_said_in_one_line(pool: PgPool) {
     let line = api
         .fails_with(&[("CENTRIFUGO_API_URL", "http://127.0.0.1:1/api")])
         .await;
-    assert!(line.starts_with("request to Centrifugo failed"), "{line}");
+    assert!(
+        line.starts_with("CENTRIFUGO_API_URL: request to Centrifugo failed"),
+        "{line}"
+    );
     let line = api
         .fails_with(&[("AUTH_JWKS_URL", "https://app.example/jwks")])
         .await;
@@ -42,7 +48,7 @@ async fn what_is_wrong_at_the_start_is_said_in_one_line(pool: PgPool) {
         line.starts_with("AUTH_JWKS_URL and AUTH_HS256_SECRET are both set"),
         "{line}"
     );
-    // Other bytes under the id of a key that is in use.
+    // A key with the id of one in use and other bytes.
     let line = api
         .fails_with(&[("TOKEN_KEYS", "1:/+7dzLuqmYh3ZlVEMyIRAA/x4tPEtaaXiHlqW0w9LjA=")])
         .await;

@@ -1,8 +1,8 @@
-//! Channels, calendars and accounts by hand.
+//! Procedures for channels, calendars and accounts.
 
 use super::*;
 
-/// A live channel of a calendar, good for a day.
+/// A live channel of a calendar, valid for a day.
 pub async fn live(pool: &PgPool, connection: ConnectionId, calendar: CalendarId, channel: &str) {
     sqlx::query(
         "insert into watches (channel_id, resource_id, connection_id, token_sha256, google_resource_id, expires_at,
@@ -20,7 +20,7 @@ pub async fn live(pool: &PgPool, connection: ConnectionId, calendar: CalendarId,
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_live_channel_is_an_answer_and_can_be_stopped(pool: PgPool) {
+async fn a_live_channel_is_returned_and_can_be_stopped(pool: PgPool) {
     let (connection, calendar) = connected(&pool, "alice").await;
     live(&pool, connection, calendar, "channel").await;
     let api = Api::start(pool.clone()).await;
@@ -68,7 +68,7 @@ async fn a_live_channel_is_an_answer_and_can_be_stopped(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_channel_is_made_when_there_is_none(pool: PgPool) {
+async fn a_missing_channel_is_created(pool: PgPool) {
     connected(&pool, "alice").await;
     let api = Api::start_with(pool, &[("PUBLIC_URL", "https://calendar.example")]).await;
     let expiration = (noon() + chrono::TimeDelta::days(7))
@@ -97,7 +97,7 @@ async fn a_channel_is_made_when_there_is_none(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_calendar_that_google_cannot_watch_is_told_so(pool: PgPool) {
+async fn a_calendar_without_push_support_is_rejected(pool: PgPool) {
     connected(&pool, "alice").await;
     let api = Api::start_with(pool, &[("PUBLIC_URL", "https://calendar.example")]).await;
     let error = json!({"error": {"code": 400, "message": "Push notifications are not supported by this resource.",
@@ -116,7 +116,7 @@ async fn a_calendar_that_google_cannot_watch_is_told_so(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn calendars_are_listed_chosen_and_pulled(pool: PgPool) {
+async fn calendars_are_listed_selected_and_pulled(pool: PgPool) {
     let (connection, calendar) = connected(&pool, "alice").await;
     let api = Api::start(pool.clone()).await;
     let list = api
@@ -163,7 +163,7 @@ async fn calendars_are_listed_chosen_and_pulled(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_disconnected_account_is_gone_at_once(pool: PgPool) {
+async fn a_disconnected_account_disappears_at_once(pool: PgPool) {
     let (connection, calendar) = connected(&pool, "alice").await;
     live(&pool, connection, calendar, "channel").await;
     let api = Api::start(pool.clone()).await;
@@ -221,5 +221,5 @@ async fn a_disconnected_account_is_gone_at_once(pool: PgPool) {
     .fetch_one(&pool)
     .await
     .unwrap();
-    assert_eq!(left, (0, 0, 1), "all but the message to the other pages");
+    assert_eq!(left, (0, 0, 1), "rows of the account are left");
 }

@@ -1,4 +1,4 @@
-//! Changing events by the procedures, against the emulator.
+//! The write procedures, against the emulator.
 
 use google_emulator::{Emulator, Fault, Rule};
 
@@ -64,7 +64,7 @@ impl Writer {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_event_is_made_read_edited_moved_and_deleted(pool: PgPool) {
+async fn an_event_is_created_edited_moved_and_deleted(pool: PgPool) {
     let alice = Writer::new(pool).await;
     let before = alice.upcoming().await.len();
     let made = alice.create("k1").await;
@@ -74,7 +74,11 @@ async fn an_event_is_made_read_edited_moved_and_deleted(pool: PgPool) {
         (&json!("Review"), &json!([]))
     );
     assert!(made["canEdit"].as_array().unwrap().contains(&json!("reminders")));
-    assert_eq!(alice.upcoming().await.len(), before + 1, "without a pull");
+    assert_eq!(
+        alice.upcoming().await.len(),
+        before + 1,
+        "the event is not visible before a pull"
+    );
 
     let edit = json!({"eventId": id, "baseEtag": made["etag"], "patch": {"title": "Design review", "location": "Room 3"}});
     let edited = alice.call("updateEvent", "k2", edit.clone()).await.unwrap();
@@ -83,7 +87,7 @@ async fn an_event_is_made_read_edited_moved_and_deleted(pool: PgPool) {
         (&json!(false), &json!(false))
     );
     assert_eq!(edited["event"]["title"], "Design review");
-    // The same again is the same answer; another request with the key is a mistake.
+    // The same request gets the same answer; a different one with the same key is rejected.
     assert_eq!(alice.call("updateEvent", "k2", edit).await.unwrap(), edited);
     let other = json!({"eventId": id, "baseEtag": made["etag"], "patch": {"title": "Other"}});
     let reused = alice.call("updateEvent", "k2", other).await.unwrap_err();
@@ -140,14 +144,14 @@ async fn a_conflict_has_both_sides(pool: PgPool) {
         refused,
         "the same answer again"
     );
-    // The user keeps theirs away, knowing of it.
+    // The user decides for the own version.
     let decided = json!({"eventId": id, "baseEtag": refused["etag"], "patch": {"title": "Ours"}});
     let decided = alice.call("updateEvent", "k3", decided).await.unwrap();
     assert_eq!(decided["event"]["title"], "Ours");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn what_is_refused_says_why_and_where(pool: PgPool) {
+async fn a_rejected_write_has_its_reason_and_field(pool: PgPool) {
     let alice = Writer::new(pool).await;
     let made = alice.create("k1").await;
     let update = |patch: Value| json!({"eventId": made["id"], "baseEtag": made["etag"], "patch": patch});
@@ -219,14 +223,14 @@ async fn what_is_refused_says_why_and_where(pool: PgPool) {
     );
     assert_eq!(refused["googleReason"], "forbiddenForNonOrganizer");
 
-    // A text that Postgres would not take is made one that it does.
+    // Characters that Postgres cannot store are removed.
     let odd = json!({"eventId": made["id"], "baseEtag": made["etag"], "patch": {"title": "nul\u{0}l"}});
     let written = alice.call("updateEvent", "k6", odd).await.unwrap();
     assert_eq!(written["event"]["title"], "null");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn nobody_writes_to_the_calendar_of_another(pool: PgPool) {
+async fn writes_to_another_users_calendar_are_rejected(pool: PgPool) {
     let alice = Writer::new(pool).await;
     let made = alice.create("k1").await;
     let event = json!({"title": "x", "start": "2026-11-25", "end": "2026-11-26"});

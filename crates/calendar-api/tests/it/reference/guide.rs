@@ -1,8 +1,8 @@
-//! What people want to know about a procedure that its types do not say.
+//! The prose of docs/api.md: what each procedure does, and when its errors occur.
 
 use rpc::Code;
 
-/// An error that a procedure may answer, and when.
+/// An error of a procedure, and when it occurs.
 #[derive(Debug, Clone, Copy)]
 pub struct Error {
     pub code: Code,
@@ -14,7 +14,7 @@ pub struct Error {
 pub struct Entry {
     pub path: &'static str,
     pub about: &'static str,
-    /// Beside those that every procedure may answer.
+    /// Besides those of every procedure.
     pub errors: &'static [&'static [Error]],
 }
 
@@ -34,46 +34,46 @@ const fn plain(code: Code, when: &'static str) -> Error {
     }
 }
 
-/// What any procedure may answer.
+/// Errors of every procedure.
 pub const EVERYWHERE: &[Error] = &[
     plain(
         Code::BadRequest,
-        "The input is not what the type says; `data.issues` names each field and what it expects.",
+        "The input does not match the type; `data.issues` names each field and what it expects.",
     ),
     plain(
         Code::Unauthorized,
-        "There is no valid token of your application in `Authorization: Bearer`.",
+        "`Authorization: Bearer` has no valid token of your application.",
     ),
     plain(
         Code::TooManyRequests,
-        "The user calls more often than `RATE_LIMIT_PER_MINUTE`; `retry-after` says when to try again.",
+        "The user exceeded `RATE_LIMIT_PER_MINUTE`; retry after `retry-after`.",
     ),
     plain(
         Code::Timeout,
-        "It took longer than 10 s (queries) or 30 s (mutations).",
+        "The call took longer than 10 s (queries) or 30 s (mutations).",
     ),
     plain(
         Code::ServiceUnavailable,
-        "The database or your application's public keys cannot be reached now; try again after `retry-after`.",
+        "The database or your application's public keys are unavailable; retry after `retry-after`.",
     ),
     plain(
         Code::InternalServerError,
-        "A fault of the installation; its log says which.",
+        "A fault of the installation; its log has the cause.",
     ),
 ];
 
 const OWN_CALENDAR: &[Error] = &[error(
     Code::NotFound,
     "CALENDAR_NOT_FOUND",
-    "A calendar that was named is not among the user's.",
+    "The user has no such calendar.",
 )];
 
-/// Of every change of an event.
+/// Errors of every write.
 const WRITE: &[Error] = &[
     error(
         Code::BadRequest,
         "IDEMPOTENCY_KEY_REUSED",
-        "The key was used for another request.",
+        "The key was used for a different request.",
     ),
     error(
         Code::NotFound,
@@ -94,12 +94,12 @@ const WRITE: &[Error] = &[
     error(
         Code::Forbidden,
         "WRITE_SCOPE_MISSING",
-        "The user did not allow changes on Google's page.",
+        "The user did not grant permission to change events.",
     ),
     error(
         Code::Forbidden,
         "ACCESS_LOST",
-        "Google no longer shows the calendar to the account.",
+        "The account has lost access to the calendar.",
     ),
     error(
         Code::Forbidden,
@@ -109,72 +109,72 @@ const WRITE: &[Error] = &[
     error(
         Code::Forbidden,
         "FORBIDDEN_BY_GOOGLE",
-        "Google lets the user not do this; `data.googleReason` is its word.",
+        "Google does not permit this; `data.googleReason` has its reason.",
     ),
     error(
         Code::BadRequest,
         "REFUSED_BY_GOOGLE",
-        "Google finds the change wrong; `data.googleReason` is its word.",
+        "Google rejected the change; `data.googleReason` has its reason.",
     ),
     error(
         Code::TooManyRequests,
         "QUOTA_EXCEEDED",
-        "Google takes no more changes from this account for now.",
+        "Google accepts no more changes from this account for now.",
     ),
     error(
         Code::ServiceUnavailable,
         "GOOGLE_UNAVAILABLE",
-        "Google could not be reached for ten minutes; nothing was changed.",
+        "Google was unreachable for ten minutes; nothing was changed.",
     ),
     error(
         Code::BadGateway,
         "OUTCOME_UNKNOWN",
-        "Google did not say whether it did it. Look at the event before you try again.",
+        "Google did not answer, so the change may have been made. Check the event before you try again.",
     ),
     error(
         Code::InternalServerError,
         "MISCONFIGURED",
-        "Google does not accept this installation's OAuth client.",
+        "Google rejects this installation's OAuth client.",
     ),
 ];
 
-/// Of a change to an event that is there, where `canEdit` lacks the field.
+/// Errors of a change to an existing event whose `canEdit` lacks the field.
 const RULES: &[Error] = &[
     error(
         Code::Forbidden,
         "EVENT_PRIVATE",
-        "The event is private, and the account sees only when it is.",
+        "The event is private, and the account sees only its time.",
     ),
     error(Code::Forbidden, "EVENT_CANCELLED", "The event is cancelled."),
     error(
         Code::Forbidden,
         "NOT_ORGANIZER",
-        "Only the organizer changes what all guests share.",
+        "Only the organizer may change fields that all guests share.",
     ),
     error(
         Code::Forbidden,
         "EVENT_LOCKED",
-        "A copy whose main fields Google lets nobody change.",
+        "Google has locked the main fields of this event.",
     ),
     error(
         Code::Forbidden,
         "EVENT_TYPE",
-        "Events of this kind, such as birthdays, have no such field or cannot be changed.",
+        "Events of this type, such as birthdays, do not have the field or cannot be changed.",
     ),
     error(
         Code::Forbidden,
         "ATTENDEES_OMITTED",
-        "Google does not show all guests, so the list cannot be written.",
+        "Google does not return all guests, so the list cannot be changed.",
     ),
     error(
         Code::Forbidden,
         "GUESTS_CANNOT_INVITE",
-        "The organizer does not let guests invite others.",
+        "The organizer does not permit guests to invite others.",
     ),
     error(
         Code::Forbidden,
         "INSTANCE_OF_SERIES",
-        "One instance repeats by its series' rules; change the series.",
+        "The recurrence belongs to the series; change the series.",
     ),
 ];
 
@@ -182,25 +182,25 @@ const SERIES: &[Error] = &[
     error(
         Code::NotFound,
         "SERIES_NOT_FOUND",
-        "The user was invited to this instance alone.",
+        "The user was invited to this instance only.",
     ),
     error(
         Code::BadRequest,
         "SCOPE_NOT_APPLICABLE",
-        "This cannot be done to this part of a series.",
+        "This is not possible for this part of a series.",
     ),
 ];
 
 const CONFLICT: &[Error] = &[error(
     Code::Conflict,
     "EDIT_CONFLICT",
-    "Somebody else changed the same field meanwhile. `data` has `fields`, `base`, `ours`, `theirs` and the present `etag`; nothing was written.",
+    "Someone else changed the same fields. `data` has `fields`, `base`, `ours`, `theirs` and the current `etag`; nothing was written.",
 )];
 
 const RECURRENCE: &[Error] = &[error(
     Code::BadRequest,
     "RECURRENCE_REQUIRED",
-    "The series names its days one by one; give `recurrence` for what follows.",
+    "The series repeats on fixed days; pass the `recurrence` from now on.",
 )];
 
 const ACCOUNT: &[Error] = &[error(
@@ -212,7 +212,7 @@ const ACCOUNT: &[Error] = &[error(
 const INVITED: &[Error] = &[error(
     Code::Forbidden,
     "NOT_INVITED",
-    "Only who is invited can answer.",
+    "The user is not a guest of the event.",
 )];
 
 const WATCH: &[Error] = &[
@@ -224,7 +224,7 @@ const WATCH: &[Error] = &[
     error(
         Code::PreconditionFailed,
         "CALENDAR_NOT_SELECTED",
-        "The calendar is not selected, so it is not kept current.",
+        "The calendar is not selected, so it is not synced.",
     ),
     error(
         Code::PreconditionFailed,
@@ -239,38 +239,38 @@ const WATCH: &[Error] = &[
     error(
         Code::ServiceUnavailable,
         "WATCH_FAILED",
-        "Google did not open a channel now; it is tried again without being asked.",
+        "Google did not open a channel; Calwire retries automatically.",
     ),
 ];
 
 pub const GUIDE: &[Entry] = &[
     Entry {
         path: "calendar.google.connect",
-        about: "Begins to connect a Google account: send the browser to `url`. Google's page leads back to `returnTo`.",
+        about: "Starts to connect a Google account: send the browser to `url`. It ends on the page `returnTo`.",
         errors: &[],
     },
     Entry {
         path: "calendar.google.disconnect",
-        about: "Ends an account's connection, or all. Nothing is read from it any more; its channels, its grant and its data go within a minute.",
+        about: "Disconnects one account, or all. Calwire stops reading it at once, and removes its channels, grant and data within a minute.",
         errors: &[&[error(
             Code::NotFound,
             "CONNECTION_NOT_FOUND",
-            "The connection that was named is not one of the user's.",
+            "The user has no such connection.",
         )]],
     },
     Entry {
         path: "calendar.google.exportData",
-        about: "All that is kept of the user, without secrets, in pages: call again with `cursor` = `nextCursor` until there is none.",
+        about: "All data stored about the user, without secrets, in pages: call again with `cursor` = `nextCursor` until there is none.",
         errors: &[],
     },
     Entry {
         path: "calendar.google.deleteData",
-        about: "Disconnects all accounts and deletes all that is kept of the user. In Google nothing changes.",
+        about: "Disconnects all accounts and deletes all data about the user. Nothing changes in Google.",
         errors: &[],
     },
     Entry {
         path: "calendar.google.status",
-        about: "The user's accounts, and how current their calendars are.",
+        about: "The user's accounts, and the freshness of their calendars.",
         errors: &[],
     },
     Entry {
@@ -280,37 +280,37 @@ pub const GUIDE: &[Entry] = &[
     },
     Entry {
         path: "calendar.google.selectCalendars",
-        about: "Chooses which calendars are kept current and shown.",
+        about: "Selects which calendars are synced and shown.",
         errors: &[OWN_CALENDAR],
     },
     Entry {
         path: "calendar.google.getUpcomingEvents",
-        about: "What is running and what comes, from now to the end of a local day. `days` from 0 to 365, by default 1; `maxResults` from 1 to 50, by default 10.",
+        about: "Current and upcoming events, from now to the end of a local day. `days` from 0 to 365, default 1; `maxResults` from 1 to 50, default 10.",
         errors: &[OWN_CALENDAR],
     },
     Entry {
         path: "calendar.google.getEvents",
-        about: "What touches a span of time of at most eleven years.",
+        about: "The events that overlap a time span of at most eleven years.",
         errors: &[OWN_CALENDAR],
     },
     Entry {
         path: "calendar.google.getSyncActivity",
-        about: "How each calendar is kept current: its channel, its next poll, its last pulls with the time of every step.",
+        about: "How each calendar is synced: its channel, its next poll, its last pulls with the time of every step.",
         errors: &[OWN_CALENDAR],
     },
     Entry {
         path: "calendar.google.syncNow",
-        about: "Asks Google now. What comes of it comes over the channel, not with this answer.",
+        about: "Requests a pull now. Changes arrive over the channel, not in this response.",
         errors: &[OWN_CALENDAR],
     },
     Entry {
         path: "calendar.google.watchCalendar",
-        about: "The push channel of a calendar, made now if there is none. Not needed for a calendar to be live: selected calendars are watched without being asked.",
+        about: "The push channel of a calendar, created now if there is none. Selected calendars are watched automatically, so no client needs this.",
         errors: &[OWN_CALENDAR, WATCH],
     },
     Entry {
         path: "calendar.google.stopWatchCalendar",
-        about: "Ends a push channel. A calendar that is selected stays current, by a new channel or by polling.",
+        about: "Stops a push channel. A selected calendar stays current by a new channel or by polling.",
         errors: &[&[error(
             Code::NotFound,
             "CHANNEL_NOT_FOUND",
@@ -319,17 +319,17 @@ pub const GUIDE: &[Entry] = &[
     },
     Entry {
         path: "calendar.google.createEvent",
-        about: "Makes an event, once, however often the same `idempotencyKey` is sent. When Google takes longer than 10 s the answer is `pending`, and the end comes over the channel as `write.resolved`.",
+        about: "Creates an event, once for each `idempotencyKey`. If Google takes longer than 10 s, the answer is `pending` and the result arrives over the channel as `write.resolved`.",
         errors: &[OWN_CALENDAR, WRITE],
     },
     Entry {
         path: "calendar.google.updateEvent",
-        about: "Changes the fields in `patch`, starting from the version `baseEtag`. What others changed meanwhile is merged; where both changed the same field, nothing is written.",
+        about: "Changes the fields in `patch`, based on the version `baseEtag`. Later changes to other fields are merged; if the same field was changed, nothing is written.",
         errors: &[OWN_CALENDAR, WRITE, RULES, SERIES, RECURRENCE, CONFLICT],
     },
     Entry {
         path: "calendar.google.deleteEvent",
-        about: "Deletes an event, an instance, or a series from an instance on.",
+        about: "Deletes an event, an instance, or a series from an instance onwards.",
         errors: &[OWN_CALENDAR, WRITE, RULES, SERIES, CONFLICT],
     },
     Entry {
@@ -344,25 +344,25 @@ pub const GUIDE: &[Entry] = &[
     },
     Entry {
         path: "realtime.getConnectionToken",
-        about: "The token that opens the socket to Centrifugo as this user.",
+        about: "A token that opens the socket to Centrifugo as this user.",
         errors: &[],
     },
     Entry {
         path: "realtime.getSubscriptionToken",
-        about: "The token that subscribes to the user's own channel, `calendar:<user id>`.",
+        about: "A token that subscribes to the user's own channel, `calendar:<user id>`.",
         errors: &[&[error(
             Code::Forbidden,
             "NOT_YOUR_CHANNEL",
-            "It is another user's channel.",
+            "The channel is another user's.",
         )]],
     },
     Entry {
         path: "realtime.getState",
-        about: "What a page begins with: the events around now, and the place on the channel from which messages go on.",
+        about: "A snapshot for a page: the events around now, and the position on the channel from which to continue.",
         errors: &[&[error(
             Code::ServiceUnavailable,
             "BROKER_UNAVAILABLE",
-            "Centrifugo cannot be reached; ask with `live: false` for the events alone.",
+            "Centrifugo is unavailable; call with `live: false` for the events alone.",
         )]],
     },
 ];

@@ -1,0 +1,144 @@
+//! Attacks on the connect flow.
+
+use super::*;
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_state_is_valid_once_in_its_own_browser(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let error = |reason: &str| format!("http://localhost:3000/?calwire=error&calwire_reason={reason}");
+
+    assert_eq!(api.back("code=abc", None).await, error("invalid_state"));
+    assert_eq!(
+        api.back("state=forged&code=abc", None).await,
+        error("invalid_state")
+    );
+    assert_eq!(
+        api.back(&format!("state={}&code=abc", "x".repeat(5000)), None)
+            .await,
+        error("invalid_state")
+    );
+    assert_eq!(
+        api.back("state[]=x&state=a&state=b", None).await,
+        error("invalid_state")
+    );
+
+    // An attacker's link, followed by a victim with a flow of its own, and by one without.
+    let (attacker, victim) = (
+        api.begin("mallory", json!({})).await,
+        api.begin("alice", json!({})).await,
+    );
+    let state = attacker.parameter("state");
+    assert_eq!(
+        api.back(&format!("state={state}&code=abc"), Some(&victim.cookie))
+            .await,
+        error("other_browser")
+    );
+    let attacker = api.begin("mallory", json!({})).await;
+    let state = attacker.parameter("state");
+    assert_eq!(
+        api.back(&format!("state={state}&code=abc"), None).await,
+        error("other_browser")
+    );
+    // That lookup consumed it, even for its own browser.
+    assert_eq!(
+        api.back(&format!("state={state}&code=abc"), Some(&attacker.cookie))
+            .await,
+        error("invalid_state")
+    );
+    assert_eq!(api.connections().await, 0);
+    assert!(
+        api.google.received_requests().await.unwrap().is_empty(),
+        "Google was not asked"
+    );
+
+    let late = api.begin("alice", json!({})).await;
+    api.clock.advance(chrono::TimeDelta::seconds(600));
+    let query = format!("state={}&code=abc", late.parameter("state"));
+    assert_eq!(api.back(&query, Some(&late.cookie)).await, error("expired_state"));
+
+    let good = api.begin("alice", json!({})).await;
+    let query = format!("state={}&code=abc", good.parameter("state"));
+    assert_eq!(
+        api.back(&query, Some(&good.cookie)).await,
+        "http://localhost:3000/?calwire=connected"
+    );
+    assert_eq!(api.back(&query, Some(&good.cookie)).await, error("invalid_state"));
+    assert_eq!(api.connections().await, 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_forged_state_neither_finishes_nor_consumes_a_flow(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let corpus: Value = serde_json::from_str(include_str!("../../../../corpus/oauth_states.json")).unwrap();
+    let corpus = corpus.as_array().unwrap();
+    assert!(corpus.len() >= 25);
+    let begun = api.begin("alice", json!({})).await;
+    let state = begun.parameter("state");
+    let sha256: [u8; 32] = <sha2::Sha256 as sha2::Digest>::digest(state.as_bytes()).into();
+    for entry in corpus {
+        let query = entry["query"]
+            .as_str()
+            .unwrap()
+            .replace("{state}", &state)
+            .replace("{cut}", &state[..state.len() - 1])
+            .replace("{upper}", &state.to_uppercase())
+            .replace("{sha256}", &hex(&sha256))
+            .replace("{long}", &"A".repeat(5_000));
+        let landed = api.back(&query, Some(&begun.cookie)).await;
+        assert_eq!(
+            landed, "http://localhost:3000/?calwire=error&calwire_reason=invalid_state",
+            "{}",
+            entry["what"]
+        );
+    }
+    assert_eq!(api.connections().await, 0);
+    let asked = api.google.received_requests().await.unwrap().len();
+    assert_eq!(asked, 0, "Google was not asked");
+    // Guessing has not consumed the flow.
+    let landed = api
+        .back(&format!("state={state}&code=abc"), Some(&begun.cookie))
+        .await;
+    assert_eq!(landed, "http://localhost:3000/?calwire=connected");
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn only_the_cookie_of_the_same_browser_finishes_a_flow(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let other = api.begin("bob", json!({})).await;
+    for (what, cookie) in [
+        ("none", None),
+        ("empty", Some("calwire_connect=".to_owned())),
+        ("of another flow of another user", Some(other.cookie.clone())),
+        ("made up", Some(format!("calwire_connect={}", "A".repeat(43)))),
+        ("too short", Some("calwire_connect=AAAA".to_owned())),
+        (
+            "of another name",
+            Some(other.cookie.replace("calwire_connect", "calwire")),
+        ),
+        (
+            "as https names it",
+            Some(other.cookie.replace("calwire_connect", "__Host-calwire_connect")),
+        ),
+        ("SQL", Some("calwire_connect=' or 1=1 --".to_owned())),
+    ] {
+        let begun = api.begin("alice", json!({})).await;
+        let query = format!("state={}&code=abc", begun.parameter("state"));
+        let landed = api.back(&query, cookie.as_deref()).await;
+        assert_eq!(
+            landed, "http://localhost:3000/?calwire=error&calwire_reason=other_browser",
+            "{what}"
+        );
+    }
+    assert_eq!(api.connections().await, 0);
+}
