@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_id_cannot_carry_what_centrifugo_reads_as_syntax() {
+    fn user_ids_have_no_characters_with_a_meaning_in_centrifugo() {
         assert_eq!(
             UserId::parse("auth0|5f-a_b.c@d").map(String::from),
             Ok("auth0|5f-a_b.c@d".into())

@@ -74,7 +74,7 @@ async fn a_right_installation_is_well_in_every_part() -> Result<()> {
         text.lines().filter(|line| line.starts_with('✓')).count() == 18,
         "{text}"
     );
-    ensure!(text.ends_with("All is well.\n"), "{text}");
+    ensure!(text.ends_with("All checks passed.\n"), "{text}");
     for secret in ["GOCSPX-", "e2e-centrifugo", "4OHi4+Tl5ufo6err7O3u7", "alice@"] {
         ensure!(!text.contains(secret), "{text}");
     }
@@ -119,7 +119,7 @@ async fn each_wrong_variable_is_named_with_its_remedy() -> Result<()> {
     finds(
         &stack,
         &[("WEBHOOK_URL", &ingest)],
-        &[("webhook", "lead to webhook-ingest")],
+        &[("webhook", "to webhook-ingest")],
     )
     .await?;
     finds(
@@ -165,8 +165,8 @@ async fn what_the_world_sees_is_looked_at_from_outside() -> Result<()> {
         &[("PUBLIC_URL", &forbidding)],
         &[
             ("robots.txt", "Google sends no push"),
-            ("webhook", "lead to webhook-ingest"),
-            ("api", "lead to calendar-api"),
+            ("webhook", "to webhook-ingest"),
+            ("api", "to calendar-api"),
             ("socket", "the headers of the upgrade"),
         ],
     )
@@ -195,7 +195,7 @@ async fn what_the_data_tells_is_read_from_it() -> Result<()> {
     finds(&stack, &[], &[]).await?;
 
     run("insert into quota_pauses (bucket, until) values ('project', now() + interval '1 hour')").await?;
-    finds(&stack, &[], &[("quota", "ask for more")]).await?;
+    finds(&stack, &[], &[("quota", "request more")]).await?;
     run("delete from quota_pauses").await?;
 
     run("update watches set state = 'stopped'").await?;

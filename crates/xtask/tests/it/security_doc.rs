@@ -52,7 +52,7 @@ fn every_line_of_the_threat_model_names_tests_that_exist() {
     let mut lines = 0;
     for section in document
         .split("\n## ")
-        .filter(|section| section.contains("| proved by |"))
+        .filter(|section| section.contains("| defence | test |"))
     {
         for line in section.lines().filter(|line| line.starts_with('|')).skip(2) {
             let column = line.trim_end_matches('|').rsplit_once('|').expect("a table").1;
