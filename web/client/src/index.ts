@@ -1,7 +1,7 @@
 export type * from './generated/types.js';
 export type { Event as CalendarEvent } from './generated/types.js';
 
-/** The channel on which a user's browsers hear of changes. */
+/** The channel that carries a user's messages. */
 export function channelOf(userId: string): string {
   return `calendar:${userId}`;
 }

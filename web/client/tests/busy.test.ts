@@ -1,4 +1,4 @@
-/** When the time of somebody's calendar is taken, against a model that looks at every quarter of an hour. */
+/** Busy intervals, compared with a model that checks every quarter of an hour. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -10,13 +10,13 @@ import { anEvent, iso } from './model-server.js';
 const QUARTER = 900_000;
 const HOUR = 3_600_000;
 
-/** A week in which the clocks of each zone change, and one in which none do. */
+/** Weeks with a clock change, and one without. */
 const WEEKS = [
   { zone: 'Europe/Zurich', monday: '2026-03-23' },
   { zone: 'Europe/Zurich', monday: '2026-10-19' },
   { zone: 'America/New_York', monday: '2026-11-02' },
   { zone: 'Australia/Lord_Howe', monday: '2026-03-30' },
-  // Midnight itself is missing there.
+  // The gap contains midnight.
   { zone: 'Africa/Cairo', monday: '2026-04-20' },
   { zone: 'America/Santiago', monday: '2026-08-31' },
   { zone: 'UTC', monday: '2026-06-01' },
@@ -67,8 +67,8 @@ const weeks: fc.Arbitrary<Week> = fc.constantFrom(...WEEKS).chain(({ zone, monda
   }));
 });
 
-/** Whether a moment is taken, event by event, and by the dates that clocks show. */
-function isTaken(moment: number, { events, zone }: Week): boolean {
+/** Whether a moment is busy, checked event by event and by local dates. */
+function isBusyAt(moment: number, { events, zone }: Week): boolean {
   return events.some((event) => {
     if (event.status === 'cancelled' || event.transparency === 'transparent') return false;
     if (event.attendees.some((guest) => guest.self && guest.responseStatus === 'declined')) return false;
@@ -79,19 +79,19 @@ function isTaken(moment: number, { events, zone }: Week): boolean {
 }
 
 describe('busyIntervals', () => {
-  it('has every taken moment and no free one', () => {
+  it('contains every busy moment and no free one', () => {
     fc.assert(
       fc.property(weeks, (week) => {
         const busy = busyIntervals(week.events, week.span, week.zone);
         for (let moment = week.span.from; moment < week.span.to; moment += QUARTER) {
           const found = busy.some(({ from, to }) => from <= moment && moment < to);
-          if (found !== isTaken(moment, week)) throw new Error(`${iso(moment)} is ${found ? 'taken' : 'free'}`);
+          if (found !== isBusyAt(moment, week)) throw new Error(`${iso(moment)} is ${found ? 'busy' : 'free'}`);
         }
       }),
     );
   });
 
-  it('is in order, apart, within the span, and the same in whatever order the events come', () => {
+  it('is sorted, disjoint, within the span, and independent of order', () => {
     fc.assert(
       fc.property(weeks, fc.infiniteStream(fc.nat()), ({ zone, span, events }, randoms) => {
         const busy = busyIntervals(events, span, zone);
@@ -118,7 +118,7 @@ describe('busyIntervals', () => {
     ['Africa/Cairo', '2026-04-24', 23],
     ['America/Santiago', '2026-09-06', 23],
     ['UTC', '2026-03-29', 24],
-  ])('takes the whole of a day, in %s on %s %d hours', (zone, day, hours) => {
+  ])('covers a whole day: in %s on %s %d hours', (zone, day, hours) => {
     const event = anEvent({ id: 'd', allDay: true, start: day, end: addDays(day, 1), timeZone: null });
     const busy = busyIntervals([event], { from: 0, to: Number.MAX_SAFE_INTEGER }, zone);
     expect(busy).toEqual([{ from: dayStart(zone, day), to: dayEnd(zone, day) }]);

@@ -1,6 +1,5 @@
 /**
- * calendar-api and Centrifugo as a browser sees them, for the real @trpc/client and the real centrifuge: `fetch` and
- * `WebSocket` are replaced, everything above them is what is shipped.
+ * Fakes of calendar-api and Centrifugo for the real @trpc/client and centrifuge. Only `fetch` and `WebSocket` are replaced.
  */
 import { vi } from 'vitest';
 
@@ -18,7 +17,7 @@ export interface Call {
   method: string | undefined;
 }
 
-class Refusal extends Error {
+class Rejection extends Error {
   constructor(
     readonly code: string,
     readonly status: number,
@@ -45,12 +44,12 @@ export class FakeStack {
   readonly sockets: FakeSocket[] = [];
   readonly subscribed: string[] = [];
   readonly published = new Map<string, { offset: number; data: Message }[]>();
-  /** No answer at all, while false. */
+  /** While false, requests fail without a response. */
   apiUp = true;
   brokerUp = true;
-  /** Users whose tokens are refused. */
-  readonly refused = new Set<string>();
-  /** Procedures that fail, with the code they answer. */
+  /** Users whose tokens are rejected. */
+  readonly rejected = new Set<string>();
+  /** Procedures that fail, with their error codes. */
   readonly failing = new Map<string, string>();
   #gate: Promise<unknown> = Promise.resolve();
 
@@ -68,7 +67,7 @@ export class FakeStack {
     );
   }
 
-  /** Holds all answers back until the returned function is called. */
+  /** Delays all responses until the returned function is called. */
   hold(): () => void {
     let open: (value?: unknown) => void = () => undefined;
     this.#gate = new Promise((resolve) => (open = resolve));
@@ -101,7 +100,7 @@ export class FakeStack {
     for (const socket of this.openSockets) socket.push(channel, publication);
   }
 
-  /** Everything that is open breaks, as when the network goes. */
+  /** Breaks all open sockets, as a network failure does. */
   breakSockets(): void {
     for (const socket of this.openSockets) socket.break();
   }
@@ -128,11 +127,11 @@ export class FakeStack {
   #answer(call: Call): unknown {
     try {
       const code = this.failing.get(call.path);
-      if (code) throw new Refusal(code, 500);
-      if (this.refused.has(call.userId)) throw new Refusal('UNAUTHORIZED', 401);
+      if (code) throw new Rejection(code, 500);
+      if (this.rejected.has(call.userId)) throw new Rejection('UNAUTHORIZED', 401);
       return { result: { data: this.#result(call) } };
     } catch (error) {
-      const { code, status, reason } = error as Refusal;
+      const { code, status, reason } = error as Rejection;
       const data = { code, httpStatus: status, path: call.path, ...(reason && { reason }) };
       return { error: { message: code, code: -32_000, data } };
     }
@@ -149,7 +148,7 @@ export class FakeStack {
         return { token: `subscription ${userId}`, expiresIn: 300 };
       case 'realtime.getState': {
         const live = (input as { live?: boolean } | undefined)?.live ?? true;
-        if (live && !this.brokerUp) throw new Refusal('SERVICE_UNAVAILABLE', 503, 'BROKER_UNAVAILABLE');
+        if (live && !this.brokerUp) throw new Rejection('SERVICE_UNAVAILABLE', 503, 'BROKER_UNAVAILABLE');
         return server.state(live);
       }
       case 'calendar.google.getEvents':
@@ -186,7 +185,7 @@ export class FakeStack {
         server.connected = false;
         return { success: true, connectionIds: [] };
       default:
-        throw new Refusal('NOT_FOUND', 404);
+        throw new Rejection('NOT_FOUND', 404);
     }
   }
 
@@ -218,7 +217,7 @@ interface Command {
   unsubscribe?: { channel: string };
 }
 
-/** Centrifugo's JSON protocol, as far as the SDK uses it here. */
+/** The part of Centrifugo's JSON protocol that the SDK uses here. */
 export class FakeSocket {
   readyState = 0;
   onopen: (() => void) | null = null;
@@ -255,28 +254,28 @@ export class FakeSocket {
   }
 
   push(channel: string, pub: { offset: number; data: unknown }): void {
-    if (this.channels.has(channel)) this.#say({ push: { channel, pub } });
+    if (this.channels.has(channel)) this.#reply({ push: { channel, pub } });
   }
 
   #open(): void {
     if (this.readyState !== 0) return;
     this.readyState = 1;
     this.onopen?.();
-    this.#pings = setInterval(() => this.#say({}), 25_000);
+    this.#pings = setInterval(() => this.#reply({}), 25_000);
   }
 
   #answer({ id, connect, subscribe, unsubscribe }: Command): void {
     if (connect) {
       this.userId = connect.token.replace('connection ', '');
-      this.#say({
+      this.#reply({
         id,
         connect: { client: `client-${this.#stack.sockets.length}`, version: '6.9.1', ping: 25, pong: true },
       });
     } else if (subscribe) {
-      this.#say({ id, ...this.#subscribe(subscribe) });
+      this.#reply({ id, ...this.#subscribe(subscribe) });
     } else if (unsubscribe) {
       this.channels.delete(unsubscribe.channel);
-      this.#say({ id, unsubscribe: {} });
+      this.#reply({ id, unsubscribe: {} });
     }
   }
 
@@ -293,7 +292,7 @@ export class FakeSocket {
     };
   }
 
-  #say(reply: object): void {
+  #reply(reply: object): void {
     setTimeout(() => {
       if (this.readyState === 1) this.onmessage?.({ data: JSON.stringify(reply) });
     }, 0);

@@ -1,9 +1,9 @@
 /**
- * Whatever happens between the server and the browser, in the end both have the same events.
+ * The browser's events converge to the server's, whatever happens in between.
  *
- * A model of the server changes and tells of it. Messages come twice, late, in another order, or not at all; snapshots are
- * read at one time and arrive at another, or fail; the stream and the broker begin anew; the window moves on. At last
- * everything that is under way arrives, and one more message, so that what was lost can be noticed.
+ * A model of the server changes and publishes messages. Messages are duplicated, delayed, reordered or lost; snapshots are
+ * delayed or fail; the stream and the broker restart; the window advances. At the end everything in flight arrives, and one
+ * more message, so that a loss is noticed.
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -26,10 +26,10 @@ interface Loading {
 class Bench {
   readonly server = new ModelServer(NOW, CALENDARS);
   readonly loadings: Loading[] = [];
-  /** Sent and not yet received. */
+  /** Published but not received. */
   readonly wire: { message: Message; offset: number }[] = [];
   readonly received: { message: Message; offset: number }[] = [];
-  mostAtOnce = 0;
+  maxConcurrent = 0;
   notified = 0;
   readonly store = new LiveStore({
     load: (live) => this.#load(live),
@@ -54,11 +54,11 @@ class Bench {
         fail: done(() => reject(new TypeError('no network'))),
       };
       this.loadings.push(loading);
-      this.mostAtOnce = Math.max(this.mostAtOnce, this.loadings.length);
+      this.maxConcurrent = Math.max(this.maxConcurrent, this.loadings.length);
     });
   }
 
-  /** As the SDK does: again, if the broker does not know the position any more. */
+  /** Subscribes as the SDK does: repeats if the broker does not know the position. */
   async subscribe(): Promise<void> {
     const state = await this.store.load(true).catch(() => null);
     if (state?.epoch !== this.server.brokerEpoch) await vi.advanceTimersByTimeAsync(1).then(() => this.subscribe());
@@ -69,7 +69,7 @@ class Bench {
   }
 
   deliver(index = 0): void {
-    // A subscription begins where a snapshot was read.
+    // A subscription starts at the position of a snapshot.
     if (this.store.state.get().source !== 'server') return;
     const [sent] = this.wire.splice(index, 1);
     if (!sent) return;
@@ -98,10 +98,10 @@ class Bench {
 
   get shown(): Event[] {
     const { data } = this.store.state.get();
-    if (!data) throw new Error('nothing is known');
+    if (!data) throw new Error('no data is loaded');
     const to = Date.parse(this.server.window.to);
     const from = Date.parse(this.server.window.from);
-    // The browser's window may be a day behind; what is told for later comes when it moves on.
+    // The browser's window may be a day behind. Later events are loaded when it advances.
     return [...eventsOf(data)]
       .filter(({ start, end }) => Date.parse(end) > from && Date.parse(start) < Math.min(to, data.window.to))
       .sort((a, b) => Date.parse(a.start) - Date.parse(b.start) || (a.id < b.id ? -1 : 1));
@@ -161,7 +161,7 @@ async function take(bench: Bench, one: Step): Promise<void> {
         return;
       }
       server.write(one.calendar, one.series, events);
-      bench.publish(server.tell({ type: 'resync', calendarId: one.calendar }));
+      bench.publish(server.message({ type: 'resync', calendarId: one.calendar }));
       return;
     }
     case 'deliver': {
@@ -192,7 +192,7 @@ async function take(bench: Bench, one: Step): Promise<void> {
       await vi.advanceTimersByTimeAsync(one.ms);
       return;
     case 'list': {
-      bench.publish(server.tell({ type: 'calendars.changed' }));
+      bench.publish(server.message({ type: 'calendars.changed' }));
       return;
     }
     case 'day':
@@ -201,7 +201,7 @@ async function take(bench: Bench, one: Step): Promise<void> {
     case 'restart':
       if (one.stream) server.restart();
       else server.restartBroker();
-      // What was on its way is gone, and the browser has to subscribe again.
+      // Messages in flight are lost, and the browser subscribes again.
       bench.wire.length = 0;
       bench.received.length = 0;
       void bench.subscribe();
@@ -209,7 +209,7 @@ async function take(bench: Bench, one: Step): Promise<void> {
 }
 
 describe('live data', () => {
-  it('ends equal to the server, whatever comes in whatever order', async () => {
+  it('converges to the server, in whatever order things arrive', async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
         const bench = new Bench();
@@ -228,7 +228,7 @@ describe('live data', () => {
           streamEpoch: bench.server.streamEpoch,
           freshness: bench.server.freshness,
         });
-        expect(bench.mostAtOnce).toBe(1);
+        expect(bench.maxConcurrent).toBe(1);
         bench.store.close();
       }),
       { numRuns: 500 },
@@ -247,7 +247,7 @@ describe('live data', () => {
   const publish = (bench: Bench, series: string) =>
     bench.publish(bench.server.change('work', series, occurrences(bench.server, 'work', series, [1])));
 
-  it('applies a burst of messages as one change, and asks nobody', async () => {
+  it('applies a burst of messages as one change', async () => {
     const bench = await started();
     const before = bench.notified;
     for (let i = 0; i < 20; i += 1) publish(bench, `series-${i}`);
@@ -272,7 +272,7 @@ describe('live data', () => {
     expect(bench.shown).toEqual(bench.server.events);
   });
 
-  it('keeps what comes while a snapshot is on its way, and needs no other', async () => {
+  it('keeps messages that arrive during a load', async () => {
     const bench = await started();
     void bench.store.load(false);
     await vi.advanceTimersByTimeAsync(0);
@@ -280,7 +280,7 @@ describe('live data', () => {
     for (const series of ['a', 'b']) publish(bench, series);
     bench.deliverAll();
     await vi.advanceTimersByTimeAsync(100);
-    // Not held back by the load either.
+    // The load does not delay them.
     expect(bench.shown).toEqual(bench.server.events);
     bench.loadings[0]?.answer(read);
     await vi.advanceTimersByTimeAsync(60_000);
@@ -288,7 +288,7 @@ describe('live data', () => {
     expect(bench.loadings).toHaveLength(0);
   });
 
-  it('tries a load that is needed again, ever more slowly, until it succeeds', async () => {
+  it('retries a required load with backoff until it succeeds', async () => {
     const bench = await started();
     publish(bench, 'a');
     bench.wire.length = 0;
@@ -312,7 +312,7 @@ describe('live data', () => {
     expect(bench.shown).toEqual(bench.server.events);
   });
 
-  it('notices by the place on the channel that seq begins anew', async () => {
+  it('detects a restarted stream by the offset', async () => {
     const bench = await started();
     for (const series of ['a', 'b', 'c']) publish(bench, series);
     bench.deliverAll();
@@ -329,7 +329,7 @@ describe('live data', () => {
     expect(bench.shown).toEqual(bench.server.events);
   });
 
-  it('loads the next window after midnight, UTC', async () => {
+  it('loads the next window after midnight UTC', async () => {
     const bench = await started();
     bench.server.today += DAY;
     await vi.advanceTimersByTimeAsync(15 * 3_600_000 - 1_000);
@@ -338,7 +338,7 @@ describe('live data', () => {
     expect(bench.loadings).toHaveLength(1);
   });
 
-  it('loads nothing while it is paused, and then what became due', async () => {
+  it('loads nothing while paused, then loads when due', async () => {
     const bench = await started();
     bench.store.pause();
     expect(vi.getTimerCount()).toBe(0);
@@ -375,7 +375,7 @@ describe('live data', () => {
     expect(bench.loadings).toHaveLength(1);
   });
 
-  it('shows the last visit until the server has answered, and applies no message to it', async () => {
+  it('shows the last visit without messages until the server answers', async () => {
     const earlier = await started();
     publish(earlier, 'a');
     earlier.deliver();
@@ -393,7 +393,7 @@ describe('live data', () => {
     await vi.advanceTimersByTimeAsync(0);
     expect(bench.shown.map(({ eventId }) => eventId)).toEqual(['b']);
     expect(bench.store.state.get().source).toBe('server');
-    // Too late to be of use.
+    // Ignored, because the server has answered.
     if (remembered) bench.store.hydrate(remembered);
     expect(bench.shown.map(({ eventId }) => eventId)).toEqual(['b']);
   });

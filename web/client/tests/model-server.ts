@@ -1,4 +1,4 @@
-/** What the server holds for one user, as small as can be: it changes, and tells of each change. */
+/** A minimal model of the server's data of one user. It creates a message for each change. */
 import type { Event, Freshness, Message, RealtimeState } from '../src/generated/types.js';
 
 export const DAY = 86_400_000;
@@ -41,7 +41,7 @@ export class ModelServer {
   readonly unselected = new Set<string>();
   /** The UTC day on which the window is based. */
   today: number;
-  /** Of each calendar the occurrences of each series, wherever they are. */
+  /** The occurrences of each series by calendar, inside and outside the window. */
   readonly calendars = new Map<string, Map<string, Event[]>>();
   readonly #asOf = new Map<string, number>();
   readonly #since: number;
@@ -57,7 +57,7 @@ export class ModelServer {
     return { from: iso(this.today - 8 * DAY), to: iso(this.today + 42 * DAY) };
   }
 
-  /** All events within the window, in a canonical order. */
+  /** All events within the window, sorted. */
   get events(): Event[] {
     return [...this.calendars.values()]
       .flatMap((calendar) => [...calendar.values()].flat())
@@ -90,21 +90,21 @@ export class ModelServer {
     };
   }
 
-  /** A series has these occurrences now, and no others. None: it is gone. */
+  /** Replaces the occurrences of a series; without any, the series is deleted. */
   change(calendarId: string, seriesId: string, occurrences: Event[]): Message {
     this.write(calendarId, seriesId, occurrences);
-    const told = occurrences.filter((event) => this.#inWindow(event));
-    return this.tell({
+    const inWindow = occurrences.filter((event) => this.#inWindow(event));
+    return this.message({
       type: 'events.changed',
       calendarId,
       asOf: this.#asOfOf(calendarId),
       window: this.window,
-      upserted: told.length > 0 ? [{ eventId: seriesId, occurrences: structuredClone(told) }] : [],
-      deleted: told.length > 0 ? [] : [seriesId],
+      upserted: inWindow.length > 0 ? [{ eventId: seriesId, occurrences: structuredClone(inWindow) }] : [],
+      deleted: inWindow.length > 0 ? [] : [seriesId],
     });
   }
 
-  /** As `change`, without telling what. */
+  /** As `change`, without a message. */
   write(calendarId: string, seriesId: string, occurrences: Event[]): void {
     this.#clock += 1;
     this.#asOf.set(calendarId, this.#clock);
@@ -113,13 +113,13 @@ export class ModelServer {
     else calendar?.delete(seriesId);
   }
 
-  tell(change: Change): Message {
+  message(change: Change): Message {
     this.seq += 1;
     this.offset += 1;
     return { v: 1, seq: this.seq, ...change };
   }
 
-  /** The stream begins anew, as after a restored backup; the broker has forgotten everything too. */
+  /** Restarts the stream, as after a restored backup. The broker loses its history too. */
   restart(): void {
     const generation = Number(this.streamEpoch.split('-')[1]) + 1;
     this.streamEpoch = `stream-${generation}`;

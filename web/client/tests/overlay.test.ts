@@ -1,6 +1,6 @@
 /**
- * Edits are shown at once, and in the end the page has what the server has, to the letter, in whatever order answers and
- * messages come, and whether the server carries an edit out, refuses it, or its answer is lost.
+ * Edits show at once, and the page converges to exactly the server's data: in whatever order responses and messages arrive,
+ * and whether the server applies an edit, rejects it, or its response is lost.
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -11,6 +11,7 @@ import { CalwireError } from '../src/core/error.js';
 import { seriesOf } from '../src/core/occurrence.js';
 import { overlaid } from '../src/core/overlay.js';
 import { apply, eventsOf, fromSnapshot, type LiveData } from '../src/core/reducer.js';
+import { procedures } from '../src/core/send-edit.js';
 import { Store } from '../src/core/store.js';
 import { Writes } from '../src/core/writes.js';
 import type { Event, Message } from '../src/generated/types.js';
@@ -18,22 +19,22 @@ import { anEvent, DAY, iso, ModelServer } from './model-server.js';
 
 const NOW = Date.parse('2026-11-24T09:00:00Z');
 
-interface Asked {
+interface Request {
   key: string;
   input: { event?: Partial<Event>; patch?: Partial<Event>; eventId?: string; responseStatus?: string };
-  answer: (value: unknown) => void;
-  refuse: (error: Error) => void;
+  respond: (value: unknown) => void;
+  reject: (error: Error) => void;
 }
 
-/** A page, its server, and everything that is between them. */
+/** A page, its server, and everything in flight between them. */
 class Bench {
   readonly server = new ModelServer(NOW);
   readonly live: Store<LiveData>;
   readonly wire: Message[] = [];
-  /** What was sent while the page went. */
-  readonly words: unknown[] = [];
-  readonly asked: Asked[] = [];
-  /** What the server has carried out, by key. */
+  /** The keepalive requests. */
+  readonly keepalives: unknown[] = [];
+  readonly requests: Request[] = [];
+  /** The results of applied requests, by key. */
   readonly done = new Map<string, unknown>();
   readonly writes: Writes;
   etag = 1;
@@ -49,7 +50,7 @@ class Bench {
     this.live = new Store(fromSnapshot(this.server.state(true)));
     this.writes = new Writes({
       api: this.#api(),
-      sendKeepalive: (procedure, input) => this.words.push([procedure, input]),
+      sendKeepalive: (procedure, input) => this.keepalives.push([procedure, input]),
       serverData: () => this.live.get(),
       onServerData: (callback) => this.live.subscribe(callback),
       knownSeries: (calendarId) => new Set(this.live.get().series.get(calendarId)?.keys()),
@@ -77,7 +78,7 @@ class Bench {
     return inOrder([...eventsOf(overlaid(this.live.get(), this.writes.state.get().writes))]);
   }
 
-  get told(): Event[] {
+  get stored(): Event[] {
     return inOrder([...this.server.calendars.values()].flatMap((calendar) => [...calendar.values()].flat()));
   }
 
@@ -89,17 +90,17 @@ class Bench {
     this.writes.onMessages([message]);
   }
 
-  /** The server carries out a request; how its answer arrives is another step. */
-  carryOut(index: number): unknown {
-    const { key, input } = this.asked[index % this.asked.length] ?? fail();
+  /** The server applies a request. Its response arrives in another step. */
+  apply(index: number): unknown {
+    const { key, input } = this.requests[index % this.requests.length] ?? fail();
     const known = this.done.get(key);
     if (known) return known;
-    const answer = this.#change(key, input);
-    this.done.set(key, answer);
-    return answer;
+    const result = this.#change(key, input);
+    this.done.set(key, result);
+    return result;
   }
 
-  #change(key: string, { event, patch, eventId = '', responseStatus }: Asked['input']): unknown {
+  #change(key: string, { event, patch, eventId = '', responseStatus }: Request['input']): unknown {
     const calendar = this.server.calendars.get('work') ?? fail();
     if (event) {
       this.put(`made-${key}`, [anEvent({ ...event, id: `made-${key}` })]);
@@ -123,41 +124,41 @@ class Bench {
   }
 
   #api(): Api {
-    const ask = {
-      mutate: ({ idempotencyKey, ...input }: { idempotencyKey: string } & Asked['input']) =>
-        new Promise((answer, refuse) => {
+    const procedure = {
+      mutate: ({ idempotencyKey, ...input }: { idempotencyKey: string } & Request['input']) =>
+        new Promise((resolve, reject) => {
           const settle = (end: () => void) => {
-            this.asked.splice(this.asked.indexOf(asked), 1);
+            this.requests.splice(this.requests.indexOf(request), 1);
             end();
           };
-          const asked: Asked = {
+          const request: Request = {
             key: idempotencyKey,
             input,
-            answer: (value) => settle(() => answer(structuredClone(value))),
-            refuse: (error) => settle(() => refuse(error)),
+            respond: (value) => settle(() => resolve(structuredClone(value))),
+            reject: (error) => settle(() => reject(error)),
           };
-          this.asked.push(asked);
+          this.requests.push(request);
         }),
     };
-    const google = { createEvent: ask, updateEvent: ask, deleteEvent: ask, respondToEvent: ask, moveEvent: ask };
+    const google = Object.fromEntries(Object.values(procedures).map((name) => [name, procedure]));
     return { calendar: { google } } as unknown as Api;
   }
 
-  answer(index: number): void {
-    const asked = this.asked[index % this.asked.length];
-    if (!asked) return;
+  respond(index: number): void {
+    const request = this.requests[index % this.requests.length];
+    if (!request) return;
     try {
-      asked.answer(this.carryOut(index));
+      request.respond(this.apply(index));
     } catch (error) {
-      asked.refuse(error as Error);
+      request.reject(error as Error);
     }
   }
 
   async settle(): Promise<void> {
     for (let round = 0; round < 40; round += 1) {
       while (this.wire.length > 0) this.deliver();
-      while (this.asked.length > 0) {
-        this.answer(0);
+      while (this.requests.length > 0) {
+        this.respond(0);
         await vi.advanceTimersByTimeAsync(0);
       }
       await vi.advanceTimersByTimeAsync(3_100);
@@ -166,7 +167,7 @@ class Bench {
 }
 
 function fail(): never {
-  throw new Error('there is nothing');
+  throw new Error('not found');
 }
 
 function at(id: string, day: number): Event {
@@ -195,9 +196,9 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('delete' as const), which, undo: fc.boolean() }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('elsewhere' as const), which }) },
   { weight: 6, arbitrary: fc.record({ kind: fc.constant('deliver' as const) }) },
-  { weight: 4, arbitrary: fc.record({ kind: fc.constant('carryOut' as const), which }) },
-  { weight: 5, arbitrary: fc.record({ kind: fc.constant('answer' as const), which }) },
-  { weight: 2, arbitrary: fc.record({ kind: fc.constant('refuse' as const), which }) },
+  { weight: 4, arbitrary: fc.record({ kind: fc.constant('apply' as const), which }) },
+  { weight: 5, arbitrary: fc.record({ kind: fc.constant('respond' as const), which }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('reject' as const), which }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('lose' as const), which, after: fc.boolean() }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 9_000 }) }) },
 );
@@ -207,7 +208,7 @@ async function take(bench: Bench, action: Step): Promise<void> {
   const { writes } = bench;
   const shown = bench.shown;
   const picked = 'which' in action ? shown[action.which % Math.max(1, shown.length)] : undefined;
-  const asked = 'which' in action ? bench.asked[action.which % Math.max(1, bench.asked.length)] : undefined;
+  const request = 'which' in action ? bench.requests[action.which % Math.max(1, bench.requests.length)] : undefined;
   const begin = (edit: Edit) => void writes.begin(edit);
   switch (action.kind) {
     case 'create': {
@@ -234,7 +235,7 @@ async function take(bench: Bench, action: Step): Promise<void> {
       if (action.undo) writes.undo(writes.state.get().notices.at(-1)?.id ?? '');
       break;
     case 'elsewhere': {
-      const event = bench.told[action.which % Math.max(1, bench.told.length)];
+      const event = bench.stored[action.which % Math.max(1, bench.stored.length)];
       if (!event) break;
       const series = bench.server.calendars.get('work')?.get(seriesOf(event)) ?? [];
       bench.put(
@@ -246,26 +247,26 @@ async function take(bench: Bench, action: Step): Promise<void> {
     case 'deliver':
       bench.deliver();
       break;
-    case 'carryOut':
-      if (asked) {
+    case 'apply':
+      if (request) {
         try {
-          bench.carryOut(action.which);
+          bench.apply(action.which);
         } catch {
-          // Its refusal is on its way.
+          // The rejection arrives in another step.
         }
       }
       break;
-    case 'answer':
-      bench.answer(action.which);
+    case 'respond':
+      bench.respond(action.which);
       break;
-    case 'refuse':
-      if (asked && !bench.done.has(asked.key))
-        asked.refuse(new CalwireError('FORBIDDEN', 'no', { reason: 'NOT_ORGANIZER' }));
+    case 'reject':
+      if (request && !bench.done.has(request.key))
+        request.reject(new CalwireError('FORBIDDEN', 'no', { reason: 'NOT_ORGANIZER' }));
       break;
     case 'lose':
-      if (!asked) break;
-      if (action.after) await take(bench, { kind: 'carryOut', which: action.which });
-      asked.refuse(new TypeError('Failed to fetch'));
+      if (!request) break;
+      if (action.after) await take(bench, { kind: 'apply', which: action.which });
+      request.reject(new TypeError('Failed to fetch'));
       break;
     case 'wait':
       await vi.advanceTimersByTimeAsync(action.ms);
@@ -274,8 +275,8 @@ async function take(bench: Bench, action: Step): Promise<void> {
   await vi.advanceTimersByTimeAsync(0);
 }
 
-describe('edits over what the server told', () => {
-  it('end equal to the server, in whatever order answers and messages come', { timeout: 60_000 }, async () => {
+describe('the overlay', () => {
+  it('converges to the server, in whatever order responses and messages arrive', { timeout: 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const bench = new Bench();
@@ -286,13 +287,13 @@ describe('edits over what the server told', () => {
         }
         await bench.settle();
         expect(bench.writes.state.get().writes).toEqual([]);
-        expect(bench.shown).toEqual(bench.told);
+        expect(bench.shown).toEqual(bench.stored);
       }),
       { numRuns: 150 },
     );
   });
 
-  it('never shows what was made twice, whether its message or its answer is first', async () => {
+  it('never shows a created event twice', async () => {
     for (const messageFirst of [true, false]) {
       const bench = new Bench();
       const before = bench.shown.length;
@@ -307,8 +308,8 @@ describe('edits over what the server told', () => {
         expect(bench.shown).toHaveLength(before + 1);
       };
       count();
-      bench.carryOut(0);
-      const steps = [() => bench.deliver(), () => bench.answer(0)];
+      bench.apply(0);
+      const steps = [() => bench.deliver(), () => bench.respond(0)];
       for (const next of messageFirst ? steps : steps.reverse()) {
         next();
         count();
@@ -320,76 +321,76 @@ describe('edits over what the server told', () => {
     }
   });
 
-  it('takes a double click for one, and another edit for another', async () => {
+  it('treats a double click as one edit', async () => {
     const bench = new Bench();
     const { start, end } = at('', 1);
     const edit: Edit = { kind: 'create', calendarId: 'work', patch: { title: 'Once', start, end } };
     const [one, other] = [bench.writes.begin(edit), bench.writes.begin({ ...edit })];
     expect(other).toBe(one);
-    expect(bench.asked).toHaveLength(1);
+    expect(bench.requests).toHaveLength(1);
     void bench.writes.begin({ ...edit, patch: { ...edit.patch, title: 'Twice' } });
-    expect(bench.asked).toHaveLength(2);
+    expect(bench.requests).toHaveLength(2);
     await bench.settle();
-    expect(bench.told.filter(({ title }) => title === 'Once')).toHaveLength(1);
+    expect(bench.stored.filter(({ title }) => title === 'Once')).toHaveLength(1);
   });
 
-  it('bases an edit on what the one before it has made', async () => {
+  it('bases an edit on the result of the previous one', async () => {
     const bench = new Bench();
     const [event] = bench.shown;
     if (!event) return fail();
     void bench.writes.begin({ kind: 'update', event, patch: { title: 'one' } });
     void bench.writes.begin({ kind: 'update', event: { ...event, title: 'one' }, patch: { title: 'two' } });
-    expect(bench.asked).toHaveLength(1);
-    bench.answer(0);
+    expect(bench.requests).toHaveLength(1);
+    bench.respond(0);
     await vi.advanceTimersByTimeAsync(0);
-    expect(bench.asked.map(({ input }) => (input as { baseEtag?: string }).baseEtag)).toEqual([`"${bench.etag}"`]);
+    expect(bench.requests.map(({ input }) => (input as { baseEtag?: string }).baseEtag)).toEqual([`"${bench.etag}"`]);
     await bench.settle();
-    expect(bench.told.find(({ id }) => id === event.id)?.title).toBe('two');
+    expect(bench.stored.find(({ id }) => id === event.id)?.title).toBe('two');
   });
 
-  it('does not base an edit on what it brought that nobody has seen yet', async () => {
+  it('does not base an edit on a merged version', async () => {
     const bench = new Bench();
     const [event] = bench.shown;
     if (!event) return fail();
     void bench.writes.begin({ kind: 'update', event, patch: { start: event.start, end: iso(NOW + 9 * 3_600_000) } });
-    bench.put(event.id, [{ ...event, description: 'of somebody else' }]);
-    const answer = bench.carryOut(0) as object;
-    bench.asked[0]?.answer({ ...answer, merged: true });
+    bench.put(event.id, [{ ...event, description: 'by someone else' }]);
+    const result = bench.apply(0) as object;
+    bench.requests[0]?.respond({ ...result, merged: true });
     await vi.advanceTimersByTimeAsync(0);
-    // The form was opened before, and its description is another one.
+    // The form was opened before the merge, and shows another description.
     void bench.writes.begin({ kind: 'update', event, patch: { description: 'mine' } });
-    expect(bench.asked.map(({ input }) => input)).toMatchObject([{ baseEtag: event.etag }]);
+    expect(bench.requests.map(({ input }) => input)).toMatchObject([{ baseEtag: event.etag }]);
     await bench.settle();
   });
 
-  it('asks before the page is left while an edit waits for an earlier one, and sends it then', async () => {
+  it('asks before the page closes while an edit waits', async () => {
     const bench = new Bench();
     const [event] = bench.shown;
     if (!event) return fail();
     const asks = () => !dispatchEvent(new window.Event('beforeunload', { cancelable: true }));
     void bench.writes.begin({ kind: 'update', event, patch: { title: 'one' } });
-    const first = bench.asked[0] ?? fail();
+    const first = bench.requests[0] ?? fail();
     bench.writes.leave();
-    expect(bench.words).toMatchObject([['calendar.google.updateEvent', { idempotencyKey: first.key }]]);
-    first.answer({ pending: true, merged: false, event: null, intentId: 'i' });
+    expect(bench.keepalives).toMatchObject([['calendar.google.updateEvent', { idempotencyKey: first.key }]]);
+    first.respond({ pending: true, merged: false, event: null, intentId: 'i' });
     await vi.advanceTimersByTimeAsync(0);
     expect(asks()).toBe(false);
     const outcome = bench.writes.begin({ kind: 'respond', event, responseStatus: 'declined' });
     expect(asks()).toBe(true);
-    expect(bench.asked).toEqual([]);
+    expect(bench.requests).toEqual([]);
     bench.writes.leave();
-    expect(bench.words.slice(1)).toMatchObject([
+    expect(bench.keepalives.slice(1)).toMatchObject([
       ['calendar.google.respondToEvent', { eventId: event.id, responseStatus: 'declined' }],
     ]);
-    // Not left after all.
+    // The user stayed on the page.
     await bench.settle();
     expect((await outcome).status).toBe('done');
     expect(asks()).toBe(false);
   });
 
-  it('is an edit of a series in a zone that this browser does not know, too', async () => {
+  it('edits a series in a zone unknown to the browser', async () => {
     const bench = new Bench();
-    const there = bench.told.filter(({ eventId }) => eventId === 'weekly');
+    const there = bench.stored.filter(({ eventId }) => eventId === 'weekly');
     bench.put(
       'weekly',
       there.map((event) => ({ ...event, timeZone: 'America/Coyhaique_2030' })),
@@ -405,7 +406,7 @@ describe('edits over what the server told', () => {
     await bench.settle();
   });
 
-  it('sends a deletion when it can no longer be undone, and nothing when it was', async () => {
+  it('sends a deletion only when it can no longer be undone', async () => {
     const bench = new Bench();
     const [first, second] = bench.shown;
     if (!first || !second) return fail();
@@ -417,18 +418,18 @@ describe('edits over what the server told', () => {
     expect(bench.shown).toContainEqual(first);
     void bench.writes.begin({ kind: 'delete', event: second });
     await vi.advanceTimersByTimeAsync(60_000);
-    expect(bench.asked.map(({ input }) => input.eventId)).toEqual([second.id]);
+    expect(bench.requests.map(({ input }) => input.eventId)).toEqual([second.id]);
     await bench.settle();
   });
 
-  it('takes back what was refused, and says why', async () => {
+  it('reverts a rejected edit, with a notice of the reason', async () => {
     const bench = new Bench();
     const before = bench.shown;
     const [event] = before;
     if (!event) return fail();
     const outcome = bench.writes.begin({ kind: 'update', event, patch: { title: 'Not mine' } });
     expect(bench.shown[0]?.title).toBe('Not mine');
-    bench.asked[0]?.refuse(
+    bench.requests[0]?.reject(
       new CalwireError('FORBIDDEN', 'Only the organizer can change this', { reason: 'NOT_ORGANIZER' }),
     );
     expect(await outcome).toMatchObject({
@@ -439,41 +440,41 @@ describe('edits over what the server told', () => {
     expect(bench.writes.state.get().notices).toMatchObject([{ kind: 'rejected', error: { reason: 'NOT_ORGANIZER' } }]);
   });
 
-  it('finds out by the same request what became of one whose answer was lost', async () => {
+  it('repeats the same request after a lost response', async () => {
     const bench = new Bench();
     const { start, end } = at('', 1);
     const outcome = bench.writes.begin({ kind: 'create', calendarId: 'work', patch: { title: 'Lost', start, end } });
     const keys = new Set<string>();
     for (let attempt = 0; attempt < 3; attempt += 1) {
-      keys.add(bench.asked[0]?.key ?? '');
-      bench.carryOut(0);
-      bench.asked[0]?.refuse(new TypeError('Failed to fetch'));
+      keys.add(bench.requests[0]?.key ?? '');
+      bench.apply(0);
+      bench.requests[0]?.reject(new TypeError('Failed to fetch'));
       await vi.advanceTimersByTimeAsync(4_000);
     }
-    const lost = await outcome;
-    expect(lost.status).toBe('unknown');
-    if (lost.status !== 'unknown') return;
-    const again = bench.writes.retry(lost.id);
-    keys.add(bench.asked[0]?.key ?? '');
-    bench.answer(0);
+    const unknown = await outcome;
+    expect(unknown.status).toBe('unknown');
+    if (unknown.status !== 'unknown') return;
+    const again = bench.writes.retry(unknown.id);
+    keys.add(bench.requests[0]?.key ?? '');
+    bench.respond(0);
     expect((await again).status).toBe('done');
     expect(keys.size).toBe(1);
     await bench.settle();
-    expect(bench.told.filter(({ title }) => title === 'Lost')).toHaveLength(1);
+    expect(bench.stored.filter(({ title }) => title === 'Lost')).toHaveLength(1);
   });
 
-  it('keeps what the server goes on with, until it is told what became of it', async () => {
+  it('keeps a pending edit until its outcome is announced', async () => {
     const bench = new Bench();
     const [event] = bench.shown;
     if (!event) return fail();
     const outcome = bench.writes.begin({ kind: 'update', event, patch: { title: 'Later' } });
-    const { key } = bench.asked[0] ?? fail();
-    bench.asked[0]?.answer({ pending: true, merged: false, event: null, intentId: 'i' });
+    const { key } = bench.requests[0] ?? fail();
+    bench.requests[0]?.respond({ pending: true, merged: false, event: null, intentId: 'i' });
     await vi.advanceTimersByTimeAsync(5_000);
     expect(bench.writes.state.get().writes).toMatchObject([{ phase: 'pending' }]);
     expect(bench.shown[0]?.title).toBe('Later');
     bench.wire.push(
-      bench.server.tell({
+      bench.server.message({
         type: 'write.resolved',
         idempotencyKey: key,
         intentId: 'i',
@@ -483,10 +484,10 @@ describe('edits over what the server told', () => {
     );
     bench.deliver();
     await vi.advanceTimersByTimeAsync(0);
-    expect(bench.asked[0]?.key).toBe(key);
-    bench.asked[0]?.refuse(new CalwireError('FORBIDDEN', 'no', { reason: 'FORBIDDEN_BY_GOOGLE' }));
+    expect(bench.requests[0]?.key).toBe(key);
+    bench.requests[0]?.reject(new CalwireError('FORBIDDEN', 'no', { reason: 'FORBIDDEN_BY_GOOGLE' }));
     const pending = await outcome;
     expect(pending.status === 'pending' && (await pending.end).status).toBe('rejected');
-    expect(bench.shown).toEqual(bench.told);
+    expect(bench.shown).toEqual(bench.stored);
   });
 });

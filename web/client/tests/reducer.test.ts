@@ -21,7 +21,7 @@ const applied = (outcome: Outcome): LiveData => {
 const shown = (data: LiveData) => [...eventsOf(data)].map(({ id, title }) => `${id} ${title}`).sort();
 
 describe('a message', () => {
-  it('replaces all occurrences of a series, and leaves the others', () => {
+  it('replaces all occurrences of a series and no others', () => {
     const server = new ModelServer(NOW);
     server.write('work', 's', weekly([0, 7, 14]));
     server.write('work', 'other', [anEvent({ id: 'other' })]);
@@ -32,18 +32,18 @@ describe('a message', () => {
     expect(shown(applied(apply(next, server.change('work', 's', []))))).toEqual(['other other']);
   });
 
-  it('tells nothing of what is outside its window: that stays, and is not taken in', () => {
+  it('does not affect events outside its window', () => {
     const server = new ModelServer(NOW);
     server.write('work', 's', weekly([-6, 0, 41]));
     const data = fromSnapshot(server.state(true));
     server.today += 3 * DAY;
     const next = applied(apply(data, server.change('work', 's', weekly([0, 44], 'renamed'))));
-    // The first is before the message's window; the last one after what is kept here.
+    // The first is before the message's window; the last is after the browser's.
     expect(shown(next)).toEqual(['s_-6 weekly', 's_0 renamed']);
     expect(next.window).toEqual(data.window);
   });
 
-  it('is applied when it is the next one, and never twice', () => {
+  it('is applied if it is the next one, and never twice', () => {
     const server = new ModelServer(NOW);
     const data = fromSnapshot(server.state(true));
     const [first, second] = [server.change('work', 's', weekly([0])), server.change('work', 's', weekly([1]))];
@@ -54,7 +54,7 @@ describe('a message', () => {
     expect(apply(next, second).kind).toBe('applied');
   });
 
-  it('that does not say what changed needs a load', () => {
+  it('without the changed events requires a load', () => {
     const server = new ModelServer(NOW);
     const data = fromSnapshot(server.state(true));
     const seq = { v: 1, seq: 1 };
@@ -64,15 +64,15 @@ describe('a message', () => {
     expect(apply(data, { ...seq, type: 'connection.changed', ...connection })).toEqual({ kind: 'reload' });
   });
 
-  it('that a write has ended tells no more than that: what it changed was told before', () => {
+  it('about a resolved write changes only the sequence number', () => {
     const server = new ModelServer(NOW);
     const data = fromSnapshot(server.state(true));
-    const ended = { idempotencyKey: 'k', intentId: 'i', state: 'done', reason: null } as const;
-    const next = applied(apply(data, { v: 1, seq: 1, type: 'write.resolved', ...ended }));
+    const resolved = { idempotencyKey: 'k', intentId: 'i', state: 'done', reason: null } as const;
+    const next = applied(apply(data, { v: 1, seq: 1, type: 'write.resolved', ...resolved }));
     expect(next).toEqual({ ...data, seq: 1 });
   });
 
-  it('makes a calendar as current as it says, unless it is behind: then how it is kept has to be asked', () => {
+  it('updates the freshness, unless the calendar was behind', () => {
     const server = new ModelServer(NOW);
     const data = fromSnapshot(server.state(true));
     const message = server.change('work', 's', weekly([0]));

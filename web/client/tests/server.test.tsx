@@ -11,7 +11,7 @@ function Page(): string {
   return `${useCalwire().userId} ${live} ${isLoading} ${events.length} ${far.events.length}`;
 }
 
-it('renders on a server as it is before anything is known, and asks for nothing there', () => {
+it('renders the loading state on a server, without requests', () => {
   const fetch = vi.fn();
   vi.stubGlobal('fetch', fetch);
   expect(typeof document).toBe('undefined');

@@ -32,13 +32,13 @@ async function keep(userId: string, events: Event[], savedAt?: number): Promise<
 beforeEach(() => vi.stubGlobal('indexedDB', new IDBFactory()));
 
 describe('a snapshot', () => {
-  it('is there at the next visit, as it was', async () => {
+  it('is restored at the next visit', async () => {
     await keep('alice', [anEvent({ id: 'a' })]);
     const again = await new Snapshot(API, 'alice').open(NOW + DAY);
     expect(again).toMatchObject(remembered([anEvent({ id: 'a' })]));
   });
 
-  it('is of one user at one address, and goes when another signs in', async () => {
+  it('belongs to one user and API, and is deleted for another', async () => {
     await keep('alice', [anEvent({ id: 'a' })]);
     expect(await new Snapshot('https://elsewhere.test', 'bob').open(NOW)).toBeNull();
     expect(await new Snapshot(API, 'alice').open(NOW)).not.toBeNull();
@@ -46,7 +46,7 @@ describe('a snapshot', () => {
     expect(await new Snapshot(API, 'alice').open(NOW)).toBeNull();
   });
 
-  it('is wiped for good: what was still to be written is not', async () => {
+  it('stays wiped, even with a pending save', async () => {
     const snapshot = await keep('alice', [anEvent({ id: 'a' })]);
     snapshot.save(() => remembered([anEvent({ id: 'b' })]));
     await snapshot.wipe();
@@ -56,12 +56,12 @@ describe('a snapshot', () => {
     expect(await new Snapshot(API, 'alice').open(NOW)).toBeNull();
   });
 
-  it('is not read when it is old', async () => {
+  it('is ignored when it is old', async () => {
     await keep('alice', [], NOW - 31 * DAY);
     expect(await new Snapshot(API, 'alice').open(NOW)).toBeNull();
   });
 
-  it('is bounded, and honest about what it left out', async () => {
+  it('is bounded, with a window that excludes the rest', async () => {
     const hour = 3_600_000;
     const many = Array.from({ length: 1_500 }, (_, i) => {
       const start = NOW - 5 * DAY + i * hour * 0.5;
@@ -69,7 +69,7 @@ describe('a snapshot', () => {
     });
     await keep('alice', many);
     const data = (await new Snapshot(API, 'alice').open(NOW))?.data;
-    if (!data) throw new Error('nothing was kept');
+    if (!data) throw new Error('no snapshot');
     const kept = [...eventsOf(data)];
     expect(kept).toHaveLength(1_000);
     expect(Math.max(...kept.map(({ description }) => description?.length ?? 0))).toBeLessThan(2_100);

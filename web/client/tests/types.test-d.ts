@@ -1,5 +1,5 @@
-/* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access -- what must not compile has no type */
-/** What the real clients make of the types. Checked by `npm run typecheck`; nothing here runs. */
+/* eslint-disable @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unsafe-member-access -- code that must not compile has no types */
+/** The types as the real clients infer them. Checked by `npm run typecheck`; nothing here runs. */
 import { isDefinedError, safe } from '@orpc/client';
 import { createTRPCClient, httpBatchLink, httpLink, TRPCClientError } from '@trpc/client';
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server';

@@ -1,4 +1,4 @@
-/** Answers that are worked out in the browser are those of the server. */
+/** Results computed in the browser equal the server's. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
@@ -21,7 +21,7 @@ describe('days', () => {
     expect(window.from).toBe(Date.parse(now));
   });
 
-  it('follow each other without a gap, in every zone', () => {
+  it('are contiguous, in every zone', () => {
     const zones = ['Pacific/Auckland', 'America/Los_Angeles', 'Asia/Kathmandu', 'Africa/Cairo', 'America/Santiago'];
     const times = fc.date({ min: new Date('1990-01-01'), max: new Date('2040-01-01'), noInvalidDate: true });
     fc.assert(
@@ -35,7 +35,7 @@ describe('days', () => {
     );
   });
 
-  it('begin a range that is given by dates', () => {
+  it('are converted to instants at their start', () => {
     expect(iso(instantOf('2026-11-24', 'Asia/Kathmandu'))).toBe('2026-11-23T18:15:00.000Z');
     expect(instantOf('2026-11-24T10:00:00+01:00', 'Asia/Kathmandu')).toBe(Date.parse('2026-11-24T09:00:00Z'));
     expect(instantOf(new Date(NOW), 'UTC')).toBe(NOW);
@@ -50,7 +50,7 @@ describe('an all-day event', () => {
   });
 });
 
-describe('what comes', () => {
+describe('upcoming events', () => {
   const at = (id: string, start: string, end: string) =>
     anEvent({ id, start: `2026-11-${start}Z`, end: `2026-11-${end}Z` });
   const day = (id: string, start: number, end: number) =>
@@ -63,7 +63,7 @@ describe('what comes', () => {
   }
   const ask = { days: 1, maxResults: 10, calendarIds: undefined, zone: 'UTC' };
 
-  it('holds what is running, and of what is over nothing', () => {
+  it('contain running events and none that have ended', () => {
     const data = known(
       at('over', '24T08:00:00', '24T09:30:00'),
       at('running', '24T09:00:00', '24T10:00:00'),
@@ -76,7 +76,7 @@ describe('what comes', () => {
     expect(ids(upcoming(data, NOW, ask)?.events ?? [])).toEqual(['today', 'running', 'moment', 'tomorrow']);
   });
 
-  it('is in order of its start in the zone of the viewer, whole days first', () => {
+  it('are sorted by local start, all-day events first', () => {
     // In Auckland the 25th begins at 11:00 UTC on the 24th.
     const events = [at('a', '24T11:00:00', '24T12:00:00'), at('b', '24T10:59:00', '24T12:00:00'), day('whole', 25, 26)];
     expect(ids(inOrder(events, 'Pacific/Auckland'))).toEqual(['b', 'whole', 'a']);
@@ -86,7 +86,7 @@ describe('what comes', () => {
     );
   });
 
-  it('tells when an event ends, or the day does, and what comes then', () => {
+  it('are valid until the next event or the day ends', () => {
     const data = known(at('first', '24T09:00:00', '24T10:00:00'), at('second', '24T09:00:00', '24T11:00:00'));
     const one = upcoming(data, NOW, { ...ask, maxResults: 1 });
     expect(one).toMatchObject({ truncated: true, validUntil: Date.parse('2026-11-24T10:00:00Z') });
@@ -97,14 +97,14 @@ describe('what comes', () => {
     expect(none).toMatchObject({ events: [], validUntil: Date.parse('2026-11-25T00:00:00Z') });
   });
 
-  it('is never valid for less than until the next moment', () => {
+  it('are valid for at least a millisecond', () => {
     const data = known(at('moment', '24T09:30:00', '24T09:30:00'));
     const { validUntil } = upcoming(data, NOW, ask) ?? { validUntil: 0 };
     expect(validUntil).toBe(NOW + 1);
     expect(upcoming(data, validUntil, ask)?.events).toEqual([]);
   });
 
-  it('is of the calendars that are asked for, if they are known', () => {
+  it('can be limited to calendars, if these are known', () => {
     const server = new ModelServer(NOW, ['home', 'work']);
     server.write('home', 'a', [anEvent({ id: 'a', calendarId: 'home' })]);
     server.write('work', 'b', [anEvent({ id: 'b' })]);
@@ -113,7 +113,7 @@ describe('what comes', () => {
     expect(upcoming(data, NOW, { ...ask, calendarIds: ['home', 'elsewhere'] })).toBeNull();
   });
 
-  it('has to be asked for beyond the window', () => {
+  it('are unknown beyond the window', () => {
     const data = known();
     expect(upcoming(data, NOW, { ...ask, days: 39 })).not.toBeNull();
     expect(upcoming(data, NOW, { ...ask, days: 41 })).toBeNull();
@@ -128,7 +128,7 @@ describe('what comes', () => {
     }
   });
 
-  it('holds the week that is shown, whatever day it begins with, at every hour and everywhere', () => {
+  it('always contain the current week, in every zone', () => {
     const zones = ['Pacific/Kiritimati', 'Pacific/Auckland', 'Asia/Kathmandu', 'Europe/Berlin', 'Etc/GMT+12'];
     for (let hour = 0; hour < 7 * 24; hour += 1) {
       const now = NOW + hour * 3_600_000;
@@ -144,7 +144,7 @@ describe('what comes', () => {
     }
   });
 
-  it('of a snapshot that left out events goes no further than the last one', () => {
+  it('of a truncated snapshot end with its last event', () => {
     const server = new ModelServer(NOW);
     server.write('work', 'a', [at('a', '26T10:00:00', '26T11:00:00')]);
     server.write('work', 'b', [at('b', '28T10:00:00', '28T11:00:00')]);
@@ -153,7 +153,7 @@ describe('what comes', () => {
     expect(upcoming(data, NOW, { ...ask, days: 3 })).toBeNull();
   });
 
-  it('is what a scan of all events finds, for any events, zone and time', () => {
+  it('equal a scan of all events, for any zone', () => {
     const hour = fc.integer({ min: -48, max: 24 * 30 });
     const event = fc.record({ id: fc.uuid(), start: hour, length: fc.nat(72), allDay: fc.boolean() });
     fc.assert(

@@ -3,7 +3,7 @@ import { useEffect, useMemo, useState } from 'react';
 
 import { useAddress, type Outcome } from './address';
 import { Banner } from './parts/Banner';
-import { Signed } from './Signed';
+import { SignedIn } from './SignedIn';
 import { SignIn } from './SignIn';
 import { Problem } from './parts/Problem';
 import { goToOrigin, loadSession, tokensOf, type Session } from './session';
@@ -11,9 +11,9 @@ import { goToOrigin, loadSession, tokensOf, type Session } from './session';
 export function App({ outcome }: { outcome: Outcome | null }) {
   const { user, view } = useAddress();
   const { session, error, retry } = useSession();
-  const [told, setTold] = useState(() => outcome && { outcome, user });
-  // It is said to the one who connected, and not to whom the page is switched to.
-  const banner = told?.user === user && <Banner outcome={told.outcome} onClose={() => setTold(null)} />;
+  const [connected, setConnected] = useState(() => outcome && { outcome, user });
+  // Shown only to the user who connected, not after switching to another one.
+  const banner = connected?.user === user && <Banner outcome={connected.outcome} onClose={() => setConnected(null)} />;
 
   if (error !== null) return <Unreachable error={error} onRetry={retry} />;
   if (session === null) return <p className="waiting">Opening…</p>;
@@ -23,15 +23,15 @@ export function App({ outcome }: { outcome: Outcome | null }) {
   return <ForUser session={session} user={user} view={view} banner={banner} />;
 }
 
-type ForUserProps = Omit<Parameters<typeof Signed>[0], 'key'>;
+type ForUserProps = Omit<Parameters<typeof SignedIn>[0], 'key'>;
 
 function ForUser(props: ForUserProps) {
   const { session, user } = props;
   const getAuthToken = useMemo(() => tokensOf(user), [user]);
   return (
     <CalwireProvider apiUrl={session.apiUrl} wsUrl={session.wsUrl} getAuthToken={getAuthToken} userId={user}>
-      {/* What the page remembers of one user, its log of messages for instance, is not the next one's. */}
-      <Signed key={user} {...props} />
+      {/* The key resets all state, such as the message log, when the user changes. */}
+      <SignedIn key={user} {...props} />
     </CalwireProvider>
   );
 }
@@ -65,8 +65,8 @@ function Unreachable({ error, onRetry }: { error: Error; onRetry: () => void }) 
   return (
     <Problem title="Calwire does not answer">
       <p>
-        This page comes with <code>cargo xtask up</code>, which tells it where everything is. Start it, or look in its
-        terminal for what ended; then try again.
+        <code>cargo xtask up</code> serves this page and its services. Start it, or check its terminal for errors; then
+        try again.
       </p>
       <p className="fine">{error.message}</p>
       <button type="button" className="button primary" onClick={onRetry}>

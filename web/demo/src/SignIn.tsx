@@ -7,7 +7,7 @@ import { ThemeButton } from './parts/ThemeButton';
 
 interface SignInProps {
   users: string[];
-  /** Who the address names, and nobody knows. */
+  /** The user in the URL, if there is no such user. */
   unknown: string | null;
   banner: ReactNode;
 }
@@ -26,8 +26,8 @@ export function SignIn({ users, unknown, banner }: SignInProps) {
         {banner}
         <h1>Google Calendar, live in the browser.</h1>
         <p className="lead">
-          Calwire keeps a mirror of a person’s Google calendars and tells every open page what changed, in under a
-          second and without polling. Sign in as somebody, change an event in Google, and watch it happen here.
+          Calwire mirrors a person’s Google calendars and sends each change to every open page, in under a second and
+          without polling. Sign in, change an event in Google, and watch the change arrive here.
         </p>
         {unknown !== null && (
           <p className="notice" role="alert">
@@ -45,9 +45,7 @@ export function SignIn({ users, unknown, banner }: SignInProps) {
             </li>
           ))}
         </ul>
-        <p className="fine">
-          Users of this demo, without a password. In your application, its own sign-in says who it is.
-        </p>
+        <p className="fine">Demo users without passwords. Your application uses its own sign-in instead.</p>
       </main>
     </div>
   );

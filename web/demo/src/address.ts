@@ -1,4 +1,4 @@
-// The address bar: who is signed in (`?user=`), which view is shown (`#week`), and how a connect flow ended.
+// The URL: the signed-in user (`?user=`), the view (`#week`), and the outcome of a consent flow.
 
 import { useSyncExternalStore } from 'react';
 
@@ -10,7 +10,7 @@ export interface Address {
   view: View;
 }
 
-/** How the flow ended that brought the browser back here. */
+/** The outcome of the consent flow that returned to this page. */
 export interface Outcome {
   status: 'connected' | 'denied' | 'error';
   reason: string | null;
@@ -51,12 +51,12 @@ export function navigate(to: Address): void {
   window.dispatchEvent(new Event(MOVED));
 }
 
-/** Where a connect flow comes back to: here. */
+/** The path to which a consent flow returns: the current one. */
 export function here(): string {
   return addressOf(parse(window.location.href));
 }
 
-/** Reads how a connect flow ended and takes it out of the address bar, so that a reload does not tell it again. */
+/** Reads the outcome of a consent flow and removes it from the URL, so that a reload does not show it again. */
 export function takeOutcome(): Outcome | null {
   const url = new URL(window.location.href);
   const status = url.searchParams.get('calwire');

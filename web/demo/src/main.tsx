@@ -1,6 +1,10 @@
 import '@calwire/client/styles.css';
 import './styles/base.css';
-import './styles/page.css';
+import './styles/sign-in.css';
+import './styles/header.css';
+import './styles/views.css';
+import './styles/overlays.css';
+import './styles/narrow.css';
 import './styles/inspector.css';
 
 import { StrictMode } from 'react';

@@ -1,51 +1,51 @@
-// What came over the socket in this tab, and what it means to a person.
+// The messages that this tab has received, with the changes in them.
 
 import { channelOf, type CalendarEvent, type Message } from '@calwire/client';
 import { useCentrifugo, useEvents, useNow, type LiveState } from '@calwire/client/react';
 import { useEffect, useMemo, useRef, useState } from 'react';
 
-import { newsOf, seriesKey, type Known, type News } from './news';
+import { changesOf, seriesKey, type EventsBySeries, type EventChange } from './event-changes';
 
 export interface Received {
   message: Message;
-  /** By this browser's clock, in milliseconds. */
+  /** By this browser's clock, in milliseconds since 1970. */
   at: number;
-  news: News[];
+  changes: EventChange[];
 }
 
 export interface Messages {
   state: LiveState;
-  /** The newest first. */
+  /** Newest first. */
   received: Received[];
-  /** How many came since the page was opened; `received` keeps the last ones. */
+  /** All messages since the page was opened. `received` has only the last ones. */
   count: number;
 }
 
 /** As many as the inspector shows. */
-const KEPT = 60;
+const MAX_RECEIVED = 60;
 
 const DAY = 86_400_000;
 
-/** Within the window that the live state holds, with room for a day that ends meanwhile: reading it asks nobody. */
+/** Within the live window, with a day to spare, so that reading it needs no request. */
 const WINDOW_DAYS = { before: 5, after: 40 };
 
 export function useMessages(userId: string | null): Messages {
   const [received, setReceived] = useState<Received[]>([]);
   const [count, setCount] = useState(0);
-  const known = useKnown();
+  const known = useEventsBySeries();
 
   const { state } = useCentrifugo<Message>(userId === null ? null : channelOf(userId), (message) => {
-    const news = newsOf(message, known.current);
-    const entry = { message, news, at: Date.now() };
-    setReceived((before) => [entry, ...before].slice(0, KEPT));
+    const changes = changesOf(message, known.current);
+    const entry = { message, changes, at: Date.now() };
+    setReceived((before) => [entry, ...before].slice(0, MAX_RECEIVED));
     setCount((before) => before + 1);
   });
 
   return { state, received, count };
 }
 
-/** The events as they were before the next message: what a change is told in relation to. */
-function useKnown(): { current: Known } {
+/** The events before the next message, to compare it with. */
+function useEventsBySeries(): { current: EventsBySeries } {
   const today = Math.floor(useNow(60_000).getTime() / DAY) * DAY;
   const range = useMemo(
     () => ({
@@ -55,15 +55,15 @@ function useKnown(): { current: Known } {
     [today],
   );
   const { events } = useEvents(range);
-  const known = useRef<Known>(new Map());
+  const known = useRef<EventsBySeries>(new Map());
   useEffect(() => {
     known.current = bySeries(events);
   }, [events]);
   return known;
 }
 
-function bySeries(events: CalendarEvent[]): Known {
-  const all: Known = new Map();
+function bySeries(events: CalendarEvent[]): EventsBySeries {
+  const all: EventsBySeries = new Map();
   for (const event of events) {
     const key = seriesKey(event.calendarId, event.recurringEventId ?? event.eventId);
     const others = all.get(key);

@@ -1,5 +1,4 @@
-// What `cargo xtask up` tells its page: where things are, and tokens of its users. An application of your own has its
-// own sign-in instead.
+// The URLs and user tokens from `cargo xtask up`. A real application uses its own sign-in instead.
 
 export interface Session {
   users: string[];
@@ -19,8 +18,8 @@ export async function loadSession(signal: AbortSignal): Promise<Session> {
 const LOOPBACK = ['localhost', '127.0.0.1', '[::1]'];
 
 /**
- * The services accept browsers from one origin. A page that was opened by another name of this machine goes there;
- * true when it does.
+ * The services accept only one origin. If the page was opened under another name of this machine, redirects to that origin
+ * and returns true.
  */
 export function goToOrigin({ apiUrl }: Session): boolean {
   const [there, here] = [new URL(apiUrl), new URL(window.location.href)];
@@ -30,31 +29,31 @@ export function goToOrigin({ apiUrl }: Session): boolean {
   return true;
 }
 
-/** `npm run dev` has the services behind its own origin. */
+/** `npm run dev` proxies the services on its own origin. */
 function ownOrigin(): Pick<Session, 'apiUrl' | 'wsUrl'> {
   const { origin } = window.location;
   return { apiUrl: origin, wsUrl: `${origin.replace(/^http/, 'ws')}/connection/websocket` };
 }
 
-/** A token is asked for anew when it has less than this left, in milliseconds. */
+/** A token is renewed this long before it expires, in milliseconds. */
 const MARGIN = 30_000;
 
-/** The user's token, kept until it is about to end. */
+/** The user's token, cached until shortly before it expires. */
 export function tokensOf(user: string): () => Promise<string> {
-  let kept: { token: Promise<string>; until: number } | null = null;
+  let cached: { token: Promise<string>; until: number } | null = null;
   return () => {
-    if (kept !== null && Date.now() < kept.until) return kept.token;
-    const asked = { token: fetchToken(user), until: Infinity };
-    kept = asked;
-    asked.token.then(
+    if (cached !== null && Date.now() < cached.until) return cached.token;
+    const fetched = { token: fetchToken(user), until: Infinity };
+    cached = fetched;
+    fetched.token.then(
       (token) => {
-        asked.until = expiryOf(token) - MARGIN;
+        fetched.until = expiryOf(token) - MARGIN;
       },
       () => {
-        asked.until = 0;
+        fetched.until = 0;
       },
     );
-    return asked.token;
+    return fetched.token;
   };
 }
 
@@ -64,7 +63,7 @@ async function fetchToken(user: string): Promise<string> {
   return ((await response.json()) as { token: string }).token;
 }
 
-/** The `exp` of a JWT, in milliseconds; of another token 0, so it is asked for each time. */
+/** The `exp` of a JWT in milliseconds; 0 if it has none, so that the token is not cached. */
 function expiryOf(token: string): number {
   try {
     const payload = token.split('.')[1] ?? '';

@@ -27,6 +27,6 @@ function apply(theme: Theme): void {
   try {
     localStorage.setItem(KEY, theme);
   } catch {
-    // It holds until the page is left.
+    // Without storage the theme lasts until the page is closed.
   }
 }

@@ -215,10 +215,10 @@ test('everything of a person is deleted, once they have typed it', async (t) => 
   await accounts.getByRole('button', { name: 'Delete my data' }).click();
   const forGood = details.getByRole('button', { name: 'Delete for good' });
   assert.equal(await forGood.isEnabled(), false);
-  await details.getByLabel('Type “delete” to go on').fill('delete');
+  await details.getByLabel('Type “delete” to continue').fill('delete');
   await forGood.click();
   await accounts.getByText('Your data is deleted').waitFor();
-  await accounts.getByText('Nothing is kept of you here any more.').waitFor();
+  await accounts.getByText('Nothing is stored about you here any more.').waitFor();
   await accounts.getByText('No Google account is connected').waitFor();
   await screenshot(page, 'deleted receipt');
   await other.getByRole('heading', { name: 'Bring your calendar here' }).waitFor();

@@ -176,7 +176,7 @@ test('the form makes an event with everything in it, and changes it', async (t) 
   await form.getByRole('textbox', { name: 'Location' }).fill('The lake');
   await form.getByRole('textbox', { name: 'E-mail address of a guest' }).fill('ann@example.com');
   await form.getByRole('button', { name: 'Add', exact: true }).click();
-  await form.getByLabel('Tell guests by e-mail').selectOption('none');
+  await form.getByLabel('Notify guests by e-mail').selectOption('none');
   await form.getByRole('checkbox', { name: 'Google Meet video meeting' }).check();
   await form.getByRole('textbox', { name: 'Description' }).fill('Bring boots.');
   await form.getByRole('radio', { name: 'Tomato' }).check();

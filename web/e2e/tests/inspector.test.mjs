@@ -18,7 +18,7 @@ test('a change is a push round with its way and its message, and "sync now" is a
   for (const part of [/waited/, /pulled/, /published/, /to this tab/, /message \d+/]) {
     await round.getByText(part).first().waitFor();
   }
-  const log = page.getByRole('list', { name: 'Messages, the newest first' });
+  const log = page.getByRole('list', { name: 'Messages, newest first' });
   await log.getByText('Followed').waitFor();
   const seq = await log.locator('.log-seq').first().textContent();
   assert.match((await round.textContent()) ?? '', new RegExp(`message ${seq}\\b`));
@@ -43,7 +43,7 @@ test('a "sync now" that is refused says so at once, and the next one is answered
   const syncNow = '**/trpc/calendar.google.syncNow*';
   await context.route(syncNow, (route) => route.abort());
   await card.getByRole('button', { name: /^Sync now/ }).click();
-  await card.getByText('Could not be asked').waitFor();
+  await card.getByText('Request failed').waitFor();
   await context.unroute(syncNow);
   await card.getByRole('button', { name: /^Sync now/ }).click();
   await card.getByText('In step with Google').waitFor();

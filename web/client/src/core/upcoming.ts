@@ -1,5 +1,5 @@
 import type { Event } from '../generated/types.js';
-import { mergeCopies } from './copies.js';
+import { mergeDuplicates } from './duplicates.js';
 import { daysWindow, inOrder, type Span, touching } from './occurrence.js';
 import { eventsOf, type LiveData } from './reducer.js';
 import { dateAt, dayEnd, dayStart } from './zone.js';
@@ -24,7 +24,7 @@ export function willCover(now: number, span: Span): boolean {
 /** The loaded events that touch the span, in order, each meeting once. */
 export function eventsWithin(data: LiveData, span: Span, zone: string, calendarIds?: readonly string[]): Event[] {
   const touches = touching(span, zone);
-  return mergeCopies(inOrder([...eventsOf(data, calendarIds)].filter(touches), zone));
+  return mergeDuplicates(inOrder([...eventsOf(data, calendarIds)].filter(touches), zone));
 }
 
 export interface UpcomingQuery {

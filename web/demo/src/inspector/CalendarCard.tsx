@@ -2,14 +2,14 @@ import type { CalendarActivity, CalendarInfo } from '@calwire/client';
 import { useId, useState } from 'react';
 
 import type { Received } from '../messages';
-import { ago, clock, until, wayOf } from './durations';
+import { ago, clock, until, timelineOf } from './durations';
 import { Round } from './Round';
 import { SyncButton } from './SyncButton';
 import { useSyncNow } from './use-sync-now';
-import { errorOf, MODES } from './words';
+import { errorOf, MODES } from './texts';
 
-/** Of a calendar's rounds, before somebody asks for more. */
-const AT_FIRST = 8;
+/** The number of rounds shown until the user asks for more. */
+const ROUNDS_SHOWN = 8;
 
 interface CalendarCardProps {
   activity: CalendarActivity;
@@ -21,15 +21,15 @@ interface CalendarCardProps {
 
 export function CalendarCard({ activity, calendar, received, refetch, now }: CalendarCardProps) {
   const [all, setAll] = useState(false);
-  const { phase, ask } = useSyncNow([activity], refetch, false);
+  const { phase, start } = useSyncNow([activity], refetch, false);
   const title = useId();
   const name = calendar?.summary ?? 'Calendar';
   const mode = MODES[activity.mode];
   const { rounds } = activity;
   const arrivals = new Map(received.map(({ message, at }) => [message.seq, at]));
   const arrivalOf = (seq: number | null) => (seq === null ? null : (arrivals.get(seq) ?? null));
-  const shown = all ? rounds : rounds.slice(0, AT_FIRST);
-  const scale = scaleOf(shown.map((round) => wayOf(round, arrivalOf(round.seq)).total));
+  const shown = all ? rounds : rounds.slice(0, ROUNDS_SHOWN);
+  const scale = scaleOf(shown.map((round) => timelineOf(round, arrivalOf(round.seq)).total));
 
   return (
     <article className="card calendar" aria-labelledby={title}>
@@ -41,20 +41,20 @@ export function CalendarCard({ activity, calendar, received, refetch, now }: Cal
         <span className="mode" data-mode={activity.mode} title={mode.meaning}>
           {mode.name}
         </span>
-        <SyncButton phase={phase} onClick={() => void ask()} label="Sync now" of={name} />
+        <SyncButton phase={phase} onClick={() => void start()} label="Sync now" of={name} />
       </header>
       <Facts activity={activity} now={now} />
       {activity.lastError !== null && <p className="notice">{errorOf(activity.lastError.word)}</p>}
       {rounds.length === 0 ? (
-        <p className="empty">Google has not been asked yet. “Sync now” asks.</p>
+        <p className="empty">This calendar has not been synced yet. “Sync now” does.</p>
       ) : (
-        <ol className="rounds" aria-label={`Rounds of ${name}, the newest first`}>
+        <ol className="rounds" aria-label={`Rounds of ${name}, newest first`}>
           {shown.map((round) => (
             <Round key={round.number} round={round} receivedAt={arrivalOf(round.seq)} scale={scale} now={now} />
           ))}
         </ol>
       )}
-      {rounds.length > AT_FIRST && (
+      {rounds.length > ROUNDS_SHOWN && (
         <button type="button" className="button quiet small" aria-expanded={all} onClick={() => setAll(!all)}>
           {all ? 'Show fewer' : `Show all ${rounds.length}`}
         </button>
@@ -89,11 +89,11 @@ function Facts({ activity, now }: { activity: CalendarActivity; now: Date }) {
 }
 
 /**
- * What a whole bar stands for. One round that waited for minutes must not flatten the others: bars longer than three
- * times the middle one are cut, and marked so.
+ * The duration of a full bar. Bars longer than three times the median are cut and marked, so that one long round does not
+ * flatten the others.
  */
 function scaleOf(totals: number[]): number {
   const sorted = totals.filter((total) => total > 0).sort((a, b) => a - b);
-  const middle = sorted[Math.floor(sorted.length / 2)] ?? 1;
-  return Math.min(sorted.at(-1) ?? 1, middle * 3);
+  const median = sorted[Math.floor(sorted.length / 2)] ?? 1;
+  return Math.min(sorted.at(-1) ?? 1, median * 3);
 }

@@ -1,8 +1,8 @@
 const PARTS = [
-  ['waited', 'waited', 'from the push, or whatever asked, until a worker took it'],
-  ['pulled', 'pulled', 'Google was asked, and the answer committed'],
-  ['published', 'published', 'the message went to the broker'],
-  ['arrived', 'to this tab', 'it came over the socket, by the clock of this browser'],
+  ['waited', 'waited', 'from the push or other cause until a worker started'],
+  ['pulled', 'pulled', 'Google’s answer was fetched and committed'],
+  ['published', 'published', 'the message was sent to the broker'],
+  ['arrived', 'to this tab', 'the message arrived over the socket, by this browser’s clock'],
 ] as const;
 
 export function Legend() {

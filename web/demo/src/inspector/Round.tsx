@@ -1,23 +1,23 @@
 import type { SyncRound } from '@calwire/client';
 
-import { clock, duration, roughlyAgo, wayOf, type Part, type Way } from './durations';
-import { CAUSES, errorOf } from './words';
+import { clock, duration, roughlyAgo, timelineOf, type Part, type Timeline } from './durations';
+import { CAUSES, errorOf } from './texts';
 
 interface RoundProps {
   round: SyncRound;
-  /** When its message came to this tab, if it did. */
+  /** When this tab received its message; null if it did not. */
   receivedAt: number | null;
-  /** What a whole bar stands for, in milliseconds. */
+  /** The duration of a full bar, in milliseconds. */
   scale: number;
   now: Date;
 }
 
-/** One time that Google was asked, from the reason to the screen. */
+/** One pull from Google, from its cause to this tab. */
 export function Round({ round, receivedAt, scale, now }: RoundProps) {
-  const way = wayOf(round, receivedAt);
+  const timeline = timelineOf(round, receivedAt);
   const cause = CAUSES[round.cause];
   const failed = isFailure(round);
-  const parts = way.parts.map(partText).join(' · ');
+  const parts = timeline.parts.map(partText).join(' · ');
   return (
     <li className="round" data-outcome={failed ? 'failed' : 'fine'}>
       <div className="round-head">
@@ -29,12 +29,12 @@ export function Round({ round, receivedAt, scale, now }: RoundProps) {
         </time>
       </div>
       <div className="round-way">
-        <Bar way={way} scale={scale} />
+        <Bar timeline={timeline} scale={scale} />
         <p className="round-parts">{round.times > 1 ? `the first: ${parts}` : parts}</p>
         {failed && <p className="round-failure">{errorOf(round.outcome)}</p>}
       </div>
       <div className="round-end">
-        <span className="total">{duration(way.total)}</span>
+        <span className="total">{duration(timeline.total)}</span>
         <span className="result">{resultOf(round)}</span>
       </div>
     </li>
@@ -52,11 +52,11 @@ function partText({ name, from, to }: Part): string {
   return `${PARTS[name]} ${duration(to - from)}`;
 }
 
-function Bar({ way, scale }: { way: Way; scale: number }) {
+function Bar({ timeline, scale }: { timeline: Timeline; scale: number }) {
   const percent = (ms: number) => (Math.min(ms, scale) / scale) * 100;
   return (
-    <div className="bar-track" data-cut={way.total > scale} aria-hidden="true">
-      {way.parts.map(({ name, from, to }) => (
+    <div className="bar-track" data-cut={timeline.total > scale} aria-hidden="true">
+      {timeline.parts.map(({ name, from, to }) => (
         <span
           key={name}
           className="bar-part"
@@ -77,7 +77,7 @@ function resultOf(round: SyncRound): string {
   const failed = isFailure(round);
   const facts = [
     failed && 'given up for now',
-    outcome === 'listed' && `${changed} read anew`,
+    outcome === 'listed' && `${changed} listed`,
     outcome !== 'listed' && changed > 0 && `${changed} changed`,
     deleted > 0 && `${deleted} deleted`,
     !failed && changed + deleted === 0 && 'nothing new',

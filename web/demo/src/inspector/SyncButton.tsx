@@ -3,17 +3,17 @@ import type { SyncPhase } from './use-sync-now';
 
 const TEXTS: Record<SyncPhase, string> = {
   idle: '',
-  asking: 'Asking Google…',
+  syncing: 'Asking Google…',
   done: 'In step with Google',
-  slow: 'Not answered yet',
-  failed: 'Could not be asked',
+  slow: 'No answer yet',
+  failed: 'Request failed',
 };
 
 interface SyncButtonProps {
   phase: SyncPhase;
   onClick: () => void;
   label: string;
-  /** What is synced, for those who cannot see what the button stands beside. */
+  /** The synced calendars, for screen readers. */
   of: string;
   primary?: boolean;
 }
@@ -27,9 +27,9 @@ export function SyncButton({ phase, onClick, label, of, primary = false }: SyncB
       <button
         type="button"
         className={primary ? 'button primary' : 'button small'}
-        aria-disabled={phase === 'asking'}
+        aria-disabled={phase === 'syncing'}
         onClick={() => {
-          if (phase !== 'asking') onClick();
+          if (phase !== 'syncing') onClick();
         }}
       >
         <Icon name="refresh" size={15} />

@@ -4,18 +4,18 @@ import { useId } from 'react';
 
 import type { Messages, Received } from '../messages';
 import { ago, clock } from './durations';
-import { BECAME } from './words';
+import { STATE_TEXTS } from './texts';
 
 const SOCKET: Record<LiveState, string> = {
   connecting: 'Opening',
   live: 'Open',
   reconnecting: 'Opening again',
   offline: 'No network, or no answer',
-  signedOut: 'Closed: nobody is signed in',
-  failed: 'Refused',
+  signedOut: 'Closed: signed out',
+  failed: 'Rejected',
 };
 
-/** The browser's side: its socket, and what came over it. */
+/** This tab's socket and the messages it has received. */
 export function ThisTab({ messages, nameOf, now }: { messages: Messages; nameOf: NameOf; now: Date }) {
   const { state, received, count } = messages;
   const title = useId();
@@ -38,7 +38,7 @@ export function ThisTab({ messages, nameOf, now }: { messages: Messages; nameOf:
         </div>
       </dl>
       {last ? (
-        <ol className="log" aria-label="Messages, the newest first" tabIndex={0}>
+        <ol className="log" aria-label="Messages, newest first" tabIndex={0}>
           {received.map((each) => (
             <li key={`${each.message.seq} ${each.at}`}>
               <LogLine received={each} nameOf={nameOf} />
@@ -46,7 +46,7 @@ export function ThisTab({ messages, nameOf, now }: { messages: Messages; nameOf:
           ))}
         </ol>
       ) : (
-        <p className="empty">What changes in Google from now on arrives here as a message, without a request.</p>
+        <p className="empty">Changes in Google arrive here as messages, without a request.</p>
       )}
     </section>
   );
@@ -54,15 +54,15 @@ export function ThisTab({ messages, nameOf, now }: { messages: Messages; nameOf:
 
 type NameOf = (calendarId: string) => string;
 
-function LogLine({ received: { message, at, news }, nameOf }: { received: Received; nameOf: NameOf }) {
+function LogLine({ received: { message, at, changes }, nameOf }: { received: Received; nameOf: NameOf }) {
   return (
     <>
       <span className="log-seq">{message.seq}</span>
       <time dateTime={new Date(at).toISOString()}>{clock(at)}</time>
       <span className="log-text">
-        {news.length === 0
-          ? plainly(message, nameOf)
-          : news.map(({ title, what }, index) => (
+        {changes.length === 0
+          ? textOf(message, nameOf)
+          : changes.map(({ title, what }, index) => (
               <span key={index} className="log-news">
                 <bdi>{title || 'An event without a title'}</bdi> {what}
               </span>
@@ -72,16 +72,16 @@ function LogLine({ received: { message, at, news }, nameOf }: { received: Receiv
   );
 }
 
-function plainly(message: Message, nameOf: NameOf): string {
+function textOf(message: Message, nameOf: NameOf): string {
   switch (message.type) {
     case 'events.changed':
       return `${nameOf(message.calendarId)} is current again`;
     case 'resync':
-      return `${nameOf(message.calendarId)} changed a lot and was read anew`;
+      return `${nameOf(message.calendarId)} had many changes and was reloaded`;
     case 'calendars.changed':
       return 'The list of calendars changed';
     case 'connection.changed':
-      return `An account ${BECAME[message.state]}`;
+      return `An account ${STATE_TEXTS[message.state]}`;
     case 'write.resolved':
       return message.state === 'done' ? 'A change arrived in Google' : 'A change could not be made in Google';
   }

@@ -1,44 +1,43 @@
-// Spans of time for a person, and the parts of a round.
+// Formatted durations, and the timeline of a round.
 
 import type { SyncRound } from '@calwire/client';
 
-/** One part of a round's way, in milliseconds after it was asked for. */
+/** A part of a round, in milliseconds since it was requested. */
 export interface Part {
   name: 'waited' | 'pulled' | 'published' | 'arrived';
   from: number;
   to: number;
 }
 
-export interface Way {
+export interface Timeline {
   parts: Part[];
-  /** From the question to the last thing that is known, in milliseconds. */
+  /** From the request to the end of the last known part, in milliseconds. */
   total: number;
 }
 
 /**
- * Two clocks are compared for the last part: the services' and this browser's. Where they are not on one machine they
- * may disagree, and then the part is left out rather than invented: a message does not come before what it tells is
- * committed, nor this much later than it was published, in milliseconds.
+ * The last part compares the clocks of the services and of this browser, which may differ. It is left out if the arrival is
+ * implausible: before the commit, or this many milliseconds after the publication.
  */
-const LATE_AT_MOST = 30_000;
+const MAX_DELAY = 30_000;
 
-/** The round's way, and on to this tab if its message came here at `receivedAt`. */
-export function wayOf(round: SyncRound, receivedAt: number | null): Way {
+/** The round's timeline. `receivedAt` is when this tab received its message. */
+export function timelineOf(round: SyncRound, receivedAt: number | null): Timeline {
   const start = Date.parse(round.askedAt);
   const after = (moment: string) => Math.max(0, Date.parse(moment) - start);
   const committed = after(round.committedAt);
   const published = round.publishedAt === null ? null : after(round.publishedAt);
   const arrived = receivedAt === null ? null : receivedAt - start;
-  const stations: [Part['name'], number | null][] = [
+  const ends: [Part['name'], number | null][] = [
     ['waited', after(round.startedAt)],
     ['pulled', committed],
     ['published', published],
-    // It may be here before the broker's answer to the publication is with the services.
-    ['arrived', published !== null && isBelievable(arrived, committed, published) ? arrived : null],
+    // It may arrive before the services have the broker's response to the publication.
+    ['arrived', published !== null && isPlausible(arrived, committed, published) ? arrived : null],
   ];
   const parts: Part[] = [];
   let from = 0;
-  for (const [name, to] of stations) {
+  for (const [name, to] of ends) {
     if (to === null) break;
     parts.push({ name, from, to: Math.max(from, to) });
     from = Math.max(from, to);
@@ -46,8 +45,8 @@ export function wayOf(round: SyncRound, receivedAt: number | null): Way {
   return { parts, total: from };
 }
 
-function isBelievable(arrived: number | null, committed: number, published: number): boolean {
-  return arrived !== null && arrived >= committed && arrived <= published + LATE_AT_MOST;
+function isPlausible(arrived: number | null, committed: number, published: number): boolean {
+  return arrived !== null && arrived >= committed && arrived <= published + MAX_DELAY;
 }
 
 /** `84 ms`, `1.9 s`, `3 min`. */

@@ -2,75 +2,75 @@ import type { CalendarActivity } from '@calwire/client';
 import { type CalwireError, useSyncStatus } from '@calwire/client/react';
 import { useEffect, useRef, useState } from 'react';
 
-export type SyncPhase = 'idle' | 'asking' | 'done' | 'slow' | 'failed';
+export type SyncPhase = 'idle' | 'syncing' | 'done' | 'slow' | 'failed';
 
-/** How often it is looked whether the pull has come, in milliseconds. A pull that finds nothing new sends no message. */
-const LOOK_EVERY = 400;
-/** Until then a pull usually has come; afterwards its own line says what holds it up. */
-const PATIENCE = 15_000;
-/** How long the outcome stays to be read. */
-const TOLD_FOR = 4_000;
+/** The polling interval in milliseconds. A pull without changes sends no message. */
+const POLL_EVERY = 400;
+/** A pull usually finishes within this time. If not, its entry shows the reason. */
+const TIMEOUT = 15_000;
+/** How long the outcome is shown. */
+const SHOWN_FOR = 4_000;
 
-/** How far each calendar was when the pull was asked for. */
+/** The progress of each calendar when the pull was requested. */
 type Before = Map<string, string>;
 
-interface Asked {
+interface Sync {
   phase: SyncPhase;
   before: Before;
-  /** What was wrong already when the pull was asked for. */
+  /** An earlier error, to distinguish it from this request's. */
   error: CalwireError | null;
 }
 
-const IDLE: Asked = { phase: 'idle', before: new Map(), error: null };
+const IDLE: Sync = { phase: 'idle', before: new Map(), error: null };
 
-/** Asks for a pull of these calendars, or of everything, and follows it until it has come. */
+/** Requests a pull of these calendars, or of all, and polls until it has finished. */
 export function useSyncNow(calendars: CalendarActivity[], refetch: () => Promise<void>, all: boolean) {
   const status = useSyncStatus();
-  const [asked, setAsked] = useState(IDLE);
-  const arrived = calendars.every((each) => asked.before.get(each.calendarId) !== progressOf(each));
-  // `syncNow` does not reject: why it was refused is in the answer of the hook.
-  const refused = status.error !== null && status.error !== asked.error;
-  const soFar: SyncPhase = refused ? 'failed' : arrived ? 'done' : 'asking';
-  const phase = asked.phase === 'asking' ? soFar : asked.phase;
-  useLooking(phase === 'asking', refetch, () => setAsked({ ...IDLE, phase: 'slow' }));
-  useForgetting(phase, () => setAsked(IDLE));
+  const [sync, setSync] = useState(IDLE);
+  const finished = calendars.every((each) => sync.before.get(each.calendarId) !== progressOf(each));
+  // `syncNow` never rejects: a failure is in the hook's result.
+  const failed = status.error !== null && status.error !== sync.error;
+  const current: SyncPhase = failed ? 'failed' : finished ? 'done' : 'syncing';
+  const phase = sync.phase === 'syncing' ? current : sync.phase;
+  usePolling(phase === 'syncing', refetch, () => setSync({ ...IDLE, phase: 'slow' }));
+  useReset(phase, () => setSync(IDLE));
 
-  const ask = async () => {
+  const start = async () => {
     const before = new Map(calendars.map((each) => [each.calendarId, progressOf(each)]));
-    setAsked({ phase: 'asking', before, error: status.error });
+    setSync({ phase: 'syncing', before, error: status.error });
     await status.syncNow(all ? undefined : calendars.map(({ calendarId }) => calendarId));
   };
-  return { phase, ask };
+  return { phase, start };
 }
 
-/** Another text when a pull has ended, well or not. By content, because the clocks of two machines are not one. */
+/** A text that changes with every finished pull. Independent of clocks, which may differ between machines. */
 function progressOf({ asOf, lastError, rounds }: CalendarActivity): string {
   return [asOf, lastError?.at, rounds[0]?.number, rounds[0]?.lastAt].join(' ');
 }
 
-function useLooking(active: boolean, look: () => Promise<void>, onGiveUp: () => void): void {
-  const latest = useLatest({ look, onGiveUp });
+function usePolling(active: boolean, poll: () => Promise<void>, onTimeout: () => void): void {
+  const latest = useLatest({ poll, onTimeout });
   useEffect(() => {
     if (!active) return;
-    const looking = setInterval(() => void latest.current.look(), LOOK_EVERY);
-    const patience = setTimeout(() => latest.current.onGiveUp(), PATIENCE);
+    const interval = setInterval(() => void latest.current.poll(), POLL_EVERY);
+    const timeout = setTimeout(() => latest.current.onTimeout(), TIMEOUT);
     return () => {
-      clearInterval(looking);
-      clearTimeout(patience);
+      clearInterval(interval);
+      clearTimeout(timeout);
     };
   }, [active, latest]);
 }
 
-function useForgetting(phase: SyncPhase, forget: () => void): void {
-  const latest = useLatest(forget);
+function useReset(phase: SyncPhase, reset: () => void): void {
+  const latest = useLatest(reset);
   useEffect(() => {
-    if (phase === 'idle' || phase === 'asking') return;
-    const timer = setTimeout(() => latest.current(), TOLD_FOR);
+    if (phase === 'idle' || phase === 'syncing') return;
+    const timer = setTimeout(() => latest.current(), SHOWN_FOR);
     return () => clearTimeout(timer);
   }, [phase, latest]);
 }
 
-/** What timers call: always of the last render, without being set anew by it. */
+/** The value of the latest render, for timers that must not restart with each render. */
 function useLatest<T>(value: T): { readonly current: T } {
   const latest = useRef(value);
   useEffect(() => {

@@ -1,4 +1,4 @@
-/** A person's initial on a colour of their own. */
+/** The user's initial on their colour. */
 export function Avatar({ name, index }: { name: string; index: number }) {
   return (
     <span className="avatar" data-hue={index % 4} aria-hidden="true">

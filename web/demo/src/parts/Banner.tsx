@@ -1,15 +1,15 @@
 import type { Outcome } from '../address';
 import { Icon } from './Icon';
 
-interface Words {
+interface BannerText {
   tone: 'good' | 'warn' | 'bad';
   title: string;
   remedy: string;
 }
 
-/** How the connect flow ended that brought the browser back here, in words. */
+/** Shows the outcome of the consent flow. */
 export function Banner({ outcome, onClose }: { outcome: Outcome; onClose: () => void }) {
-  const { tone, title, remedy } = wordsOf(outcome);
+  const { tone, title, remedy } = textOf(outcome);
   return (
     <div className="banner" data-tone={tone} role={tone === 'good' ? 'status' : 'alert'}>
       <p>
@@ -22,7 +22,7 @@ export function Banner({ outcome, onClose }: { outcome: Outcome; onClose: () => 
   );
 }
 
-function wordsOf({ status, reason }: Outcome): Words {
+function textOf({ status, reason }: Outcome): BannerText {
   if (status === 'denied') {
     return {
       tone: 'warn',
@@ -34,13 +34,13 @@ function wordsOf({ status, reason }: Outcome): Words {
   return { tone: 'bad', ...(FAILURES[reason ?? ''] ?? UNKNOWN) };
 }
 
-const CONNECTED: Words = {
+const CONNECTED: BannerText = {
   tone: 'good',
   title: 'Google is connected.',
   remedy: 'Your events are on their way; what changes in Google shows here by itself from now on.',
 };
 
-const SCOPE_MISSING: Words = {
+const SCOPE_MISSING: BannerText = {
   tone: 'warn',
   title: 'Connected, but without the calendar.',
   remedy: 'The box for your calendar was not ticked on Google’s page. Connect again and leave it ticked.',
@@ -50,7 +50,7 @@ const UNKNOWN = { title: 'Google could not be connected.', remedy: 'Please try a
 
 const FAILURES: Record<string, typeof UNKNOWN> = {
   invalid_state: {
-    title: 'This connection attempt is not known any more.',
+    title: 'This connection attempt is not valid any more.',
     remedy: 'It was finished already, or its link was opened twice. Start again with the connect button.',
   },
   expired_state: {
@@ -77,7 +77,7 @@ const FAILURES: Record<string, typeof UNKNOWN> = {
   google_unavailable: { title: 'Google cannot be reached just now.', remedy: 'Please try again in a minute.' },
   misconfigured: {
     title: 'Google does not accept this installation.',
-    remedy: 'Its OAuth client or redirect address is wrong; whoever runs it finds which in the log of calendar-api.',
+    remedy: 'Its OAuth client or redirect address is wrong. The log of calendar-api says which.',
   },
   internal: {
     title: 'Something went wrong on our side.',

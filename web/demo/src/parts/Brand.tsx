@@ -1,4 +1,4 @@
-/** The mark is `public/icon.svg`; here it takes the theme's colours. */
+/** The logo, as `public/icon.svg`, in the theme's colours. */
 export function Brand() {
   return (
     <span className="brand">

@@ -5,11 +5,11 @@ import { Icon } from './Icon';
 
 interface GoogleLinkProps {
   session: Session;
-  /** The main thing to do here, and so told at length. */
+  /** The page's main action, with a longer text. */
   primary?: boolean;
 }
 
-/** To the place where events are changed: the emulated Google in a second window, or the real one. */
+/** Opens the emulated or the real Google Calendar, to change events there. */
 export function GoogleLink({ session, primary = false }: GoogleLinkProps) {
   const { connections } = useSyncStatus();
   const account = connections[0]?.email;
@@ -24,7 +24,7 @@ export function GoogleLink({ session, primary = false }: GoogleLinkProps) {
   );
 }
 
-/** The emulator's page opens the account that its address names. */
+/** The emulator's page opens the account in the URL's hash. */
 function pageOf(emulatorUrl: string, account: string | undefined): string {
   const url = new URL(emulatorUrl);
   if (account !== undefined) url.hash = encodeURIComponent(account);

@@ -1,4 +1,4 @@
-/** Line drawings on a grid of 24. They stand beside words, or in a button that has a name. */
+/** Line icons on a grid of 24, always beside a text or in a labelled button. */
 const PATHS = {
   overview: 'M4 5h16M4 10h10M4 15h16M4 20h10',
   week: 'M4 6h16v14H4zM4 10h16M9 10v10M15 10v10',

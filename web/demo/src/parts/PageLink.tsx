@@ -10,7 +10,7 @@ interface PageLinkProps {
   children: ReactNode;
 }
 
-/** A link within the page: without a reload, unless the person asks for another tab or window. */
+/** A link within the page. It does not reload, unless opened in another tab or window. */
 export function PageLink({ to, className, current = false, onFollow, children }: PageLinkProps) {
   const follow = (event: MouseEvent) => {
     if (event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;

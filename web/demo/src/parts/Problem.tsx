@@ -2,7 +2,7 @@ import { useEffect, type ReactNode } from 'react';
 
 import { Brand } from './Brand';
 
-/** The whole page, when there is nothing else to show. */
+/** A page that shows only an error. */
 export function Problem({ title, children }: { title: string; children: ReactNode }) {
   useEffect(() => {
     document.title = `${title} · Calwire`;

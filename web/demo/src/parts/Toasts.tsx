@@ -2,16 +2,16 @@ import { useSyncActivity } from '@calwire/client/react';
 import { useEffect, useRef, useState } from 'react';
 
 import type { View } from '../address';
-import { duration, wayOf } from '../inspector/durations';
+import { duration, timelineOf } from '../inspector/durations';
 import type { Messages, Received } from '../messages';
 import { Icon } from './Icon';
 import { PageLink } from './PageLink';
 
-/** How long a change is told, in milliseconds. It waits while somebody points at it. */
+/** How long a change is shown, in milliseconds. The timer stops while the pointer is over it. */
 const SHOWN_FOR = 7_000;
 
-/** Of one message; the rest is counted. */
-const LINES = 3;
+/** Changes shown per message. The rest is counted. */
+const MAX_LINES = 3;
 
 interface ToastsProps {
   messages: Messages;
@@ -19,9 +19,9 @@ interface ToastsProps {
   view: View;
 }
 
-/** What just changed. The newest message takes the place of the one before it. */
+/** Shows the latest change. A new message replaces the one before it. */
 export function Toasts({ messages, user, view }: ToastsProps) {
-  const newest = messages.received.find((each) => each.news.length > 0);
+  const newest = messages.received.find((each) => each.changes.length > 0);
   const [closed, setClosed] = useState<Received | undefined>(undefined);
   const shown = newest === closed ? undefined : newest;
   const hold = useTimer(shown, () => setClosed(newest));
@@ -29,7 +29,7 @@ export function Toasts({ messages, user, view }: ToastsProps) {
   return (
     <aside
       className="toasts"
-      aria-label="What just changed"
+      aria-label="Latest change"
       onPointerEnter={() => hold(true)}
       onPointerLeave={() => hold(false)}
     >
@@ -54,11 +54,11 @@ export function Toasts({ messages, user, view }: ToastsProps) {
   );
 }
 
-function Lines({ received: { news, message } }: { received: Received }) {
-  const more = news.length - LINES;
+function Lines({ received: { changes, message } }: { received: Received }) {
+  const more = changes.length - MAX_LINES;
   return (
     <ul className="toast" key={message.seq}>
-      {news.slice(0, LINES).map(({ title, what }, index) => (
+      {changes.slice(0, MAX_LINES).map(({ title, what }, index) => (
         <li key={index}>
           <strong>
             <bdi>{title || 'An event without a title'}</bdi>
@@ -71,25 +71,25 @@ function Lines({ received: { news, message } }: { received: Received }) {
   );
 }
 
-/** Only where the rounds are on screen anyway: elsewhere a change costs no request, and asking for this would be one. */
+/** Used only in the inspector, which loads the rounds anyway. Elsewhere a change needs no request. */
 function Took({ seq }: { seq: number }) {
   const { calendars } = useSyncActivity();
   const round = calendars.flatMap(({ rounds }) => rounds).find((each) => each.seq === seq);
   if (round?.cause !== 'push' || round.publishedAt === null) return null;
-  return <span className="fine took">{duration(wayOf(round, null).total)} after Google’s push</span>;
+  return <span className="fine took">{duration(timelineOf(round, null).total)} after Google’s push</span>;
 }
 
-/** Calls `onEnd` some time after `what` came; the answer holds it while true. */
-function useTimer(what: Received | undefined, onEnd: () => void): (held: boolean) => void {
+/** Calls `onEnd` after `shown` has been visible for a while. The returned function pauses the timer. */
+function useTimer(shown: Received | undefined, onEnd: () => void): (held: boolean) => void {
   const [held, setHeld] = useState(false);
   const latest = useRef(onEnd);
   useEffect(() => {
     latest.current = onEnd;
   });
   useEffect(() => {
-    if (what === undefined || held) return;
+    if (shown === undefined || held) return;
     const timer = setTimeout(() => latest.current(), SHOWN_FOR);
     return () => clearTimeout(timer);
-  }, [what, held]);
+  }, [shown, held]);
   return setHeld;
 }

@@ -11,7 +11,7 @@ interface UserMenuProps {
   view: View;
 }
 
-/** Who is signed in; the others to switch to; signing out. */
+/** The signed-in user, the users to switch to, and the button to sign out. */
 export function UserMenu({ users, user, view }: UserMenuProps) {
   const calwire = useCalwire();
   const [open, setOpen] = useState(false);
@@ -20,7 +20,7 @@ export function UserMenu({ users, user, view }: UserMenuProps) {
   const id = useId();
   useClosing(open, box, () => setOpen(false), button);
 
-  const leave = async () => {
+  const signOut = async () => {
     await calwire.signOut();
     navigate({ user: null, view: 'overview' });
   };
@@ -53,7 +53,7 @@ export function UserMenu({ users, user, view }: UserMenuProps) {
               </li>
             ))}
         </ul>
-        <button type="button" className="menu-item" onClick={() => void leave()}>
+        <button type="button" className="menu-item" onClick={() => void signOut()}>
           Sign out
         </button>
       </div>
@@ -61,7 +61,7 @@ export function UserMenu({ users, user, view }: UserMenuProps) {
   );
 }
 
-/** Escape closes, and so does whatever happens elsewhere. */
+/** Closes the menu on Escape, and on clicks or focus outside. */
 function useClosing(
   open: boolean,
   box: { current: HTMLElement | null },

@@ -1,7 +1,7 @@
 import { MonthView, WeekView } from '@calwire/client/react/widgets';
 
 import { GoogleLink } from '../parts/GoogleLink';
-import type { ViewProps } from '../Signed';
+import type { ViewProps } from '../SignedIn';
 
 export function WeekPage({ session }: ViewProps) {
   return (

@@ -8,9 +8,9 @@ import { SyncButton } from '../inspector/SyncButton';
 import { ThisTab } from '../inspector/ThisTab';
 import { useSyncNow } from '../inspector/use-sync-now';
 import { GoogleLink } from '../parts/GoogleLink';
-import type { ViewProps } from '../Signed';
+import type { ViewProps } from '../SignedIn';
 
-/** Behind the scenes: each time Google was asked, why, how long it took, and what this tab heard of it. */
+/** The recent pulls from Google with their causes and durations, and the messages that this tab received. */
 export default function Inspector({ session, messages }: ViewProps) {
   const activity = useSyncActivity();
   const { calendars: infos } = useCalendars();
@@ -28,7 +28,7 @@ export default function Inspector({ session, messages }: ViewProps) {
       <div className="heading">
         <div>
           <h1>Sync inspector</h1>
-          <p className="lead">Each time Google was asked: why, how long each part took, and what it brought.</p>
+          <p className="lead">Each pull from Google: its cause, the duration of each part, and its result.</p>
         </div>
         <GoogleLink session={session} />
       </div>
@@ -44,7 +44,7 @@ export default function Inspector({ session, messages }: ViewProps) {
             {activity.calendars.length > 0 && (
               <SyncButton
                 phase={all.phase}
-                onClick={() => void all.ask()}
+                onClick={() => void all.start()}
                 label="Sync all"
                 of="calendars now"
                 primary
@@ -56,7 +56,7 @@ export default function Inspector({ session, messages }: ViewProps) {
               {activity.error.message}
             </p>
           )}
-          {activity.isLoading && <p className="waiting">Reading what happened…</p>}
+          {activity.isLoading && <p className="waiting">Loading…</p>}
           {nothing && <Nothing />}
           {shown.map((each) => (
             <CalendarCard
@@ -81,7 +81,7 @@ export default function Inspector({ session, messages }: ViewProps) {
   );
 }
 
-/** As they stand in every list of calendars: the primary one first. */
+/** In the order of `listCalendars`: the primary one first. */
 function inOrder(calendars: CalendarActivity[], infos: CalendarInfo[]): CalendarActivity[] {
   const rank = new Map(infos.map(({ id }, index) => [id, index]));
   const rankOf = ({ calendarId }: CalendarActivity) => rank.get(calendarId) ?? infos.length;

@@ -6,11 +6,11 @@ import { GoogleLink } from '../parts/GoogleLink';
 import { Icon } from '../parts/Icon';
 import { PageLink } from '../parts/PageLink';
 import type { Session } from '../session';
-import type { ViewProps } from '../Signed';
+import type { ViewProps } from '../SignedIn';
 
 export function Overview({ session, user }: ViewProps) {
   const { connected, hasCalendarAccess, isLoading, error, live } = useUpcomingEvents({ days: 7 });
-  // Whether there is a calendar is not known then: the widget says why.
+  // It is unknown whether an account is connected. The widget shows the reason.
   if (!isLoading && !connected && (error !== null || live === 'signedOut')) return <Nothing />;
   if (!isLoading && !hasCalendarAccess) return <Start session={session} user={user} connected={connected} />;
   return (
@@ -32,7 +32,7 @@ export function Overview({ session, user }: ViewProps) {
   );
 }
 
-/** To the place for another account, and for the end of one. */
+/** Links to the page that connects and disconnects accounts. */
 function Manage({ user }: { user: string }) {
   return (
     <PageLink to={{ user, view: 'accounts' }} className="button manage">
@@ -63,7 +63,7 @@ function Invitation({ session }: { session: Session }) {
   );
 }
 
-/** Before there is a calendar to show. */
+/** Shown until a calendar can be shown. */
 function Start({ session, user, connected }: Omit<ViewProps, 'messages'> & { connected: boolean }) {
   const google = session.emulatorUrl === null ? 'Google' : 'The emulated Google';
   return (

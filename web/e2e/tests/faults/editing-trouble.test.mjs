@@ -66,7 +66,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
     await form.getByRole('textbox', { name: 'Location' }).fill('My room');
     await person.patch(made.id, { summary: 'Theirs', description: 'Their words' });
     await form.getByRole('button', { name: 'Save' }).click();
-    await form.getByRole('heading', { name: 'Two changes of the same' }).waitFor();
+    await form.getByRole('heading', { name: 'Conflicting changes' }).waitFor();
     const sides = form.getByRole('group', { name: 'Title' });
     await sides.getByText('Mine').waitFor();
     await sides.getByText('Theirs', { exact: true }).first().waitFor();

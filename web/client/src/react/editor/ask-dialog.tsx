@@ -11,16 +11,16 @@ import { Choices, Field, Select } from './field.js';
 export interface Question {
   event: CalendarEvent;
   verb: 'change' | 'delete' | 'respond';
-  /** Of a series: how much of it. */
+  /** For a series: the scopes to choose from. */
   scopes: readonly SeriesScope[];
-  /** There are guests who could be told. */
+  /** Whether to ask about mailing guests. */
   mails: boolean;
   go: (answer: Partial<Mailing>) => void;
 }
 
 const MAILINGS: readonly SendUpdates[] = ['all', 'externalOnly', 'none'];
 
-/** What has to be known before something that was dragged, deleted or answered goes out. */
+/** Asks for the scope and the mailing before an event is moved, deleted or responded to. */
 export default function AskDialog({
   question,
   words,

@@ -1,4 +1,4 @@
-/** What a person writes into the form, and what of it is an edit. Pure. */
+/** The form's values, and the edit that they make. Pure. */
 import { addDays, atWall, dateAt, isZone, rfc3339, wallAt } from '../../core/zone.js';
 import type { EventPatch, GuestInput, Reminders } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
@@ -10,7 +10,7 @@ export interface Draft {
   calendarId: string;
   allDay: boolean;
   startDate: string;
-  /** `09:30`; kept while the event takes whole days. */
+  /** `09:30`. Kept while the event is all-day. */
   startTime: string;
   /** The last day, inclusive. */
   endDate: string;
@@ -20,7 +20,7 @@ export interface Draft {
   description: string;
   colorId: string | null;
   guests: GuestInput[];
-  /** Of more guests, what is typed and not added yet. */
+  /** Typed guests that have not been added yet. */
   guestText: string;
   reminders: Reminders;
   repeat: Repeat;
@@ -86,7 +86,7 @@ function timesOf({ start, end, allDay }: Slot, timeZone: string): Times {
   };
 }
 
-/** The start moves, and the end with it. */
+/** Moves the start, and the end by the same amount. */
 export function withStart(draft: Draft, change: Partial<Pick<Draft, 'startDate' | 'startTime'>>): Draft {
   const next = { ...draft, ...change };
   if (next.startDate === '' || next.startTime === '') return next;
@@ -101,7 +101,7 @@ export function withStart(draft: Draft, change: Partial<Pick<Draft, 'startDate' 
 
 export type Problem = 'start' | 'end' | 'endBeforeStart' | 'guest' | 'repeatEnd' | 'calendar';
 
-/** What is wrong, by the field that it is wrong in. */
+/** The invalid fields, each with its problem. */
 export function problemsOf(
   draft: Draft,
 ): Partial<Record<'start' | 'end' | 'guests' | 'repeatEnd' | 'calendarId', Problem>> {
@@ -126,7 +126,7 @@ function endOf({ allDay, endDate, endTime, timeZone }: Draft): number {
   return allDay ? Date.parse(endDate) : atWall(timeZone, `${endDate}T${endTime}`);
 }
 
-/** The whole draft, as a new event. */
+/** The draft as a new event. */
 export function eventOf(draft: Draft): EventPatch {
   const patch: EventPatch = { title: draft.title.trim(), ...whenOf(draft) };
   if (draft.location.trim() !== '') patch.location = draft.location.trim();
@@ -140,7 +140,7 @@ export function eventOf(draft: Draft): EventPatch {
   return patch;
 }
 
-/** What was changed since the form was opened, and nothing else. */
+/** Only the fields changed since the form was opened. */
 export function patchOf(draft: Draft, opened: Draft): EventPatch {
   const patch: EventPatch = {};
   if (draft.title !== opened.title) patch.title = draft.title.trim();
@@ -159,7 +159,7 @@ export function patchOf(draft: Draft, opened: Draft): EventPatch {
 
 const TIMES = ['allDay', 'startDate', 'startTime', 'endDate', 'endTime', 'timeZone'] as const;
 
-/** Times of day do not matter to whole days, and what is hidden is not edited. */
+/** For all-day events only the days count: the times are hidden. */
 function sameTimes(draft: Draft, opened: Draft): boolean {
   const days = draft.startDate === opened.startDate && draft.endDate === opened.endDate;
   return draft.allDay && opened.allDay && days;
@@ -184,7 +184,7 @@ function rule(draft: Draft): string[] {
   return linesOf(draft.repeat, draft.allDay ? null : draft.timeZone);
 }
 
-/** Everybody who is invited: whoever was typed is meant, added or not. */
+/** All guests, including those that are typed but not added. */
 export function guestsOf({ guests, guestText }: Pick<Draft, 'guests' | 'guestText'>): GuestInput[] {
   return withGuests(guests, guestsIn(guestText) ?? []);
 }
@@ -192,7 +192,7 @@ export function guestsOf({ guests, guestText }: Pick<Draft, 'guests' | 'guestTex
 /** `ann@example.com`, `Ann Lee <ann@example.com>` or `"Lee, Ann" <ann@example.com>` */
 const GUEST = /(?:("[^"]*"\s*|[^<>@,;"]*)<)?([^<>@,;\s]+@[^<>@,;\s]+)>?/g;
 
-/** More guests, between commas or spaces; null when something else is written there. */
+/** Parses guests separated by commas or spaces; null if the text contains anything else. */
 export function guestsIn(text: string): GuestInput[] | null {
   if (/[^\s,;]/.test(text.replace(GUEST, ''))) return null;
   return [...text.matchAll(GUEST)].map(([, name = '', email = '']) => {

@@ -9,11 +9,11 @@ import { Check, Choices, Field, Select } from './field.js';
 import { GuestsField } from './guests-field.js';
 import { RemindersField } from './reminders-field.js';
 import { RepeatField } from './repeat-field.js';
-import { lockOf } from './rights.js';
+import { lockOf } from './permissions.js';
 import { useWritable } from './use-writable.js';
 import { WhenFields } from './when-fields.js';
 
-/** How far an edit goes, and who is told. */
+/** The scope of an edit, and the guests to mail. */
 export interface Mailing {
   scope: SeriesScope;
   sendUpdates: SendUpdates;
@@ -22,7 +22,7 @@ export interface Mailing {
 interface FieldsProps {
   draft: Draft;
   opened: Draft;
-  /** null: it is a new one. */
+  /** Null for a new event. */
   event: CalendarEvent | null;
   problems: ReturnType<typeof problemsOf>;
   mailing: Mailing;
@@ -162,7 +162,7 @@ export function EventFields(props: FieldsProps): ReactElement {
   );
 }
 
-/** An instance repeats as its series does; the series itself may be changed by way of it. */
+/** The recurrence cannot be changed for one instance alone. */
 function repeatLock({ mailing, words }: FieldsProps, locked: string | null): string | null {
   return mailing.scope === 'this' ? words.labels.instanceRepeats : locked;
 }
@@ -172,7 +172,7 @@ function CalendarField(props: FieldsProps & { isInstance: boolean }): ReactEleme
   const { labels } = words;
   const { all, writable } = useWritable();
   const own = all.find(({ id }) => id === event?.calendarId);
-  // An event moves between the calendars of one account.
+  // An event can only be moved between calendars of one account.
   const within = event ? writable.filter(({ connectionId }) => connectionId === own?.connectionId) : writable;
   const options = own && !within.includes(own) ? [own, ...within] : within;
   const stays = isInstance && mailing.scope !== 'all' ? labels.instanceStays : null;

@@ -1,6 +1,6 @@
 import { type ReactElement, type ReactNode, useId } from 'react';
 
-/** What the control of a field takes over. */
+/** The attributes that a field passes to its control. */
 export interface Control {
   id: string;
   disabled: boolean;
@@ -10,14 +10,14 @@ export interface Control {
 
 interface FieldProps {
   label: string;
-  /** What is wrong with it. */
+  /** Why the value is invalid. */
   problem?: string | undefined;
-  /** Why it cannot be changed. */
+  /** Why the field cannot be changed. */
   locked?: string | null | undefined;
   children: (control: Control) => ReactNode;
 }
 
-/** A label, its control, and what there is to say about it. */
+/** A label, its control, and a note. */
 export function Field({ label, problem, locked, children }: FieldProps): ReactElement {
   const id = useId();
   const note = problem ?? locked;
@@ -43,7 +43,7 @@ interface GroupProps {
   children: ReactNode;
 }
 
-/** Several controls under one name. */
+/** Several controls with one label. */
 export function Group({ label, locked, problem, className, children }: GroupProps): ReactElement {
   const id = useId();
   const note = problem ?? locked;
@@ -102,7 +102,7 @@ interface ChoicesProps<T extends string> {
   onChange: (value: T) => void;
 }
 
-/** One of a few, all of them to be seen. */
+/** Radio buttons. */
 export function Choices<T extends string>({ label, options, value, onChange }: ChoicesProps<T>): ReactElement {
   const name = useId();
   return (

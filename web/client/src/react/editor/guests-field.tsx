@@ -17,15 +17,15 @@ interface GuestsProps extends Guests {
 
 export function GuestsField(props: GuestsProps): ReactElement {
   const { guests, guestText: text, labels, locked, onChange } = props;
-  const [isWrong, setWrong] = useState(false);
+  const [isInvalid, setInvalid] = useState(false);
   const input = useRef<HTMLInputElement>(null);
   const id = useId();
   const add = () => {
     const more = guestsIn(text);
-    setWrong(more === null);
+    setInvalid(more === null);
     if (more !== null && more.length > 0) onChange({ guests: guestsOf(props), guestText: '' });
   };
-  const problem = isWrong ? labels.problems.guest : props.problem;
+  const problem = isInvalid ? labels.problems.guest : props.problem;
   return (
     <Group label={labels.guestList} locked={locked} problem={problem}>
       {guests.length > 0 && (
@@ -55,7 +55,7 @@ export function GuestsField(props: GuestsProps): ReactElement {
           <input
             ref={input}
             id={id}
-            // Not `email`, which takes one address at a time.
+            // Not `email`, which accepts only one address.
             type="text"
             inputMode="email"
             autoComplete="off"
@@ -65,11 +65,11 @@ export function GuestsField(props: GuestsProps): ReactElement {
             value={text}
             onChange={(change) => {
               onChange({ guestText: change.target.value });
-              setWrong(false);
+              setInvalid(false);
             }}
             onKeyDown={(press) => {
               if (press.key !== 'Enter') return;
-              // A guest is added; the form is not sent yet.
+              // Adds the guest instead of submitting the form.
               press.preventDefault();
               add();
             }}

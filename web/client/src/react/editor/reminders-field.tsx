@@ -7,8 +7,8 @@ import { DEFAULT_REMINDERS } from './draft.js';
 import { Check, Group } from './field.js';
 
 const MINUTES = [0, 5, 10, 15, 30, 60, 120, 1_440, 2_880, 10_080];
-/** Google takes no more. */
-const MOST = 5;
+/** Google's limit. */
+const MAX_REMINDERS = 5;
 
 interface RemindersProps {
   reminders: Reminders;
@@ -53,7 +53,7 @@ export function RemindersField({ reminders, labels, locked, onChange }: Reminder
           ))}
         </ul>
       )}
-      {!useDefault && overrides.length < MOST && (
+      {!useDefault && overrides.length < MAX_REMINDERS && (
         <button type="button" className="calwire-link" onClick={add}>
           {labels.addReminder}
         </button>

@@ -7,7 +7,7 @@ import type { Frequency, Repeat, RepeatEnd } from './repeat.js';
 
 interface RepeatProps {
   repeat: Repeat;
-  /** A rule that the form cannot make, which can be gone back to. */
+  /** The event's original rule if the form cannot express it. It can be selected again. */
   custom: string[] | null;
   startDate: string;
   problem: string | undefined;
@@ -18,7 +18,7 @@ interface RepeatProps {
 
 const PLAIN: Frequency[] = ['none', 'daily', 'weekdays', 'weekly', 'monthly', 'yearly'];
 
-/** How often. */
+/** The frequency and the end of a recurrence. */
 export function RepeatField(props: RepeatProps): ReactElement {
   const { repeat, custom, labels, locked, onChange } = props;
   const frequencies = custom ? [...PLAIN, 'custom' as const] : PLAIN;

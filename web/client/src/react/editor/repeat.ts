@@ -1,6 +1,6 @@
 import { addDays, atWall } from '../../core/zone.js';
 
-/** How an event repeats, as a person chooses it. `custom` is a rule that says more: it is shown, and kept. */
+/** The frequencies that the form offers. `custom` is any other rule, which is shown and kept. */
 export type Frequency = 'none' | 'daily' | 'weekdays' | 'weekly' | 'monthly' | 'yearly' | 'custom';
 
 export type RepeatEnd = { kind: 'never' } | { kind: 'on'; date: string } | { kind: 'after'; count: number };
@@ -8,7 +8,7 @@ export type RepeatEnd = { kind: 'never' } | { kind: 'on'; date: string } | { kin
 export interface Repeat {
   frequency: Frequency;
   end: RepeatEnd;
-  /** Of `custom`: RRULE, EXDATE and RDATE lines. */
+  /** For `custom`: RRULE, EXDATE and RDATE lines. */
   lines: string[];
 }
 
@@ -23,7 +23,7 @@ const FREQUENCIES: Readonly<Record<string, Frequency>> = {
 const WEEKDAYS = 'MO,TU,WE,TH,FR';
 const DAYS = ['SU', 'MO', 'TU', 'WE', 'TH', 'FR', 'SA'];
 
-/** `date` is the day of the start, which plain rules take their weekday or day of the month from. */
+/** `date` is the start's day, from which simple rules take their weekday or day of the month. */
 export function repeatOf(lines: readonly string[], date: string): Repeat {
   if (lines.length === 0) return NO_REPEAT;
   const custom: Repeat = { frequency: 'custom', end: { kind: 'never' }, lines: [...lines] };
@@ -60,7 +60,7 @@ function endOf(parts: ReadonlyMap<string, string>): RepeatEnd | undefined {
   return day ? { kind: 'on', date: `${day[1] ?? ''}-${day[2] ?? ''}-${day[3] ?? ''}` } : undefined;
 }
 
-/** The lines of a repetition. `zone`: of the start; null for whole days. */
+/** The lines of a recurrence. `zone` is the start's; null for all-day events. */
 export function linesOf({ frequency, end, lines }: Repeat, zone: string | null): string[] {
   if (frequency === 'none') return [];
   if (frequency === 'custom') return lines;
@@ -72,7 +72,7 @@ function endLine(end: RepeatEnd, zone: string | null): string {
   if (end.kind === 'never') return '';
   if (end.kind === 'after') return `;COUNT=${end.count}`;
   if (zone === null) return `;UNTIL=${end.date.replaceAll('-', '')}`;
-  // The day's last second, told in UTC as the standard asks for.
+  // The day's last second, in UTC as RFC 5545 requires.
   const last = new Date(atWall(zone, `${addDays(end.date, 1)}T00:00`) - 1_000);
   return `;UNTIL=${last.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}Z`;
 }

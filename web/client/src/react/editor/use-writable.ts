@@ -2,9 +2,9 @@ import { useMemo } from 'react';
 
 import type { CalendarInfo } from '../../generated/types.js';
 import { useCalendars } from '../hooks/index.js';
-import { isWritable } from './rights.js';
+import { isWritable } from './permissions.js';
 
-/** The calendars that events can be added to, and the one that a new event is for unless another is chosen. */
+/** The calendars that accept new events, and the default one. */
 export function useWritable(): { all: CalendarInfo[]; writable: CalendarInfo[]; first: string } {
   const { calendars } = useCalendars();
   return useMemo(() => {

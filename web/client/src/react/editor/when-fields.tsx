@@ -12,7 +12,7 @@ interface WhenProps {
   onChange: (draft: Draft) => void;
 }
 
-/** Day and time, in the event's own zone. */
+/** Date and time, in the event's own zone. */
 export function WhenFields({ draft, problems, words, locked, onChange }: WhenProps): ReactElement {
   const { labels } = words;
   const { allDay } = draft;
@@ -32,7 +32,7 @@ export function WhenFields({ draft, problems, words, locked, onChange }: WhenPro
           type="date"
           label={labels.startDate}
           value={draft.startDate}
-          isWrong={problems.start !== undefined}
+          isInvalid={problems.start !== undefined}
           onChange={(startDate) => {
             onChange(withStart(draft, { startDate }));
           }}
@@ -42,7 +42,7 @@ export function WhenFields({ draft, problems, words, locked, onChange }: WhenPro
             type="time"
             label={labels.startTime}
             value={draft.startTime}
-            isWrong={problems.start !== undefined}
+            isInvalid={problems.start !== undefined}
             onChange={(startTime) => {
               onChange(withStart(draft, { startTime }));
             }}
@@ -54,7 +54,7 @@ export function WhenFields({ draft, problems, words, locked, onChange }: WhenPro
           type="date"
           label={labels.endDate}
           value={draft.endDate}
-          isWrong={problems.end !== undefined}
+          isInvalid={problems.end !== undefined}
           onChange={(endDate) => {
             onChange({ ...draft, endDate });
           }}
@@ -64,7 +64,7 @@ export function WhenFields({ draft, problems, words, locked, onChange }: WhenPro
             type="time"
             label={labels.endTime}
             value={draft.endTime}
-            isWrong={problems.end !== undefined}
+            isInvalid={problems.end !== undefined}
             onChange={(endTime) => {
               onChange({ ...draft, endTime });
             }}
@@ -80,17 +80,17 @@ interface InputProps {
   type: 'date' | 'time';
   label: string;
   value: string;
-  isWrong: boolean;
+  isInvalid: boolean;
   onChange: (value: string) => void;
 }
 
-function Input({ type, label, value, isWrong, onChange }: InputProps): ReactElement {
+function Input({ type, label, value, isInvalid, onChange }: InputProps): ReactElement {
   return (
     <input
       type={type}
       className="calwire-input"
       aria-label={label}
-      aria-invalid={isWrong ? true : undefined}
+      aria-invalid={isInvalid ? true : undefined}
       value={value}
       required
       onChange={(change: ChangeEvent<HTMLInputElement>) => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { colourOf, contrast, eventColours, readableOn } from './colour.js';
 
-/** The colours that Google offers for a calendar, as its API gives them. */
+/** Google's calendar colours, from its API. */
 const CALENDAR_COLOURS = [
   '#ac725e', '#d06b64', '#f83a22', '#fa573c', '#ff7537', '#ffad46', '#42d692', '#16a765',
   '#7bd148', '#b3dc6c', '#fbe983', '#fad165', '#92e1c0', '#9fe1e7', '#9fc6e7', '#4986e7',
@@ -10,7 +10,7 @@ const CALENDAR_COLOURS = [
 ]; // prettier-ignore
 
 describe('contrast', () => {
-  it('is WCAG’s', () => {
+  it('is the ratio of WCAG', () => {
     expect(contrast('#ffffff', '#000000')).toBeCloseTo(21, 5);
     expect(contrast('#777777', '#ffffff')).toBeCloseTo(4.48, 2);
     expect(contrast('#abc', '#aabbcc')).toBe(1);
@@ -18,14 +18,14 @@ describe('contrast', () => {
 });
 
 describe('text on a colour', () => {
-  it.each(CALENDAR_COLOURS)('can be read on %s, in light and dark', (colour) => {
+  it.each(CALENDAR_COLOURS)('is readable on %s, in light and dark', (colour) => {
     const { solid, onSolid, light, dark } = eventColours(colour);
     expect(contrast(solid, onSolid)).toBeGreaterThanOrEqual(4.5);
     expect(contrast(light.tint, light.text)).toBeGreaterThanOrEqual(4.5);
     expect(contrast(dark.tint, dark.text)).toBeGreaterThanOrEqual(4.5);
   });
 
-  it('can be read on any colour there is', () => {
+  it('is readable on any colour', () => {
     for (let step = 0; step < 4_096; step++) {
       const colour = `#${step.toString(16).padStart(3, '0')}`;
       const { solid, onSolid, light, dark } = eventColours(colour);
@@ -35,7 +35,7 @@ describe('text on a colour', () => {
     }
   });
 
-  it('is white where white will do', () => {
+  it('is white if the contrast suffices', () => {
     expect(readableOn('#3f51b5')).toBe('#ffffff');
     expect(readableOn('#fbe983')).toBe('#000000');
   });
@@ -48,7 +48,7 @@ describe('the colour of an event', () => {
     expect(colourOf({ colorId: '99' }, { backgroundColor: null })).toBe('#4285f4');
   });
 
-  it('survives what is no colour', () => {
+  it('falls back to the default for an invalid value', () => {
     expect(eventColours('url(x)').solid).toBe('#4285f4');
   });
 });

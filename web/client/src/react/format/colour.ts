@@ -3,15 +3,15 @@ type Rgb = readonly [red: number, green: number, blue: number];
 
 const WHITE: Rgb = [255, 255, 255];
 const BLACK: Rgb = [0, 0, 0];
-/** What stands around an event in the dark theme: `--calwire-surface` of the stylesheet. */
+/** The background around an event in the dark theme: `--calwire-surface` of the stylesheet. */
 const DARK_SURFACE: Rgb = [23, 25, 31];
-/** WCAG asks for 4.5; a little more bears a host's slightly different surface. */
+/** WCAG requires 4.5. The margin allows for a slightly different surface of the host page. */
 const CONTRAST = 5;
 
 /** Google's own choice for a calendar without a colour. */
 const DEFAULT_COLOUR = '#4285f4';
 
-/** The colours a person can give to a single event, by Google's `colorId`. */
+/** The colours of events, by Google's `colorId`. */
 const EVENT_COLOURS: Readonly<Record<string, string>> = {
   '1': '#a4bdfc',
   '2': '#7ae7bf',
@@ -46,7 +46,7 @@ function hexOf(colour: Rgb): string {
   return `#${colour.map((channel) => Math.round(channel).toString(16).padStart(2, '0')).join('')}`;
 }
 
-/** `share` of `over`, the rest of `under`. */
+/** Mixes `share` of `over` with the rest of `under`. */
 function mix(over: Rgb, under: Rgb, share: number): Rgb {
   const channel = (index: 0 | 1 | 2) => over[index] * share + under[index] * (1 - share);
   return [channel(0), channel(1), channel(2)];
@@ -70,13 +70,13 @@ export function contrast(one: string, other: string): number {
   return ratio(parse(one), parse(other));
 }
 
-/** White or black, whichever is easier to read on this; one of the two always has 4.5 or more. */
+/** White if its contrast is at least 4.5, else black. One of the two always is. */
 export function readableOn(background: string): string {
   const colour = parse(background);
   return ratio(WHITE, colour) >= 4.5 ? '#ffffff' : '#000000';
 }
 
-/** The colour itself as text, moved towards `end` only as far as it takes to be read on `background`. */
+/** The colour as text on `background`, mixed with `end` only as much as the contrast requires. */
 function textIn(colour: Rgb, background: Rgb, end: Rgb): Rgb {
   for (let share = 0; share < 1; share += 0.05) {
     const text = parse(hexOf(mix(end, colour, share)));
@@ -86,14 +86,14 @@ function textIn(colour: Rgb, background: Rgb, end: Rgb): Rgb {
 }
 
 export interface EventColours {
-  /** The colour as it is, and text on it. */
+  /** The plain colour, and text on it. */
   solid: string;
   onSolid: string;
   light: { tint: string; text: string };
   dark: { tint: string; text: string };
 }
 
-/** Everything an event is painted with, made from the one colour that Google gives. */
+/** All colours of an event, derived from Google's one colour. */
 export function eventColours(hex: string): EventColours {
   const colour = parse(hex);
   const light = parse(hexOf(mix(colour, WHITE, 0.16)));
@@ -108,7 +108,7 @@ export function eventColours(hex: string): EventColours {
 
 const styles = new Map<string, Readonly<Record<`--calwire-event${string}`, string>>>();
 
-/** The same as CSS variables; the stylesheet's `color-scheme` picks the side of `light-dark()`. */
+/** The same as CSS variables. The stylesheet's `color-scheme` selects between light and dark. */
 export function eventStyle(hex: string): Readonly<Record<`--calwire-event${string}`, string>> {
   const known = styles.get(hex);
   if (known) return known;

@@ -1,12 +1,12 @@
 /**
- * Days of a calendar, as `2026-11-24`. An all-day event is on days and has no instant, so nothing here knows a time zone;
- * `Date` serves as a Gregorian calendar in UTC, where every day has 24 hours.
+ * Calendar days, as `2026-11-24`, without a time zone. `Date` serves as a Gregorian calendar in UTC, where every day has 24
+ * hours.
  */
 export type DayString = string;
 
 const DAY_MS = 86_400_000;
 
-/** The day's midnight in UTC: for arithmetic, and for `Intl` with `timeZone: 'UTC'`. */
+/** The day's midnight in UTC, for arithmetic and for `Intl` with `timeZone: 'UTC'`. */
 export function utcOf(day: DayString): Date {
   return new Date(`${day.slice(0, 10)}T00:00:00Z`);
 }
@@ -15,7 +15,7 @@ export function addDays(day: DayString, days: number): DayString {
   return new Date(utcOf(day).getTime() + days * DAY_MS).toISOString().slice(0, 10);
 }
 
-/** The same day so many months on, or the last of that month when it is shorter. */
+/** The same day a number of months later, or the last day of a shorter month. */
 export function addMonths(day: DayString, months: number): DayString {
   const date = utcOf(day);
   const first = Date.UTC(date.getUTCFullYear(), date.getUTCMonth() + months, 1);
@@ -51,10 +51,10 @@ interface WeekInfo {
   firstDay: number;
 }
 
-/** On which weekday a week begins where the locale is spoken; 0 is Sunday. */
+/** The first weekday in the locale; 0 is Sunday. */
 export function firstWeekday(locale: string | undefined): number {
   const name = locale ?? new Intl.DateTimeFormat().resolvedOptions().locale;
-  // A method in the standard, a property in older browsers, and absent from Firefox before 2026.
+  // A method in the standard, a property in older browsers, and missing in Firefox before 2026.
   const place = new Intl.Locale(name) as Intl.Locale & { getWeekInfo?: () => WeekInfo; weekInfo?: WeekInfo };
   const info = place.getWeekInfo?.() ?? place.weekInfo;
   return (info?.firstDay ?? 1) % 7;

@@ -1,6 +1,6 @@
 import { atWall, dateAt } from '../../core/zone.js';
 
-/** A time that was pointed at. */
+/** A selected time. */
 export interface Slot {
   /** An instant, or a date when `allDay`. */
   start: string;
@@ -9,7 +9,7 @@ export interface Slot {
   allDay: boolean;
 }
 
-/** The next half hour, for somebody who pointed at no time. */
+/** The default time of a new event: the next half hour today, 9:00 on another day. */
 export function nextSlot(now: Date, day: string | null, zone: string): Slot {
   const half = 30 * 60_000;
   const ahead = Math.ceil((now.getTime() + 1) / half) * half;

@@ -1,17 +1,17 @@
 import { safeUrl } from './url.js';
 
-// Embeddings, overrides and isolates: they can turn the text around them. `<bdi>` gives each title its own direction anyway.
+// Embeddings, overrides and isolates can reverse surrounding text. `<bdi>` isolates each title's direction anyway.
 const BIDI_CONTROLS = /[\u202A-\u202E\u2066-\u2069]/g;
-// Control characters that nobody can see, but for the tab and the line break.
+// Invisible control characters, except tab and line break.
 const INVISIBLE = /[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F\uFEFF]/g;
-// Zero-width spaces, joiners and the like, which belong between other characters and are nothing by themselves.
+// Text of only spaces, zero-width characters and the like.
 const BLANK = /^[\p{Z}\p{C}\p{Default_Ignorable_Code_Point}]*$/u;
 
 function withoutControls(text: string): string {
   return text.replace(BIDI_CONTROLS, '').replace(INVISIBLE, '');
 }
 
-/** Text of an event for one line. Empty when there is nothing to see. */
+/** Text of an event on one line. Empty if nothing of it is visible. */
 export function plainLine(text: string | null | undefined): string {
   const line = withoutControls(text ?? '')
     .replace(/\s+/g, ' ')
@@ -19,7 +19,7 @@ export function plainLine(text: string | null | undefined): string {
   return BLANK.test(line) ? '' : line;
 }
 
-/** The beginning of a text, cut between characters as people count them. */
+/** Shortens a text without splitting a grapheme. */
 export function shorten(text: string, length: number): string {
   if (text.length <= length) return text;
   let end = 0;
@@ -53,8 +53,8 @@ const BLOCKS = new Set([
 const UNSEEN = new Set(['HEAD', 'IFRAME', 'NOSCRIPT', 'OBJECT', 'SCRIPT', 'STYLE', 'TEMPLATE', 'TITLE']);
 
 /**
- * A description as plain text with its line breaks. Google's may hold HTML: it is parsed in a document that loads nothing
- * and runs nothing, and only its text is taken.
+ * A description as plain text with line breaks. HTML is parsed in an inert document, which loads and runs nothing, and only
+ * its text is used.
  */
 export function plainText(description: string | null | undefined): string {
   const source = description ?? '';
@@ -70,10 +70,10 @@ const TAGS = /<[a-z][^<>]*/gi;
 const HANDLERS = /([\s"'/])on(?=\w+\s*=)/gi;
 
 function textOfHtml(html: string): string {
-  // Handlers would not run there either, but a browser reports each to whoever watches over the page's security policy.
+  // Event handlers do not run there, but browsers report each one as a violation of the page's security policy.
   const quiet = html.replace(TAGS, (tag) => tag.replace(HANDLERS, '$1data-'));
   const { body } = new DOMParser().parseFromString(quiet, 'text/html');
-  // The items of a list follow what announces them.
+  // No blank line between a list and the text before it.
   return textOfNode(body).replace(/\n{2,}• /g, '\n• ');
 }
 
@@ -87,7 +87,7 @@ function textOfNode(node: Node): string {
   return node.nodeName === 'LI' ? `\n• ${inner.trim()}` : `\n${inner}\n`;
 }
 
-/** What a link says, and where it leads when that is something else. */
+/** The link's text, followed by its URL if that is different. */
 function withTarget(text: string, href: string | null): string {
   const url = safeUrl(href);
   if (!url) return text;
@@ -98,16 +98,16 @@ function withTarget(text: string, href: string | null): string {
 
 export interface TextPart {
   text: string;
-  /** Where this part leads, for a link. */
+  /** The URL, if this part is a link. */
   url: string | null;
 }
 
-/** Plain text with its web addresses found, so that they can be made links. */
+/** Splits plain text into links and other parts. */
 export function linkParts(text: string): TextPart[] {
   const parts: TextPart[] = [];
   let end = 0;
   for (const match of text.matchAll(/\bhttps?:\/\/[^\s<>"]+/gi)) {
-    // A full stop or a bracket behind an address belongs to the sentence.
+    // A full stop or bracket after a URL belongs to the sentence.
     const address = match[0].replace(/[.,;:!?)\]}'…]+$/, '');
     const url = safeUrl(address);
     if (!url) continue;

@@ -19,18 +19,18 @@ describe('safeUrl', () => {
     '/path',
     'Room 4',
     '',
-  ])('refuses %j', (url) => {
+  ])('rejects %j', (url) => {
     expect(safeUrl(url)).toBeNull();
   });
 
-  it('refuses what is not there', () => {
+  it('rejects null and undefined', () => {
     expect(safeUrl(null)).toBeNull();
     expect(safeUrl(undefined)).toBeNull();
   });
 });
 
 describe('meetingOf', () => {
-  it('knows whose meeting it is', () => {
+  it('recognizes the provider', () => {
     expect(meetingOf({ conferenceUrl: 'https://meet.google.com/abc-defg-hij' })).toEqual({
       url: 'https://meet.google.com/abc-defg-hij',
       provider: 'Google Meet',
@@ -38,7 +38,7 @@ describe('meetingOf', () => {
     expect(meetingOf({ conferenceUrl: 'https://us02web.zoom.us/j/1' })?.provider).toBe('Zoom');
   });
 
-  it('is not taken in by a host that only ends alike', () => {
+  it('does not accept look-alike hosts', () => {
     expect(meetingOf({ conferenceUrl: 'https://evilzoom.us/j/1' })?.provider).toBeNull();
     expect(meetingOf({ conferenceUrl: 'javascript:alert(1)' })).toBeNull();
     expect(meetingOf({ conferenceUrl: null })).toBeNull();

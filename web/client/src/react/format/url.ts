@@ -1,8 +1,8 @@
 const SCHEMES = new Set(['http:', 'https:', 'mailto:', 'tel:']);
 
 /**
- * A link that may stand in a page, or null. What an event says comes from whoever sent the invitation, so only schemes
- * that cannot run anything pass.
+ * The URL if it is safe to link, else null. Event texts come from anyone who sends an invitation, so only schemes that cannot
+ * run scripts are allowed.
  */
 export function safeUrl(text: string | null | undefined): string | null {
   if (!text) return null;
@@ -27,11 +27,11 @@ const MEETING_HOSTS: readonly (readonly [suffix: string, name: string])[] = [
 
 export interface Meeting {
   url: string;
-  /** Whose meeting it is, when its address tells. */
+  /** The provider, if the host name is known. */
   provider: string | null;
 }
 
-/** Where to join, if the event has a meeting that a browser may open. */
+/** The event's meeting, if it has a safe URL. */
 export function meetingOf(event: { conferenceUrl: string | null }): Meeting | null {
   const url = safeUrl(event.conferenceUrl);
   if (!url) return null;

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import { countdownOf, formatsOf, isOver, spanOf, type Timed } from './when.js';
 
-/** `Intl` sets thin and narrow spaces that nobody can tell apart in a test. */
+/** Replaces the thin and narrow spaces of `Intl`. */
 const spaced = (text: string | null | undefined) => text?.replace(/[\u2009\u202F\u00A0]/g, ' ');
 
 const auckland = formatsOf('en-NZ', 'Pacific/Auckland');
@@ -19,7 +19,7 @@ const timed = (start: string, end: string, timeZone: string | null = null): Time
 const allDay = (start: string, end: string): Timed => ({ start, end, allDay: true, timeZone: null });
 
 describe('the day of an instant', () => {
-  it('is the viewer’s', () => {
+  it('is the viewer’s local day', () => {
     const instant = '2026-11-24T11:30:00Z';
     expect(auckland.dayOf(instant)).toBe('2026-11-25');
     expect(losAngeles.dayOf(instant)).toBe('2026-11-24');
@@ -38,29 +38,29 @@ describe('times', () => {
     expect(spaced(berlin.times(event))).toMatch(/^10:30\s?–\s?11:00( Uhr)?$/);
   });
 
-  it('go over midnight without dates, and over days with them', () => {
+  it('include dates only if longer than one night', () => {
     expect(spaced(losAngeles.times(timed('2026-11-25T06:00:00Z', '2026-11-25T09:00:00Z')))).toBe('10:00 PM – 1:00 AM');
     expect(spaced(losAngeles.times(timed('2026-11-24T18:00:00Z', '2026-11-26T18:00:00Z')))).toBe(
       'Tue, Nov 24, 10:00 AM – Thu, Nov 26, 10:00 AM',
     );
   });
 
-  it('of a moment are one', () => {
+  it('of an event without length are one time', () => {
     expect(spaced(losAngeles.times(timed('2026-11-24T18:00:00Z', '2026-11-24T18:00:00Z')))).toBe('10:00 AM');
   });
 
-  it('keep to the clock on the days on which it changes', () => {
-    // 2026-11-01: 1:30 comes twice in Los Angeles.
+  it('are correct on days with a clock change', () => {
+    // 2026-11-01: 1:30 occurs twice in Los Angeles.
     expect(spaced(losAngeles.time('2026-11-01T08:30:00Z'))).toBe('1:30 AM');
     expect(spaced(losAngeles.time('2026-11-01T09:30:00Z'))).toBe('1:30 AM');
-    // 2026-03-29: 2:00 to 3:00 does not come in Berlin.
+    // 2026-03-29: 2:00 to 3:00 is skipped in Berlin.
     expect(berlin.time('2026-03-29T00:59:00Z')).toBe('01:59');
     expect(berlin.time('2026-03-29T01:00:00Z')).toBe('03:00');
-    // 2026-09-27: Auckland goes from +12 to +13.
+    // 2026-09-27: Auckland changes from +12 to +13.
     expect(spaced(auckland.times(timed('2026-09-26T13:30:00Z', '2026-09-26T14:30:00Z')))).toBe('1:30 – 3:30 am');
   });
 
-  it('in the event’s zone are told when clocks differ there', () => {
+  it('include the event’s zone if its clocks differ', () => {
     const event = timed('2026-11-24T17:00:00Z', '2026-11-24T18:00:00Z', 'America/Los_Angeles');
     const there = kathmandu.timesThere(event);
     expect(there?.zone).toBe('Los Angeles');
@@ -68,27 +68,27 @@ describe('times', () => {
     expect(losAngeles.timesThere(event)).toBeNull();
   });
 
-  it('in a zone of another name with the same clock are not told twice', () => {
+  it('are not repeated for zones with the same clock', () => {
     const event = timed('2026-11-24T09:00:00Z', '2026-11-24T10:00:00Z', 'Europe/Paris');
     expect(berlin.timesThere(event)).toBeNull();
     expect(berlin.timesThere({ ...event, timeZone: 'Not/AZone' })).toBeNull();
   });
 });
 
-describe('days in words', () => {
-  it('are near ones by name', () => {
+describe('formatted days', () => {
+  it('use names for near days', () => {
     expect(losAngeles.day('2026-11-24', '2026-11-24')).toBe('Today');
     expect(losAngeles.day('2026-11-25', '2026-11-24')).toBe('Tomorrow');
     expect(losAngeles.day('2026-11-23', '2026-11-24')).toBe('Yesterday');
     expect(berlin.day('2026-11-25', '2026-11-24')).toBe('Morgen');
   });
 
-  it('are others by date, with the year when it is not this one', () => {
+  it('use dates for others, with another year if different', () => {
     expect(losAngeles.day('2026-11-26', '2026-11-24')).toBe('Thursday, November 26');
     expect(losAngeles.day('2027-01-04', '2026-11-24')).toBe('Monday, January 4, 2027');
   });
 
-  it('of all-day events never shift, wherever the viewer is', () => {
+  it('of all-day events do not depend on the zone', () => {
     for (const formats of [auckland, losAngeles, kathmandu]) {
       expect(formats.daysOf(allDay('2026-11-24', '2026-11-25'), '2026-11-24')).toBe('Today');
       expect(formats.times(allDay('2026-11-24', '2026-11-25'))).toBeNull();
@@ -99,7 +99,7 @@ describe('days in words', () => {
     expect(spaced(auckland.daysOf(allDay('2026-11-26', '2026-11-29'), '2026-11-24'))).toMatch(/26.*28/);
   });
 
-  it('of all-day events over the days on which clocks change are as many as written', () => {
+  it('of all-day events do not depend on clock changes', () => {
     expect(spanOf(allDay('2026-10-31', '2026-11-03'), losAngeles.dayOf)).toEqual({
       first: '2026-10-31',
       last: '2026-11-02',
@@ -118,7 +118,7 @@ describe('days in words', () => {
     expect(spanOf(after, losAngeles.dayOf)).toEqual({ first: '2026-11-24', last: '2026-11-25' });
   });
 
-  it('of moments carry the day only when it is another', () => {
+  it('of an instant are omitted for today', () => {
     const now = new Date('2026-11-24T20:00:00Z');
     expect(spaced(losAngeles.moment('2026-11-24T18:00:00Z', now))).toBe('10:00 AM');
     expect(spaced(losAngeles.moment('2026-11-23T18:00:00Z', now))).toBe('Mon, Nov 23, 10:00 AM');
@@ -129,7 +129,7 @@ describe('the countdown', () => {
   const event = timed('2026-11-24T12:00:00Z', '2026-11-24T12:30:00Z');
   const at = (time: string) => countdownOf(event, new Date(`2026-11-24T${time}Z`));
 
-  it('counts whole minutes, flips on the minute, and ends with the event', () => {
+  it('counts whole minutes and ends with the event', () => {
     expect(at('11:48:00')).toEqual({ state: 'ahead', minutes: 12 });
     expect(at('11:59:59')).toEqual({ state: 'ahead', minutes: 1 });
     expect(at('12:00:00')).toEqual({ state: 'running', minutesLeft: 30 });
@@ -137,11 +137,11 @@ describe('the countdown', () => {
     expect(at('12:30:00')).toEqual({ state: 'over' });
   });
 
-  it('has no meaning for whole days', () => {
+  it('is null for all-day events', () => {
     expect(countdownOf(allDay('2026-11-24', '2026-11-25'), new Date())).toBeNull();
   });
 
-  it('leaves an event without length running for its minute', () => {
+  it('keeps an event without length running for a minute', () => {
     const moment = timed('2026-11-24T12:00:00Z', '2026-11-24T12:00:00Z');
     expect(countdownOf(moment, new Date('2026-11-24T12:00:30Z'))?.state).toBe('running');
     expect(countdownOf(moment, new Date('2026-11-24T12:01:00Z'))?.state).toBe('over');

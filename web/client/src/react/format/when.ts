@@ -1,11 +1,11 @@
 import { isZone, localZone } from '../../core/zone.js';
 import { addDays, daysBetween, type DayString, utcOf } from './dates.js';
 
-/** What of an event tells when it is. */
+/** The fields of an event that say when it takes place. */
 export interface Timed {
   /** RFC 3339, or a date when `allDay`. */
   start: string;
-  /** As `start`; the end of an all-day event is exclusive. */
+  /** As `start`. The end of an all-day event is exclusive. */
   end: string;
   allDay: boolean;
   timeZone?: string | null;
@@ -22,7 +22,7 @@ export type Countdown =
 
 const MINUTE_MS = 60_000;
 
-/** Dates and times in words, for one locale and one time zone. */
+/** Formats dates and times for a locale and a time zone. */
 export interface Formats {
   readonly locale: string | undefined;
   readonly timeZone: string;
@@ -38,11 +38,11 @@ export interface Formats {
   readonly shortDay: (day: DayString) => string;
   /** "Today", or "Nov 26 – 28" for several days; of a timed event, its first day. */
   readonly daysOf: (event: Timed, today: DayString) => string;
-  /** "9:30 – 10:00 AM"; with the days when it goes on past midnight. Null for an all-day event. */
+  /** "9:30 – 10:00 AM", with the days if it ends on another day. Null for an all-day event. */
   readonly times: (event: Timed) => string | null;
-  /** The same in the event's own zone, when clocks show something else there. */
+  /** The same in the event's own zone, if the local time differs there. */
   readonly timesThere: (event: Timed) => { times: string; zone: string } | null;
-  /** "9:30 AM" of today, else with the day. */
+  /** "9:30 AM" if today, else with the day. */
   readonly moment: (instant: string, now: Date) => string;
   /** "November 2026" */
   readonly month: (day: DayString) => string;
@@ -66,15 +66,15 @@ export function formatsOf(locale?: string, timeZone: string = localZone()): Form
 
 function createFormats(locale: string | undefined, timeZone: string): Formats {
   const formatters = new Map<string, Intl.DateTimeFormat>();
-  /** Making one costs a hundred times what using it does. */
+  /** Cached: creating a formatter takes a hundred times as long as using it. */
   const formatter = (options: Intl.DateTimeFormatOptions, zone: string): Intl.DateTimeFormat => {
     const key = JSON.stringify([options, zone]);
-    let made = formatters.get(key);
-    if (!made) {
-      made = new Intl.DateTimeFormat(locale, { ...options, timeZone: zone });
-      formatters.set(key, made);
+    let cached = formatters.get(key);
+    if (!cached) {
+      cached = new Intl.DateTimeFormat(locale, { ...options, timeZone: zone });
+      formatters.set(key, cached);
     }
-    return made;
+    return cached;
   };
   const dated = (options: Intl.DateTimeFormatOptions) => formatter(options, 'UTC');
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
@@ -109,7 +109,7 @@ function createFormats(locale: string | undefined, timeZone: string): Formats {
     if (event.start === event.end) return time(start, zone);
     const dayThere = formatter({ dateStyle: 'short' }, zone);
     const sameDay = dayThere.format(start) === dayThere.format(end);
-    // Over midnight by less than a day reads best without dates: "10 PM – 1 AM".
+    // Without dates for a short event over midnight: "10 PM – 1 AM".
     const overnight = end.getTime() - start.getTime() < 12 * 60 * MINUTE_MS;
     if (sameDay) return formatter(TIME, zone).formatRange(start, end);
     if (overnight) return `${time(start, zone)} – ${time(end, zone)}`;
@@ -151,7 +151,7 @@ function capitalized(text: string, locale: string | undefined): string {
   return first.toLocaleUpperCase(locale) + text.slice(first.length);
 }
 
-/** Whether clocks of both zones show the same at the event's start and end. */
+/** Whether both zones have the same local time at the event's start and end. */
 function sameClock(event: Timed, one: string, other: string): boolean {
   const clock = (zone: string) => {
     const format = new Intl.DateTimeFormat('en', { timeZone: zone, dateStyle: 'short', timeStyle: 'short' });
@@ -160,17 +160,17 @@ function sameClock(event: Timed, one: string, other: string): boolean {
   return one === other || clock(one) === clock(other);
 }
 
-/** `America/Los_Angeles` is "Los Angeles" to people. */
+/** "Los Angeles" for `America/Los_Angeles`. */
 function cityOf(zone: string): string {
   return (zone.split('/').at(-1) ?? zone).replaceAll('_', ' ');
 }
 
-/** The days that an event touches, for a viewer whose instants fall on the days that `dayOf` tells. */
+/** The days that an event touches. `dayOf` is the viewer's local day of an instant. */
 export function spanOf(event: Timed, dayOf: (instant: string | Date) => DayString): DaySpan {
   if (event.allDay) return allDaySpan(event);
   const first = dayOf(event.start);
   const [start, end] = [new Date(event.start).getTime(), new Date(event.end).getTime()];
-  // An event until midnight is not on the day that begins then.
+  // An event that ends at midnight is not on the next day.
   return { first, last: end > start ? dayOf(new Date(end - 1)) : first };
 }
 
@@ -181,21 +181,21 @@ function allDaySpan(event: Timed): DaySpan {
   return { first, last: last < first ? first : last };
 }
 
-/** How a timed event stands to the present. All-day events have no countdown. */
+/** The time until a timed event starts or ends. All-day events have no countdown. */
 export function countdownOf(event: Timed, now: Date): Countdown | null {
   if (event.allDay) return null;
   const start = new Date(event.start).getTime();
   const end = Math.max(new Date(event.end).getTime(), start);
   const at = now.getTime();
   if (at < start) return { state: 'ahead', minutes: Math.ceil((start - at) / MINUTE_MS) };
-  // A moment without length is "now" for the minute it is in.
+  // An event without length is running during its minute.
   if (at < end || (start === end && at < start + MINUTE_MS)) {
     return { state: 'running', minutesLeft: Math.ceil((end - at) / MINUTE_MS) };
   }
   return { state: 'over' };
 }
 
-/** Whether nothing of the event is left. */
+/** Whether the event has ended. */
 export function isOver(event: Timed, now: Date, today: DayString): boolean {
   return event.allDay ? allDaySpan(event).last < today : countdownOf(event, now)?.state === 'over';
 }

@@ -12,11 +12,11 @@ const whole = event({ id: 'd', start: '2026-11-24', end: '2026-11-25', allDay: t
 const plain = (key: string) => ({ key, shiftKey: false });
 const shifted = (key: string) => ({ key, shiftKey: true });
 
-describe('an event that is moved by keys', () => {
-  it('goes a quarter of an hour up and down in a week, and a day to the sides by its clocks', () => {
+describe('an event moved by keyboard', () => {
+  it('moves by quarter hours and local days in a week', () => {
     expect(nudge(timed, plain('ArrowDown'), 'week', ZONE)).toMatchObject({ start: '2027-03-27T09:15:00.000Z' });
     expect(nudge(timed, plain('ArrowUp'), 'week', ZONE)).toMatchObject({ end: '2027-03-27T09:45:00.000Z' });
-    // Clocks go forward in that night.
+    // The clocks change in that night.
     expect(nudge(timed, plain('ArrowRight'), 'week', ZONE)).toEqual({
       start: '2027-03-28T08:00:00.000Z',
       end: '2027-03-28T09:00:00.000Z',
@@ -24,7 +24,7 @@ describe('an event that is moved by keys', () => {
     });
   });
 
-  it('goes a week up and down in a month', () => {
+  it('moves by weeks in a month', () => {
     expect(nudge(timed, plain('ArrowUp'), 'month', ZONE)).toMatchObject({ start: '2027-03-20T09:00:00.000Z' });
     expect(nudge(whole, plain('ArrowDown'), 'month', ZONE)).toEqual({
       start: '2026-12-01',
@@ -33,7 +33,7 @@ describe('an event that is moved by keys', () => {
     });
   });
 
-  it('is longer or shorter with Shift, and never without any length', () => {
+  it('changes its length with Shift, but not to zero', () => {
     expect(nudge(timed, shifted('ArrowDown'), 'week', ZONE)).toMatchObject({
       start: timed.start,
       end: '2027-03-27T10:15:00.000Z',
@@ -44,12 +44,12 @@ describe('an event that is moved by keys', () => {
     expect(nudge(whole, shifted('ArrowLeft'), 'week', ZONE)).toBeNull();
   });
 
-  it('stays where it is at any other key', () => {
+  it('ignores other keys', () => {
     expect(nudge(timed, plain('Enter'), 'week', ZONE)).toBeNull();
   });
 });
 
-it('an event that is deleted while it is on its way is not moved as well', () => {
+it('a deleted event is not moved as well', () => {
   vi.useFakeTimers();
   const own = { ...timed, canEdit: ['start', 'end', 'colorId'] };
   const editing = {

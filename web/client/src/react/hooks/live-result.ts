@@ -2,7 +2,7 @@ import type { Mode } from '../../generated/types.js';
 import type { CalwireError } from '../../core/error.js';
 import type { LiveState } from '../../core/live-state.js';
 
-/** What every hook returns beside its data: how current the data is, and whether changes arrive. */
+/** The fields that every hook returns beside its data: how current it is, and whether changes arrive. */
 export interface LiveResult {
   /** The data is at least as recent as this moment in Google: the least current calendar's. */
   asOf: string | null;

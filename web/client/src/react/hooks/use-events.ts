@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'react';
 
-import { mergeCopies } from '../../core/copies.js';
+import { mergeDuplicates } from '../../core/duplicates.js';
 import { keys } from '../../core/keys.js';
 import { inOrder, touching } from '../../core/occurrence.js';
 import { overlaidList } from '../../core/overlay.js';
@@ -73,7 +73,7 @@ export function useEvents(options: EventsOptions): UseEventsResult {
     const known = data ? eventsWithin(data, span, zone, calendarIds) : NONE;
     const shown = new Set(known.map(identityOf));
     const kept = (previous ?? NONE).filter(touching(span, zone)).filter((event) => !shown.has(identityOf(event)));
-    return mergeCopies(inOrder([...known, ...kept], zone));
+    return mergeDuplicates(inOrder([...known, ...kept], zone));
   }, [local, data, span, zone, calendarIds, previous]);
   return useEventsResult({ current, local, interim, query, listed, fromServer, calendarIds });
 }

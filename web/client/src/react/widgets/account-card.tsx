@@ -17,12 +17,12 @@ interface AccountCardProps {
   onDisconnected: (receipt: Disconnect) => void;
 }
 
-/** One Google account: how it is, what to do about it, its calendars, and the way out. */
+/** One Google account: its state and remedy, its calendars, and the button to disconnect. */
 export function AccountCard(props: AccountCardProps): ReactElement {
   const { account, moment, words, returnTo } = props;
   const { labels } = words;
   const { state, calendars } = account;
-  const [leaving, setLeaving] = useState(false);
+  const [isDisconnecting, setDisconnecting] = useState(false);
   const id = useId();
   const email = plainLine(account.email);
   const shown = calendars.filter(({ selected }) => selected).length;
@@ -56,7 +56,7 @@ export function AccountCard(props: AccountCardProps): ReactElement {
             aria-haspopup="dialog"
             aria-label={`${labels.disconnect} ${email}`}
             onClick={() => {
-              setLeaving(true);
+              setDisconnecting(true);
             }}
           >
             {labels.disconnect}
@@ -73,12 +73,12 @@ export function AccountCard(props: AccountCardProps): ReactElement {
           ))}
         </ul>
       )}
-      {leaving && (
+      {isDisconnecting && (
         <DisconnectDialog
           account={account}
           labels={labels}
           onClose={() => {
-            setLeaving(false);
+            setDisconnecting(false);
           }}
           onDone={props.onDisconnected}
         />
@@ -95,7 +95,7 @@ interface CalendarLineProps {
 
 function CalendarLine({ calendar, moment, words }: CalendarLineProps): ReactElement {
   const { labels } = words;
-  // Each line of its own, so that a choice that was taken back says why in its own place.
+  // One hook per line, so that each shows its own error.
   const { select, error } = useSelectCalendars();
   const id = useId();
   return (
@@ -114,7 +114,7 @@ function CalendarLine({ calendar, moment, words }: CalendarLineProps): ReactElem
       </label>
       <p id={id} className="calwire-manager-facts">
         <span>{roleOf(calendar, labels)}</span>
-        <Currency calendar={calendar} moment={moment} words={words} />
+        <FreshnessText calendar={calendar} moment={moment} words={words} />
       </p>
       {error && (
         <p className="calwire-error calwire-manager-error" role="alert">
@@ -136,8 +136,8 @@ const MODE_TONES: Readonly<Record<Mode, 'good' | 'waiting' | 'bad'>> = {
   paused: 'bad',
 };
 
-/** How a calendar is kept current, and since when it is as it is shown. */
-function Currency({ calendar, moment, words: { formats, labels } }: CalendarLineProps): ReactElement {
+/** How a calendar is kept current, and as of when. */
+function FreshnessText({ calendar, moment, words: { formats, labels } }: CalendarLineProps): ReactElement {
   const { accessLost, selected, freshness } = calendar;
   if (accessLost) return <span data-tone="bad">{labels.accessLost}</span>;
   if (!selected || !freshness) return <span>{selected ? labels.neverSynced : labels.notShown}</span>;

@@ -15,10 +15,10 @@ interface DisconnectDialogProps {
   onDone: (receipt: Disconnect) => void;
 }
 
-/** Says what will happen to an account, and does it. */
+/** Explains what disconnecting an account does, and does it. */
 export function DisconnectDialog({ account, labels, onClose, onDone }: DisconnectDialogProps): ReactElement {
   const { disconnect, isPending, error } = useConnect();
-  const leave = async () => {
+  const confirm = async () => {
     const receipt = await disconnect(account.id);
     if (!receipt) return;
     onDone(receipt);
@@ -29,12 +29,12 @@ export function DisconnectDialog({ account, labels, onClose, onDone }: Disconnec
       title={labels.disconnectTitle(plainLine(account.email))}
       steps={labels.disconnectSteps(account.calendars.length)}
       keep={labels.keepAccount}
-      go={isPending ? labels.disconnecting : labels.disconnect}
+      action={isPending ? labels.disconnecting : labels.disconnect}
       isPending={isPending}
       error={error}
       labels={labels}
       onClose={onClose}
-      onGo={leave}
+      onConfirm={confirm}
     />
   );
 }
@@ -45,14 +45,14 @@ interface DeleteDialogProps {
   onDone: (receipt: DeleteData) => void;
 }
 
-/** Deletes everything of the person, once they have typed that they want it. */
+/** Deletes the user's data after they have typed a confirmation. */
 export function DeleteDialog({ labels, onClose, onDone }: DeleteDialogProps): ReactElement {
   const { deleteData, isPending, error } = useDeleteData();
   const [typed, setTyped] = useState('');
   const field = useId();
   const word = labels.deleteWord;
-  const meant = typed.trim().toLowerCase() === word.toLowerCase();
-  const forget = async () => {
+  const isConfirmed = typed.trim().toLowerCase() === word.toLowerCase();
+  const confirm = async () => {
     const receipt = await deleteData();
     if (!receipt) return;
     onDone(receipt);
@@ -63,13 +63,13 @@ export function DeleteDialog({ labels, onClose, onDone }: DeleteDialogProps): Re
       title={labels.deleteTitle}
       steps={labels.deleteSteps}
       keep={labels.keepData}
-      go={isPending ? labels.deleting : labels.deleteForGood}
+      action={isPending ? labels.deleting : labels.deleteForGood}
       isPending={isPending}
-      isAllowed={meant}
+      isAllowed={isConfirmed}
       error={error}
       labels={labels}
       onClose={onClose}
-      onGo={forget}
+      onConfirm={confirm}
     >
       <label className="calwire-field" htmlFor={field}>
         {labels.typeToDelete(word)}
@@ -93,22 +93,34 @@ interface ConfirmationProps {
   title: string;
   steps: readonly string[];
   keep: string;
-  go: string;
+  action: string;
   isPending: boolean;
   isAllowed?: boolean;
   error: CalwireError | null;
   labels: ManagerLabels;
   onClose: () => void;
-  onGo: () => Promise<void>;
+  onConfirm: () => Promise<void>;
   children?: ReactNode;
 }
 
 function Confirmation(props: ConfirmationProps): ReactElement {
-  const { title, steps, keep, go, isPending, isAllowed = true, error, labels, onClose, onGo, children } = props;
+  const {
+    title,
+    steps,
+    keep,
+    action,
+    isPending,
+    isAllowed = true,
+    error,
+    labels,
+    onClose,
+    onConfirm,
+    children,
+  } = props;
   const id = useId();
   const submit = (event: SyntheticEvent) => {
     event.preventDefault();
-    if (isAllowed && !isPending) void onGo();
+    if (isAllowed && !isPending) void onConfirm();
   };
   return (
     <Dialog labelledBy={id} closeLabel={labels.close} onClose={onClose}>
@@ -137,7 +149,7 @@ function Confirmation(props: ConfirmationProps): ReactElement {
             disabled={!isAllowed}
             aria-disabled={isPending}
           >
-            {go}
+            {action}
           </button>
         </div>
       </form>

@@ -18,7 +18,7 @@ export interface AccountLabels {
 
   disconnect: string;
   disconnectTitle: (account: string) => string;
-  /** What will happen, one sentence per step. */
+  /** The effects of disconnecting, one sentence each. */
   disconnectSteps: (calendars: number) => readonly string[];
   keepAccount: string;
   disconnecting: string;
@@ -38,7 +38,7 @@ export interface AccountLabels {
   deleteData: string;
   deleteHint: string;
   deleteTitle: string;
-  /** What will happen, one sentence per step. */
+  /** The effects of deleting, one sentence each. */
   deleteSteps: readonly string[];
   /** The word that the user must type to confirm. */
   deleteWord: string;
@@ -58,7 +58,7 @@ const copies = (calendars: number, events: number) =>
   `${plural(calendars, 'calendar', 'calendars')} with ${plural(events, 'event', 'events')}`;
 
 export const englishAccountLabels: AccountLabels = {
-  manageAccountsLead: 'What is read, how current it is, and how to end it.',
+  manageAccountsLead: 'The calendars that are read, how current they are, and how to disconnect them.',
   addAccount: 'Add another account',
   noAccountsTitle: 'No Google account is connected',
   noAccounts: 'Connect one, and its calendars show up here by themselves.',
@@ -80,7 +80,7 @@ export const englishAccountLabels: AccountLabels = {
     calendars === 0
       ? 'Nothing is read from this account any more.'
       : `Nothing is read from this account any more, and its ${plural(calendars, 'calendar goes', 'calendars go')} from here at once.`,
-    'Google stops telling of changes, and the access is revoked there. It is kept if somebody else here uses the same Google account.',
+    'Google stops sending changes, and the access is revoked there. It is kept if someone else here uses the same Google account.',
     'Everything that was copied from it is deleted within a minute.',
     'In Google itself nothing changes. You can connect it again at any time.',
   ],
@@ -90,15 +90,15 @@ export const englishAccountLabels: AccountLabels = {
   disconnectedTitle: (account) => `${account} is disconnected`,
   channelsEnded: (stopped, left) =>
     [
-      stopped > 0 && `Google no longer tells of changes: ${plural(stopped, 'channel', 'channels')} stopped.`,
+      stopped > 0 && `Google no longer sends changes: ${plural(stopped, 'channel', 'channels')} stopped.`,
       left > 0 &&
-        `${plural(left, 'channel is', 'channels are')} still to be stopped. Nobody listens there, and Google ends it within a week.`,
+        `${plural(left, 'channel is', 'channels are')} still to be stopped. Its messages are ignored, and Google ends it within a week.`,
     ]
       .filter(Boolean)
       .join(' '),
   grantEnded: {
     revoked: 'Google has confirmed that the access is revoked.',
-    keptForOthers: 'The access at Google was kept: somebody else here uses the same Google account.',
+    keptForOthers: 'The access at Google was kept: someone else here uses the same Google account.',
     endedBefore: 'The access at Google had ended before.',
     pending:
       'Google has not confirmed yet that the access is revoked. It is tried again for a day; your Google account’s page of connected applications ends it at once.',
@@ -108,25 +108,25 @@ export const englishAccountLabels: AccountLabels = {
 
   yourData: 'Your data',
   exportData: 'Export my data',
-  exportHint: 'Everything that is kept of you here, as a JSON file.',
+  exportHint: 'Everything that is stored about you here, as a JSON file.',
   exporting: 'Exporting…',
   exported: (file) => `${file} is downloaded.`,
   deleteData: 'Delete my data',
-  deleteHint: 'Disconnects all accounts and deletes everything that is kept of you here.',
-  deleteTitle: 'Delete everything that is kept of you here?',
+  deleteHint: 'Disconnects all accounts and deletes everything that is stored about you here.',
+  deleteTitle: 'Delete everything that is stored about you here?',
   deleteSteps: [
     'All Google accounts are disconnected, and their access is revoked at Google.',
     'All copies of calendars and events, your choices of calendars and the history of changes are deleted for good.',
     'In Google itself nothing changes: your events stay there.',
   ],
   deleteWord: 'delete',
-  typeToDelete: (word) => `Type “${word}” to go on`,
+  typeToDelete: (word) => `Type “${word}” to continue`,
   deleteForGood: 'Delete for good',
   deleting: 'Deleting…',
   keepData: 'Keep my data',
   deletedTitle: 'Your data is deleted',
   deletionBegun: 'Your data is being deleted',
-  nothingKept: 'Nothing is kept of you here any more.',
+  nothingKept: 'Nothing is stored about you here any more.',
   grantsLeft: (count) =>
     `Only until Google has confirmed it, for a day at most, the access to ${plural(count, 'account', 'accounts')} is kept, to revoke it.`,
 };

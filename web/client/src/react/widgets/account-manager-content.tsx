@@ -24,9 +24,9 @@ export default function AccountManagerContent({ returnTo, ...props }: AccountMan
   const words = useManagerWords(props);
   const { labels, Heading } = words;
   const moment = useMoment(words.formats);
-  const answer = useAccounts();
+  const result = useAccounts();
   const [receipt, setReceipt] = useState<Receipt>(null);
-  const obstacle = obstacleOf(answer);
+  const obstacle = obstacleOf(result);
   const shut = obstacle === 'signedOut' || obstacle === 'failed';
   const close = () => {
     setReceipt(null);
@@ -36,7 +36,7 @@ export default function AccountManagerContent({ returnTo, ...props }: AccountMan
     <Frame
       name="manager"
       label={labels.manageAccounts}
-      busy={answer.isLoading}
+      busy={result.isLoading}
       className={props.className}
       style={props.style}
     >
@@ -45,7 +45,7 @@ export default function AccountManagerContent({ returnTo, ...props }: AccountMan
           <Heading className="calwire-manager-title">{labels.manageAccounts}</Heading>
           <p className="calwire-quiet">{labels.manageAccountsLead}</p>
         </div>
-        {answer.accounts.length > 0 && (
+        {result.accounts.length > 0 && (
           <ConnectButton labels={labels} text={labels.addAccount} returnTo={returnTo} quiet />
         )}
       </header>
@@ -57,18 +57,18 @@ export default function AccountManagerContent({ returnTo, ...props }: AccountMan
           <DeletedReceipt receipt={receipt.receipt} moment={moment} words={words} onClose={close} />
         )}
       </div>
-      {!shut && <FailureNotice answer={answer} labels={labels} />}
+      {!shut && <FailureNotice result={result} labels={labels} />}
       {shut ? (
-        <Obstacle answer={answer} labels={labels} returnTo={returnTo} />
-      ) : answer.isLoading ? (
+        <Obstacle result={result} labels={labels} returnTo={returnTo} />
+      ) : result.isLoading ? (
         <ManagerSkeleton label={labels.loading} />
-      ) : answer.accounts.length === 0 ? (
+      ) : result.accounts.length === 0 ? (
         <Notice title={labels.noAccountsTitle} text={labels.noAccounts}>
           <ConnectButton labels={labels} text={labels.connect} returnTo={returnTo} />
         </Notice>
       ) : (
         <ul className="calwire-manager-accounts">
-          {answer.accounts.map((account) => (
+          {result.accounts.map((account) => (
             <li key={account.id}>
               <AccountCard
                 account={account}
@@ -93,7 +93,7 @@ export default function AccountManagerContent({ returnTo, ...props }: AccountMan
         />
       )}
       {obstacle !== 'signedOut' && (
-        <FreshnessLine answer={answer} hasContent={answer.accounts.length > 0} moment={moment} words={words} />
+        <FreshnessLine result={result} hasContent={result.accounts.length > 0} moment={moment} words={words} />
       )}
     </Frame>
   );

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { AccountManager } from './account-manager.js';
 import { BERLIN, HOME, installDialog, NOW, Server, show, tidy, WORK } from './testing.js';
 
-// Whole cards are looked through for their roles, on two cores, beside much else.
+// Queries by role are slow in jsdom on large cards.
 vi.setConfig({ testTimeout: 30_000 });
 
 let server: Server;
@@ -26,7 +26,7 @@ const click = (element: HTMLElement) => {
 
 const account = () => screen.findByRole('region', { name: 'alice@example.com' });
 
-/** jsdom's blobs cannot be read in any other way. */
+/** jsdom's blobs can only be read with FileReader. */
 const textOf = (blob: Blob | undefined) =>
   new Promise<string>((resolve) => {
     const reader = new FileReader();
@@ -35,7 +35,7 @@ const textOf = (blob: Blob | undefined) =>
   });
 
 describe('AccountManager', () => {
-  it('tells of each calendar what may be done with it, and how current it is', async () => {
+  it('shows the role and freshness of each calendar', async () => {
     server.freshness = [
       { calendarId: HOME, asOf: '2026-11-24T11:40:00Z', mode: 'polling' },
       { calendarId: WORK, asOf: null, mode: 'stale' },
@@ -57,15 +57,15 @@ describe('AccountManager', () => {
     });
   });
 
-  it('says what to do about an account that Google has ended, and connects it again', async () => {
+  it('offers to reconnect an account whose grant ended', async () => {
     server.connections = server.connections.map((connection) => ({ ...connection, state: 'reauth_required' }));
     show(<AccountManager {...BERLIN} />);
     const card = await account();
-    expect(card.textContent).toContain('Google has ended the connection. Reconnect to go on');
+    expect(card.textContent).toContain('Google has ended the connection. Reconnect to continue');
     expect(within(card).getByRole('button', { name: 'Reconnect' })).toBeTruthy();
   });
 
-  it('takes a choice back that the server refused, and says why in its line', async () => {
+  it('reverts a failed selection, with the reason beside it', async () => {
     show(<AccountManager {...BERLIN} />);
     const work = await within(await account()).findByRole<HTMLInputElement>('checkbox', { name: /Work/ });
     server.down = true;
@@ -76,7 +76,7 @@ describe('AccountManager', () => {
     expect(screen.getByRole<HTMLInputElement>('checkbox', { name: /Work/ }).checked).toBe(true);
   });
 
-  it('says what will happen before it disconnects, and what the server did afterwards', async () => {
+  it('explains a disconnect before, and shows receipts after', async () => {
     show(<AccountManager {...BERLIN} />);
     click(within(await account()).getByRole('button', { name: 'Disconnect alice@example.com' }));
     const dialog = screen.getByRole('dialog', { name: 'Disconnect alice@example.com?' });
@@ -85,8 +85,8 @@ describe('AccountManager', () => {
     click(within(dialog).getByRole('button', { name: 'Disconnect' }));
     expect(await screen.findByText('alice@example.com is disconnected')).toBeTruthy();
     expect(server.inputsOf('calendar.google.disconnect')).toEqual([{ connectionId: 'k-1' }]);
-    const told = screen.getAllByRole('listitem').map(({ textContent }) => textContent);
-    expect(told).toEqual([
+    const steps = screen.getAllByRole('listitem').map(({ textContent }) => textContent);
+    expect(steps).toEqual([
       expect.stringMatching(/2 channels stopped. 1 channel is still to be stopped/),
       expect.stringMatching(/Google has not confirmed yet/),
       '2 calendars with 1,234 events deleted here by 12:49 at the latest.',
@@ -96,7 +96,7 @@ describe('AccountManager', () => {
     expect(screen.queryByText('alice@example.com is disconnected')).toBeNull();
   });
 
-  it('stays and says why when an account cannot be disconnected', async () => {
+  it('keeps the dialog open when disconnecting fails', async () => {
     show(<AccountManager {...BERLIN} />);
     click(within(await account()).getByRole('button', { name: 'Disconnect alice@example.com' }));
     server.down = true;
@@ -127,20 +127,20 @@ describe('AccountManager', () => {
     expect(data).not.toHaveProperty('nextCursor');
   });
 
-  it('deletes everything only when the word was typed', async () => {
+  it('deletes everything only after the typed confirmation', async () => {
     show(<AccountManager {...BERLIN} />);
     click(await screen.findByRole('button', { name: 'Delete my data' }));
     const dialog = screen.getByRole('dialog');
     const forGood = within(dialog).getByRole('button', { name: 'Delete for good' });
     click(forGood);
-    const field = within(dialog).getByLabelText('Type “delete” to go on');
+    const field = within(dialog).getByLabelText('Type “delete” to continue');
     fireEvent.change(field, { target: { value: 'delet' } });
     fireEvent.submit(field);
     expect(server.inputsOf('calendar.google.deleteData')).toEqual([]);
     fireEvent.change(field, { target: { value: 'Delete ' } });
     click(forGood);
     expect(await screen.findByText('Your data is deleted')).toBeTruthy();
-    expect(screen.getByText('Nothing is kept of you here any more.')).toBeTruthy();
+    expect(screen.getByText('Nothing is stored about you here any more.')).toBeTruthy();
     expect(screen.getByText(/the access to 1 account is kept/)).toBeTruthy();
     expect(server.inputsOf('calendar.google.deleteData')).toHaveLength(1);
   });

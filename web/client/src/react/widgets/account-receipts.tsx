@@ -15,7 +15,7 @@ interface ReceiptsProps {
   onClose: () => void;
 }
 
-/** What was done to accounts that were disconnected. */
+/** The receipts of disconnected accounts. */
 export function DisconnectedReceipts({ receipts, moment, words, onClose }: ReceiptsProps): ReactElement {
   const { labels } = words;
   const emails = receipts.map(({ email }) => plainLine(email)).join(', ');

@@ -1,6 +1,6 @@
 import type { ReactElement } from 'react';
 
-/** What stands where the accounts will be. */
+/** Shown while the accounts load. */
 export function ManagerSkeleton({ label }: { label: string }): ReactElement {
   return (
     <div className="calwire-manager-account calwire-skeleton">

@@ -16,15 +16,15 @@ export interface AgendaWidgetProps extends WidgetProps {
   /** How many local days ahead; 0 is today. */
   days?: number | undefined;
   maxResults?: number | undefined;
-  /** The path to come back to from Google's consent page. */
+  /** The path to return to from Google's consent page. */
   returnTo?: string | undefined;
-  /** Instead of opening the details. */
+  /** Called instead of opening the details. */
   onEventClick?: ((event: CalendarEvent) => void) | undefined;
-  /** Events can be answered, edited and deleted in their details, and new ones made. */
+  /** Events can be created, edited, deleted and responded to. */
   editable?: boolean | undefined;
 }
 
-/** The days ahead, with what is on them. */
+/** The coming days with their events. */
 export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
   const { days = 7, maxResults = 50, calendarIds, returnTo, onEventClick, editable = false } = props;
   const words = useWords(props);
@@ -34,14 +34,14 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
   const [open, setOpen] = useState<CalendarEvent | null>(null);
   usePreloadedDetails();
   const { editing, layer } = useEditing(editable, words);
-  const answer = useUpcomingEvents({
+  const result = useUpcomingEvents({
     days,
     maxResults,
     timeZone: formats.timeZone,
     ...(calendarIds && { calendarIds }),
   });
-  const { events, isLoading } = answer;
-  const obstacle = obstacleOf(answer);
+  const { events, isLoading } = result;
+  const obstacle = obstacleOf(result);
   const groups = useMemo(
     () => groupByDay(upcoming(events, moment), formats, moment.today, addDays(moment.today, days)),
     [events, moment, formats, days],
@@ -54,7 +54,7 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
       {!obstacle && editing && <NewEventButton editing={editing} day={null} words={words} />}
       {!obstacle && <ReconnectNotice labels={labels} returnTo={returnTo} />}
       {obstacle ? (
-        <Obstacle answer={answer} labels={labels} returnTo={returnTo} />
+        <Obstacle result={result} labels={labels} returnTo={returnTo} />
       ) : isLoading ? (
         <AgendaSkeleton label={labels.loading} />
       ) : groups.length === 0 ? (
@@ -63,7 +63,7 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
         <Days days={groups} context={context} />
       )}
       {obstacle !== 'signedOut' && (
-        <FreshnessLine answer={answer} hasContent={!obstacle && !isLoading} moment={moment} words={words} />
+        <FreshnessLine result={result} hasContent={!obstacle && !isLoading} moment={moment} words={words} />
       )}
       <Announcer state={isLoading ? null : versions} text={labels.agendaChanged(events.length)} />
       {open && (
@@ -109,7 +109,7 @@ function AgendaDay({ day: { day, events }, context }: { day: Day; context: Event
   );
 }
 
-/** Near days go by a name, which their date stands beside. */
+/** Near days are called by name, such as “Today”, with their date beside it. */
 function isNear(day: string, today: string): boolean {
   return day >= addDays(today, -1) && day <= addDays(today, 1);
 }

@@ -6,7 +6,7 @@ import { useCalendars, useNow } from '../hooks/index.js';
 import type { AccountLabels } from './account-labels.js';
 import { englishLabels, type Labels } from './labels.js';
 
-/** What every widget takes. */
+/** The props of every widget. */
 export interface WidgetProps {
   className?: string | undefined;
   style?: CSSProperties | undefined;
@@ -14,15 +14,15 @@ export interface WidgetProps {
   locale?: string | undefined;
   /** An IANA zone. Default: the browser's. */
   timeZone?: string | undefined;
-  /** Default: the calendars that the person selected. */
+  /** Default: the user's selected calendars. */
   calendarIds?: string[] | undefined;
-  /** The level of the headings, as it fits into your page. Default: 2. */
+  /** The level of the headings, to fit into your page. Default: 2. */
   headingLevel?: 2 | 3 | 4 | undefined;
   /** Texts in another language. */
   labels?: Partial<Labels & AccountLabels> | undefined;
 }
 
-/** What the parts of a widget write with. */
+/** The texts and formats of a widget. */
 export interface Words {
   formats: Formats;
   labels: Labels;
@@ -47,7 +47,7 @@ export interface Moment {
   today: DayString;
 }
 
-/** The present minute, and the viewer's day. */
+/** The current minute, and the viewer's day. */
 export function useMoment(formats: Formats): Moment {
   const now = useNow(60_000);
   return useMemo(() => ({ now, today: formats.dayOf(now) }), [now, formats]);
@@ -55,11 +55,11 @@ export function useMoment(formats: Formats): Moment {
 
 export interface Palette {
   calendar: (id: string) => CalendarInfo | undefined;
-  /** CSS variables that paint an event. */
+  /** The CSS variables with an event's colours. */
   styleOf: (event: { calendarId: string; colorId: string | null }) => CSSProperties;
 }
 
-/** The colours and names of the person's calendars. */
+/** The colours and names of the user's calendars. */
 export function usePalette(): Palette {
   const { calendars } = useCalendars();
   return useMemo(() => {
@@ -75,7 +75,7 @@ interface FrameProps extends Pick<WidgetProps, 'className' | 'style'> {
   name: string;
   label: string;
   busy?: boolean;
-  /** Not `ref`, which React 18 keeps from components. */
+  /** Not `ref`, which React 18 does not pass to components. */
   frameRef?: Ref<HTMLElement>;
   children: ReactNode;
 }
@@ -97,24 +97,24 @@ export function Frame({ name, label, className, style, busy, frameRef, children 
 }
 
 interface AnnouncerProps {
-  /** What the text tells of. Null: nothing yet. */
+  /** Identifies the announced state. Null: nothing yet. */
   state: string | null;
   text: string;
 }
 
-/** Tells a screen reader what changed by itself: the text of each new state, but not of the first. */
+/** Announces changes to screen readers: the text of each new state, except the first. */
 export function Announcer({ state, text }: AnnouncerProps): ReactElement {
-  const [heard, setHeard] = useState({ state, text: '' });
-  if (heard.state !== state) setHeard({ state, text: heard.state === null || state === null ? '' : text });
+  const [announced, setAnnounced] = useState({ state, text: '' });
+  if (announced.state !== state) setAnnounced({ state, text: announced.state === null || state === null ? '' : text });
   return (
     <p className="calwire-hidden" role="status">
-      {/* The key makes a text be told again that is the same as the last. */}
-      <span key={heard.state}>{heard.text}</span>
+      {/* The key makes screen readers announce a text again that equals the last one. */}
+      <span key={announced.state}>{announced.text}</span>
     </p>
   );
 }
 
-/** Text that somebody else wrote, which may run in another direction. */
+/** Text from outside, which may have another writing direction. */
 export function Foreign({ children }: { children: string }): ReactElement {
   return <bdi>{children}</bdi>;
 }
@@ -126,7 +126,7 @@ interface LinkProps {
   children: ReactNode;
 }
 
-/** A link out of the page. The address has been through `safeUrl`. */
+/** A link to another site. The caller has checked it with `safeUrl`. */
 export function OutLink({ href, className, labels, children }: LinkProps): ReactElement {
   return (
     <a href={href} className={className} target="_blank" rel="noopener noreferrer">

@@ -13,26 +13,26 @@ beforeEach(() => {
 });
 
 describe('useBusyChoice', () => {
-  const ofThePerson = () => renderHook(() => useBusyChoice({ ids: undefined, onChange: undefined }));
+  const usersChoice = () => renderHook(() => useBusyChoice({ ids: undefined, onChange: undefined }));
 
-  it('begins with the calendars that tell no more than busy times', () => {
-    const { isBusyOnly } = ofThePerson().result.current;
+  it('starts with calendars that share only busy times', () => {
+    const { isBusyOnly } = usersChoice().result.current;
     expect([own, work, colleague].map(isBusyOnly)).toEqual([false, false, true]);
   });
 
-  it('keeps what the person chose, either way, for everyone on the page and for the next visit', () => {
-    const [one, other] = [ofThePerson(), ofThePerson()];
+  it('saves the user’s choice for the whole page', () => {
+    const [one, other] = [usersChoice(), usersChoice()];
     act(() => {
       one.result.current.choose(work, true);
       one.result.current.choose(colleague, false);
     });
-    for (const { result } of [one, other, ofThePerson()]) {
+    for (const { result } of [one, other, usersChoice()]) {
       expect([own, work, colleague].map(result.current.isBusyOnly)).toEqual([false, true, false]);
     }
   });
 
-  it('goes by what another tab chose, and is not upset by what is no choice', () => {
-    const { result } = ofThePerson();
+  it('follows another tab, and ignores invalid values', () => {
+    const { result } = usersChoice();
     act(() => {
       localStorage.setItem('calwire.busy-only', JSON.stringify({ [own.id]: true }));
       dispatchEvent(new StorageEvent('storage'));
@@ -47,18 +47,18 @@ describe('useBusyChoice', () => {
     }
   });
 
-  it('lasts as long as the page where the browser keeps nothing', () => {
+  it('lasts for the page if it cannot be saved', () => {
     vi.spyOn(Storage.prototype, 'setItem').mockImplementation(() => {
       throw new Error('full');
     });
-    const { result } = ofThePerson();
+    const { result } = usersChoice();
     act(() => {
       result.current.choose(work, true);
     });
     expect(result.current.isBusyOnly(work)).toBe(true);
   });
 
-  it('leaves the choice to a host that has one', () => {
+  it('is controlled by the host’s props', () => {
     const onChange = vi.fn();
     const { result } = renderHook(() => useBusyChoice({ ids: [work.id], onChange }));
     expect([work, colleague].map(result.current.isBusyOnly)).toEqual([true, false]);

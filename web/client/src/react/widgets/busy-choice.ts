@@ -2,28 +2,28 @@ import { useMemo, useSyncExternalStore } from 'react';
 
 import type { CalendarInfo } from '../../generated/types.js';
 
-/** Which calendars a week shows by their busy times only. */
+/** The calendars that a week shows by their busy times only. */
 export interface BusyChoice {
   isBusyOnly: (calendar: CalendarInfo) => boolean;
   choose: (calendar: CalendarInfo, busyOnly: boolean) => void;
 }
 
 interface Given {
-  /** The host's choice. Without it the person's own is kept in this browser. */
+  /** The host's choice. Without it, the user's own is saved in this browser. */
   ids: readonly string[] | undefined;
   onChange: ((ids: string[]) => void) | undefined;
 }
 
 type Chosen = Readonly<Record<string, boolean>>;
 
-/** Ids of calendars are random, and no two users have one in common: the key needs no user's name. */
+/** Calendar ids are random and differ between users, so the key does not contain the user. */
 const KEY = 'calwire.busy-only';
-/** Calendars come and go. */
-const MOST = 500;
+/** Limits the saved choices, because calendars are added and removed over time. */
+const MAX_SAVED = 500;
 
 const listeners = new Set<() => void>();
-/** Where the browser keeps nothing, the choice lasts as long as the page. */
-let unkept: string | null = null;
+/** The choice for this page if the browser cannot save it. */
+let unsaved: string | null = null;
 
 export function useBusyChoice({ ids, onChange }: Given): BusyChoice {
   const text = useSyncExternalStore(subscribe, read, nothing);
@@ -39,10 +39,10 @@ export function useBusyChoice({ ids, onChange }: Given): BusyChoice {
     }
     const chosen = parse(text);
     return {
-      // A calendar that tells no more than busy times is shown by them unless the person wants otherwise.
+      // A calendar that shares only busy times is shown by them unless the user chooses otherwise.
       isBusyOnly: ({ id, accessRole }) => chosen[id] ?? accessRole === 'freeBusyReader',
       choose: ({ id }, busyOnly) => {
-        keep(id, busyOnly);
+        save(id, busyOnly);
       },
     };
   }, [ids, onChange, text]);
@@ -57,23 +57,23 @@ function parse(text: string | null): Chosen {
   }
 }
 
-function keep(id: string, busyOnly: boolean): void {
+function save(id: string, busyOnly: boolean): void {
   const others = Object.entries(parse(read())).filter(([other]) => other !== id);
-  const text = JSON.stringify(Object.fromEntries([...others, [id, busyOnly]].slice(-MOST)));
+  const text = JSON.stringify(Object.fromEntries([...others, [id, busyOnly]].slice(-MAX_SAVED)));
   try {
     localStorage.setItem(KEY, text);
-    unkept = null;
+    unsaved = null;
   } catch {
-    unkept = text;
+    unsaved = text;
   }
   for (const listener of listeners) listener();
 }
 
 function read(): string | null {
   try {
-    return unkept ?? localStorage.getItem(KEY);
+    return unsaved ?? localStorage.getItem(KEY);
   } catch {
-    return unkept;
+    return unsaved;
   }
 }
 
@@ -81,7 +81,7 @@ function nothing(): null {
   return null;
 }
 
-/** Also of another tab's choice. */
+/** Also notifies of another tab's choice. */
 function subscribe(listener: () => void): () => void {
   listeners.add(listener);
   addEventListener('storage', listener);

@@ -12,34 +12,34 @@ import { Foreign } from './base.js';
 import type { BusyChoice } from './busy-choice.js';
 import type { Labels } from './labels.js';
 
-/** When one calendar is busy. */
+/** The busy times of one calendar. */
 export interface BusyLane {
   calendar: CalendarInfo;
   spans: Span[];
 }
 
 export interface BusyOverlay {
-  /** The events that are shown as such. */
+  /** The events to show as events. */
   events: CalendarEvent[];
   lanes: BusyLane[];
-  /** When any of them is busy. */
+  /** The times when any of the calendars is busy. */
   any: Span[];
 }
 
 interface Options {
-  /** Null: everything is shown as events. */
+  /** Null: show all calendars as events. */
   choice: BusyChoice | null;
   calendarIds: readonly string[] | undefined;
   range: Range;
   zone: string;
 }
 
-/** Takes the events of calendars that are shown by their busy times out of the others. */
+/** Separates the events of calendars that are shown by their busy times from the others. */
 export function useBusyOverlay(events: CalendarEvent[], { choice, calendarIds, range, zone }: Options): BusyOverlay {
   const { calendars } = useCalendars();
   return useMemo(() => {
-    const asked = ({ id, selected }: CalendarInfo) => calendarIds?.includes(id) ?? selected;
-    const chosen = choice ? calendars.filter((calendar) => asked(calendar) && choice.isBusyOnly(calendar)) : [];
+    const isShown = ({ id, selected }: CalendarInfo) => calendarIds?.includes(id) ?? selected;
+    const chosen = choice ? calendars.filter((calendar) => isShown(calendar) && choice.isBusyOnly(calendar)) : [];
     if (chosen.length === 0) return { events, lanes: [], any: [] };
     const span = { from: dayStart(zone, range.first), to: dayEnd(zone, range.last) };
     const isOf = new Set(chosen.map(({ id }) => id));
@@ -55,7 +55,7 @@ export function useBusyOverlay(events: CalendarEvent[], { choice, calendarIds, r
   }, [events, calendars, choice, calendarIds, range, zone]);
 }
 
-/** An event as a calendar has it. A meeting that is shown once tells of the copies that other calendars have. */
+/** The event as this calendar has it, which may be a duplicate of the shown one. */
 function copyIn(calendar: CalendarInfo, event: CalendarEvent): CalendarEvent[] {
   if (event.calendarId === calendar.id) return [event];
   const copy = event.copies?.find(({ calendarId }) => calendarId === calendar.id);
@@ -73,13 +73,13 @@ export function laneStyle(calendar: CalendarInfo): CSSProperties {
   return eventStyle(colourOf({ colorId: null }, calendar));
 }
 
-/** Events leave the strips of the lanes to be seen. */
+/** Makes room for the lanes' strips beside the events. */
 export function roomFor(lanes: readonly BusyLane[]): CSSProperties {
   const style: CSSProperties & Record<`--${string}`, number> = { '--calwire-lanes': lanes.length };
   return style;
 }
 
-/** Whose busy times are behind the events. */
+/** The calendars whose busy times are shown. */
 export function BusyLegend({ lanes, labels }: { lanes: readonly BusyLane[]; labels: Labels }): ReactElement | null {
   if (lanes.length === 0) return null;
   return (

@@ -9,42 +9,42 @@ import type { Labels } from './labels.js';
 import { Obstacle, obstacleOf } from './notices.js';
 
 export interface CalendarPickerProps extends Omit<WidgetProps, 'calendarIds'> {
-  /** The path to come back to from Google's consent page. */
+  /** The path to return to from Google's consent page. */
   returnTo?: string | undefined;
 }
 
-/** Which calendars are kept current and shown, by account. */
+/** Selects the calendars that are kept current and shown, by account. */
 export function CalendarPicker(props: CalendarPickerProps): ReactElement {
   return <Picker {...props} busy={null} />;
 }
 
 interface PickerProps extends CalendarPickerProps {
-  /** With it, also which are shown by their busy times only. */
+  /** Adds toggles for calendars that are shown by their busy times only. */
   busy: BusyChoice | null;
 }
 
 export function Picker({ returnTo, busy, ...props }: PickerProps): ReactElement {
   const { labels } = useWords(props);
-  const answer = useCalendars();
+  const result = useCalendars();
   const { connections } = useSyncStatus();
-  const obstacle = obstacleOf(answer);
-  const choose = (calendar: CalendarInfo, checked: boolean) => void answer.select([calendar.id], checked);
+  const obstacle = obstacleOf(result);
+  const choose = (calendar: CalendarInfo, checked: boolean) => void result.select([calendar.id], checked);
   return (
     <Frame
       name="picker"
       label={labels.calendars}
-      busy={answer.isLoading}
+      busy={result.isLoading}
       className={props.className}
       style={props.style}
     >
       {obstacle ? (
-        <Obstacle answer={answer} labels={labels} returnTo={returnTo} />
-      ) : answer.isLoading ? (
+        <Obstacle result={result} labels={labels} returnTo={returnTo} />
+      ) : result.isLoading ? (
         <PickerSkeleton label={labels.loading} />
-      ) : answer.calendars.length === 0 ? (
+      ) : result.calendars.length === 0 ? (
         <p className="calwire-quiet">{labels.noCalendars}</p>
       ) : (
-        byAccount(answer.calendars, connections).map(({ account, calendars }) => (
+        byAccount(result.calendars, connections).map(({ account, calendars }) => (
           <fieldset key={account} className="calwire-account">
             <legend>
               <Foreign>{account}</Foreign>
@@ -60,10 +60,10 @@ export function Picker({ returnTo, busy, ...props }: PickerProps): ReactElement 
           </fieldset>
         ))
       )}
-      {!obstacle && busy && answer.calendars.length > 0 && <p className="calwire-quiet">{labels.busyOnlyHint}</p>}
-      {!obstacle && answer.error && (
+      {!obstacle && busy && result.calendars.length > 0 && <p className="calwire-quiet">{labels.busyOnlyHint}</p>}
+      {!obstacle && result.error && (
         <p className="calwire-error" role="alert">
-          {answer.error.message}
+          {result.error.message}
         </p>
       )}
     </Frame>
@@ -122,12 +122,12 @@ function Choice({ calendar, onChange, labels }: ChoiceProps): ReactElement {
   );
 }
 
-interface Account {
+interface AccountGroup {
   account: string;
   calendars: CalendarInfo[];
 }
 
-function byAccount(calendars: readonly CalendarInfo[], connections: readonly ConnectionInfo[]): Account[] {
+function byAccount(calendars: readonly CalendarInfo[], connections: readonly ConnectionInfo[]): AccountGroup[] {
   const emails = new Map(connections.map(({ id, email }) => [id, plainLine(email)]));
   const accounts = new Map<string, CalendarInfo[]>();
   for (const calendar of calendars) {

@@ -70,15 +70,15 @@ export default function CalendarView({ kind, ...props }: WeekViewProps & { kind:
   const weekday = useMemo(() => firstWeekday(props.locale), [props.locale]);
   const range = useMemo(() => rangeOf(layout, date, weekday), [layout, date, weekday]);
   const { calendarIds } = props;
-  const answer = useEvents({ ...daysOf(range), timeZone: formats.timeZone, ...(calendarIds && { calendarIds }) });
-  const all = useMemo(() => answer.events.filter(({ status }) => status !== 'cancelled'), [answer.events]);
+  const result = useEvents({ ...daysOf(range), timeZone: formats.timeZone, ...(calendarIds && { calendarIds }) });
+  const all = useMemo(() => result.events.filter(({ status }) => status !== 'cancelled'), [result.events]);
   const chosen = useBusyChoice({ ids: props.busyCalendarIds, onChange: props.onBusyCalendarIdsChange });
   const choice = kind === 'week' ? chosen : null;
   const busy = useBusyOverlay(all, { choice, calendarIds, range, zone: formats.timeZone });
   const { events } = busy;
   const versions = useMemo(() => events.map(({ id, etag }) => `${id} ${etag}`).join(), [events]);
   const [open, setOpen] = useState<Opened>(null);
-  const obstacle = obstacleOf(answer);
+  const obstacle = obstacleOf(result);
   const onOpen = props.onEventClick ?? ((event: CalendarEvent) => setOpen({ what: 'event', event }));
   const context = { moment, palette, words, onOpen };
   const close = () => {
@@ -95,7 +95,7 @@ export default function CalendarView({ kind, ...props }: WeekViewProps & { kind:
       frameRef={frame}
       name="view"
       label={labels[kind]}
-      busy={answer.isLoading}
+      busy={result.isLoading}
       className={props.className}
       style={props.style}
     >
@@ -112,16 +112,16 @@ export default function CalendarView({ kind, ...props }: WeekViewProps & { kind:
         }}
       />
       {!obstacle && <ReconnectNotice labels={labels} returnTo={props.returnTo} />}
-      {!obstacle && <FailureNotice answer={answer} labels={labels} />}
+      {!obstacle && <FailureNotice result={result} labels={labels} />}
       {!obstacle && <BusyLegend lanes={busy.lanes} labels={labels} />}
       {obstacle ? (
-        <Obstacle answer={answer} labels={labels} returnTo={props.returnTo} />
+        <Obstacle result={result} labels={labels} returnTo={props.returnTo} />
       ) : (
         <div
           className="calwire-view-grid"
           style={roomFor(busy.lanes)}
           data-layout={layout}
-          data-loading={answer.isLoading}
+          data-loading={result.isLoading}
         >
           <Suspense fallback={<p className="calwire-view-wait">{labels.loading}</p>}>
             {editing ? <EditableGrid {...grid} editing={editing} /> : <Grid {...grid} />}
@@ -130,12 +130,12 @@ export default function CalendarView({ kind, ...props }: WeekViewProps & { kind:
       )}
       {!obstacle && layout === 'dots' && <DayBelow day={date} events={events} context={context} />}
       {obstacle !== 'signedOut' && (
-        <FreshnessLine answer={answer} hasContent={!obstacle && !answer.isLoading} moment={moment} words={words} />
+        <FreshnessLine result={result} hasContent={!obstacle && !result.isLoading} moment={moment} words={words} />
       )}
       <Announcer
         // Announce changes within a range, not a change of the range.
         key={range.first}
-        state={answer.isLoading ? null : versions}
+        state={result.isLoading ? null : versions}
         text={labels.agendaChanged(events.length)}
       />
       {open?.what === 'event' && (

@@ -7,11 +7,11 @@ import type { Labels } from './labels.js';
 interface Props {
   text: string | null;
   labels: Labels;
-  /** Show three lines until the person asks for more. */
+  /** Show three lines until the user expands it. */
   clamped?: boolean;
 }
 
-/** What the event says about itself, as text with links. */
+/** The event's description, as text with links. */
 export function Description({ text, labels, clamped = false }: Props): ReactElement | null {
   const id = useId();
   const element = useRef<HTMLParagraphElement>(null);

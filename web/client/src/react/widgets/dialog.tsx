@@ -7,19 +7,19 @@ interface Props {
   labelledBy: string;
   closeLabel: string;
   onClose: () => void;
-  /** A click beside it does not close it. */
+  /** A click on the backdrop does not close it. */
   staysOpen?: boolean;
   children: ReactNode;
 }
 
 /**
- * A modal dialog while it is mounted. The browser keeps the focus inside, and tells of Escape. The focus goes back to
- * where it was; when that is gone, because the event moved meanwhile, to the widget around it.
+ * A modal dialog, open while it is mounted. The browser keeps the focus inside. On close, the focus returns to the element
+ * that had it, or, if that is gone because the event has moved, to the surrounding widget.
  */
 export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, children }: Props): ReactElement {
   const element = useRef<HTMLDialogElement>(null);
 
-  // A layout effect, for its end comes before the element goes: a dialog that is gone can no longer be closed.
+  // A layout effect, because its cleanup runs before the element is removed, when the dialog can still be closed.
   useLayoutEffect(() => {
     const dialog = element.current;
     if (!dialog) return;
@@ -39,18 +39,18 @@ export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, chi
       className="calwire-dialog"
       aria-labelledby={labelledBy}
       onCancel={(event) => {
-        // Closing is up to the owner, which takes it away.
+        // The owner closes the dialog by unmounting it.
         event.preventDefault();
         onClose();
       }}
       onClose={({ currentTarget: dialog }) => {
         if (dialog.open) return;
-        // Escape twice in a row closes it whatever `cancel` was answered, and what was written would go with it.
+        // Browsers close it on a second Escape even if `cancel` was prevented, which would discard the input.
         show(dialog);
         onClose();
       }}
       onClick={(event) => {
-        // Inside there is a box that fills the dialog, so the dialog itself is hit through its backdrop only.
+        // A box fills the dialog, so only clicks on the backdrop have the dialog itself as target.
         if (event.target === event.currentTarget && !staysOpen) onClose();
       }}
     >
@@ -67,7 +67,7 @@ export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, chi
 
 function show(dialog: HTMLDialogElement): void {
   dialog.showModal();
-  // React's `autoFocus` comes before the dialog is open. Of several the last, which asks about what is above it.
+  // React applies `autoFocus` before the dialog is open. The last one belongs to a confirmation below the form.
   [...dialog.querySelectorAll<HTMLElement>('[data-autofocus]')].at(-1)?.focus();
 }
 

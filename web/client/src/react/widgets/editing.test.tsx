@@ -7,7 +7,7 @@ import type { EditConflict, EventVersion } from '../../core/conflict.js';
 import { useEventEditor } from '../hooks/index.js';
 import { AgendaWidget } from './agenda-widget.js';
 import { EventDetails } from './details.js';
-import { BERLIN, event, HOME, installDialog, NOW, Refusal, Server, show, tidy, WORK } from './testing.js';
+import { BERLIN, ErrorResponse, event, HOME, installDialog, NOW, Server, show, tidy, WORK } from './testing.js';
 
 const ALL = ['title', 'start', 'end', 'description', 'location', 'attendees', 'recurrence', 'conference', 'reminders'];
 const own = event({ id: 'own', canEdit: [...ALL, 'colorId'], calendarId: WORK });
@@ -33,7 +33,7 @@ const version = (title: string): EventVersion => ({
   reminders: null,
   conferenceUrl: null,
 });
-/** Somebody else has renamed it too. */
+/** Someone else has renamed it too. */
 const conflict: EditConflict = {
   fields: ['title'],
   base: version('Design review'),
@@ -42,19 +42,19 @@ const conflict: EditConflict = {
   etag: '"9"',
 };
 
-// The form comes with the first edit, and the gate runs on two cores beside much else.
+// The form is loaded with the first edit. Generous, for machines that run other jobs at the same time.
 vi.setConfig({ testTimeout: 20_000 });
 
 let server: Server;
-/** How many answers of mutations are lost. */
+/** How many responses to mutations get lost. */
 let lost = 0;
-/** What the next mutation ends in, instead. */
+/** The outcome of the next mutation, instead of success. */
 let instead: 'pending' | 'conflict' | null = null;
 
 beforeEach(() => {
   vi.useFakeTimers({ now: NOW, shouldAdvanceTime: true, toFake: ['Date', 'setTimeout', 'clearTimeout'] });
   installDialog();
-  // To look for a role among hundreds of options takes jsdom seconds.
+  // Queries by role take jsdom seconds with hundreds of options.
   vi.spyOn(Intl, 'supportedValuesOf').mockReturnValue(['Europe/Berlin', 'Asia/Kathmandu']);
   server = new Server();
   server.events = [own];
@@ -68,14 +68,14 @@ beforeEach(() => {
       lost -= 1;
       throw new TypeError('Failed to fetch');
     }
-    const end = instead;
+    const outcome = instead;
     instead = null;
-    if (end === 'conflict') throw new Refusal({ code: 'CONFLICT', reason: 'EDIT_CONFLICT', ...conflict });
-    if (end === 'pending') return { event: null, merged: false, pending: true };
-    const { event: made, patch, destinationCalendarId: calendarId = own.calendarId } = input as Sent;
-    const written: CalendarEvent = { ...own, etag: '"2"', calendarId, ...(patch ?? made) };
+    if (outcome === 'conflict') throw new ErrorResponse({ code: 'CONFLICT', reason: 'EDIT_CONFLICT', ...conflict });
+    if (outcome === 'pending') return { event: null, merged: false, pending: true };
+    const { event: created, patch, destinationCalendarId: calendarId = own.calendarId } = input as Sent;
+    const written: CalendarEvent = { ...own, etag: '"2"', calendarId, ...(patch ?? created) };
     return {
-      event: { ...written, ...(made && { id: 'made', eventId: 'made', calendarId: HOME }) },
+      event: { ...written, ...(created && { id: 'created', eventId: 'created', calendarId: HOME }) },
       merged: false,
       pending: false,
     };
@@ -87,7 +87,7 @@ afterEach(tidy);
 const sent = (procedure: string) => server.inputsOf(`calendar.google.${procedure}`) as Sent[];
 const agenda = () => show(<AgendaWidget {...BERLIN} editable />);
 const form = async () => within(await screen.findByRole('dialog'));
-/** The form of the event that is there, with another title. */
+/** Opens the event's form and changes the title. */
 const renamed = async () => {
   agenda();
   fireEvent.click(await screen.findByRole('button', { name: /Design review/ }));
@@ -102,7 +102,7 @@ const save = (dialog: Awaited<ReturnType<typeof form>>, name = 'Save') => {
 const closed = () => vi.waitFor(() => expect(screen.queryByRole('dialog')).toBeNull());
 
 describe('the form', () => {
-  it('makes an event once, however often it is sent, and shows it', async () => {
+  it('creates an event once despite a double click', async () => {
     agenda();
     fireEvent.click(await screen.findByRole('button', { name: 'New event' }));
     const dialog = await form();
@@ -122,7 +122,7 @@ describe('the form', () => {
     });
   });
 
-  it('stays with what was written when the answer is lost, and tries again as the same request', async () => {
+  it('keeps its input after a lost response, and retries', async () => {
     lost = 3;
     agenda();
     fireEvent.click(await screen.findByRole('button', { name: /Design review/ }));
@@ -141,7 +141,7 @@ describe('the form', () => {
     expect(requests[0]).toMatchObject({ eventId: 'own', baseEtag: '"1"', patch: { title: 'Review' } });
   });
 
-  it('asks before it throws away what was written', async () => {
+  it('asks before it discards changes', async () => {
     agenda();
     fireEvent.click(await screen.findByRole('button', { name: 'New event' }));
     const dialog = await form();
@@ -155,7 +155,7 @@ describe('the form', () => {
     expect(sent('createEvent')).toEqual([]);
   });
 
-  it('is there again, with what was written, when the browser closes it at a second Escape', async () => {
+  it('keeps its input after a second Escape', async () => {
     agenda();
     fireEvent.click(await screen.findByRole('button', { name: 'New event' }));
     const dialog = await form();
@@ -163,7 +163,7 @@ describe('the form', () => {
     const element = screen.getByRole<HTMLDialogElement>('dialog');
     fireEvent(element, new Event('cancel', { cancelable: true }));
     dialog.getByRole('button', { name: 'Discard' });
-    // Between two of them nothing was clicked, so browsers let no page prevent it.
+    // Without a click in between, browsers do not let the page prevent the second one.
     fireEvent(element, new Event('cancel'));
     element.open = false;
     fireEvent(element, new Event('close'));
@@ -172,7 +172,7 @@ describe('the form', () => {
     expect(document.activeElement).toBe(dialog.getByRole('button', { name: 'Keep editing' }));
   });
 
-  it('is not left while it is being saved: what comes of that is told there', async () => {
+  it('stays open while saving', async () => {
     const dialog = await renamed();
     const answer = fetch;
     let open: (value?: unknown) => void = () => undefined;
@@ -191,7 +191,7 @@ describe('the form', () => {
     expect(sent('updateEvent')).toHaveLength(1);
   });
 
-  it('does not leave out a guest that cannot be read', async () => {
+  it('does not drop an invalid guest', async () => {
     agenda();
     fireEvent.click(await screen.findByRole('button', { name: 'New event' }));
     const dialog = await form();
@@ -199,10 +199,10 @@ describe('the form', () => {
     fireEvent.change(guest, { target: { value: 'Bob bob' } });
     fireEvent.blur(guest);
     save(dialog);
-    await dialog.findByText('Something has to be set right first.');
+    await dialog.findByText('Please correct the marked fields.');
     await vi.waitFor(() => expect(document.activeElement).toBe(guest));
     fireEvent.change(guest, { target: { value: 'Bob <bob@example.com>' } });
-    // Not every browser takes the focus away for a button.
+    // Not every browser moves the focus to a clicked button.
     save(dialog);
     await closed();
     const attendees = [{ email: 'bob@example.com', displayName: 'Bob' }];
@@ -218,7 +218,7 @@ describe('the form', () => {
   const moved = () =>
     vi.waitFor(() => expect(sent('moveEvent')).toMatchObject([{ eventId: 'own', destinationCalendarId: HOME }]));
 
-  it('goes on to the other calendar once a lost answer is found', async () => {
+  it('moves to another calendar after a retried response', async () => {
     lost = 3;
     const dialog = await elsewhere();
     save(dialog);
@@ -229,7 +229,7 @@ describe('the form', () => {
     await moved();
   });
 
-  it('goes on to the other calendar once Google has what waited for it', async () => {
+  it('moves to another calendar after a pending edit', async () => {
     instead = 'pending';
     save(await elsewhere());
     await closed();
@@ -240,11 +240,11 @@ describe('the form', () => {
     await moved();
   });
 
-  it('goes on to the other calendar once a conflict is decided', async () => {
+  it('moves to another calendar after a resolved conflict', async () => {
     instead = 'conflict';
     const dialog = await elsewhere();
     save(dialog);
-    await dialog.findByRole('heading', { name: 'Two changes of the same' });
+    await dialog.findByRole('heading', { name: 'Conflicting changes' });
     expect(sent('moveEvent')).toEqual([]);
     save(dialog);
     await closed();
@@ -252,11 +252,11 @@ describe('the form', () => {
     expect(sent('updateEvent')).toMatchObject([{ baseEtag: '"1"' }, { baseEtag: '"9"', patch: { title: 'Review' } }]);
   });
 
-  it('sends a decision whose answer was lost as it was: until that is found, no other is taken', async () => {
+  it('locks a decision until its outcome is known', async () => {
     instead = 'conflict';
     const dialog = await renamed();
     save(dialog);
-    await dialog.findByRole('heading', { name: 'Two changes of the same' });
+    await dialog.findByRole('heading', { name: 'Conflicting changes' });
     lost = 3;
     save(dialog);
     await dialog.findByText(/not known whether this was saved/, undefined, { timeout: 10_000 });
@@ -269,7 +269,7 @@ describe('the form', () => {
     for (const request of decided) expect(request).toEqual(decided[0]);
   });
 
-  it('locks what one may not change, and says why', async () => {
+  it('locks read-only fields, with the reason', async () => {
     const organizer = { email: 'bob@example.com', displayName: 'Bob', self: false };
     server.events = [event({ id: 'own', canEdit: ['colorId', 'reminders', 'responseStatus'], organizer })];
     agenda();
@@ -286,7 +286,7 @@ describe('the form', () => {
 });
 
 describe('details', () => {
-  it('answer an invitation with one click, and show it at once', async () => {
+  it('respond to an invitation with one click', async () => {
     const attendees = ['alice', 'bob'].map((name) => ({
       email: `${name}@example.com`,
       displayName: null,
@@ -304,14 +304,14 @@ describe('details', () => {
     screen.getByText('1 yes, 0 maybe, 0 no');
   });
 
-  it('that are not editable show no more than before', () => {
+  it('without editable have no edit buttons', () => {
     show(<EventDetails event={own} {...BERLIN} />);
     for (const name of ['Edit', 'Delete', 'Maybe']) expect(screen.queryByRole('button', { name })).toBeNull();
   });
 });
 
 describe('a deletion', () => {
-  it('is told with a way back, and sent when that is over', async () => {
+  it('can be undone, and is sent after that', async () => {
     agenda();
     const remove = async () => {
       fireEvent.click(await screen.findByRole('button', { name: /Design review/ }));
@@ -327,7 +327,7 @@ describe('a deletion', () => {
     await vi.waitFor(() => expect(sent('deleteEvent')).toMatchObject([{ eventId: 'own', baseEtag: '"1"' }]));
   });
 
-  it('that was held is sent when it is let go, though another one is told by then', async () => {
+  it('that was held is sent when released', async () => {
     server.events = [own, event({ ...own, id: 'other', eventId: 'other', title: 'Other' })];
     agenda();
     const remove = async (name: RegExp) => {
@@ -352,29 +352,29 @@ describe('a deletion', () => {
     );
   });
 
-  it('is sent when the page is left before', async () => {
+  it('is sent when the page closes before', async () => {
     agenda();
     fireEvent.click(await screen.findByRole('button', { name: /Design review/ }));
     fireEvent.click(await screen.findByRole('button', { name: 'Delete' }));
     await vi.advanceTimersByTimeAsync(100);
-    const words: string[] = [];
+    const requests: string[] = [];
     vi.stubGlobal('fetch', (url: string, init: RequestInit) => {
-      words.push(`${url} ${String(init.keepalive)} ${init.body as string}`);
+      requests.push(`${url} ${String(init.keepalive)} ${init.body as string}`);
       return Promise.resolve(Response.json({}));
     });
     dispatchEvent(new Event('pagehide'));
-    expect(words).toHaveLength(1);
-    expect(words[0]).toMatch(/deleteEvent true .*"eventId":"own"/);
+    expect(requests).toHaveLength(1);
+    expect(requests[0]).toMatch(/deleteEvent true .*"eventId":"own"/);
     cleanup();
   });
 });
 
 describe('useEventEditor', () => {
-  it('has to be inside a provider, and refuses to edit for nobody', () => {
+  it('throws outside of a provider', () => {
     expect(() => renderHook(() => useEventEditor())).toThrow(/CalwireProvider/);
   });
 
-  it('shows one notice on a page of two editable widgets', async () => {
+  it('shows one notice for two editable widgets', async () => {
     show(
       <StrictMode>
         <AgendaWidget {...BERLIN} editable />

@@ -4,25 +4,25 @@ import type { EventPatch, ResponseStatus } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import type { Question } from '../editor/ask-dialog.js';
 import type { Slot } from '../format/index.js';
-import { hasGuests, isEditable } from '../editor/rights.js';
+import { hasGuests, isEditable } from '../editor/permissions.js';
 import { useEventEditor } from '../hooks/index.js';
 import type { EditNotice, UseEventEditorResult } from '../hooks/use-event-editor.js';
 import { isUnnamed } from '../../core/edit.js';
 import type { Words } from './base.js';
 import { Snackbar } from './snackbar.js';
 
-// Nobody needs these before something is edited.
+// Loaded with the first edit.
 const FormDialog = lazy(() => import('../editor/form-dialog.js'));
 const AskDialog = lazy(() => import('../editor/ask-dialog.js'));
 const ConflictDialog = lazy(() => import('../editor/conflict-dialog.js'));
 
-/** What a person can do to events in a widget. */
+/** The edit actions of a widget. */
 export interface Editing {
   add: (slot: Slot) => void;
   edit: (event: CalendarEvent) => void;
   remove: (event: CalendarEvent) => void;
   respond: (event: CalendarEvent, response: ResponseStatus) => void;
-  /** Another time. `asked`: there is a question first, and until it is answered nothing has changed. */
+  /** Changes the time. `asked`: the user has to answer a question first, and nothing has changed yet. */
   change: (event: CalendarEvent, times: Slot) => 'changed' | 'asked';
   stateOf: UseEventEditorResult['stateOf'];
 }
@@ -40,15 +40,15 @@ type Task =
   | { what: 'ask'; question: Question }
   | { what: 'conflict'; notice: EditNotice };
 
-/** Editing in a widget, and what it shows for it; nothing where it is not wanted. */
-export function useEditing(wanted: boolean, words: Words): { editing: Editing | null; layer: ReactElement | null } {
+/** The edit actions and dialogs of a widget; null if it is not editable. */
+export function useEditing(editable: boolean, words: Words): { editing: Editing | null; layer: ReactElement | null } {
   const editor = useEventEditor();
   const [task, setTask] = useState<Task | null>(null);
-  if (!wanted) return { editing: null, layer: null };
+  if (!editable) return { editing: null, layer: null };
   const close = () => {
     setTask(null);
   };
-  /** Asks what has to be known first, if anything has. */
+  /** Asks for the scope and the mailing, if they matter. */
   const ask = (question: Question): 'changed' | 'asked' => {
     if (question.scopes.length > 0 || question.mails) {
       setTask({ what: 'ask', question });
@@ -61,7 +61,7 @@ export function useEditing(wanted: boolean, words: Words): { editing: Editing | 
     <>
       <Suspense fallback={null}>
         {task?.what === 'form' && (
-          // Another form is not the last one with what was written there.
+          // A form for another target must not keep the input of the last one.
           <FormDialog key={JSON.stringify(task.target)} target={task.target} words={words} onClose={close} />
         )}
         {task?.what === 'ask' && <AskDialog question={task.question} words={words} onClose={close} />}
@@ -84,7 +84,7 @@ export function useEditing(wanted: boolean, words: Words): { editing: Editing | 
 
 function editingBy(
   editor: UseEventEditorResult,
-  /** For an event that took whole days. */
+  /** The zone for an event that was all-day. */
   zone: string,
   setTask: (task: Task) => void,
   ask: (question: Question) => 'changed' | 'asked',
@@ -101,7 +101,7 @@ function editingBy(
     },
     respond: (event, response) => {
       const question = aboutSeries(event, 'respond');
-      // Of one's answer the organizer hears, and nobody else.
+      // Google mails a response to the organizer only.
       const scopes = question.scopes.filter((scope) => scope !== 'following');
       const go: Question['go'] = (answer) => void editor.respond(event, response, { ...answer, sendUpdates: 'all' });
       ask({ ...question, scopes, mails: false, go });

@@ -5,7 +5,7 @@ import { countdownOf, type DayString, plainLine, shorten } from '../format/index
 import { Foreign, type Moment, type Palette, type Words } from './base.js';
 import { dayInSpan, endText, isDeclined, timesOn, titleOf } from './event-text.js';
 
-/** What every row of a list needs. */
+/** The context of every row. */
 export interface EventListContext {
   moment: Moment;
   palette: Palette;
@@ -19,7 +19,7 @@ interface Props {
   context: EventListContext;
 }
 
-/** The events of one day, each a button that opens its details. */
+/** The events of one day, as buttons that open their details. */
 export function EventList({ day, events, context }: Props): ReactElement {
   return (
     <ul className="calwire-events">

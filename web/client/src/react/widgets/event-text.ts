@@ -3,14 +3,14 @@ import { countdownOf, daysBetween, type DayString, plainLine, shorten, spanOf } 
 import type { Moment, Words } from './base.js';
 import type { Labels } from './labels.js';
 
-/** More of a title than a list or a grid has room for. */
+/** More than a list or a grid has room for. */
 const TITLE_LENGTH = 300;
 
 export function fullTitle(event: CalendarEvent, labels: Labels): string {
   return plainLine(event.title) || (isHidden(event) ? labels.busy : labels.untitled);
 }
 
-/** Of an event that the user may not see, Google tells the time and nothing else, not even whose it is. */
+/** Google sends only the time of an event that the user may not see, not even the organizer. */
 function isHidden({ title, organizer, transparency }: CalendarEvent): boolean {
   return title === '' && organizer === null && transparency !== 'transparent';
 }
@@ -24,7 +24,7 @@ export function timesOf(event: CalendarEvent, { formats, labels }: Words): strin
   return formats.times(event) ?? labels.allDay;
 }
 
-/** The same on one day of several: what began before is told by its end. */
+/** The same on one day of several: “until 10:00 AM” on the last day. */
 export function timesOn(day: DayString, event: CalendarEvent, words: Words): string {
   const { formats, labels } = words;
   const { first, last } = spanOf(event, formats.dayOf);
@@ -35,7 +35,7 @@ function durationOf(minutes: number, labels: Labels): string {
   return labels.duration(Math.floor(minutes / 60), minutes % 60);
 }
 
-/** "in 12 min", "now", "in 3 days"; null when it is over, or takes whole days. */
+/** "in 12 min", "now", "in 3 days"; null for an ended or all-day event. */
 export function countdownText(event: CalendarEvent, { now, today }: Moment, { formats, labels }: Words): string | null {
   const countdown = countdownOf(event, now);
   if (!countdown || countdown.state === 'over') return null;
@@ -44,7 +44,7 @@ export function countdownText(event: CalendarEvent, { now, today }: Moment, { fo
   return countdown.minutes < 24 * 60 ? labels.in(durationOf(countdown.minutes, labels)) : formats.inDays(days);
 }
 
-/** "ends in 20 min", while it is running. */
+/** "ends in 20 min", while the event is running. */
 export function endText(event: CalendarEvent, { now }: Moment, { labels }: Words): string | null {
   const countdown = countdownOf(event, now);
   if (countdown?.state !== 'running' || countdown.minutesLeft <= 0) return null;
@@ -55,7 +55,7 @@ export function isDeclined(event: CalendarEvent): boolean {
   return event.attendees.some((attendee) => attendee.self && attendee.responseStatus === 'declined');
 }
 
-/** Everything of an event in one sentence, for its button's name. */
+/** The event's accessible name: title, day, times, place and state. */
 export function nameOf(event: CalendarEvent, today: string, words: Words): string {
   const { formats, labels } = words;
   const place = plainLine(event.location);
@@ -65,7 +65,7 @@ export function nameOf(event: CalendarEvent, today: string, words: Words): strin
     .join(', ');
 }
 
-/** "day 2 of 3", for an event over several days, on one of them. */
+/** "day 2 of 3", for a day of a longer event. */
 export function dayInSpan(event: CalendarEvent, day: string, { formats, labels }: Words): string | null {
   const { first, last } = spanOf(event, formats.dayOf);
   const days = daysBetween(first, last) + 1;

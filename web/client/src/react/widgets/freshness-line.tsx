@@ -1,7 +1,7 @@
 import type { ReactElement } from 'react';
 
 import type { LiveState } from '../../core/live-state.js';
-import type { Freshness as OfCalendar, Mode } from '../../generated/types.js';
+import type { Freshness, Mode } from '../../generated/types.js';
 import { type LiveResult, useCalwire } from '../hooks/index.js';
 import type { Moment, Words } from './base.js';
 import type { Labels } from './labels.js';
@@ -9,12 +9,12 @@ import type { Labels } from './labels.js';
 type TextLabel = 'connecting' | 'reconnecting' | 'offline' | 'failed' | 'live' | 'polling' | 'stale' | 'paused';
 type Tone = 'good' | 'waiting' | 'bad';
 
-type Freshness = Pick<LiveResult, 'live' | 'mode' | 'asOf' | 'fromSnapshot'> & { calendars?: readonly OfCalendar[] };
+type LiveFields = Pick<LiveResult, 'live' | 'mode' | 'asOf' | 'fromSnapshot'> & { calendars?: readonly Freshness[] };
 
-interface Told {
+interface FreshnessText {
   tone: Tone;
   text: string;
-  /** What is shown may have changed since, so say when it was true. */
+  /** The data may be outdated, so show its time. */
   dated: boolean;
 }
 
@@ -32,8 +32,11 @@ const BY_MODE: Readonly<Record<Mode, [TextLabel, Tone, dated: boolean]>> = {
   paused: ['paused', 'bad', true],
 };
 
-/** How current what is shown is, in words. Null when there is nothing to say it of. */
-export function freshnessOf({ live, mode, fromSnapshot, calendars = [] }: Freshness, labels: Labels): Told | null {
+/** Describes how current the data is. Null if there is no data. */
+export function freshnessOf(
+  { live, mode, fromSnapshot, calendars = [] }: LiveFields,
+  labels: Labels,
+): FreshnessText | null {
   if (live === 'signedOut') return null;
   if (live !== 'live') {
     const [label, tone] = CONNECTION_TROUBLE[live];
@@ -42,7 +45,7 @@ export function freshnessOf({ live, mode, fromSnapshot, calendars = [] }: Freshn
   if (fromSnapshot) return { tone: 'waiting', text: labels.lastKnown, dated: true };
   if (!mode) return null;
   const polled = calendars.filter((calendar) => calendar.mode === 'polling').length;
-  // One calendar that Google cannot push, such as its holidays, makes the others no less live.
+  // Calendars without push, such as Google's holidays, do not make the others less live.
   if (mode === 'polling' && polled < calendars.length) {
     return { tone: 'good', text: labels.liveButPolled(polled), dated: false };
   }
@@ -51,23 +54,23 @@ export function freshnessOf({ live, mode, fromSnapshot, calendars = [] }: Freshn
 }
 
 interface Props {
-  answer: Freshness;
-  /** Something is shown that can be fresh. Without it only trouble is told. */
+  result: LiveFields;
+  /** Whether data is shown. Without data, only problems are reported. */
   hasContent: boolean;
   moment: Moment;
   words: Words;
 }
 
-/** "● Live", or since when it is not. Takes its line even when it is empty, so that nothing jumps. */
-export function FreshnessLine({ answer, hasContent, moment, words: { formats, labels } }: Props): ReactElement {
+/** "● Live", or how old the data is. Takes its space even when empty, so that the layout does not shift. */
+export function FreshnessLine({ result, hasContent, moment, words: { formats, labels } }: Props): ReactElement {
   const calwire = useCalwire();
-  const told = hasContent || answer.live !== 'live' ? freshnessOf(answer, labels) : null;
-  const asOf = told?.dated && answer.asOf ? labels.asOf(formats.moment(answer.asOf, moment.now)) : null;
+  const freshness = hasContent || result.live !== 'live' ? freshnessOf(result, labels) : null;
+  const asOf = freshness?.dated && result.asOf ? labels.asOf(formats.moment(result.asOf, moment.now)) : null;
   return (
-    <p className="calwire-freshness" data-tone={told?.tone}>
-      {told && <span className="calwire-dot" aria-hidden="true" />}
-      <span>{told && [told.text, asOf].filter(Boolean).join(' · ')}</span>
-      {answer.live === 'failed' && (
+    <p className="calwire-freshness" data-tone={freshness?.tone}>
+      {freshness && <span className="calwire-dot" aria-hidden="true" />}
+      <span>{freshness && [freshness.text, asOf].filter(Boolean).join(' · ')}</span>
+      {result.live === 'failed' && (
         <button
           type="button"
           className="calwire-link"

@@ -4,11 +4,11 @@ import type { Moment } from './base.js';
 
 export interface Day {
   day: DayString;
-  /** Those that take the whole day come first, then by time. */
+  /** All-day events first, then by time. */
   events: CalendarEvent[];
 }
 
-/** The events of each day from `first` to `last` that has any. What takes several days is on each of them. */
+/** The events of each day from `first` to `last` that has any. A longer event is on each of its days. */
 export function groupByDay(
   events: readonly CalendarEvent[],
   formats: Formats,
@@ -35,14 +35,14 @@ function inOrder(one: CalendarEvent, other: CalendarEvent): number {
   return new Date(one.start).getTime() - new Date(other.start).getTime() || one.title.localeCompare(other.title);
 }
 
-/** What an agenda shows: nothing that is over, cancelled, or a mere place of work. */
+/** The events of an agenda: none that have ended or are cancelled, and no working locations. */
 export function upcoming(events: readonly CalendarEvent[], { now, today }: Moment): CalendarEvent[] {
   return events.filter(
     (event) => event.status !== 'cancelled' && event.eventType !== 'workingLocation' && !isOver(event, now, today),
   );
 }
 
-/** An event as it is now, while its details are open; as it was, when it went. */
+/** The current version of an event, or the given one if it was deleted. */
 export function latestOf(event: CalendarEvent, events: readonly CalendarEvent[]): CalendarEvent {
   return events.find(({ id, calendarId }) => id === event.id && calendarId === event.calendarId) ?? event;
 }

@@ -3,7 +3,7 @@ import type { Problem } from '../editor/draft.js';
 import type { ConflictField } from '../../core/conflict.js';
 import type { ResponseStatus, SendUpdates, SeriesScope } from '../../generated/types.js';
 
-/** The texts of what is edited. */
+/** The texts for editing. */
 export interface EditingLabels {
   newEvent: string;
   editEvent: string;
@@ -63,12 +63,12 @@ export interface EditingLabels {
   scopes: Record<SeriesScope, string>;
   apply: string;
 
-  // Answers to an invitation.
+  // Responses to an invitation.
   going: string;
   respond: Record<Exclude<ResponseStatus, 'needsAction'>, string>;
   responseCount: (accepted: number, tentative: number, declined: number) => string;
 
-  // What came of it.
+  // Outcomes of edits.
   deleted: (title: string) => string;
   undo: string;
   dismiss: string;
@@ -83,7 +83,7 @@ export interface EditingLabels {
   isSending: string;
   isPending: string;
 
-  // Two changes of the same.
+  // Conflicts.
   conflictTitle: string;
   conflictText: string;
   deleteConflictText: string;
@@ -122,7 +122,7 @@ export const englishEditing: EditingLabels = {
   cancel: 'Cancel',
   keepEditing: 'Keep editing',
   discard: 'Discard',
-  discardQuestion: 'Discard what you have changed?',
+  discardQuestion: 'Discard your changes?',
 
   title: 'Title',
   starts: 'Starts',
@@ -171,17 +171,17 @@ export const englishEditing: EditingLabels = {
   reminderMethods: { popup: 'Notification', email: 'E-mail' },
   before: (minutes) => (minutes === 0 ? 'at the start' : `${duration(minutes)} before`),
   meeting: 'Google Meet video meeting',
-  sendUpdates: 'Tell guests by e-mail',
-  mailing: { all: 'All guests', externalOnly: 'Only guests outside Google Calendar', none: 'Nobody' },
+  sendUpdates: 'Notify guests by e-mail',
+  mailing: { all: 'All guests', externalOnly: 'Only guests outside Google Calendar', none: 'No one' },
   problems: {
     start: 'Say when it starts.',
     end: 'Say when it ends.',
     endBeforeStart: 'It ends before it starts.',
-    guest: 'That is no e-mail address.',
+    guest: 'This is not an e-mail address.',
     repeatEnd: 'The repetition has to end after it starts.',
     calendar: 'Choose a calendar.',
   },
-  checkFields: 'Something has to be set right first.',
+  checkFields: 'Please correct the marked fields.',
 
   calendarReadOnly: 'You can read this calendar but not change it.',
   organizerOnly: 'Only the organizer can change this.',
@@ -212,15 +212,15 @@ export const englishEditing: EditingLabels = {
     'There was no answer, so it is not known whether this was saved. Trying again saves it at most once.',
   pending: (title) => `Google cannot be reached. “${title}” is changed as soon as it can.`,
   saved: (title) => `“${title}” is saved in Google now`,
-  merged: (title) => `Somebody else changed “${title}” too; both changes are in.`,
-  conflicted: (title) => `Somebody else has changed “${title}” at the same time.`,
+  merged: (title) => `Someone else changed “${title}” too. Both changes are saved.`,
+  conflicted: (title) => `Someone else changed “${title}” at the same time.`,
   compare: 'Compare',
   isSending: 'being saved',
   isPending: 'waiting for Google',
 
-  conflictTitle: 'Two changes of the same',
-  conflictText: 'Somebody else changed this while you did. Choose what it shall be.',
-  deleteConflictText: 'Somebody else changed this event before you deleted it. This is what it is now.',
+  conflictTitle: 'Conflicting changes',
+  conflictText: 'Someone else changed this at the same time. Choose which version to keep.',
+  deleteConflictText: 'Someone else changed this event before you deleted it. This is the new version.',
   conflictFields: {
     title: 'Title',
     when: 'Time',

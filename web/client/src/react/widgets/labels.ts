@@ -2,7 +2,7 @@ import type { ConnectionState, Mode } from '../../generated/types.js';
 
 import { type EditingLabels, englishEditing } from './labels-editing.js';
 
-/** Every text of the widgets that `Intl` does not write. Give those you translate; the others stay English. */
+/** All texts of the widgets that `Intl` does not format. Override those you translate; the others stay English. */
 export interface Labels extends EditingLabels {
   // Names of the widgets, for screen readers.
   nextEvent: string;
@@ -13,7 +13,7 @@ export interface Labels extends EditingLabels {
   calendars: string;
   syncStatus: string;
 
-  // Instead of events.
+  // Shown instead of events.
   loading: string;
   notConnectedTitle: string;
   notConnected: string;
@@ -83,7 +83,7 @@ export interface Labels extends EditingLabels {
   // How fresh it is.
   live: string;
   polling: string;
-  /** Most calendars are pushed, and so many are not. */
+  /** Most calendars are live, and this many are polled. */
   liveButPolled: (count: number) => string;
   asOf: (moment: string) => string;
   connecting: string;
@@ -112,7 +112,7 @@ export interface Labels extends EditingLabels {
   readOnly: string;
   selected: (count: number, of: number) => string;
 
-  // Told to screen readers when something changes by itself.
+  // Announced to screen readers.
   nextIs: (event: string) => string;
   agendaChanged: (count: number) => string;
 }
@@ -221,7 +221,7 @@ export const englishLabels: Labels = {
     healthy: 'Changes in Google arrive by themselves.',
     importing: 'The first import is running. Events appear as they come.',
     delayed: 'Google answers slowly; it is being tried again. There is nothing to do.',
-    reauth_required: 'Google has ended the connection. Reconnect to go on; what you see stays as it was.',
+    reauth_required: 'Google has ended the connection. Reconnect to continue; what you see stays as it was.',
     scope_missing: 'The box for the calendar was left unticked on Google’s page. Connect again and tick it.',
     disconnected: 'This account is no longer read.',
   },

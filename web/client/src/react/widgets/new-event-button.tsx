@@ -7,10 +7,10 @@ import { PlusIcon } from './icons.js';
 
 interface Props {
   editing: Editing;
-  /** The day that is looked at. */
+  /** The shown day. */
   day: DayString | null;
   words: Words;
-  /** Where there is little room, the sign alone. */
+  /** Only the icon in a narrow container. */
   compact?: boolean;
 }
 

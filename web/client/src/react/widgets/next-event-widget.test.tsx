@@ -19,7 +19,7 @@ const showWidget = (props: Parameters<typeof NextEventWidget>[0] = {}) => {
 };
 
 describe('NextEventWidget', () => {
-  it('shows the shape of an event while it loads', async () => {
+  it('shows a skeleton while loading', async () => {
     showWidget();
     expect(widget()).toHaveProperty('ariaBusy', 'true');
     expect(within(widget()).getByText('Loading your calendar…')).toBeTruthy();
@@ -28,7 +28,7 @@ describe('NextEventWidget', () => {
     });
   });
 
-  it('offers to connect, and comes back to the page it was told', async () => {
+  it('offers to connect, and passes on returnTo', async () => {
     server.connected = false;
     server.hasCalendarAccess = false;
     showWidget({ returnTo: '/dashboard' });
@@ -45,19 +45,19 @@ describe('NextEventWidget', () => {
     });
   });
 
-  it('says why there is nothing when the calendar was left unticked', async () => {
+  it('explains missing calendar access', async () => {
     server.hasCalendarAccess = false;
     showWidget();
     expect(await screen.findByText('Calendar access is missing')).toBeTruthy();
     expect(screen.getByRole('button', { name: 'Allow calendar access' })).toBeTruthy();
   });
 
-  it('says that the days ahead are free', async () => {
+  it('reports free days', async () => {
     showWidget({ days: 3 });
     expect(await screen.findByText('The next 3 days are free.')).toBeTruthy();
   });
 
-  it('says that the server cannot be reached, and tries again when asked', async () => {
+  it('reports an unreachable server, and retries', async () => {
     server.down = true;
     showWidget();
     const retry = await screen.findByRole('button', { name: 'Try again' }, { timeout: 5_000 });
@@ -70,7 +70,7 @@ describe('NextEventWidget', () => {
     expect(await screen.findByRole('heading', { name: 'Design review' })).toBeTruthy();
   });
 
-  it('shows the event with its day, time, place, calendar, and ways in', async () => {
+  it('shows the event with its details and links', async () => {
     server.events = [
       event({
         id: 'e1',
@@ -98,7 +98,7 @@ describe('NextEventWidget', () => {
     expect(screen.getByRole('link', { name: /Open in Google Calendar/ })).toBeTruthy();
   });
 
-  it('counts down by itself, without asking anybody', async () => {
+  it('counts down without requests', async () => {
     server.events = [event({ id: 'e1' })];
     showWidget();
     expect(await screen.findByText('in 12 min')).toBeTruthy();
@@ -116,7 +116,7 @@ describe('NextEventWidget', () => {
     expect(server.calls).toHaveLength(calls);
   });
 
-  it('shows an all-day event as a day, and counts what else there is', async () => {
+  it('shows an all-day event, and counts today’s others', async () => {
     server.events = [
       event({ id: 'd1', title: 'Offsite', start: '2026-11-24', end: '2026-11-26', allDay: true, timeZone: null }),
       event({ id: 'd2', title: 'Holiday', start: '2026-11-24', end: '2026-11-25', allDay: true, timeZone: null }),
@@ -128,7 +128,7 @@ describe('NextEventWidget', () => {
     expect(widget().textContent).not.toContain('00:00');
   });
 
-  it('applies a push from its own content, and tells a screen reader once', async () => {
+  it('applies a message without a request, and announces it', async () => {
     server.events = [event({ id: 'e1' })];
     showWidget();
     await screen.findByText('Live');
@@ -147,7 +147,7 @@ describe('NextEventWidget', () => {
     expect(server.calls.slice(calls).map(({ path }) => path)).not.toContain('calendar.google.getUpcomingEvents');
   });
 
-  it('keeps its events when the grant has ended, and says how to go on', async () => {
+  it('keeps events after the grant ended, and offers to reconnect', async () => {
     server.events = [event({ id: 'e1' })];
     server.connections = server.connections.map((connection) => ({ ...connection, state: 'reauth_required' }));
     server.freshness = server.freshness.map((one) => ({ ...one, asOf: '2026-11-23T09:00:00Z', mode: 'paused' }));
@@ -160,7 +160,7 @@ describe('NextEventWidget', () => {
     });
   });
 
-  it('shows what somebody else wrote as text and nothing more', async () => {
+  it('shows foreign content only as text', async () => {
     server.events = [
       event({
         id: 'e1',
@@ -179,7 +179,7 @@ describe('NextEventWidget', () => {
     expect('hurt' in window).toBe(false);
   });
 
-  it('speaks another language where it is given one', async () => {
+  it('uses the given labels', async () => {
     showWidget({
       labels: { nextEvent: 'Nächster Termin', nothingTitle: 'Nichts vor', nothingAhead: () => 'Alles frei.' },
     });

@@ -25,37 +25,37 @@ import { pickNext } from './pick-next.js';
 import { Place } from './place.js';
 
 export interface NextEventWidgetProps extends WidgetProps {
-  /** How many local days ahead are looked at; 0 is today. */
+  /** How many local days ahead to consider; 0 is today. */
   days?: number | undefined;
-  /** The path to come back to from Google's consent page. */
+  /** The path to return to from Google's consent page. */
   returnTo?: string | undefined;
 }
 
-/** So many events are enough to know the next, and how many more there are today. */
-const ENOUGH = 50;
+/** Enough to find the next event and to count the others of today. */
+const MAX_RESULTS = 50;
 
-/** What comes next, with its time, place and way in, counting down. */
+/** The next event with its time, place, countdown and a button to join. */
 export function NextEventWidget({ days = 7, returnTo, calendarIds, ...props }: NextEventWidgetProps): ReactElement {
   const words = useWords(props);
   const { formats, labels } = words;
   const moment = useMoment(formats);
   const palette = usePalette();
-  const answer = useUpcomingEvents({
+  const result = useUpcomingEvents({
     days,
-    maxResults: ENOUGH,
+    maxResults: MAX_RESULTS,
     timeZone: formats.timeZone,
     ...(calendarIds && { calendarIds }),
   });
-  const obstacle = obstacleOf(answer);
-  const next = obstacle || answer.isLoading ? null : pickNext(answer.events, moment, words);
+  const obstacle = obstacleOf(result);
+  const next = obstacle || result.isLoading ? null : pickNext(result.events, moment, words);
 
   return (
-    <Frame name="next" label={labels.nextEvent} busy={answer.isLoading} className={props.className} style={props.style}>
+    <Frame name="next" label={labels.nextEvent} busy={result.isLoading} className={props.className} style={props.style}>
       {!obstacle && <ReconnectNotice labels={labels} returnTo={returnTo} />}
       <div className="calwire-next-body">
         {obstacle ? (
-          <Obstacle answer={answer} labels={labels} returnTo={returnTo} />
-        ) : answer.isLoading ? (
+          <Obstacle result={result} labels={labels} returnTo={returnTo} />
+        ) : result.isLoading ? (
           <NextSkeleton label={labels.loading} />
         ) : next ? (
           <NextEvent event={next.event} moreToday={next.moreToday} moment={moment} palette={palette} words={words} />
@@ -64,9 +64,9 @@ export function NextEventWidget({ days = 7, returnTo, calendarIds, ...props }: N
         )}
       </div>
       {obstacle !== 'signedOut' && (
-        <FreshnessLine answer={answer} hasContent={!obstacle && !answer.isLoading} moment={moment} words={words} />
+        <FreshnessLine result={result} hasContent={!obstacle && !result.isLoading} moment={moment} words={words} />
       )}
-      <NextAnnouncer event={next?.event} loading={answer.isLoading} moment={moment} words={words} />
+      <NextAnnouncer event={next?.event} loading={result.isLoading} moment={moment} words={words} />
     </Frame>
   );
 }
@@ -78,10 +78,10 @@ interface NextAnnouncerProps {
   words: Words;
 }
 
-/** Says what is next when that changes; a countdown that goes on is no news. */
+/** Announces a changed next event. The countdown is not announced. */
 function NextAnnouncer({ event, loading, moment, words }: NextAnnouncerProps): ReactElement {
   const name = event ? nameOf(event, moment.today, words) : words.labels.nothingTitle;
-  // Not by the name: at midnight "tomorrow" becomes "today", and nothing changed.
+  // Without the day's name: "tomorrow" becomes "today" at midnight, which is not a change.
   const state = event ? [event.id, event.start, event.end, event.title, event.location].join(' ') : '';
   return <Announcer state={loading ? null : state} text={event ? words.labels.nextIs(name) : name} />;
 }
@@ -179,7 +179,7 @@ export function JoinButton({ event, labels }: { event: CalendarEvent; labels: Wo
   );
 }
 
-/** The shape of an event, as high as one. */
+/** As high as an event. */
 function NextSkeleton({ label }: { label: string }): ReactElement {
   return (
     <div className="calwire-next-event calwire-skeleton">

@@ -14,7 +14,7 @@ interface ConnectButtonProps {
   quiet?: boolean;
 }
 
-/** Leads to Google's consent page. */
+/** Opens Google's consent page. */
 export function ConnectButton({ labels, text, returnTo, quiet }: ConnectButtonProps): ReactElement {
   const connecting = useConnect();
   const { isPending, error } = connecting;
@@ -47,7 +47,7 @@ interface NoticeProps {
   children?: ReactNode;
 }
 
-/** Says why there are no events here, and what to do about it. */
+/** Explains why there are no events, and offers a remedy. */
 export function Notice({ title, text, icon = <CalendarIcon />, children }: NoticeProps): ReactElement {
   return (
     <div className="calwire-notice">
@@ -64,23 +64,23 @@ type Access = Pick<LiveResult, 'isLoading' | 'error' | 'live' | 'mode' | 'refetc
   hasCalendarAccess: boolean;
 };
 
-/** What stands in the way of events, if anything does. While the answer is on its way, nothing does. */
-export function obstacleOf(answer: Access): 'signedOut' | 'failed' | 'notConnected' | 'noAccess' | null {
-  if (answer.live === 'signedOut') return 'signedOut';
-  if (answer.isLoading) return null;
-  if (answer.connected) return answer.hasCalendarAccess ? null : 'noAccess';
-  // Without a mode nobody has answered yet, and who has not answered has not said that there is no account.
-  return answer.mode === null ? 'failed' : 'notConnected';
+/** Why events cannot be shown; null if they can or are loading. */
+export function obstacleOf(result: Access): 'signedOut' | 'failed' | 'notConnected' | 'noAccess' | null {
+  if (result.live === 'signedOut') return 'signedOut';
+  if (result.isLoading) return null;
+  if (result.connected) return result.hasCalendarAccess ? null : 'noAccess';
+  // Without a mode the server has not answered, so it is unknown whether an account is connected.
+  return result.mode === null ? 'failed' : 'notConnected';
 }
 
 interface ObstacleProps {
-  answer: Access;
+  result: Access;
   labels: Labels;
   returnTo?: string | undefined;
 }
 
-export function Obstacle({ answer, labels, returnTo }: ObstacleProps): ReactElement | null {
-  switch (obstacleOf(answer)) {
+export function Obstacle({ result, labels, returnTo }: ObstacleProps): ReactElement | null {
+  switch (obstacleOf(result)) {
     case null:
       return null;
     case 'signedOut':
@@ -99,8 +99,8 @@ export function Obstacle({ answer, labels, returnTo }: ObstacleProps): ReactElem
       );
     case 'failed':
       return (
-        <Notice title={labels.failedTitle} text={answer.error?.message ?? labels.failed} icon={<WarningIcon />}>
-          <button type="button" className="calwire-button" onClick={() => void answer.refetch()}>
+        <Notice title={labels.failedTitle} text={result.error?.message ?? labels.failed} icon={<WarningIcon />}>
+          <button type="button" className="calwire-button" onClick={() => void result.refetch()}>
             {labels.retry}
           </button>
         </Notice>
@@ -108,16 +108,16 @@ export function Obstacle({ answer, labels, returnTo }: ObstacleProps): ReactElem
   }
 }
 
-/** Days that could not be asked for are not free days: above the events that are known, says that others may be missing. */
-export function FailureNotice({ answer, labels }: Omit<ObstacleProps, 'returnTo'>): ReactElement | null {
-  const { error } = answer;
+/** Shown above events when others may be missing because of a failure. */
+export function FailureNotice({ result, labels }: Omit<ObstacleProps, 'returnTo'>): ReactElement | null {
+  const { error } = result;
   if (!error) return null;
   return (
     <div className="calwire-broken" role="alert">
       <div className="calwire-banner">
         <WarningIcon />
         <p>{error.message}</p>
-        <button type="button" className="calwire-button" onClick={() => void answer.refetch().catch(() => undefined)}>
+        <button type="button" className="calwire-button" onClick={() => void result.refetch().catch(() => undefined)}>
           {labels.retry}
         </button>
       </div>
@@ -125,7 +125,7 @@ export function FailureNotice({ answer, labels }: Omit<ObstacleProps, 'returnTo'
   );
 }
 
-/** Accounts that only their owner can bring back. */
+/** Accounts that the user has to reconnect. */
 export function brokenOf(connections: readonly ConnectionInfo[]): ConnectionInfo[] {
   return connections.filter(isBroken);
 }
@@ -134,7 +134,7 @@ export function isBroken({ state }: ConnectionInfo): boolean {
   return state === 'reauth_required' || state === 'scope_missing';
 }
 
-/** Tells of accounts whose events stand still, above the events that are still shown. */
+/** Shown above events for accounts that are not updated until the user reconnects them. */
 export function ReconnectNotice({
   labels,
   returnTo,

@@ -25,7 +25,7 @@ const click = (element: HTMLElement) => {
 };
 
 describe('AgendaWidget', () => {
-  it('groups by local days, with what takes several on each of them', async () => {
+  it('groups events by local days', async () => {
     server.events = [
       event({ id: 'late', title: 'Late call', start: '2026-11-24T23:30:00Z', end: '2026-11-25T00:30:00Z' }),
       event({ id: 'trip', title: 'Trip', start: '2026-11-25', end: '2026-11-27', allDay: true, timeZone: null }),
@@ -46,7 +46,7 @@ describe('AgendaWidget', () => {
   });
 
   it.each(['Pacific/Auckland', 'America/Los_Angeles', 'Asia/Kathmandu'])(
-    'has all-day events on their days for who is in %s',
+    'shows all-day events on their days in %s',
     async (timeZone) => {
       server.events = [
         event({ id: 'd', title: 'Fair', start: '2026-11-26', end: '2026-11-28', allDay: true, timeZone: null }),
@@ -61,7 +61,7 @@ describe('AgendaWidget', () => {
     },
   );
 
-  it('opens the details and gives the focus back', async () => {
+  it('opens the details, then returns the focus', async () => {
     server.events = [event({ id: 'e1', location: 'Room Ada' })];
     show(<AgendaWidget {...BERLIN} />);
     const row = await screen.findByRole('button', { name: /Design review/ });
@@ -69,7 +69,7 @@ describe('AgendaWidget', () => {
     const dialog = await screen.findByRole('dialog', { name: 'Design review' }, { timeout: 15_000 });
     expect(within(dialog).getByText('Room Ada')).toBeTruthy();
     expect(dialog.contains(document.activeElement)).toBe(true);
-    // Escape, as a browser tells it to a modal dialog.
+    // The event that browsers send for Escape.
     fireEvent(dialog, new Event('cancel', { cancelable: true }));
     expect(screen.queryByRole('dialog')).toBeNull();
     expect(document.activeElement).toBe(row);
@@ -107,7 +107,7 @@ describe('CalendarPicker', () => {
     });
   });
 
-  it('takes the tick back and says so when the server does not answer', async () => {
+  it('reverts a selection if the server does not answer', async () => {
     show(<CalendarPicker {...BERLIN} />);
     const work = await screen.findByRole<HTMLInputElement>('checkbox', { name: /Work/ });
     server.down = true;
@@ -118,7 +118,7 @@ describe('CalendarPicker', () => {
 });
 
 describe('SyncStatus', () => {
-  it('tells the state of each account and the mode of each calendar', async () => {
+  it('shows the state of accounts and calendars', async () => {
     server.connections = server.connections.map((connection) => ({ ...connection, state: 'reauth_required' }));
     server.freshness = [
       { calendarId: HOME, asOf: '2026-11-24T11:40:00Z', mode: 'polling' },
@@ -137,7 +137,7 @@ describe('SyncStatus', () => {
     expect(calendars.textContent).toContain('Paused · not yet read');
   });
 
-  it('calls what is pushed live, and says how many calendars are not', async () => {
+  it('is live with push, and counts polled calendars', async () => {
     const asOf = '2026-11-24T11:47:00Z';
     server.freshness = [
       { calendarId: HOME, asOf, mode: 'polling' },
@@ -147,7 +147,7 @@ describe('SyncStatus', () => {
     expect(await screen.findByText('Live · one calendar is checked every minute or so')).toBeTruthy();
   });
 
-  it('dates what is polled as a whole', async () => {
+  it('shows the time if all calendars are polled', async () => {
     const asOf = '2026-11-24T11:47:00Z';
     server.freshness = [HOME, WORK].map((calendarId) => ({ calendarId, asOf, mode: 'polling' as const }));
     show(<SyncStatus {...BERLIN} />);
@@ -158,7 +158,7 @@ describe('SyncStatus', () => {
     });
   });
 
-  it('asks Google until every calendar was read since', async () => {
+  it('syncs until every calendar has been pulled', async () => {
     show(<SyncStatus {...BERLIN} />);
     click(await screen.findByRole('button', { name: 'Sync now' }));
     expect(await screen.findByRole('button', { name: 'Asking Google…' })).toBeTruthy();
@@ -173,10 +173,10 @@ describe('SyncStatus', () => {
 });
 
 describe('WeekView and MonthView', () => {
-  it('shows the week, moves on, and comes back, asking no more than it has to', async () => {
+  it('navigates between weeks with few requests', async () => {
     server.events = [event({ id: 'e1' })];
     show(<WeekView {...BERLIN} />);
-    // The view comes as a part of its own.
+    // The view is loaded lazily.
     await screen.findByRole('heading', { name: /23.*29 November 2026/ }, { timeout: 15_000 });
     const view = screen.getByRole('region', { name: 'Week' });
     expect(await within(view).findByRole('button', { name: /Design review, Today/ }, { timeout: 15_000 })).toBeTruthy();
@@ -192,7 +192,7 @@ describe('WeekView and MonthView', () => {
     expect(await within(view).findByRole('button', { name: /Design review, Today/ })).toBeTruthy();
   }, 30_000);
 
-  it('leaves the date to the host that wants it', async () => {
+  it('lets the host control the date', async () => {
     const onDateChange = vi.fn();
     show(<MonthView {...BERLIN} date="2026-11-24" onDateChange={onDateChange} />);
     click(await screen.findByRole('button', { name: 'Next month' }, { timeout: 15_000 }));

@@ -20,17 +20,17 @@ describe('the next event', () => {
   const review = timed('review', '24T10:00', '24T11:00');
   const offsite = allDay('offsite', '2026-11-24', '2026-11-26');
 
-  it('is the one that is running, the latest begun', () => {
+  it('is the running one that started last', () => {
     expect(next('24T09:00', focus, review)).toEqual(['focus', 1]);
     expect(next('24T10:30', focus, review)).toEqual(['review', 1]);
   });
 
-  it('gives way ten minutes before the one that follows', () => {
+  it('changes ten minutes before the following one starts', () => {
     expect(next('24T09:49', focus, review)).toEqual(['focus', 1]);
     expect(next('24T09:50', focus, review)).toEqual(['review', 1]);
   });
 
-  it('is one with a time today, before one that takes the day', () => {
+  it('is a timed event before an all-day event', () => {
     expect(next('24T07:00', offsite, review)).toEqual(['review', 1]);
     expect(next('24T12:00', offsite, review)).toEqual(['offsite', 0]);
   });
@@ -44,7 +44,7 @@ describe('the next event', () => {
     );
   });
 
-  it('is nothing that is over, cancelled, declined, or a place of work', () => {
+  it('is no ended, cancelled or declined event', () => {
     const declined = {
       ...review,
       attendees: [{ email: 'a', displayName: null, self: true, optional: false, responseStatus: 'declined' }],

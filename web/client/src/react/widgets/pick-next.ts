@@ -3,7 +3,7 @@ import { countdownOf, type Formats, isOver, spanOf } from '../format/index.js';
 import type { Moment, Words } from './base.js';
 import { isDeclined } from './event-text.js';
 
-/** So long before its start, an event takes the place of one that is still running. */
+/** From this time before its start, an event replaces a running one. */
 const SOON_MINUTES = 10;
 
 export interface Next {
@@ -13,8 +13,8 @@ export interface Next {
 }
 
 /**
- * The event that a person wants to know of: one that begins within minutes, else what is running, else what comes next
- * today, else what takes the whole day, else the first of the days to come.
+ * The event to show as next: one that starts within minutes, else a running one, else the next one today, else today's
+ * all-day event, else the first event of a later day.
  */
 export function pickNext(events: readonly CalendarEvent[], moment: Moment, { formats }: Words): Next | null {
   const left = events.filter((event) => isOfInterest(event) && !isOver(event, moment.now, moment.today));
@@ -31,7 +31,7 @@ export function pickNext(events: readonly CalendarEvent[], moment: Moment, { for
   return event ? { event, moreToday: today.filter((other) => other !== event).length } : null;
 }
 
-/** Where somebody works is no appointment, and what was declined is none any more. */
+/** Working locations and declined events are not appointments. */
 function isOfInterest(event: CalendarEvent): boolean {
   return event.status !== 'cancelled' && event.eventType !== 'workingLocation' && !isDeclined(event);
 }
@@ -49,7 +49,7 @@ function startOf(event: CalendarEvent): number {
   return new Date(event.start).getTime();
 }
 
-/** Of the first day that has any: what has a time, else what takes the whole day. */
+/** The first timed event of the first day with events, else its first all-day event. */
 function firstOfLater(events: readonly CalendarEvent[], { dayOf }: Formats): CalendarEvent | undefined {
   const key = (event: CalendarEvent) => `${spanOf(event, dayOf).first} ${event.allDay ? '1' : '0'}`;
   const order = (one: CalendarEvent, other: CalendarEvent) =>

@@ -4,7 +4,7 @@ import { plainLine, safeUrl } from '../format/index.js';
 import { Foreign, OutLink } from './base.js';
 import type { Labels } from './labels.js';
 
-/** Where it is; a link when the place is an address of the web. */
+/** The event's location, as a link if it is a URL. */
 export function Place({ location, labels }: { location: string | null; labels: Labels }): ReactElement | null {
   const text = plainLine(location);
   if (!text) return null;

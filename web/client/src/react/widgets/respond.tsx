@@ -12,7 +12,7 @@ interface Props {
 
 const ANSWERS = ['accepted', 'tentative', 'declined'] as const;
 
-/** Whether one goes, and how many others do. */
+/** The user's response, and the count of all responses. */
 export function Respond({ event, editing, labels }: Props): ReactElement | null {
   const id = useId();
   if (!event.canEdit.includes('responseStatus')) return null;

@@ -10,50 +10,50 @@ import type { Labels } from './labels.js';
 import { brokenOf, ConnectButton, Obstacle, obstacleOf } from './notices.js';
 
 export interface SyncStatusProps extends WidgetProps {
-  /** The path to come back to from Google's consent page. */
+  /** The path to return to from Google's consent page. */
   returnTo?: string | undefined;
-  /** Show everything at once. Default: one line, until the person opens it. */
+  /** Initially expanded. Default: one line that the user can expand. */
   defaultOpen?: boolean | undefined;
 }
 
-/** After this long without news of a pull that was asked for, the person may ask again. */
-const PATIENCE_MS = 20_000;
-const LOOK_MS = 2_000;
+/** The user can request a sync again if this one has not finished within this time. */
+const SYNC_TIMEOUT = 20_000;
+const REFETCH_EVERY = 2_000;
 
-/** How current everything is, why, and what to do where it is not. */
+/** How current the accounts and calendars are, and the remedy for those that are not. */
 export function SyncStatus({ returnTo, defaultOpen = false, ...props }: SyncStatusProps): ReactElement {
   const words = useWords(props);
   const { formats, labels } = words;
   const moment = useMoment(formats);
-  const answer = useSyncStatus();
+  const result = useSyncStatus();
   const { calendars: infos } = useCalendars();
-  const obstacle = obstacleOf(answer);
-  // Without access there is still an account to tell of.
+  const obstacle = obstacleOf(result);
+  // Without calendar access there is still an account to show.
   const hidden = obstacle !== null && obstacle !== 'noAccess';
   const { calendarIds } = props;
-  const calendars = answer.calendars.filter(({ calendarId }) => calendarIds?.includes(calendarId) ?? true);
+  const calendars = result.calendars.filter(({ calendarId }) => calendarIds?.includes(calendarId) ?? true);
   return (
     <Frame
       name="sync"
       label={labels.syncStatus}
-      busy={answer.isLoading}
+      busy={result.isLoading}
       className={props.className}
       style={props.style}
     >
       {hidden ? (
-        <Obstacle answer={answer} labels={labels} returnTo={returnTo} />
+        <Obstacle result={result} labels={labels} returnTo={returnTo} />
       ) : (
         <details className="calwire-sync-details" open={defaultOpen}>
           <summary>
-            <span className="calwire-sync-summary" data-tone={toneOf(answer)}>
+            <span className="calwire-sync-summary" data-tone={toneOf(result)}>
               <span className="calwire-dot" aria-hidden="true" />
-              <span role="status">{answer.isLoading ? labels.loading : summaryOf(answer, labels)}</span>
+              <span role="status">{result.isLoading ? labels.loading : summaryOf(result, labels)}</span>
             </span>
           </summary>
           <div className="calwire-sync-body">
-            <Accounts connections={answer.connections} labels={labels} returnTo={returnTo} />
+            <Accounts connections={result.connections} labels={labels} returnTo={returnTo} />
             <CalendarTable calendars={calendars} infos={infos} moment={moment} words={words} />
-            {answer.connected && !answer.pushAvailable && !answer.isLoading && (
+            {result.connected && !result.pushAvailable && !result.isLoading && (
               <p className="calwire-quiet">{labels.noPush}</p>
             )}
           </div>
@@ -61,8 +61,8 @@ export function SyncStatus({ returnTo, defaultOpen = false, ...props }: SyncStat
       )}
       {!hidden && (
         <div className="calwire-sync-foot">
-          <FreshnessLine answer={answer} hasContent={!answer.isLoading} moment={moment} words={words} />
-          {answer.hasCalendarAccess && <SyncNow answer={answer} calendars={calendars} labels={labels} />}
+          <FreshnessLine result={result} hasContent={!result.isLoading} moment={moment} words={words} />
+          {result.hasCalendarAccess && <SyncNow result={result} calendars={calendars} labels={labels} />}
         </div>
       )}
     </Frame>
@@ -155,47 +155,47 @@ function CalendarTable({
 }
 
 interface SyncNowProps {
-  answer: UseSyncStatusResult;
+  result: UseSyncStatusResult;
   calendars: readonly Freshness[];
   labels: Labels;
 }
 
-/** Asks Google, and says so until every calendar has been read since. */
-function SyncNow({ answer, calendars, labels }: SyncNowProps): ReactElement {
+/** Requests a sync, and shows it as running until every calendar has been pulled. */
+function SyncNow({ result, calendars, labels }: SyncNowProps): ReactElement {
   const [before, setBefore] = useState<readonly Freshness[] | null>(null);
-  const { error } = answer;
-  const latest = useRef(answer);
-  const answered = before !== null && calendars.every((calendar) => isNewer(calendar, before));
-  // A question that failed has no answer to wait for.
+  const { error } = result;
+  const latest = useRef(result);
+  const finished = before !== null && calendars.every((calendar) => isNewer(calendar, before));
+  // A failed request has no result to wait for.
   if (before && error) setBefore(null);
-  const syncing = before !== null && !answered && !error;
+  const syncing = before !== null && !finished && !error;
 
   useEffect(() => {
-    latest.current = answer;
+    latest.current = result;
   });
 
   useEffect(() => {
     if (!syncing) return;
-    // A pull that found nothing new sends no message, so its time is asked for.
-    const look = setInterval(() => void latest.current.refetch(), LOOK_MS);
+    // A pull without changes sends no message, so the status is polled.
+    const poll = setInterval(() => void latest.current.refetch(), REFETCH_EVERY);
     const giveUp = setTimeout(() => {
       setBefore(null);
-    }, PATIENCE_MS);
+    }, SYNC_TIMEOUT);
     return () => {
-      clearInterval(look);
+      clearInterval(poll);
       clearTimeout(giveUp);
     };
   }, [syncing]);
 
-  const ask = () => {
+  const start = () => {
     setBefore(calendars);
-    void answer.syncNow();
+    void result.syncNow();
   };
 
   return (
     <span className="calwire-sync-now">
       <span role="status" className="calwire-quiet">
-        {answered && labels.synced}
+        {finished && labels.synced}
       </span>
       <button
         type="button"
@@ -203,7 +203,7 @@ function SyncNow({ answer, calendars, labels }: SyncNowProps): ReactElement {
         data-busy={syncing}
         aria-disabled={syncing}
         onClick={() => {
-          if (!syncing) ask();
+          if (!syncing) start();
         }}
       >
         <RefreshIcon />
@@ -218,7 +218,7 @@ function SyncNow({ answer, calendars, labels }: SyncNowProps): ReactElement {
   );
 }
 
-/** Server's time against server's time: a browser's clock may be wrong. What is paused gives no answer to wait for. */
+/** Compares server times, because the browser's clock may be wrong. A paused calendar is not pulled. */
 function isNewer({ calendarId, asOf, mode }: Freshness, before: readonly Freshness[]): boolean {
   if (mode === 'paused') return true;
   const old = before.find((calendar) => calendar.calendarId === calendarId)?.asOf;

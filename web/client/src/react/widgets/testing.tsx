@@ -1,6 +1,5 @@
 /**
- * Calwire's server as a browser meets it: its procedures behind `fetch`, its channel behind `WebSocket`. The provider,
- * the hooks and the SDK of the socket are the real ones.
+ * A fake of Calwire's server behind `fetch` and `WebSocket`. The provider, the hooks and the socket's SDK are real.
  */
 import { QueryClient } from '@tanstack/react-query';
 import { act, cleanup, configure, render } from '@testing-library/react';
@@ -21,7 +20,7 @@ import type {
 } from '../../generated/types.js';
 import { CalwireProvider } from '../provider.js';
 
-// The gate runs on two cores, beside much else.
+// Generous, for machines that run other jobs at the same time.
 configure({ asyncUtilTimeout: 5_000 });
 
 export const NOW = new Date('2026-11-24T11:48:00Z');
@@ -77,20 +76,20 @@ function calendar(id: string, summary: string, backgroundColor: string): Calenda
   };
 }
 
-/** What the server says instead of an answer, when `answer` throws it: the code, and what is beside it. */
-export class Refusal extends Error {
+/** An error response of the server, when `answer` throws it. */
+export class ErrorResponse extends Error {
   constructor(readonly data: { code: string; reason?: string; [more: string]: unknown }) {
     super(data.code);
   }
 
   static errorOf(thrown: unknown): { error: object } {
-    // Anything else is the network.
-    if (!(thrown instanceof Refusal)) throw thrown;
+    // Anything else is a network failure.
+    if (!(thrown instanceof ErrorResponse)) throw thrown;
     return { error: { message: thrown.message, code: -32_000, data: thrown.data } };
   }
 }
 
-/** What the server knows and how it behaves; tests change it before or while widgets are shown. */
+/** The server's data and behaviour. Tests change it before or while widgets are shown. */
 export class Server {
   events: CalendarEvent[] = [];
   calendars = [calendar(HOME, 'Home', '#9a9cff'), calendar(WORK, 'Work', '#d06b64')];
@@ -107,9 +106,9 @@ export class Server {
   ];
   connected = true;
   hasCalendarAccess = true;
-  /** Nothing answers. */
+  /** Requests fail without a response. */
   down = false;
-  /** What was called, by procedure. */
+  /** All calls. */
   readonly calls: { path: string; input: unknown }[] = [];
   seq = 0;
   #sockets = new Set<FakeSocket>();
@@ -118,7 +117,7 @@ export class Server {
     return this.calls.filter((call) => call.path === path).map((call) => call.input);
   }
 
-  /** Sends a message to whoever listens. */
+  /** Sends a message to all sockets. */
   async publish(change: Change): Promise<void> {
     this.seq += 1;
     const data = { v: 1, seq: this.seq, ...change };
@@ -155,34 +154,40 @@ export class Server {
       case 'calendar.google.syncNow':
         return { success: true, queued: 2 };
       case 'calendar.google.disconnect':
-        return { success: true, ...this.#leave(input as DisconnectInput | undefined) };
+        return { success: true, ...this.#disconnect(input as DisconnectInput | undefined) };
       case 'calendar.google.deleteData':
-        return { success: true, ...this.#leave(undefined), deleted: true, grantsLeft: 1, liveHistoryDeleted: true };
+        return {
+          success: true,
+          ...this.#disconnect(undefined),
+          deleted: true,
+          grantsLeft: 1,
+          liveHistoryDeleted: true,
+        };
       case 'calendar.google.exportData':
         return this.#page((input as ExportDataInput | undefined)?.cursor);
       default:
-        throw new Error(`no such procedure here: ${path}`);
+        throw new Error(`unknown procedure: ${path}`);
     }
   }
 
-  /** Google has confirmed nothing yet, and one calendar is still to go. */
-  #leave(input: DisconnectInput | undefined): Pick<Disconnect, 'connectionIds' | 'receipts'> {
-    const leaves = ({ id }: ConnectionInfo) => input?.connectionId === undefined || id === input.connectionId;
-    const leaving = this.connections.filter(leaves);
-    this.connections = this.connections.filter((connection) => !leaves(connection));
-    this.calendars = this.calendars.filter(({ connectionId }) => leaving.every(({ id }) => id !== connectionId));
+  /** The revocation is pending, and one channel has not been stopped. */
+  #disconnect(input: DisconnectInput | undefined): Pick<Disconnect, 'connectionIds' | 'receipts'> {
+    const isMeant = ({ id }: ConnectionInfo) => input?.connectionId === undefined || id === input.connectionId;
+    const disconnected = this.connections.filter(isMeant);
+    this.connections = this.connections.filter((connection) => !isMeant(connection));
+    this.calendars = this.calendars.filter(({ connectionId }) => disconnected.every(({ id }) => id !== connectionId));
     this.connected = this.connections.length > 0;
-    const receipts = leaving.map(({ id, email }) => ({
+    const receipts = disconnected.map(({ id, email }) => ({
       connectionId: id,
       email,
       channels: { stopped: 2, left: 1 },
       grant: 'pending' as const,
       data: { calendars: 2, events: 1234, deleted: false, deletedBy: '2026-11-24T11:49:00Z' },
     }));
-    return { connectionIds: leaving.map(({ id }) => id), receipts };
+    return { connectionIds: disconnected.map(({ id }) => id), receipts };
   }
 
-  /** Of two pages. */
+  /** An export of two pages. */
   #page(cursor: string | undefined): DataExport {
     const first = cursor === undefined;
     const none = { syncState: [], watches: [], userStream: [], connectFlows: [], eventVersions: [] };
@@ -217,7 +222,7 @@ export class Server {
     };
   }
 
-  /** Takes the place of the browser's network. */
+  /** Replaces the browser's network. */
   install(): void {
     const sockets = this.#sockets;
     vi.stubGlobal('fetch', (input: string | URL, init?: RequestInit) => this.#fetch(new URL(input), init));
@@ -242,7 +247,7 @@ export class Server {
       try {
         return { result: { data: this.answer(path, inputOf(index)) } };
       } catch (thrown) {
-        return Refusal.errorOf(thrown);
+        return ErrorResponse.errorOf(thrown);
       }
     });
     return Promise.resolve(Response.json(answers));
@@ -257,7 +262,7 @@ interface Command {
   subscribe?: unknown;
 }
 
-/** Centrifugo's JSON protocol, as far as a connection and its one subscription need it. */
+/** The part of Centrifugo's JSON protocol for a connection with one subscription. */
 class FakeSocket {
   onopen: (() => void) | null = null;
   onmessage: ((message: { data: string }) => void) | null = null;
@@ -267,14 +272,14 @@ class FakeSocket {
 
   constructor() {
     setTimeout(() => this.onopen?.());
-    // The SDK calls `send` of what it takes for the browser's socket.
+    // The SDK calls `send` of this object.
     const answer = (text: string) => {
       for (const line of text.split('\n').filter(Boolean)) this.#answer(JSON.parse(line) as Command);
     };
-    const tell = (reply: object) => this.onmessage?.({ data: JSON.stringify(reply) });
+    const reply = (message: object) => this.onmessage?.({ data: JSON.stringify(message) });
     this.send = (sent) => {
       if (typeof sent === 'string') answer(sent);
-      else tell(sent);
+      else reply(sent);
     };
   }
 
@@ -294,7 +299,7 @@ class FakeSocket {
   }
 }
 
-/** Browsers have modal dialogs, jsdom does not yet. */
+/** jsdom does not implement modal dialogs. */
 export function installDialog(): void {
   const prototype = HTMLDialogElement.prototype;
   prototype.showModal = function (this: HTMLDialogElement) {

@@ -13,7 +13,7 @@ interface YourDataProps {
   onDeleted: (receipt: DeleteData) => void;
 }
 
-/** What is kept of the person here: to take along, and to be rid of. */
+/** Exports or deletes the user's stored data. */
 export function YourData({ words: { labels }, moment, onDeleted }: YourDataProps): ReactElement {
   const { exportData, isPending, error } = useExportData();
   const [saved, setSaved] = useState<string | null>(null);

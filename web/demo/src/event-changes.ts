@@ -1,32 +1,32 @@
-// A change, told to a person: "Design review moved to Tue 3 pm".
+// Describes changes of events: "Design review moved to Tue 3 pm".
 
 import type { CalendarEvent, Message, Series } from '@calwire/client';
 
-export interface News {
+export interface EventChange {
   title: string;
-  /** What happened to it, to be read after the title. */
+  /** The change, to be read after the title. */
   what: string;
 }
 
 /** Occurrences by calendar and series, see `seriesKey`. */
-export type Known = Map<string, CalendarEvent[]>;
+export type EventsBySeries = Map<string, CalendarEvent[]>;
 
 export function seriesKey(calendarId: string, seriesId: string): string {
   return `${calendarId} ${seriesId}`;
 }
 
-/** What the message changes for a person, and leaves `known` as it is after it. */
-export function newsOf(message: Message, known: Known): News[] {
+/** The changes in a message. Updates `known` to the state after it. */
+export function changesOf(message: Message, known: EventsBySeries): EventChange[] {
   if (message.type !== 'events.changed') return [];
   const { calendarId, upserted, deleted } = message;
-  const news: (News | null)[] = [
+  const changes: (EventChange | null)[] = [
     ...upserted.map((series) => ofSeries(series, take(known, calendarId, series))),
     ...deleted.map((eventId) => ofDeleted(take(known, calendarId, { eventId, occurrences: [] }))),
   ];
-  return news.filter((each) => each !== null);
+  return changes.filter((change) => change !== null);
 }
 
-function take(known: Known, calendarId: string, { eventId, occurrences }: Series): CalendarEvent[] {
+function take(known: EventsBySeries, calendarId: string, { eventId, occurrences }: Series): CalendarEvent[] {
   const key = seriesKey(calendarId, eventId);
   const before = known.get(key) ?? [];
   if (occurrences.length === 0) known.delete(key);
@@ -34,31 +34,31 @@ function take(known: Known, calendarId: string, { eventId, occurrences }: Series
   return before;
 }
 
-function ofDeleted([first]: CalendarEvent[]): News | null {
+function ofDeleted([first]: CalendarEvent[]): EventChange | null {
   return first ? { title: first.title, what: 'was removed' } : null;
 }
 
-function ofSeries({ occurrences }: Series, before: CalendarEvent[]): News | null {
+function ofSeries({ occurrences }: Series, before: CalendarEvent[]): EventChange | null {
   const first = next(occurrences);
   const former = next(before);
   if (!first) return former ? { title: former.title, what: 'left the coming weeks' } : null;
   if (!former) return { title: first.title, what: `was added · ${when(first)}` };
   const ids = new Map(before.map((event) => [event.id, event]));
   const kept = occurrences.filter((event) => ids.has(event.id));
-  // Instances are named after their original start: a series that is moved as a whole has none of its former ones.
-  if (kept.length === 0) return told(former, first);
-  const changed = kept.find((event) => told(ids.get(event.id), event) !== null);
-  if (changed) return told(ids.get(changed.id), changed);
+  // Instance ids contain the original start, so a series that was moved as a whole keeps none of them.
+  if (kept.length === 0) return between(former, first);
+  const changed = kept.find((event) => between(ids.get(event.id), event) !== null);
+  if (changed) return between(ids.get(changed.id), changed);
   return { title: first.title, what: kept.length < before.length ? 'was cancelled on a day' : 'was changed' };
 }
 
-/** Of a series, the instance that people think of. */
+/** The next instance of a series. */
 function next(occurrences: CalendarEvent[]): CalendarEvent | undefined {
   const now = Date.now();
   return occurrences.find(({ end }) => Date.parse(end) > now) ?? occurrences[0];
 }
 
-function told(before: CalendarEvent | undefined, after: CalendarEvent): News | null {
+function between(before: CalendarEvent | undefined, after: CalendarEvent): EventChange | null {
   if (!before) return null;
   const { title } = after;
   if (before.title !== title) return { title: before.title, what: `is called “${title}” now` };

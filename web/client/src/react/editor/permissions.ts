@@ -1,4 +1,4 @@
-/** What may be changed, and why the rest may not. */
+/** Which events and fields the user may change, and why not the others. */
 import type { CalendarInfo } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import type { Labels } from '../widgets/labels.js';
@@ -9,12 +9,12 @@ export function isWritable(calendar: CalendarInfo): boolean {
   return calendar.selected && !calendar.accessLost && WRITERS.includes(calendar.accessRole);
 }
 
-/** A person may always colour what may be changed at all. */
+/** The colour can be changed of every event that can be changed at all. */
 export function isEditable({ canEdit }: CalendarEvent): boolean {
   return canEdit.includes('colorId');
 }
 
-/** Why a field cannot be changed; null when it can. */
+/** Why a field cannot be changed; null if it can. */
 export function lockOf(
   event: CalendarEvent,
   field: string,
@@ -28,7 +28,7 @@ export function lockOf(
   return isOrganizer || event.eventType !== 'default' ? labels.fieldLocked : labels.organizerOnly;
 }
 
-/** Whether there is anybody who could be mailed. */
+/** Whether there are guests to mail. */
 export function hasGuests(guests: readonly { self?: boolean }[]): boolean {
   return guests.some(({ self }) => self !== true);
 }

@@ -1,13 +1,13 @@
-/** Which copy of a meeting is shown: the rule of the server. */
+/** Deduplication of meetings, by the server's rule. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { mergeCopies } from '../src/core/copies.js';
+import { mergeDuplicates } from '../src/core/duplicates.js';
 import type { Event } from '../src/generated/types.js';
 import { anEvent } from './model-server.js';
 import vectors from './vectors/copies.json' with { type: 'json' };
 
-interface Told {
+interface Case {
   calendar: string;
   id: string;
   iCalUID?: string | null;
@@ -18,7 +18,7 @@ interface Told {
 
 const calendarId = (letter: string) => [8, 4, 4, 4, 12].map((length) => letter.repeat(length)).join('-');
 
-function event({ calendar, id, iCalUID, series, rank, answer }: Told): Event {
+function event({ calendar, id, iCalUID, series, rank, answer }: Case): Event {
   const guest = (self: boolean, responseStatus: string) => ({
     email: null,
     displayName: null,
@@ -35,33 +35,33 @@ function event({ calendar, id, iCalUID, series, rank, answer }: Told): Event {
 }
 
 function shown({ calendarId, id, copies }: Event) {
-  const told = copies?.map((copy) => {
+  const listed = copies?.map((copy) => {
     expect(copy.eventId).toBe(copy.id);
     const { responseStatus: answer } = copy;
     return { calendar: copy.calendarId.slice(0, 1), id: copy.id, ...(answer !== null && { answer }) };
   });
-  return { calendar: calendarId.slice(0, 1), id, ...(told && { copies: told }) };
+  return { calendar: calendarId.slice(0, 1), id, ...(listed && { copies: listed }) };
 }
 
-describe('copies of a meeting', () => {
+describe('duplicates of a meeting', () => {
   it.each(vectors.cases)('$name', ({ events, shown: expected }) => {
-    expect(mergeCopies(events.map((told) => event(told as Told))).map(shown)).toEqual(expected);
+    expect(mergeDuplicates(events.map((one) => event(one as Case))).map(shown)).toEqual(expected);
   });
 
-  it('are merged once: a second pass changes nothing, and without copies the array is the same', () => {
-    const told = fc.record({
+  it('are merged once, and a second pass changes nothing', () => {
+    const one = fc.record({
       calendar: fc.constantFrom('a', 'b', 'c'),
       id: fc.constantFrom('x', 'y'),
       iCalUID: fc.constantFrom('m', 'n'),
       rank: fc.nat(3),
     });
-    const different = fc.uniqueArray(told, { selector: ({ calendar, iCalUID }) => calendar + iCalUID });
+    const different = fc.uniqueArray(one, { selector: ({ calendar, iCalUID }) => calendar + iCalUID });
     fc.assert(
       fc.property(different, (list) => {
-        const merged = mergeCopies(list.map(event));
-        expect(mergeCopies(merged)).toBe(merged);
-        const told = merged.reduce((count, { copies }) => count + (copies?.length ?? 1), 0);
-        expect(told).toBe(list.length);
+        const merged = mergeDuplicates(list.map(event));
+        expect(mergeDuplicates(merged)).toBe(merged);
+        const listed = merged.reduce((count, { copies }) => count + (copies?.length ?? 1), 0);
+        expect(listed).toBe(list.length);
       }),
     );
   });

@@ -9,7 +9,7 @@
 import type { Event, EventCopy } from '../generated/types.js';
 
 /** Each meeting once, with its duplicates listed in `copies`. Without duplicates, returns the same array. */
-export function mergeCopies(events: Event[]): Event[] {
+export function mergeDuplicates(events: Event[]): Event[] {
   const groups = groupsOf(events);
   if (groups.length === events.length) return events;
   const shown = new Map<Event, Event>();

@@ -3,7 +3,7 @@ import { lazy, Suspense, useEffect, useRef, type ComponentType, type ReactNode }
 
 import type { View } from './address';
 import { Header } from './parts/Header';
-import { Mishap } from './parts/Mishap';
+import { ErrorBoundary } from './parts/ErrorBoundary';
 import { Toasts } from './parts/Toasts';
 import { useMessages, type Messages } from './messages';
 import type { Session } from './session';
@@ -34,8 +34,8 @@ const PAGES: Record<View, { title: string; Page: ComponentType<ViewProps> }> = {
   inspector: { title: 'Sync inspector', Page: Inspector },
 };
 
-/** The page of the user who is signed in. */
-export function Signed({ session, user, view, banner }: SignedProps) {
+/** The page for a signed-in user. */
+export function SignedIn({ session, user, view, banner }: SignedProps) {
   const { userId } = useCalwire();
   const messages = useMessages(userId);
   const main = useRef<HTMLElement>(null);
@@ -49,7 +49,7 @@ export function Signed({ session, user, view, banner }: SignedProps) {
         className="skip"
         href="#main"
         onClick={(event) => {
-          // The address after # names the view.
+          // The URL's hash selects the view.
           event.preventDefault();
           main.current?.focus();
         }}
@@ -59,11 +59,11 @@ export function Signed({ session, user, view, banner }: SignedProps) {
       <Header session={session} user={user} view={view} />
       <main ref={main} id="main" tabIndex={-1} aria-label={title} className="page" data-view={view}>
         {banner}
-        <Mishap key={view}>
+        <ErrorBoundary key={view}>
           <Suspense fallback={<p className="waiting">Opening…</p>}>
             <Page session={session} user={user} messages={messages} />
           </Suspense>
-        </Mishap>
+        </ErrorBoundary>
       </main>
       <Toasts messages={messages} user={user} view={view} />
     </>
@@ -76,7 +76,7 @@ function useTitle(title: string, user: string): void {
   }, [title, user]);
 }
 
-/** Whoever goes to another view without seeing it is taken to its beginning. */
+/** Moves focus and scroll position to the start of a new view. */
 function useFocusOnChange(main: { current: HTMLElement | null }, view: View): void {
   const shown = useRef(view);
   useEffect(() => {

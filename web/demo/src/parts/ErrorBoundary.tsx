@@ -1,7 +1,7 @@
 import { Component, type ReactNode } from 'react';
 
-/** A view that could not be shown does not take the page with it. */
-export class Mishap extends Component<{ children: ReactNode }, { failed: boolean }> {
+/** Keeps the page working when a view fails to render. */
+export class ErrorBoundary extends Component<{ children: ReactNode }, { failed: boolean }> {
   override state = { failed: false };
 
   static getDerivedStateFromError() {
@@ -13,7 +13,7 @@ export class Mishap extends Component<{ children: ReactNode }, { failed: boolean
     return (
       <div className="card centred" role="alert">
         <h1>This view could not be shown</h1>
-        <p>A part of the page could not be loaded, or it broke. The console of the browser says more.</p>
+        <p>A part of the page failed to load or to render. The browser’s console has details.</p>
         <button type="button" className="button primary" onClick={() => window.location.reload()}>
           Reload the page
         </button>
