@@ -1,4 +1,4 @@
-// What the tests import: a browser, its page, Google, Calwire, and the stack behind the page.
+// The imports of every test: a browser, its page, Google, Calwire, and the stack behind the page.
 
 export { openPage, screenshot, violations } from './harness/browser.mjs';
 export { broker } from './harness/broker.mjs';

@@ -1,5 +1,5 @@
-// `npm test`: the files that leave the stack as it is, two at a time; then those that kill parts of it, which have it to
-// themselves. `E2E_TESTS` names other files.
+// `npm test`: the files that leave the stack alone, two at a time; then, one at a time, the files that kill parts of it.
+// `E2E_TESTS` names other files.
 
 import { spawnSync } from 'node:child_process';
 import { readdirSync } from 'node:fs';
@@ -22,6 +22,6 @@ for (const { files, atOnce } of runs) {
   const flags = ['--test', `--test-concurrency=${atOnce}`, '--test-reporter=spec'];
   const { status, error } = spawnSync(process.execPath, [...flags, ...files], { stdio: 'inherit' });
   if (error) throw error;
-  // What fails in one does not hide the other.
+  // A failure in the first run does not skip the second.
   if (status !== 0) process.exitCode = 1;
 }

@@ -1,5 +1,5 @@
-// Opens the page in Chromium and says when a title appears on it. A line on standard output for each: its number, and the
-// time in milliseconds since 1970 at which the DOM had changed. `ready` comes first. It ends with its standard input.
+// Opens the page in Chromium and reports when each title appears on it. Prints `ready`, then a line for each title: its
+// number, and the Unix time in milliseconds at which the DOM had changed. Ends when its standard input does.
 
 import { launch } from '../harness/chromium.mjs';
 
@@ -18,7 +18,7 @@ await page.evaluate(() => {
   new MutationObserver((mutations) => {
     const at = performance.timeOrigin + performance.now();
     for (const { target } of mutations) {
-      // A part of the page may show several of them; their numbers rise.
+      // An element may contain several of them; their numbers rise.
       const names = (target.textContent ?? '').matchAll(/Renamed for the (\d+)th time/g);
       const number = Math.max(-1, ...[...names].map((name) => Number(name[1])));
       if (number <= last) continue;

@@ -1,4 +1,4 @@
-// A real Chromium, and pages in it that may complain about nothing.
+// A real Chromium, and pages in it whose every complaint fails the test.
 
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
@@ -28,21 +28,21 @@ function browser() {
 
 /**
  * @typedef {object} PageOptions
- * @property {string} [user] signed in as; without, nobody is
+ * @property {string} [user] signed in as; without it, no user is
  * @property {string} [path] with its query; `user` is added to it
  * @property {string} [timeZone]
  * @property {string} [locale]
  * @property {'light' | 'dark'} [colorScheme]
  * @property {{ width: number, height: number }} [viewport]
  * @property {boolean} [touch] a phone
- * @property {number} [tokenSeconds] how long each of the user's tokens lives; an hour, unless given
- * @property {RegExp[]} [expected] complaints that belong to what is tested, such as those about a server that is down
+ * @property {number} [tokenSeconds] lifetime of each of the user's tokens; an hour by default
+ * @property {RegExp[]} [expected] complaints that belong to the test, such as those about a server that is down
  * @property {(context: import('playwright-core').BrowserContext) => Promise<unknown>} [before] before the page is opened
  */
 
 /**
- * Opens the page in a profile of its own. It is closed when the test ends, which fails if a page of it has complained:
- * an error in the console, an exception that nobody caught.
+ * Opens the page in a profile of its own, which is closed when the test ends. The test fails if one of its pages has
+ * complained: an error in the console, an uncaught exception.
  *
  * @param {import('node:test').TestContext} t
  * @param {PageOptions} [options]
@@ -83,7 +83,7 @@ export async function openPage(t, options = {}) {
     page: await open(),
     context,
     traffic,
-    /** What the pages complained about so far. */
+    /** The pages' complaints so far. */
     complaints,
     /** Another tab of the same browser; `#week` opens it there. */
     newTab: open,
@@ -127,7 +127,7 @@ async function shortTokens(context, user, expiresIn) {
  * @param {import('playwright-core').BrowserContext} context
  */
 async function picturesOfFailure(t, context) {
-  // Node has it, its types do not yet.
+  // Missing in Node's types.
   if (/** @type {{ passed?: boolean }} */ (/** @type {unknown} */ (t)).passed !== false) return;
   for (const [index, page] of context.pages().entries()) {
     await screenshot(page, `failed ${t.name} ${index + 1}`);
@@ -135,7 +135,7 @@ async function picturesOfFailure(t, context) {
 }
 
 /**
- * A picture of the page, under target/calwire/screenshots. Returns its path.
+ * Saves a picture of the page under target/calwire/screenshots and returns its path.
  *
  * @param {import('playwright-core').Page} page
  * @param {string} name
@@ -149,13 +149,13 @@ export async function screenshot(page, name, { fullPage = true } = {}) {
 }
 
 /**
- * What axe-core finds wrong on the page for people who use a keyboard or a screen reader, a line each.
+ * What axe-core finds wrong on the page, a line each: problems for people who use a keyboard or a screen reader.
  *
  * @param {import('playwright-core').Page} page
  * @returns {Promise<string[]>}
  */
 export async function violations(page) {
-  // Not as a script tag, which the page's content security policy rightly refuses.
+  // A script tag would be blocked by the page's content security policy.
   await page.evaluate(axe.source);
   const results = await page.evaluate(() => /** @type {any} */ (window).axe.run());
   return /** @type {import('axe-core').AxeResults} */ (results).violations.flatMap((violation) =>

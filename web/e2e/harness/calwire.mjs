@@ -1,8 +1,8 @@
-// Calwire without a browser: what its API answers, to compare a page with.
+// Calwire's API without a browser, to compare a page with.
 
 import { control } from './control.mjs';
 import { google } from './google.mjs';
-import { ask, stack } from './stack.mjs';
+import { request, stack } from './stack.mjs';
 
 export const calwire = {
   /**
@@ -21,7 +21,7 @@ export const calwire = {
       async query(procedure, input) {
         const query = input === undefined ? '' : `?${new URLSearchParams({ input: JSON.stringify(input) })}`;
         const headers = await authorized();
-        return (await ask('GET', `${stack.webUrl}/trpc/${procedure}${query}`, { headers })).result.data;
+        return (await request('GET', `${stack.webUrl}/trpc/${procedure}${query}`, { headers })).result.data;
       },
       /**
        * @param {string} procedure
@@ -30,14 +30,15 @@ export const calwire = {
        */
       async mutate(procedure, input) {
         const headers = await authorized();
-        return (await ask('POST', `${stack.webUrl}/trpc/${procedure}`, { body: input ?? null, headers })).result.data;
+        return (await request('POST', `${stack.webUrl}/trpc/${procedure}`, { body: input ?? null, headers })).result
+          .data;
       },
     };
   },
 
   /**
-   * A user of a test's own, connected to a Google account of the same name, with everything imported and watched.
-   * Returns the person at Google.
+   * Adds a user for one test, connects it to a Google account of the same name, and waits until everything is imported and
+   * watched. Returns the person at Google.
    *
    * @param {string} user
    * @param {{ calendars?: Record<string, unknown>[] }} [options] as in a seed file of the emulator

@@ -12,7 +12,7 @@ export function launch(executablePath) {
       '--disable-component-update',
       '--disable-sync',
       '--no-first-run',
-      // Nothing of this leaves the machine: a request to anywhere else fails, and so does its test.
+      // A request to another machine fails, and so does its test.
       '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
     ],
   });

@@ -1,10 +1,10 @@
-// Google's consent page, as the emulator shows it.
+// The emulator's copy of Google's consent page.
 
 import { google } from './google.mjs';
 import { stack } from './stack.mjs';
 
 /**
- * Chooses the account, leaves the calendar ticked or not, and goes on.
+ * Chooses the account, ticks the calendar or not, and submits.
  *
  * @param {import('playwright-core').Page} page
  * @param {string} user whose Google account it is

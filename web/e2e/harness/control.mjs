@@ -1,19 +1,19 @@
-// The stack behind the page, broken and mended. crates/e2e/src/control.rs carries it out, one command after the other.
+// Breaks and mends the stack behind the page. crates/e2e/src/control.rs runs the commands, one after the other.
 
-import { ask, stack } from './stack.mjs';
+import { request, stack } from './stack.mjs';
 
 /**
  * @param {string} path
  * @param {Record<string, unknown>} [body]
  */
-const command = (path, body = {}) => ask('POST', `${stack.controlUrl}${path}`, { body });
+const command = (path, body = {}) => request('POST', `${stack.controlUrl}${path}`, { body });
 
 /** @param {string} name */
 const service = (name) => ({
   /** As by a crash. */
   kill: () => command(`/${name}/kill`),
   /**
-   * @param {Record<string, string>} [env] more environment, for this start alone
+   * @param {Record<string, string>} [env] more variables, for this start alone
    */
   start: (env) => command(`/${name}/start`, env ? { env } : {}),
 });
@@ -31,13 +31,13 @@ export const control = {
     stop: () => command('/database/stop'),
     start: () => command('/database/start'),
   },
-  /** Between browsers and the one origin, for all pages at once. Google still reaches Calwire. */
+  /** The network between all browsers and the one origin. Google still reaches Calwire. */
   network: {
     cut: () => command('/network/cut'),
     mend: () => command('/network/mend'),
   },
   /**
-   * A JWT of the host application that lives so many seconds.
+   * A JWT of the host application that is valid for `expiresIn` seconds.
    *
    * @param {string} user
    * @param {number} expiresIn
@@ -45,8 +45,8 @@ export const control = {
    */
   token: async (user, expiresIn) => (await command('/token', { user, expiresIn })).token,
   /**
-   * A user of the page and a Google account of the same name, with an empty calendar unless told otherwise: a test of its
-   * own user disturbs no other.
+   * Adds a user of the page and a Google account of the same name, by default with an empty calendar: tests with users of
+   * their own do not disturb each other.
    *
    * @param {string} user
    * @param {{ calendars?: Record<string, unknown>[] }} [options] as in a seed file of the emulator
@@ -56,12 +56,12 @@ export const control = {
    * Takes the user through Google's consent page, without a browser.
    *
    * @param {string} user
-   * @param {{ scopes?: string[] }} [options] those left ticked; all, unless given
-   * @returns {Promise<string>} the address on which the browser would have ended
+   * @param {{ scopes?: string[] }} [options] the ones left ticked; by default all
+   * @returns {Promise<string>} the address at which the browser would have arrived
    */
   connect: async (user, options = {}) => (await command('/connect', { user, ...options })).location,
   /**
-   * Until all of the user's calendars are imported and watched, and nothing is left to be told.
+   * Waits until all of the user's calendars are imported and watched, and every message is published.
    *
    * @param {string} user
    */

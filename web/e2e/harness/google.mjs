@@ -1,11 +1,11 @@
-// "In Google": what a person does there, through the emulator's Calendar API, and what only its admin API can do.
+// Google as the emulator plays it: a person's own changes through its Calendar API, and its admin API.
 
-import { ask, stack } from './stack.mjs';
+import { request, stack } from './stack.mjs';
 
 /** @typedef {{ id: string, summary?: string, [field: string]: any }} GoogleEvent */
 
 /**
- * A body of `google.as(…).insert`: an event that begins so many minutes from now, on a whole minute.
+ * A body of `google.as(…).insert`: an event that begins in `inMinutes`, on a whole minute.
  *
  * @param {string} summary
  * @param {{ inMinutes?: number, minutes?: number, timeZone?: string }} [options]
@@ -18,8 +18,7 @@ export function timed(summary, { inMinutes = 60, minutes = 60, timeZone = 'UTC' 
 }
 
 /**
- * As {@link timed}, for an event of whole days, counted from today in a zone: the one of {@link morning} unless another
- * is given, for the page and UTC need not have the same date.
+ * As {@link timed}, for an all-day event, counted from today in `timeZone`: the page's date can differ from that of UTC.
  *
  * @param {string} summary
  * @param {{ inDays?: number, days?: number, timeZone?: string }} [options]
@@ -32,23 +31,27 @@ export function allDay(summary, { inDays = 0, days = 1, timeZone = morning() } =
   return { summary, start: date(today + inDays), end: date(today + inDays + days) };
 }
 
+/** The hour of UTC at which the file started. Asked again past the full hour, {@link morning} would name another zone. */
+const HOUR = new Date().getUTCHours();
+
 /**
- * A zone in which it is morning just now: "in an hour" is today there, whenever the test runs.
+ * A zone where it was morning when the file started: "in an hour" is today there, at any time of day and through any change
+ * of clocks. It is the same one for a whole file.
  *
- * @param {number} [hour] that its clocks show
+ * @param {number} [hour] on its clocks
  */
 export function morning(hour = 9) {
-  const ahead = ((hour - new Date().getUTCHours() + 36) % 24) - 12;
-  // The sign is the other way round in these names.
+  const ahead = ((hour - HOUR + 36) % 24) - 12;
+  // These names have the opposite sign.
   return ahead === 0 ? 'Etc/GMT' : `Etc/GMT${ahead > 0 ? '-' : '+'}${Math.abs(ahead)}`;
 }
 
 export const google = {
-  /** @param {string} user of the demo, such as alice */
+  /** @param {string} user such as alice */
   accountOf: (user) => `${user}@example.com`,
 
   /**
-   * A person at Google's own calendar. `calendar` is a Google id, or `primary`.
+   * A person who uses Google's own calendar. `calendar` is a Google id, or `primary`.
    *
    * @param {string} user
    */
@@ -61,7 +64,7 @@ export const google = {
      */
     const call = async (method, path, body) => {
       const authorization = `Bearer ${await accessToken(account)}`;
-      return ask(method, `${stack.emulatorUrl}/calendar/v3${path}`, { body, headers: { authorization } });
+      return request(method, `${stack.emulatorUrl}/calendar/v3${path}`, { body, headers: { authorization } });
     };
     /**
      * @param {string} calendar
@@ -92,7 +95,7 @@ export const google = {
        */
       delete: (id, calendar = 'primary') => call('DELETE', at(calendar, id)),
       /**
-       * Later or earlier, by minutes.
+       * Moves an event by minutes, which may be negative.
        *
        * @param {string} id
        * @param {number} minutes
@@ -108,7 +111,7 @@ export const google = {
         });
         return call('PATCH', at(calendar, id), { start: later(event.start), end: later(event.end) });
       },
-      /** Withdraws what was granted to Calwire, as in the Google account's settings. */
+      /** Revokes Calwire's grant, as in the Google account's settings. */
       revoke: () => google.admin('POST', '/revoke', { user: account }),
     };
   },
@@ -121,11 +124,11 @@ export const google = {
    * @param {unknown} [body]
    * @returns {Promise<any>}
    */
-  admin: (method, path, body) => ask(method, `${stack.emulatorUrl}/_emulator${path}`, { body }),
+  admin: (method, path, body) => request(method, `${stack.emulatorUrl}/_emulator${path}`, { body }),
 };
 
 /**
- * A token that leaves the account's consents as they are.
+ * An access token, without a change to what the account has consented to.
  *
  * @param {string} user
  * @returns {Promise<string>}

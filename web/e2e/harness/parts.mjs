@@ -1,4 +1,4 @@
-// The parts of the page, as a person finds them.
+// The parts of the page, found as a person finds them.
 
 import { calwire } from './calwire.mjs';
 
@@ -14,7 +14,7 @@ export const parts = (page) => ({
   accounts: page.getByRole('region', { name: 'Google accounts' }),
   grid: page.locator('.calwire-view'),
   details: page.getByRole('dialog'),
-  /** The word in the header that says whether the page is live. */
+  /** The header's word for whether the page is live. */
   live: page.locator('[data-live]'),
 });
 
@@ -58,14 +58,14 @@ export async function shown(page, view) {
 }
 
 /**
- * Until the page hears of changes.
+ * Waits until the page receives changes.
  *
  * @param {Page} page
  */
 export const isLive = (page) => page.locator('[data-live=live]').waitFor();
 
 /**
- * Until a condition on the page holds, which is given what it needs.
+ * Looks again until `isRight`; the error quotes what was seen last.
  *
  * @template T
  * @param {() => T | Promise<T>} look
@@ -91,7 +91,7 @@ export async function until(look, isRight, what) {
 export const agendaTitles = (page) => parts(page).agenda.locator('.calwire-event-title').allTextContents();
 
 /**
- * Until the page's agenda shows what calendar-api answers, whose titles are returned.
+ * Waits until the page's agenda shows what calendar-api answers; returns the titles.
  *
  * @param {Page} page
  * @param {string} user
@@ -110,7 +110,7 @@ export async function equalToServer(page, user) {
 }
 
 /**
- * Whose events are kept in the browser.
+ * The users whose events are stored in the browser.
  *
  * @param {Page} page
  * @returns {Promise<string[]>}

@@ -1,4 +1,4 @@
-// What a run is told by its environment; crates/e2e/tests/it/browser.rs sets it.
+// The run's environment; crates/e2e/tests/it/browser.rs sets it.
 
 /** @param {string} name */
 function variable(name) {
@@ -22,14 +22,14 @@ export const stack = {
 };
 
 /**
- * A JSON request to a program of the stack; anything but a 2xx is an error with what was answered.
+ * Sends a JSON request to a program of the stack. Any status but a 2xx is an error that quotes the answer.
  *
  * @param {string} method
  * @param {string} url
  * @param {{ body?: unknown, headers?: Record<string, string> }} [options]
  * @returns {Promise<any>} nothing for an empty answer
  */
-export async function ask(method, url, { body, headers = {} } = {}) {
+export async function request(method, url, { body, headers = {} } = {}) {
   const response = await fetch(url, {
     method,
     headers: { 'content-type': 'application/json', ...headers },

@@ -1,4 +1,4 @@
-// What a browser sends and opens, so that a test can say that nothing was.
+// A browser's requests and sockets, so that a test can assert that there were none.
 
 /**
  * @typedef {{ method: string, path: string, type: string }} SentRequest
@@ -37,7 +37,7 @@ export class Traffic {
     return this.#sockets.filter((socket) => socket.open);
   }
 
-  /** From here on: `requests()` and `sockets()` are those since. */
+  /** `requests()` and `sockets()` of the result are those after this call. */
   mark() {
     const [requests, sockets] = [this.#requests.length, this.#sockets.length];
     return {

@@ -1,4 +1,4 @@
-// Another page than the demo's on the same origin, put there by the browser: it is no part of what is shipped.
+// A page other than the demo on the same origin. The browser serves it to itself; it is not shipped.
 
 import { fileURLToPath } from 'node:url';
 
@@ -12,9 +12,9 @@ const HTML = `<!doctype html><html lang="en"><meta charset="utf-8"><title>Widget
 /** @type {Promise<Map<string, string | Uint8Array>> | undefined} */
 let built;
 
-/** With React's development build, where StrictMode does what it is for. */
+/** With React's development build, in which StrictMode has an effect. */
 async function build() {
-  // React asks for it while it is bundled.
+  // React reads it while it is bundled.
   process.env['NODE_ENV'] = 'development';
   const vite = await import('vite');
   const result = await vite.build({
@@ -56,7 +56,7 @@ const TYPES = { js: 'text/javascript', css: 'text/css' };
  */
 export async function widgetsPage(context) {
   const files = await (built ??= build());
-  // To the browser the page is from nowhere, and such a page may not open sockets to its own machine.
+  // To the browser the page has no network origin, and such a page may not open sockets to its own machine.
   await context.grantPermissions(['local-network-access']);
   await context.route('**/widgets/**', async (route) => {
     const name = new URL(route.request().url()).pathname.slice('/widgets/'.length);

@@ -1,5 +1,5 @@
-// An application of somebody else's: React in its development build and StrictMode, which mounts everything twice, and
-// Calwire's widgets with a hook of the application's own beside them.
+// Another application: React's development build in StrictMode, which mounts everything twice, with Calwire's widgets
+// and a hook of the application's own.
 
 import { channelOf } from '@calwire/client';
 import { CalwireProvider, useCalwire, useCentrifugo } from '@calwire/client/react';

@@ -1,4 +1,4 @@
-// What a person grants at Google, leaves out, withdraws and grants again, on Google's page as the emulator shows it.
+// Granting, withholding, revoking and granting access again, on the emulator's copy of Google's consent page.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -17,7 +17,7 @@ import {
   timed,
 } from '../harness.mjs';
 
-test('a person connects Google from the page, and sees their events come', async (t) => {
+test('connecting Google from the page shows its events', async (t) => {
   await control.addUser('newcomer');
   await google.as('newcomer').insert(timed('Waiting in Google'));
   const { page } = await openPage(t, { user: 'newcomer', timeZone: morning() });
@@ -31,12 +31,12 @@ test('a person connects Google from the page, and sees their events come', async
   await consent(page, 'newcomer');
   await page.getByText('Google is connected.').waitFor();
   await eventIn(parts(page).agenda, 'Waiting in Google').waitFor();
-  assert.equal(new URL(page.url()).searchParams.get('user'), 'newcomer', 'back where it began');
+  assert.equal(new URL(page.url()).searchParams.get('user'), 'newcomer', 'back at the page that it left');
   assert.equal(new URL(page.url()).searchParams.get('calwire'), null, 'the address is clean again');
   await isLive(page);
 });
 
-test('a calendar that was left unticked is asked for again', async (t) => {
+test('calendar access left unticked is requested again', async (t) => {
   await control.addUser('unticked');
   await google.as('unticked').insert(timed('Behind the box'));
   const { page } = await openPage(t, { user: 'unticked', timeZone: morning() });
@@ -53,7 +53,8 @@ test('a calendar that was left unticked is asked for again', async (t) => {
   await page.getByText('Calendar access is missing').waitFor({ state: 'detached' });
 });
 
-test('a grant that was withdrawn is told at once; what was read stays, and connecting again mends it', async (t) => {
+// The events read so far stay on the page.
+test('a revoked grant shows at once, and reconnecting restores it', async (t) => {
   const person = await calwire.newUser('revoker');
   await person.insert(timed('Read before'));
   const { page } = await openPage(t, { user: 'revoker', timeZone: morning() });

@@ -1,4 +1,4 @@
-// The Google accounts of a person and their calendars: another one, the end of one, what is chosen, and the person's data.
+// A user's Google accounts and calendars: adding, disconnecting, choosing, and the user's own data.
 
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
@@ -31,7 +31,7 @@ const withTeam = (user) => ({
   ],
 });
 
-test('a second account is connected beside the first, and disconnected with a receipt', async (t) => {
+test('a second account is connected, and disconnected with a receipt', async (t) => {
   const person = await calwire.newUser('duo');
   await person.insert(timed('At home'));
   await control.addUser('duo-work');
@@ -70,12 +70,12 @@ test('a second account is connected beside the first, and disconnected with a re
 
   await eventIn(parts(other).agenda, 'At work').waitFor({ state: 'detached' });
   await eventIn(parts(other).agenda, 'At home').waitFor();
-  assert.deepEqual(await notedFreshness(other), [], 'what is left is as current as before');
+  assert.deepEqual(await notedFreshness(other), [], 'the other account was never paused');
   await accounts.getByRole('button', { name: 'Close' }).click();
   await receipt.getByText('is disconnected').waitFor({ state: 'detached' });
 });
 
-test('the last account is disconnected, and every widget says that none is connected', async (t) => {
+test('disconnecting the last account shows in every widget', async (t) => {
   const person = await calwire.newUser('quitter');
   await person.insert(timed('Not for long'));
   const { page, newTab } = await openPage(t, { user: 'quitter', timeZone: morning() });
@@ -98,7 +98,7 @@ test('the last account is disconnected, and every widget says that none is conne
 });
 
 /**
- * Notes every "Paused" that is ever on the page from now on.
+ * Records each "Paused" that appears on the page from now on.
  *
  * @param {import('playwright-core').Page} page
  */
@@ -117,7 +117,7 @@ const noteFreshness = (page) =>
 /** @param {import('playwright-core').Page} page */
 const notedFreshness = (page) => page.evaluate(() => /** @type {any} */ (window).noted);
 
-test('an account whose grant has ended says what to do, and is brought back', async (t) => {
+test('an account with an ended grant offers to reconnect', async (t) => {
   const person = await calwire.newUser('expired');
   const { page } = await openPage(t, { user: 'expired', timeZone: morning(), path: '/#accounts' });
   const account = accountIn(page, 'expired@example.com');
@@ -135,7 +135,7 @@ test('an account whose grant has ended says what to do, and is brought back', as
   assert.equal(await account.getByRole('button', { name: 'Reconnect' }).count(), 0);
 });
 
-test('a calendar is chosen in one tab, and goes and comes in another', async (t) => {
+test('choosing a calendar in one tab shows in the other', async (t) => {
   const person = await calwire.newUser('chooser', withTeam('chooser'));
   await person.insert(timed('Team lunch'), `chooser-${TEAM}`);
   await control.settled('chooser');
@@ -158,7 +158,7 @@ test('a calendar is chosen in one tab, and goes and comes in another', async (t)
   await eventIn(parts(other).agenda, 'Team lunch').waitFor();
 });
 
-test('a choice that is refused is taken back, and says why', async (t) => {
+test('a refused choice is reverted, with the reason', async (t) => {
   await calwire.newUser('refused', withTeam('refused'));
   const { page, context } = await openPage(t, {
     user: 'refused',
@@ -184,7 +184,7 @@ test('a choice that is refused is taken back, and says why', async (t) => {
   await accounts.getByText('2 of 2 shown').waitFor();
 });
 
-test('everything that is kept is downloaded as JSON', async (t) => {
+test('the export holds everything stored of the user', async (t) => {
   const person = await calwire.newUser('exporter');
   for (let n = 0; n < 3; n += 1) await person.insert(timed(`Kept ${n}`, { inMinutes: 60 * n }));
   await control.settled('exporter');
@@ -202,7 +202,7 @@ test('everything that is kept is downloaded as JSON', async (t) => {
   await accounts.getByText('is downloaded.').waitFor();
 });
 
-test('everything of a person is deleted, once they have typed it', async (t) => {
+test('deleting my data needs a typed word and removes everything', async (t) => {
   const person = await calwire.newUser('forgotten');
   await person.insert(timed('To be forgotten'));
   await control.settled('forgotten');

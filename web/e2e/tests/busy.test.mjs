@@ -59,7 +59,7 @@ for (const [device, options] of /** @type {const} */ ([
   ['phone', { colorScheme: 'light', touch: true }],
 ])) {
   const name = `${device}-${options.colorScheme}`;
-  test(`a colleague's busy times are behind the week, on a ${device}, ${options.colorScheme}`, async (t) => {
+  test(`busy times are behind the week, on a ${device}, ${options.colorScheme}`, async (t) => {
     const user = `busy-${name}`;
     const person = await calwire.newUser(user, { calendars: calendarsOf(user) });
     const team = `${user}-team@group.calendar.google.com`;
@@ -72,7 +72,7 @@ for (const [device, options] of /** @type {const} */ ([
     await eventIn(grid, /My own meeting/).waitFor();
     await eventIn(grid, /Team meeting/).waitFor();
 
-    // Of Dana nothing is known but when: two talks are one block, what is shown as free is none.
+    // Only Dana's times are known: two adjoining talks are one block, and an event shown as free is none.
     await legend(page).getByText('Dana').waitFor();
     await blocks(page, 'Dana').waitFor();
     assert.equal(await blocks(page, 'Dana').count(), 1);
@@ -90,7 +90,7 @@ for (const [device, options] of /** @type {const} */ ([
     await screenshot(page, `busy week ${name}`);
     assert.deepEqual(await violations(page), []);
 
-    // It moves by itself, and is kept for the next visit and for other tabs.
+    // The choice applies in other tabs and after a reload, and the blocks follow changes.
     const other = await newTab('#week');
     await legend(other).getByText('Team').waitFor();
     const heights = () => blocks(page, 'Team').evaluateAll((all) => all.map(({ clientHeight }) => clientHeight));
@@ -100,7 +100,7 @@ for (const [device, options] of /** @type {const} */ ([
     await until(
       heights,
       (seen) => seen.length === 1 && Math.abs((seen[0] ?? 0) / meeting - 24 / 1.5) < 0.5,
-      'the whole day is taken, and the meeting is within it',
+      'one block fills the whole day, and includes the meeting',
     );
     await page.reload();
     await legend(page).getByText('Team').waitFor();
@@ -109,7 +109,7 @@ for (const [device, options] of /** @type {const} */ ([
   });
 }
 
-test('on the narrowest phone no view is wider than the screen', async (t) => {
+test('on the narrowest phone no view overflows the screen', async (t) => {
   await calwire.newUser('narrow', { calendars: calendarsOf('narrow') });
   const { page } = await openPage(t, { user: 'narrow', timeZone: ZONE, viewport: { width: 320, height: 640 } });
   await isLive(page);

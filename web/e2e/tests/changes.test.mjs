@@ -1,4 +1,4 @@
-// What is changed in Google is on every open page, in every view, from the message alone: nothing is asked for.
+// Changes in Google reach every open page and view by the message alone, without a request.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import { allDay, calwire, eventIn, isLive, morning, openPage, parts, shown, timed, until } from '../harness.mjs';
 
 /**
- * Two tabs of one user: the overview, and the week.
+ * Opens two tabs of one user: the overview and the week.
  *
  * @param {import('node:test').TestContext} t
  * @param {string} user
@@ -23,7 +23,7 @@ async function twoTabs(t, user) {
 /** @param {import('playwright-core').Locator} next */
 const nothingAhead = (next) => next.locator('.calwire-notice').getByText('Nothing ahead').waitFor();
 
-test('what is made, renamed, moved and deleted in Google shows in two tabs without a request', async (t) => {
+test('single changes in Google show without a request', async (t) => {
   const person = await calwire.newUser('changer');
   const { traffic, next, agenda, grid } = await twoTabs(t, 'changer');
   await nothingAhead(next);
@@ -43,7 +43,7 @@ test('what is made, renamed, moved and deleted in Google shows in two tabs witho
   const before = await top();
   await person.move(event.id, -60);
   await next.getByText(/^in (1 h|59 min)$/).waitFor();
-  await until(top, (now) => now < before, 'the event has moved up in its week');
+  await until(top, (now) => now < before, 'the event has moved up in the week');
 
   await person.delete(event.id);
   await nothingAhead(next);
@@ -54,7 +54,7 @@ test('what is made, renamed, moved and deleted in Google shows in two tabs witho
   assert.equal(traffic.openSockets().length, 2, 'each tab has one socket');
 });
 
-test('a series comes, loses an instance, changes as a whole and goes, without a request', async (t) => {
+test('changes to a series in Google show without a request', async (t) => {
   const person = await calwire.newUser('repeater');
   const { traffic, agenda, grid } = await twoTabs(t, 'repeater');
   const since = traffic.mark();
@@ -97,7 +97,7 @@ test('a series comes, loses an instance, changes as a whole and goes, without a 
   assert.deepEqual(since.requests(), []);
 });
 
-test('an all-day event becomes one with hours, and one of several days', async (t) => {
+test('an all-day event becomes timed, then spans several days', async (t) => {
   const person = await calwire.newUser('allday');
   const { traffic, agenda, grid } = await twoTabs(t, 'allday');
   const since = traffic.mark();
@@ -125,7 +125,7 @@ test('an all-day event becomes one with hours, and one of several days', async (
   assert.deepEqual(since.requests(), []);
 });
 
-test('the month shows a change too, and so does a day far away', async (t) => {
+test('the month and a distant day show changes too', async (t) => {
   const person = await calwire.newUser('monthly');
   const { page } = await openPage(t, { user: 'monthly', path: '/#month', timeZone: morning() });
   const { grid } = parts(page);
@@ -136,7 +136,7 @@ test('the month shows a change too, and so does a day far away', async (t) => {
   await person.patch(event.id, { summary: 'Dentist, postponed' });
   await eventIn(grid, 'Dentist, postponed').waitFor();
 
-  // Beyond what the page keeps by itself.
+  // Outside the window that the page keeps current by itself.
   const far = allDay('Anniversary', { inDays: 120 });
   await person.insert(far);
   await grid.getByLabel('Go to date').fill(far.start.date);
@@ -148,11 +148,11 @@ test('the month shows a change too, and so does a day far away', async (t) => {
   await until(
     () => eventIn(grid, 'Dentist').count(),
     (count) => count === 0,
-    'deleted while it was not on the screen',
+    'the event deleted while off the screen is gone',
   );
 });
 
-test('many changes at once end as Google has them', async (t) => {
+test('many changes at once end as they are in Google', async (t) => {
   const person = await calwire.newUser('burst');
   const { traffic, agenda } = await twoTabs(t, 'burst');
   const since = traffic.mark();
@@ -168,6 +168,6 @@ test('many changes at once end as Google has them', async (t) => {
     'two of three are kept',
   );
   assert.equal(await eventIn(agenda, 'Burst').count(), 0);
-  // What is too large for a message is loaded, by each tab once for all that comes meanwhile.
+  // Changes too large for a message are loaded: by each tab once for all that arrive during a load.
   assert.ok(since.requests(/getState/).length <= 8, JSON.stringify(since.requests()));
 });

@@ -1,4 +1,4 @@
-// What a person changes on the page is in Google, once; what cannot be is taken back, with a reason.
+// Each change on the page reaches Google once.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -8,15 +8,18 @@ import { calwire, control, eventIn, google, isLive, openPage, parts, shown, unti
 /** @typedef {import('playwright-core').Page} Page */
 
 const DAY = 86_400_000;
-/** A day of this week that is none of its ends, so that there is a day on each side in every locale. */
+/**
+ * Next week's Wednesday when the file started, or a day before or after it. It has days on both sides in every locale's
+ * week. It stays the same past midnight, so tests go to it by its date instead of relying on the week that a view opens at.
+ */
 const wednesday = (() => {
   const today = Math.floor(Date.now() / DAY);
   const weekday = (today + 4) % 7 || 7;
-  return (/** @type {number} */ days = 0) => new Date((today - weekday + 3 + days) * DAY).toISOString().slice(0, 10);
+  return (/** @type {number} */ days = 0) => new Date((today - weekday + 10 + days) * DAY).toISOString().slice(0, 10);
 })();
 
 /**
- * An event's body at an hour in UTC of this week's Wednesday, or of a day before or after it.
+ * An event's body at an hour in UTC of {@link wednesday}, or of a day before or after it.
  *
  * @param {string} summary
  * @param {number} hour
@@ -29,7 +32,7 @@ const atHour = (summary, hour, { hours = 1, days = 0 } = {}) => ({
 });
 
 /**
- * A person with these events, and the week of the page.
+ * Opens the page at the week of {@link wednesday}, for a person with these events.
  *
  * @param {import('node:test').TestContext} t
  * @param {string} user
@@ -43,7 +46,7 @@ async function week(t, user, events, options = {}) {
   await control.settled(user);
   const opened = await openPage(t, { user, timeZone: 'UTC', path: '/#week', ...options });
   const { page } = opened;
-  await Promise.all([isLive(page), shown(page, 'Week')]);
+  await goToWednesday(page, 'Week');
   const { grid, details } = parts(page);
   const title = events[0]?.['summary'];
   if (typeof title === 'string') await eventIn(grid, title).first().waitFor();
@@ -52,7 +55,16 @@ async function week(t, user, events, options = {}) {
 }
 
 /**
- * The hours of the day that the pointer needs: in the evening the week opens at those of the evening.
+ * @param {Page} page
+ * @param {'Week' | 'Month'} view that it shows
+ */
+async function goToWednesday(page, view) {
+  await Promise.all([isLive(page), shown(page, view)]);
+  await parts(page).grid.getByLabel('Go to date').fill(wednesday());
+}
+
+/**
+ * Scrolls to the hours that the pointer needs; in the evening the week opens at the evening's.
  *
  * @param {Page} page
  */
@@ -70,7 +82,7 @@ async function showHours(page) {
 }
 
 /**
- * The events of a user's own calendar as Google has them.
+ * The events that Google has in the user's own calendar.
  *
  * @param {string} user
  * @returns {Promise<any[]>}
@@ -99,7 +111,7 @@ const becomes = (user, summary, isRight) =>
  * @param {string} day
  * @param {number} hour
  */
-async function place(page, day, hour) {
+async function middleOf(page, day, hour) {
   const at = await page.evaluate(
     ([day, hour]) => {
       const column = document.querySelector(`.calwire-fc-cell[data-date="${day}"]:not([role=gridcell] *)`);
@@ -138,11 +150,13 @@ const requestsOf = (user, endpoint) =>
 /** @param {any} event */
 const hours = ({ start, end }) => [start, end].map(({ dateTime }) => new Date(dateTime).toISOString().slice(0, 16));
 
-test('a range of time that is dragged over becomes an event, once, in both tabs', async (t) => {
+test('dragging over hours makes one event, in both tabs', async (t) => {
   const { page, form, grid, newTab } = await week(t, 'maker', [atHour('Breakfast', 8)]);
-  const other = parts(await newTab('#week')).grid;
+  const otherTab = await newTab('#week');
+  await goToWednesday(otherTab, 'Week');
+  const other = parts(otherTab).grid;
   await eventIn(other, 'Breakfast').waitFor();
-  await drag(page, await place(page, wednesday(), 10.1), await place(page, wednesday(), 11.9));
+  await drag(page, await middleOf(page, wednesday(), 10.1), await middleOf(page, wednesday(), 11.9));
   await form.getByRole('textbox', { name: 'Title' }).fill('Made by hand');
   assert.equal(await form.getByLabel('Start time').inputValue(), '10:00');
   assert.equal(await form.getByLabel('End time').inputValue(), '12:00');
@@ -159,7 +173,7 @@ test('a range of time that is dragged over becomes an event, once, in both tabs'
   assert.equal((await atGoogle('maker')).length, 2);
 });
 
-test('the form makes an event with everything in it, and changes it', async (t) => {
+test('the form fills every field, and edits an event', async (t) => {
   const { page, form, grid, details } = await week(t, 'writer', [atHour('Breakfast', 8)]);
   await page.getByRole('button', { name: 'New event' }).click();
   await form.getByRole('textbox', { name: 'Title' }).fill('Offsite');
@@ -168,7 +182,7 @@ test('the form makes an event with everything in it, and changes it', async (t) 
   await form.getByLabel('End date').fill(wednesday(-1));
   await form.getByRole('button', { name: 'Save' }).click();
   await form.getByText('It ends before it starts.').waitFor();
-  assert.equal(await form.getByRole('textbox', { name: 'Title' }).inputValue(), 'Offsite', 'nothing is lost');
+  assert.equal(await form.getByRole('textbox', { name: 'Title' }).inputValue(), 'Offsite', 'the title is kept');
   await form.getByLabel('End date').fill(wednesday(1));
   await form.getByLabel('Repeats', { exact: true }).selectOption('weekly');
   await form.getByRole('combobox', { name: 'Repetition ends' }).selectOption('after');
@@ -201,13 +215,13 @@ test('the form makes an event with everything in it, and changes it', async (t) 
   await becomes('writer', 'Brunch', ({ location }) => location === 'Kitchen');
 });
 
-test('Escape, however often, leaves what was written where it is', async (t) => {
+test('Escape never discards a half-written event', async (t) => {
   const { page, form } = await week(t, 'escaper', [atHour('Breakfast', 8)]);
   await page.getByRole('button', { name: 'New event' }).click();
   const title = form.getByRole('textbox', { name: 'Title' });
   await title.fill('Half written');
   const keep = form.getByRole('button', { name: 'Keep editing' });
-  // Without a click or a key in between, browsers let a page prevent one or two.
+  // Without a click or another key in between, browsers let a page prevent only one or two.
   for (let n = 0; n < 4; n += 1) {
     await page.keyboard.press('Escape');
     await keep.waitFor();
@@ -216,22 +230,24 @@ test('Escape, however often, leaves what was written where it is', async (t) => 
   assert.equal(await title.inputValue(), 'Half written');
 });
 
-test('events are moved and resized by the pointer, in the week and in the month', async (t) => {
+test('the pointer moves and resizes events, in week and month', async (t) => {
   const { page, grid, newTab } = await week(t, 'mover', [atHour('Piano', 10)]);
-  const other = parts(await newTab('#week')).grid;
-  const box = async () => (await eventIn(grid, 'Piano').boundingBox()) ?? assert.fail('it is not there');
+  const otherTab = await newTab('#week');
+  await goToWednesday(otherTab, 'Week');
+  const other = parts(otherTab).grid;
+  const box = async () => (await eventIn(grid, 'Piano').boundingBox()) ?? assert.fail('the event is not in the week');
   let now = await box();
   const height = now.height;
   const grabbed = { x: now.x + now.width / 2, y: now.y + 18 };
-  const hour = (await place(page, wednesday(), 11)).y - (await place(page, wednesday(), 10)).y;
-  const nextDay = (await place(page, wednesday(1), 10)).x - (await place(page, wednesday(), 10)).x;
+  const hour = (await middleOf(page, wednesday(), 11)).y - (await middleOf(page, wednesday(), 10)).y;
+  const nextDay = (await middleOf(page, wednesday(1), 10)).x - (await middleOf(page, wednesday(), 10)).x;
   await drag(page, grabbed, { x: grabbed.x + nextDay, y: grabbed.y + 2 * hour });
   await becomes('mover', 'Piano', (event) => hours(event).join() === `${wednesday(1)}T12:00,${wednesday(1)}T13:00`);
-  await until(box, ({ x }) => Math.abs(x - now.x - nextDay) < 4, 'it is where it was dropped');
+  await until(box, ({ x }) => Math.abs(x - now.x - nextDay) < 4, 'the event is where it was dropped');
   await until(
     async () => (await eventIn(other, 'Piano').boundingBox())?.x ?? 0,
     (x) => Math.abs(x - now.x - nextDay) < 4,
-    'and in the other tab',
+    'it is there in the other tab too',
   );
 
   now = await box();
@@ -239,15 +255,15 @@ test('events are moved and resized by the pointer, in the week and in the month'
   const edge = { x: now.x + now.width / 2, y: now.y + now.height - 4 };
   await drag(page, edge, { x: edge.x, y: edge.y + hour - 2 });
   await becomes('mover', 'Piano', (event) => hours(event).join() === `${wednesday(1)}T12:00,${wednesday(1)}T14:00`);
-  assert.ok((await box()).height > height * 1.5, 'it is longer');
+  assert.ok((await box()).height > height * 1.5, 'the event is longer');
 
   const month = await newTab('#month');
-  await Promise.all([isLive(month), shown(month, 'Month')]);
+  await goToWednesday(month, 'Month');
   const cell = month.locator(`.calwire-fc [data-date="${wednesday(-1)}"]`).last();
-  // This week can be the month's last row, which is below the fold.
+  // That week can be the month's last row, which is below the fold.
   await cell.scrollIntoViewIfNeeded();
-  const target = (await cell.boundingBox()) ?? assert.fail('its new day is in the month');
-  const at = (await eventIn(parts(month).grid, 'Piano').boundingBox()) ?? assert.fail('it is in the month');
+  const target = (await cell.boundingBox()) ?? assert.fail('the new day is not in the month');
+  const at = (await eventIn(parts(month).grid, 'Piano').boundingBox()) ?? assert.fail('the event is not in the month');
   await drag(
     month,
     { x: at.x + at.width / 2, y: at.y + at.height / 2 },
@@ -256,7 +272,7 @@ test('events are moved and resized by the pointer, in the week and in the month'
   await becomes('mover', 'Piano', (event) => hours(event).join() === `${wednesday(-1)}T12:00,${wednesday(-1)}T14:00`);
 });
 
-test('an event is made, moved, made longer and deleted without a mouse', async (t) => {
+test('the keyboard makes, moves, resizes and deletes an event', async (t) => {
   const { page, grid, form } = await week(t, 'keys', [atHour('Piano', 10)]);
   await page.getByRole('button', { name: 'New event' }).focus();
   await page.keyboard.press('Enter');
@@ -264,7 +280,7 @@ test('an event is made, moved, made longer and deleted without a mouse', async (
   await until(
     () => page.evaluate(() => document.activeElement?.closest('.calwire-field')?.textContent ?? ''),
     (label) => label.startsWith('Title'),
-    'one can begin to type',
+    'the title has the focus',
   );
   await page.keyboard.type('Typed');
   await page.keyboard.press('Enter');
@@ -277,12 +293,12 @@ test('an event is made, moved, made longer and deleted without a mouse', async (
   await page.keyboard.press('Alt+ArrowRight');
   await page.keyboard.press('Alt+Shift+ArrowDown');
   await becomes('keys', 'Piano', (event) => hours(event).join() === `${wednesday(1)}T10:30,${wednesday(1)}T11:45`);
-  assert.match(page.url(), /#week/, 'Alt and an arrow are not "back" here');
+  assert.match(page.url(), /#week/, 'Alt and an arrow do not go back in the history');
   assert.equal((await requestsOf('keys', 'events.patch')).length, 1, 'several presses are one move');
   assert.match(
     await page.evaluate(() => document.activeElement?.textContent ?? ''),
     /Piano/,
-    'the focus goes with the event',
+    'the focus follows the event',
   );
   await page.keyboard.press('Delete');
   await eventIn(grid, 'Piano').waitFor({ state: 'detached' });
@@ -291,7 +307,8 @@ test('an event is made, moved, made longer and deleted without a mouse', async (
   await eventIn(grid, 'Piano').waitFor();
 });
 
-test('a deletion can be undone, and nobody hears of it; without, it is done, also when the page is left', async (t) => {
+// Undone in time, a deletion is never sent to Google. Otherwise it is sent, even when the page is closed at once.
+test('a deletion can be undone, and survives leaving the page', async (t) => {
   const { page, grid, details, newTab } = await week(t, 'deleter', [
     atHour('Undone', 8),
     atHour('Deleted', 10),
@@ -312,7 +329,7 @@ test('a deletion can be undone, and nobody hears of it; without, it is done, als
   await until(
     () => atGoogle('deleter'),
     (events) => events.length === 2,
-    'it is gone at Google',
+    'the event is gone at Google',
   );
 
   await newTab();
@@ -321,13 +338,13 @@ test('a deletion can be undone, and nobody hears of it; without, it is done, als
   const left = await until(
     () => atGoogle('deleter'),
     (events) => events.length === 1,
-    'what was deleted before the page was left',
+    'the event deleted before the page was closed is gone at Google',
   );
   assert.equal(left[0].summary, 'Undone');
-  assert.equal((await requestsOf('deleter', 'events.delete')).length, 2, 'each once');
+  assert.equal((await requestsOf('deleter', 'events.delete')).length, 2, 'each is sent once');
 });
 
-test('somebody who is invited answers, and the organizer hears of it once', async (t) => {
+test('a guest answers, and the organizer is notified once', async (t) => {
   await control.addUser('host');
   const invitation = {
     ...atHour('Party', 15),
@@ -338,7 +355,7 @@ test('somebody who is invited answers, and the organizer hears of it once', asyn
   const primary = { id: 'guest@example.com', summary: 'guest', timeZone: 'UTC', primary: true, events: [invitation] };
   await calwire.newUser('guest', { calendars: [primary] });
   const { page } = await openPage(t, { user: 'guest', timeZone: 'UTC', path: '/#week' });
-  await isLive(page);
+  await goToWednesday(page, 'Week');
   const { grid, details } = parts(page);
   await eventIn(grid, 'Party').click();
   const answer = details.getByRole('group', { name: 'Going?' });
@@ -356,12 +373,12 @@ test('somebody who is invited answers, and the organizer hears of it once', asyn
 
   await details.getByRole('button', { name: 'Edit' }).click();
   const title = page.getByRole('textbox', { name: 'Title' });
-  assert.ok(await title.isDisabled(), 'the title is the organizer’s');
+  assert.ok(await title.isDisabled(), 'only the organizer may change the title');
   await page.getByText('Only the organizer can change this.').first().waitFor();
-  assert.ok(await page.getByRole('radio', { name: 'Tomato' }).isEnabled(), 'the colour is one’s own');
+  assert.ok(await page.getByRole('radio', { name: 'Tomato' }).isEnabled(), 'each guest chooses their own colour');
 });
 
-test('of a series one, the following or all are changed', async (t) => {
+test('a series changes in one event, the following or all', async (t) => {
   const series = { ...atHour('Yoga', 10, { days: -1 }), recurrence: ['RRULE:FREQ=DAILY;COUNT=4'] };
   const { page, grid, details, form } = await week(t, 'yogi', [series]);
   await until(

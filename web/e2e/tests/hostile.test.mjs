@@ -1,4 +1,4 @@
-// What other people write into an event's fields is text, whatever it looks like, and breaks no layout.
+// Other people's texts in an event are shown as text, whatever they contain, and break no layout.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';

@@ -1,11 +1,11 @@
-// Behind the scenes, on the page: how a change got here.
+// The inspector view: the path of a change to the page.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { calwire, isLive, openPage, timed } from '../harness.mjs';
 
-test('a change is a push round with its way and its message, and "sync now" is answered', async (t) => {
+test('the inspector shows a pushed change and answers "sync now"', async (t) => {
   const person = await calwire.newUser('inspected');
   const { page } = await openPage(t, { user: 'inspected', path: '/#inspector' });
   await isLive(page);
@@ -30,7 +30,7 @@ test('a change is a push round with its way and its message, and "sync now" is a
   await page.locator('.tools').getByText('In step with Google').waitFor();
 });
 
-test('a "sync now" that is refused says so at once, and the next one is answered', async (t) => {
+test('a failed "sync now" shows at once, and the next succeeds', async (t) => {
   await calwire.newUser('unasked');
   const { page, context } = await openPage(t, {
     user: 'unasked',

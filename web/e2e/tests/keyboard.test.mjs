@@ -8,7 +8,7 @@ import { calwire, control, isLive, morning, openPage, parts, shown, timed, until
 /** @typedef {import('playwright-core').Page} Page */
 
 /**
- * What has the focus, as a screen reader would say it.
+ * The focused element, as a screen reader would read it.
  *
  * @param {Page} page
  */
@@ -20,7 +20,7 @@ const focused = (page) =>
   });
 
 /**
- * Presses Tab until what has the focus is named so.
+ * Presses Tab until the focused element has this name.
  *
  * @param {Page} page
  * @param {RegExp} name
@@ -36,7 +36,7 @@ async function tabTo(page, name, key = 'Tab') {
         const { outlineStyle, boxShadow } = getComputedStyle(document.activeElement ?? document.body);
         return outlineStyle !== 'none' || boxShadow !== 'none';
       });
-      assert.ok(visible, `one can see that ${now} has the focus`);
+      assert.ok(visible, `the focus on ${now} is visible`);
       return;
     }
     passed.push(now);
@@ -44,7 +44,8 @@ async function tabTo(page, name, key = 'Tab') {
   assert.fail(`${name} cannot be reached by ${key}: ${passed.join(' | ')}`);
 }
 
-test('the page can be used by keyboard alone, and the focus comes back from each dialog', async (t) => {
+// The focus returns to where it was after each dialog.
+test('the page can be used by keyboard alone', async (t) => {
   const person = await calwire.newUser('typist');
   const event = await person.insert(timed('Typed', { inMinutes: 60 }));
   await control.settled('typist');
@@ -61,7 +62,7 @@ test('the page can be used by keyboard alone, and the focus comes back from each
   await tabTo(page, /\d\d:\d\d.*Typed/);
   await page.keyboard.press('Enter');
   await details.getByRole('heading', { name: 'Typed' }).waitFor();
-  // A modal dialog keeps it.
+  // A modal dialog keeps the focus.
   for (let n = 0; n < 6; n += 1) {
     await page.keyboard.press('Tab');
     assert.ok(
@@ -74,7 +75,7 @@ test('the page can be used by keyboard alone, and the focus comes back from each
   await details.waitFor({ state: 'detached' });
   assert.match(await focused(page), /Typed/, 'the focus is back where it was');
 
-  // The event changes while its details are open: they follow, and the focus still comes back.
+  // The event changes while its details are open: they follow, and the focus still returns.
   await page.keyboard.press('Enter');
   await details.waitFor();
   await person.patch(event.id, { summary: 'Typed again' });
@@ -86,7 +87,7 @@ test('the page can be used by keyboard alone, and the focus comes back from each
   await tabTo(page, /^Week$/, 'Shift+Tab');
   await page.keyboard.press('Enter');
   await shown(page, 'Week');
-  assert.equal(await focused(page), 'Week', 'whoever goes to a view is at its beginning');
+  assert.equal(await focused(page), 'Week', 'the focus is at the beginning of the view');
   await tabTo(page, /Next week/);
   await page.keyboard.press('Enter');
   await tabTo(page, /^\w{3},? \d+ \w+$/);

@@ -1,4 +1,4 @@
-// Every view for everybody: by axe-core, and as pictures that people look at.
+// Every view, checked by axe-core, and kept as pictures for people to look at.
 
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
@@ -78,7 +78,7 @@ async function look(page, name) {
 }
 
 /**
- * Events of a grid in which there is nothing to be seen of the title.
+ * Events of the grid whose title is not visible at all.
  *
  * @param {Page} page
  */
@@ -94,7 +94,7 @@ for (const [device, options] of /** @type {const} */ ([
   ['phone', { touch: true }],
 ])) {
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-    test(`nothing is wrong with any view on a ${device}, ${colorScheme}`, async (t) => {
+    test(`no view has an accessibility problem on a ${device}, ${colorScheme}`, async (t) => {
       const { page } = await openPage(t, { timeZone: ZONE, colorScheme, ...options });
       const { accounts, agenda, grid, details, sync } = parts(page);
       /** @type {string[]} */

@@ -1,4 +1,4 @@
-// Whoever uses a browser sees their own calendar, from the first paint on, and nothing of who was there before.
+// The user of a browser sees their own calendar from the first paint on, and nothing of the user before.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,7 +20,7 @@ import {
 /** @typedef {import('playwright-core').Page} Page */
 
 /**
- * Notes every text that is ever in the document from now on, however briefly.
+ * Watches for a text in the document from now on, however briefly it appears.
  *
  * @param {Page} page
  * @param {string} text
@@ -48,7 +48,7 @@ test('a switch to another user shows nothing of the first', async (t) => {
   await until(
     () => keptUsers(page),
     (users) => users.join() === 'first',
-    'the events are kept',
+    'the events are stored',
   );
 
   await page.getByRole('button', { name: 'Signed in as First' }).click();
@@ -60,10 +60,10 @@ test('a switch to another user shows nothing of the first', async (t) => {
   await until(
     () => keptUsers(page),
     (users) => users.join() === 'second',
-    'the first is forgotten',
+    'nothing of the first user is stored',
   );
 
-  // What happens to the first is none of the second's business any more.
+  // Later changes of the first user do not reach this page.
   await first.insert(timed('Another Secret of the first'));
   await control.settled('first');
   await second.insert(timed('Heard of'));
@@ -73,7 +73,7 @@ test('a switch to another user shows nothing of the first', async (t) => {
   assert.equal(traffic.openSockets().length, 1);
 });
 
-test('another user by the address finds nothing of the one before', async (t) => {
+test('another user in the address sees nothing of the first', async (t) => {
   const [before, after] = [await calwire.newUser('before'), await calwire.newUser('after')];
   await before.insert(timed('Secret of before'));
   await after.insert(timed('Of after'));
@@ -91,11 +91,11 @@ test('another user by the address finds nothing of the one before', async (t) =>
   await until(
     () => keptUsers(page),
     (users) => users.join() === 'after',
-    'what was kept of the other is gone',
+    'nothing of the other user is stored',
   );
 });
 
-test('signing out ends requests and sockets, and leaves nothing behind', async (t) => {
+test('signing out ends requests and sockets, and clears the browser', async (t) => {
   const person = await calwire.newUser('leaver');
   await person.insert(timed('Private'));
   const { page, traffic } = await openPage(t, { user: 'leaver', timeZone: morning() });
@@ -104,7 +104,7 @@ test('signing out ends requests and sockets, and leaves nothing behind', async (
   await until(
     () => keptUsers(page),
     (users) => users.length === 1,
-    'the events are kept',
+    'the events are stored',
   );
 
   await page.getByRole('button', { name: 'Signed in as Leaver' }).click();
@@ -125,7 +125,7 @@ test('signing out ends requests and sockets, and leaves nothing behind', async (
   assert.deepEqual(since.sockets(), []);
 });
 
-test('a reload paints what was known before any network', async (t) => {
+test('a reload paints the stored events before any answer', async (t) => {
   const person = await calwire.newUser('returner');
   await person.insert(timed('From the last visit'));
   const { page, context } = await openPage(t, {
@@ -139,10 +139,10 @@ test('a reload paints what was known before any network', async (t) => {
   await until(
     () => keptUsers(page),
     (users) => users.length === 1,
-    'the events are kept',
+    'the events are stored',
   );
 
-  // Asked for, and not answered until the page has been looked at.
+  // Requests get no answer until the page has been checked.
   /** @type {(value?: undefined) => void} */
   let answer = () => undefined;
   const looked = new Promise((resolve) => (answer = resolve));
@@ -158,8 +158,8 @@ test('a reload paints what was known before any network', async (t) => {
   await show(page, 'Week');
   await eventIn(parts(page).grid, 'From the last visit').waitFor();
 
-  await person.insert(timed('Made meanwhile', { inMinutes: 90 }));
+  await person.insert(timed('Made during the reload', { inMinutes: 90 }));
   answer();
   await isLive(page);
-  await eventIn(parts(page).grid, 'Made meanwhile').waitFor();
+  await eventIn(parts(page).grid, 'Made during the reload').waitFor();
 });

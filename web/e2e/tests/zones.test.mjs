@@ -1,24 +1,24 @@
-// The same events for people in other zones: hours move with them, whole days do not.
+// The same events seen from other zones: hours are local, and whole days stay on their dates.
 
 import { before, test } from 'node:test';
 
-import { allDay, calwire, eventIn, isLive, openPage, parts, show, until } from '../harness.mjs';
+import { calwire, eventIn, isLive, openPage, parts, show, until } from '../harness.mjs';
 
 const ZONES = ['Pacific/Auckland', 'America/Los_Angeles', 'Asia/Kathmandu'];
 const DAY = 86_400_000;
 const iso = (/** @type {number} */ day) => new Date(day * DAY).toISOString().slice(0, 10);
 const today = Math.floor(Date.now() / DAY);
-/** Ahead of today in every zone. */
+/** A day that lies ahead in every zone, even if midnight passes during the tests. */
 const SOON = today + 3;
 
-/** The days around the next switch of clocks in each zone that has one, as dates there. */
+/** Zones that change their clocks, and the date there on which they next do, at least two months ahead. */
 const SWITCHES = ['Pacific/Auckland', 'America/Los_Angeles', 'Europe/Zurich'].map((zone) => ({
   zone,
   day: switchOf(zone),
 }));
 
 /**
- * The next day on which the zone's clocks change.
+ * The first day, from two months ahead, on which the zone's clocks change.
  *
  * @param {string} zone
  */
@@ -32,8 +32,9 @@ function switchOf(zone) {
 
 before(async () => {
   const person = await calwire.newUser('traveler');
-  await person.insert(allDay('Whole day', { inDays: 3, timeZone: 'UTC' }));
-  await person.insert(allDay('Two days', { inDays: 3, days: 2, timeZone: 'UTC' }));
+  const soon = { date: iso(SOON) };
+  await person.insert({ summary: 'Whole day', start: soon, end: { date: iso(SOON + 1) } });
+  await person.insert({ summary: 'Two days', start: soon, end: { date: iso(SOON + 2) } });
   await person.insert({
     summary: 'Noon in Greenwich',
     start: { dateTime: `${iso(SOON)}T12:00:00Z`, timeZone: 'Etc/UTC' },
@@ -54,7 +55,7 @@ before(async () => {
 });
 
 /**
- * The dates of a grid's cells that an event's box lies in.
+ * The dates of the grid's cells that an event's box overlaps.
  *
  * @param {import('playwright-core').Page} page
  * @param {string} title
@@ -77,7 +78,7 @@ const datesOf = (page, title) =>
   }, title);
 
 for (const timeZone of ZONES) {
-  test(`seen from ${timeZone}, hours are local and whole days stay`, async (t) => {
+  test(`in ${timeZone}, hours are local and whole days stay`, async (t) => {
     const { page } = await openPage(t, { user: 'traveler', timeZone });
     const { agenda, grid } = parts(page);
     await isLive(page);
@@ -87,12 +88,12 @@ for (const timeZone of ZONES) {
     await until(
       () => eventIn(agenda, 'Whole day').count(),
       (count) => count === 1,
-      'on one day',
+      'it is on one day',
     );
     await until(
       () => eventIn(agenda, 'Two days').count(),
       (count) => count === 2,
-      'on two days',
+      'it is on two days',
     );
 
     const noon = Date.parse(`${iso(SOON)}T12:00:00Z`);
@@ -106,7 +107,7 @@ for (const timeZone of ZONES) {
       await until(
         () => datesOf(page, 'Whole day'),
         (dates) => dates.join() === iso(SOON),
-        `${view}: on its day`,
+        `${view}: it is on its day`,
       );
     }
     for (const { zone, day } of SWITCHES) {
@@ -115,7 +116,7 @@ for (const timeZone of ZONES) {
       await until(
         () => datesOf(page, `Switch ${zone}`),
         (dates) => dates.join() === day,
-        `the switch in ${zone}`,
+        `it is on the day of the change in ${zone}`,
       );
       const at = Date.parse(utcOf(`${day}T15:00:00`, zone));
       const here = new Intl.DateTimeFormat('en-CA', { timeZone }).format(at);
@@ -127,7 +128,7 @@ for (const timeZone of ZONES) {
 }
 
 /**
- * A wall clock's time in a zone, at an hour that comes once, as an instant.
+ * A zone's wall clock time with its offset. The hour must be one that exists once on its day.
  *
  * @param {string} wall
  * @param {string} zone

@@ -1,4 +1,4 @@
-// Edits that somebody else's, Google or the network get in the way of.
+// Edits that conflict with another change, are refused by Google, or lose the network.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,7 +20,7 @@ import {
 } from '../../harness.mjs';
 
 /**
- * A person with an event in the week, which is open.
+ * Opens the week, with one event in it.
  *
  * @param {import('node:test').TestContext} t
  * @param {string} user
@@ -57,9 +57,9 @@ async function titles(user) {
 }
 
 for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-  test(`two changes of the same are shown side by side, and one is chosen, ${colorScheme}`, async (t) => {
+  test(`a conflict shows both changes to choose from, ${colorScheme}`, async (t) => {
     const user = `rival-${colorScheme}`;
-    // While Google's push is held back, the page cannot know of the other change.
+    // Google's push is dropped, so the page does not know of the other change.
     const { page, person, made, form, edit, grid } = await week(t, user, { colorScheme, expected: [/409/] });
     await fault(user, { endpoint: 'push', fault: 'drop' });
     await edit('Mine');
@@ -86,7 +86,7 @@ for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
   });
 }
 
-test('changes of different fields are both kept, and it is said', async (t) => {
+test('changes of different fields are merged, with a notice', async (t) => {
   const { page, person, made, form, edit, grid } = await week(t, 'merger');
   await fault('merger', { endpoint: 'push', fault: 'drop' });
   await edit('Renamed here');
@@ -97,13 +97,13 @@ test('changes of different fields are both kept, and it is said', async (t) => {
   await page.getByText(/both changes are in/).waitFor();
 });
 
-test('what Google refuses is taken back with the reason, in the form and after a drag', async (t) => {
+test('an edit that Google refuses is reverted with the reason', async (t) => {
   const { page, form, edit, grid } = await week(t, 'refused', { expected: [/40\d/] });
   await fault('refused', { endpoint: 'events.patch', fault: 'error', status: 403, reason: 'forbidden' });
   await edit('Not to be');
   await form.getByRole('button', { name: 'Save' }).click();
   await form.getByRole('alert').getByText('Google does not let you change this').waitFor();
-  assert.equal(await form.getByRole('textbox', { name: 'Title' }).inputValue(), 'Not to be', 'nothing is lost');
+  assert.equal(await form.getByRole('textbox', { name: 'Title' }).inputValue(), 'Not to be', 'the text is kept');
   assert.equal(await eventIn(grid, 'Not to be').count(), 0);
   await page.keyboard.press('Escape');
   await page.getByRole('button', { name: 'Discard' }).click();
@@ -113,11 +113,11 @@ test('what Google refuses is taken back with the reason, in the form and after a
   await eventIn(grid, 'Design review').focus();
   await page.keyboard.press('Alt+ArrowDown');
   await page.getByText(/“Design review” was not changed: Google does not let you change this/).waitFor();
-  assert.deepEqual(await eventIn(grid, 'Design review').boundingBox(), before, 'it is back where it was');
+  assert.deepEqual(await eventIn(grid, 'Design review').boundingBox(), before, 'the event is back where it was');
   assert.deepEqual(await titles('refused'), ['Design review']);
 });
 
-test('without a network nothing is lost: the form stays, and saves once when it is back', async (t) => {
+test('without a network the form stays, and saves once later', async (t) => {
   const { form, edit, grid } = await week(t, 'tunnel', { expected: [/ERR_|Failed|WebSocket/] });
   await edit('From the tunnel');
   await control.network.cut();
@@ -134,11 +134,11 @@ test('without a network nothing is lost: the form stays, and saves once when it 
   await until(
     () => titles('tunnel'),
     (now) => now.join() === 'From the tunnel',
-    'it is in Google',
+    'the edit is in Google',
   );
 });
 
-test('while Google cannot be reached an edit waits and is marked, until it is told what became of it', async (t) => {
+test('an edit is marked pending while Google is unreachable', async (t) => {
   const { page, form, edit, grid } = await week(t, 'waiting');
   await fault('waiting', { id: 'away', endpoint: 'events.*', fault: 'error', status: 503 });
   await edit('Later');
@@ -150,13 +150,13 @@ test('while Google cannot be reached an edit waits and is marked, until it is to
   await until(
     () => grid.locator('.calwire-chip[data-edit=pending]').count(),
     (count) => count === 0,
-    'it is no longer waiting',
+    'the edit is no longer pending',
   );
   await eventIn(grid, 'Later').waitFor();
   assert.deepEqual(await titles('waiting'), ['Later']);
 });
 
-test('while the broker is away an edit is shown, and stays', async (t) => {
+test('an edit shows and stays while the broker is down', async (t) => {
   const { page, form, edit, grid } = await week(t, 'brokerless', { expected: [/WebSocket|50\d|ERR_/] });
   await control.broker.kill();
   try {
@@ -164,7 +164,7 @@ test('while the broker is away an edit is shown, and stays', async (t) => {
     await form.getByRole('button', { name: 'Save' }).click();
     await form.waitFor({ state: 'detached' });
     await eventIn(grid, 'Without the broker').waitFor();
-    // What was laid over it is gone by then, and the snapshot has it.
+    // By then the optimistic overlay is gone, and the snapshot holds the edit.
     await page.waitForTimeout(4_000);
     await eventIn(grid, 'Without the broker').waitFor();
   } finally {
@@ -179,7 +179,7 @@ for (const [device, options] of /** @type {const} */ ([
   ['phone', { touch: true }],
 ])) {
   for (const colorScheme of /** @type {const} */ (['light', 'dark'])) {
-    test(`nothing is wrong with what edits on a ${device}, ${colorScheme}`, async (t) => {
+    test(`editing has no accessibility problem on a ${device}, ${colorScheme}`, async (t) => {
       const user = `edit-${device}-${colorScheme}`;
       const guests = [{ email: 'ann@example.com', displayName: 'Ann', responseStatus: 'accepted' }];
       const recurrence = ['RRULE:FREQ=WEEKLY;INTERVAL=2'];

@@ -1,4 +1,4 @@
-// What is lost on the way is made up for, once, and the page says how current it is until then.
+// Lost messages are made up for once; until then the page shows how current it is.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -20,13 +20,13 @@ import {
   until,
 } from '../../harness.mjs';
 
-/** Complaints of the browser about a server that is away. */
+/** The browser's complaints about a server that is down. */
 const AWAY = [/WebSocket connection to/, /Failed to load resource/, /ERR_/];
 
-/** Of Centrifugo's history; deploy/centrifugo.json. */
+/** Messages in Centrifugo's history; see deploy/centrifugo.json. */
 const HISTORY_SIZE = 200;
 
-/** With the place on the channel: the one load that a lost subscription costs. */
+/** The load that a lost subscription costs: a snapshot with its position on the channel. */
 const RELOAD = /getState.*true/;
 
 /**
@@ -43,7 +43,7 @@ async function overview(t, user) {
   return { ...opened, person, ...parts(opened.page) };
 }
 
-test('Centrifugo is killed and comes back empty', async (t) => {
+test('the page recovers after Centrifugo restarts empty', async (t) => {
   const { page, person, traffic, agenda } = await overview(t, 'amnesia');
   await control.broker.kill();
   await page.locator('[data-live=reconnecting]').waitFor();
@@ -63,15 +63,15 @@ test('Centrifugo is killed and comes back empty', async (t) => {
   assert.deepEqual(later.requests(), []);
 });
 
-test('a short absence is made up for from the history, without a reload', async (t) => {
+test('a short absence is recovered from history without a reload', async (t) => {
   const { page, person, traffic, agenda } = await overview(t, 'blinker');
   const since = traffic.mark();
   await control.network.cut();
   t.after(() => control.network.mend());
-  await person.insert(timed('Meanwhile', { inMinutes: 90 }));
+  await person.insert(timed('During the cut', { inMinutes: 90 }));
   await control.settled('blinker');
   await control.network.mend();
-  await eventIn(agenda, 'Meanwhile').waitFor();
+  await eventIn(agenda, 'During the cut').waitFor();
   await isLive(page);
   await equalToServer(page, 'blinker');
   assert.equal(since.requests(RELOAD).length, 0, JSON.stringify(since.requests()));
@@ -84,7 +84,7 @@ test('an absence longer than the history costs one reload', async (t) => {
   await page.locator('[data-live=reconnecting], [data-live=offline]').waitFor();
   await person.insert(timed('Long ago', { inMinutes: 90 }));
   await control.settled('absent');
-  // They say nothing new; they push out of the history what does.
+  // They carry nothing new, but push the earlier message out of the history.
   await broker.publish(
     'absent',
     Array.from({ length: HISTORY_SIZE + 1 }, () => ({ v: 1, seq: 0, type: 'resync' })),
@@ -98,7 +98,7 @@ test('an absence longer than the history costs one reload', async (t) => {
   assert.equal(since.requests(RELOAD).length, 1, JSON.stringify(since.requests()));
 });
 
-test('a gap in the messages is noticed, and costs one load', async (t) => {
+test('a gap in the messages costs one load', async (t) => {
   const { page, person, traffic, agenda } = await overview(t, 'gap');
   const since = traffic.mark();
   await broker.publish('gap', [{ v: 1, seq: 1_000_000, type: 'calendars.changed' }]);
@@ -108,7 +108,7 @@ test('a gap in the messages is noticed, and costs one load', async (t) => {
   assert.ok(since.requests(/getState/).length <= 3, JSON.stringify(since.requests()));
 });
 
-test('the machine goes offline and comes back', async (t) => {
+test('the page recovers after the machine was offline', async (t) => {
   const { page, context, person, agenda } = await overview(t, 'traveller');
   await context.setOffline(true);
   await page.locator('[data-live=offline]').waitFor();
@@ -120,7 +120,7 @@ test('the machine goes offline and comes back', async (t) => {
   await eventIn(agenda, 'On the train').waitFor();
 });
 
-test('while calendar-api is away the page goes on, says what it cannot do, and recovers', async (t) => {
+test('the page works without calendar-api, and recovers', async (t) => {
   const { page, person, agenda } = await overview(t, 'alone');
   t.after(() => control.api.start().catch(() => undefined));
   await control.api.kill();
@@ -128,17 +128,17 @@ test('while calendar-api is away the page goes on, says what it cannot do, and r
   await person.insert(timed('Past the API', { inMinutes: 90 }));
   await eventIn(agenda, 'Past the API').waitFor();
 
-  // A reload has what was there at the last visit.
+  // A reload shows the events of the last visit.
   await until(
     () => keptUsers(page),
     (users) => users.includes('alone'),
-    'the events are kept',
+    'the events are stored',
   );
   await page.reload();
   await eventIn(agenda, 'Past the API').waitFor();
   await agenda.getByText(/^(Offline|Connecting…) · as of/).waitFor();
 
-  // A month that nobody has asked for can only be said not to be there.
+  // A month that was never loaded can only be reported as unavailable.
   await page.getByRole('link', { name: 'Month' }).click();
   await shown(page, 'Month').catch(() => undefined);
   const { grid } = parts(page);

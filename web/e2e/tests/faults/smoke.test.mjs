@@ -1,4 +1,4 @@
-// The page opens; and what the other tests lean on does what it says.
+// The page opens, and the helpers that other tests rely on work.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -11,7 +11,7 @@ test('the page opens without a complaint', async (t) => {
   await screenshot(page, 'page');
 });
 
-test('a browser is where and when it was told to be', async (t) => {
+test('a page has the zone, language and colours it is given', async (t) => {
   const { page } = await openPage(t, { timeZone: 'Pacific/Auckland', locale: 'de-CH', colorScheme: 'dark' });
   const seen = await page.evaluate(() => ({
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -21,7 +21,16 @@ test('a browser is where and when it was told to be', async (t) => {
   assert.deepEqual(seen, { timeZone: 'Pacific/Auckland', language: 'de-CH', dark: true });
 });
 
-test('complaints, requests and sockets are noticed', async (t) => {
+test('the browser, the stack and the tests have the same time', async (t) => {
+  const { page } = await openPage(t);
+  const inBrowser = await page.evaluate(() => Date.now());
+  const inStack = Date.parse((await fetch(stack.apiUrl)).headers.get('date') ?? '');
+  for (const time of [inBrowser, inStack]) {
+    assert.ok(Math.abs(time - Date.now()) < 5_000, `${new Date(time).toISOString()} is now`);
+  }
+});
+
+test('complaints, requests and sockets are recorded', async (t) => {
   const { page, complaints, traffic } = await openPage(t);
   const since = traffic.mark();
   await page.evaluate(
@@ -45,7 +54,7 @@ test('complaints, requests and sockets are noticed', async (t) => {
   complaints.length = 0;
 });
 
-test('no script may be written into the page', async (t) => {
+test('the page runs no inline script', async (t) => {
   const { page } = await openPage(t, { expected: [/Content Security Policy/] });
   const ran = await page.evaluate(() => {
     const script = document.createElement('script');
@@ -56,7 +65,7 @@ test('no script may be written into the page', async (t) => {
   assert.equal(ran, false);
 });
 
-test('a user of its own, connected, sees what is made in Google', async () => {
+test('a new connected user receives a change in Google', async () => {
   await control.addUser('smoke');
   assert.match(await control.connect('smoke'), /calwire=connected/);
   await control.settled('smoke');
@@ -71,7 +80,7 @@ test('a user of its own, connected, sees what is made in Google', async () => {
   );
 });
 
-test('what is killed is gone, and comes back', async () => {
+test('every part can be killed and started again', async () => {
   await control.network.cut();
   await assert.rejects(fetch(stack.webUrl));
   await control.network.mend();
@@ -91,7 +100,7 @@ test('what is killed is gone, and comes back', async () => {
   await control.database.stop();
   await assert.rejects(ask('alice', 'calendar.google.status'), /50\d/);
   await control.database.start();
-  // A connection of the moment before the restart may be taken for a good one, once.
+  // The pool may hand out, once, a connection from before the restart.
   const status = await until(
     () => ask('alice', 'calendar.google.status').catch(() => null),
     (answer) => answer !== null,

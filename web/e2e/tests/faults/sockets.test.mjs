@@ -1,4 +1,4 @@
-// One socket per user and tab, for as long as somebody is signed in, and not longer.
+// One socket per user and tab, for as long as the user is signed in.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -16,7 +16,7 @@ import {
   widgetsPage,
 } from '../../harness.mjs';
 
-// FullCalendar's clock starts in `render`, so the copy of it that StrictMode throws away may tick: React says so in development.
+// FullCalendar starts its clock in `render`, so the copy that StrictMode discards may tick. React warns about it in development.
 const CLOCK_OF_FULL_CALENDAR = /state update on a component that hasn't mounted yet/;
 
 test('StrictMode with five widgets and a hook opens one socket', async (t) => {
@@ -43,10 +43,10 @@ test('StrictMode with five widgets and a hook opens one socket', async (t) => {
   for (const part of [agenda, page.locator('.calwire-view').nth(0), page.locator('.calwire-view').nth(1)]) {
     await eventIn(part, 'Standup').waitFor();
   }
-  assert.equal(await page.getByLabel('Heard').textContent(), '1', 'each message is heard once');
+  assert.equal(await page.getByLabel('Heard').textContent(), '1', 'each message is received once');
   assert.equal(traffic.allSockets().length, 1);
 
-  // The whole provider gone and there again at once: a session of its own, and the socket of the other one closes.
+  // The provider is unmounted and mounted at once: it gets a new session, and the old session's socket closes.
   await page.getByRole('button', { name: 'Hide' }).click();
   await page.getByRole('button', { name: 'Show' }).click();
   await isOpen();
@@ -54,14 +54,14 @@ test('StrictMode with five widgets and a hook opens one socket', async (t) => {
   await until(
     () => traffic.openSockets().length,
     (open) => open === 1,
-    'one is enough',
+    'one socket is open',
   );
 
   await page.getByRole('button', { name: 'Hide' }).click();
   await until(
     () => traffic.openSockets().length,
     (open) => open === 0,
-    'nobody needs it any more',
+    'no socket is open',
   );
 });
 
@@ -80,7 +80,7 @@ test('the socket outlives its tokens', async (t) => {
   await until(
     () => since.requests(/getConnectionToken/).length,
     (times) => times > 0,
-    'its token is renewed',
+    'the token is renewed',
   );
   assert.deepEqual(since.sockets(), [], 'it is the same socket');
   await person.insert(timed('After the tokens'));
@@ -89,7 +89,7 @@ test('the socket outlives its tokens', async (t) => {
   assert.deepEqual(since.requests(/getState/), []);
 });
 
-test('a token that has ended means signed out, and is not tried again and again', async (t) => {
+test('an expired token means signed out, without repeated attempts', async (t) => {
   await calwire.newUser('expired');
   await control.api.kill();
   await control.api.start({ REALTIME_TOKEN_SECONDS: '10' });
@@ -116,7 +116,7 @@ test('a token that has ended means signed out, and is not tried again and again'
     'the socket is closed',
   );
   const since = traffic.mark();
-  // Whatever would be repeated, would be by then: it is not by waiting that this is known, but by work on the page.
+  // Using the page instead of waiting gives a repeated attempt its chance to happen.
   for (const view of ['Week', 'Month', 'Overview']) {
     await page.getByRole('navigation', { name: 'Views' }).getByRole('link', { name: view }).click();
     await page.getByText('You are signed out').first().waitFor();
@@ -124,7 +124,7 @@ test('a token that has ended means signed out, and is not tried again and again'
   assert.ok(since.requests(/trpc/).length <= 6, JSON.stringify(since.requests()));
   assert.deepEqual(since.sockets(), []);
 
-  // Signed in again: the page notices when the person comes back to it.
+  // Signed in again: the page notices when it becomes visible.
   life = 3600;
   await page.evaluate(() => document.dispatchEvent(new Event('visibilitychange')));
   await isLive(page);
