@@ -1,4 +1,4 @@
-//! Child processes that end with the test, and whose last words are shown when they matter.
+//! Child processes that end with the test, and whose last output is shown when a test fails.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -9,11 +9,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
+use provision::faketime;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
 /// How many lines of a process's output are kept.
 const KEPT_LINES: usize = 50_000;
+/// Variables that a process inherits, beside those of a shifted clock.
+const INHERITED: [&str; 3] = ["PATH", "HOME", "RUST_BACKTRACE"];
 
 /// A running child. Killed when dropped, by its process id.
 pub struct Process {
@@ -23,12 +26,12 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` with exactly the given environment beside `PATH` and `HOME`.
+    /// Starts `command` with the given environment and [`INHERITED`] alone.
     pub fn start(name: &str, command: Command, env: &[(String, String)]) -> Result<Self> {
         Self::spawn(name, command, env, None)
     }
 
-    /// As [`Process::start`]; what it prints is added to the file `log` too.
+    /// As [`Process::start`]; its output is appended to the file `log` too.
     pub fn start_logged(name: &str, command: Command, env: &[(String, String)], log: &Path) -> Result<Self> {
         let file = File::options().create(true).append(true).open(log);
         let file = file.with_context(|| format!("cannot write {}", log.display()))?;
@@ -45,7 +48,7 @@ impl Process {
             .env_clear()
             .envs(
                 std::env::vars()
-                    .filter(|(name, _)| matches!(name.as_str(), "PATH" | "HOME" | "RUST_BACKTRACE")),
+                    .filter(|(name, _)| INHERITED.contains(&name.as_str()) || faketime::Clock::sets(name)),
             )
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

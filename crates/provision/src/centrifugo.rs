@@ -41,6 +41,11 @@ pub fn binary(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     PROGRAM.find_or_build(progress)
 }
 
+/// The same version, with a clock that [`faketime::Clock`](crate::faketime::Clock) can shift. Built into the cache with Go.
+pub fn binary_with_clock(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+    PROGRAM.find_or_build_with_clock(progress)
+}
+
 /// `centrifugo checkconfig --strict`: unknown keys are errors, which a start would only warn about.
 pub fn check_config(binary: &Path, config: &Path) -> Result<()> {
     output(

@@ -1,4 +1,4 @@
-//! libfaketime, by which the clock of one process is moved from outside.
+//! libfaketime, which shifts the clock of a process from outside.
 
 use std::path::PathBuf;
 
@@ -10,10 +10,10 @@ const PLACES: [&str; 3] = [
     "/usr/lib/aarch64-linux-gnu/faketime",
     "/usr/lib64/faketime",
 ];
-/// For programs with threads.
+/// The variant for programs with threads.
 const LIBRARY: &str = "libfaketimeMT.so.1";
 
-/// Where it is; installed where we are root on Debian. None: clocks cannot be moved here.
+/// Finds the library, or installs it where we are root on Debian. None: clocks cannot be shifted here.
 pub fn find_or_install(progress: &mut dyn FnMut(&str)) -> Option<PathBuf> {
     if find().is_none() && apt::can_install() {
         progress("Installing the package libfaketime");
@@ -27,4 +27,35 @@ pub fn find_or_install(progress: &mut dyn FnMut(&str)) -> Option<PathBuf> {
 fn find() -> Option<PathBuf> {
     let all = PLACES.iter().map(|place| PathBuf::from(place).join(LIBRARY));
     all.into_iter().find(|path| path.is_file())
+}
+
+/// A wall clock that is ahead of the machine's, or behind it, for a process and all that it starts. Waits and timeouts go by
+/// the monotonic clock, which is not shifted, and neither are the times of files.
+#[derive(Debug, Clone)]
+pub struct Clock {
+    library: PathBuf,
+    seconds: i64,
+}
+
+impl Clock {
+    /// `library` as [`find_or_install`] returns it.
+    pub const fn ahead_by(library: PathBuf, seconds: i64) -> Self {
+        Self { library, seconds }
+    }
+
+    /// The environment of the process. [`centrifugo::binary_with_clock`](crate::centrifugo::binary_with_clock) reads `FAKETIME`
+    /// by itself.
+    pub fn variables(&self) -> [(&'static str, String); 4] {
+        [
+            ("LD_PRELOAD", self.library.to_string_lossy().into_owned()),
+            ("FAKETIME", format!("{:+}", self.seconds)),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+            ("NO_FAKE_STAT", "1".to_owned()),
+        ]
+    }
+
+    /// Whether a variable is one of [`Clock::variables`], for a caller that clears a child's environment.
+    pub fn sets(variable: &str) -> bool {
+        variable == "LD_PRELOAD" || variable.starts_with("FAKETIME") || variable == "NO_FAKE_STAT"
+    }
 }

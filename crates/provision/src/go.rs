@@ -1,5 +1,7 @@
 //! Programs that are built once with Go, from their module, into the cache.
 
+mod clock;
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -14,6 +16,8 @@ use crate::process::{find_in_path, output};
 
 /// How often the download is tried: a module proxy has bad minutes, and Go resumes where it was.
 const DOWNLOAD_ATTEMPTS: u32 = 3;
+/// The end of a binary's name.
+const WITH_CLOCK: &str = "-clock";
 /// How much of what Go says is told when it fails.
 const LAST_LINES: usize = 20;
 
@@ -33,16 +37,25 @@ pub(crate) struct Program {
 impl Program {
     /// The binary in the cache, built now if it is not there. `progress` is told about the build, one line a call.
     pub fn find_or_build(&self, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+        self.find_or_build_as("", progress)
+    }
+
+    /// As [`Program::find_or_build`], another binary whose clock the variable `FAKETIME` shifts, by seconds: `+60`.
+    pub fn find_or_build_with_clock(&self, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
+        self.find_or_build_as(WITH_CLOCK, progress)
+    }
+
+    fn find_or_build_as(&self, variant: &str, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
         let Self { name, version, .. } = self;
         let dir = cache::dir()?.join("bin");
-        let path = dir.join(format!("{name}-{version}"));
+        let path = dir.join(format!("{name}-{version}{variant}"));
         if !path.is_file() {
             std::fs::create_dir_all(&dir).with_context(|| format!("cannot create {}", dir.display()))?;
             // Two builds at once (`up` beside `test`) would write the same file: the second waits and finds it done.
             let lock = File::create(dir.join(format!("{name}.lock")))?;
             lock.lock()?;
             if !path.is_file() {
-                self.build(&path, progress)?;
+                self.build(&path, variant == WITH_CLOCK, progress)?;
             }
         }
         Ok(path)
@@ -52,7 +65,7 @@ impl Program {
     ///
     /// `go install …@version` would be shorter, but it asks the proxy for the list of versions to look for a deprecation
     /// notice, and proxies that serve pinned versions only refuse that.
-    fn build(&self, path: &Path, progress: &mut dyn FnMut(&str)) -> Result<()> {
+    fn build(&self, path: &Path, with_clock: bool, progress: &mut dyn FnMut(&str)) -> Result<()> {
         let Self { name, version, .. } = self;
         let go = find_in_path("go").with_context(|| {
             format!(
@@ -65,17 +78,18 @@ impl Program {
         progress(&format!("Building {name} {version} (once, some minutes)"));
         // Beside the target and then renamed, so that a build that was interrupted leaves no half a program.
         let partial = path.with_extension("partial");
-        compile(
-            Command::new(&go)
-                .args(["build", "-C"])
-                .arg(&source)
-                .args(["-v", "-ldflags", &format!("-s -w {}", self.ldflags), "-o"])
-                .arg(&partial)
-                .arg(self.package)
-                .env("CGO_ENABLED", "0"),
-            progress,
-        )
-        .with_context(|| format!("{name} did not build"))?;
+        let overlay = with_clock.then(|| clock::Overlay::write(&go)).transpose()?;
+        let mut command = Command::new(&go);
+        command.args(["build", "-C"]).arg(&source);
+        if let Some(overlay) = &overlay {
+            command.arg("-overlay").arg(overlay.file());
+        }
+        command
+            .args(["-v", "-ldflags", &format!("-s -w {}", self.ldflags), "-o"])
+            .arg(&partial)
+            .arg(self.package)
+            .env("CGO_ENABLED", "0");
+        compile(&mut command, progress).with_context(|| format!("{name} did not build"))?;
         std::fs::rename(&partial, path).with_context(|| format!("cannot write {}", path.display()))
     }
 

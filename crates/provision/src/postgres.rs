@@ -16,7 +16,7 @@ use tempfile::TempDir;
 
 use crate::owner::Owner;
 use crate::process::{find_in_path, output, signal, stop};
-use crate::{apt, port};
+use crate::{apt, faketime, port};
 
 /// The superuser of a private cluster, and the name of its database.
 const NAME: &str = "calwire";
@@ -130,6 +130,8 @@ pub struct Options {
     pub password: Option<String>,
     /// Off for tests: a crash of the machine may lose everything, and commits are faster.
     pub durable: bool,
+    /// Of the server; none: the clock of this process.
+    pub clock: Option<faketime::Clock>,
 }
 
 /// A running private cluster, stopped when dropped.
@@ -146,6 +148,11 @@ impl Cluster {
     /// A cluster for one test run, on a free port, that lets everybody on this machine in and leaves nothing behind.
     /// `durable` as in [`Options`].
     pub fn temporary(binaries: &Binaries, durable: bool) -> Result<Self> {
+        Self::temporary_at(binaries, durable, None)
+    }
+
+    /// As [`Cluster::temporary`], with a server whose clock is shifted.
+    pub fn temporary_at(binaries: &Binaries, durable: bool, clock: Option<faketime::Clock>) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("calwire-postgres-")
             // The cluster's own user must be able to pass through.
@@ -157,6 +164,7 @@ impl Cluster {
             port: port::free()?,
             password: None,
             durable,
+            clock,
         };
         let mut cluster = Self::start(binaries, options)?;
         cluster.temporary_dir = Some(dir);
@@ -380,6 +388,7 @@ fn spawn(binaries: &Binaries, options: &Options, owner: Owner) -> Result<Child> 
         ]);
     }
     command
+        .envs(options.clock.iter().flat_map(faketime::Clock::variables))
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file)
@@ -449,6 +458,7 @@ mod tests {
             port: port::free().unwrap(),
             password: Some("secret".into()),
             durable: true,
+            clock: None,
         };
 
         let cluster = Cluster::start(&binaries, options.clone()).unwrap();

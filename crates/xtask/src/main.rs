@@ -4,6 +4,7 @@ mod bench;
 mod cargo;
 mod chaos;
 mod config;
+mod dates;
 mod demo;
 mod http;
 mod interrupt;
@@ -49,6 +50,8 @@ enum Command {
     /// Run all services as processes, break them, their links, Postgres, Centrifugo and Google by a seed's plan, and check
     /// that nothing was lost.
     Chaos(chaos::Args),
+    /// Run the end-to-end tests, in a browser too, on days when a calendar is easily wrong: month ends, changes of clocks.
+    Dates(dates::Args),
     /// Print a signed JWT of a demo user, alone on standard output. Needs a stack that `up` has started once.
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
@@ -68,6 +71,7 @@ fn main() -> ExitCode {
         Command::Bench(args) => bench::run(&args),
         Command::Simulate(args) => simulate::run(&args),
         Command::Chaos(args) => chaos::run(&args),
+        Command::Dates(args) => dates::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Prepare(args) => prepare::run(&args),
         Command::Sbom(args) => sbom::run(&args),

@@ -194,6 +194,7 @@ fn start_postgres(state: &Path, ports: &Ports, secrets: &Secrets, say: impl Fn(&
         port: ports.postgres,
         password: Some(secrets.postgres_password.clone()),
         durable: true,
+        clock: None,
     };
     Cluster::start(&binaries, options)
 }

@@ -1,0 +1,140 @@
+//! `dates`: the end-to-end tests, those in a browser among them, on days when a calendar is easily wrong.
+//!
+//! Cargo runs under the machine's clock, and each test program with all that it starts under a shifted one: the emulator, the
+//! services, Postgres, Redis, Node.js and Chromium by libfaketime, Centrifugo by a build of its own. `clocks` in `e2e` and
+//! `smoke` in `web/e2e` check that all parts of a stack have the same time.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+use chrono::{DateTime, Utc};
+use provision::faketime::{self, Clock};
+use provision::postgres::{Binaries, Cluster};
+use provision::{centrifugo, chromium, redis};
+
+use crate::cargo::{build_binaries, cargo};
+use crate::node::Npm;
+use crate::services::PACKAGES;
+use crate::{interrupt, page, workspace};
+
+/// Each begins some minutes before its critical moment.
+const DAYS: [(&str, &str); 5] = [
+    ("2026-11-30T09:00:00Z", "a 30th in the last row of its month"),
+    ("2026-12-31T22:50:00Z", "new year, in Zurich at 23:00"),
+    ("2027-01-31T23:50:00Z", "the end of a month, a Sunday"),
+    ("2027-03-28T00:50:00Z", "Zurich's clocks go forward at 01:00"),
+    ("2027-10-31T00:50:00Z", "Zurich's clocks go back at 01:00"),
+];
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Run under this time instead of the usual five; may be given several times.
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    on: Vec<DateTime<Utc>>,
+    /// For `cargo test --package e2e`, such as the name of a test.
+    #[arg(last = true, value_name = "ARGUMENT")]
+    arguments: Vec<OsString>,
+}
+
+fn time(text: &str) -> Result<DateTime<Utc>, String> {
+    text.parse()
+        .map_err(|error| format!("{error}; expected a time such as {}", DAYS[0].0))
+}
+
+pub fn run(args: &Args) -> Result<()> {
+    interrupt::install()?;
+    let tools = Tools::prepare()?;
+    let usual = DAYS.iter().map(|&(at, about)| Ok((at.parse()?, about)));
+    let days = match args.on.as_slice() {
+        [] => usual.collect::<Result<Vec<_>>>()?,
+        chosen => chosen.iter().map(|&at| (at, "")).collect(),
+    };
+    let mut failed = Vec::new();
+    let mut lines = Vec::new();
+    for (at, about) in days {
+        println!("\n-- {at}: {about}");
+        let start = Instant::now();
+        let result = tools.test(at, &args.arguments);
+        interrupt::check()?;
+        let outcome = match result {
+            Ok(()) => "ok".to_owned(),
+            Err(error) => {
+                failed.push(at.to_string());
+                format!("FAILED: {error:#}")
+            }
+        };
+        lines.push(format!("{at}  {:4} s  {about}: {outcome}", start.elapsed().as_secs()));
+    }
+    println!("\n{}", lines.join("\n"));
+    if !failed.is_empty() {
+        bail!("failed: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// The programs that the tests need besides their own.
+struct Tools {
+    faketime: PathBuf,
+    centrifugo: PathBuf,
+    redis: PathBuf,
+    postgres: Binaries,
+}
+
+impl Tools {
+    fn prepare() -> Result<Self> {
+        let mut progress = |line: &str| println!("{line}");
+        build_binaries(&PACKAGES, false)?;
+        let npm = Npm::find()?;
+        npm.install(&page::web())?;
+        npm.install(&workspace::root().join("web/conformance"))?;
+        page::make()?;
+        chromium::find_or_install(&mut progress)?;
+        Ok(Self {
+            faketime: faketime::find_or_install(&mut progress)
+                .context("libfaketime is not installed: install it (Debian: apt-get install libfaketime)")?,
+            centrifugo: centrifugo::binary_with_clock(&mut progress)?,
+            redis: redis::find_or_install(&mut progress)?,
+            postgres: Binaries::find_or_install(&mut progress)?,
+        })
+    }
+
+    fn test(&self, at: DateTime<Utc>, arguments: &[OsString]) -> Result<()> {
+        #[expect(clippy::disallowed_methods, reason = "by how much to shift the machine's clock")]
+        let ahead = (at - Utc::now()).num_seconds();
+        let clock = Clock::ahead_by(self.faketime.clone(), ahead);
+        let postgres = Cluster::temporary_at(&self.postgres, false, Some(clock.clone()))?;
+        interrupt::run(
+            cargo()
+                .arg("--config")
+                .arg(runner(&clock))
+                .args(["test", "--locked", "--no-fail-fast", "--package", "e2e"])
+                .args(arguments)
+                .env("DATABASE_URL", postgres.url())
+                .env("CENTRIFUGO_BIN", &self.centrifugo)
+                .env("REDIS_SERVER_BIN", &self.redis),
+        )
+    }
+}
+
+/// Cargo's setting that runs each test program, but not the compiler, with the clock.
+fn runner(clock: &Clock) -> String {
+    let variables = clock
+        .variables()
+        .map(|(name, value)| format!("'{name}={value}'"));
+    format!("target.'cfg(all())'.runner = ['env', {}]", variables.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_days_are_times() {
+        for (at, _) in DAYS {
+            time(at).unwrap();
+        }
+        assert!(time("tomorrow").unwrap_err().contains("2026-11-30"));
+    }
+}
