@@ -1,6 +1,6 @@
-//! A proxy before several copies of a service, as Caddy is in production: goes to the next copy when it cannot connect to one,
-//! and with a `GET` also when the answer does not come. Besides it asks each copy all the time whether it is ready, and
-//! sends nothing to one that is not.
+//! A proxy before several copies of a service, as Caddy is in production: it tries the next copy when it cannot connect to one,
+//! and for a `GET` also when no answer arrives. It checks the readiness of each copy continuously, and sends nothing to a
+//! copy that is not ready.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -14,9 +14,9 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use anyhow::Result;
 
 const ASK_EVERY: Duration = Duration::from_millis(250);
-/// A copy that does not answer for so long is not ready.
+/// A copy that takes longer to answer is not ready.
 const ASK_WITHIN: Duration = Duration::from_secs(2);
-/// Hop by hop, or made anew for the next hop.
+/// Headers that apply to one hop, or that are set again for the next.
 const NOT_PASSED_ON: [&str; 5] = [
     "host",
     "connection",
@@ -36,7 +36,7 @@ struct Upstreams {
     all: Mutex<Vec<Upstream>>,
     next: AtomicUsize,
     http: reqwest::Client,
-    /// The path that a copy is asked at.
+    /// The path of the readiness check.
     health: &'static str,
     repeated: AtomicUsize,
 }
@@ -48,14 +48,14 @@ struct Upstream {
 }
 
 impl Balancer {
-    /// Without copies: everything is answered with 503. `health`: where a copy says whether it is ready.
+    /// Starts without copies: every request is answered with 503. `health`: the path of the readiness check.
     pub fn start(health: &'static str) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let url = format!("http://{}", listener.local_addr()?);
         let copies = Arc::new(Upstreams {
             all: Mutex::default(),
             next: AtomicUsize::default(),
-            // A redirect is for whoever asked.
+            // Redirects are passed on to the caller.
             http: reqwest::Client::builder()
                 .no_proxy()
                 .redirect(reqwest::redirect::Policy::none())
@@ -89,18 +89,18 @@ impl Balancer {
         &self.url
     }
 
-    /// Sends requests to these from now on.
+    /// Sends requests to these copies from now on.
     pub fn serve(&self, urls: impl IntoIterator<Item = String>) {
         let copies = urls.into_iter().map(|url| Upstream { url, is_ready: true });
         *self.copies.all.lock().unwrap_or_else(PoisonError::into_inner) = copies.collect();
     }
 
-    /// How many requests were made again because a copy that took them gave no answer.
+    /// How many requests were repeated because the copy that received them gave no answer.
     pub fn repeated(&self) -> usize {
         self.copies.repeated.load(Ordering::Relaxed)
     }
 
-    /// How many are ready, as it has last heard.
+    /// How many copies were ready at the last check.
     pub fn ready(&self) -> usize {
         self.copies.ready().len()
     }

@@ -1,5 +1,5 @@
-//! The real Centrifugo, with the configuration that ships: one node that keeps its channels in memory, or several that share
-//! them by a real Redis.
+//! The real Centrifugo with the shipped configuration: one node with channels in memory, or several that share them by a real
+//! Redis.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,7 @@ use provision::redis;
 use crate::balancer::Balancer;
 use crate::tcp_balancer::TcpBalancer;
 
-/// Keys of one test stack; in production they come from the deployment's secrets.
+/// Keys of a test stack.
 pub const API_KEY: &str = "e2e-centrifugo-api-key-0123456789abcdef";
 pub const TOKEN_SECRET: &str = "e2e-centrifugo-token-secret-0123456789abcdef";
 
@@ -19,21 +19,21 @@ pub struct Broker {
     shared: Option<Shared>,
 }
 
-/// One Centrifugo, on the same ports whenever it is started.
+/// One Centrifugo, always started on the same ports.
 struct Node {
     server: Option<Server>,
     options: Options,
     log: tempfile::NamedTempFile,
 }
 
-/// What several nodes have in common, and what stands before them.
+/// The Redis of several nodes, and the proxies before them.
 struct Shared {
     redis: Redis,
     api: Balancer,
     sockets: TcpBalancer,
 }
 
-/// On the same port whenever it is started.
+/// Always started on the same port.
 struct Redis {
     server: Option<redis::Server>,
     port: u16,
@@ -41,7 +41,7 @@ struct Redis {
 }
 
 impl Broker {
-    /// Pages of `origin` may open a socket. Over one node: with a Redis.
+    /// Pages of `origin` may open a socket. More than one node: with a Redis.
     pub fn start(origin: &str, nodes: usize) -> Result<Self> {
         let redis = (nodes > 1).then(Redis::start).transpose()?;
         let node = || Node::new(origin, redis.as_ref().map(Redis::url));
@@ -53,7 +53,7 @@ impl Broker {
         Ok(Self { nodes, shared })
     }
 
-    /// As by a crash, every node. The memory engine forgets everything: history, epoch, idempotency keys.
+    /// Kills every node, as by a crash. The memory engine loses everything: history, epoch, idempotency keys.
     pub fn kill(&mut self) {
         self.nodes.iter_mut().for_each(Node::kill);
     }
@@ -71,7 +71,7 @@ impl Broker {
         self.nodes[0].pid()
     }
 
-    /// As by a crash, one node.
+    /// Kills one node, as by a crash.
     pub fn kill_node(&mut self, node: usize) {
         self.nodes[node].kill();
     }
@@ -81,7 +81,7 @@ impl Broker {
         self.nodes[node].start()
     }
 
-    /// As by a crash. It comes back empty.
+    /// Kills it, as by a crash. It starts again empty.
     pub fn kill_redis(&mut self) -> Result<()> {
         self.redis()?
             .server
@@ -100,7 +100,7 @@ impl Broker {
         Ok(&mut shared.redis)
     }
 
-    /// All that the nodes have said.
+    /// The logs of all nodes.
     pub fn log(&self) -> Result<String> {
         let logs = self.nodes.iter().map(|node| read(node.log.path()));
         Ok(logs.collect::<Result<Vec<_>>>()?.concat())

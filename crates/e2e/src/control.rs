@@ -1,17 +1,17 @@
-//! What a test in a browser does to the stack behind the page, by HTTP on loopback.
+//! Lets a test in a browser control the stack behind the page, by HTTP on loopback.
 //!
 //! | `POST` | body | does |
 //! |---|---|---|
-//! | `/broker/kill`, `/broker/start` | | Centrifugo, which comes back empty on the same port |
-//! | `/api/kill`, `/api/start`, and so `/ingest/…`, `/renewer/…` | `{env?}` at a start | a service, as by a crash; `env` is for that start alone |
+//! | `/broker/kill`, `/broker/start` | | Centrifugo, which starts again empty on the same port |
+//! | `/api/kill`, `/api/start`, and so `/ingest/…`, `/renewer/…` | `{env?}` at a start | a service, killed as by a crash; `env` applies to that start alone |
 //! | `/database/stop`, `/database/start` | | Postgres |
-//! | `/network/cut`, `/network/mend` | | between browsers and the one origin; Google's way stays |
-//! | `/token` | `{user, expiresIn}` | `{token}`: a JWT of the host application that lives so many seconds |
-//! | `/users` | `{user, calendars?}` | a Google account and a user of the page of this name; calendars as in a seed file |
+//! | `/network/cut`, `/network/mend` | | the network between browsers and the one origin; Google still reaches Calwire |
+//! | `/token` | `{user, expiresIn}` | `{token}`: a JWT of the host application that is valid for `expiresIn` seconds |
+//! | `/users` | `{user, calendars?}` | adds a Google account and a user of the page of this name; calendars as in a seed file |
 //! | `/connect` | `{user, scopes?}` | takes the user through Google's consent page; `scopes`: those left ticked |
-//! | `/settled` | `{user}` | answers once all is imported, watched and told |
+//! | `/settled` | `{user}` | answers once everything is imported, watched and published |
 //!
-//! One command at a time: the answer `{…}` comes when it has been carried out, 500 with `{error}` when it could not be.
+//! Commands run one at a time. The answer is `{…}` once a command is done, or 500 with `{error}`.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -79,7 +79,7 @@ impl Control {
         &self.url
     }
 
-    /// Carries out what is asked until `end` is over.
+    /// Runs commands until `end` completes.
     pub async fn serve_until<T>(&mut self, world: &mut World, end: impl Future<Output = T>) -> T {
         let mut end = std::pin::pin!(end);
         loop {
@@ -87,7 +87,7 @@ impl Control {
                 result = &mut end => return result,
                 Some(command) = self.commands.recv() => command,
             };
-            // Waits end by panicking, which is one command's failure and not the end of the stack.
+            // A wait that times out panics, which fails one command but not the stack.
             let result = AssertUnwindSafe(world.act(&command.path, &command.body))
                 .catch_unwind()
                 .await
@@ -97,7 +97,7 @@ impl Control {
                         panic.downcast_ref::<String>().map_or("panicked", String::as_str)
                     )
                 });
-            // Nobody listens any more when the browser's test has given up.
+            // The browser's test may have stopped waiting.
             let _ = command.answer.send(result.map_err(|error| format!("{error:#}")));
         }
     }
@@ -123,7 +123,7 @@ async fn receive(sender: Data<Sender>, path: Path<String>, body: Bytes) -> HttpR
         body,
         answer,
     };
-    // Both ends are held by the test; where it is over, so is this.
+    // The test holds both ends, and this ends with it.
     let _ = sender.send(command);
     match answered.await {
         Ok(Ok(value)) => HttpResponse::Ok().json(value),
@@ -187,7 +187,7 @@ impl World {
     async fn settled(&self, user: &str) {
         self.stack.settled(user).await;
         self.stack.watched(user).await;
-        // A new channel is followed by one more pull.
+        // A new channel causes one more pull.
         self.stack.settled(user).await;
     }
 }
@@ -202,7 +202,7 @@ async fn service(service: &mut Service, action: &str, body: &Value) -> Result<()
             };
             service.start_with(env).await?;
         }
-        _ => bail!("a service can be killed and started"),
+        _ => bail!("expected kill or start for a service"),
     }
     Ok(())
 }

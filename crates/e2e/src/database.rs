@@ -1,4 +1,4 @@
-//! A database of its own for each stack, on the server that `DATABASE_URL` names.
+//! Each stack's own database, on the server of `DATABASE_URL`.
 
 use anyhow::{Context, Result};
 use provision::postgres::{Binaries, Cluster};
@@ -6,7 +6,7 @@ use sqlx::{Connection, Executor, PgConnection, PgPool};
 use url::Url;
 use uuid::Uuid;
 
-/// A freshly migrated database. Dropped by [`Database::drop_now`]; one that a failed test leaves behind can be looked at.
+/// A newly migrated database, dropped by [`Database::drop_now`]. After a failed test it stays, for a look.
 pub struct Database {
     pub url: String,
     pub pool: PgPool,
@@ -21,7 +21,7 @@ impl Database {
         Self::create_on(server).await
     }
 
-    /// As [`Database::create`], on a server of the caller's.
+    /// As [`Database::create`], on another server.
     pub async fn create_on(server: String) -> Result<Self> {
         let name = format!("calwire_e2e_{}", Uuid::new_v4().simple());
         let mut admin = PgConnection::connect(&server)
@@ -54,7 +54,7 @@ impl Database {
     }
 }
 
-/// A Postgres of the test's own, to be stopped and crashed. Durable, as in production.
+/// A test's own Postgres, which it may stop and crash. Durable, as in production.
 pub struct Private(Option<Cluster>);
 
 impl Private {
@@ -71,7 +71,7 @@ impl Private {
         self.0.as_ref().map(Cluster::url).unwrap_or_default()
     }
 
-    /// Stops it in order; [`Private::resume`] starts it again.
+    /// Shuts it down; [`Private::resume`] starts it again.
     pub async fn pause(&mut self) -> Result<()> {
         self.with(|cluster| {
             cluster.pause();
@@ -84,7 +84,7 @@ impl Private {
         self.with(Cluster::resume).await
     }
 
-    /// Ends it as a crash does; [`Private::resume`] starts it again, and it recovers from its log.
+    /// Ends it as a crash does; after [`Private::resume`] it recovers from its log.
     pub async fn crash(&mut self) -> Result<()> {
         self.with(|cluster| {
             cluster.crash();
@@ -93,7 +93,7 @@ impl Private {
         .await
     }
 
-    /// Every session is cut, and it recovers from its log.
+    /// Ends every session; it recovers from its log.
     pub async fn crash_and_restart(&mut self) -> Result<()> {
         self.with(Cluster::crash_and_restart).await
     }

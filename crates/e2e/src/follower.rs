@@ -1,5 +1,5 @@
-//! A browser that stays open: when its socket ends it opens another, at whichever node takes it, and goes on from where it
-//! was, by the broker's history or, where that has not all, by loading anew.
+//! A browser that stays open: when its socket closes it opens another on any node, and resumes from its position by the
+//! broker's history or, if that lacks messages, by a new snapshot.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::rpc::Api;
 use crate::socket::{Socket, Subscribed};
 use crate::wait;
 
-/// Between two tries to open a socket.
+/// Between two attempts to open a socket.
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub struct Follower {
@@ -21,14 +21,14 @@ pub struct Follower {
     offset: u64,
     epoch: String,
     pub view: View,
-    /// How often a subscription was begun anew.
+    /// How often a new subscription was started.
     pub returns: u32,
-    /// How often the broker then had all that was missed.
+    /// How often the broker then had all missed messages.
     pub recoveries: u32,
 }
 
 impl Follower {
-    /// As a page does it: first the socket, then the snapshot, so that nothing is missed between the two.
+    /// As a page does: first the socket, then the snapshot, so that no message is missed between the two.
     pub async fn open(api: &Api, ws_url: &str) -> Result<Self> {
         let (socket, subscribed) = Socket::of_user(api, ws_url, None).await?;
         Ok(Self {
@@ -43,7 +43,7 @@ impl Follower {
         })
     }
 
-    /// Takes in what comes, for so long.
+    /// Applies messages for this duration.
     pub async fn listen(&mut self, time: Duration) -> Result<()> {
         let deadline = tokio::time::Instant::now() + time;
         loop {
@@ -56,7 +56,7 @@ impl Follower {
         }
     }
 
-    /// Listens until it shows what the API answers.
+    /// Applies messages until it shows what the API answers.
     pub async fn catches_up(&mut self) -> Result<()> {
         let started = Instant::now();
         loop {
@@ -66,7 +66,7 @@ impl Follower {
             };
             ensure!(
                 started.elapsed() < wait::PATIENCE,
-                "the page stays different: {difference}"
+                "the page still differs: {difference}"
             );
         }
     }

@@ -1,8 +1,8 @@
 //! Gates in Postgres at the steps of a write, so that a process can be killed at one of them and nowhere else.
 //!
 //! Triggers on `write_intents` wait for advisory locks that the test holds, longer than the services wait for other locks.
-//! A process that is killed meanwhile leaves its statement behind, as it would on a real network: the statement is finished
-//! once its gate opens, or is lost with its session when [`Gates::break_off`] ends that.
+//! A process that is killed at a gate leaves its statement running in Postgres, as on a real network: the statement completes
+//! when its gate opens, or is lost when [`Gates::break_off`] ends its session.
 
 use anyhow::Result;
 use sqlx::{Connection, PgConnection, PgPool};
@@ -10,16 +10,16 @@ use sqlx::{Connection, PgConnection, PgPool};
 use crate::database::Database;
 use crate::wait;
 
-/// Where a write can be held up.
+/// The steps at which a write can be held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The request is being written down.
+    /// The request is being stored.
     Begin,
-    /// That Google is about to be called is being written down.
+    /// The note that Google is about to be called is being stored.
     Send,
-    /// The same, of the second call of a write of two steps.
+    /// The same, before the second call of a write in two steps.
     SendAgain,
-    /// The end is being written down, in the transaction of what Google answered.
+    /// The result is being stored, in the transaction with Google's answer.
     Finish,
     /// That transaction is being committed.
     Commit,
@@ -55,7 +55,7 @@ const TRIGGERS: &str = "
         for each row when (new.result is not null and old.result is null) execute function wait_at_gate('commit');
 ";
 
-/// Whoever waits at the gate named `$1`.
+/// The sessions that wait at the gate named `$1`.
 const WAITING: &str = "from pg_locks where locktype = 'advisory' and objsubid = 1 and not granted \
     and database = (select oid from pg_database where datname = current_database()) \
     and ((classid::bigint << 32) | objid::bigint) = hashtextextended($1, 0)";
@@ -92,7 +92,7 @@ impl Gates {
         Ok(())
     }
 
-    /// Waits until a write is there.
+    /// Waits until a write arrives there.
     pub async fn reached(&self, step: Step, calendar: &str) {
         let what = format!("a write to {calendar} is at {step:?}");
         wait::until(&what, async || {
@@ -101,7 +101,7 @@ impl Gates {
         .await;
     }
 
-    /// Ends the sessions that wait there, with all that they have not committed.
+    /// Ends the sessions that wait there, and so rolls back their transactions.
     pub async fn break_off(&self, step: Step, calendar: &str) -> Result<()> {
         sqlx::query(sqlx::AssertSqlSafe(format!(
             "select pg_terminate_backend(pid) {WAITING}"

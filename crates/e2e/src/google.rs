@@ -1,4 +1,4 @@
-//! "In Google": the emulator in process, and a person at its consent page.
+//! The emulated Google in process, and a person at its consent page.
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Days, SecondsFormat, TimeDelta, Utc};
@@ -15,7 +15,7 @@ pub const ALICE: &str = "alice@example.com";
 pub const BOB: &str = "bob@example.com";
 pub const CAROL: &str = "carol@example.com";
 
-/// The Google account of the demo user of the same name.
+/// The Google account of the user of the same name.
 pub fn account(user: &str) -> String {
     format!("{user}@example.com")
 }
@@ -35,7 +35,7 @@ pub async fn start() -> Result<Emulator> {
     Ok(Emulator::start(config).await?)
 }
 
-/// One more account of the name of a demo's user, with these calendars (as in a seed file).
+/// Adds an account of this name with these calendars, as in a seed file.
 pub fn add_account(emulator: &Emulator, user: &str, calendars: &Value) -> Result<()> {
     let account = json!({"email": account(user), "name": user, "calendars": calendars});
     let seed: Seed = serde_json::from_value(json!({"users": [account]}))?;
@@ -44,7 +44,7 @@ pub fn add_account(emulator: &Emulator, user: &str, calendars: &Value) -> Result
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "what the services under test see is the real time"
+    reason = "the services under test use the real time"
 )]
 pub fn now() -> DateTime<Utc> {
     Utc::now()
@@ -67,7 +67,7 @@ pub fn all_day(summary: &str, ahead: u64) -> Value {
 }
 
 /// Takes a user through the connect flow as a browser does: the mutation's cookie, Google's consent page, the callback.
-/// Returns the address on which the browser ends. `scopes`: those left ticked; none: all.
+/// Returns the address at which the browser arrives. `scopes`: the ones left ticked; none: all.
 pub async fn consent(
     emulator: &Emulator,
     api: &Api,

@@ -1,6 +1,6 @@
-//! The whole of Calwire in a test: a database of its own on a real Postgres, the real Centrifugo binary, the Google
-//! emulator in process, and the three services as the processes that run in production, so that a test can kill one
-//! between any two steps and look at what a person's browser saw.
+//! The whole of Calwire in a test: its own database on a real Postgres, the real Centrifugo, the Google emulator in process,
+//! and the three services as processes, as in production. A test can kill one between any two steps and check what a
+//! browser shows.
 //!
 //! Needs `DATABASE_URL` (a server on which databases can be created), Centrifugo (as
 //! [`provision::centrifugo::binary`] finds or builds it) and the services' binaries beside the test's own: `cargo xtask test` provides all.

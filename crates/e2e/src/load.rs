@@ -1,5 +1,5 @@
-//! More load than there is room for: requests that are sent when they are due and not when the last one was answered, over
-//! plain sockets, with every answer counted.
+//! Overload: requests are sent when they are due, not when the previous one was answered, over plain sockets, and every answer
+//! is counted.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,17 +16,17 @@ use uuid::Uuid;
 
 /// The token of every channel that [`seed_channels`] makes.
 pub const CHANNEL_TOKEN: &str = "a-token-as-long-as-ours-are-0123456789abcdef";
-/// And the resource that Google would name.
+/// The resource id that Google would send.
 pub const RESOURCE: &str = "resource";
 const ANSWER_MAX_LEN: usize = 1 << 20;
-/// An answer that takes longer is none.
+/// An answer that takes longer does not count.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Calendars with live channels, which bear the calendars' ids. Their pulls are put off for ever, so that only the intake
-/// is at work, and what a push has done stays to be seen.
+/// Calendars with live channels, which have the calendars' ids. Their pulls are postponed forever, so that only the intake
+/// runs and the effect of a push stays visible.
 pub async fn seed_channels(pool: &PgPool, count: usize) -> Result<Vec<Uuid>> {
     let ids: Vec<Uuid> = (0..count).map(|_| Uuid::new_v4()).collect();
-    // A connection has a handful of calendars; here it bears the id of the first.
+    // A connection has a handful of calendars; here it has the id of the first.
     sqlx::query(
         "insert into connections (id, user_id, google_sub, email, scopes, created_at, updated_at)
          select id, 'bench', id::text, '', '{}', now(), now()
@@ -77,28 +77,28 @@ pub fn query(procedure: &str, jwt: Option<&str>) -> String {
 #[derive(Clone, Copy)]
 pub enum Amount {
     Requests(u64),
-    /// As many as are due, or can be sent, within this time.
+    /// As many requests as are due, or can be sent, within this time.
     During(Duration),
 }
 
-/// What is sent, how much of it, how fast.
+/// A load: the number of requests and their rate.
 #[derive(Clone, Copy)]
 pub struct Load {
     pub amount: Amount,
-    /// Per second; none: each connection sends as soon as it was answered.
+    /// Per second; none: each connection sends as soon as it has an answer.
     pub rate: Option<f64>,
     pub connections: usize,
 }
 
-/// What came of it.
+/// The result of a load.
 pub struct Outcome {
     pub statuses: BTreeMap<u16, u64>,
     /// Connections that ended without an answer.
     pub broken: u64,
     pub took: Duration,
-    /// From when a request was due to its answer, in microseconds, of those that were answered 200.
+    /// Microseconds from the time a request was due to its answer, for answers with 200.
     admitted: Histogram<u64>,
-    /// From when it was sent: they differ by what this side was behind.
+    /// The same from the time it was sent, without the delay of the sender.
     served: Histogram<u64>,
     /// The numbers of the requests that were answered 200.
     pub acknowledged: Vec<u64>,
@@ -127,17 +127,17 @@ impl Outcome {
         answered / self.took.as_secs_f64()
     }
 
-    /// Of the answers 200.
+    /// Of the answers with 200.
     pub fn quantile(&self, quantile: f64) -> Duration {
         Duration::from_micros(self.admitted.value_at_quantile(quantile))
     }
 
-    /// Of the answers 200, without what this side was behind in sending.
+    /// Of the answers with 200, without the delay of the sender.
     pub fn served_quantile(&self, quantile: f64) -> Duration {
         Duration::from_micros(self.served.value_at_quantile(quantile))
     }
 
-    /// Every answer is one of these, and there is an answer to each request.
+    /// Fails unless each request has an answer, and every answer is one of these.
     pub fn ensure_only(&self, allowed: &[u16]) -> Result<()> {
         let other = self.statuses.keys().find(|status| !allowed.contains(status));
         ensure!(
@@ -175,7 +175,7 @@ impl fmt::Display for Outcome {
 }
 
 impl Load {
-    /// Sends to `port` of this machine what `request` makes of each request's number.
+    /// Sends requests to `port` of this machine; `request` makes one from its number.
     pub async fn run(
         self,
         port: u16,
@@ -238,7 +238,7 @@ impl Load {
     }
 }
 
-/// The status of the answer to one request, on a connection that is kept where the server keeps it.
+/// The status of the answer to one request, on a connection that stays open if the server keeps it open.
 async fn answer(connection: &mut Option<TcpStream>, port: u16, request: &str) -> Result<u16> {
     let stream = if let Some(stream) = connection {
         stream

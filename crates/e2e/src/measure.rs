@@ -1,4 +1,4 @@
-//! What the benchmarks of latency share: an event that is renamed over and over, and times with their quantiles.
+//! Shared by the latency benchmarks: an event that is renamed over and over, and times with their quantiles.
 
 use std::time::Duration;
 
@@ -27,13 +27,13 @@ impl Times {
         Duration::from_micros(self.0.value_at_quantile(quantile)).as_secs_f64() * 1e3
     }
 
-    /// Prints the line of this kind, below [`print_head`]'s.
+    /// Prints the line of this kind, below the one of [`print_head`].
     pub fn print(&self, name: &str) {
         println!("{name:36} {:9.2} {:9.2}", self.ms(0.5), self.ms(0.99));
     }
 }
 
-/// Says now and then how far a measurement of so many rounds is, on standard error.
+/// Reports the progress of a measurement on standard error every now and then.
 pub fn print_round(n: u32, rounds: u32) {
     if n.is_multiple_of((rounds / 8).max(1)) {
         eprintln!("round {n} of {rounds}");
@@ -74,7 +74,7 @@ impl Renamed {
         format!("Renamed for the {n}th time")
     }
 
-    /// What has changed since the token, or everything: read to its end, as a pull reads it. The next token.
+    /// Reads all pages of the changes since the token, or of everything, as a pull does. Returns the next token.
     pub async fn list(&self, sync_token: Option<&str>) -> Result<String> {
         let mut page_token = None;
         loop {
@@ -95,7 +95,7 @@ impl Renamed {
         }
     }
 
-    /// Until Google has answered.
+    /// Waits until Google has answered.
     pub async fn rename(&self, n: u32) -> Result<()> {
         let patch = self.http.patch(&self.url).bearer_auth(&self.token);
         let answer = patch.json(&json!({"summary": Self::title(n)})).send().await?;

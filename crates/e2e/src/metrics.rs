@@ -1,4 +1,4 @@
-//! What a service measures, read as Prometheus reads it.
+//! A service's metrics, read as Prometheus reads them.
 
 use std::collections::BTreeSet;
 
@@ -30,7 +30,7 @@ impl Scrape {
         self.series().map(|(name, ..)| name.to_owned()).collect()
     }
 
-    /// The names of all metrics, as they are declared.
+    /// The names of all declared metrics.
     pub fn declared(&self) -> BTreeSet<String> {
         let types = self.0.lines().filter_map(|line| line.strip_prefix("# TYPE "));
         types

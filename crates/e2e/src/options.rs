@@ -10,20 +10,20 @@ use crate::broker::workspace_root;
 /// How a stack differs from the usual one.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Without, Calwire runs in polling-only mode.
+    /// False: Calwire only polls.
     pub push: bool,
     pub apis: usize,
     pub ingests: usize,
     pub renewers: usize,
-    /// Centrifugo's nodes. Several share their channels by a Redis.
+    /// Centrifugo nodes. Several share their channels by a Redis.
     pub brokers: usize,
-    /// Whether copies are behind proxies, by which everybody comes to them.
+    /// Puts proxies before the services, through which all requests go.
     pub balanced: bool,
-    /// Environment for all services, over the usual.
+    /// Environment for all services, over the usual one.
     pub env: BTreeMap<String, String>,
     /// Entries of `TUNING`, in seconds.
     pub tuning: BTreeMap<String, u64>,
-    /// The Postgres server; `DATABASE_URL`'s unless given.
+    /// The Postgres server; by default that of `DATABASE_URL`.
     pub database_server: Option<String>,
     /// The folder of a built page, to be served on one origin with API and sockets.
     pub page: Option<PathBuf>,
@@ -48,7 +48,7 @@ impl Default for Options {
 }
 
 impl Options {
-    /// As many of each as `deploy/scale.env` has, and what it has them share.
+    /// As many of each part as in `deploy/scale.env`, with the settings that they share there.
     pub fn scaled() -> Result<Self> {
         let file = workspace_root().join("deploy/scale.env");
         let variables = provision::compose::variables(&std::fs::read_to_string(file)?);

@@ -1,4 +1,4 @@
-//! The judge: Google's truth, Calwire's mirror and a browser's view must be one.
+//! Checks that Google, Calwire's mirror and a browser's view have the same events.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::rpc::Api;
 use crate::socket::Socket;
 use crate::{Stack, wait};
 
-/// Event id → etag. Of a cancelled instance it says nothing: it is not there, whichever way that was told.
+/// Event id → etag, without cancelled instances.
 type Versions = BTreeMap<String, String>;
 
 /// Waits until the mirror of every selected calendar of `user` holds exactly what Google does, each event at the same
@@ -26,10 +26,10 @@ pub async fn mirror_equals_google(stack: &Stack, user: &str) -> Result<()> {
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    anyhow::bail!("the mirror of {user} does not become equal to Google:\n{difference}")
+    anyhow::bail!("the mirror of {user} still differs from Google:\n{difference}")
 }
 
-/// Where the mirror of the user's selected calendars is not what Google has at this moment, a line each.
+/// The differences between the mirror of the user's selected calendars and Google at this moment, a line each.
 pub async fn differences(pool: &PgPool, google: &Emulator, user: &str) -> Result<String> {
     let calendars: Vec<(uuid::Uuid, String)> = sqlx::query_as(
         "select id, google_id from calendars where user_id = $1 and selected and access_lost_at is null",
@@ -78,7 +78,7 @@ fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
 }
 
-/// What a browser shows, kept by the rules of the protocol: apply `seq = last + 1`, ignore what was seen, reload on a gap.
+/// A browser's events by the rules of the protocol: apply `seq = last + 1`, ignore a known seq, reload on a gap.
 pub struct View {
     api: Api,
     pub seq: i64,
@@ -86,7 +86,7 @@ pub struct View {
     series: BTreeMap<(String, String), Vec<Value>>,
     window: Value,
     pub reloads: u32,
-    /// How many of the reloads were for a message that never came.
+    /// How many of the reloads were because of a missing message.
     pub gaps: u32,
 }
 
@@ -149,7 +149,7 @@ impl View {
         Ok(())
     }
 
-    /// Applies what comes until the view equals what the API answers for the same window.
+    /// Applies messages until the view equals what the API answers for the same window.
     pub async fn catches_up(&mut self, socket: &mut Socket) -> Result<()> {
         let started = std::time::Instant::now();
         loop {
@@ -161,12 +161,12 @@ impl View {
             };
             ensure!(
                 started.elapsed() < wait::PATIENCE,
-                "the view stays different: {difference}"
+                "the view still differs: {difference}"
             );
         }
     }
 
-    /// From what the API answers for the same window.
+    /// The difference from what the API answers for the same window.
     pub async fn difference(&self) -> Result<Option<String>> {
         let range = json!({"from": self.window["from"], "to": self.window["to"]});
         let answer = self.api.query("calendar.google.getEvents", range).await?;
@@ -178,7 +178,7 @@ impl View {
     }
 }
 
-/// Calendar and id of an event → what is seen of it: title, start, etag.
+/// Calendar and id of an event → its title, start and etag.
 pub type Shown = BTreeMap<(String, String), (String, String, String)>;
 
 pub fn shown<'a>(events: impl Iterator<Item = &'a Value>) -> Shown {

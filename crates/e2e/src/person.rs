@@ -1,4 +1,4 @@
-//! A person with a calendar, who writes as the page does, and looks on in several tabs.
+//! A person with a calendar, who writes as the page does, with several tabs open.
 
 use anyhow::{Context, Result};
 use chrono::TimeDelta;
@@ -12,10 +12,10 @@ use crate::rpc::Api;
 use crate::socket::Socket;
 use crate::{Stack, wait};
 
-/// Somebody without a Google account, who is mailed.
+/// A guest without a Google account, who receives mails.
 pub const GUEST: &str = "guest@elsewhere.example";
 
-/// A user whose Google account has a calendar of its own, as Google and as Calwire name it.
+/// A user with a Google account of their own, and its calendar.
 #[derive(Clone)]
 pub struct Person {
     pub api: Api,
@@ -62,7 +62,7 @@ impl Person {
         Ok(Tab { socket, view })
     }
 
-    /// What the calendar shows, from yesterday to six weeks ahead, as the API reads it from the mirror.
+    /// The calendar's events from yesterday to six weeks ahead, as the API reads them from the mirror.
     pub async fn shown(&self) -> Result<Vec<Value>> {
         let (from, to) = (now() - TimeDelta::days(1), now() + TimeDelta::days(42));
         let range = json!({"from": from, "to": to, "calendarIds": [self.calendar]});
@@ -71,7 +71,7 @@ impl Person {
         events.context("an answer has events")
     }
 
-    /// The first of these that has this title.
+    /// The first event of [`Person::shown`] with this title.
     pub async fn titled(&self, title: &str) -> Result<Value> {
         let shown = self.shown().await?;
         let found = shown.iter().find(|event| event["title"] == title).cloned();
@@ -86,12 +86,12 @@ impl Person {
         .await
     }
 
-    /// Calls `calendar.google.<verb>` about this calendar. A refusal is its `data`.
+    /// Calls `calendar.google.<verb>` for this calendar. The inner error is the `data` of a refusal.
     pub async fn write(&self, verb: &str, input: &Value) -> Result<Result<Value, Value>> {
         self.api.attempt(&format!("calendar.google.{verb}"), input).await
     }
 
-    /// The event that a write answers with.
+    /// The answer of a write that has to succeed.
     pub async fn does(&self, verb: &str, input: &Value) -> Result<Value> {
         let answer = self.write(verb, input).await?;
         answer.map_err(|refusal| anyhow::anyhow!("{verb}: {refusal}"))
@@ -118,14 +118,14 @@ impl Person {
         input
     }
 
-    /// What is in Google, deleted events left out.
+    /// Google's events, without deleted ones.
     pub fn in_google(&self, stack: &Stack) -> Vec<Resource> {
         let mut events = stack.google.events(&self.account);
         events.retain(|event| event["status"] != "cancelled");
         events
     }
 
-    /// What the guest was mailed of this calendar.
+    /// The mails of this calendar to the guest.
     pub fn mailed(&self, stack: &Stack) -> Vec<MailKind> {
         let mails = stack.google.mails();
         mails
@@ -136,7 +136,7 @@ impl Person {
     }
 }
 
-/// An event of an hour in the names of the API, so many hours from now.
+/// An event of an hour that begins in `ahead` hours, in the API's names.
 pub fn hour(title: &str, ahead: i64) -> Value {
     let event = google::timed(title, TimeDelta::hours(ahead), "Europe/Zurich");
     json!({
@@ -144,7 +144,7 @@ pub fn hour(title: &str, ahead: i64) -> Value {
     })
 }
 
-/// The same as Google has it, with [`GUEST`].
+/// The same in Google's names, with [`GUEST`].
 pub fn with_guest(title: &str, ahead: i64) -> Value {
     let mut event = google::timed(title, TimeDelta::hours(ahead), "Europe/Zurich");
     event["attendees"] = json!([{"email": GUEST}]);

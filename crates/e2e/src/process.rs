@@ -13,7 +13,7 @@ use provision::faketime;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 
-/// How many lines of a process's output are kept.
+/// Lines of a process's output that are kept.
 const KEPT_LINES: usize = 50_000;
 /// Variables that a process inherits, beside those of a shifted clock.
 const INHERITED: [&str; 3] = ["PATH", "HOME", "RUST_BACKTRACE"];
@@ -70,12 +70,12 @@ impl Process {
         })
     }
 
-    /// SIGKILL: no destructor, no flush, no goodbye.
+    /// Sends SIGKILL.
     pub async fn kill(mut self) {
         let _ = self.child.kill().await;
     }
 
-    /// SIGTERM, then the exit code. Fails when the process takes longer than `patience`.
+    /// Sends SIGTERM and returns the exit code. Fails if the process takes longer than `patience`.
     pub async fn terminate(mut self, patience: Duration) -> Result<Option<i32>> {
         self.signal("TERM").await?;
         let status = tokio::time::timeout(patience, self.child.wait())
@@ -101,7 +101,7 @@ impl Process {
         Ok(())
     }
 
-    /// Its memory that is in RAM, in bytes.
+    /// Its resident memory, in bytes.
     pub fn resident(&self) -> Result<u64> {
         let id = self
             .child
@@ -121,7 +121,7 @@ impl Process {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
-    /// What it printed last.
+    /// The last lines that it printed.
     pub fn output(&self) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().cloned().collect::<Vec<_>>().join("\n")
@@ -141,7 +141,7 @@ async fn keep(
             eprintln!("{name}: {line}");
         }
         if let Some(mut file) = log.as_deref() {
-            // A full disk takes the log, not the test.
+            // A full disk costs the log, not the test.
             let _ = writeln!(file, "{line}");
         }
         let mut lines = lines.lock().unwrap_or_else(PoisonError::into_inner);
@@ -152,7 +152,7 @@ async fn keep(
     }
 }
 
-/// A service's binary: beside the running test's, where cargo puts both.
+/// A service's binary, beside the running test's, where cargo puts both.
 pub fn service_binary(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let found = test

@@ -1,11 +1,11 @@
-//! What stands before the copies of the services, one origin for each.
+//! The proxies before the copies of the services, one origin for each service.
 
 use anyhow::Result;
 
 use crate::balancer::Balancer;
 use crate::service::Service;
 
-/// Until there are copies to lead to, everything is answered with 503.
+/// Without copies, every request is answered with 503.
 pub struct Proxies {
     pub api: Balancer,
     pub webhook: Balancer,

@@ -15,11 +15,11 @@ pub fn jwt(user: &str) -> Result<String> {
     jwt_for(user, 3600)
 }
 
-/// One that ends in so many seconds; with fewer than none it has ended already.
+/// A JWT that expires in `seconds`; negative: it has expired already.
 pub fn jwt_for(user: &str, seconds: i64) -> Result<String> {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a token for a real service is made at the real time"
+        reason = "a token for a real service is issued at the real time"
     )]
     let now = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let expires = now.saturating_add_signed(seconds);
@@ -45,7 +45,7 @@ impl Api {
         let http = reqwest::Client::builder()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            // Sooner than the services close an idle connection, which would meet a request on its way.
+            // Shorter than the services keep an idle connection, so that none is closed under a request.
             .pool_idle_timeout(Duration::from_secs(2))
             .build()?;
         Ok(Self {
@@ -72,7 +72,7 @@ impl Api {
         unwrap(path, self.mutation(path, &input).send().await?).await
     }
 
-    /// As [`Api::mutate`], where a refusal is an answer too: its `data`.
+    /// As [`Api::mutate`], but a refusal is returned too: its `data`.
     pub async fn attempt(&self, path: &str, input: &Value) -> Result<Result<Value, Value>> {
         let mut body: Value = self.mutation(path, input).send().await?.json().await?;
         Ok(match body.get_mut("error") {
@@ -81,7 +81,7 @@ impl Api {
         })
     }
 
-    /// The request of a mutation, for a caller that wants its response's headers.
+    /// The request of a mutation, for a caller that needs the response's headers.
     pub fn mutation(&self, path: &str, input: &Value) -> reqwest::RequestBuilder {
         let request = self
             .http

@@ -1,4 +1,4 @@
-//! One copy of a service.
+//! One process of a service.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -46,7 +46,7 @@ impl Service {
         self.start_with(BTreeMap::new()).await
     }
 
-    /// As [`Service::start_again`], with more environment for this once.
+    /// As [`Service::start_again`], with more environment for this start alone.
     pub async fn start_with(&mut self, env: BTreeMap<String, String>) -> Result<()> {
         ensure!(self.process.is_none(), "{} is running", self.name);
         let mut command = Command::new(service_binary(self.name)?);
@@ -66,7 +66,7 @@ impl Service {
         Ok(())
     }
 
-    /// SIGTERM; the exit code.
+    /// Sends SIGTERM and returns the exit code.
     pub async fn terminate(&mut self) -> Result<Option<i32>> {
         let process = self.process.take().context("not running")?;
         process.terminate(Duration::from_secs(10)).await
@@ -86,12 +86,12 @@ impl Service {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Where Prometheus would ask.
+    /// The address that Prometheus reads.
     pub fn metrics_addr(&self) -> String {
         format!("127.0.0.1:{}", self.metrics_port)
     }
 
-    /// What it measures at this moment.
+    /// Its current metrics.
     pub async fn scrape(&self) -> Result<Scrape> {
         Scrape::of(&format!("http://{}/metrics", self.metrics_addr())).await
     }

@@ -1,4 +1,4 @@
-//! A browser's WebSocket to Centrifugo, by its JSON protocol: every frame is seen as it came.
+//! A browser's WebSocket to Centrifugo in its JSON protocol, which shows every frame.
 //!
 //! The real `centrifuge` package is run against the same stack by the conformance tests in `web/conformance`.
 
@@ -17,7 +17,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::rpc::Api;
 use crate::wait::PATIENCE;
 
-/// One connection. Answers pings, also while nobody asks for what is pushed, and keeps that.
+/// One connection. It answers pings and queues pushes even while no caller waits for one.
 pub struct Socket {
     commands: UnboundedSender<Message>,
     frames: UnboundedReceiver<Result<Vec<Value>>>,
@@ -26,7 +26,7 @@ pub struct Socket {
     waiting: std::collections::VecDeque<Value>,
 }
 
-/// What a subscription began with.
+/// The reply to a subscription.
 #[derive(Debug, Clone)]
 pub struct Subscribed {
     pub offset: u64,
@@ -107,8 +107,7 @@ impl Socket {
         self.next_within(PATIENCE).await?.context("no publication came")
     }
 
-    /// The next change of events; what comes before it (a calendar list that has come in, a connection that has become
-    /// healthy) is passed over.
+    /// The next change of events. Skips other messages, such as an imported calendar list or a healthy connection.
     pub async fn next_change(&mut self) -> Result<Value> {
         loop {
             let message = self.next().await?;
@@ -118,7 +117,7 @@ impl Socket {
         }
     }
 
-    /// As [`Socket::next_change`], of an event with this title.
+    /// As [`Socket::next_change`], for an event with this title.
     pub async fn next_titled(&mut self, title: &str) -> Result<Value> {
         loop {
             let message = self.next_change().await?;
@@ -139,7 +138,7 @@ impl Socket {
         Ok(None)
     }
 
-    /// As [`Socket::next_within`], with its offset on the channel. A subscription that Centrifugo has ended is an error.
+    /// As [`Socket::next_within`], with the offset on the channel. An error if Centrifugo has ended the subscription.
     pub async fn publication_within(&mut self, bound: Duration) -> Result<Option<(Value, u64)>> {
         let deadline = tokio::time::Instant::now() + bound;
         while let Some(mut push) = self.push_before(deadline).await? {
@@ -154,8 +153,7 @@ impl Socket {
         Ok(None)
     }
 
-    /// Whatever comes next that was not asked for, such as `{"pub": {data, offset}}` and `{"unsubscribe": {code}}`, or none
-    /// before `deadline`.
+    /// The next push, such as `{"pub": {data, offset}}` or `{"unsubscribe": {code}}`. None: there is none before `deadline`.
     pub async fn push_before(&mut self, deadline: tokio::time::Instant) -> Result<Option<Value>> {
         loop {
             if let Some(push) = self.waiting.pop_front() {
@@ -183,7 +181,7 @@ impl Socket {
             self.keep_pushes(others);
             if let Some(mut reply) = mine.into_iter().next() {
                 if reply.get("error").is_some() {
-                    bail!("Centrifugo refuses {command}: {}", reply["error"]);
+                    bail!("Centrifugo refused {command}: {}", reply["error"]);
                 }
                 return Ok(reply[command].take());
             }
@@ -242,7 +240,7 @@ async fn receive(
     }
 }
 
-/// One frame's replies. Frames hold several, a line each; an empty one is a ping.
+/// The replies of a frame, a line each; an empty one is a ping.
 fn read(message: Result<Message, Error>) -> Result<Option<Vec<Value>>> {
     match message? {
         Message::Text(text) => {

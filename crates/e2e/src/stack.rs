@@ -1,4 +1,4 @@
-//! One stack: everything between Google's change and the browser's socket.
+//! One stack: every part between a change in Google and the browser's socket.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,12 +20,12 @@ pub use crate::service::Service;
 use crate::socket::{Socket, Subscribed};
 use crate::wait;
 
-/// The page's origin where there is no page.
+/// The page's origin in a stack without a page.
 const OTHER_ORIGIN: &str = "http://localhost:3000";
-/// Whom a page can sign in as. Their Google accounts bear the same names.
+/// The users that a page can sign in as. Their Google accounts have the same names.
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// How much of a service's log is shown when a test has failed.
+/// Lines of a service's log that are shown when a test has failed.
 const LAST_LINES: usize = 30;
 
 pub struct Stack {
@@ -33,7 +33,7 @@ pub struct Stack {
     pub broker: Broker,
     pub google: Emulator,
     pub api: Service,
-    /// Its copies, with [`Options::apis`] over one.
+    /// More processes of it, if [`Options::apis`] is over one.
     pub more_apis: Vec<Service>,
     pub ingests: Vec<Service>,
     pub renewers: Vec<Service>,
@@ -46,7 +46,7 @@ pub struct Stack {
 }
 
 impl Stack {
-    /// The usual stack: one of each service, push on.
+    /// The usual stack: one of each service, with push.
     pub async fn start() -> Result<Self> {
         Self::with(Options::default()).await
     }
@@ -76,7 +76,7 @@ impl Stack {
         if options.push {
             let public_url = if front_port.is_some() { origin } else { api_url };
             env.insert("PUBLIC_URL".to_owned(), public_url);
-            // One origin in production, by a proxy; here Google's way is its own, so that a browser can lose the other.
+            // In production a proxy gives both one origin. Here Google has its own, so that a test can cut off the browsers alone.
             env.insert(
                 "WEBHOOK_URL".to_owned(),
                 format!("{webhook_url}/api/calendar/webhook"),
@@ -161,7 +161,7 @@ impl Stack {
         }
     }
 
-    /// Takes `user` through the connect flow, as the Google account of the same name, granting all that is asked.
+    /// Takes `user` through the connect flow with the Google account of the same name, granting every scope.
     pub async fn connect(&self, user: &str) -> Result<Api> {
         let api = self.as_user(user)?;
         let landed = google::consent(&self.google, &api, &google::account(user), None).await?;
@@ -175,7 +175,7 @@ impl Stack {
         self.settled(user).await;
         if self.push && !self.renewers.is_empty() {
             self.watched(user).await;
-            // A new channel is followed by one more pull.
+            // A new channel causes one more pull.
             self.settled(user).await;
         }
         Ok(api)
@@ -202,7 +202,7 @@ impl Stack {
 
     /// Waits until nothing of `user` is dirty, every calendar has been pulled, and the outbox is empty.
     pub async fn settled(&self, user: &str) {
-        wait::until(&format!("{user}'s calendars are in step"), async || {
+        wait::until(&format!("{user}'s calendars are in sync"), async || {
             let (resources, open, unpulled): (i64, i64, i64) = sqlx::query_as(
                 "select count(*), count(*) filter (where dirty_seq > synced_seq or lease_token is not null), \
                         count(*) filter (where last_pull_at is null) \
@@ -217,7 +217,7 @@ impl Stack {
                 .fetch_one(&self.database.pool)
                 .await
                 .ok()?;
-            // The list alone is one resource: the calendars must have come in.
+            // The list is a resource too: the calendars have to be imported.
             (resources > 1 && open == 0 && unpulled == 0 && waiting == 0).then_some(())
         })
         .await;
@@ -240,14 +240,14 @@ impl Stack {
         Ok(id.to_string())
     }
 
-    /// One more `webhook-ingest`, on a port that Google does not know: it takes part in the work of the loops.
+    /// Starts another `webhook-ingest` on a port that Google does not know, so that only its loops take part.
     pub async fn add_ingest(&mut self) -> Result<()> {
         let ingest = Service::start("webhook-ingest", provision::port::free()?, self.env.clone()).await?;
         self.ingests.push(ingest);
         Ok(())
     }
 
-    /// What each service printed last, for whoever looks into a failure.
+    /// The last lines of each service's log.
     pub fn last_lines(&self) -> Vec<String> {
         let services = [&self.api]
             .into_iter()
@@ -267,7 +267,7 @@ impl Stack {
             .collect()
     }
 
-    /// Ends everything and drops the database.
+    /// Stops everything and drops the database.
     pub async fn end(mut self) -> Result<()> {
         for service in self
             .ingests
@@ -283,7 +283,7 @@ impl Stack {
     }
 }
 
-/// The page signs in as the demo's users.
+/// A page on which the demo's users can sign in.
 fn site(upstreams: Upstreams, page: PathBuf, google: &Emulator) -> Site {
     let emulator = Some(google.base_url().to_owned());
     Site {
@@ -307,7 +307,7 @@ pub(crate) async fn migrate(env: &[(String, String)]) -> Result<()> {
     Ok(())
 }
 
-/// What all services are told.
+/// The environment of all services.
 pub(crate) fn environment(
     database: &Database,
     broker: &Broker,

@@ -1,5 +1,5 @@
-//! A proxy for sockets before several nodes, as Caddy is in production: a connection goes to one node, to the next when that
-//! one does not take it, and lives as long as both its ends.
+//! A proxy for sockets before several nodes, as Caddy is in production: a connection goes to the first node that accepts it, and
+//! lives as long as both its ends.
 
 use std::net::{Ipv4Addr, TcpListener as StdListener};
 
@@ -43,7 +43,7 @@ async fn accept(listener: TcpListener, nodes: Vec<u16>) {
         let first = turn % nodes.len();
         nodes.rotate_left(first);
         tokio::spawn(async move {
-            // Where no node takes it, the client is closed and comes again.
+            // If no node accepts it, the connection is closed and the client tries again.
             if let Some(node) = connect(&nodes).await {
                 pass_on(client, node).await;
             }
@@ -60,10 +60,10 @@ async fn connect(nodes: &[u16]) -> Option<TcpStream> {
     None
 }
 
-/// Until either end closes: a socket whose node has died is over for its browser too.
+/// Copies both ways until either end closes, so that a browser's socket ends with its node.
 async fn pass_on(mut client: TcpStream, mut node: TcpStream) {
     for stream in [&client, &node] {
-        // What cannot be sent at once is sent a little later.
+        // The rest is sent a little later.
         let _ = stream.set_nodelay(true);
     }
     let (mut from_client, mut to_client) = client.split();

@@ -1,4 +1,4 @@
-//! What people do meanwhile: they change events in Google, read, and write.
+//! Background traffic: people change events in Google, read, and write.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,14 +12,14 @@ use crate::google::{ALICE, now, timed};
 use crate::rpc::Api;
 use crate::wait;
 
-/// How much of each has been done so far.
+/// The number of each so far.
 #[derive(Debug, Default)]
 pub struct Traffic {
     over: AtomicBool,
     pub changes: AtomicUsize,
     pub reads: AtomicUsize,
     pub writes: AtomicUsize,
-    /// Requests that were made again.
+    /// Repeated requests.
     pub repeated: AtomicUsize,
 }
 
@@ -48,7 +48,7 @@ impl Traffic {
         Ok(())
     }
 
-    /// Each read is answered at the first try.
+    /// Reads; each has to succeed at the first attempt.
     pub async fn reads(&self, api: &Api) -> Result<()> {
         while !self.is_over() {
             let n = self.reads.fetch_add(1, Ordering::Relaxed);
@@ -60,8 +60,8 @@ impl Traffic {
         Ok(())
     }
 
-    /// Makes events; the titles of those that were acknowledged. `patience`: how long a request without an answer is made
-    /// again, with its key, as a page does.
+    /// Creates events and returns the titles of the acknowledged ones. `patience`: how long a request without an answer is
+    /// repeated with its key, as a page does.
     pub async fn writes(&self, api: &Api, calendar: &str, patience: Duration) -> Result<Vec<String>> {
         let mut written = Vec::new();
         while !self.is_over() {
@@ -96,10 +96,10 @@ impl Traffic {
     }
 }
 
-/// Waits until every one of these is there, and fails where one is there twice.
+/// Waits until each of these events is there, and fails if one is there twice.
 pub async fn each_is_there_once(api: &Api, written: &[String]) -> Result<()> {
     let range = json!({"from": now(), "to": now() + TimeDelta::hours(6)});
-    // An answer to a write may have been "pending"; its end is told within seconds.
+    // A write may have been answered "pending"; it is done within seconds.
     let titles = async || -> Result<Vec<String>> {
         let answer = api.query("calendar.google.getEvents", range.clone()).await?;
         let events = answer["events"].as_array().cloned().unwrap_or_default();

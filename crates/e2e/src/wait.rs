@@ -1,12 +1,12 @@
-//! Waiting for something to become true, with a bound and a reason.
+//! Waits for a condition, with a bound and a description.
 
 use std::fmt::Debug;
 use std::time::{Duration, Instant};
 
-/// Long enough for a busy two-core machine; a test that meets it has found something, not a slow day.
+/// Long enough for a busy two-core machine: a test that exceeds it has found a bug, not a slow day.
 pub const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Asks until there is an answer. Panics with `what` after [`PATIENCE`].
+/// Calls `ask` until it returns an answer. Panics with `what` after [`PATIENCE`].
 pub async fn until<T>(what: &str, ask: impl AsyncFnMut() -> Option<T>) -> T {
     until_within(PATIENCE, what, ask).await
 }
@@ -18,12 +18,12 @@ pub async fn until_within<T>(bound: Duration, what: &str, mut ask: impl AsyncFnM
         if let Some(answer) = ask().await {
             return answer;
         }
-        assert!(started.elapsed() < bound, "waited {bound:?} in vain for: {what}");
+        assert!(started.elapsed() < bound, "not within {bound:?}: {what}");
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
 }
 
-/// Asserts that `ask` gives `expected` and still does after a while in which anything wrong would have happened.
+/// Asserts that `ask` returns `expected` for a while, in which a wrong change would have happened.
 pub async fn stays<T: PartialEq + Debug>(
     expected: &T,
     for_a_while: Duration,

@@ -1,4 +1,4 @@
-//! The page in a real Chromium, for the benchmarks: what a person would see, and when.
+//! The page in a real Chromium, for the benchmarks: when a person would see a change.
 
 use std::process::Stdio;
 
@@ -24,7 +24,7 @@ pub fn with_page() -> Result<Options> {
     })
 }
 
-/// A Chromium that shows alice's page, and says when an event that is [renamed](crate::measure::Renamed) has its new name.
+/// A Chromium with alice's page, which reports when a [renamed](crate::measure::Renamed) event shows its new name.
 pub struct Window {
     browser: Child,
     lines: Lines<BufReader<ChildStdout>>,

@@ -38,6 +38,9 @@ fn is_now(part: &str, time: DateTime<Utc>) -> Result<()> {
 async fn date_of(url: &str) -> Result<DateTime<Utc>> {
     let client = reqwest::Client::builder().no_proxy().build()?;
     let response = client.get(url).send().await?;
-    let date = response.headers().get("date").context("no Date in the response")?;
+    let date = response
+        .headers()
+        .get("date")
+        .context("no Date in the response")?;
     Ok(DateTime::parse_from_rfc2822(date.to_str()?)?.to_utc())
 }

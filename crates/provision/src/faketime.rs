@@ -45,11 +45,13 @@ impl Clock {
 
     /// The environment of the process. [`centrifugo::binary_with_clock`](crate::centrifugo::binary_with_clock) reads `FAKETIME`
     /// by itself.
-    pub fn variables(&self) -> [(&'static str, String); 4] {
+    pub fn variables(&self) -> [(&'static str, String); 5] {
         [
             ("LD_PRELOAD", self.library.to_string_lossy().into_owned()),
             ("FAKETIME", format!("{:+}", self.seconds)),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+            // Without this, a wait with a timeout in Chromium never ends.
+            ("FAKETIME_FORCE_MONOTONIC_FIX", "0".to_owned()),
             ("NO_FAKE_STAT", "1".to_owned()),
         ]
     }

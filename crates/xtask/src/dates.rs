@@ -65,7 +65,10 @@ pub fn run(args: &Args) -> Result<()> {
                 format!("FAILED: {error:#}")
             }
         };
-        lines.push(format!("{at}  {:4} s  {about}: {outcome}", start.elapsed().as_secs()));
+        lines.push(format!(
+            "{at}  {:4} s  {about}: {outcome}",
+            start.elapsed().as_secs()
+        ));
     }
     println!("\n{}", lines.join("\n"));
     if !failed.is_empty() {
@@ -101,7 +104,10 @@ impl Tools {
     }
 
     fn test(&self, at: DateTime<Utc>, arguments: &[OsString]) -> Result<()> {
-        #[expect(clippy::disallowed_methods, reason = "by how much to shift the machine's clock")]
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "by how much to shift the machine's clock"
+        )]
         let ahead = (at - Utc::now()).num_seconds();
         let clock = Clock::ahead_by(self.faketime.clone(), ahead);
         let postgres = Cluster::temporary_at(&self.postgres, false, Some(clock.clone()))?;
@@ -120,9 +126,7 @@ impl Tools {
 
 /// Cargo's setting that runs each test program, but not the compiler, with the clock.
 fn runner(clock: &Clock) -> String {
-    let variables = clock
-        .variables()
-        .map(|(name, value)| format!("'{name}={value}'"));
+    let variables = clock.variables().map(|(name, value)| format!("'{name}={value}'"));
     format!("target.'cfg(all())'.runner = ['env', {}]", variables.join(", "))
 }
 

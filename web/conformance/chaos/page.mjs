@@ -1,7 +1,7 @@
-// A page of the real `centrifuge` and `@trpc/client` with their own ways to come back, for `cargo xtask chaos`.
+// A page of the real `centrifuge` and `@trpc/client` with their own reconnects, for `cargo xtask chaos`.
 //
-// It keeps its events by the rules of the protocol, and answers each line on standard input with one of JSON: what it shows,
-// and which promises it has seen broken. It ends with its input.
+// It follows the protocol, and answers each line on standard input with a line of JSON: the events that it shows, and the
+// promises that it saw broken. It ends when its input does.
 
 import readline from "node:readline";
 import { createTRPCClient, httpBatchLink } from "@trpc/client";
@@ -15,10 +15,10 @@ const need = (name) => {
 };
 const [apiUrl, wsUrl, jwt, user] = ["CALWIRE_API_URL", "CALWIRE_WS_URL", "CALWIRE_JWT", "CALWIRE_USER"].map(need);
 
-/** A browser gives up a call by then. */
+/** Bound on a call, in milliseconds. */
 const PATIENCE = 8_000;
 const AGAIN = 200;
-/** The first ones tell the story. */
+/** Violations that are kept; the first ones are the most useful. */
 const KEPT = 5;
 
 const api = createTRPCClient({
@@ -31,7 +31,7 @@ const api = createTRPCClient({
   ],
 });
 
-let [seq, told, loads, messages, sockets] = [0, 0, 0, 0, 0];
+let [seq, published, loads, messages, sockets] = [0, 0, 0, 0, 0];
 let window = null;
 /** By calendar and series. */
 const series = new Map();
@@ -44,7 +44,7 @@ const keyOf = (calendar, id) => `${calendar} ${id}`;
 const same = (one, other) => JSON.stringify(one) === JSON.stringify(other);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** Messages and snapshots, one after the other. */
+/** Runs work on messages and snapshots one after the other. */
 let last = Promise.resolve();
 const inTurn = (work) => {
   const done = last.then(work);
@@ -56,11 +56,13 @@ const show = (event) => {
   if (!event.title.startsWith(user)) breaks("only_its_user", `${user} is shown ${event.title}`);
 };
 
-/** Everything anew, and with `live` the position on the channel that it began with. */
+/** Loads a snapshot, and with `live` the position on the channel that it belongs to. */
 const load = async (live) => {
   const state = await api.realtime.getState.query({ live });
   loads += 1;
-  if (state.seq < told) breaks("committed_before_told", `${told} was told, and a snapshot ends at ${state.seq}`);
+  if (state.seq < published) {
+    breaks("committed_before_published", `${published} was published, but a snapshot ends at ${state.seq}`);
+  }
   seq = state.seq;
   window = state.window;
   series.clear();
@@ -82,9 +84,9 @@ const loadUntilItWorks = async () => {
   }
 };
 
-const hear = async (message) => {
+const receive = async (message) => {
   messages += 1;
-  told = Math.max(told, message.seq);
+  published = Math.max(published, message.seq);
   if (message.seq <= seq) return;
   if (message.seq > seq + 1) breaks("nothing_skipped", `${message.seq} comes after ${seq}`);
   const isNext = message.seq === seq + 1;
@@ -111,7 +113,7 @@ const subscription = socket.newSubscription(`calendar:${user}`, {
   getToken: async ({ channel }) => (await api.realtime.getSubscriptionToken.query({ channel })).token,
   getState: () => inTurn(() => load(true)),
 });
-subscription.on("publication", ({ data }) => void inTurn(() => hear(data)));
+subscription.on("publication", ({ data }) => void inTurn(() => receive(data)));
 subscription.on("subscribed", ({ wasRecovering, recovered }) => {
   if (wasRecovering && !recovered) void inTurn(loadUntilItWorks);
 });
@@ -126,7 +128,7 @@ subscription.subscribe();
 socket.connect();
 
 for await (const _ of readline.createInterface({ input: process.stdin })) {
-  // What came before the question is in the answer.
+  // Waits for the messages that arrived before the question.
   await inTurn(() => undefined);
   const events = [...series.values()].flat();
   const answer = {

@@ -1,4 +1,4 @@
-// The real centrifuge client: connect and subscribe with tokens of calendar-api, begin with its state, receive.
+// The real centrifuge client connects and subscribes with calendar-api's tokens, starts from its state, and receives.
 
 import assert from "node:assert/strict";
 import { after, describe, test } from "node:test";
@@ -48,7 +48,7 @@ const publish = async (channel, data) => {
 describe("centrifuge", () => {
   const channel = `calendar:${userOf(jwt)}`;
 
-  test("the own channel: state first, then what is published", async () => {
+  test("one's own channel starts with a state, then publications follow", async () => {
     const { api, socket } = connect(jwt);
     let state;
     const subscription = socket.newSubscription(channel, {
@@ -61,7 +61,7 @@ describe("centrifuge", () => {
     const subscribed = next(subscription, "subscribed");
     subscription.subscribe();
     await subscribed;
-    assert.ok(state, "getState was asked");
+    assert.ok(state, "getState was called");
     assert.ok(Array.isArray(state.events) && Array.isArray(state.calendars));
     assert.equal(typeof state.seq, "number");
     assert.equal(state.connected, true);
@@ -70,7 +70,7 @@ describe("centrifuge", () => {
     const received = new Promise((resolve, reject) => {
       const timer = setTimeout(() => reject(new Error("nothing was received in time")), 10_000);
       subscription.on("publication", ({ data }) => {
-        // Other messages of a live calendar may come between.
+        // Other messages of a live calendar may arrive before it.
         if (data.marker === marker) {
           clearTimeout(timer);
           resolve(data);
@@ -82,7 +82,7 @@ describe("centrifuge", () => {
     assert.equal((await received).type, "conformance.marker");
   });
 
-  test("another user's channel is refused by the API, which ends the subscription", async () => {
+  test("another user's channel is refused by the API", async () => {
     const { api, socket } = connect(otherJwt);
     const subscription = socket.newSubscription(channel, {
       getToken: async ({ channel }) => {
@@ -99,7 +99,7 @@ describe("centrifuge", () => {
     assert.equal((await ended).code, 1);
   });
 
-  test("another user's channel is refused by Centrifugo without a token", async () => {
+  test("Centrifugo refuses another user's channel without a token", async () => {
     const { socket } = connect(otherJwt);
     const subscription = socket.newSubscription(channel);
     const ended = next(subscription, "unsubscribed");

@@ -1,10 +1,10 @@
-// What a run is told by its environment. `cargo xtask up` writes all but the tokens to target/calwire/stack.json.
+// The environment of a run. `cargo xtask up` writes all but the tokens to target/calwire/stack.json.
 //
 //   CALWIRE_API_URL   calendar-api, such as http://localhost:8080
 //   CALWIRE_JWT       a token of one user, who is connected (cargo xtask token --user alice)
 //   CALWIRE_JWT_OTHER a token of another user
 //   CALWIRE_WS_URL    Centrifugo, such as ws://localhost:8000/connection/websocket
-//   CALWIRE_PUBLISH_URL, CALWIRE_PUBLISH_KEY   Centrifugo's HTTP API and its key, to publish what is to be received
+//   CALWIRE_PUBLISH_URL, CALWIRE_PUBLISH_KEY   Centrifugo's HTTP API and its key, to publish test messages
 
 const need = (name) => {
   const value = process.env[name];
@@ -24,7 +24,7 @@ export const userOf = (token) => JSON.parse(Buffer.from(token.split(".")[1], "ba
 
 export const bearer = (token) => ({ authorization: `Bearer ${token}` });
 
-/** `fetch` that keeps the requests it made and the answers it got. */
+/** A `fetch` that records its requests and responses. */
 export const recorder = () => {
   const seen = [];
   const fetcher = async (input, init) => {

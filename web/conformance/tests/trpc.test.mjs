@@ -1,4 +1,4 @@
-// The real @trpc/client, the current one and the first of v11, with each of its links.
+// The real @trpc/client, the current version and the first of v11, with each of its links.
 
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
@@ -9,7 +9,7 @@ import { apiUrl, bearer, jwt, otherJwt, recorder, userOf } from "./stack.mjs";
 const url = `${apiUrl}/trpc`;
 const channel = `calendar:${userOf(jwt)}`;
 
-/** A client, and what it sent. */
+/** A client, and the requests that it sent. */
 const client = (trpc, link, token = jwt, options = {}) => {
   const { seen, fetcher } = recorder();
   const headers = token ? bearer(token) : {};
@@ -17,7 +17,7 @@ const client = (trpc, link, token = jwt, options = {}) => {
   return { api: trpc.createTRPCClient({ links }), seen };
 };
 
-/** What a call fails with. */
+/** Awaits the error of a failing call. */
 const failure = (trpc) => async (promise) => {
   const error = await promise.then((data) => assert.fail(`answered ${JSON.stringify(data)}`), (error) => error);
   assert.ok(error instanceof trpc.TRPCClientError, String(error));
@@ -28,7 +28,7 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
   const failed = failure(trpc);
   for (const link of ["httpLink", "httpBatchLink", "httpBatchStreamLink"]) {
     describe(`@trpc/client ${version}, ${link}`, () => {
-      test("a query with input, and one without", async () => {
+      test("a query with input and one without", async () => {
         const { api } = client(trpc, link);
         const upcoming = await api.calendar.google.getUpcomingEvents.query({ days: 7, maxResults: 20 });
         assert.equal(upcoming.connected, true);
@@ -44,7 +44,7 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
         assert.equal(status.connected, true);
       });
 
-      test("a mutation with input, and one without", async () => {
+      test("a mutation with input and one without", async () => {
         const { api } = client(trpc, link);
         assert.equal((await api.calendar.google.syncNow.mutate()).success, true);
         const { calendars } = await api.calendar.google.listCalendars.query();
@@ -52,7 +52,7 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
         assert.equal(answer.success, true);
       });
 
-      test("calls of one tick are each answered, an error among them", async () => {
+      test("calls of one tick are each answered, even beside an error", async () => {
         const { api, seen } = client(trpc, link);
         const [token, status, refused, list] = await Promise.allSettled([
           api.realtime.getConnectionToken.query(),
@@ -70,7 +70,7 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
         for (const { response } of seen) assert.equal(response.headers.get("cache-control"), "no-store");
       });
 
-      test("nobody and a bad token are UNAUTHORIZED", async () => {
+      test("no token and a bad token are UNAUTHORIZED", async () => {
         for (const token of [null, "x.y.z", `${jwt}x`]) {
           const { api } = client(trpc, link, token);
           const error = await failed(api.calendar.google.status.query());
@@ -87,7 +87,7 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
         assert.equal(error.data.httpStatus, 404);
       });
 
-      test("a wrong input says what and where", async () => {
+      test("an invalid input is reported with its path", async () => {
         const { api } = client(trpc, link);
         const error = await failed(api.calendar.google.getUpcomingEvents.query({ days: 400 }));
         assert.equal(error.data.code, "BAD_REQUEST");
@@ -103,7 +103,7 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
         assert.deepEqual([error.data.code, error.data.httpStatus, error.data.reason], ["FORBIDDEN", 403, "NOT_YOUR_CHANNEL"]);
       });
 
-      test("a mutation asked as a query is METHOD_NOT_SUPPORTED", async () => {
+      test("a mutation called as a query is METHOD_NOT_SUPPORTED", async () => {
         const { api } = client(trpc, link);
         const error = await failed(api.calendar.google.connect.query());
         assert.equal(error.data.code, "METHOD_NOT_SUPPORTED");
@@ -119,7 +119,7 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
         assert.ok(seen.every(({ method }) => method === "POST"));
       });
 
-      test("a call can be given up", async () => {
+      test("a call can be aborted", async () => {
         const { api } = client(trpc, link);
         const abort = new AbortController();
         const call = api.calendar.google.status.query(undefined, { signal: abort.signal });
@@ -130,7 +130,7 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
   }
 
   describe(`@trpc/client ${version}, large batches`, () => {
-    test("twenty calls go, twenty-one are refused with an error for each", async () => {
+    test("twenty calls pass, twenty-one are each refused", async () => {
       const many = (api, count) =>
         Promise.allSettled(Array.from({ length: count }, () => api.calendar.google.status.query()));
       const twenty = await many(client(trpc, "httpBatchLink").api, 20);
@@ -141,7 +141,7 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
       assert.ok(split.every(({ value }) => value?.connected));
     });
 
-    test("a body that is too large is PAYLOAD_TOO_LARGE", async () => {
+    test("a body over the limit is PAYLOAD_TOO_LARGE", async () => {
       const { api } = client(trpc, "httpLink");
       const error = await failed(api.calendar.google.connect.mutate({ returnTo: "/".padEnd(300_000, "x") }));
       assert.equal(error.data.code, "PAYLOAD_TOO_LARGE");

@@ -1,8 +1,8 @@
 //! How long a change in Google takes to a page in a real Chromium, beside how long the same change takes to a socket.
 //!
-//! Each round renames an event in the emulator. A socket of the same user says when the frame came, and a MutationObserver in
-//! the page when the new title was in the DOM; all three are times of this machine's clock. What is between the two is the
-//! browser: parsing, the client package, React.
+//! Each round renames an event in the emulator. A socket of the same user reports when the frame arrived, and a
+//! MutationObserver in the page when the new title was in the DOM, all by this machine's clock. The difference is the
+//! browser's work: parsing, the client package, React.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use tokio::process::Command;
 
 /// Enough for a p99 that is not one sample.
 const ROUNDS: u32 = 300;
-/// Caches are filled and code is compiled after so many.
+/// Rounds after which caches are filled and code is compiled.
 const WARM_UP: u32 = 20;
-/// Between rounds, so that each is a change of its own and not one of many at once.
+/// Between rounds, so that changes are not combined.
 const PAUSE: Duration = Duration::from_millis(30);
 
 #[tokio::main]
@@ -62,13 +62,13 @@ async fn main() -> Result<()> {
     size().await
 }
 
-/// When the frame of the `n`th name came.
+/// When the frame of the `n`th name arrived.
 async fn framed(socket: &mut Socket, n: u32) -> Result<DateTime<Utc>> {
     socket.next_titled(&Renamed::title(n)).await?;
     Ok(now())
 }
 
-/// What the client package adds to a page.
+/// The bytes that the client package adds to a page.
 async fn size() -> Result<()> {
     println!("@calwire/client/react, gzipped bytes without its peers:");
     let status = Command::new("npm")
@@ -77,9 +77,6 @@ async fn size() -> Result<()> {
         .status()
         .await
         .context("cannot run npm")?;
-    ensure!(
-        status.success(),
-        "the package is larger than it may be ({status})"
-    );
+    ensure!(status.success(), "the package exceeds its size budget ({status})");
     Ok(())
 }

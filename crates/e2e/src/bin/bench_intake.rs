@@ -2,8 +2,8 @@
 //! and one `INSERT … ON CONFLICT` for each request. Ratios hold from run to run; pushes per second do not.
 //!
 //! The load generator is this process too: 256 keep-alive connections on two threads, each with one push under way.
-//! Nothing is pulled during the run; what the pushes leave behind is checked afterwards, so that a fast wrong answer does
-//! not count.
+//! Nothing is pulled during the run. The effect of the pushes is checked afterwards, so that a fast wrong answer does not
+//! count.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,7 +33,7 @@ const PUSHES: usize = 60_000;
 const SINGLE_PUSHES: usize = 12_000;
 const IDLE_PUSHES: usize = 1_000;
 
-/// What is measured, in the order of a round.
+/// The measurements of a round, in order.
 const DESIGNS: [(&str, Path, Target, usize); 5] = [
     ("bare actix handler", Path::Bare, Target::Distinct, PUSHES),
     (
@@ -107,7 +107,7 @@ async fn run(database_url: &str) -> Result<()> {
         Path::Intake => (intake, "/api/calendar/webhook"),
     };
 
-    // Channels are read once and then kept in mind; that first time is told apart.
+    // Channels are read once and then cached; the first time is measured separately.
     let cold = load(address(Path::Intake), &channels, CALENDARS, CALENDARS).await?;
     let mut rates = vec![Vec::new(); DESIGNS.len()];
     for _ in 0..ROUNDS {
@@ -196,7 +196,7 @@ async fn start_intake(database_url: &str, stop: CancellationToken) -> Result<u16
     Ok(port)
 }
 
-/// The handler that does nothing, and the one that does what first comes to mind.
+/// A handler that does nothing, and one that does the obvious thing.
 async fn start_comparisons(database_url: &str) -> Result<u16> {
     let pool = PgPoolOptions::new()
         .max_connections(16)
@@ -234,7 +234,7 @@ async fn single(request: actix_web::HttpRequest, pool: web::Data<PgPool>) -> Htt
     }
 }
 
-/// As if every calendar had just been pulled, or for `Pulled`, were being pulled.
+/// Sets every calendar as just pulled or, for `Pulled`, as being pulled.
 async fn settle(pool: &PgPool, target: Target) -> Result<()> {
     sqlx::query(
         "update sync_state set synced_seq = dirty_seq, lease_token = case when $1 then gen_random_uuid() end
@@ -316,7 +316,7 @@ async fn connection(
     }
 }
 
-/// One keep-alive connection that sends pushes as Google does, but for the channel all alike.
+/// One keep-alive connection that sends pushes as Google does, all alike but for the channel.
 struct Socket {
     stream: TcpStream,
     request: Vec<u8>,
@@ -389,7 +389,7 @@ async fn idle_latency(
         .execute(&mut *conn)
         .await?;
         commit.record(micros(started))?;
-        // What the push woke is not part of it.
+        // The work that the push wakes is not measured.
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     Ok((idle, commit))

@@ -2,8 +2,8 @@
 //!
 //! One run measures these in turn, so that their ratio holds on any machine:
 //! a durable commit to Postgres; a publish to Centrifugo's HTTP API → frame; and an event changed in the emulator → frame,
-//! through push, intake, pull, commit, relay and publish. The emulator's own time is left out, to answer the change and to
-//! say what has changed. Where the time goes is told by the last rounds of the pulls.
+//! through push, intake, pull, commit, relay and publish. The emulator's own time to answer the change and to list it is left
+//! out. The pull log shows where the time goes.
 
 use std::time::Instant;
 
@@ -17,9 +17,9 @@ use sqlx::Executor;
 
 /// Enough for a p99 that is not one sample.
 const ROUNDS: u32 = 400;
-/// Caches are filled and connections open after so many.
+/// Rounds after which caches are filled and connections are open.
 const WARM_UP: u32 = 20;
-/// What `facts` of this design promise: p50 within twice the parts that nobody can leave out.
+/// The goal: p50 within twice the parts that no design can leave out.
 const REACH: f64 = 2.0;
 
 #[tokio::main]
@@ -62,7 +62,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// The steps of the last rounds, as Calwire notes them itself: their medians in milliseconds.
+/// The medians of the steps in Calwire's own pull log, in milliseconds.
 async fn steps(stack: &Stack) -> Result<[f64; 3]> {
     let medians = "select percentile_cont(0.5) within group (order by extract(epoch from started_at - asked_at)), \
                           percentile_cont(0.5) within group (order by extract(epoch from committed_at - started_at)), \
@@ -108,7 +108,7 @@ async fn publishes(stack: &Stack) -> Result<Times> {
     Ok(times)
 }
 
-/// How long until the frame, and until Google's answer.
+/// The time until the frame, and until Google's answer.
 async fn changes(event: &Renamed, socket: &mut Socket) -> Result<(Times, Times)> {
     let (mut times, mut answers) = (Times::new()?, Times::new()?);
     for n in 0..ROUNDS + WARM_UP {
@@ -126,7 +126,7 @@ async fn changes(event: &Renamed, socket: &mut Socket) -> Result<(Times, Times)>
     Ok((times, answers))
 }
 
-/// What a pull asks: one change since the last token.
+/// The request of a pull: one change since the last token.
 async fn lists(event: &Renamed) -> Result<Times> {
     let mut times = Times::new()?;
     let mut token = event.list(None).await?;

@@ -1,11 +1,10 @@
-//! Ten times what there is room for, on each public endpoint: which answers come, how long those that are admitted take,
-//! how much memory it costs, whether anything that was acknowledged is lost, how soon all is as before, and whether one
-//! user who floods slows the others.
+//! Ten times the capacity on each public endpoint: the answers, the latency of admitted requests, the memory, whether an
+//! acknowledged push is lost, how soon calm traffic is normal again, and whether one noisy user slows the others.
 //!
-//! The capacity is measured first, by as many requests as are answered at once. Then requests are sent for a minute, when
-//! they are due at ten times that rate, whatever was answered before; where this machine, which also sends them, cannot keep
-//! up, the rate that was reached is shown, and what sending was behind is left out of the time that the admitted take. The
-//! services are processes of their own, as in production.
+//! The capacity is measured first, with requests sent as soon as the previous one is answered. Then requests are sent for a
+//! minute at ten times that rate, regardless of answers. If this machine, which also sends them, cannot keep up, the rate
+//! reached is shown, and the sender's delay is excluded from the latency. The services are separate processes, as in
+//! production.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -160,7 +159,7 @@ async fn overload(endpoint: &Endpoint<'_>, stack: &Stack, channels: &[Uuid]) -> 
     Ok(())
 }
 
-/// As little as on a quiet day.
+/// A low rate, as on a quiet day.
 const fn calm() -> Load {
     Load {
         amount: Amount::Requests(100),
@@ -169,7 +168,7 @@ const fn calm() -> Load {
     }
 }
 
-/// How long it takes until calm traffic is answered as before.
+/// The time until calm traffic is answered as before.
 async fn normal_again(
     send: &impl AsyncFn(Load) -> Result<Outcome>,
     before: &Outcome,
@@ -188,7 +187,7 @@ async fn normal_again(
     bail!("not normal again after {:?}", over.elapsed())
 }
 
-/// One user calls without end; the others call now and then.
+/// One user calls without pause; the others call now and then.
 async fn noisy(stack: &Stack) -> Result<()> {
     let port = stack.api.port();
     let quiet: Vec<String> = (0..50)

@@ -1,8 +1,8 @@
-//! How long a write takes from one tab of a person to the others, beside the same write's bare round trip to Google.
+//! How long a write takes from one tab to another, beside the same write's bare round trip to Google.
 //!
 //! Each round renames an event twice: by a PATCH straight to the emulator, as if there were no Calwire, and by `updateEvent`.
-//! Of the second it is measured when the tab that asked has its answer, when the frame is at a socket of the same user, and
-//! when the new title is in the DOM of another tab in a real Chromium. All are times of this machine's clock.
+//! For the second it measures when the writing tab has its answer, when the frame reaches a socket of the same user, and when
+//! the new title is in the DOM of another tab in a real Chromium, all by this machine's clock.
 
 use std::time::Duration;
 
@@ -18,9 +18,9 @@ use serde_json::{Value, json};
 
 /// Enough for a p99 that is not one sample.
 const ROUNDS: u32 = 300;
-/// Caches are filled and code is compiled after so many.
+/// Rounds after which caches are filled and code is compiled.
 const WARM_UP: u32 = 20;
-/// Between rounds, so that each is a change of its own and not one of many at once.
+/// Between rounds, so that changes are not combined.
 const PAUSE: Duration = Duration::from_millis(30);
 
 #[tokio::main]
@@ -90,7 +90,7 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
-/// A measurement makes more calls than a person's share of Google's quota lets through.
+/// Lifts the quota: a measurement makes more calls than a user's share allows.
 async fn spare_the_quota(stack: &Stack) -> Result<()> {
     sqlx::query("delete from quota_usage")
         .execute(&stack.database.pool)
@@ -98,7 +98,7 @@ async fn spare_the_quota(stack: &Stack) -> Result<()> {
     Ok(())
 }
 
-/// When the frame of the `n`th name came.
+/// When the frame of the `n`th name arrived.
 async fn framed(socket: &mut Socket, n: u32) -> Result<DateTime<Utc>> {
     socket.next_titled(&Renamed::title(n)).await?;
     Ok(now())

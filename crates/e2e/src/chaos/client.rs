@@ -16,17 +16,17 @@ use crate::broker::workspace_root;
 use crate::oracle::shown;
 use crate::rpc;
 
-/// It may be loading a snapshot.
+/// Long enough to load a snapshot.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Client {
     pub name: String,
-    talk: Mutex<Talk>,
+    pipes: Mutex<Pipes>,
     /// Ends when this is dropped.
     _child: Child,
 }
 
-struct Talk {
+struct Pipes {
     questions: ChildStdin,
     answers: Lines<BufReader<ChildStdout>>,
 }
@@ -54,7 +54,7 @@ impl Client {
         let answers = child.stdout.take().context("its output is piped")?;
         Ok(Self {
             name: format!("{user}'s centrifuge"),
-            talk: Mutex::new(Talk {
+            pipes: Mutex::new(Pipes {
                 questions,
                 answers: BufReader::new(answers).lines(),
             }),
@@ -63,7 +63,7 @@ impl Client {
     }
 
     pub async fn look(&self) -> Result<Look> {
-        let answer = self.ask().await?;
+        let answer = self.query().await?;
         Ok(Look {
             is_live: answer["live"] == true,
             seq: answer["seq"].as_i64().unwrap_or_default(),
@@ -71,9 +71,9 @@ impl Client {
         })
     }
 
-    /// What it has counted, and which promises it has seen broken.
-    pub async fn tell(&self, ledger: &Ledger) -> Result<()> {
-        let answer = self.ask().await?;
+    /// Adds its counts and the promises that it saw broken to the ledger.
+    pub async fn report(&self, ledger: &Ledger) -> Result<()> {
+        let answer = self.query().await?;
         for broken in answer["broken"].as_array().into_iter().flatten() {
             let detail = format!("{}: {}: {}", self.name, broken["promise"], broken["detail"]);
             ledger.broken("centrifuge_is_served", detail);
@@ -86,13 +86,14 @@ impl Client {
         Ok(())
     }
 
-    async fn ask(&self) -> Result<Value> {
-        let mut talk = self.talk.lock().await;
-        talk.questions
+    async fn query(&self) -> Result<Value> {
+        let mut pipes = self.pipes.lock().await;
+        pipes
+            .questions
             .write_all(b"look\n")
             .await
             .context("it has ended")?;
-        let line = timeout(ANSWERS_WITHIN, talk.answers.next_line()).await;
+        let line = timeout(ANSWERS_WITHIN, pipes.answers.next_line()).await;
         let line = line.context("it does not answer")??.context("it has ended")?;
         Ok(serde_json::from_str(&line)?)
     }

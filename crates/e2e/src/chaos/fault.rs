@@ -1,253 +1,9 @@
-//! What can be broken, by name.
+//! The faults of a plan, by name.
 
-use google_emulator::{Fault as AtGoogle, Rule};
 use serde::{Deserialize, Serialize};
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Service {
-    CalendarApi,
-    WebhookIngest,
-    WatchRenewer,
-}
-
-impl Service {
-    pub const ALL: [Self; 3] = [Self::CalendarApi, Self::WebhookIngest, Self::WatchRenewer];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CalendarApi => "calendar-api",
-            Self::WebhookIngest => "webhook-ingest",
-            Self::WatchRenewer => "watch-renewer",
-        }
-    }
-}
-
-/// One process of a service.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Replica {
-    pub service: Service,
-    pub number: usize,
-}
-
-impl Replica {
-    pub fn name(self) -> String {
-        format!("{}-{}", self.service.name(), self.number)
-    }
-}
-
-/// A connection between two parts, with a proxy in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Link {
-    /// A process's to Postgres.
-    Database { replica: Replica },
-    /// A process's to Google.
-    Google { replica: Replica },
-    /// A process's to Centrifugo's API.
-    Broker { replica: Replica },
-    /// Google's to the webhook.
-    Webhook,
-    /// A page's to Centrifugo.
-    Socket { user: usize, page: usize },
-    /// A user's to the API.
-    Api { user: usize },
-}
-
-impl Link {
-    pub fn name(self) -> String {
-        match self {
-            Self::Database { replica } => format!("{}-to-postgres", replica.name()),
-            Self::Google { replica } => format!("{}-to-google", replica.name()),
-            Self::Broker { replica } => format!("{}-to-centrifugo", replica.name()),
-            Self::Webhook => "google-to-webhook".to_owned(),
-            Self::Socket { user, page } => format!("page-{user}-{page}-to-centrifugo"),
-            Self::Api { user } => format!("user-{user}-to-api"),
-        }
-    }
-
-    /// What all of its sort are called.
-    pub const fn sort(self) -> &'static str {
-        match self {
-            Self::Database { .. } => "service → Postgres",
-            Self::Google { .. } => "service → Google",
-            Self::Broker { .. } => "service → Centrifugo",
-            Self::Webhook => "Google → webhook",
-            Self::Socket { .. } => "page → Centrifugo",
-            Self::Api { .. } => "page → API",
-        }
-    }
-}
-
-/// What a link suffers, as Toxiproxy does it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Toxic {
-    Latency {
-        ms: u64,
-        jitter: u64,
-    },
-    /// Nothing arrives, and nobody is told.
-    LoseRequests,
-    /// What was asked is done, and no answer comes back.
-    LoseAnswers,
-    /// Connections are reset.
-    Reset {
-        ms: u64,
-    },
-    /// Kilobytes a second.
-    Bandwidth {
-        kb: u64,
-    },
-    /// A connection ends after so many bytes, in the middle of whatever it is.
-    Cut {
-        bytes: u64,
-    },
-    /// In pieces of a few bytes.
-    Slice,
-    /// Connections are refused.
-    Down,
-}
-
-impl Toxic {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Latency { .. } => "slow",
-            Self::LoseRequests => "requests lost",
-            Self::LoseAnswers => "answers lost",
-            Self::Reset { .. } => "reset",
-            Self::Bandwidth { .. } => "narrow",
-            Self::Cut { .. } => "cut",
-            Self::Slice => "in pieces",
-            Self::Down => "down",
-        }
-    }
-}
-
-/// What Google does wrong.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Trouble {
-    TooManyRequests,
-    UserLimited,
-    ServerError,
-    Unavailable,
-    BadGateway,
-    RequestLost,
-    AnswerLost,
-    Stalled,
-    Truncated,
-    Garbage,
-    SmallPages,
-    EmptyPage,
-    Shuffled,
-    Slow,
-    TokenUnavailable,
-    WatchUnavailable,
-    PushLost,
-    PushTwice,
-    PushLate,
-    PushReordered,
-}
-
-impl Trouble {
-    pub const CALLS: [Self; 16] = [
-        Self::TooManyRequests,
-        Self::UserLimited,
-        Self::ServerError,
-        Self::Unavailable,
-        Self::BadGateway,
-        Self::RequestLost,
-        Self::AnswerLost,
-        Self::Stalled,
-        Self::Truncated,
-        Self::Garbage,
-        Self::SmallPages,
-        Self::EmptyPage,
-        Self::Shuffled,
-        Self::Slow,
-        Self::TokenUnavailable,
-        Self::WatchUnavailable,
-    ];
-    pub const PUSHES: [Self; 4] = [
-        Self::PushLost,
-        Self::PushTwice,
-        Self::PushLate,
-        Self::PushReordered,
-    ];
-
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::TooManyRequests => "429",
-            Self::UserLimited => "403 rate limit",
-            Self::ServerError => "500",
-            Self::Unavailable => "503",
-            Self::BadGateway => "502 with a page",
-            Self::RequestLost => "request lost",
-            Self::AnswerLost => "answer lost",
-            Self::Stalled => "half an answer, then silence",
-            Self::Truncated => "half an answer",
-            Self::Garbage => "no JSON",
-            Self::SmallPages => "pages of one",
-            Self::EmptyPage => "an empty page",
-            Self::Shuffled => "another order",
-            Self::Slow => "slow",
-            Self::TokenUnavailable => "no tokens",
-            Self::WatchUnavailable => "no channels",
-            Self::PushLost => "lost",
-            Self::PushTwice => "twice",
-            Self::PushLate => "late",
-            Self::PushReordered => "out of order",
-        }
-    }
-
-    pub fn rule(self) -> Rule {
-        let error = |status, reason: &str, retry_after| AtGoogle::Error {
-            status,
-            reason: Some(reason.to_owned()),
-            message: None,
-            retry_after,
-        };
-        // Google's wish to wait is short: what comes after it is to be seen too.
-        let (endpoint, probability, fault) = match self {
-            Self::TooManyRequests => ("events.*", 0.5, error(429, "rateLimitExceeded", Some(1))),
-            Self::UserLimited => ("events.*", 0.5, error(403, "userRateLimitExceeded", Some(2))),
-            Self::ServerError => ("events.*", 0.6, error(500, "backendError", None)),
-            Self::Unavailable => ("*", 0.6, error(503, "backendError", None)),
-            Self::BadGateway => ("*", 0.5, AtGoogle::BadGateway),
-            Self::RequestLost => ("events.*", 0.5, AtGoogle::Reset { after: false }),
-            Self::AnswerLost => ("events.*", 0.5, AtGoogle::Reset { after: true }),
-            Self::Stalled => ("events.*", 0.4, AtGoogle::Stall { ms: 1_500 }),
-            Self::Truncated => ("events.*", 0.5, AtGoogle::Truncate),
-            Self::Garbage => ("events.list", 0.5, AtGoogle::Garbage),
-            Self::SmallPages => ("events.list", 1.0, AtGoogle::PageSize { size: 1 }),
-            Self::EmptyPage => ("events.list", 1.0, AtGoogle::EmptyPage { page: 1 }),
-            Self::Shuffled => ("events.list", 1.0, AtGoogle::Shuffle),
-            Self::Slow => (
-                "*",
-                0.8,
-                AtGoogle::Delay {
-                    ms: 300,
-                    jitter_ms: 1_200,
-                },
-            ),
-            Self::TokenUnavailable => ("oauth.token", 1.0, error(503, "backendError", None)),
-            Self::WatchUnavailable => ("events.watch", 1.0, error(503, "backendError", None)),
-            Self::PushLost => ("push*", 0.8, AtGoogle::Drop),
-            Self::PushTwice => ("push*", 0.8, AtGoogle::Duplicate { copies: 2 }),
-            Self::PushLate => (
-                "push*",
-                0.8,
-                AtGoogle::Delay {
-                    ms: 500,
-                    jitter_ms: 2_500,
-                },
-            ),
-            Self::PushReordered => ("push*", 0.8, AtGoogle::Reorder),
-        };
-        Rule::new(endpoint, fault).with_probability(probability)
-    }
-}
+use super::link::{Link, Replica, Toxic};
+use super::trouble::Trouble;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -260,11 +16,11 @@ pub enum Fault {
     Freeze {
         replica: Replica,
     },
-    /// SIGTERM, and started again once it has ended.
+    /// SIGTERM; started again once it has ended.
     Restart {
         replica: Replica,
     },
-    /// Its clock is so many seconds ahead or behind.
+    /// Its clock is some seconds ahead or behind.
     StepClock {
         replica: Replica,
         seconds: i32,
@@ -283,23 +39,23 @@ pub enum Fault {
     Push {
         trouble: Trouble,
     },
-    /// Access tokens end before their time.
+    /// Access tokens expire early.
     ExpireAccess {
         user: usize,
     },
-    /// 410: the calendar's sync token is not known any more.
+    /// The calendar's sync token expires: 410.
     ExpireSyncToken {
         user: usize,
     },
-    /// The user takes the grant back in Google, and connects again afterwards.
+    /// The user revokes the grant in Google, and connects again afterwards.
     Revoke {
         user: usize,
     },
-    /// A new key, one service after the other, and `rotate-keys`.
+    /// A new key for one service after the other, then `rotate-keys`.
     RotateKeys,
 }
 
-/// A fault without its particulars.
+/// A fault without its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Kill,
@@ -338,7 +94,7 @@ impl Fault {
         }
     }
 
-    /// At most one of a plan. A calendar is not listed anew twice in a minute, and a run is shorter than that.
+    /// At most one of a plan. A calendar is not rebuilt twice within a minute, and a run is shorter than that.
     pub const fn is_once(&self) -> bool {
         matches!(
             self.kind(),
@@ -346,12 +102,12 @@ impl Fault {
         )
     }
 
-    /// Both would be about the same thing, or one would hide how the other is recovered from.
-    pub fn meets(&self, other: &Self) -> bool {
-        self.is_over(other) || other.is_over(self)
+    /// Whether both would break the same part, or one would hide the recovery from the other.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        self.covers(other) || other.covers(self)
     }
 
-    fn is_over(&self, other: &Self) -> bool {
+    fn covers(&self, other: &Self) -> bool {
         match (self.kind(), other) {
             (Kind::CrashDatabase, Self::Network { link, .. }) => matches!(link, Link::Database { .. }),
             (Kind::CrashDatabase, other) => {
@@ -390,7 +146,7 @@ impl Fault {
             Self::CrashDatabase => "crash Postgres".to_owned(),
             Self::CrashBroker => "kill -9 Centrifugo".to_owned(),
             Self::FreezeBroker => "SIGSTOP Centrifugo".to_owned(),
-            Self::Network { link, toxic } => format!("{}: {}", link.sort(), toxic.name()),
+            Self::Network { link, toxic } => format!("{}: {}", link.kind(), toxic.name()),
             Self::Google { trouble, .. } => format!("Google: {}", trouble.name()),
             Self::Push { trouble } => format!("pushes: {}", trouble.name()),
             Self::ExpireAccess { .. } => "Google: access tokens end".to_owned(),

@@ -1,4 +1,4 @@
-//! Faults are made, and mended.
+//! Injects faults and ends them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,18 +11,21 @@ use tokio::process::Command;
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
-use super::fault::{Fault, Replica, Service, Trouble};
+use super::edits::field;
+use super::fault::Fault;
 use super::ledger::{BROKER, DATABASE, WORKER};
+use super::link::{Replica, Service};
 use super::page::{Look, Page};
-use super::people::field;
-use super::world::{NEW_KEYS, OLD_KEYS, World};
+use super::replica::Running;
+use super::trouble::Trouble;
+use super::world::{NEW_KEYS, World};
 use crate::google;
 
-/// What recovers takes no longer, or does not recover.
+/// Bound on every recovery.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(75);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
-/// Makes a fault, waits, and mends it. An error is about the harness and not about Calwire.
+/// Injects a fault, waits, and ends it. An error is one of the harness, not of Calwire.
 pub async fn inject(world: &Arc<World>, fault: &Fault, lasts: Duration) -> Result<()> {
     match *fault {
         Fault::Kill { replica } => kill(world, replica, lasts).await,
@@ -52,7 +55,7 @@ pub async fn inject(world: &Arc<World>, fault: &Fault, lasts: Duration) -> Resul
         Fault::ExpireSyncToken { user } => {
             let calendar = &world.people[user].account;
             world.google.expire_sync_tokens(Some(calendar));
-            // Nobody is told of that; a change makes it be noticed.
+            // Google does not notify of that; a change makes Calwire notice.
             world
                 .google
                 .insert(calendar, calendar, marker(world, user, "410"))?;
@@ -75,16 +78,16 @@ async fn trouble_at_google(world: &World, trouble: Trouble, user: Option<usize>,
 
 async fn kill(world: &Arc<World>, replica: Replica, lasts: Duration) -> Result<()> {
     let mut running = world.replica(replica)?.lock().await;
-    is_alive(world, &mut running);
+    check_alive(world, &mut running);
     running.kill().await;
     if replica.service == Service::WebhookIngest {
-        moves_on(world)?;
+        probe_calendars(world)?;
     }
     sleep(lasts).await;
     running.start().await
 }
 
-fn is_alive(world: &World, running: &mut super::replica::Running) {
+fn check_alive(world: &World, running: &mut Running) {
     if running.has_ended() {
         let name = running.replica.name();
         world
@@ -93,8 +96,8 @@ fn is_alive(world: &World, running: &mut super::replica::Running) {
     }
 }
 
-/// Changes each calendar when a worker was killed, and looks when that is mirrored.
-fn moves_on(world: &Arc<World>) -> Result<()> {
+/// Changes each calendar after a worker was killed, and measures when the changes are mirrored.
+fn probe_calendars(world: &Arc<World>) -> Result<()> {
     let started = Instant::now();
     let mut waits = Vec::new();
     for (user, person) in world.people.iter().enumerate() {
@@ -119,7 +122,7 @@ fn moves_on(world: &Arc<World>) -> Result<()> {
     Ok(())
 }
 
-/// Those of the events that are in the mirror. Postgres may be away too; then none is.
+/// The ones among these events that are in the mirror; none while Postgres is down.
 async fn mirrored(world: &World, events: &[(&str, String)]) -> Vec<String> {
     let ids: Vec<&str> = events.iter().map(|(_, id)| id.as_str()).collect();
     let found = sqlx::query_scalar("select event_id from events where event_id = any($1)")
@@ -138,7 +141,7 @@ fn marker(world: &World, user: usize, what: &str) -> serde_json::Value {
 
 async fn freeze(world: &World, replica: Replica, lasts: Duration) -> Result<()> {
     let mut running = world.replica(replica)?.lock().await;
-    is_alive(world, &mut running);
+    check_alive(world, &mut running);
     running.signal("STOP").await?;
     sleep(lasts).await;
     running.signal("CONT").await
@@ -151,10 +154,10 @@ async fn step_clock(world: &World, replica: Replica, seconds: i32, lasts: Durati
     running.set_clock(0)
 }
 
-/// As an upgrade does it, perhaps with other keys.
+/// Restarts it as an upgrade does, with new keys if given.
 async fn restart(world: &World, replica: Replica, keys: Option<&str>) -> Result<()> {
     let mut running = world.replica(replica)?.lock().await;
-    is_alive(world, &mut running);
+    check_alive(world, &mut running);
     if let Err(wrong) = running.stop().await {
         world.ledger.broken("stops_in_order", wrong);
     }
@@ -173,7 +176,7 @@ async fn crash_database(world: &Arc<World>, lasts: Duration) -> Result<()> {
     let (back, probing) = (Instant::now(), world.clone());
     world.probe(async move {
         for running in probing.replicas.values() {
-            // One that is being started again is measured by that.
+            // A process that is being started is measured by its start.
             let Ok(running) = running.try_lock() else {
                 continue;
             };
@@ -199,14 +202,14 @@ async fn crash_broker(world: &Arc<World>, lasts: Duration) -> Result<()> {
     drop(broker);
     let (back, probing) = (Instant::now(), world.clone());
     world.probe(async move {
-        let mut told = None;
+        let mut committed = None;
         while back.elapsed() < RECOVERS_WITHIN {
-            // What is to be told by now; Postgres may be away too.
-            if told.is_none() {
-                told = seqs(&probing).await.ok();
+            // The messages committed by now; Postgres may be down too.
+            if committed.is_none() {
+                committed = seqs(&probing).await.ok();
             }
-            if let Some(told) = &told
-                && everybody_has(&probing, told).await
+            if let Some(committed) = &committed
+                && all_pages_have(&probing, committed).await
             {
                 probing.ledger.recovered(BROKER, back.elapsed());
                 return;
@@ -219,7 +222,7 @@ async fn crash_broker(world: &Arc<World>, lasts: Duration) -> Result<()> {
     Ok(())
 }
 
-/// How far each user's messages go.
+/// The last seq of each user.
 async fn seqs(world: &World) -> sqlx::Result<BTreeMap<String, i64>> {
     let seqs: Vec<_> = sqlx::query_as("select user_id, seq from user_stream")
         .fetch_all(&world.database.pool)
@@ -227,10 +230,10 @@ async fn seqs(world: &World) -> sqlx::Result<BTreeMap<String, i64>> {
     Ok(seqs.into_iter().collect())
 }
 
-/// Every page is connected and has all messages up to these.
-async fn everybody_has(world: &World, told: &BTreeMap<String, i64>) -> bool {
+/// Whether every page is connected and has all messages up to these.
+async fn all_pages_have(world: &World, committed: &BTreeMap<String, i64>) -> bool {
     for person in &world.people {
-        let seq = told.get(person.name).copied().unwrap_or_default();
+        let seq = committed.get(person.name).copied().unwrap_or_default();
         let has_all = |look: Look| look.is_live && look.seq >= seq;
         if !person.pages.iter().map(Page::look).all(has_all) {
             return false;
@@ -279,7 +282,7 @@ async fn revoke(world: &World, user: usize, lasts: Duration) -> Result<()> {
     Ok(())
 }
 
-/// As docs/operations.md says: the new key in front, every service anew, then the command.
+/// As in docs/operations.md: the new key in front, every service restarted, then the command.
 async fn rotate_keys(world: &World) -> Result<()> {
     for replica in world.replicas.keys() {
         restart(world, *replica, Some(NEW_KEYS)).await?;
@@ -290,28 +293,10 @@ async fn rotate_keys(world: &World) -> Result<()> {
         if output.status.success() {
             return Ok(());
         }
-        // Postgres may be away.
+        // Postgres may be down.
         if started.elapsed() > RECOVERS_WITHIN {
             bail!("rotate-keys: {}", String::from_utf8_lossy(&output.stderr));
         }
         sleep(Duration::from_millis(500)).await;
-    }
-}
-
-/// The keys that the services have by the end.
-pub fn keys(plan: &super::plan::Plan) -> &'static str {
-    let rotates = |step: &super::plan::Step| {
-        matches!(
-            &step.act,
-            super::plan::Act::Fault {
-                fault: Fault::RotateKeys,
-                ..
-            }
-        )
-    };
-    if plan.steps.iter().any(rotates) {
-        NEW_KEYS
-    } else {
-        OLD_KEYS
     }
 }

@@ -1,16 +1,17 @@
-//! The end: what was acknowledged is so in Google, once; whoever had to be mailed was, once; no process has failed.
+//! The final checks: Google has each acknowledged change once, each guest was mailed once, and no process has failed.
 
 use anyhow::Result;
 use google_emulator::{Mail, MailKind};
 
-use super::people::{Fate, Made, Person, field};
+use super::edits::field;
+use super::people::{Fate, Made, Person};
 use super::world::World;
 use crate::person::GUEST;
 
 pub async fn judge(world: &World, keys: &str) -> Result<()> {
     let mails = world.google.mails();
     for person in &world.people {
-        person.client.tell(&world.ledger).await?;
+        person.client.report(&world.ledger).await?;
         for made in person.made().iter() {
             once(world, person, made);
             mailed(world, person, made, &mails);
@@ -23,7 +24,7 @@ pub async fn judge(world: &World, keys: &str) -> Result<()> {
             world.ledger.broken("services_live", detail);
         }
     }
-    // Nothing is left on an older key; this says so and changes nothing.
+    // No token is left on an older key; this checks it and changes nothing.
     let output = world.command("rotate-keys", keys).await?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -32,7 +33,7 @@ pub async fn judge(world: &World, keys: &str) -> Result<()> {
     panics(world)
 }
 
-/// There is one event of this mark in Google if it was made, and none otherwise; and it has the last name that it was given.
+/// Google has one event with this mark if it was made, and none otherwise; and it has the last title that it was given.
 fn once(world: &World, person: &Person, made: &Made) {
     let all = world.google.events(&person.account);
     let events: Vec<_> = all
@@ -62,7 +63,7 @@ fn once(world: &World, person: &Person, made: &Made) {
     }
 }
 
-/// The guest got a mail of each thing that happened.
+/// The guest got one mail for each change.
 fn mailed(world: &World, person: &Person, made: &Made, mails: &[Mail]) {
     let Some(id) = made.event.as_ref().filter(|_| made.is_invited) else {
         return;

@@ -1,4 +1,4 @@
-//! What a run has seen: what went wrong, what was done to it, and how long it took to be well again.
+//! The record of a run: broken promises, faults, and the times of recoveries.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ impl fmt::Display for Violation {
     }
 }
 
-/// What recovers from what, as the table calls it.
+/// The measured recoveries, as in the table.
 pub const WORKER: &str = "webhook-ingest killed → a change in each calendar is mirrored";
 pub const DATABASE: &str = "Postgres is back → every running process is ready";
 pub const BROKER: &str = "Centrifugo is back → every page is connected and equal";
@@ -41,7 +41,7 @@ pub struct Counts {
 #[derive(Debug, Default)]
 pub struct Ledger(Mutex<Counts>);
 
-/// The most violations of one promise that are kept: the first ones tell the story.
+/// Violations of one promise that are kept; the first ones are the most useful.
 const KEPT: usize = 5;
 
 impl Ledger {

@@ -15,28 +15,27 @@ use e2e::database::Private;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
 
-/// Runs two of each service with Postgres and Centrifugo, breaks all of it by a plan, and checks that nothing was lost.
+/// Runs two of each service with Postgres and Centrifugo, breaks them by a plan, and checks that nothing was lost.
 ///
-/// For each seed a plan is made: people who change calendars in Google and by way of Calwire, and faults, each with its
-/// time. Processes are killed, stopped and restarted, Postgres and Centrifugo crash, every link goes by way of Toxiproxy,
-/// Google errs, loses pushes and takes grants back, keys are rotated. At the end Google, the database and every page are
-/// compared event by event.
+/// A plan is made for each seed: changes in Google and through Calwire, and faults, each with its time. Processes are killed,
+/// stopped and restarted, Postgres and Centrifugo crash, Toxiproxy disturbs every link, Google fails, loses pushes and
+/// revokes grants, keys are rotated. At the end Google, the database and every page are compared event by event.
 #[derive(Debug, Parser)]
 #[command(name = "cargo xtask chaos")]
 struct Args {
-    /// How many seeds.
+    /// Number of seeds.
     #[arg(long, default_value_t = 4)]
     seeds: u64,
-    /// The first of them.
+    /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// For how long things are broken in a plan.
+    /// Length of the faulty part of a plan.
     #[arg(long, default_value_t = Size::default().seconds, value_name = "SECONDS")]
     seconds: u64,
-    /// How many faults a plan has, at most.
+    /// Number of faults in a plan, at most.
     #[arg(long, default_value_t = Size::default().faults)]
     faults: usize,
-    /// By when everything is at rest and equal, once the last fault has been lifted.
+    /// Bound on coming to rest after the last fault.
     #[arg(long, default_value_t = 75, value_name = "SECONDS")]
     rest: u64,
     /// Run the plan of this file instead.
@@ -45,10 +44,10 @@ struct Args {
     /// Print the plan of a seed instead of running it.
     #[arg(long)]
     print: bool,
-    /// Tell of each fault.
+    /// Print each fault.
     #[arg(long, short)]
     verbose: bool,
-    /// Keep the logs of seeds that end well, too.
+    /// Keep the logs of successful seeds too.
     #[arg(long)]
     keep: bool,
 }
@@ -56,7 +55,7 @@ struct Args {
 #[tokio::main]
 async fn main() -> ExitCode {
     let args = Args::parse();
-    // Everything that was started ends with what is dropped here.
+    // Dropping the future stops everything that it started.
     let result = tokio::select! {
         result = break_all(&args) => result,
         () = interrupted() => Err(anyhow::anyhow!("interrupted")),
@@ -129,14 +128,14 @@ async fn one(args: &Args, plan: &Plan, server: Arc<Mutex<Private>>) -> Result<Ou
     let within = Duration::from_secs(args.rest);
     let outcome = chaos::run(plan, server, &folder, within, &say).await;
     let outcome = outcome.with_context(|| format!("seed {seed}; logs are in {}", folder.display()))?;
-    tell(args, plan, &outcome, &folder);
+    report(args, plan, &outcome, &folder);
     if outcome.counts.violations.is_empty() && !args.keep {
         std::fs::remove_dir_all(&folder)?;
     }
     Ok(outcome)
 }
 
-fn tell(args: &Args, plan: &Plan, outcome: &Outcome, folder: &Path) {
+fn report(args: &Args, plan: &Plan, outcome: &Outcome, folder: &Path) {
     let (seed, counts) = (plan.seed, &outcome.counts);
     let faults: u64 = counts.faults.values().sum();
     let operations = counts.edits + counts.writes;

@@ -1,18 +1,20 @@
-//! Chaos: the real processes, a real Postgres and Centrifugo, real WebSocket clients, and a proxy in every link, while all
-//! of it is killed, stopped, cut off and lied to by a plan; and in the end everything has to be one.
+//! Chaos: the real processes, a real Postgres and Centrifugo, real WebSocket clients, and a proxy in every link. A plan kills,
+//! stops, cuts off and misleads all of them, and in the end everything has to be consistent.
 //!
-//! A plan is made from a seed and written down before it is run, so the same seed does the same things at the same times. What
-//! they meet is up to the machine: how processes, Postgres and the network are scheduled is not repeatable, so a seed that
-//! breaks something may have to be run several times to break it again.
+//! A plan is made from a seed before it runs, so the same seed does the same things at the same times. Their effect depends on
+//! the machine: the scheduling of processes, Postgres and the network is not repeatable, so a failing seed may have to be run
+//! several times to fail again.
 //!
-//! The simulation (`crates/e2e/src/simulation`) is repeatable to the last step, and knows what is inside; this knows nothing
-//! but what people, Google and the database see.
+//! The simulation (`crates/e2e/src/simulation`) is repeatable to the last step, and checks internal state; this checks only
+//! what people, Google and the database see.
 
 mod client;
+mod edits;
 pub mod fault;
 mod inject;
 mod judge;
 pub mod ledger;
+mod link;
 mod network;
 mod page;
 mod people;
@@ -20,6 +22,8 @@ pub mod plan;
 mod replica;
 pub mod report;
 mod rest;
+mod trouble;
+mod waiting;
 mod world;
 
 use std::path::Path;
@@ -34,7 +38,7 @@ use tokio::time::{sleep_until, timeout};
 use crate::database::Private;
 use ledger::Counts;
 use plan::{Act, Plan};
-use world::World;
+use world::{NEW_KEYS, OLD_KEYS, World};
 
 /// How a run of a plan ended.
 pub struct Outcome {
@@ -42,8 +46,8 @@ pub struct Outcome {
     pub rested: Duration,
 }
 
-/// Runs a plan. Logs of all processes go to `folder`; `say` is told of each fault. After the last fault has been lifted,
-/// all has to be at rest `within`.
+/// Runs a plan. Logs of all processes go to `folder`; `say` is called with each fault. After the last fault has ended,
+/// everything has to come to rest `within`.
 pub async fn run(
     plan: &Plan,
     server: Arc<Mutex<Private>>,
@@ -54,8 +58,8 @@ pub async fn run(
     let started = Instant::now();
     let world = World::start(plan.seed, server, folder)
         .await
-        .context("the stack does not come up")?;
-    say(&format!("up in {:.1} s", started.elapsed().as_secs_f64()));
+        .context("the stack does not start")?;
+    say(&format!("started in {:.1} s", started.elapsed().as_secs_f64()));
     let (mut faults, mut writes) = (JoinSet::new(), JoinSet::new());
     let begun = tokio::time::Instant::now();
     for step in &plan.steps {
@@ -67,14 +71,15 @@ pub async fn run(
     }
     world.google.clear_faults();
     let rested = rest::come_to_rest(&world, within).await?;
-    // Those that have no end by now were told of.
+    // Writes without a result by now have been reported.
     let ended = timeout(Duration::from_secs(1), async {
         while writes.join_next().await.is_some() {}
     });
     let _ = ended.await;
     writes.shutdown().await;
     world.probed().await;
-    judge::judge(&world, inject::keys(plan)).await?;
+    let keys = if plan.rotates_keys() { NEW_KEYS } else { OLD_KEYS };
+    judge::judge(&world, keys).await?;
     std::fs::write(folder.join("centrifugo.log"), world.broker.lock().await.log()?)?;
     let counts = world.ledger.counts().clone();
     Ok(Outcome { counts, rested })
@@ -94,7 +99,7 @@ fn act(
         Act::Edit { user, edit, dice } => {
             counts.edits += 1;
             drop(counts);
-            people::edit(&world.google, &world.people[user], edit, dice);
+            edits::edit(&world.google, world.people[user].name, edit, dice);
         }
         Act::Write {
             user,

@@ -1,4 +1,4 @@
-//! A proxy in every link: Toxiproxy, told over its API.
+//! A proxy in every link: Toxiproxy, controlled over its API.
 
 use std::path::Path;
 
@@ -6,9 +6,9 @@ use anyhow::{Result, ensure};
 use provision::toxiproxy::{self, Server};
 use serde_json::{Value, json};
 
-use super::fault::{Link, Toxic};
+use super::link::{Link, Toxic};
 
-/// The one toxic that a link has at a time.
+/// The name of a link's only toxic.
 const TOXIC: &str = "toxic";
 
 pub struct Network {
@@ -26,7 +26,7 @@ impl Network {
         })
     }
 
-    /// Leads from a new port to `upstream`; the port.
+    /// Creates a proxy to `upstream` and returns its port.
     pub async fn lead(&self, link: Link, upstream: u16) -> Result<u16> {
         let port = provision::port::free()?;
         let proxy = json!({
@@ -59,7 +59,7 @@ impl Network {
             .await
     }
 
-    /// As it was. What had been lost stays lost: its connections are closed.
+    /// Removes the toxic. Lost data stays lost: its connections are closed.
     pub async fn mend(&self, link: Link, toxic: Toxic) -> Result<()> {
         if toxic == Toxic::Down {
             return self.enable(link, true).await;
@@ -95,6 +95,6 @@ impl Network {
     }
 }
 
-/// From who connects to who listens, and back.
+/// The direction from the client to the server, and back.
 const UP: &str = "upstream";
 const DOWN: &str = "downstream";

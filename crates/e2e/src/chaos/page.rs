@@ -1,4 +1,4 @@
-//! A page of a user's: it keeps its events by the rules of the protocol, over a network that fails, and sees every frame.
+//! A user's page: it follows the protocol over a network that fails, and checks every frame.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use crate::oracle::{Shown, shown};
 use crate::rpc::Api;
 use crate::socket::Socket;
 
-/// A browser gives up a call or an attempt to connect by then.
+/// Bound on a call or an attempt to connect, as in a browser.
 const PATIENCE: Duration = Duration::from_secs(8);
 /// Before a socket is opened again.
 const AGAIN: Duration = Duration::from_millis(150);
@@ -24,7 +24,7 @@ pub struct Page {
     task: JoinHandle<()>,
 }
 
-/// What a page shows at a moment.
+/// The state of a page at a moment.
 pub struct Look {
     pub is_live: bool,
     pub seq: i64,
@@ -32,7 +32,7 @@ pub struct Look {
 }
 
 impl Page {
-    /// Opened; it loads and connects by itself.
+    /// Opens a page, which loads and connects by itself.
     pub fn open(name: String, api: Api, socket_url: String, ledger: Arc<Ledger>) -> Self {
         let keeper = Arc::new(Keeper {
             name,
@@ -90,10 +90,10 @@ struct State {
     window: Value,
     /// Calendar and series, and the instances of it.
     series: BTreeMap<(String, String), Vec<Value>>,
-    /// Where on the channel it goes on.
+    /// The position on the channel from which it resumes.
     position: Option<(u64, String)>,
-    /// Every message that came, by its seq.
-    heard: BTreeMap<i64, String>,
+    /// Every message received, by its seq.
+    received: BTreeMap<i64, String>,
 }
 
 impl Keeper {
@@ -103,7 +103,7 @@ impl Keeper {
 
     async fn keep(&self) {
         loop {
-            // Whatever ends a session, the next one begins where it was.
+            // The next session resumes where this one ended, for whatever reason.
             let _ = self.session().await;
             self.state().is_live = false;
             sleep(AGAIN).await;
@@ -121,16 +121,16 @@ impl Keeper {
         let known = self.state().position.clone();
         let (offset, epoch) = match known {
             Some(position) => position,
-            None => self.load(true).await?.context("a position was asked for")?,
+            None => self.load(true).await?.context("a position was requested")?,
         };
         let subscribe = socket.subscribe(&channel, &token, Some((offset, &epoch)));
         let subscribed = timeout(PATIENCE, subscribe).await??;
         if subscribed.recovered {
             for message in &subscribed.publications {
-                self.hear(message).await?;
+                self.receive(message).await?;
             }
         } else {
-            // What comes from now on is kept in the socket, so nothing is missed between.
+            // The socket queues messages from now on, so none is missed between.
             self.load(false).await?;
         }
         {
@@ -142,7 +142,7 @@ impl Keeper {
             let Some((message, offset)) = socket.publication_within(Duration::from_secs(1)).await? else {
                 continue;
             };
-            self.hear(&message).await?;
+            self.receive(&message).await?;
             if let Some(position) = &mut self.state().position {
                 position.0 = offset;
             }
@@ -150,25 +150,28 @@ impl Keeper {
     }
 
     async fn token(&self, path: &str, input: Value) -> Result<String> {
-        let answer = self.ask(path, input).await?;
+        let answer = self.query(path, input).await?;
         Ok(answer["token"].as_str().context("no token")?.to_owned())
     }
 
-    async fn ask(&self, path: &str, input: Value) -> Result<Value> {
+    async fn query(&self, path: &str, input: Value) -> Result<Value> {
         timeout(PATIENCE, self.api.query(path, input)).await?
     }
 
-    /// Everything anew, and with `live` the position on the channel that it began with.
+    /// Loads a snapshot; with `live`, returns the position on the channel that it belongs to.
     async fn load(&self, live: bool) -> Result<Option<(u64, String)>> {
-        let loaded = self.ask("realtime.getState", json!({ "live": live })).await?;
+        let loaded = self.query("realtime.getState", json!({ "live": live })).await?;
         self.ledger.counts().loads += 1;
         let mut state = self.state();
         let seq = loaded["seq"].as_i64().context("a state has a seq")?;
-        let told = state.heard.last_key_value().map_or(0, |(seq, _)| *seq);
-        if seq < told {
+        let last = state.received.last_key_value().map_or(0, |(seq, _)| *seq);
+        if seq < last {
             self.ledger.broken(
-                "committed_before_told",
-                format!("{}: {told} was told, and a snapshot ends at {seq}", self.name),
+                "committed_before_published",
+                format!(
+                    "{}: {last} was published, but a snapshot ends at {seq}",
+                    self.name
+                ),
             );
         }
         state.seq = seq;
@@ -184,17 +187,17 @@ impl Keeper {
         Ok(position.map(|(offset, epoch)| (offset, epoch.to_owned())))
     }
 
-    async fn hear(&self, message: &Value) -> Result<()> {
+    async fn receive(&self, message: &Value) -> Result<()> {
         let seq = message["seq"].as_i64().context("a message has a seq")?;
         let text = message.to_string();
         let before = {
             let mut state = self.state();
             self.ledger.counts().messages += 1;
-            if let Some(known) = state.heard.insert(seq, text.clone())
+            if let Some(known) = state.received.insert(seq, text.clone())
                 && known != text
             {
                 let detail = format!("{}: {seq} was {known}, and is {text}", self.name);
-                self.ledger.broken("told_as_one", detail);
+                self.ledger.broken("published_as_one", detail);
             }
             state.seq
         };
@@ -210,12 +213,12 @@ impl Keeper {
             Some("events.changed") if is_next && message["window"] == self.state().window => {
                 self.apply(seq, message);
             }
-            // What the write changed was told before.
+            // The write's changes were published before.
             Some("write.resolved") if is_next => self.state().seq = seq,
             Some(_) => {
                 self.load(false).await?;
                 if self.state().seq < seq {
-                    bail!("a snapshot that is older than its reason");
+                    bail!("the snapshot is older than the message that caused it");
                 }
             }
             None => return Err(anyhow!("a message without a type: {text}")),

@@ -1,12 +1,10 @@
-//! People: they change their calendars in Google and by way of Calwire, ask again until they know what came of it, and
-//! remember what they were promised.
+//! People who write through Calwire, repeat each request until they know its result, and remember what was acknowledged.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use google_emulator::{Emulator, Resource};
+use chrono::TimeDelta;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -14,44 +12,44 @@ use tokio::time::{sleep, timeout};
 use uuid::Uuid;
 
 use super::client::Client;
+use super::edits;
 use super::ledger::Ledger;
 use super::page::Page;
-use super::plan::{Edit, Write};
-use crate::google::now;
+use super::plan::Write;
 use crate::person::GUEST;
 use crate::rpc::Api;
 
 /// How long a browser waits for the answer to a write.
 const PATIENCE: Duration = Duration::from_secs(15);
-/// Before it asks again, with the same key.
+/// Before it repeats the request with the same key.
 const AGAIN: Duration = Duration::from_millis(300);
 
 pub struct Person {
     pub name: &'static str,
     /// Google's; also the id of the primary calendar.
     pub account: String,
-    /// By a link that may fail.
+    /// Through a link that may fail.
     pub api: Api,
-    /// As Calwire names it.
+    /// Calwire's id of it.
     pub calendar: String,
     pub pages: Vec<Page>,
     pub client: Client,
-    /// The events that were made by way of Calwire.
+    /// The events that were made through Calwire.
     pub made: Mutex<Vec<Made>>,
-    /// Requests whose end is not known yet.
+    /// Requests whose result is not known yet.
     pub waiting: AtomicUsize,
 }
 
-/// Whether something that was asked for has happened.
+/// Whether a requested change has happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
     No,
-    /// Calwire itself has said that nobody knows.
+    /// Calwire answered that the outcome is unknown.
     Perhaps,
     Yes,
 }
 
-/// An event that was made by way of Calwire, by the mark in its location.
+/// An event that was made through Calwire, identified by the mark in its location.
 #[derive(Debug, Clone)]
 pub struct Made {
     pub mark: String,
@@ -59,16 +57,17 @@ pub struct Made {
     /// Google's id.
     pub event: Option<String>,
     pub created: Fate,
-    /// What it may be called: the last name that was acknowledged, and those of which nobody knows.
+    /// Its possible titles: the last one acknowledged, and those with an unknown outcome.
     pub titles: Vec<String>,
-    /// Guests were mailed of so many changes, and perhaps of so many more.
+    /// Changes of which guests were mailed.
     pub updates: usize,
+    /// Changes with an unknown outcome.
     pub perhaps: usize,
     pub deleted: Fate,
     is_busy: bool,
 }
 
-/// What came of a request.
+/// The result of a request.
 enum End {
     Done(Value),
     Refused,
@@ -80,7 +79,7 @@ impl Person {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes, changes or deletes an event, until the end of that is known.
+    /// Creates, changes or deletes an event, and waits until the result is known.
     pub async fn write(&self, ledger: &Ledger, write: Write, dice: u64, twice: bool) {
         let mut dice = StdRng::seed_from_u64(dice);
         self.waiting.fetch_add(1, Ordering::Relaxed);
@@ -99,7 +98,7 @@ impl Person {
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// One that a page shows, that nobody is changing by way of Calwire, as it is shown.
+    /// An event that a page shows and that has no write under way, as it is shown.
     fn choose(&self, dice: &mut StdRng) -> Option<(usize, Value)> {
         let page = &self.pages[0];
         let mut made = self.made();
@@ -115,7 +114,7 @@ impl Person {
     }
 
     async fn create(&self, ledger: &Ledger, is_invited: bool, dice: &mut StdRng, twice: bool) {
-        let title = self.title("W", dice);
+        let title = edits::title(self.name, "W", dice);
         let n = {
             let mut made = self.made();
             let n = made.len();
@@ -132,7 +131,7 @@ impl Person {
             });
             n
         };
-        let start = hour(dice);
+        let start = edits::hour(dice);
         let mut event = json!({
             "title": title, "start": start, "end": start + TimeDelta::hours(1), "timeZone": "Europe/Zurich",
             "location": self.made()[n].mark,
@@ -155,7 +154,7 @@ impl Person {
     }
 
     async fn retitle(&self, ledger: &Ledger, n: usize, shown: &Value, dice: &mut StdRng, twice: bool) {
-        let title = self.title("W", dice);
+        let title = edits::title(self.name, "W", dice);
         let input = self.input(json!({
             "eventId": shown["id"], "baseEtag": shown["etag"], "patch": {"title": title},
         }));
@@ -187,10 +186,6 @@ impl Person {
         };
     }
 
-    fn title(&self, kind: &str, dice: &mut StdRng) -> String {
-        format!("{} {kind}{:06}", self.name, dice.random_range(0..1_000_000))
-    }
-
     fn input(&self, mut input: Value) -> Value {
         input["idempotencyKey"] = Uuid::new_v4().to_string().into();
         input["calendarId"] = self.calendar.clone().into();
@@ -201,7 +196,7 @@ impl Person {
     /// Asks with the same key until there is an answer that is one, as a page does.
     async fn request(&self, ledger: &Ledger, verb: &str, input: &Value, twice: bool) -> End {
         if twice {
-            let (one, other) = tokio::join!(self.ask(verb, input), self.ask(verb, input));
+            let (one, other) = tokio::join!(self.attempt(verb, input), self.attempt(verb, input));
             if let (Some(Ok(one)), Some(Ok(other))) = (one, other)
                 && one["intentId"] != other["intentId"]
             {
@@ -209,12 +204,12 @@ impl Person {
             }
         }
         loop {
-            match self.ask(verb, input).await {
+            match self.attempt(verb, input).await {
                 Some(Ok(answer)) if answer["pending"] != true => return End::Done(answer),
                 Some(Err(refusal)) => match refusal["reason"].as_str() {
                     Some("OUTCOME_UNKNOWN") => return End::Unknown,
                     Some(_) => return End::Refused,
-                    // The API's own trouble is no answer.
+                    // A busy API is no answer.
                     None if is_busy(&refusal) => {}
                     None => {
                         ledger.broken("errors_say_what", format!("{verb} {input}: {refusal}"));
@@ -229,101 +224,15 @@ impl Person {
         }
     }
 
-    /// One try. None: no answer.
-    async fn ask(&self, verb: &str, input: &Value) -> Option<Result<Value, Value>> {
+    /// One attempt. None: no answer.
+    async fn attempt(&self, verb: &str, input: &Value) -> Option<Result<Value, Value>> {
         let path = format!("calendar.google.{verb}");
         let answer = timeout(PATIENCE, self.api.attempt(&path, input)).await;
         answer.ok()?.ok()
     }
 }
 
-/// Nothing is wrong with the request.
+/// Whether the request may succeed later.
 fn is_busy(refusal: &Value) -> bool {
     matches!(refusal["httpStatus"].as_u64(), Some(408 | 429 | 503))
-}
-
-/// On the hour, within the coming month.
-fn hour(dice: &mut StdRng) -> DateTime<Utc> {
-    let hours = dice.random_range(2..24 * 30);
-    let past = TimeDelta::seconds(now().timestamp().rem_euclid(3_600)) + subsecond();
-    now() - past + TimeDelta::hours(hours)
-}
-
-fn subsecond() -> TimeDelta {
-    TimeDelta::nanoseconds(now().timestamp_subsec_nanos().into())
-}
-
-/// Somebody changes their calendar in Google. Google may refuse; then nothing has happened.
-pub fn edit(google: &Emulator, person: &Person, edit: Edit, dice: u64) {
-    let mut dice = StdRng::seed_from_u64(dice);
-    let (who, title) = (person.account.as_str(), person.title("G", &mut dice));
-    // What somebody waits for has a place, and stays as it is.
-    let is_free = |event: &Resource| !event.contains_key("location");
-    let of_kind = |event: &Resource| match edit {
-        Edit::Describe => is_made(event),
-        Edit::EditInstance | Edit::CancelInstance => is_free(event) && event.contains_key("recurrence"),
-        Edit::Reschedule => is_free(event) && is_single(event),
-        _ => is_free(event) && !event.contains_key("recurringEventId"),
-    };
-    let mut events = google.events(who);
-    events.retain(|event| event["status"] != "cancelled" && of_kind(event));
-    let chosen = events
-        .get(dice.random_range(0..events.len().max(1)))
-        .map(|event| field(event, "id"));
-    let when = span(hour(&mut dice));
-    match (edit, chosen) {
-        (Edit::Insert, _) => drop(google.insert(who, who, named(when, &title))),
-        (Edit::InsertDay, _) => {
-            let day = now().date_naive() + chrono::Days::new(dice.random_range(0..30));
-            let body = json!({"start": {"date": day}, "end": {"date": day + chrono::Days::new(1)}});
-            drop(google.insert(who, who, named(body, &title)));
-        }
-        (Edit::InsertSeries, _) => {
-            let mut body = named(when, &title);
-            let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
-            body["recurrence"] = json!([format!("RRULE:FREQ={rule};COUNT={}", dice.random_range(2..7))]);
-            drop(google.insert(who, who, body));
-        }
-        (Edit::Retitle, Some(id)) => drop(google.patch(who, who, &id, json!({"summary": title}))),
-        (Edit::Describe, Some(id)) => drop(google.patch(who, who, &id, json!({"description": title}))),
-        (Edit::Reschedule, Some(id)) => drop(google.patch(who, who, &id, when)),
-        (Edit::Delete, Some(id)) => drop(google.delete(who, who, &id)),
-        (Edit::EditInstance | Edit::CancelInstance, Some(series)) => {
-            let instances = google.instances(who, &series);
-            let Some(instance) = instances.get(dice.random_range(0..instances.len().max(1))) else {
-                return;
-            };
-            let id = field(instance, "id");
-            if edit == Edit::CancelInstance {
-                drop(google.delete(who, who, &id));
-            } else {
-                drop(google.patch(who, who, &id, json!({"summary": title})));
-            }
-        }
-        (_, None) => {}
-    }
-}
-
-fn is_made(event: &Resource) -> bool {
-    let location = event.get("location").and_then(Value::as_str);
-    location.is_some_and(|location| location.starts_with("made by "))
-}
-
-fn is_single(event: &Resource) -> bool {
-    !event.contains_key("recurrence") && !event.contains_key("recurringEventId")
-}
-
-fn span(start: DateTime<Utc>) -> Value {
-    let time = |at: DateTime<Utc>| json!({"dateTime": at, "timeZone": "Europe/Zurich"});
-    json!({"start": time(start), "end": time(start + TimeDelta::hours(1))})
-}
-
-fn named(mut body: Value, title: &str) -> Value {
-    body["summary"] = json!(title);
-    body
-}
-
-pub fn field(event: &Resource, key: &str) -> String {
-    let value = event.get(key).and_then(Value::as_str);
-    value.unwrap_or_default().to_owned()
 }

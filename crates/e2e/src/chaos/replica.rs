@@ -1,21 +1,26 @@
-//! One process of a service, started again and again as a supervisor does.
+//! The processes of the services, started again and again as a supervisor does.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
+use provision::faketime;
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use tokio::time::sleep;
+use url::Url;
 
-use super::fault::Replica;
+use super::link::{Link, Replica, Service};
+use super::network::Network;
+use super::plan::COPIES;
 use crate::process::{Process, service_binary};
 
-/// A start has succeeded by then, whatever its links suffer.
+/// Bound on a start, whatever the faults of its links.
 const START_WITHIN: Duration = Duration::from_mins(1);
-/// As Compose and systemd wait.
+/// The grace period of Compose and systemd.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
-/// Between two starts of a process that does not come up.
+/// Between two attempts to start.
 const AGAIN: Duration = Duration::from_millis(300);
 
 pub struct Running {
@@ -23,7 +28,7 @@ pub struct Running {
     pub port: u16,
     env: BTreeMap<String, String>,
     log: PathBuf,
-    /// By how much its clock is off, for libfaketime to read.
+    /// The file from which libfaketime reads the clock's offset.
     clock: PathBuf,
     process: Option<Process>,
     http: reqwest::Client,
@@ -48,12 +53,12 @@ impl Running {
         Ok(running)
     }
 
-    /// From now on its clock can be moved; `library` is libfaketime.
+    /// Lets its clock be shifted from its next start on; `library` is libfaketime.
     pub fn move_clock_by(&mut self, library: &Path) {
         self.set("LD_PRELOAD", &library.to_string_lossy());
         let clock = self.clock.to_string_lossy().into_owned();
         self.set("FAKETIME_TIMESTAMP_FILE", &clock);
-        // Seconds until it looks again. Waits go by a clock that nobody moves, as they do where a real one is set.
+        // Seconds between two reads of the file. Waits use a clock that is not shifted, as when a real clock is set.
         self.set("FAKETIME_CACHE_DURATION", "1");
         self.set("FAKETIME_DONT_FAKE_MONOTONIC", "1");
     }
@@ -66,7 +71,7 @@ impl Running {
         self.env.insert(variable.to_owned(), value.to_owned());
     }
 
-    /// Until it serves. One that ends at its start, because what it needs is away, is started again.
+    /// Waits until it serves. It is started again if it exits because a dependency is down.
     pub async fn start(&mut self) -> Result<()> {
         let started = Instant::now();
         while started.elapsed() < START_WITHIN {
@@ -94,7 +99,7 @@ impl Running {
         )
     }
 
-    /// Whether it would be sent requests.
+    /// Whether a proxy would send it requests.
     pub async fn is_ready(&self) -> bool {
         self.answers("readyz").await
     }
@@ -105,7 +110,7 @@ impl Running {
         answer.is_ok_and(|answer| answer.status().is_success())
     }
 
-    /// Whether it has ended without having been asked to.
+    /// Whether it has ended by itself.
     pub fn has_ended(&mut self) -> bool {
         self.process.as_mut().is_some_and(Process::has_ended)
     }
@@ -124,7 +129,7 @@ impl Running {
             .await
     }
 
-    /// SIGTERM. What was wrong with how it ended.
+    /// Sends SIGTERM. The error says how it failed to stop.
     pub async fn stop(&mut self) -> Result<(), String> {
         let Some(process) = self.process.take() else {
             return Ok(());
@@ -135,4 +140,68 @@ impl Running {
             Err(error) => Err(format!("{error:#}")),
         }
     }
+}
+
+/// Starts all processes at once, each with its own links.
+pub async fn start_all(
+    network: &Network,
+    env: &BTreeMap<String, String>,
+    folder: &Path,
+) -> Result<BTreeMap<Replica, Mutex<Running>>> {
+    let clocks = faketime::find_or_install(&mut |line| println!("{line}"));
+    if clocks.is_none() {
+        println!("libfaketime is not installed: the plan's clock steps are skipped");
+    }
+    let mut all = Vec::new();
+    for service in Service::ALL {
+        for number in 0..COPIES {
+            let replica = Replica { service, number };
+            let port = provision::port::free()?;
+            let mut env = env.clone();
+            lead_through(network, replica, &mut env).await?;
+            env.insert("LISTEN_ADDR".to_owned(), format!("127.0.0.1:{port}"));
+            let mut running = Running::new(replica, port, env, folder)?;
+            if let Some(library) = &clocks {
+                running.move_clock_by(library);
+            }
+            all.push(running);
+        }
+    }
+    futures_util::future::try_join_all(all.iter_mut().map(Running::start)).await?;
+    let all = all
+        .into_iter()
+        .map(|running| (running.replica, Mutex::new(running)));
+    Ok(all.collect())
+}
+
+/// Replaces the addresses of Postgres, Google and Centrifugo in `env` by those of proxies.
+async fn lead_through(network: &Network, replica: Replica, env: &mut BTreeMap<String, String>) -> Result<()> {
+    for (link, variable) in [
+        (Link::Database { replica }, "DATABASE_URL"),
+        (Link::Google { replica }, "GOOGLE_BASE_URL"),
+        (Link::Broker { replica }, "CENTRIFUGO_API_URL"),
+    ] {
+        let value = env.get_mut(variable).context(variable)?;
+        let mut url = Url::parse(value)?;
+        let port = network.lead(link, port_of(value)?).await?;
+        ensure!(url.set_port(Some(port)).is_ok(), "{value} takes no port");
+        *value = url.into();
+    }
+    Ok(())
+}
+
+pub fn port_of(url: &str) -> Result<u16> {
+    Url::parse(url)?
+        .port()
+        .with_context(|| format!("{url} has no port"))
+}
+
+pub async fn urls(replicas: &BTreeMap<Replica, Mutex<Running>>, service: Service) -> Vec<String> {
+    let mut urls = Vec::new();
+    for (replica, running) in replicas {
+        if replica.service == service {
+            urls.push(format!("http://127.0.0.1:{}", running.lock().await.port));
+        }
+    }
+    urls
 }

@@ -1,4 +1,4 @@
-//! What many runs came to.
+//! The results of many runs.
 
 use std::time::Duration;
 
@@ -47,9 +47,9 @@ impl Tally {
         let mut lines = vec![
             format!("seeds        {}", self.seeds),
             format!("took         {:.0} s", self.took.as_secs_f64()),
-            format!("operations   {edits} edits in Google, {writes} writes by way of Calwire"),
+            format!("operations   {edits} edits in Google, {writes} writes through Calwire"),
             format!(
-                "pages        {messages} messages heard, {sockets} sockets opened, {loads} snapshots loaded"
+                "pages        {messages} messages received, {sockets} sockets opened, {loads} snapshots loaded"
             ),
             format!("violations   {}", violations.len()),
             format!("faults       {}", faults.values().sum::<u64>()),

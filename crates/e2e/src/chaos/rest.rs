@@ -1,44 +1,30 @@
-//! Everything comes to rest: nothing waits, and Google, the mirror and every page are one.
+//! Coming to rest: no work is left, and Google, the mirror and every page have the same events.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
+use super::edits::field;
 use super::ledger::{REST, Violation};
 use super::page::Look;
-use super::people::{Person, field};
+use super::people::Person;
 use super::plan::USERS;
+use super::waiting::{LOOK_AGAIN, waiting};
 use super::world::World;
 use crate::oracle::{self, Shown, shown};
 use crate::rpc::Api;
 
-const LOOK_AGAIN: Duration = Duration::from_millis(100);
-/// An answer of the API, when nothing is broken any more.
+/// Bound on an answer of the API, when nothing is broken any more.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// How many differing events are told of.
-const TOLD: usize = 4;
+/// How many differing events are reported.
+const REPORTED: usize = 4;
 
-/// Every calendar is imported, and nobody waits for anything.
-pub async fn settle(world: &World, within: Duration) -> Result<()> {
-    let started = Instant::now();
-    loop {
-        let waits = waiting(world).await?;
-        if waits.is_empty() {
-            return Ok(());
-        }
-        if started.elapsed() > within {
-            bail!("not in step after {within:?}: {}", waits.join("; "));
-        }
-        sleep(LOOK_AGAIN).await;
-    }
-}
-
-/// Waits until all is at rest and equal. What is not within the bound is a broken promise.
+/// Waits until everything is at rest and equal. A difference after `within` is a broken promise.
 pub async fn come_to_rest(world: &World, within: Duration) -> Result<Duration> {
     let started = Instant::now();
     loop {
@@ -63,7 +49,7 @@ fn wrong(promise: &'static str, detail: impl Into<String>) -> Violation {
     Violation { promise, detail }
 }
 
-/// What is not as it has to be in the end. What costs most is looked at when all else is well.
+/// Everything that is not as it has to be in the end. The expensive checks run only if the others pass.
 async fn look(world: &World) -> Vec<Violation> {
     let mut found = Vec::new();
     let open: usize = world
@@ -74,7 +60,7 @@ async fn look(world: &World) -> Vec<Violation> {
     if open > 0 {
         found.push(wrong("writes_end", format!("{open} requests have no answer")));
     }
-    match waiting(world).await {
+    match waiting(&world.database.pool).await {
         Ok(waits) => found.extend(waits.into_iter().map(|what| wrong("comes_to_rest", what))),
         Err(error) => found.push(wrong("comes_to_rest", format!("{error:#}"))),
     }
@@ -96,28 +82,7 @@ async fn look(world: &World) -> Vec<Violation> {
     found
 }
 
-/// What still waits for something in the database.
-async fn waiting(world: &World) -> Result<Vec<String>> {
-    let counts: Vec<(String, i64)> = sqlx::query_as(
-        "select 'calendars that are due: ' || coalesce(string_agg(s.user_id || ' ' || coalesce(c.google_id, 'list')
-                || ' not before ' || s.not_before || ' ' || coalesce(s.last_error, ''), ', '), ''), count(*)
-         from sync_state s left join calendars c on c.id = s.resource_id
-             where s.dirty_seq > s.synced_seq or s.last_pull_at is null
-         union all select 'calendars at work', count(*) from sync_state where lease_token is not null
-         union all select 'users without a calendar', $1 - count(distinct user_id) from calendars
-         union all select 'messages', count(*) from outbox
-         union all select 'writes', count(*) from write_intents where state in ('pending', 'sent')
-         union all select 'grants that ended', count(*) from connections where grant_ended_at is not null
-         union all select 'suspect grants', count(*) from connections where grant_suspect_at is not null",
-    )
-    .bind(i64::try_from(USERS.len())?)
-    .fetch_all(&world.database.pool)
-    .await?;
-    let waits = counts.into_iter().filter(|(_, count)| *count > 0);
-    Ok(waits.map(|(what, count)| format!("{what} ({count})")).collect())
-}
-
-/// Every page of a person shows what the API answers, and that is what Google has.
+/// Every page of a user shows what the API answers, and Google has the same.
 async fn pages(world: &World, person: &Person, api: &Api) -> Result<Vec<Violation>> {
     let state = timeout(
         ANSWER_WITHIN,
@@ -155,10 +120,10 @@ fn difference(shown: &Shown, truth: &Shown) -> String {
     let keys: BTreeSet<_> = shown.keys().chain(truth.keys()).collect();
     let differing = keys.into_iter().filter(|key| shown.get(*key) != truth.get(*key));
     let lines = differing.map(|key| format!("{key:?} is {:?}, not {:?}", shown.get(key), truth.get(key)));
-    lines.take(TOLD).collect::<Vec<_>>().join("; ")
+    lines.take(REPORTED).collect::<Vec<_>>().join("; ")
 }
 
-/// Timed events well within the window: by id, title and start, as Google itself counts instances.
+/// Compares timed events well within the window, by id, title and start, with Google's own instances.
 fn answer_is_google(world: &World, person: &Person, state: &Value) -> Option<Violation> {
     let time = |value: &Value| value.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
     let (from, to) = (time(&state["window"]["from"])?, time(&state["window"]["to"])?);
@@ -192,7 +157,7 @@ fn answer_is_google(world: &World, person: &Person, state: &Value) -> Option<Vio
     let differing: Vec<_> = ids
         .into_iter()
         .filter(|id| answered.get(*id) != expected.get(*id))
-        .take(TOLD)
+        .take(REPORTED)
         .map(|id| format!("{id} is {:?}, not {:?}", answered.get(id), expected.get(id)))
         .collect();
     let detail = format!("{}: {}", person.name, differing.join("; "));

@@ -1,4 +1,4 @@
-//! The stack that is broken: two of each service, every link by way of a proxy, and people with their pages.
+//! The stack under test: two of each service, a proxy in every link, and people with their pages.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,22 +7,20 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use google_emulator::Emulator;
-use provision::faketime;
 use serde_json::{Value, json};
 use tokio::process::Command;
 use tokio::sync::Mutex;
 use tokio::task::JoinSet;
-use url::Url;
 
 use super::client::Client;
-use super::fault::{Link, Replica, Service};
 use super::ledger::Ledger;
+use super::link::{Link, Replica, Service};
 use super::network::Network;
 use super::page::Page;
 use super::people::Person;
 use super::plan::{COPIES, PAGES, USERS};
-use super::replica::Running;
-use super::rest;
+use super::replica::{Running, port_of, start_all, urls};
+use super::waiting::settle;
 use crate::balancer::Balancer;
 use crate::broker::Broker;
 use crate::database::{Database, Private};
@@ -30,17 +28,17 @@ use crate::process::service_binary;
 use crate::rpc::Api;
 use crate::{google, stack, wait};
 
-/// No page, so no origin that opens sockets.
+/// There is no page, so no origin opens sockets.
 const ORIGIN: &str = "http://localhost:3000";
-/// Everything is connected and imported by then, when nothing is broken yet.
+/// Bound on the setup, before any fault.
 const SET_UP_WITHIN: Duration = Duration::from_mins(1);
 
-/// The keys that tokens are sealed with at first, and once they were rotated.
+/// The keys that tokens are sealed with before and after the rotation.
 pub const OLD_KEYS: &str = "1:4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8=";
 pub const NEW_KEYS: &str =
     "2:xc/pY5pj2mdi0owzwpSgmicuNo77NKUCd8y5kHvZ/uQ=,1:4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8=";
 
-/// Shorter waits than in production, so that what takes an hour there is seen within a minute.
+/// Shorter waits than in production, so that a run of a minute covers what takes an hour there.
 const SETTINGS: [(&str, &str); 5] = [
     ("TOKEN_KEYS", OLD_KEYS),
     ("DATABASE_MAX_CONNECTIONS", "8"),
@@ -61,12 +59,12 @@ pub struct World {
     pub network: Network,
     pub replicas: BTreeMap<Replica, Mutex<Running>>,
     pub people: Vec<Person>,
-    /// By a way that does not fail.
+    /// Without the links that fail.
     pub direct: Vec<Api>,
     pub ledger: Arc<Ledger>,
-    /// Whoever looks how long something takes to be well again.
+    /// Tasks that measure how long a recovery takes.
     probes: StdMutex<JoinSet<()>>,
-    /// What one service is told, without the links.
+    /// The environment of the services, without the links.
     env: BTreeMap<String, String>,
     /// Before the copies of calendar-api.
     front: Balancer,
@@ -74,7 +72,7 @@ pub struct World {
 }
 
 impl World {
-    /// Brings it up, with everybody connected, and all in step.
+    /// Starts it, with all users connected and in sync.
     pub async fn start(seed: u64, server: Arc<Mutex<Private>>, folder: &Path) -> Result<Arc<Self>> {
         let database = Database::create_on(server.lock().await.url()).await?;
         let google = google::start().await?;
@@ -94,7 +92,7 @@ impl World {
             format!("http://127.0.0.1:{webhook_port}/api/calendar/webhook"),
         );
         stack::migrate(&env.clone().into_iter().collect::<Vec<_>>()).await?;
-        let replicas = replicas(&network, &env, folder).await?;
+        let replicas = start_all(&network, &env, folder).await?;
         for (balancer, service) in [(&api, Service::CalendarApi), (&webhook, Service::WebhookIngest)] {
             balancer.serve(urls(&replicas, service).await);
         }
@@ -106,7 +104,7 @@ impl World {
             })
             .await;
         }
-        wait::until_within(SET_UP_WITHIN, "all are sent requests", async || {
+        wait::until_within(SET_UP_WITHIN, "all processes receive requests", async || {
             (api.ready() == COPIES && webhook.ready() == COPIES).then_some(())
         })
         .await;
@@ -130,7 +128,7 @@ impl World {
         Ok(Arc::new(world))
     }
 
-    /// Everybody gets an account and connects it, and opens their pages.
+    /// Gives each user an account, connects it, and opens their pages.
     async fn move_in(&mut self) -> Result<()> {
         let (api_url, socket_port) = (self.front.url().to_owned(), self.broker.lock().await.port());
         for user in USERS {
@@ -140,7 +138,7 @@ impl World {
             ensure!(landed.contains("connected"), "the connect flow ended at {landed}");
             self.direct.push(direct);
         }
-        rest::settle(self, SET_UP_WITHIN).await?;
+        settle(&self.database.pool, SET_UP_WITHIN).await?;
         for (index, user) in USERS.into_iter().enumerate() {
             let link = self
                 .network
@@ -171,7 +169,7 @@ impl World {
                 waiting: 0.into(),
             });
         }
-        // As if the calendars had been imported long ago: one that has just been is not listed anew at once.
+        // As if the calendars had been imported long ago: a calendar is not rebuilt soon after its import.
         sqlx::query("update sync_state set rebuilt_at = rebuilt_at - interval '1 hour'")
             .execute(&self.database.pool)
             .await?;
@@ -193,7 +191,7 @@ impl World {
         known.with_context(|| format!("there is no {}", replica.name()))
     }
 
-    /// Goes on beside everything else.
+    /// Runs a probe in the background.
     pub fn probe(&self, probe: impl Future<Output = ()> + Send + 'static) {
         self.probes
             .lock()
@@ -201,13 +199,13 @@ impl World {
             .spawn(probe);
     }
 
-    /// Waits for all of them; each has a bound of its own.
+    /// Waits for all probes; each has its own bound.
     pub async fn probed(&self) {
         let mut probes = std::mem::take(&mut *self.probes.lock().unwrap_or_else(PoisonError::into_inner));
         while probes.join_next().await.is_some() {}
     }
 
-    /// Runs a command of `calendar-api` with these keys, straight to Postgres.
+    /// Runs a command of `calendar-api` with these keys, directly on Postgres.
     pub async fn command(&self, argument: &str, keys: &str) -> Result<std::process::Output> {
         let env = self
             .env
@@ -238,76 +236,4 @@ fn calendar(user: &str) -> Value {
     }
     events.push(google::all_day(&format!("{user} all day"), 2));
     json!({"id": google::account(user), "summary": user, "timeZone": "Europe/Zurich", "primary": true, "events": events})
-}
-
-/// All of them, at once, each with links of its own.
-async fn replicas(
-    network: &Network,
-    env: &BTreeMap<String, String>,
-    folder: &Path,
-) -> Result<BTreeMap<Replica, Mutex<Running>>> {
-    let clocks = faketime::find_or_install(&mut |line| println!("{line}"));
-    if clocks.is_none() {
-        println!("libfaketime is not installed: clocks are not stepped, whatever the plan says");
-    }
-    let mut all = Vec::new();
-    for service in Service::ALL {
-        for number in 0..COPIES {
-            let replica = Replica { service, number };
-            let port = provision::port::free()?;
-            let mut env = env.clone();
-            lead_through(network, replica, &mut env).await?;
-            env.insert("LISTEN_ADDR".to_owned(), format!("127.0.0.1:{port}"));
-            let mut running = Running::new(replica, port, env, folder)?;
-            if let Some(library) = &clocks {
-                running.move_clock_by(library);
-            }
-            all.push(running);
-        }
-    }
-    futures_util::future::try_join_all(all.iter_mut().map(Running::start)).await?;
-    let all = all
-        .into_iter()
-        .map(|running| (running.replica, Mutex::new(running)));
-    Ok(all.collect())
-}
-
-/// Instead of the addresses of Postgres, Google and Centrifugo it is told those of proxies.
-async fn lead_through(network: &Network, replica: Replica, env: &mut BTreeMap<String, String>) -> Result<()> {
-    let links: [(Link, &[&str]); 3] = [
-        (Link::Database { replica }, &["DATABASE_URL"]),
-        (Link::Google { replica }, &["GOOGLE_BASE_URL"]),
-        (Link::Broker { replica }, &["CENTRIFUGO_API_URL"]),
-    ];
-    for (link, variables) in links {
-        let mut port = None;
-        for variable in variables {
-            let value = env.get_mut(*variable).with_context(|| (*variable).to_owned())?;
-            let mut url = Url::parse(value)?;
-            let through = match port {
-                Some(port) => port,
-                None => network.lead(link, port_of(value)?).await?,
-            };
-            port = Some(through);
-            ensure!(url.set_port(Some(through)).is_ok(), "{value} takes no port");
-            *value = url.into();
-        }
-    }
-    Ok(())
-}
-
-fn port_of(url: &str) -> Result<u16> {
-    Url::parse(url)?
-        .port()
-        .with_context(|| format!("{url} has no port"))
-}
-
-async fn urls(replicas: &BTreeMap<Replica, Mutex<Running>>, service: Service) -> Vec<String> {
-    let mut urls = Vec::new();
-    for (replica, running) in replicas {
-        if replica.service == service {
-            urls.push(format!("http://127.0.0.1:{}", running.lock().await.port));
-        }
-    }
-    urls
 }

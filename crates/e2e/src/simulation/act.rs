@@ -1,23 +1,22 @@
-//! Doing one operation of a plan.
+//! Performs one operation of a plan.
 
 use std::time::Duration;
 
 use anyhow::Result;
 use chrono::TimeDelta;
-use google::push::Notification;
-use google_emulator::Diverted;
-use webhook_ingest::refusal::Refusal;
 
-use super::host::{Done, Ran};
-use super::ledger::{holds, violated};
-use super::plan::{Act, BrokerTrouble, Operation, Snare, User, Viewing, Way};
-use super::world::{PROJECT, Purpose, World, email, name, project, user_id};
+use super::accounts::{PROJECT, email, name, project, user_id};
+use super::host::Done;
+use super::ledger::violated;
+use super::plan::{Act, BrokerTrouble, Operation, Snare, User, Viewing, Way, word};
+use super::work::{deliver, give_back_pushes, resume, settle};
+use super::world::{Purpose, World};
 use super::{check, editing, forging, rest, writing};
 
-/// Does an operation, and checks what holds after each.
+/// Performs an operation and checks the invariants that hold after each.
 pub async fn perform(world: &mut World, operation: &Operation) -> Result<()> {
     match act(world, operation).await {
-        // Work that is held up has the row.
+        // Held work has locked the row.
         Err(error) if is_locked(&error) => {}
         done => done?,
     }
@@ -57,7 +56,7 @@ async fn act(world: &mut World, operation: &Operation) -> Result<()> {
             let ran = world.hosts[*host].run(work, snare.as_ref(), Purpose::Job).await?;
             settle(world, *host, ran, Purpose::Job).await?;
         }
-        Operation::GoOn { dice } => go_on(world, *dice).await?,
+        Operation::Resume { dice } => resume(world, *dice).await?,
         Operation::Kill { host } => {
             world.ledger.count("process killed");
             give_back_pushes(world, *host);
@@ -76,7 +75,7 @@ async fn act(world: &mut World, operation: &Operation) -> Result<()> {
         } => {
             person(world, *user, *host, *act, snare.as_ref()).await?;
         }
-        Operation::Pass { seconds } => {
+        Operation::PassTime { seconds } => {
             world.ledger.count("clock moved");
             world.pass(TimeDelta::seconds(i64::from(*seconds))).await?;
         }
@@ -86,92 +85,6 @@ async fn act(world: &mut World, operation: &Operation) -> Result<()> {
         }
         Operation::Browser { user, act } => view(world, *user, *act).await?,
         Operation::Rest => rest::rest(world).await?,
-    }
-    Ok(())
-}
-
-/// As it stands in a plan.
-pub fn word(value: &impl serde::Serialize) -> String {
-    let json = serde_json::to_value(value).unwrap_or_default();
-    json.as_str().unwrap_or_default().to_owned()
-}
-
-/// What becomes of a piece of work that went as far as it could. Answers what it came to, if it has ended.
-pub async fn settle(world: &mut World, host: usize, ran: Ran, purpose: Purpose) -> Result<Option<Done>> {
-    match ran {
-        Ran::Done(done) => {
-            judge(world, &done, purpose)?;
-            Ok(Some(done))
-        }
-        Ran::Died(point) => {
-            *world.ledger.died.entry(point.to_owned()).or_default() += 1;
-            world.ledger.count("process died at a point");
-            if let Purpose::Push(push) = purpose {
-                world.underway.push(push);
-            }
-            give_back_pushes(world, host);
-            world.kill(host).await?;
-            Ok(None)
-        }
-        Ran::Waits(point) => {
-            *world.ledger.waited.entry(point.to_owned()).or_default() += 1;
-            world.ledger.count("worker held up");
-            Ok(None)
-        }
-        Ran::Blocked => Ok(None),
-    }
-}
-
-/// A push that was not answered is sent again.
-fn give_back_pushes(world: &mut World, host: usize) {
-    let unanswered = world.hosts[host].purposes().filter_map(|purpose| match purpose {
-        Purpose::Push(push) => Some(push.clone()),
-        _ => None,
-    });
-    let unanswered: Vec<_> = unanswered.collect();
-    world.underway.extend(unanswered);
-}
-
-fn judge(world: &mut World, done: &Done, purpose: Purpose) -> Result<()> {
-    match (done, purpose) {
-        (Done::Pushed(answer), Purpose::Push(push)) => judge_push(world, answer, push)?,
-        (Done::Acted(Err(error)) | Done::Pass(Err(error)), _) => {
-            // Only the database's locks, and a broker or a Google that fails as it was told to.
-            holds!(!error.contains("deadlock"), "no_deadlock", "{error}");
-        }
-        _ => {}
-    }
-    Ok(())
-}
-
-fn judge_push(world: &mut World, answer: &std::result::Result<(), Refusal>, push: Diverted) -> Result<()> {
-    match answer {
-        Ok(()) => {
-            if let Some(calendar) = &push.calendar {
-                let key = (push.user.clone(), calendar.clone());
-                let newest = world.ledger.acknowledged.entry(key).or_default();
-                *newest = push.revision.max(*newest);
-            }
-            world.delivered.push(push);
-        }
-        Err(Refusal::Unavailable) => world.underway.push(push),
-        // A channel that has ended on our side.
-        Err(Refusal::UnknownChannel) => {}
-        Err(refusal) => violated!("genuine_push_taken", "{refusal}: {:?}", push.headers),
-    }
-    Ok(())
-}
-
-async fn go_on(world: &mut World, dice: u32) -> Result<()> {
-    for host in 0..world.hosts.len() {
-        go_on_at(world, host, dice).await?;
-    }
-    Ok(())
-}
-
-pub async fn go_on_at(world: &mut World, host: usize, dice: u32) -> Result<()> {
-    if let Some((done, purpose)) = world.hosts[host].go_on(dice).await? {
-        judge(world, &done, purpose)?;
     }
     Ok(())
 }
@@ -211,26 +124,7 @@ async fn push(world: &mut World, way: Way, host: usize, dice: u32, snare: Option
     Ok(())
 }
 
-pub async fn deliver(world: &mut World, host: usize, push: Diverted, snare: Option<&Snare>) -> Result<()> {
-    let notification = notification(&push)?;
-    let work = world.hosts[host].push(notification);
-    let purpose = Purpose::Push(push);
-    let ran = world.hosts[host].run(work, snare, purpose.clone()).await?;
-    settle(world, host, ran, purpose).await.map(drop)
-}
-
-pub fn notification(push: &Diverted) -> Result<Notification> {
-    let header = |wanted: &str| {
-        let found = push
-            .headers
-            .iter()
-            .find(|(name, _)| name.eq_ignore_ascii_case(wanted));
-        found.map(|(_, value)| value.as_bytes())
-    };
-    Ok(Notification::from_headers(header)?)
-}
-
-/// How long a person waits for the channels of a disconnected account; the renewer stops the others.
+/// How long a disconnect waits for the account's channels to be stopped; the renewer stops the rest.
 const AT_ONCE: Duration = Duration::from_millis(200);
 
 async fn person(world: &mut World, user: User, host: usize, act: Act, snare: Option<&Snare>) -> Result<()> {
@@ -282,7 +176,7 @@ async fn person(world: &mut World, user: User, host: usize, act: Act, snare: Opt
     Ok(())
 }
 
-/// What a user wanted may have come to pass or not, when the process died over it.
+/// Runs a user's act. If the process dies, the act may have taken effect or not.
 async fn acted(
     world: &mut World,
     user: User,
@@ -298,7 +192,7 @@ async fn acted(
 fn broker(world: &mut World, trouble: BrokerTrouble) {
     world.broker.trouble(trouble);
     if trouble == BrokerTrouble::Restarts {
-        // Nothing is recovered, so the browsers read everything anew.
+        // Nothing can be recovered, so the browsers load everything again.
         for browser in &mut world.browsers {
             browser.unload();
         }
@@ -306,15 +200,15 @@ fn broker(world: &mut World, trouble: BrokerTrouble) {
 }
 
 async fn view(world: &mut World, user: User, act: Viewing) -> Result<()> {
-    let told = world.broker.told(name(user));
+    let published = world.broker.published(name(user));
     let browser = &mut world.browsers[user.index()];
     let seen = match act {
-        Viewing::Hear => browser.hear(&world.api, &told, 3).await,
+        Viewing::Receive => browser.receive(&world.api, &published, 3).await,
         Viewing::Miss => {
-            browser.miss(&told);
+            browser.miss(&published);
             Ok(())
         }
-        Viewing::HearAgain => browser.hear_again(&world.api, &told).await,
+        Viewing::ReceiveAgain => browser.receive_again(&world.api, &published).await,
         Viewing::Reload => browser.reload(&world.api).await,
     };
     if let Err(detail) = seen {
@@ -322,7 +216,7 @@ async fn view(world: &mut World, user: User, act: Viewing) -> Result<()> {
             browser.unload();
             return Ok(());
         }
-        violated!("snapshot_covers_what_was_told", "{}: {detail}", name(user));
+        violated!("snapshot_covers_published", "{}: {detail}", name(user));
     }
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! The service that browsers talk to, over HTTP, at the simulation's clock.
+//! calendar-api, over HTTP, at the simulation's clock.
 
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::broker::Broker;
 use super::database::Database;
-use super::world::environment;
+use super::settings::environment;
 use crate::rpc::{AUTH_AUDIENCE, AUTH_ISSUER, AUTH_SECRET};
 
 const TRIES: u32 = 5;
 
-/// Beyond all that a simulation's clock shows.
+/// Later than any time of a simulation's clock.
 const FAR: i64 = 4_000_000_000;
 
 pub struct Api {
@@ -26,7 +26,7 @@ pub struct Api {
     served: tokio::task::JoinHandle<Result<()>>,
 }
 
-/// What is wrong with a token, if anything.
+/// A kind of token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Token {
     Good,
@@ -62,11 +62,11 @@ impl Api {
         self.served.abort();
     }
 
-    /// A query of a user's. The error is the whole answer.
+    /// A user's query. An error is the whole answer.
     pub async fn query(&self, user: &str, path: &str, input: &Value) -> Result<Value, String> {
         let token = token(user, Token::Good);
         let mut answer = self.query_with(&token, path, input).await;
-        // As a page does: a busy database is asked again.
+        // As a page does while the database is busy.
         for _ in 0..TRIES {
             if !answer.as_ref().is_err_and(|error| is_passing(error)) {
                 break;
@@ -94,7 +94,7 @@ impl Api {
     }
 }
 
-/// Whether the service said to come back in a moment: somebody holds a row.
+/// Whether the error is temporary: other work holds a row.
 pub fn is_passing(error: &str) -> bool {
     error.contains("SERVICE_UNAVAILABLE") || error.contains("TIMEOUT")
 }

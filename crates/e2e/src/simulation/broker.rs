@@ -1,5 +1,5 @@
-//! A broker in process that writes down what is published: Centrifugo's publish and history calls with its idempotency
-//! keys and versions, and the failures that a plan asks for. The real one is in the tests of the whole stack.
+//! A broker in process that records publications: Centrifugo's publish and history calls with idempotency keys and versions,
+//! and the faults of a plan. The end-to-end tests run the real one.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -17,12 +17,12 @@ use super::plan::BrokerTrouble;
 
 pub const API_KEY: &str = "simulation-api-key-0123456789abcdef0123456789";
 
-/// Centrifugo's window.
+/// As Centrifugo's idempotency keys.
 const IDEMPOTENT_FOR: TimeDelta = TimeDelta::minutes(5);
 
-/// What a channel has been told, in order; the same message again after the broker's memory was lost included.
+/// A publication. After the broker has lost its memory, the same message may be published again.
 #[derive(Debug, Clone)]
-pub struct Told {
+pub struct Publication {
     pub seq: i64,
     pub data: Value,
 }
@@ -30,7 +30,8 @@ pub struct Told {
 #[derive(Default)]
 struct Books {
     channels: HashMap<String, Channel>,
-    told: HashMap<String, Vec<Told>>,
+    /// By channel, in order.
+    published: HashMap<String, Vec<Publication>>,
     troubles: VecDeque<BrokerTrouble>,
     epoch: u64,
 }
@@ -52,20 +53,20 @@ struct Publish {
     version_epoch: String,
 }
 
-struct Shared {
+struct Served {
     books: Mutex<Books>,
     clock: Clock,
 }
 
 pub struct Broker {
-    shared: Arc<Shared>,
+    shared: Arc<Served>,
     server: ServerHandle,
     port: u16,
 }
 
 impl Broker {
     pub fn start(clock: Clock) -> Result<Self> {
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(Served {
             books: Mutex::default(),
             clock,
         });
@@ -95,7 +96,7 @@ impl Broker {
         Url::parse(&format!("http://127.0.0.1:{}/api", self.port)).expect("a URL")
     }
 
-    /// The next few publications fail in this way; a restart is now.
+    /// The next two publications fail in this way. A restart happens at once.
     pub fn trouble(&self, trouble: BrokerTrouble) {
         let mut books = self.shared.books();
         if trouble == BrokerTrouble::Restarts {
@@ -110,11 +111,11 @@ impl Broker {
         self.shared.books().troubles.clear();
     }
 
-    /// All that the user's channel was told.
-    pub fn told(&self, user: &str) -> Vec<Told> {
+    /// All publications to the user's channel.
+    pub fn published(&self, user: &str) -> Vec<Publication> {
         let books = self.shared.books();
         books
-            .told
+            .published
             .get(&format!("calendar:{user}"))
             .cloned()
             .unwrap_or_default()
@@ -125,13 +126,13 @@ impl Broker {
     }
 }
 
-impl Shared {
+impl Served {
     fn books(&self) -> std::sync::MutexGuard<'_, Books> {
         self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-async fn publish(shared: web::Data<Shared>, command: web::Json<Publish>) -> HttpResponse {
+async fn publish(shared: web::Data<Served>, command: web::Json<Publish>) -> HttpResponse {
     let now = shared.clock.now();
     let mut books = shared.books();
     let trouble = books.troubles.pop_front();
@@ -172,15 +173,18 @@ impl Books {
             .insert(command.idempotency_key, (channel.offset, now));
         let seq = command.data["seq"].as_i64().unwrap_or_default();
         let offset = channel.offset;
-        self.told.entry(command.channel).or_default().push(Told {
-            seq,
-            data: command.data,
-        });
+        self.published
+            .entry(command.channel)
+            .or_default()
+            .push(Publication {
+                seq,
+                data: command.data,
+            });
         offset
     }
 }
 
-async fn history(shared: web::Data<Shared>, command: web::Json<Value>) -> HttpResponse {
+async fn history(shared: web::Data<Served>, command: web::Json<Value>) -> HttpResponse {
     let books = shared.books();
     let channel = command["channel"].as_str().unwrap_or_default();
     let offset = books.channels.get(channel).map_or(0, |channel| channel.offset);

@@ -1,27 +1,26 @@
-//! A browser that keeps a calendar by the rules of the protocol: the next seq is applied, a known one is ignored, a gap
-//! reloads.
+//! A browser that follows the protocol: it applies the next seq, ignores a known one, and reloads on a gap.
 
 use std::collections::BTreeMap;
 
 use serde_json::Value;
 
+use super::accounts::name;
 use super::api::Api;
-use super::broker::Told;
+use super::broker::Publication;
 use super::plan::User;
-use super::world::name;
 
 pub struct Browser {
     user: User,
     pub seq: i64,
     window: Value,
-    /// Calendar and series, and the instances of it.
+    /// The instances of each series, by calendar and series.
     series: BTreeMap<(String, String), Vec<Value>>,
-    /// How much of what its channel was told it has heard.
-    heard: usize,
+    /// How many publications to its channel it has received.
+    received: usize,
     is_loaded: bool,
 }
 
-/// What a browser shows, or should: by calendar and id.
+/// Events by calendar and id.
 pub type Shown = BTreeMap<(String, String), Value>;
 
 impl Browser {
@@ -31,12 +30,12 @@ impl Browser {
             seq: 0,
             window: Value::Null,
             series: BTreeMap::new(),
-            heard: 0,
+            received: 0,
             is_loaded: false,
         }
     }
 
-    /// Reads everything anew.
+    /// Loads a snapshot.
     pub async fn reload(&mut self, api: &Api) -> Result<(), String> {
         let state = state(api, self.user).await?;
         self.seq = state["seq"].as_i64().unwrap_or_default();
@@ -50,42 +49,47 @@ impl Browser {
         Ok(())
     }
 
-    /// Hears up to `count` messages more. Fails when a snapshot does not hold what was told before it.
-    pub async fn hear(&mut self, api: &Api, told: &[Told], count: usize) -> Result<(), String> {
+    /// Receives up to `count` more messages. Fails if a snapshot lacks an earlier publication.
+    pub async fn receive(
+        &mut self,
+        api: &Api,
+        published: &[Publication],
+        count: usize,
+    ) -> Result<(), String> {
         if !self.is_loaded {
             self.reload(api).await?;
         }
-        for message in told.iter().skip(self.heard).take(count) {
-            self.heard += 1;
+        for message in published.iter().skip(self.received).take(count) {
+            self.received += 1;
             self.apply(api, message).await?;
         }
         Ok(())
     }
 
-    /// What it shows is out of date; it reads everything anew before it hears more.
+    /// Marks its events as outdated: it loads a snapshot before it receives more.
     pub fn unload(&mut self) {
         self.is_loaded = false;
     }
 
-    /// The broker notices that messages did not come through, and sends what came since again.
+    /// The broker notices that messages were lost, and sends everything again.
     pub fn recover(&mut self) {
-        self.heard = 0;
+        self.received = 0;
     }
 
-    /// The next message does not come through.
-    pub fn miss(&mut self, told: &[Told]) {
-        self.heard = (self.heard + 1).min(told.len());
+    /// The next message is lost.
+    pub fn miss(&mut self, published: &[Publication]) {
+        self.received = (self.received + 1).min(published.len());
     }
 
-    /// The last message comes again.
-    pub async fn hear_again(&mut self, api: &Api, told: &[Told]) -> Result<(), String> {
-        match told.get(self.heard.saturating_sub(1)) {
+    /// The last message arrives again.
+    pub async fn receive_again(&mut self, api: &Api, published: &[Publication]) -> Result<(), String> {
+        match published.get(self.received.saturating_sub(1)) {
             Some(message) if self.is_loaded => self.apply(api, message).await,
             _ => Ok(()),
         }
     }
 
-    async fn apply(&mut self, api: &Api, message: &Told) -> Result<(), String> {
+    async fn apply(&mut self, api: &Api, message: &Publication) -> Result<(), String> {
         if message.seq <= self.seq {
             return Ok(());
         }
@@ -95,7 +99,7 @@ impl Browser {
             self.reload(api).await?;
             if self.seq < message.seq {
                 return Err(format!(
-                    "message {} was told, and the snapshot ends at {}",
+                    "message {} was published, but the snapshot ends at {}",
                     message.seq, self.seq
                 ));
             }
@@ -122,7 +126,7 @@ impl Browser {
         by_id(self.series.values().flatten())
     }
 
-    /// The events that it shows, for somebody to choose from.
+    /// The events that it shows.
     pub fn events(&self) -> Vec<&Value> {
         self.series.values().flatten().collect()
     }
@@ -132,7 +136,7 @@ impl Browser {
     }
 }
 
-/// What `realtime.getState` answers.
+/// The answer of `realtime.getState`.
 pub async fn state(api: &Api, user: User) -> Result<Value, String> {
     api.query(name(user), "realtime.getState", &Value::Null).await
 }

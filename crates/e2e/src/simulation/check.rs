@@ -1,14 +1,15 @@
-//! What holds after every operation, whatever is under way.
+//! The invariants that hold after every operation, whatever is under way.
 
 use anyhow::Result;
 use google_emulator::SyncToken;
 use uuid::Uuid;
 
+use super::accounts::name;
 use super::ledger::{Mirror, Progress, holds};
 use super::plan::User;
-use super::world::{World, name};
+use super::world::World;
 
-/// A resource of the queue, and the calendar that it is.
+/// A resource of the pull queue, and its calendar.
 pub struct Resource {
     pub id: Uuid,
     pub user: String,
@@ -19,7 +20,7 @@ pub struct Resource {
     pub is_paused: bool,
     /// Google's id; none for a list of calendars.
     pub calendar: Option<String>,
-    /// The account is connected, its grant lives, the calendar is wanted and there.
+    /// The account is connected, its grant is valid, and the calendar is selected and accessible.
     pub is_active: bool,
 }
 
@@ -35,7 +36,7 @@ impl Resource {
 
 pub async fn after_each(world: &mut World) -> Result<()> {
     let resources = resources(world).await?;
-    told_in_order(world).await?;
+    published_in_order(world).await?;
     progress_is_kept(world, &resources)?;
     acknowledged_is_due(world, &resources)?;
     nothing_vanishes(world, &resources).await?;
@@ -80,8 +81,8 @@ pub async fn resources(world: &World) -> Result<Vec<Resource>> {
     Ok(rows.into_iter().map(resource).collect())
 }
 
-/// Every seq is committed before it is told, told or waiting, and told as one message.
-async fn told_in_order(world: &World) -> Result<()> {
+/// Every seq is committed before it is published, is published or waiting, and belongs to one message.
+async fn published_in_order(world: &World) -> Result<()> {
     let streams: Vec<(String, i64, Vec<i64>)> = sqlx::query_as(
         "select user_id, seq, array(select o.seq from outbox o where o.user_id = u.user_id order by o.seq)
          from user_stream u",
@@ -89,25 +90,29 @@ async fn told_in_order(world: &World) -> Result<()> {
     .fetch_all(&world.database.pool)
     .await?;
     for user in User::ALL {
-        let told = world.broker.told(name(user));
+        let published = world.broker.published(name(user));
         let (seq, waiting) = streams
             .iter()
             .find(|(of, ..)| of == name(user))
             .map_or((0, &[][..]), |(_, seq, waiting)| (*seq, waiting.as_slice()));
-        let last = told.iter().map(|message| message.seq).max().unwrap_or_default();
+        let last = published
+            .iter()
+            .map(|message| message.seq)
+            .max()
+            .unwrap_or_default();
         holds!(
             last <= seq,
-            "committed_before_told",
-            "{}: {last} was told, {seq} is committed",
+            "committed_before_published",
+            "{}: {last} was published, {seq} is committed",
             name(user)
         );
         let mut by_seq = std::collections::BTreeMap::new();
-        for message in &told {
+        for message in &published {
             let known = by_seq.insert(message.seq, &message.data);
             let is_same = known.is_none_or(|data| data == &message.data);
             holds!(
                 is_same,
-                "told_as_one",
+                "published_as_one",
                 "{}: two messages have seq {}",
                 name(user),
                 message.seq
@@ -117,14 +122,14 @@ async fn told_in_order(world: &World) -> Result<()> {
         holds!(
             skipped.is_none(),
             "nothing_skipped",
-            "{}: {skipped:?} is neither told nor waiting",
+            "{}: {skipped:?} is neither published nor waiting",
             name(user)
         );
     }
     Ok(())
 }
 
-/// What a pull has committed is not taken back by one that was slower.
+/// A slower pull does not undo the progress that another has committed.
 fn progress_is_kept(world: &mut World, resources: &[Resource]) -> Result<()> {
     for resource in resources {
         let now = Progress {
@@ -143,7 +148,7 @@ fn progress_is_kept(world: &mut World, resources: &[Resource]) -> Result<()> {
     Ok(())
 }
 
-/// A push that was answered with 200 has been pulled, or will be.
+/// An acknowledged push has been pulled or will be.
 fn acknowledged_is_due(world: &World, resources: &[Resource]) -> Result<()> {
     for resource in resources
         .iter()
@@ -185,21 +190,19 @@ pub async fn mirror(world: &World, calendar: Uuid) -> Result<Mirror> {
         .collect())
 }
 
-/// What Google has of a calendar, or had at a token.
+/// Google's events of a calendar, now or at a sync token.
 pub fn truth(world: &World, calendar: &str, token: Option<&str>) -> Mirror {
     let events = match token {
         Some(token) => world.google.events_at(calendar, token).unwrap_or_default(),
         None => world.google.events(calendar),
     };
-    let text = super::editing::text;
     events
         .iter()
-        .map(|event| (text(event, "id"), (text(event, "etag"), text(event, "status"))))
+        .map(|event| (field(event, "id"), (field(event, "etag"), field(event, "status"))))
         .collect()
 }
 
-/// An instance that was cancelled is a tombstone, by way of us without an etag, and stays as it is: that it is gone is all
-/// there is to know of it, and who cancels it again tells nothing.
+/// Copies the etags of tombstones. An instance cancelled through us has none, and cancelling it again changes nothing.
 pub fn know_tombstones(mirror: &mut Mirror, truth: &Mirror) {
     for (id, (etag, status)) in mirror {
         if let Some((known, theirs)) = truth.get(id)
@@ -211,7 +214,7 @@ pub fn know_tombstones(mirror: &mut Mirror, truth: &Mirror) {
     }
 }
 
-/// What readers see is at least what the sync token stands for, and never lacks what Google has had all along.
+/// The mirror has at least the events up to its sync token, and never lacks an event that Google has had throughout.
 async fn nothing_vanishes(world: &mut World, resources: &[Resource]) -> Result<()> {
     for resource in resources {
         let (Some(calendar), Some(token)) = (&resource.calendar, &resource.sync_token) else {
@@ -227,7 +230,7 @@ async fn nothing_vanishes(world: &mut World, resources: &[Resource]) -> Result<(
         holds!(
             missing.is_none(),
             "token_covers_events",
-            "{calendar} of {}: {missing:?} is covered by the sync token and not there",
+            "{calendar} of {}: {missing:?} is covered by the sync token, but missing",
             resource.user
         );
         let known = |id: &String| mirror.get(id) == then.get(id) || mirror.get(id) == current.get(id);
@@ -253,14 +256,14 @@ async fn nothing_vanishes(world: &mut World, resources: &[Resource]) -> Result<(
         holds!(
             gone.is_none(),
             "nothing_vanishes",
-            "{calendar} of {}: {gone:?} is gone from the mirror, and Google has it",
+            "{calendar} of {}: {gone:?} is gone from the mirror, but Google has it",
             resource.user
         );
     }
     Ok(())
 }
 
-/// Google knows no channel that is not on record: nobody could stop it, or tell its pushes from forged ones.
+/// Google has no channel that is not on record: it could not be stopped, and its pushes would look forged.
 async fn channels_are_on_record(world: &World) -> Result<()> {
     let known: Vec<String> = sqlx::query_scalar("select channel_id from watches")
         .fetch_all(&world.database.pool)
@@ -271,19 +274,19 @@ async fn channels_are_on_record(world: &World) -> Result<()> {
         holds!(
             is_known,
             "channels_on_record",
-            "Google has a channel that we do not: {channel}"
+            "Google has a channel that is not on record: {channel}"
         );
     }
     Ok(())
 }
 
-/// A grant ends when Google has ended it, or has said so twice with some time between.
+/// A grant counts as ended only if Google has ended it, or has reported so twice, some time apart.
 async fn grants_end_for_a_reason(world: &mut World) -> Result<()> {
     let ended: Vec<String> =
         sqlx::query_scalar("select email from connections where grant_ended_at is not null")
             .fetch_all(&world.database.pool)
             .await?;
-    // A consent that is not stored yet does not make the reason of before wrong.
+    // A new consent that is not stored yet does not invalidate the earlier reason.
     world.ledger.ended.retain(|email| ended.contains(email));
     for email in ended {
         if world.ledger.ended.contains(&email) {
@@ -296,7 +299,7 @@ async fn grants_end_for_a_reason(world: &mut World) -> Result<()> {
             .google
             .requests_to("oauth.token")
             .into_iter()
-            // Nobody's: the token is not known to Google any more.
+            // Without a user: Google does not know the token any more.
             .filter(|request| request.user.as_ref().is_none_or(|user| *user == email))
             .filter(|request| request.status == Some(400))
             .map(|request| request.at)
@@ -308,9 +311,18 @@ async fn grants_end_for_a_reason(world: &mut World) -> Result<()> {
         holds!(
             !lives || apart >= 30,
             "grants_end_for_a_reason",
-            "{email}: ended, and Google lets it live"
+            "{email}: ended here, but valid at Google"
         );
         world.ledger.ended.insert(email);
     }
     Ok(())
+}
+
+/// A text of one of Google's events.
+pub fn field(event: &google_emulator::Resource, key: &str) -> String {
+    event
+        .get(key)
+        .and_then(serde_json::Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }

@@ -1,7 +1,7 @@
-//! A database of each simulation's own, whose clock is a row.
+//! Each simulation's own database, whose clock is a row.
 //!
-//! Leases and waits go by Postgres's clock in production. Here a schema that is searched before Postgres's own has
-//! functions of the same names which read a hand that only the simulation moves. The statements stay as they are.
+//! In production leases and waits use Postgres's clock. Here a schema that is searched before Postgres's own has functions of
+//! the same names, which read a row that only the simulation changes. The statements stay the same.
 
 use std::str::FromStr;
 
@@ -24,12 +24,12 @@ const CLOCKWORK: &str = "
         as 'select 0.5::double precision';
 ";
 
-/// A lock that is held by work that waits at a point is not let go of while somebody waits for it.
+/// Work held at a point keeps its locks, so waiting longer for one is useless.
 const LOCK_TIMEOUT: &str = "120ms";
-/// Sooner than that, so that a deadlock is told from a lock that is merely held.
+/// Shorter than the lock timeout, so that a deadlock is distinguished from a held lock.
 const DEADLOCK_TIMEOUT: &str = "40ms";
 
-/// A migrated database from which each simulation's is copied.
+/// A migrated database that is copied for each simulation.
 pub struct Template {
     server: String,
     name: String,
@@ -123,7 +123,7 @@ impl Database {
             .map(drop)
     }
 
-    /// Waits until Postgres has noticed that a process is gone: what it had begun is rolled back then.
+    /// Waits until Postgres has noticed that a process is gone and has rolled back its transactions.
     pub async fn until_gone(&self, process: &str) -> Result<()> {
         for _ in 0..2_000 {
             let there: bool = sqlx::query_scalar(
@@ -140,7 +140,7 @@ impl Database {
         anyhow::bail!("the sessions of {process} outlive it")
     }
 
-    /// How many deadlocks Postgres has had to break. Ends every other session: it is then that they are counted.
+    /// How many deadlocks Postgres has broken. Ends every other session, because they are counted only then.
     pub async fn deadlocks(&self) -> Result<i64> {
         let mut conn = self.pool.acquire().await?;
         sqlx::query(

@@ -1,4 +1,4 @@
-//! What people do in Google itself.
+//! Changes that people make in Google itself, and Google's faults.
 
 use anyhow::Result;
 use chrono::TimeDelta;
@@ -7,10 +7,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
+use super::accounts::{calendars, email};
+use super::check::field;
 use super::plan::{Edit, Trouble, User};
-use super::world::{World, calendars, email, start_of_day_in};
+use super::world::{World, start_of_day_in};
 
-/// Google may refuse what somebody wants to do there; then nothing has happened.
+/// Makes a change in Google, which may refuse it; then nothing has happened.
 pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
     let mut dice = StdRng::seed_from_u64(dice.into());
     let calendar = calendars(user)[dice.random_range(0..3)];
@@ -21,7 +23,10 @@ pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
     let day = dice.random_range(0..30);
     let when = hour(world, day, dice.random_range(6..20))?;
     let google = &world.google;
-    let id = chosen.as_ref().map(|event| text(event, "id")).unwrap_or_default();
+    let id = chosen
+        .as_ref()
+        .map(|event| field(event, "id"))
+        .unwrap_or_default();
     match (edit, chosen) {
         (Edit::Insert, _) => {
             let body = with(when, &title);
@@ -55,7 +60,7 @@ pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
         (Edit::Delete, Some(_)) => drop(google.delete(who, calendar, &id)),
         (Edit::DeleteMany, Some(_)) => {
             for event in alive.iter().take(alive.len() / 2) {
-                drop(google.delete(who, calendar, &text(event, "id")));
+                drop(google.delete(who, calendar, &field(event, "id")));
             }
         }
         (_, None) => {}
@@ -67,9 +72,9 @@ fn an_instance(world: &World, calendar: &str, event: &Resource, dice: &mut StdRn
     if !event.contains_key("recurrence") {
         return None;
     }
-    let instances = world.google.instances(calendar, &text(event, "id"));
+    let instances = world.google.instances(calendar, &field(event, "id"));
     let chosen = instances.get(dice.random_range(0..instances.len().max(1)))?;
-    Some(text(chosen, "id"))
+    Some(field(chosen, "id"))
 }
 
 fn alive(world: &World, calendar: &str) -> Vec<Resource> {
@@ -86,7 +91,7 @@ fn hour(world: &World, days: u64, hour: u32) -> Result<Value> {
     }))
 }
 
-/// With an id that the seed decides, since the order of a listing may follow from it.
+/// Gives an event an id that depends on the seed alone, since listings may be ordered by it.
 fn named(mut body: Value, dice: &mut StdRng) -> Value {
     let digit = |_| char::from(b"0123456789abcdefghijklmnopqrstuv"[dice.random_range(0..32)]);
     body["id"] = (0..26).map(digit).collect::<String>().into();
@@ -98,15 +103,7 @@ fn with(mut body: Value, title: &str) -> Value {
     body
 }
 
-pub fn text(event: &Resource, key: &str) -> String {
-    event
-        .get(key)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
-}
-
-/// Google fails at the next calls of a kind.
+/// Makes Google's next calls of some kind fail.
 pub fn trouble(world: &World, user: User, trouble: Trouble, dice: u32) {
     let mut dice = StdRng::seed_from_u64(dice.into());
     match trouble {
@@ -176,7 +173,7 @@ fn fault(trouble: Trouble, dice: &mut StdRng) -> (&'static str, Fault) {
         Trouble::WriteUnavailable => (WRITES[dice.random_range(0..3)], error(503, "backendError")),
         Trouble::WriteAnswerLost => (WRITES[dice.random_range(0..3)], Fault::Reset { after: true }),
         Trouble::Forbidden => ("events.list", error(403, "forbidden")),
-        // The two that are no faults of calls come here only by mistake, and then do what such days are like.
+        // The last two are not faults of calls, and are handled by the caller.
         Trouble::Unavailable | Trouble::ExpireSyncTokens | Trouble::ExpireAccess => {
             ("events.*", error(503, "backendError"))
         }

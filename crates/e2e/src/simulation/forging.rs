@@ -1,4 +1,4 @@
-//! What people try who may not, and what must come of it: nothing.
+//! Forbidden attempts, none of which may have an effect.
 
 use anyhow::Result;
 use google_emulator::Diverted;
@@ -6,18 +6,18 @@ use serde_json::json;
 use store::connections;
 use sync::write::{Command, Mail, Reason, Refused, Request};
 
-use super::act::notification;
-use super::api::{Token, token};
+use super::accounts::{name, user_id};
+use super::api::{Token, is_passing, token};
 use super::host::{Done, Ran};
 use super::ledger::{holds, violated};
-use super::plan::{Forgery, User};
-use super::world::{KEYS, Purpose, World, name, user_id};
+use super::plan::{Forgery, User, word};
+use super::settings::KEYS;
+use super::work::notification;
+use super::world::{Purpose, World};
 use super::writing::calendars_of;
 
 pub async fn forge(world: &mut World, forgery: Forgery, user: User, dice: u32) -> Result<()> {
-    world
-        .ledger
-        .count(format!("forged: {}", super::act::word(&forgery)));
+    world.ledger.count(format!("forged: {}", word(&forgery)));
     match forgery {
         Forgery::UnknownChannel | Forgery::WrongToken | Forgery::WrongResource => {
             false_push(world, forgery, dice).await
@@ -43,7 +43,7 @@ pub async fn forge(world: &mut World, forgery: Forgery, user: User, dice: u32) -
     }
 }
 
-/// Until Google's answer is stored, a channel is known by its token alone.
+/// Until Google's answer is stored, a channel is identified by its token alone.
 async fn is_resource_known(world: &World, push: &Diverted) -> Result<bool> {
     let channel = push
         .headers
@@ -80,7 +80,11 @@ async fn false_push(world: &mut World, forgery: Forgery, dice: u32) -> Result<()
     let work = world.hosts[0].push(notification(&push)?);
     let ran = world.hosts[0].run(work, None, Purpose::Job).await?;
     if let Ran::Done(Done::Pushed(Ok(()))) = ran {
-        violated!("forged_push_refused", "{forgery:?} was taken: {:?}", push.headers);
+        violated!(
+            "forged_push_refused",
+            "{forgery:?} was accepted: {:?}",
+            push.headers
+        );
     }
     if world.hosts.iter().all(|host| host.held() == 0) {
         holds!(
@@ -100,7 +104,7 @@ async fn dirtiness(world: &World) -> Result<Option<i64>> {
     )
 }
 
-/// A record that is copied into somebody else's row does not open.
+/// A sealed token that is copied into another user's row does not open.
 async fn swapped_token(world: &World) -> Result<()> {
     let mut tx = world.database.pool.begin().await?;
     let ids: Vec<uuid::Uuid> =
@@ -124,7 +128,7 @@ async fn swapped_token(world: &World) -> Result<()> {
             "the access token of one user opens in the row of another"
         );
     }
-    // Nothing of it stays.
+    // The copy is undone.
     tx.rollback().await?;
     Ok(())
 }
@@ -147,11 +151,17 @@ async fn bad_jwt(world: &World, user: User, kind: Token) -> Result<()> {
     Ok(())
 }
 
-async fn refused(world: &World, user: User, path: &str, input: serde_json::Value, word: &str) -> Result<()> {
+async fn refused(
+    world: &World,
+    user: User,
+    path: &str,
+    input: serde_json::Value,
+    reason: &str,
+) -> Result<()> {
     let answer = world.api.query(name(user), path, &input).await;
     let is_refused = answer
         .as_ref()
-        .is_err_and(|error| error.contains(word) || super::api::is_passing(error));
+        .is_err_and(|error| error.contains(reason) || is_passing(error));
     holds!(
         is_refused,
         "only_its_user",

@@ -1,5 +1,4 @@
-//! A process of ours in the simulation: a runtime with one thread, what it has in memory, and its connections. Its death
-//! is the end of that runtime.
+//! A simulated process: a runtime with one thread, its memory, and its connections. It dies by the end of that runtime.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -24,16 +23,16 @@ use webhook_ingest::refusal::Refusal;
 use super::database::Database;
 use super::plan::{Job, Snare};
 
-/// Work that does not end within this waits for something that waits at a point.
+/// Work that takes longer is blocked by held work.
 const BLOCKED_AFTER: Duration = Duration::from_millis(700);
-/// Work that does not end within this, with nothing to wait for, hangs.
+/// Work that takes longer, with no held work to wait for, hangs.
 const HANGS_AFTER: Duration = Duration::from_mins(1);
-/// What else the pass had begun goes on for a moment when one part of it is caught.
-const OTHERS_GO_ON: Duration = Duration::from_millis(8);
-/// The longest that Google waits for our answer to a push, shortened.
+/// Other tasks of the pass continue for a moment after one is caught.
+const OTHERS_CONTINUE: Duration = Duration::from_millis(8);
+/// How long Google waits for an answer to a push, shortened.
 const PUSH_TIMEOUT: Duration = Duration::from_millis(400);
 
-/// What every incarnation of a process is made of.
+/// The parts that every incarnation of a process shares.
 pub struct Parts {
     pub google: google::GoogleConfig,
     pub broker: centrifugo::Client,
@@ -42,7 +41,7 @@ pub struct Parts {
     pub settings: sync::Settings,
 }
 
-/// What a piece of work came to.
+/// The result of a piece of work.
 #[derive(Debug)]
 pub enum Done {
     Pass(std::result::Result<Pass, String>),
@@ -57,14 +56,15 @@ pub enum Ran {
     Done(Done),
     Died(&'static str),
     Waits(&'static str),
-    /// For another piece of work that waits.
+    /// By other held work.
     Blocked,
 }
 
-/// Work that is held up, and what it was for.
+/// Work that is held at a point or blocked, and its purpose.
 pub struct Held<P> {
     task: JoinHandle<Done>,
-    go_on: Option<oneshot::Sender<()>>,
+    /// None: the work is blocked by other work.
+    release: Option<oneshot::Sender<()>>,
     pub purpose: P,
 }
 
@@ -134,11 +134,10 @@ impl<P> Host<P> {
         })
     }
 
-    /// The process dies with all that it was at, and another one takes its place.
+    /// Ends the process with all its work, and starts another in its place.
     pub async fn kill(&mut self, database: &Database, parts: &Parts) -> Result<()> {
         let name = name_of(self.index, self.incarnation);
         self.shut_down().await?;
-        // With what it had in memory go its connections.
         *self = Self::start(self.index, self.incarnation + 1, self.seed, database, parts)?;
         database.until_gone(&name).await?;
         Ok(())
@@ -160,7 +159,7 @@ impl<P> Host<P> {
         self.held.len()
     }
 
-    /// What the held work is for.
+    /// The purposes of the held work.
     pub fn purposes(&self) -> impl Iterator<Item = &P> {
         self.held.iter().map(|held| &held.purpose)
     }
@@ -179,14 +178,14 @@ impl<P> Host<P> {
         }
     }
 
-    /// Runs a piece of work as far as it comes.
+    /// Runs a piece of work as far as it gets.
     pub async fn run(
         &mut self,
         work: impl Future<Output = Done> + Send + 'static,
         snare: Option<&Snare>,
         purpose: P,
     ) -> Result<Ran> {
-        // What an earlier piece of work was caught at is no news.
+        // Discards reports of earlier work.
         while self.caught.try_recv().is_ok() {}
         let (sender, receiver) = oneshot::channel();
         let trap = snare.map(|snare| Trap {
@@ -206,12 +205,12 @@ impl<P> Host<P> {
         match ran {
             Ran::Waits(_) => self.held.push(Held {
                 task,
-                go_on: Some(sender),
+                release: Some(sender),
                 purpose,
             }),
             Ran::Blocked => self.held.push(Held {
                 task,
-                go_on: None,
+                release: None,
                 purpose,
             }),
             Ran::Died(_) | Ran::Done(_) => {}
@@ -237,7 +236,7 @@ impl<P> Host<P> {
         Ok(match caught {
             Caught::Dying(point) => Ran::Died(point),
             Caught::Waiting(point) => {
-                tokio::time::sleep(OTHERS_GO_ON).await;
+                tokio::time::sleep(OTHERS_CONTINUE).await;
                 Ran::Waits(point)
             }
             Caught::Idle => {
@@ -247,22 +246,22 @@ impl<P> Host<P> {
         })
     }
 
-    /// Lets one piece of held work go on, to its end. What waited for it ends too, now or when it is asked itself.
-    pub async fn go_on(&mut self, dice: u32) -> Result<Option<(Done, P)>> {
+    /// Lets one piece of held work run to its end. Work blocked by it ends too, now or when it is resumed itself.
+    pub async fn resume(&mut self, dice: u32) -> Result<Option<(Done, P)>> {
         if self.held.is_empty() {
             return Ok(None);
         }
-        // What is merely blocked goes on when what blocks it does.
+        // Blocked work continues when the work that blocks it does.
         let waiting: Vec<_> = (0..self.held.len())
-            .filter(|&i| self.held[i].go_on.is_some())
+            .filter(|&i| self.held[i].release.is_some())
             .collect();
         let chosen = match waiting.len() {
             0 => 0,
             some => waiting[dice as usize % some],
         };
         let mut held = self.held.remove(chosen);
-        if let Some(go_on) = held.go_on.take() {
-            let _ = go_on.send(());
+        if let Some(release) = held.release.take() {
+            let _ = release.send(());
         }
         match self.follow(&mut held.task).await? {
             Ran::Done(done) => Ok(Some((done, held.purpose))),
@@ -319,7 +318,7 @@ async fn pass(
         Job::StopWatches => watch::stop_once(ctx).await.map_err(|error| error.to_string()),
         Job::Poll => poll::run_once(ctx).await.map_err(word),
         Job::Writes => write::run_once(ctx).await.map_err(word),
-        Job::Leave => connections::disconnect_once(ctx)
+        Job::Disconnect => connections::disconnect_once(ctx)
             .await
             .map_err(|error| error.to_string()),
         Job::Horizon => pull::extend_horizon_once(ctx).await.map_err(word),

@@ -1,12 +1,13 @@
-//! What a simulation remembers, to hold it against what it sees.
+//! The simulation's record of events so far, to check later states against.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
 use google_emulator::Revision;
+use sync::write::Request;
 use uuid::Uuid;
 
-use super::writing::Asked;
+use super::plan::User;
 
 /// An invariant does not hold.
 #[derive(Debug, Clone)]
@@ -44,28 +45,41 @@ macro_rules! holds {
 }
 pub(super) use holds;
 
-/// Which events a calendar's mirror shows: by id, the etag and the status.
+/// The events of a calendar's mirror: etag and status by id.
 pub type Mirror = BTreeMap<String, (String, String)>;
 
 #[derive(Debug, Default)]
 pub struct Ledger {
-    /// How often each point was passed, and what happened there.
+    /// How often each point was passed, and how often a process died or waited there.
     pub reached: BTreeMap<String, u64>,
     pub died: BTreeMap<String, u64>,
     pub waited: BTreeMap<String, u64>,
-    /// What went wrong on purpose, by kind.
+    /// The planned faults, by kind.
     pub faults: BTreeMap<String, u64>,
     /// The newest change of which a push was acknowledged, by user and calendar.
     pub acknowledged: HashMap<(String, String), Revision>,
-    /// How far each resource had come.
+    /// The progress of each resource.
     pub progress: HashMap<Uuid, Progress>,
     pub mirrors: HashMap<Uuid, Mirror>,
-    pub writes: Vec<Asked>,
+    pub writes: Vec<WriteRequest>,
     pub keys: u64,
-    /// Channels that may outlive their grant or their connection at Google, where nobody can stop them any more.
+    /// Channels that may outlive their grant or connection at Google, because they cannot be stopped any more.
     pub excused: BTreeSet<String>,
-    /// The accounts whose grants have ended for a reason.
+    /// Accounts whose grants are known to have ended for a reason.
     pub ended: BTreeSet<String>,
+}
+
+/// A write request as it was submitted.
+#[derive(Debug, Clone)]
+pub struct WriteRequest {
+    pub user: User,
+    pub key: String,
+    pub request: Request,
+    /// Google's id.
+    pub calendar: String,
+    /// The event's title afterwards.
+    pub title: Option<String>,
+    pub guest: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, Default)]

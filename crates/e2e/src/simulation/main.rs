@@ -16,41 +16,41 @@ use e2e::simulation::{Outcome, Regression, plan, points, shrink};
 #[expect(clippy::struct_excessive_bools, reason = "switches of a command line")]
 #[derive(Debug, Parser)]
 struct Args {
-    /// How many seeds.
+    /// Number of seeds.
     #[arg(long, default_value_t = 20)]
     seeds: u64,
-    /// The first of them.
+    /// The first seed.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// How many operations a plan has.
+    /// Number of operations in a plan.
     #[arg(long, default_value_t = 300)]
     operations: usize,
-    /// Let a process die at every named point, one after the other.
+    /// Kill a process at every named point, one after the other.
     #[arg(long)]
     points: bool,
-    /// Plant every known bug, one after the other, and see that it is found.
+    /// Activate each mutant, one after the other, and check that it is found.
     #[arg(long)]
     control: bool,
-    /// Only this point, or this bug.
+    /// Only this point or this mutant.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// Plant this bug.
+    /// Activate this mutant.
     #[arg(long, value_name = "NAME")]
-    plant: Option<String>,
+    mutant: Option<String>,
     /// Run the plan of this file instead.
     #[arg(long, value_name = "FILE")]
     plan: Option<PathBuf>,
-    /// Print what a seed does instead of doing it.
+    /// Print the plan of a seed instead of running it.
     #[arg(long)]
     print: bool,
-    /// Leave a plan that fails as long as it is.
+    /// Do not shorten a failing plan.
     #[arg(long)]
     no_shrink: bool,
     #[arg(long, default_value_t = 2)]
     threads: usize,
 }
 
-/// How many seeds may pass before a mutant is found, and before a point is reached.
+/// Seeds within which a mutant has to be found, and within which a point has to be reached.
 const CONTROL_SEEDS: u64 = 50;
 const POINT_SEEDS: u64 = 12;
 const POINT_OPERATIONS: usize = 120;
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
 }
 
 fn simulate(args: &Args) -> Result<()> {
-    common::simulation::set_mutant(args.plant.as_deref());
+    common::simulation::set_mutant(args.mutant.as_deref());
     if args.print {
         println!(
             "{}",
@@ -118,7 +118,11 @@ fn seeds(args: &Args, main: &tokio::runtime::Runtime, template: &Template) -> Re
     if !args.no_shrink {
         shorten(args, main, template, first)?;
     }
-    bail!("{} of {} seeds broke a promise", tally.failed.len(), tally.seeds)
+    bail!(
+        "{} of {} seeds violated an invariant",
+        tally.failed.len(),
+        tally.seeds
+    )
 }
 
 fn say(outcome: &Outcome) -> String {
@@ -128,11 +132,11 @@ fn say(outcome: &Outcome) -> String {
     }
 }
 
-/// Makes the plan of a failure short and leaves it where it can be run again.
+/// Shortens a failing plan and saves it for another run.
 fn shorten(args: &Args, main: &tokio::runtime::Runtime, template: &Template, failed: &Failed) -> Result<()> {
     let mut operations = plan::of_seed(failed.seed, args.operations);
     operations.truncate(failed.step + 1);
-    println!("\nMaking the plan of seed {} shorter", failed.seed);
+    println!("\nShortening the plan of seed {}", failed.seed);
     let shrinking = shrink::shrink(template, failed.seed, &operations, failed.violation.invariant);
     let (operations, runs) = main.block_on(shrinking)?;
     let regression = Regression {
@@ -166,7 +170,7 @@ fn replay(main: &tokio::runtime::Runtime, template: &Template, file: &PathBuf) -
     }
 }
 
-/// Every named point: a process dies there, others take over, and all is well in the end.
+/// Kills a process at every named point; others take over, and every invariant still holds.
 fn crash_points(args: &Args, template: &Template) -> Result<()> {
     let mut points = points::declared();
     println!("{} named points", points.len());
@@ -191,12 +195,12 @@ fn crash_points(args: &Args, template: &Template) -> Result<()> {
     })?;
     let wrong = wrong.into_inner().unwrap_or_else(PoisonError::into_inner);
     if !wrong.is_empty() {
-        bail!("not well: {}", wrong.join(", "));
+        bail!("failed: {}", wrong.join(", "));
     }
     Ok(())
 }
 
-/// One seed after the other, until one has come by the point.
+/// Tries one seed after the other until one reaches the point.
 fn is_survived(args: &Args, template: &Template, point: &str) -> Result<bool> {
     for seed in args.seed..args.seed + POINT_SEEDS {
         let plan = |seed| plan::of_point(point, seed, POINT_OPERATIONS);
@@ -207,7 +211,7 @@ fn is_survived(args: &Args, template: &Template, point: &str) -> Result<bool> {
             return Ok(false);
         }
         if died > 0 {
-            println!("{point:28} died {died} times in seed {seed}, all well");
+            println!("{point:28} died {died} times in seed {seed}, ok");
             return Ok(true);
         }
     }
@@ -232,23 +236,23 @@ fn campaign(
     .run()
 }
 
-/// A simulation that finds nothing proves something only if it finds what is there.
+/// That the simulation finds no bug means something only if it finds every mutant.
 fn control(args: &Args, template: &Template) -> Result<()> {
-    let bugs = points::bugs();
+    let mutants = points::mutants();
     println!(
         "{} mutants, up to {CONTROL_SEEDS} seeds of {} operations each",
-        bugs.len(),
+        mutants.len(),
         args.operations
     );
     let mut missed = Vec::new();
-    for bug in bugs
+    for mutant in mutants
         .iter()
-        .filter(|bug| args.only.as_ref().is_none_or(|only| only == *bug))
+        .filter(|mutant| args.only.as_ref().is_none_or(|only| only == *mutant))
     {
-        common::simulation::set_mutant(Some(bug));
+        common::simulation::set_mutant(Some(mutant));
         let all = args.seed..args.seed + CONTROL_SEEDS;
         let tally = campaign(args.threads, template, all, &|seed| {
-            plan::of_bug(bug, seed, args.operations)
+            plan::of_mutant(mutant, seed, args.operations)
         })?;
         common::simulation::set_mutant(None);
         let found: BTreeSet<_> = tally
@@ -260,12 +264,12 @@ fn control(args: &Args, template: &Template) -> Result<()> {
             let invariants: Vec<_> = found.into_iter().collect();
             let (seed, step) = (first.seed, first.step);
             println!(
-                "{bug:24} found by seed {seed}, operation {step}: {}",
+                "{mutant:24} found by seed {seed}, operation {step}: {}",
                 invariants.join(", ")
             );
         } else {
-            println!("{bug:24} NOT FOUND in {} seeds", tally.seeds);
-            missed.push(bug.clone());
+            println!("{mutant:24} NOT FOUND in {} seeds", tally.seeds);
+            missed.push(mutant.clone());
         }
     }
     if !missed.is_empty() {

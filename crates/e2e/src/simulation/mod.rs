@@ -1,17 +1,18 @@
 //! A whole Calwire in one process, on a real Postgres and an emulated Google, at a clock that only the simulation moves.
 //!
-//! A seed becomes a [plan](plan::of_seed): what people do in Google and by way of Calwire, what the network does with
-//! pushes, which worker makes a pass in which of two processes, what Google and the broker get wrong, and at which named
-//! points of the code a process dies or is held up. After every operation, and more so whenever everything comes to rest,
-//! the invariants are checked. A plan that fails is [made shorter](shrink) and kept among the regressions.
+//! A seed becomes a [plan](plan::of_seed): the changes of people in Google and through Calwire, the network's treatment of
+//! pushes, the passes of workers in two processes, the faults of Google and the broker, and the named points of the code at
+//! which a process dies or is held. Some [invariants](check) are checked after every operation, and [more](equal) whenever
+//! everything comes to rest. A failing plan is [shortened](shrink) and kept among the regressions.
 //!
 //! Real: the code of all services below their HTTP, and calendar-api with its HTTP; Postgres, with its clock turned into
-//! a row; Google's calls over HTTP. Not real: the broker writes down what it would tell, by Centrifugo's rules; pushes are
-//! handed over instead of being posted; a process is a runtime with one thread, and its death the end of that runtime.
+//! a row; Google's calls over HTTP. Not real: the broker records publications by Centrifugo's rules; pushes are passed in
+//! memory instead of posted; a process is a runtime with one thread, and dies by the end of that runtime.
 //!
-//! What a seed decides: the plan, Google's faults, every wait's jitter. What it does not: ids, the order of a hash map, and
-//! when a thread gets its turn.
+//! A seed decides the plan, Google's faults and the jitter of every wait. It does not decide ids, the order of a hash map, and
+//! when a thread is scheduled.
 
+mod accounts;
 mod act;
 mod api;
 mod broker;
@@ -19,6 +20,7 @@ mod browser;
 mod check;
 pub mod database;
 mod editing;
+mod equal;
 mod forging;
 mod host;
 pub mod ledger;
@@ -27,7 +29,9 @@ pub mod plan;
 pub mod points;
 pub mod report;
 mod rest;
+mod settings;
 pub mod shrink;
+mod work;
 mod world;
 mod writing;
 
@@ -39,10 +43,10 @@ use ledger::{Ledger, Violation};
 use plan::Operation;
 use world::World;
 
-/// A plan that failed once, as it is kept.
+/// A plan that failed once.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Regression {
-    /// What it showed, for people.
+    /// A description for people.
     pub about: String,
     pub seed: u64,
     pub operations: Vec<Operation>,
@@ -50,13 +54,13 @@ pub struct Regression {
 
 /// How a simulation ended.
 pub struct Outcome {
-    /// The operation that broke something, counted from 0, and what.
+    /// The operation that violated an invariant, counted from 0.
     pub failure: Option<(usize, Violation)>,
     pub operations: usize,
     pub ledger: Ledger,
 }
 
-/// Runs a plan to its end, or until something is broken.
+/// Runs a plan to its end, or until an invariant is violated.
 pub async fn run(template: &Template, seed: u64, plan: &[Operation]) -> Result<Outcome> {
     let mut world = World::start(template, seed).await?;
     let mut failure = None;
@@ -81,7 +85,7 @@ pub async fn run(template: &Template, seed: u64, plan: &[Operation]) -> Result<O
     })
 }
 
-/// What is no violation by name is one of the promise that nothing hangs, panics or fails.
+/// Any other error violates the invariant that nothing hangs, panics or fails.
 fn violation(error: anyhow::Error) -> Violation {
     match error.downcast::<Violation>() {
         Ok(violation) => violation,

@@ -1,5 +1,5 @@
-//! Google is away for an hour, while everybody works on and people go on changing what they see: how long it takes until all
-//! is one again, and how often Google is called for it.
+//! Google's calls fail for an hour while people keep changing their calendars: how long recovery takes afterwards, and how many
+//! calls it needs.
 
 use std::collections::BTreeMap;
 
@@ -10,28 +10,29 @@ use google_emulator::seed::SeedCalendar;
 use google_emulator::{Fault, Rule};
 use serde_json::json;
 
-use super::act;
+use super::accounts::email;
 use super::database::Template;
 use super::host::Done;
 use super::ledger::holds;
 use super::plan::{Job, User};
-use super::rest;
-use super::world::{Purpose, World, email};
+use super::work::{deliver, settle};
+use super::world::{Purpose, World};
+use super::{equal, rest};
 
-/// Of one user: one call for each is more than a minute of the user's budget has.
+/// Calendars of one user. One call for each exceeds the user's budget for a minute.
 const CALENDARS: usize = 500;
 const STEP: TimeDelta = TimeDelta::minutes(20);
 const STEPS: usize = 3;
 const LOOK: TimeDelta = TimeDelta::seconds(15);
 const AT_MOST: TimeDelta = TimeDelta::minutes(15);
-/// What one minute of a user has of Google's 600.
+/// A user's budget for a minute, of Google's 600.
 pub const CALLS_A_MINUTE: u32 = 480;
 
-/// What there was to catch up on, and how that went.
+/// The course of a recovery.
 #[derive(Debug)]
 pub struct Recovery {
     pub calendars: usize,
-    /// From Google's return until nothing waits and all is equal.
+    /// From Google's return until everything is done and equal.
     pub took: TimeDelta,
     pub calls: u32,
     /// The most in a minute, of one user.
@@ -48,7 +49,7 @@ pub async fn of_an_hour(template: &Template) -> Result<Recovery> {
         world.google.add_calendar(email(User::Alice), &calendar)?;
     }
     catch_up(&mut world).await?;
-    rest::equal(&mut world).await?;
+    equal::all_equal(&mut world).await?;
 
     world.google.fault(Rule::new("*", unavailable()));
     for step in 0..STEPS {
@@ -62,13 +63,13 @@ pub async fn of_an_hour(template: &Template) -> Result<Recovery> {
             world.google.insert(email(User::Alice), id, body)?;
         }
         world.pass(STEP).await?;
-        everybody_works(&mut world).await?;
+        all_workers_run(&mut world).await?;
     }
 
     world.google.clear_faults();
     let back = world.clock.now();
     let took = catch_up(&mut world).await?;
-    rest::equal(&mut world).await?;
+    equal::all_equal(&mut world).await?;
     let mut by_minute = BTreeMap::new();
     for request in world.google.requests() {
         if request.at >= back && !request.endpoint.starts_with("oauth.") {
@@ -85,11 +86,11 @@ pub async fn of_an_hour(template: &Template) -> Result<Recovery> {
     })
 }
 
-/// Until nothing waits; how long that took.
+/// Runs the workers until nothing is left to do; returns how long that took.
 async fn catch_up(world: &mut World) -> Result<TimeDelta> {
     let start = world.clock.now();
     loop {
-        everybody_works(world).await?;
+        all_workers_run(world).await?;
         let waits = rest::waiting(world).await?;
         let took = world.clock.now() - start;
         if waits.is_empty() {
@@ -114,17 +115,17 @@ fn unavailable() -> Fault {
     }
 }
 
-/// One process does all that is due. That Google cannot be asked is no news.
-async fn everybody_works(world: &mut World) -> Result<()> {
+/// One process does everything that is due. Failed calls to Google are expected.
+async fn all_workers_run(world: &mut World) -> Result<()> {
     world.collect_pushes();
     for push in std::mem::take(&mut world.underway) {
-        act::deliver(world, 0, push, None).await?;
+        deliver(world, 0, push, None).await?;
     }
     for job in [Job::Poll, Job::Watch, Job::StopWatches, Job::Pull, Job::Relay] {
         loop {
             let work = world.hosts[0].job(job);
             let ran = world.hosts[0].run(work, None, Purpose::Job).await?;
-            let done = act::settle(world, 0, ran, Purpose::Job).await?;
+            let done = settle(world, 0, ran, Purpose::Job).await?;
             if !matches!(done, Some(Done::Pass(Ok(Pass::Worked)))) {
                 break;
             }

@@ -1,4 +1,4 @@
-//! The named points of the code, read from the code itself: one that is added is known here without another word.
+//! The named crash points and mutants, read from the source, so that a new one needs no registration.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ pub fn declared() -> Vec<String> {
 }
 
 /// All names given to `mutant!`, in order.
-pub fn bugs() -> Vec<String> {
+pub fn mutants() -> Vec<String> {
     names("mutant!(\"")
 }
 

@@ -1,4 +1,4 @@
-//! Many simulations, side by side, and what they came to.
+//! Runs many simulations in parallel, and sums up their results.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use super::ledger::{Ledger, Violation};
 use super::plan::Operation;
 use super::{Outcome, run};
 
-/// A plan that broke something.
+/// A seed whose plan violated an invariant.
 #[derive(Debug, Clone)]
 pub struct Failed {
     pub seed: u64,
@@ -75,7 +75,7 @@ impl Tally {
                 .map(|(kind, count)| format!("  {kind:34} {count:>7}")),
         );
         lines.push(format!(
-            "points where a process died: {}, where a worker was held up: {}",
+            "points where a process died: {}, where a worker was held: {}",
             self.died.len(),
             self.waited.len()
         ));
@@ -83,20 +83,20 @@ impl Tally {
     }
 }
 
-/// How the simulations of a campaign are made.
+/// A number of simulations to run.
 pub struct Campaign<'a> {
     pub template: &'a Template,
     pub seeds: std::ops::Range<u64>,
     pub threads: usize,
-    /// After the first failure no further seed is begun.
+    /// No further seed is started after the first failure.
     pub stops_at_first: bool,
     pub plan: &'a (dyn Fn(u64) -> Vec<Operation> + Sync),
-    /// Told of every seed that has ended.
+    /// Called after each seed.
     pub progress: &'a (dyn Fn(u64, &Outcome) + Sync),
 }
 
 impl Campaign<'_> {
-    /// Each thread takes one seed after the other. Blocks.
+    /// Blocks until all are done. Each thread takes one seed after the other.
     pub fn run(&self) -> Result<Tally> {
         let started = Instant::now();
         let next = AtomicU64::new(self.seeds.start);
@@ -143,7 +143,7 @@ impl Campaign<'_> {
     }
 }
 
-/// For the emulator, the broker and the checks: the processes have their own.
+/// A runtime for the emulator, the broker and the checks; the simulated processes have their own.
 pub fn runtime() -> Result<tokio::runtime::Runtime> {
     Ok(tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

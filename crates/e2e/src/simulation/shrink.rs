@@ -1,4 +1,4 @@
-//! Making a plan that fails shorter, by taking operations out of it: delta debugging (Zeller's ddmin).
+//! Shortens a failing plan by removing operations: delta debugging (Zeller's ddmin).
 
 use anyhow::Result;
 
@@ -6,7 +6,7 @@ use super::database::Template;
 use super::plan::Operation;
 use super::run;
 
-/// Runs that shrinking may take.
+/// Limit of runs.
 const RUNS_MAX: usize = 120;
 
 /// A shorter plan in which the same invariant breaks, and how many runs that took.

@@ -1,18 +1,16 @@
-//! Everything that takes part in a simulation, and its one clock.
+//! All parts of a simulation, and its clock.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::Clock;
-use common::ids::UserId;
 use google::scopes::{CALENDAR_LIST_READONLY, EVENTS};
-use google::{Endpoints, GoogleConfig, Grant, UserInfo};
-use google_emulator::{Config, Diverted, Emulator, Seed, Settings as GoogleSettings};
-use serde_json::json;
+use google::{Grant, UserInfo};
+use google_emulator::{Config, Diverted, Emulator, Settings as GoogleSettings};
 use tokio::sync::mpsc;
 
+use super::accounts::{self, email, user_id};
 use super::api::Api;
 use super::broker::{self, Broker};
 use super::browser::Browser;
@@ -20,16 +18,9 @@ use super::database::{Database, Template};
 use super::host::{Host, Parts};
 use super::ledger::Ledger;
 use super::plan::User;
+use super::settings::{KEYS, google_config, settings};
 
-pub const TEAM: &str = "team@group.calendar.google.com";
-pub const PROJECT: &str = "project@group.calendar.google.com";
-const HOLIDAYS: &str = "en.uk#holiday@group.v.calendar.google.com";
-pub const KEYS: &str = "1:q83vEjRWeJCrze8BI0VniavN7wEjRWeJq83vASNFZ4k=";
-const WEBHOOK: &str = "http://127.0.0.1:9/api/calendar/webhook";
-/// Whoever writes waits for the first try, however busy the machine is; what is tried again is answered with "pending".
-const WRITE_DEADLINE: Duration = Duration::from_secs(30);
-
-/// What a piece of work was for, to be judged when it has ended.
+/// The purpose of a piece of work, by which its result is judged.
 #[derive(Debug, Clone)]
 pub enum Purpose {
     Job,
@@ -42,8 +33,9 @@ pub struct World {
     pub database: Database,
     pub google: Emulator,
     pub pushes: mpsc::UnboundedReceiver<Diverted>,
-    /// Sent by Google and not delivered yet; and those that were, to be sent again.
+    /// Sent by Google and not delivered yet.
     pub underway: Vec<Diverted>,
+    /// Kept to be replayed.
     pub delivered: Vec<Diverted>,
     pub broker: Broker,
     pub api: Api,
@@ -52,45 +44,6 @@ pub struct World {
     pub hosts: Vec<Host<Purpose>>,
     pub browsers: Vec<Browser>,
     pub ledger: Ledger,
-}
-
-pub fn user_id(user: User) -> UserId {
-    #[expect(clippy::expect_used, reason = "plain words")]
-    UserId::parse(name(user)).expect("a user id")
-}
-
-pub const fn name(user: User) -> &'static str {
-    match user {
-        User::Alice => "alice",
-        User::Bob => "bob",
-    }
-}
-
-pub const fn email(user: User) -> &'static str {
-    match user {
-        User::Alice => "alice@example.com",
-        User::Bob => "bob@example.com",
-    }
-}
-
-fn seed() -> Result<Seed> {
-    let own =
-        |user| json!({"id": email(user), "summary": "Mine", "timeZone": "Europe/Berlin", "primary": true});
-    let team = json!({"id": TEAM, "summary": "Team", "timeZone": "Europe/Berlin"});
-    let holidays =
-        json!({"id": HOLIDAYS, "summary": "Holidays", "accessRole": "reader", "pushSupported": false});
-    let seed = json!({"users": [
-        {"email": email(User::Alice), "calendars": [own(User::Alice), team]},
-        {"email": email(User::Bob), "calendars": [own(User::Bob), team, holidays]},
-    ]});
-    Ok(Seed::from_json("simulation", &seed.to_string())?)
-}
-
-/// One that users join and leave.
-pub fn project() -> Result<google_emulator::seed::SeedCalendar> {
-    Ok(serde_json::from_value(
-        json!({"id": PROJECT, "summary": "Project", "timeZone": "America/New_York"}),
-    )?)
 }
 
 impl World {
@@ -137,7 +90,7 @@ impl World {
         Ok(world)
     }
 
-    /// What the callback of the connect flow has in hand.
+    /// The grant and the account that the callback of the connect flow receives.
     pub fn connecting(&self, user: User) -> Result<(Grant, UserInfo)> {
         let email = email(user);
         let scopes = [EVENTS, CALENDAR_LIST_READONLY];
@@ -158,7 +111,7 @@ impl World {
         Ok((grant, account))
     }
 
-    /// Time passes for everybody.
+    /// Advances the clock of every part.
     pub async fn pass(&mut self, time: TimeDelta) -> Result<()> {
         self.clock.advance(time);
         self.google.advance(time);
@@ -166,14 +119,14 @@ impl World {
         Ok(())
     }
 
-    /// Takes what Google has sent since the last time.
+    /// Takes the pushes that Google has sent since the last call.
     pub fn collect_pushes(&mut self) {
         while let Ok(push) = self.pushes.try_recv() {
             self.underway.push(push);
         }
     }
 
-    /// The user's grant or connection goes: what there is of channels cannot be stopped by us any more.
+    /// Records that the user's channels cannot be stopped any more, because their grant or connection ends.
     pub fn excuse_channels(&mut self, user: User) {
         let channels = self.google.channels();
         let own = channels.iter().filter(|channel| channel["user"] == email(user));
@@ -194,7 +147,7 @@ impl World {
         }
     }
 
-    /// What was remembered, and how many deadlocks there were.
+    /// Returns the ledger and the number of deadlocks.
     pub async fn stop(mut self) -> Result<(Ledger, i64)> {
         self.note_reached();
         for host in &mut self.hosts {
@@ -211,11 +164,11 @@ impl World {
 
 async fn start_google(seed: u64, start: DateTime<Utc>) -> Result<Emulator> {
     let config = Config {
-        seed: self::seed()?,
+        seed: accounts::seed()?,
         allow_http_callbacks: true,
         settings: GoogleSettings {
             fault_seed: seed,
-            // A few events make several pages.
+            // So that a few events make several pages.
             max_page_size: Some(4),
             ..GoogleSettings::default()
         },
@@ -227,55 +180,6 @@ async fn start_google(seed: u64, start: DateTime<Utc>) -> Result<Emulator> {
         state.clock.set(start);
     });
     Ok(google)
-}
-
-fn settings() -> Result<sync::Settings> {
-    Ok(sync::Settings {
-        webhook_url: Some(WEBHOOK.parse()?),
-        write_deadline: WRITE_DEADLINE,
-        ..sync::Settings::default()
-    })
-}
-
-fn google_config(google: &Emulator) -> Result<GoogleConfig> {
-    let client = google.client().clone();
-    let mut config = GoogleConfig::new(client.id, client.secret.into());
-    config.timeout = Duration::from_secs(20);
-    config.endpoints = Endpoints::at(&google.base_url().parse()?);
-    Ok(config)
-}
-
-/// The environment of the service that browsers talk to.
-pub fn environment(database: &Database, google: &Emulator, broker: &Broker) -> BTreeMap<String, String> {
-    let client = google.client();
-    [
-        ("DATABASE_URL", database.url.clone()),
-        ("DATABASE_MAX_CONNECTIONS", "3".to_owned()),
-        ("LISTEN_ADDR", "127.0.0.1:0".to_owned()),
-        ("GOOGLE_CLIENT_ID", client.id.clone()),
-        ("GOOGLE_CLIENT_SECRET", client.secret.clone()),
-        ("GOOGLE_BASE_URL", google.base_url().to_owned()),
-        ("WEBHOOK_URL", WEBHOOK.to_owned()),
-        ("CENTRIFUGO_API_URL", broker.url().into()),
-        ("CENTRIFUGO_API_KEY", broker::API_KEY.to_owned()),
-        (
-            "CENTRIFUGO_TOKEN_SECRET",
-            "simulation-token-secret-0123456789abcdef".to_owned(),
-        ),
-        ("TOKEN_KEYS", KEYS.to_owned()),
-        ("AUTH_HS256_SECRET", crate::rpc::AUTH_SECRET.to_owned()),
-        ("AUTH_ISSUER", crate::rpc::AUTH_ISSUER.to_owned()),
-        ("AUTH_AUDIENCE", crate::rpc::AUTH_AUDIENCE.to_owned()),
-        ("RATE_LIMIT_PER_MINUTE", "1000000".to_owned()),
-    ]
-    .into_iter()
-    .map(|(name, value)| (name.to_owned(), value))
-    .collect()
-}
-
-/// The id of a user's own calendar and of those that are shared, in Google.
-pub fn calendars(user: User) -> [&'static str; 3] {
-    [email(user), TEAM, PROJECT]
 }
 
 pub fn start_of_day_in(world: &World, days: u64, hour: u32) -> Result<DateTime<Utc>> {

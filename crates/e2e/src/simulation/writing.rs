@@ -1,4 +1,4 @@
-//! What people do by way of Calwire.
+//! Changes that users make through Calwire.
 
 use anyhow::Result;
 use chrono::TimeDelta;
@@ -10,31 +10,21 @@ use serde_json::{Value, json};
 use store::calendars::Calendar;
 use sync::write::{Command, Mail, Reason, Refused, Request, Scope, Submitted, WriteResult};
 
+use super::accounts::{PROJECT, TEAM, email, name, user_id};
 use super::browser::text;
+use super::check::field;
 use super::host::{Done, Ran};
-use super::ledger::holds;
+use super::ledger::{WriteRequest, holds};
 use super::plan::{Snare, User, Write};
-use super::world::{Purpose, World, start_of_day_in, user_id};
-
-/// A request, as it was made.
-#[derive(Debug, Clone)]
-pub struct Asked {
-    pub user: User,
-    pub key: String,
-    pub request: Request,
-    /// In Google.
-    pub calendar: String,
-    /// What the event is called afterwards.
-    pub title: Option<String>,
-    pub guest: Option<String>,
-}
+use super::work::settle;
+use super::world::{Purpose, World, start_of_day_in};
 
 pub async fn calendars_of(world: &World, user: User) -> Result<Vec<Calendar>> {
     let mut conn = world.database.pool.acquire().await?;
     Ok(store::calendars::of_user(&mut conn, &user_id(user)).await?)
 }
 
-/// Asks for a change, and judges the answer if there is one at once.
+/// Submits a change, and judges the answer if it is there at once.
 pub async fn write(
     world: &mut World,
     (user, host): (User, usize),
@@ -43,31 +33,31 @@ pub async fn write(
     twice: bool,
     snare: Option<&Snare>,
 ) -> Result<()> {
-    let Some(asked) = choose(world, user, write, dice).await? else {
+    let Some(request) = choose(world, user, write, dice).await? else {
         return Ok(());
     };
-    world.ledger.writes.push(asked.clone());
-    let ran = submit(world, host, &asked, snare).await?;
-    let Some(Done::Written(answer)) = super::act::settle(world, host, ran, Purpose::Write).await? else {
+    world.ledger.writes.push(request.clone());
+    let ran = submit(world, host, &request, snare).await?;
+    let Some(Done::Written(answer)) = settle(world, host, ran, Purpose::Write).await? else {
         return Ok(());
     };
-    judge(world, &asked, &answer)?;
+    judge(world, &request, &answer)?;
     if twice && let Ok(first) = answer {
-        let again = submit(world, host, &asked, None).await?;
-        let again = super::act::settle(world, host, again, Purpose::Write).await?;
+        let again = submit(world, host, &request, None).await?;
+        let again = settle(world, host, again, Purpose::Write).await?;
         if let Some(Done::Written(Ok(second))) = again {
             holds!(
                 first.intent_id == second.intent_id,
                 "one_request",
                 "the key {} became two requests",
-                asked.key
+                request.key
             );
             if let (Some(first), Some(second)) = (&first.result, &second.result) {
                 holds!(
                     first == second,
                     "one_request",
                     "{}: {first:?}, then {second:?}",
-                    asked.key
+                    request.key
                 );
             }
         }
@@ -75,14 +65,23 @@ pub async fn write(
     Ok(())
 }
 
-async fn submit(world: &mut World, host: usize, asked: &Asked, snare: Option<&Snare>) -> Result<Ran> {
+async fn submit(
+    world: &mut World,
+    host: usize,
+    request: &WriteRequest,
+    snare: Option<&Snare>,
+) -> Result<Ran> {
     let ctx = world.hosts[host].ctx.clone();
-    let (user, key, request) = (user_id(asked.user), asked.key.clone(), asked.request.clone());
+    let (user, key, request) = (
+        user_id(request.user),
+        request.key.clone(),
+        request.request.clone(),
+    );
     let work = async move { Done::Written(sync::write::submit(&ctx, &user, &key, request).await) };
     world.hosts[host].run(work, snare, Purpose::Write).await
 }
 
-async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Result<Option<Asked>> {
+async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Result<Option<WriteRequest>> {
     let mut dice = StdRng::seed_from_u64(dice.into());
     let calendars = calendars_of(world, user).await?;
     let mut writable: Vec<_> = calendars
@@ -123,7 +122,7 @@ async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Resul
         write,
         Write::Create | Write::Invite | Write::CreateSeries | Write::Retitle
     );
-    Ok(Some(Asked {
+    Ok(Some(WriteRequest {
         user,
         key: format!("key-{}", world.ledger.keys),
         calendar: calendar.google_id.clone(),
@@ -150,7 +149,7 @@ fn new_event(world: &World, write: Write, title: &str, dice: &mut StdRng) -> Res
     Ok(event)
 }
 
-/// One that the user's browser shows, in the version that it shows.
+/// An event as the user's browser shows it.
 fn an_event(world: &World, user: User, write: Write, dice: &mut StdRng) -> Option<Value> {
     let browser = &world.browsers[user.index()];
     let of_series = matches!(write, Write::RetitleSeries | Write::Split | Write::DeleteSeries);
@@ -203,8 +202,12 @@ fn change(
     }))
 }
 
-/// What was answered is so in Google: nobody has done anything since.
-fn judge(world: &World, asked: &Asked, answer: &std::result::Result<Submitted, Refused>) -> Result<()> {
+/// Google has what was answered: nothing has changed it since.
+fn judge(
+    world: &World,
+    request: &WriteRequest,
+    answer: &std::result::Result<Submitted, Refused>,
+) -> Result<()> {
     let (
         Ok(Submitted {
             result: Some(WriteResult::Done {
@@ -213,19 +216,17 @@ fn judge(world: &World, asked: &Asked, answer: &std::result::Result<Submitted, R
             ..
         }),
         Some(title),
-    ) = (answer, &asked.title)
+    ) = (answer, &request.title)
     else {
         return Ok(());
     };
-    let in_google = world.google.event(&asked.calendar, &event.event_id);
-    let summary = in_google
-        .as_ref()
-        .map(|event| super::editing::text(event, "summary"));
+    let in_google = world.google.event(&request.calendar, &event.event_id);
+    let summary = in_google.as_ref().map(|event| field(event, "summary"));
     holds!(
         summary.as_deref() == Some(title.as_str()) && event.title == *title,
         "written_is_written",
-        "{}: answered {:?}, asked for {title}, Google has {summary:?}",
-        asked.key,
+        "{}: answered {:?}, requested {title}, Google has {summary:?}",
+        request.key,
         event.title
     );
     Ok(())
@@ -238,13 +239,13 @@ struct Intent {
     result: Option<Value>,
 }
 
-/// Every request has ended, and Google has of it what the end says.
+/// Every write has ended, and Google has the result that was reported.
 pub async fn all_ended(world: &World) -> Result<()> {
-    for asked in &world.ledger.writes {
-        let Some(intent) = intent_of(world, asked).await? else {
+    for request in &world.ledger.writes {
+        let Some(intent) = intent_of(world, request).await? else {
             continue;
         };
-        let key = &asked.key;
+        let key = &request.key;
         holds!(
             matches!(intent.state.as_str(), "done" | "failed" | "conflict"),
             "writes_end",
@@ -253,18 +254,18 @@ pub async fn all_ended(world: &World) -> Result<()> {
             intent.state
         );
         if intent.operation == "create" {
-            created(world, asked, &intent)?;
+            created(world, request, &intent)?;
         }
     }
     Ok(())
 }
 
-async fn intent_of(world: &World, asked: &Asked) -> Result<Option<Intent>> {
+async fn intent_of(world: &World, request: &WriteRequest) -> Result<Option<Intent>> {
     let row: Option<(String, String, String, Option<Value>)> = sqlx::query_as(
         "select state, operation, event_id, result from write_intents where user_id = $1 and idempotency_key = $2",
     )
-    .bind(super::world::name(asked.user))
-    .bind(&asked.key)
+    .bind(name(request.user))
+    .bind(&request.key)
     .fetch_optional(&world.database.pool)
     .await?;
     Ok(row.map(|(state, operation, event_id, result)| Intent {
@@ -275,20 +276,16 @@ async fn intent_of(world: &World, asked: &Asked) -> Result<Option<Intent>> {
     }))
 }
 
-fn created(world: &World, asked: &Asked, intent: &Intent) -> Result<()> {
-    let (key, id) = (&asked.key, &intent.event_id);
-    let is_there = world.google.event(&asked.calendar, id).is_some();
+fn created(world: &World, request: &WriteRequest, intent: &Intent) -> Result<()> {
+    let (key, id) = (&request.key, &intent.event_id);
+    let is_there = world.google.event(&request.calendar, id).is_some();
     if intent.state == "done" {
-        // Perhaps moved to another calendar since, or deleted: its id is known there then.
-        let anywhere = [
-            super::world::TEAM,
-            super::world::PROJECT,
-            super::world::email(asked.user),
-        ];
+        // The event may have been moved or deleted since; then its id is known in another calendar, or as a tombstone.
+        let anywhere = [TEAM, PROJECT, email(request.user)];
         let known = anywhere
             .iter()
             .any(|calendar| world.google.event(calendar, id).is_some());
-        holds!(known, "made_once", "{key} is done, and Google has never had {id}");
+        holds!(known, "made_once", "{key} is done, but Google has never had {id}");
     }
     let reason = intent
         .result
@@ -299,10 +296,10 @@ fn created(world: &World, asked: &Asked, intent: &Intent) -> Result<()> {
         holds!(
             !is_there,
             "made_once",
-            "{key} is said not to have happened ({reason:?}), and Google has {id}"
+            "{key} was reported as not done ({reason:?}), but Google has {id}"
         );
     }
-    if let Some(guest) = &asked.guest {
+    if let Some(guest) = &request.guest {
         let mails = world.google.mails();
         let invited = mails
             .iter()

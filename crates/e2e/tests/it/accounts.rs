@@ -1,5 +1,5 @@
-//! Many calendars and many accounts: what comes, changes and goes in an account's list; meetings that several calendars
-//! have a copy of; accounts that are disconnected; a user's data, taken along and deleted.
+//! Several calendars and accounts: changes to an account's list, duplicates of a meeting, disconnecting an account, and exporting
+//! and deleting a user's data.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 const TEAM: &str = "team-calwire@group.calendar.google.com";
 const HOLIDAYS: &str = "en.ch#holiday@group.v.calendar.google.com";
 
-/// The calendar lists of a user's accounts are watched, too.
+/// Waits until the calendar lists of a user's accounts are watched too.
 async fn lists_are_watched(stack: &Stack, user: &str) {
     wait::until("the lists of calendars are watched", async || {
         let missing: i64 = sqlx::query_scalar(
@@ -49,7 +49,7 @@ async fn calendar(api: &Api, google_id: &str) -> Result<Value> {
     found.cloned().with_context(|| format!("there is no {google_id}"))
 }
 
-/// The next thirty days, as getEvents answers.
+/// The events of the next thirty days, by getEvents.
 async fn events(api: &Api) -> Result<Vec<Value>> {
     let now = google::now();
     let range = json!({"from": now - TimeDelta::days(1), "to": now + TimeDelta::days(30)});
@@ -74,8 +74,8 @@ fn extra() -> SeedCalendar {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_becomes_of_a_list_of_calendars_is_on_open_pages_by_push() -> Result<()> {
-    // No poll within the test: what is seen was pushed.
+async fn changes_to_the_calendar_list_reach_pages_by_push() -> Result<()> {
+    // No poll within the test: changes arrive only by push.
     let hour = 3_600;
     let options = Options::default()
         .tune("poll_watched_seconds", hour)
@@ -102,7 +102,7 @@ async fn what_becomes_of_a_list_of_calendars_is_on_open_pages_by_push() -> Resul
     next_of(&mut socket, "calendars.changed").await?;
     let seen = async || (titled(&alice, "Elsewhere").await.ok()?.len() == 1).then_some(());
     wait::until("the new calendar's event is there", seen).await;
-    // A first import is told as a whole.
+    // A first import is published as a resync.
     next_of(&mut socket, "resync").await?;
 
     stack.google.remove_calendar(ALICE, &extra.id)?;
@@ -123,7 +123,7 @@ async fn what_becomes_of_a_list_of_calendars_is_on_open_pages_by_push() -> Resul
     wait::until("the calendar is back", seen).await;
     assert_eq!(calendar(&alice, &extra.id).await?["accessLost"], false);
 
-    // Another role: what may be edited follows, and whoever looks is told.
+    // Another role changes the permissions, and open pages are notified.
     let editable = async || {
         let events = events(&alice).await.ok()?;
         let of_team = events.iter().filter(|event| event["calendarId"] == team["id"]);
@@ -143,7 +143,7 @@ async fn what_becomes_of_a_list_of_calendars_is_on_open_pages_by_push() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_google_does_not_watch_is_polled_and_healthy() -> Result<()> {
+async fn an_unwatchable_list_is_polled_and_healthy() -> Result<()> {
     let stack = Stack::with(Options::default().tune("poll_unwatched_seconds", 2)).await?;
     let refused = Fault::Error {
         status: 400,
@@ -176,7 +176,7 @@ async fn what_google_does_not_watch_is_polled_and_healthy() -> Result<()> {
     stack.end().await
 }
 
-/// alice, with the Google accounts of alice and of bob.
+/// Connects alice to the Google accounts of alice and of bob.
 async fn two_accounts(stack: &Stack) -> Result<Api> {
     let alice = stack.connect_and_settle("alice").await?;
     let landed = google::consent(&stack.google, &alice, BOB, None).await?;
@@ -192,7 +192,7 @@ async fn two_accounts(stack: &Stack) -> Result<Api> {
     Ok(alice)
 }
 
-/// An invitation of both accounts, in both of their calendars.
+/// Adds an invitation of both accounts to both of their calendars.
 fn invite(stack: &Stack, id: &str, more: &Value) -> Result<()> {
     let mut body = timed(&format!("Joint {id}"), TimeDelta::hours(26), "Europe/Zurich");
     let fields = body.as_object_mut().context("an object")?;
@@ -213,7 +213,7 @@ fn answer_in_google(stack: &Stack, account: &str, id: &str) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_meeting_of_two_accounts_is_shown_once_and_answered_in_the_right_one() -> Result<()> {
+async fn a_meeting_of_two_accounts_is_shown_once() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = two_accounts(&stack).await?;
     // The same account again is the same connection.
@@ -223,7 +223,7 @@ async fn a_meeting_of_two_accounts_is_shown_once_and_answered_in_the_right_one()
 
     let (mut socket, _) = stack.browser(&alice).await?;
     invite(&stack, "jointmeeting", &json!({}))?;
-    // Deltas are of calendars: each copy is told.
+    // Changes are per calendar: each duplicate is published.
     let first = socket.next_titled("Joint jointmeeting").await?;
     let second = socket.next_titled("Joint jointmeeting").await?;
     assert_ne!(first["calendarId"], second["calendarId"]);
@@ -248,7 +248,7 @@ async fn a_meeting_of_two_accounts_is_shown_once_and_answered_in_the_right_one()
         2
     );
 
-    // Each account answers its own invitation: first the one that is shown, then the one which still has to.
+    // Each account answers its own invitation: first the shown one, then the unanswered one.
     for (account, calendar, other) in [(ALICE, &in_alices, BOB), (BOB, &in_bobs, ALICE)] {
         let event = shown().await?;
         assert_eq!(&event["calendarId"], calendar);
@@ -259,7 +259,7 @@ async fn a_meeting_of_two_accounts_is_shown_once_and_answered_in_the_right_one()
         assert_eq!(answer_in_google(&stack, account, "jointmeeting"), "accepted");
         assert_eq!(answer_in_google(&stack, other, "jointmeeting"), before);
     }
-    // Both have: the organizer's copy comes first again, and tells of all answers.
+    // Both are answered: the organizer's duplicate is first again, and has all answers.
     let event = shown().await?;
     let answers = event["copies"].as_array().unwrap().iter();
     let answers: Vec<_> = answers.map(|copy| copy["responseStatus"].clone()).collect();
@@ -268,7 +268,7 @@ async fn a_meeting_of_two_accounts_is_shown_once_and_answered_in_the_right_one()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn instances_are_matched_by_their_original_start_and_limits_count_meetings() -> Result<()> {
+async fn duplicates_of_instances_match_by_original_start() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = two_accounts(&stack).await?;
     invite(
@@ -287,7 +287,7 @@ async fn instances_are_matched_by_their_original_start_and_limits_count_meetings
         .await
     };
     let before = series(5).await;
-    // One account moves its copy of the second, the other takes the third out of its calendar.
+    // One account moves its duplicate of the second and deletes the third.
     let id = |n: usize| before[n]["id"].as_str().unwrap_or_default().to_owned();
     let (mut start, mut end) = (before[1]["start"].clone(), before[1]["end"].clone());
     for time in [&mut start, &mut end] {
@@ -304,10 +304,10 @@ async fn instances_are_matched_by_their_original_start_and_limits_count_meetings
     assert_eq!(
         starts(&after),
         starts(&before),
-        "the copies of alice's account are shown"
+        "the duplicates of alice's account are shown"
     );
     assert!(after[2].get("copies").is_none(), "{}", after[2]);
-    // The other way round, the moved copy is the one.
+    // If alice's account is hidden, the moved duplicate is shown.
     stack.google.delete(ALICE, "primary", &id(1))?;
     let moved = async || {
         let found = titled(&alice, "Joint jointseries").await.ok()?;
@@ -317,7 +317,7 @@ async fn instances_are_matched_by_their_original_start_and_limits_count_meetings
     };
     wait::until("the other account's moved copy is shown", moved).await;
 
-    // The team's calendar is in both accounts' lists; the limit is of meetings.
+    // The team's calendar is in both accounts' lists; the limit counts meetings.
     let all = alice
         .query(
             "calendar.google.getUpcomingEvents",
@@ -361,7 +361,7 @@ async fn rows(stack: &Stack, user: &str) -> Result<Vec<(String, i64)>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_of_two_accounts_is_disconnected_and_its_grant_lives_on_for_another_user() -> Result<()> {
+async fn disconnecting_keeps_a_grant_that_another_user_needs() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = two_accounts(&stack).await?;
     let bob = stack.connect_and_settle("bob").await?;
@@ -404,7 +404,10 @@ async fn one_of_two_accounts_is_disconnected_and_its_grant_lives_on_for_another_
         (&of_bob, &json!("disconnected"))
     );
     assert!(titled(&alice, "Of bob's account").await?.is_empty());
-    assert!(!events(&alice).await?.is_empty(), "the other account's are there");
+    assert!(
+        !events(&alice).await?.is_empty(),
+        "the other account's events are there"
+    );
     assert!(stack.google.requests_to("oauth.revoke").is_empty());
     // The grant still serves the other user.
     let (mut bobs_page, _) = stack.browser(&bob).await?;
@@ -416,10 +419,10 @@ async fn one_of_two_accounts_is_disconnected_and_its_grant_lives_on_for_another_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_crash_while_an_account_is_disconnected_is_made_up_for() -> Result<()> {
+async fn a_disconnect_completes_after_a_crash() -> Result<()> {
     let mut stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
-    // Google takes its time over the channels, and calendar-api does not live to see it.
+    // Google is slow to stop the channels, and calendar-api is killed before it answers.
     let slow = Fault::Delay {
         ms: 20_000,
         jitter_ms: 0,
@@ -429,7 +432,7 @@ async fn a_crash_while_an_account_is_disconnected_is_made_up_for() -> Result<()>
         let alice = alice.clone();
         tokio::spawn(async move { alice.mutate("calendar.google.disconnect", Value::Null).await })
     };
-    wait::until("the wish is committed", async || {
+    wait::until("the request is committed", async || {
         let leaving: i64 =
             sqlx::query_scalar("select count(*) from connections where disconnected_at is not null")
                 .fetch_one(&stack.database.pool)
@@ -454,7 +457,7 @@ async fn a_crash_while_an_account_is_disconnected_is_made_up_for() -> Result<()>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_users_data_is_given_out_and_then_deleted() -> Result<()> {
+async fn a_users_data_is_exported_and_then_deleted() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     stack.connect_and_settle("bob").await?;
@@ -475,7 +478,7 @@ async fn a_users_data_is_given_out_and_then_deleted() -> Result<()> {
             .iter()
             .any(|row| row["event"]["summary"] == "To be forgotten")
     );
-    assert!(!export.to_string().contains("bob's"), "of somebody else");
+    assert!(!export.to_string().contains("bob's"), "bob's data is exported");
 
     let bobs = rows(&stack, "bob").await?;
     let answer = alice.mutate("calendar.google.deleteData", Value::Null).await?;
@@ -495,7 +498,7 @@ async fn a_users_data_is_given_out_and_then_deleted() -> Result<()> {
     );
     assert_eq!(rows(&stack, "alice").await?, []);
     assert_eq!(rows(&stack, "bob").await?, bobs);
-    // What a page that was away would have been sent again is gone as well.
+    // The broker's history for a returning page is deleted too.
     let token = alice.query("realtime.getConnectionToken", Value::Null).await?;
     let mut late = Socket::connect(
         &stack.broker.ws_url(),
@@ -508,7 +511,7 @@ async fn a_users_data_is_given_out_and_then_deleted() -> Result<()> {
     let token = token["token"].as_str().context("no token")?;
     let recovered = late.subscribe("calendar:alice", token, Some(since)).await?;
     assert!(recovered.publications.is_empty(), "{recovered:?}");
-    // Looking leaves no trace, and beginning anew is possible.
+    // Reading stores nothing, and connecting again is possible.
     assert_eq!(
         alice.query("realtime.getState", Value::Null).await?["connected"],
         false

@@ -1,4 +1,4 @@
-//! Promise 9 with the broker away: nothing is lost, nothing comes twice or out of order.
+//! Promise 9 while the broker is down: no message is lost, repeated or out of order.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use e2e::oracle::{View, mirror_equals_google};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn centrifugo_away_and_back_empty() -> Result<()> {
+async fn nothing_is_lost_while_centrifugo_is_down() -> Result<()> {
     let mut stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, before) = stack.browser(&alice).await?;
@@ -29,7 +29,7 @@ async fn centrifugo_away_and_back_empty() -> Result<()> {
         )?;
         mirror_equals_google(&stack, "alice").await?;
     }
-    // The API goes on meanwhile; only the position of the channel cannot be had.
+    // The API still works; only the position on the channel is unknown.
     let answer = alice
         .query("calendar.google.getUpcomingEvents", json!({"maxResults": 50}))
         .await?;
@@ -40,13 +40,13 @@ async fn centrifugo_away_and_back_empty() -> Result<()> {
             .iter()
             .any(|event| event["title"] == "Away 0")
     );
-    // Long enough for every retry to have come and gone in vain.
+    // Long enough for every immediate retry to fail.
     tokio::time::sleep(Duration::from_mins(1)).await;
     stack.broker.start_again()?;
 
-    // A browser that comes back with its old position is told that it cannot be recovered, and reloads.
+    // A browser that resumes from its old position cannot be recovered, and reloads.
     let (mut socket, after) = stack.browser(&alice).await?;
-    assert_ne!(after.epoch, before.epoch, "the broker came back empty");
+    assert_ne!(after.epoch, before.epoch, "the broker started empty");
     view.catches_up(&mut socket).await?;
     stack.settled("alice").await;
     stack

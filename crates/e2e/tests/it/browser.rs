@@ -1,5 +1,5 @@
-//! The page in a real Chromium, in front of the whole stack. What is checked is in `web/e2e`; what its tests can do to the
-//! stack is in [`e2e::control`].
+//! The page in a real Chromium, in front of the whole stack. The tests are in `web/e2e`; they control the stack by
+//! [`e2e::control`].
 
 use anyhow::{Context, Result, ensure};
 use e2e::broker::{API_KEY, workspace_root};
@@ -25,7 +25,7 @@ async fn the_page_in_a_browser() -> Result<()> {
         database_server: Some(postgres.url()),
         ..Options::default()
     }
-    // A grant that Google refuses is in doubt for a minute, else.
+    // Otherwise a refused grant is in doubt for a minute.
     .tune("grant_confirm_seconds", 1);
     let mut world = World {
         stack: Stack::with(options).await?,
@@ -39,7 +39,7 @@ async fn the_page_in_a_browser() -> Result<()> {
         .context("a stack with a page has a front")?
         .origin();
     let mut npm = Command::new("npm");
-    // It shows what it says as it goes: there is much of it, and the gate counts it.
+    // Its output is long, so it is shown at once; the gate counts it.
     npm.args(["test", "--workspace", "e2e"])
         .current_dir(&web)
         .env("CHROMIUM_BIN", chromium)

@@ -1,4 +1,4 @@
-//! What whoever runs an installation does with it, while browsers look on: stop, back up, bring back.
+//! Operating an installation with browsers open: stopping, backing up, restoring, migrating.
 
 use std::path::Path;
 use std::process::Command;
@@ -14,14 +14,14 @@ use provision::postgres::Binaries;
 use serde_json::json;
 use uuid::Uuid;
 
-/// Compose and systemd wait longer, and not much.
+/// A little less than the grace period of Compose and systemd.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_service_stops_within_ten_seconds_whatever_it_is_about() -> Result<()> {
+async fn every_busy_service_stops_within_ten_seconds() -> Result<()> {
     let mut stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
-    // Google answers nothing for longer than a stop may take.
+    // Google does not answer for longer than a stop may take.
     for endpoint in [
         "events.list",
         "events.insert",
@@ -55,13 +55,13 @@ async fn every_service_stops_within_ten_seconds_whatever_it_is_about() -> Result
         ensure!(started.elapsed() < STOP_WITHIN, "it took {:?}", started.elapsed());
         ensure!(code == Some(0), "it ended with {code:?}");
     }
-    // Cut off or answered, it is not waited for.
+    // The write may be cut off or answered.
     let _ = write.await?;
     stack.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_backup_that_is_brought_back_leaves_no_browser_behind() -> Result<()> {
+async fn browsers_follow_a_restored_backup() -> Result<()> {
     let mut stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
@@ -83,11 +83,11 @@ async fn a_backup_that_is_brought_back_leaves_no_browser_behind() -> Result<()> 
     view.catches_up(&mut socket).await?;
     let (seen, reloads) = (view.seq, view.reloads);
 
-    // As docs/operations.md says: stop the services, bring back, tell, start.
+    // As in docs/operations.md: stop the services, restore, run `restored`, start.
     for service in [&mut stack.api, &mut stack.ingests[0], &mut stack.renewers[0]] {
         service.terminate().await?;
     }
-    bring_back(&stack.database.url, &dump)?;
+    restore(&stack.database.url, &dump)?;
     let position: i64 = sqlx::query_scalar("select seq from user_stream where user_id = 'alice'")
         .fetch_one(&stack.database.pool)
         .await?;
@@ -95,16 +95,20 @@ async fn a_backup_that_is_brought_back_leaves_no_browser_behind() -> Result<()> 
         position < seen,
         "the backup is not older than what the browser saw"
     );
-    let told = stack.command(&["restored"], &[]).await?;
-    ensure!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+    let restored = stack.command(&["restored"], &[]).await?;
+    ensure!(
+        restored.status.success(),
+        "{}",
+        String::from_utf8_lossy(&restored.stderr)
+    );
     for service in [&mut stack.api, &mut stack.ingests[0], &mut stack.renewers[0]] {
         service.start_again().await?;
     }
 
-    // The socket is the one from before, and nobody has touched the page.
+    // The socket is the same, and the page was not touched.
     let reloaded = socket.next().await?;
     view.apply(&reloaded).await?;
-    ensure!(view.reloads > reloads, "the browser took {reloaded} for old news");
+    ensure!(view.reloads > reloads, "the browser ignored {reloaded}");
     mirror_equals_google(&stack, "alice").await?;
     view.catches_up(&mut socket).await?;
     stack
@@ -116,7 +120,7 @@ async fn a_backup_that_is_brought_back_leaves_no_browser_behind() -> Result<()> 
     stack.end().await
 }
 
-/// How many edits are lost with the restore; `CALWIRE_RESTORE_EDITS` for more.
+/// Edits that the restore loses; `CALWIRE_RESTORE_EDITS` sets another number.
 fn edits() -> i64 {
     let wanted = std::env::var("CALWIRE_RESTORE_EDITS").ok();
     wanted.and_then(|text| text.parse().ok()).unwrap_or(60)
@@ -129,7 +133,7 @@ fn backup(url: &str, dump: &Path) -> Result<()> {
 }
 
 /// The command of docs/operations.md.
-fn bring_back(url: &str, dump: &Path) -> Result<()> {
+fn restore(url: &str, dump: &Path) -> Result<()> {
     let mut command = postgres_program("pg_restore")?;
     run(command
         .args([
@@ -159,7 +163,7 @@ fn run(command: &mut Command) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn migrating_data_that_has_moved_begins_its_streams_anew() -> Result<()> {
+async fn migrating_moved_data_restarts_its_streams() -> Result<()> {
     let stack = Stack::start().await?;
     stack.connect_and_settle("alice").await?;
     let epoch = async || -> Result<Uuid> {
@@ -180,21 +184,21 @@ async fn migrating_data_that_has_moved_begins_its_streams_anew() -> Result<()> {
     };
     let before = epoch().await?;
     migrate().await?;
-    ensure!(epoch().await? == before, "nothing has moved");
-    // As on the server that the backup was taken from.
+    ensure!(epoch().await? == before, "the data has not moved");
+    // As if the data came from another server.
     sqlx::query("update database_identity set timeline = timeline + 7")
         .execute(&stack.database.pool)
         .await?;
-    // Several at once: one works, and the others find it done.
+    // Two at once: one does the work, and the other finds it done.
     let (one, other) = tokio::join!(migrate(), migrate());
     one?;
     other?;
     ensure!(
         epoch().await? != before,
-        "a browser would go on from what is no longer so"
+        "a browser would resume from an outdated position"
     );
     let now = epoch().await?;
     migrate().await?;
-    ensure!(epoch().await? == now, "it was begun anew twice");
+    ensure!(epoch().await? == now, "the streams were restarted twice");
     stack.end().await
 }

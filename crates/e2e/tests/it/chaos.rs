@@ -1,10 +1,10 @@
-//! A few plans of `cargo xtask chaos`, to be run alone.
+//! A few plans of `cargo xtask chaos`. This test has to run alone.
 
 use std::process::Command;
 
 #[test]
-#[ignore = "takes minutes, and all of the machine"]
-fn what_was_promised_holds_whatever_breaks() {
+#[ignore = "takes minutes, and the whole machine"]
+fn every_promise_holds_under_faults() {
     let chaos = Command::new(env!("CARGO_BIN_EXE_chaos"))
         .args(["--seeds", "4"])
         .status()

@@ -1,5 +1,5 @@
-//! The real clients that browsers use, unchanged: `@trpc/client` (two versions), `@orpc/client` and `centrifuge`, in Node
-//! against the running services. What they check is in `web/conformance`.
+//! The real, unchanged clients of browsers: `@trpc/client` (two versions), `@orpc/client` and `centrifuge`, in Node against the
+//! running services. The checks are in `web/conformance`.
 
 use anyhow::{Context, Result, ensure};
 use e2e::broker::{API_KEY, workspace_root};
@@ -15,7 +15,7 @@ async fn the_real_clients_work_unchanged() -> Result<()> {
         dir.join("node_modules").is_dir(),
         "the clients are not installed: run `npm ci` in web/conformance, or `cargo xtask test`, which does"
     );
-    // It shows what it says as it goes, and the gate counts it.
+    // Its output is shown at once, and the gate counts it.
     let status = Command::new("npm")
         .arg("test")
         .current_dir(dir)

@@ -1,5 +1,5 @@
-//! Promises 3, 4, 9, 11 under kill -9: whatever dies, wherever it stands, the next one goes on and nothing is lost or told
-//! in the wrong order.
+//! Promises 3, 4, 9 and 11 under kill -9: whichever process dies at whichever step, another continues, and no message is lost or
+//! out of order.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use google_emulator::{Fault, Rule};
 use serde_json::json;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn webhook_ingest_killed_in_the_middle_of_a_pull() -> Result<()> {
+async fn webhook_ingest_is_killed_during_a_pull() -> Result<()> {
     let mut stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
@@ -40,9 +40,9 @@ async fn webhook_ingest_killed_in_the_middle_of_a_pull() -> Result<()> {
         )?;
     }
     let second_page = async || (stack.google.requests_to("events.list").len() > lists + 1).then_some(());
-    wait::until("the pull asks for its second page", second_page).await;
+    wait::until("the pull requests its second page", second_page).await;
     stack.ingests[0].kill().await;
-    // Acknowledged or not, each push is safe: Google tries again, or the bump was committed.
+    // No push is lost: either it was committed, or Google retries it.
     stack.google.insert(
         ALICE,
         "primary",
@@ -55,7 +55,7 @@ async fn webhook_ingest_killed_in_the_middle_of_a_pull() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn webhook_ingest_killed_again_and_again_under_load() -> Result<()> {
+async fn webhook_ingest_is_killed_repeatedly_under_load() -> Result<()> {
     let mut stack = Stack::with(Options {
         ingests: 2,
         ..Options::default()
@@ -84,7 +84,7 @@ async fn webhook_ingest_killed_again_and_again_under_load() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_paused_worker_cannot_commit_over_the_one_that_took_over() -> Result<()> {
+async fn a_paused_worker_cannot_commit_after_losing_its_lease() -> Result<()> {
     let mut stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
@@ -105,7 +105,7 @@ async fn a_paused_worker_cannot_commit_over_the_one_that_took_over() -> Result<(
         .insert(ALICE, "primary", timed("Held", TimeDelta::hours(1), "UTC"))?;
     let asked = async || (stack.google.requests_to("events.list").len() > lists).then_some(());
     wait::until("a worker pulls", asked).await;
-    // It is paused past its lease, with Google's answer waiting in its socket; another takes over and goes further.
+    // It is paused past its lease, with Google's answer waiting in its socket; another worker takes over and pulls newer changes.
     stack.ingests[0].process()?.signal("STOP").await?;
     tokio::time::sleep(Duration::from_millis(1200)).await;
     stack.google.patch(
@@ -114,9 +114,11 @@ async fn a_paused_worker_cannot_commit_over_the_one_that_took_over() -> Result<(
         held["id"].as_str().unwrap(),
         json!({"summary": "Newer"}),
     )?;
-    stack
-        .google
-        .insert(ALICE, "primary", timed("Meanwhile", TimeDelta::hours(2), "UTC"))?;
+    stack.google.insert(
+        ALICE,
+        "primary",
+        timed("After the takeover", TimeDelta::hours(2), "UTC"),
+    )?;
     stack.add_ingest().await?;
     mirror_equals_google(&stack, "alice").await?;
     stack.ingests[0].process()?.signal("CONT").await?;
@@ -127,27 +129,27 @@ async fn a_paused_worker_cannot_commit_over_the_one_that_took_over() -> Result<(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn watch_renewer_killed_between_googles_answer_and_its_commit() -> Result<()> {
+async fn watch_renewer_is_killed_before_committing_a_channel() -> Result<()> {
     let mut stack = Stack::start().await?;
-    // Google has made the channel and told of it, and its answer never comes back.
+    // Google has made the channel and pushed on it, but its answer is lost.
     stack.google.fault(Rule::new("events.watch", Fault::SyncFirst));
     stack
         .google
         .fault(Rule::new("events.watch", Fault::Stall { ms: 60_000 }).times(1));
     stack.connect("alice").await?;
     let asked = async || (!stack.google.requests_to("events.watch").is_empty()).then_some(());
-    wait::until("a watch is asked for", asked).await;
+    wait::until("a watch is requested", asked).await;
     stack.renewers[0].kill().await;
     stack.google.clear_faults();
     stack.renewers[0].start_again().await?;
-    // The row that the dead one left is taken over, and Google's forgotten channel is not left to itself.
+    // The dead process's row is taken over, and the unknown channel at Google is stopped.
     stack.settled("alice").await;
     stack.watched("alice").await;
     stack.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calendar_api_killed_while_others_work() -> Result<()> {
+async fn calendar_api_is_killed_while_others_work() -> Result<()> {
     let mut stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
@@ -169,7 +171,7 @@ async fn calendar_api_killed_while_others_work() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_service_ends_in_order_when_asked_to() -> Result<()> {
+async fn every_service_stops_cleanly_on_sigterm() -> Result<()> {
     let mut stack = Stack::start().await?;
     stack.connect_and_settle("alice").await?;
     assert_eq!(stack.ingests[0].terminate().await?, Some(0));

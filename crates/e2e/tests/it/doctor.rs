@@ -1,4 +1,4 @@
-//! `calendar-api doctor` as it is run: against the whole stack when it is right, and when one thing in it is wrong.
+//! `calendar-api doctor` against the whole stack, with a correct configuration and with one error at a time.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::process::{Child, Command, Stdio};
@@ -8,23 +8,23 @@ use e2e::{Options, Stack};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-/// Variables and their values, or checks and what their remedies say.
+/// Variables and their values, or checks and their remedies.
 type Pairs<'a> = [(&'a str, &'a str)];
 
 /// A stack on one origin, as a deployment is, with alice connected and watched.
 async fn deployed() -> Result<Stack> {
     let options = Options {
-        // What the front serves besides is of no interest here.
+        // The page is irrelevant here.
         page: Some(e2e::broker::workspace_root().join("deploy/page")),
         ..Options::default()
     };
-    // Google's pushes come by the one origin too.
+    // Google's pushes use the same origin.
     let stack = Stack::with(options.set("WEBHOOK_URL", "")).await?;
     stack.connect_and_settle("alice").await?;
     Ok(stack)
 }
 
-/// What the doctor finds with these variables changed, and whether the exit code agrees with it.
+/// The doctor's findings with these variables changed. Fails unless the exit code agrees with them.
 async fn findings(stack: &Stack, changes: &[(&str, &str)]) -> Result<Vec<Value>> {
     let output = stack.command(&["doctor", "--json"], changes).await?;
     let report: Value = serde_json::from_slice(&output.stdout)
@@ -35,7 +35,7 @@ async fn findings(stack: &Stack, changes: &[(&str, &str)]) -> Result<Vec<Value>>
     Ok(findings)
 }
 
-/// With these changes the checks named fail, each with a remedy that says so, and no other does.
+/// Expects that with these changes exactly the named checks fail, each with a remedy that contains the text.
 async fn finds(stack: &Stack, changes: &[(&str, &str)], expected: &[(&str, &str)]) -> Result<()> {
     let findings = findings(stack, changes).await?;
     let failed: Vec<_> = findings
@@ -53,13 +53,16 @@ async fn finds(stack: &Stack, changes: &[(&str, &str)], expected: &[(&str, &str)
     );
     for (finding, (check, remedy)) in failed.iter().zip(expected) {
         let said = finding["remedy"].as_str().unwrap_or_default();
-        ensure!(said.contains(remedy), "{check}: {said:?} does not say {remedy:?}");
+        ensure!(
+            said.contains(remedy),
+            "{check}: {said:?} does not contain {remedy:?}"
+        );
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_right_installation_is_well_in_every_part() -> Result<()> {
+async fn a_correct_installation_passes_every_check() -> Result<()> {
     let stack = deployed().await?;
     let findings = findings(&stack, &[]).await?;
     for finding in &findings {
@@ -78,7 +81,7 @@ async fn a_right_installation_is_well_in_every_part() -> Result<()> {
     for secret in ["GOCSPX-", "e2e-centrifugo", "4OHi4+Tl5ufo6err7O3u7", "alice@"] {
         ensure!(!text.contains(secret), "{text}");
     }
-    // A doctor may come as often as he likes.
+    // Running it again finds the same.
     for _ in 0..3 {
         self::findings(&stack, &[]).await?;
     }
@@ -86,7 +89,7 @@ async fn a_right_installation_is_well_in_every_part() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_wrong_variable_is_named_with_its_remedy() -> Result<()> {
+async fn each_wrong_variable_is_reported_with_its_remedy() -> Result<()> {
     let stack = deployed().await?;
     let database = &stack.database.url;
     let elsewhere = "postgres://nobody@127.0.0.1:1/none";
@@ -115,7 +118,7 @@ async fn each_wrong_variable_is_named_with_its_remedy() -> Result<()> {
     for (changes, expected) in cases {
         finds(&stack, changes, expected).await?;
     }
-    // A channel that pushes elsewhere is none; a new one is made in minutes.
+    // A channel with another address does not count; a new one is made within minutes.
     finds(
         &stack,
         &[("WEBHOOK_URL", &ingest)],
@@ -135,7 +138,7 @@ async fn each_wrong_variable_is_named_with_its_remedy() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_world_sees_is_looked_at_from_outside() -> Result<()> {
+async fn public_addresses_are_checked_from_outside() -> Result<()> {
     let mut stack = deployed().await?;
     finds(
         &stack,
@@ -183,7 +186,7 @@ async fn what_the_world_sees_is_looked_at_from_outside() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_the_data_tells_is_read_from_it() -> Result<()> {
+async fn problems_in_the_data_are_reported() -> Result<()> {
     let stack = deployed().await?;
     let pool = &stack.database.pool;
     let run = async |sql: &'static str| sqlx::query(sql).execute(pool).await;
@@ -203,7 +206,7 @@ async fn what_the_data_tells_is_read_from_it() -> Result<()> {
         "update calendars set created_at = now() - interval '1 hour', updated_at = now() - interval '1 hour'",
     )
     .await?;
-    // The renewer makes new ones, unless it is away.
+    // The renewer would make new ones.
     let mut stack = stack;
     stack.renewers[0].kill().await;
     sqlx::query("delete from watches")
@@ -233,7 +236,7 @@ async fn what_the_data_tells_is_read_from_it() -> Result<()> {
     stack.end().await
 }
 
-/// An https server whose certificate nobody has signed but itself.
+/// An https server with a self-signed certificate.
 struct Untrusted {
     server: Child,
     port: u16,
@@ -280,7 +283,7 @@ impl Drop for Untrusted {
     }
 }
 
-/// The origin of a server that answers everything with this text.
+/// Starts a server that answers every request with this text; returns its origin.
 fn answering(body: &'static str) -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     listener.set_nonblocking(true)?;

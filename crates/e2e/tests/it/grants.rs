@@ -1,4 +1,4 @@
-//! Promises 5, 6, 11, 12 and 14: a grant that ends, calendars that cannot be watched, listings that break off.
+//! Promises 5, 6, 11, 12 and 14: grants that end, calendars that cannot be watched, listings that break off.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const HOLIDAYS: &str = "en.ch#holiday@group.v.calendar.google.com";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_revoked_grant_is_told_and_the_data_stays() -> Result<()> {
+async fn a_revoked_grant_is_reported_and_the_data_stays() -> Result<()> {
     let options = Options::default().tune("grant_confirm_seconds", 1);
     let stack = Stack::with(options).await?;
     let alice = stack.connect_and_settle("alice").await?;
@@ -39,10 +39,10 @@ async fn a_revoked_grant_is_told_and_the_data_stays() -> Result<()> {
     );
     assert!(
         !answer["events"].as_array().unwrap().is_empty(),
-        "what was mirrored stays readable"
+        "the mirrored events stay readable"
     );
 
-    // Connecting again mends it in place.
+    // Connecting again restores it in place.
     google::consent(&stack.google, &alice, ALICE, None).await?;
     stack
         .google
@@ -77,7 +77,7 @@ async fn trouble_at_the_token_endpoint_never_ends_a_grant() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_calendar_google_cannot_watch_is_polled_and_healthy() -> Result<()> {
     let stack = Stack::with(Options::default().tune("poll_unwatched_seconds", 2)).await?;
-    // The holidays are such a calendar; here the primary one is another.
+    // The holidays are such a calendar; here the primary calendar is another.
     stack
         .google
         .fault(Rule::new("events.watch", Fault::Unwatchable).of_calendar(ALICE));
@@ -96,7 +96,7 @@ async fn a_calendar_google_cannot_watch_is_polled_and_healthy() -> Result<()> {
         (healthy && modes.filter(|each| each["mode"] == "polling").count() == 2).then_some(())
     };
     wait::until("both are polled and the connection is healthy", polled).await;
-    // Nobody pushes, and yet what changes there is told.
+    // There is no push, yet a change there is published.
     let (mut socket, _) = stack.browser(&alice).await?;
     stack.google.insert(
         ALICE,
@@ -136,7 +136,7 @@ async fn without_a_public_url_calwire_polls() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_sync_token_rebuilds_beside_what_is_shown() -> Result<()> {
+async fn a_rebuild_after_410_keeps_old_data_readable() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
@@ -144,11 +144,11 @@ async fn a_dead_sync_token_rebuilds_beside_what_is_shown() -> Result<()> {
     let doomed = stack.google.insert(
         ALICE,
         "primary",
-        timed("Deleted meanwhile", TimeDelta::hours(1), "UTC"),
+        timed("Deleted in between", TimeDelta::hours(1), "UTC"),
     )?;
     view.catches_up(&mut socket).await?;
-    // The tombstone is never seen: the deletion falls between a dead token and a full listing. Nor is the whole listing
-    // at once: its second page breaks off with another 410.
+    // The tombstone is never listed: the deletion is between a dead token and a full listing. The full listing breaks off too:
+    // its second page answers another 410.
     stack.google.fault(Rule::new("push", Fault::Drop).times(1));
     stack
         .google
@@ -168,7 +168,7 @@ async fn a_dead_sync_token_rebuilds_beside_what_is_shown() -> Result<()> {
         "primary",
         timed("After the token's end", TimeDelta::hours(2), "UTC"),
     )?;
-    // Old data stays readable until the new is whole.
+    // Old data stays readable until the new is complete.
     let shown = async || {
         let answer = alice
             .query(
@@ -192,13 +192,13 @@ async fn a_dead_sync_token_rebuilds_beside_what_is_shown() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_renewers_keep_one_channel_for_each_calendar_through_renewals() -> Result<()> {
+async fn two_renewers_keep_one_channel_for_each_calendar() -> Result<()> {
     let options = Options {
         renewers: 2,
         ..Options::default()
     };
     let stack = Stack::with(options).await?;
-    // Google grants twenty seconds: two renewals within the test.
+    // Google grants twenty seconds, so there are two renewals within the test.
     stack
         .google
         .fault(Rule::new("events.watch", Fault::ShortExpiry { seconds: 20 }));
@@ -212,7 +212,7 @@ async fn two_renewers_keep_one_channel_for_each_calendar_through_renewals() -> R
         )?;
         assert!(
             socket.next_within(Duration::from_secs(10)).await?.is_some(),
-            "change {n} was told by a push"
+            "change {n} arrived by a push"
         );
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
@@ -230,7 +230,7 @@ async fn two_renewers_keep_one_channel_for_each_calendar_through_renewals() -> R
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn disconnecting_stops_channels_then_revokes_then_forgets() -> Result<()> {
+async fn disconnecting_stops_channels_then_revokes_then_deletes() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let channels = async || (!stack.google.channels().is_empty()).then_some(());
@@ -247,7 +247,7 @@ async fn disconnecting_stops_channels_then_revokes_then_forgets() -> Result<()> 
             .ok()?;
         (rows == 0 && stack.google.channels().is_empty()).then_some(())
     };
-    wait::until("the account is forgotten and its channels are stopped", gone).await;
+    wait::until("the account is deleted and its channels are stopped", gone).await;
     assert!(!stack.google.requests_to("oauth.revoke").is_empty());
     let answer = alice
         .query("calendar.google.getUpcomingEvents", Value::Null)

@@ -1,6 +1,5 @@
-//! More than there is room for: what is refused is refused in the allowed words, what was acknowledged is kept, one who
-//! asks too much does not slow the others, and all is as before afterwards. The same at full size, with times:
-//! `cargo xtask bench overload`.
+//! Overload: refusals use the documented answers, acknowledged pushes are kept, a user who calls too often does not slow the
+//! others, and everything is normal afterwards. `cargo xtask bench overload` measures the same at full size.
 
 use std::sync::Arc;
 
@@ -21,7 +20,7 @@ const MANY: Load = Load {
 const MEMORY_MAX: u64 = 256 << 20;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pushes_beyond_capacity_are_taken_for_good_or_refused_with_503() -> Result<()> {
+async fn pushes_beyond_capacity_are_kept_or_refused_with_503() -> Result<()> {
     let options = Options {
         renewers: 0,
         ..Options::default()
@@ -43,7 +42,7 @@ async fn pushes_beyond_capacity_are_taken_for_good_or_refused_with_503() -> Resu
     outcome.ensure_only(&[200, 503])?;
     ensure!(
         outcome.statuses.len() == 2,
-        "it was more than there is room for: {outcome}"
+        "the load exceeded the capacity: {outcome}"
     );
     ensure!(outcome.answered() == REQUESTS);
     let acknowledged = outcome.acknowledged.iter().map(|&number| channel(number));
@@ -52,7 +51,7 @@ async fn pushes_beyond_capacity_are_taken_for_good_or_refused_with_503() -> Resu
         "an acknowledged push is lost"
     );
 
-    // Guesses are slowed down, and then refused as everything is that is too much.
+    // Guesses are slowed down, then refused like any excess.
     let outcome = MANY
         .run(ingest.port(), |_| push(&Uuid::new_v4(), "guess"))
         .await?;
@@ -65,7 +64,7 @@ async fn pushes_beyond_capacity_are_taken_for_good_or_refused_with_503() -> Resu
         rate: None,
         connections: 1,
     };
-    wait::until("a push is taken as before", async || {
+    wait::until("a push is accepted as before", async || {
         let channel = channels[0];
         let outcome = one
             .run(ingest.port(), move |_| push(&channel, CHANNEL_TOKEN))
@@ -78,7 +77,7 @@ async fn pushes_beyond_capacity_are_taken_for_good_or_refused_with_503() -> Resu
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn calls_beyond_capacity_are_answered_or_refused_and_others_are_not_held_up() -> Result<()> {
+async fn calls_beyond_capacity_do_not_delay_other_users() -> Result<()> {
     let options = Options {
         ingests: 0,
         renewers: 0,
@@ -118,7 +117,7 @@ async fn calls_beyond_capacity_are_answered_or_refused_and_others_are_not_held_u
         outcome.ensure_only(&[401])?;
     }
 
-    // One who asks without end is told to wait; whoever calls meanwhile is answered.
+    // The user who calls without pause has to wait; other callers are answered.
     let noisy = rpc::jwt("noisy")?;
     let load = Load {
         amount: Amount::Requests(10_000),
@@ -140,9 +139,9 @@ async fn calls_beyond_capacity_are_answered_or_refused_and_others_are_not_held_u
     stack.end().await
 }
 
-/// Half-sent requests, and sockets that say nothing.
+/// Half-sent requests, and silent sockets.
 #[tokio::test(flavor = "multi_thread")]
-async fn slow_and_silent_sockets_are_closed_by_every_service() -> Result<()> {
+async fn every_service_closes_slow_and_silent_sockets() -> Result<()> {
     let stack = Stack::start().await?;
     let body = "POST /trpc/calendar.google.syncNow HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n\
                 Content-Length: 100\r\n\r\n{\"half";
@@ -161,7 +160,7 @@ async fn slow_and_silent_sockets_are_closed_by_every_service() -> Result<()> {
                 sockets.push((said, socket));
             }
         }
-        // They are in nobody's way.
+        // They do not delay other requests.
         ensure!(
             reqwest::get(format!("{}/healthz", service.url()))
                 .await?

@@ -1,4 +1,4 @@
-//! Promises 1, 2, 7: what a push does, what a lost, repeated, late or forged one does, and that 200 means committed.
+//! Promises 1, 2 and 7: pushes that are lost, repeated, late or forged, and that 200 means committed.
 
 use anyhow::Result;
 use chrono::TimeDelta;
@@ -13,7 +13,7 @@ async fn a_push_during_a_pull_is_not_lost() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
-    // Pages of one event, the second page late: what comes meanwhile is in neither.
+    // Pages of one event, the second page late: a change in between is on neither page.
     stack
         .google
         .fault(Rule::new("events.list", Fault::PageSize { size: 1 }).times(2));
@@ -36,7 +36,7 @@ async fn a_push_during_a_pull_is_not_lost() -> Result<()> {
     stack
         .google
         .insert(ALICE, "primary", timed("First, too", TimeDelta::hours(1), "UTC"))?;
-    wait::until("the second page is asked for", async || {
+    wait::until("the second page is requested", async || {
         (lists() > before + 1).then_some(())
     })
     .await;
@@ -62,7 +62,7 @@ async fn a_push_during_a_pull_is_not_lost() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn pushes_lost_repeated_late_and_out_of_order_end_in_the_same_view() -> Result<()> {
+async fn lost_repeated_and_reordered_pushes_end_in_the_same_view() -> Result<()> {
     let options = Options::default()
         .tune("poll_watched_seconds", 2)
         .tune("poll_unwatched_seconds", 2);
@@ -105,13 +105,13 @@ async fn pushes_lost_repeated_late_and_out_of_order_end_in_the_same_view() -> Re
         }
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    // Not one push for the last change of all: the poll finds it.
+    // The last change has no push at all: the poll finds it.
     stack.google.clear_faults();
     stack.google.fault(Rule::new("push", Fault::Drop));
     stack.google.insert(
         ALICE,
         "primary",
-        timed("Nobody told of me", TimeDelta::hours(9), "UTC"),
+        timed("Without a push", TimeDelta::hours(9), "UTC"),
     )?;
     mirror_equals_google(&stack, "alice").await?;
     view.catches_up(&mut socket).await?;
@@ -119,7 +119,7 @@ async fn pushes_lost_repeated_late_and_out_of_order_end_in_the_same_view() -> Re
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_forged_push_is_refused_and_moves_nothing() -> Result<()> {
+async fn a_forged_push_is_refused_and_changes_nothing() -> Result<()> {
     let stack = Stack::start().await?;
     stack.connect_and_settle("alice").await?;
     let dirt = || async {
@@ -169,7 +169,7 @@ async fn a_forged_push_is_refused_and_moves_nothing() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_hundred_means_committed_through_a_restart_of_postgres() -> Result<()> {
+async fn an_acknowledged_push_survives_a_crash_of_postgres() -> Result<()> {
     let mut postgres = e2e::database::Private::start().await?;
     let options = Options {
         database_server: Some(postgres.url()),
@@ -194,13 +194,13 @@ async fn two_hundred_means_committed_through_a_restart_of_postgres() -> Result<(
     };
     wait::until("a push has been refused with 503", refused).await;
     postgres.resume().await?;
-    // Google tries again; nobody else tells.
+    // Only Google's retry can deliver it.
     let message = socket.next_change().await?;
     assert_eq!(
         message["upserted"][0]["occurrences"][0]["title"],
         "While it was away"
     );
-    // A crash, not a stop: sessions are cut in the middle of whatever they do.
+    // A crash, not a shutdown: sessions end in the middle of their work.
     for n in 0..10 {
         stack.google.insert(
             ALICE,

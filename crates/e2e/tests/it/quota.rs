@@ -1,4 +1,4 @@
-//! Promise 13: when Google says "slow down", Calwire does, for as long as it was told, and then catches up.
+//! Promise 13: when Google limits the rate, Calwire waits for as long as requested, and then catches up.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use google_emulator::{Fault, Rule};
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_spent_budget_is_waited_for_and_nobody_else_waits() -> Result<()> {
+async fn a_spent_quota_delays_only_its_own_user() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let bob = stack.connect_and_settle("bob").await?;
@@ -43,7 +43,7 @@ async fn a_spent_budget_is_waited_for_and_nobody_else_waits() -> Result<()> {
     })
     .await;
 
-    // Alice's budget is hers: bob's change is told meanwhile.
+    // Only alice's budget is spent: bob's change is published at once.
     stack
         .google
         .insert(BOB, "primary", timed("Need not wait", TimeDelta::hours(1), "UTC"))?;
@@ -52,7 +52,7 @@ async fn a_spent_budget_is_waited_for_and_nobody_else_waits() -> Result<()> {
         "Need not wait"
     );
 
-    // More pushes and an impatient person do not make Calwire ask sooner than it was told to.
+    // More pushes and an impatient user do not make Calwire call Google any sooner.
     let before = refusals();
     for n in 0..5 {
         stack.google.insert(

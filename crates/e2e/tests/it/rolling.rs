@@ -1,5 +1,5 @@
-//! A new version of each service goes in without anybody noticing: two copies of each behind a proxy, restarted in turn under
-//! load. No request fails, no acknowledged push or write is lost.
+//! A rolling upgrade: two processes of each service behind a proxy, restarted in turn under load. No request fails, and no
+//! acknowledged push or write is lost.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use e2e::traffic::{Traffic, each_is_there_once};
 use e2e::{Options, Stack, wait};
 
 const RESTARTS: usize = 10;
-/// A stop is to be over by then, with all that has begun.
+/// Bound on a stop, including all requests under way.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_service_is_restarted_ten_times_under_load_and_no_request_fails() -> Result<()> {
+async fn restarts_under_load_fail_no_request() -> Result<()> {
     let options = Options {
         apis: 2,
         ingests: 2,
@@ -29,7 +29,7 @@ async fn each_service_is_restarted_ten_times_under_load_and_no_request_fails() -
     let bob = stack.connect_and_settle("bob").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
     let bobs = stack.calendar_id("bob", BOB).await?;
-    // By way of the proxy: what is told besides events makes a page ask anew.
+    // Through the proxy: messages other than events make a page load again.
     let mut view = View::load(&alice).await?;
 
     let Stack {
@@ -67,12 +67,12 @@ async fn each_service_is_restarted_ten_times_under_load_and_no_request_fails() -
         listens(&mut socket, &mut view, &traffic),
         restarts
     )?;
-    // A busy machine does less, but something of each between any two restarts.
+    // A busy machine does less, but some of each between any two restarts.
     let done = traffic.done();
     assert!(done.iter().all(|load| *load > RESTARTS), "{done:?}");
     assert_eq!(proxies.api.repeated(), 0, "reads were cut off");
 
-    // Every push was taken at the first try.
+    // Every push was accepted at the first attempt.
     let google = &stack.google;
     let refused: Vec<_> = google
         .pushes()
@@ -93,7 +93,7 @@ async fn each_service_is_restarted_ten_times_under_load_and_no_request_fails() -
     stack.end().await
 }
 
-/// As an upgrade does it: SIGTERM, and once it has ended, its successor.
+/// As an upgrade does it: SIGTERM, then the successor once it has ended.
 async fn restart(service: &mut Service) -> Result<()> {
     let started = std::time::Instant::now();
     let code = service.terminate().await?;
@@ -106,7 +106,7 @@ async fn restart(service: &mut Service) -> Result<()> {
     service.start_again().await
 }
 
-/// A browser that is open all the while.
+/// A browser that stays open.
 async fn listens(socket: &mut Socket, view: &mut View, traffic: &Traffic) -> Result<()> {
     while !traffic.is_over() {
         if let Some(message) = socket.next_within(Duration::from_millis(200)).await? {

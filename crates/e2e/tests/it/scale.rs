@@ -1,4 +1,4 @@
-//! Many copies: what one of each does, several do, and any of them may die at any time.
+//! Several processes of each service, any of which may die at any time.
 
 use std::time::Duration;
 
@@ -24,13 +24,13 @@ async fn scaled() -> Result<Stack> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_change_in_google_reaches_the_socket_and_the_api_reads_it_back() -> Result<()> {
-    jobs::a_change_in_google_reaches_the_socket_and_the_api_reads_it_back(scaled().await?).await
+async fn a_change_in_google_reaches_socket_and_api() -> Result<()> {
+    jobs::a_change_in_google_reaches_socket_and_api(scaled().await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_weekly_series_is_one_change_and_an_all_day_event_is_a_day() -> Result<()> {
-    jobs::a_weekly_series_is_one_change_and_an_all_day_event_is_a_day(scaled().await?).await
+async fn a_series_is_one_change_with_its_instances() -> Result<()> {
+    jobs::a_series_is_one_change_with_its_instances(scaled().await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,20 +39,20 @@ async fn an_echo_is_silent() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nobody_sees_another_users_calendar() -> Result<()> {
-    jobs::nobody_sees_another_users_calendar(scaled().await?).await
+async fn no_user_sees_another_users_calendar() -> Result<()> {
+    jobs::no_user_sees_another_users_calendar(scaled().await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn not_connected_and_no_calendar_access_are_answers() -> Result<()> {
-    jobs::not_connected_and_no_calendar_access_are_answers(scaled().await?).await
+async fn no_connection_and_no_access_are_answers() -> Result<()> {
+    jobs::no_connection_and_no_access_are_answers(scaled().await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn any_copy_and_any_node_is_killed_under_load_and_nothing_is_lost() -> Result<()> {
+async fn killing_any_process_under_load_loses_nothing() -> Result<()> {
     let options = Options::scaled()?
         .set("RATE_LIMIT_PER_MINUTE", "100000")
-        // What was pushed is to arrive because it was pushed.
+        // No poll within the test: a change arrives only by its push.
         .tune("poll_watched_seconds", 86_400)
         .tune("poll_unwatched_seconds", 86_400);
     let mut stack = Stack::with(options).await?;
@@ -104,12 +104,12 @@ async fn any_copy_and_any_node_is_killed_under_load_and_nothing_is_lost() -> Res
             page.recoveries,
             page.returns
         );
-        ensure!(page.view.gaps == 0, "{} messages never came", page.view.gaps);
+        ensure!(page.view.gaps == 0, "{} messages are missing", page.view.gaps);
     }
     let set_aside: i64 = sqlx::query_scalar("select count(*) from dead_letters")
         .fetch_one(&stack.database.pool)
         .await?;
-    ensure!(set_aside == 0, "{set_aside} messages were set aside");
+    ensure!(set_aside == 0, "{set_aside} messages were dead-lettered");
     let pushes = stack.google.pushes();
     let refused = pushes.iter().filter(|push| push.status != Some(200)).count();
     let [changed, read, _] = traffic.done();
@@ -125,7 +125,7 @@ async fn any_copy_and_any_node_is_killed_under_load_and_nothing_is_lost() -> Res
     stack.end().await
 }
 
-/// One after the other, and each is started again once the others have worked without it.
+/// Kills one after the other, and starts each again once the others have worked without it.
 async fn kill_each(
     services: Vec<&mut Service>,
     broker: &mut Broker,
@@ -174,7 +174,7 @@ async fn listens(page: &mut Follower, traffic: &Traffic) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn redis_is_lost_and_pages_load_from_the_database() -> Result<()> {
+async fn pages_reload_from_the_database_after_losing_redis() -> Result<()> {
     let mut stack = scaled().await?;
     let alice = stack.connect_and_settle("alice").await?;
     let mut page = Follower::open(&alice, &stack.broker.ws_url()).await?;
@@ -191,7 +191,7 @@ async fn redis_is_lost_and_pages_load_from_the_database() -> Result<()> {
         insert(&format!("Away {n}"), n)?;
     }
     mirror_equals_google(&stack, "alice").await?;
-    // What is read does not go by the broker.
+    // Reads do not need the broker.
     let answer = alice
         .query("calendar.google.getUpcomingEvents", json!({"maxResults": 50}))
         .await?;
@@ -205,7 +205,7 @@ async fn redis_is_lost_and_pages_load_from_the_database() -> Result<()> {
     page.catches_up().await?;
     ensure!(
         page.returns > 0 && page.recoveries < page.returns,
-        "Redis came back with what it had"
+        "Redis kept its data"
     );
     insert("After", 2)?;
     mirror_equals_google(&stack, "alice").await?;

@@ -1,5 +1,5 @@
-//! No secret and nothing that people wrote gets into a log or into the body of an error, in good times and in bad ones,
-//! with the logs as talkative as an operator can make them without naming a library.
+//! No secret and no user's text gets into a log or the body of an error, with and without faults, at the most verbose log level
+//! that an operator can set without naming a library.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,12 +18,12 @@ const DATABASE_PASSWORD: &str = "canary-database-password";
 const TOKEN_KEY: &str = "m0hN2yZB5w0m2jXGyk6L1d0uQz1xI8m4vXb7o3pT9sE=";
 const TITLE: &str = "canary-title";
 const GUEST: &str = "canary-guest@example.net";
-/// In what Google says when it refuses.
+/// A text in Google's refusals.
 const GOOGLES_WORDS: &str = "canary-words-of-google";
-/// A guess of somebody who is not Google.
+/// A forged token.
 const FORGED: &str = "canary-forged-token";
 
-/// What must be nowhere, by what it is.
+/// The texts that must not appear, by their kind.
 const SECRETS: [(&str, &str); 17] = [
     ("the OAuth client's secret", google::CLIENT_SECRET),
     ("the database's password", DATABASE_PASSWORD),
@@ -44,7 +44,7 @@ const SECRETS: [(&str, &str); 17] = [
     ("a forged token", FORGED),
 ];
 
-/// What was said, by whom.
+/// Logs and answers, by their source.
 type Said = BTreeMap<String, Vec<String>>;
 
 fn assert_silent(said: &Said, hashes: &BTreeSet<Vec<u8>>) {
@@ -64,11 +64,11 @@ fn assert_silent(said: &Said, hashes: &BTreeSet<Vec<u8>>) {
             .iter()
             .filter(|(_, secret)| line.contains(secret))
             .map(|(what, _)| *what);
-        // The line itself is not shown: whoever reads this failure is not to learn the secret from it.
+        // The line itself is not shown, so that this failure does not reveal the secret.
         told.extend(
             plain
                 .chain(hashed)
-                .map(|what| format!("{who} tells {what}: {}", without_values(line))),
+                .map(|what| format!("{who} reveals {what}: {}", without_values(line))),
         );
     }
     assert!(told.is_empty(), "{told:#?}");
@@ -83,7 +83,7 @@ fn without_values(line: &str) -> String {
         .join(" ")
 }
 
-/// Of tokens and states that are stored by their hash alone.
+/// The hashes of tokens and states that are stored by their hash alone.
 async fn hashes(stack: &Stack) -> Result<BTreeSet<Vec<u8>>> {
     let hashes: Vec<Vec<u8>> = sqlx::query_scalar(
         "select token_sha256 from watches union all select state_sha256 from oauth_states \
@@ -111,7 +111,7 @@ fn logs(stack: &Stack, said: &mut Said) -> Result<()> {
     Ok(())
 }
 
-/// The bodies of requests that are refused, for every reason that there is.
+/// The bodies of refused requests, one for every reason.
 async fn refusals(stack: &Stack, said: &mut Said) -> Result<()> {
     let alice = stack.as_user("alice")?;
     let http = &alice.http;
@@ -136,7 +136,7 @@ async fn refusals(stack: &Stack, said: &mut Said) -> Result<()> {
     let event = |idempotency_key: &str| json!({"idempotencyKey": idempotency_key, "calendarId": calendar, "eventId": "nothing", "baseEtag": "\"1\"", "patch": title});
     let requests = [
         ("no token", http.get(&status)),
-        ("a token that is none", http.get(&status).bearer_auth(FORGED)),
+        ("an invalid token", http.get(&status).bearer_auth(FORGED)),
         (
             "an expired token",
             http.get(&status).bearer_auth(rpc::jwt_for("alice", -600)?),
@@ -161,12 +161,12 @@ async fn refusals(stack: &Stack, said: &mut Said) -> Result<()> {
         ("a forged push", push(FORGED, &resource)),
         ("a push for another resource", push("guess", FORGED)),
         (
-            "a callback of nobody",
+            "a callback without a state",
             http.get(format!(
                 "{api}/oauth/google/callback?state={FORGED}&code={FORGED}&error={FORGED}"
             )),
         ),
-        ("a path of nobody", http.get(format!("{api}/no/such/path"))),
+        ("an unknown path", http.get(format!("{api}/no/such/path"))),
     ];
     let bodies = said.entry("an answer".to_owned()).or_default();
     for (what, request) in requests {
@@ -178,7 +178,7 @@ async fn refusals(stack: &Stack, said: &mut Said) -> Result<()> {
     Ok(())
 }
 
-/// What each service says when it does not start.
+/// The output of each service when it fails to start.
 async fn refused_starts(said: &mut Said) -> Result<()> {
     let good = [
         (
@@ -197,24 +197,20 @@ async fn refused_starts(said: &mut Said) -> Result<()> {
         ("RUST_LOG", "debug".to_owned()),
     ];
     let wrong = [
-        ("the database away", "DATABASE_URL", good[0].1.clone()),
+        ("the database down", "DATABASE_URL", good[0].1.clone()),
         (
             "no address",
             "DATABASE_URL",
             format!("postgres://calwire:{DATABASE_PASSWORD}@[:/"),
         ),
         (
-            "a key too much",
+            "a surplus key",
             "TOKEN_KEYS",
             format!("1:{TOKEN_KEY},1:{TOKEN_KEY}"),
         ),
         ("a key without its id", "TOKEN_KEYS", TOKEN_KEY.to_owned()),
-        (
-            "a number that is none",
-            "DATABASE_MAX_CONNECTIONS",
-            FORGED.to_owned(),
-        ),
-        ("an address that is none", "CENTRIFUGO_API_URL", FORGED.to_owned()),
+        ("an invalid number", "DATABASE_MAX_CONNECTIONS", FORGED.to_owned()),
+        ("an invalid address", "CENTRIFUGO_API_URL", FORGED.to_owned()),
     ];
     for service in ["calendar-api", "webhook-ingest", "watch-renewer"] {
         for (what, variable, value) in &wrong {
@@ -228,15 +224,15 @@ async fn refused_starts(said: &mut Said) -> Result<()> {
                 .output();
             let output = match tokio::time::timeout(wait::PATIENCE, output).await {
                 Ok(output) => output?,
-                Err(_) => anyhow::bail!("{service} goes on with {what}"),
+                Err(_) => anyhow::bail!("{service} keeps running with {what}"),
             };
             // watch-renewer knows no broker.
             ensure!(!output.status.success(), "{service} does not start with {what}");
             let text = [output.stdout, output.stderr].concat();
             let text = String::from_utf8_lossy(&text).into_owned();
-            ensure!(!text.trim().is_empty(), "{service} says why");
-            // What is no secret may be named: it is how one finds it.
-            said.entry(format!("{service} that does not start"))
+            ensure!(!text.trim().is_empty(), "{service} prints the reason");
+            // The variable's name may be shown: it is how one finds the error.
+            said.entry(format!("{service} that fails to start"))
                 .or_default()
                 .push(text.replace(FORGED, ""));
         }
@@ -258,7 +254,7 @@ impl Seen {
     }
 }
 
-/// All goes well: connected, pushed, told, edited.
+/// Without faults: connect, push, publish, edit.
 async fn good_times(stack: &Stack) -> Result<(rpc::Api, Seen)> {
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
@@ -283,7 +279,7 @@ async fn good_times(stack: &Stack) -> Result<(rpc::Api, Seen)> {
     Ok((alice, seen))
 }
 
-/// Google fails, in each of its ways.
+/// Google fails in each way.
 async fn google_fails(stack: &Stack, alice: &rpc::Api, seen: &Seen, said: &mut Said) -> Result<()> {
     let error = |status, reason: &str| Fault::Error {
         status,
@@ -316,7 +312,7 @@ async fn google_fails(stack: &Stack, alice: &rpc::Api, seen: &Seen, said: &mut S
             .send()
             .await?;
         if !answer.status().is_success() {
-            // The two sides of a conflict are for the user who edits: only what else is in the answer counts.
+            // The two sides of a conflict are meant for the editing user: only the rest of the answer is checked.
             let mut body: Value = answer.json().await?;
             for side in ["base", "ours", "theirs"] {
                 body["error"]["data"][side].take();
@@ -331,7 +327,7 @@ async fn google_fails(stack: &Stack, alice: &rpc::Api, seen: &Seen, said: &mut S
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_secret_and_no_title_gets_into_a_log_or_an_error() -> Result<()> {
+async fn logs_and_errors_have_no_secret_and_no_title() -> Result<()> {
     let mut postgres = Private::start().await?;
     let mut server: url::Url = postgres.url().parse()?;
     server
@@ -349,7 +345,7 @@ async fn no_secret_and_no_title_gets_into_a_log_or_an_error() -> Result<()> {
     let (alice, seen) = good_times(&stack).await?;
     google_fails(&stack, &alice, &seen, &mut said).await?;
 
-    // The broker is away, the database is away, the grant ends, and services do not start.
+    // The broker is down, the database is down, the grant ends, and services fail to start.
     stack.broker.kill();
     stack
         .google
@@ -381,14 +377,14 @@ async fn no_secret_and_no_title_gets_into_a_log_or_an_error() -> Result<()> {
     refused_starts(&mut said).await?;
 
     logs(&stack, &mut said)?;
-    // The scan sees what it is meant to see.
+    // The scan covers the logs that it should.
     let api = said
         .get("calendar-api")
-        .context("calendar-api has said something")?
+        .context("calendar-api has logged something")?
         .join("\n");
     ensure!(
         api.contains("DEBUG") && api.contains("Request answered"),
-        "the logs are those of debug"
+        "the logs are at debug level"
     );
     assert_silent(&said, &hashes(&stack).await?);
     stack.end().await

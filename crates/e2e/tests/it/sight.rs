@@ -1,5 +1,5 @@
-//! What somebody who runs Calwire sees: the metrics, the dashboard and the alert rules made of them, the answers to "are
-//! you ready", and the canary, which tells of a dead push path while every other light is green.
+//! Observability: the metrics, the dashboard and alert rules based on them, readiness, and the canary, which detects a dead
+//! push path while everything else looks healthy.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,7 +19,7 @@ use google_emulator::{Fault, Rule};
 use provision::prometheus;
 use serde_json::{Value, json};
 
-/// Every metric, and where it is.
+/// Every metric, by where it is declared.
 fn tables() -> Vec<(&'static str, &'static [Metric])> {
     vec![
         ("all", &PROCESS[..]),
@@ -31,7 +31,7 @@ fn tables() -> Vec<(&'static str, &'static [Metric])> {
 }
 
 #[test]
-fn the_documentation_says_what_is_measured() -> Result<()> {
+fn docs_list_every_metric() -> Result<()> {
     let mut rows = Vec::new();
     for (place, table) in tables() {
         for metric in table {
@@ -63,7 +63,7 @@ fn the_documentation_says_what_is_measured() -> Result<()> {
     Ok(())
 }
 
-/// A stack in which everything happens that is measured, push on and the canary singing.
+/// A stack in which everything happens that is measured, with push and the canary.
 async fn busy() -> Result<Stack> {
     let options = Options::default()
         .set("CANARY_USER", "carol")
@@ -82,7 +82,7 @@ async fn busy() -> Result<Stack> {
     let input = json!({"idempotencyKey": "sight", "calendarId": calendar, "event": event});
     alice.mutate("calendar.google.createEvent", input).await?;
     let unknown = alice.query("calendar.google.noSuchThing", Value::Null).await;
-    ensure!(unknown.is_err(), "a call that fails is among what is measured");
+    ensure!(unknown.is_err(), "a failing call is measured too");
     forge(&stack).await?;
     Ok(stack)
 }
@@ -106,10 +106,10 @@ async fn forge(stack: &Stack) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_happens_is_measured_and_rules_and_dashboard_ask_for_what_is_exported() -> Result<()> {
+async fn every_metric_of_rules_and_dashboard_is_exported() -> Result<()> {
     let stack = busy().await?;
     let (api, ingest, renewer) = (&stack.api, &stack.ingests[0], &stack.renewers[0]);
-    wait::until("the canary has been heard by push", async || {
+    wait::until("the canary's push has arrived", async || {
         let push = renewer
             .scrape()
             .await
@@ -171,7 +171,7 @@ async fn what_happens_is_measured_and_rules_and_dashboard_ask_for_what_is_export
     }
     assert_eq!(renewer.sum("calwire_overview_success", &[]), Some(1.0));
 
-    // No id, name or address of anybody.
+    // No user's id, name or address.
     for scrape in [&api, &ingest, &renewer] {
         for secret in [
             "alice",
@@ -196,7 +196,7 @@ fn counted(scrape: &Scrape, metric: &str, labels: &[&str]) {
     );
 }
 
-/// What is exported is declared, and what rules and dashboard name is exported.
+/// Fails unless every exported metric is declared, and every metric in rules and dashboard is exported.
 fn names_agree(scrapes: &[&Scrape]) -> Result<()> {
     let declared: BTreeSet<_> = tables()
         .iter()
@@ -224,13 +224,13 @@ fn names_agree(scrapes: &[&Scrape]) -> Result<()> {
             .collect();
         assert!(
             asked.len() > 20 && missing.is_empty(),
-            "{file} asks for what nobody exports: {missing:?}"
+            "{file} uses metrics that no service exports: {missing:?}"
         );
     }
     Ok(())
 }
 
-/// Ends with the value, by its process id.
+/// Killed when dropped.
 struct Server(Child);
 
 impl Drop for Server {
@@ -240,7 +240,7 @@ impl Drop for Server {
     }
 }
 
-/// Every query of the dashboard and every rule, asked of a Prometheus that scrapes the stack.
+/// Runs every query of the dashboard and every rule in a Prometheus that scrapes the stack.
 async fn ask_a_real_prometheus(stack: &Stack) -> Result<()> {
     let programs =
         tokio::task::spawn_blocking(|| prometheus::find_or_fetch(&mut |line| eprintln!("{line}"))).await??;
@@ -252,7 +252,7 @@ async fn ask_a_real_prometheus(stack: &Stack) -> Result<()> {
         "scrape_configs": [{"job_name": "calwire", "static_configs": [{"targets": targets}]}],
     });
     let file = folder.path().join("prometheus.yml");
-    // Which is YAML too.
+    // JSON is YAML too.
     fs::write(&file, config.to_string())?;
     let addr = (Ipv4Addr::LOCALHOST, provision::port::free()?);
     let child = Command::new(&programs.server)
@@ -267,7 +267,7 @@ async fn ask_a_real_prometheus(stack: &Stack) -> Result<()> {
         .spawn()?;
     let _server = Server(child);
     let url = format!("http://{}:{}", addr.0, addr.1);
-    wait::until("Prometheus has seen all three a few times", async || {
+    wait::until("Prometheus has scraped all three a few times", async || {
         let seen = query(&url, "count(count_over_time(calwire_build_info[1m]) >= 4)")
             .await
             .ok()?;
@@ -282,7 +282,7 @@ async fn ask_a_real_prometheus(stack: &Stack) -> Result<()> {
                 .with_context(|| format!("{}: {expr}", panel.title))?;
             ensure!(
                 !panel.is_number || !found.is_empty(),
-                "{}: {expr} finds nothing",
+                "{}: {expr} returns nothing",
                 panel.title
             );
         }
@@ -298,14 +298,14 @@ async fn ask_a_real_prometheus(stack: &Stack) -> Result<()> {
         ensure!(rule["health"] == "ok", "{}: {}", rule["name"], rule["lastError"]);
         ensure!(
             rule["state"] != "firing",
-            "{} fires although all is well",
+            "{} fires although everything is healthy",
             rule["name"]
         );
         ensure!(
             rule["annotations"]["description"]
                 .as_str()
                 .is_some_and(|text| text.len() > 40),
-            "{} does not say what to do",
+            "{} has no remedy",
             rule["name"]
         );
     }
@@ -325,7 +325,7 @@ async fn query(url: &str, expr: &str) -> Result<Vec<Value>> {
 
 struct Panel {
     title: String,
-    /// It always shows a number.
+    /// The panel always shows a number.
     is_number: bool,
     exprs: Vec<String>,
 }
@@ -354,7 +354,7 @@ fn panels() -> Result<Vec<Panel>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_service_says_what_it_is_missing() -> Result<()> {
+async fn readiness_names_the_missing_dependency() -> Result<()> {
     let mut postgres = e2e::database::Private::start().await?;
     let options = Options {
         database_server: Some(postgres.url()),
@@ -379,7 +379,7 @@ async fn a_service_says_what_it_is_missing() -> Result<()> {
             assert_eq!(check(&body, name)["ok"], true, "{body}");
         }
     }
-    // Without the broker most goes on, and it is told.
+    // Without the broker the services stay ready, and report it.
     stack.broker.kill();
     for url in [stack.api.url(), stack.ingests[0].url()] {
         let (status, body) = ready(url).await?;
@@ -408,7 +408,7 @@ async fn a_service_says_what_it_is_missing() -> Result<()> {
             "it lives"
         );
     }
-    // Nobody can tell, and no old number is shown as if it were of now.
+    // The overview is unknown, and no old number is shown as current.
     let blind = wait::until("the overview is not readable", async || {
         let scrape = stack.renewers[0].scrape().await.ok()?;
         (scrape.sum("calwire_overview_success", &[]) == Some(0.0)).then_some(scrape)
@@ -424,9 +424,9 @@ async fn a_service_says_what_it_is_missing() -> Result<()> {
     stack.end().await
 }
 
-/// With polls a quarter of an hour apart, nobody would tell of a dead push path for so long.
+/// The next poll, which would find a lost push, can be a quarter of an hour away.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_nobody_has_told_the_canary_asks_for_itself() -> Result<()> {
+async fn the_canary_pulls_when_its_push_is_late() -> Result<()> {
     let options = Options::default()
         .set("CANARY_USER", "carol")
         .tune("canary_seconds", 1)
@@ -437,28 +437,28 @@ async fn what_nobody_has_told_the_canary_asks_for_itself() -> Result<()> {
         let scrape = stack.renewers[0].scrape().await.ok()?;
         scrape.sum("calwire_canary_results_total", &[&format!("result=\"{result}\"")])
     };
-    wait::until("the canary is heard by push", async || {
+    wait::until("the canary's push arrives", async || {
         (canary("push").await? >= 1.0).then_some(())
     })
     .await;
     for endpoint in ["push", "push.sync"] {
         stack.google.fault(Rule::new(endpoint, Fault::Drop));
     }
-    // A push of the last ten seconds may be that of the change.
+    // A push within the last ten seconds may be the one of the change.
     tokio::time::sleep(Duration::from_secs(15)).await;
     let (polled, late) = (canary("poll").await.unwrap_or_default(), canary("late").await);
-    wait::until("the canary tells", async || {
+    wait::until("the canary reports it", async || {
         (canary("poll").await? >= polled + 2.0).then_some(())
     })
     .await;
-    assert_eq!(canary("late").await, late, "all but the push is well");
+    assert_eq!(canary("late").await, late, "only the push is missing");
     stack.end().await
 }
 
-/// The push path dies, and everything else is green.
+/// The push path dies while everything else looks healthy: the canary, the silence and the mode report it, and polls keep
+/// calendars fresh.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_dead_push_path_is_told_by_the_canary_the_silence_and_the_mode_while_polls_keep_calendars_fresh()
--> Result<()> {
+async fn a_dead_push_path_is_reported_while_polls_continue() -> Result<()> {
     let options = Options::default()
         .set("CANARY_USER", "carol")
         .tune("canary_seconds", 1)
@@ -484,35 +484,35 @@ async fn a_dead_push_path_is_told_by_the_canary_the_silence_and_the_mode_while_p
             .find(|each| each["calendarId"] == calendar.as_str())?;
         Some(of["mode"].as_str()?.to_owned())
     };
-    wait::until("the canary is heard by push", async || {
+    wait::until("the canary's push arrives", async || {
         (canary("push").await? >= 1.0).then_some(())
     })
     .await;
     assert_eq!(mode().await.as_deref(), Some("push"));
-    // The first may have been found by the poll of a calendar whose channel was not made yet.
+    // A poll may have found the first change, before the calendar's channel existed.
     let polled = canary("poll").await.unwrap_or_default();
 
     for endpoint in ["push", "push.sync"] {
         stack.google.fault(Rule::new(endpoint, Fault::Drop));
     }
     let died = std::time::Instant::now();
-    // Ten seconds of grace for pushes under way, a poll, and what a push may be late.
+    // Ten seconds of grace for pushes under way, then a poll and the delay that a push may have.
     tokio::time::sleep(Duration::from_secs(12)).await;
     stack
         .google
         .insert(ALICE, "primary", timed("Polled", TimeDelta::hours(1), "UTC"))?;
     socket.next_titled("Polled").await?;
     mirror_equals_google(&stack, "alice").await?;
-    wait::until("the canary tells", async || {
+    wait::until("the canary reports it", async || {
         (canary("poll").await? >= polled + 2.0).then_some(())
     })
     .await;
-    wait::until("the mode tells", async || {
+    wait::until("the mode shows it", async || {
         (mode().await? == "polling").then_some(())
     })
     .await;
     println!(
-        "told {:.1} s after the push path died",
+        "reported {:.1} s after the push path died",
         died.elapsed().as_secs_f64()
     );
     let scrape = renewer.scrape().await?;
@@ -532,7 +532,7 @@ async fn a_dead_push_path_is_told_by_the_canary_the_silence_and_the_mode_while_p
         "{}",
         scrape.text()
     );
-    // All the other lights are green.
+    // Everything else looks healthy.
     assert_eq!(scrape.sum("calwire_overview_success", &[]), Some(1.0));
     assert!(
         scrape.sum("calwire_dirty_age_seconds", &[]) < Some(5.0),
@@ -542,10 +542,10 @@ async fn a_dead_push_path_is_told_by_the_canary_the_silence_and_the_mode_while_p
     let health = reqwest::get(format!("{}/readyz", stack.ingests[0].url())).await?;
     assert_eq!(health.status(), 200);
 
-    // It comes back, and that is told too.
+    // The push path recovers, and that is reported too.
     stack.google.clear_faults();
     let before = canary("push").await.unwrap_or_default();
-    wait::until("the canary is heard by push again", async || {
+    wait::until("the canary's push arrives again", async || {
         (canary("push").await? > before).then_some(())
     })
     .await;

@@ -1,15 +1,16 @@
-//! The simulation as a test: a short form of what `cargo xtask simulate` does at length, every plan that once showed a bug,
-//! and what the plans themselves promise.
+//! The simulation as a test: a short run of `cargo xtask simulate`, every plan that once revealed a bug, and checks of the plans
+//! themselves.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
 use e2e::simulation::database::Template;
 use e2e::simulation::{Regression, outage, plan, points, run};
 
-/// Each file is a plan in which a promise was broken once. None is, any more.
+/// Each file is a plan that once violated an invariant.
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
-async fn what_once_failed_holds() {
+async fn no_regression_fails_again() {
     let template = Template::create().await.unwrap();
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/simulation/regressions");
     let mut files: Vec<_> = std::fs::read_dir(dir)
@@ -17,10 +18,19 @@ async fn what_once_failed_holds() {
         .map(|entry| entry.unwrap().path())
         .collect();
     files.sort();
+    let points = points::declared();
     let mut broken = Vec::new();
     for file in &files {
         let json = std::fs::read_to_string(file).unwrap();
         let regression: Regression = serde_json::from_str(&json).unwrap();
+        for snare in regression.operations.iter().filter_map(plan::Operation::snare) {
+            assert!(
+                points.contains(&snare.point),
+                "{}: there is no point {}",
+                file.display(),
+                snare.point
+            );
+        }
         let outcome = run(&template, regression.seed, &regression.operations)
             .await
             .unwrap();
@@ -32,7 +42,7 @@ async fn what_once_failed_holds() {
     assert!(broken.is_empty(), "{}", broken.join("\n"));
 }
 
-/// Otherwise a deadlock would pass for a lock that somebody holds.
+/// Otherwise a deadlock would look like a held lock.
 #[tokio::test]
 async fn a_deadlock_is_counted() {
     let template = Template::create().await.unwrap();
@@ -56,7 +66,7 @@ async fn a_deadlock_is_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_changed_while_google_was_away_for_an_hour_is_caught_up_on_within_the_quota() {
+async fn an_hour_of_outage_is_recovered_within_the_quota() {
     let template = Template::create().await.unwrap();
     let recovery = outage::of_an_hour(&template).await;
     template.drop_now().await.unwrap();
@@ -71,19 +81,19 @@ async fn what_changed_while_google_was_away_for_an_hour_is_caught_up_on_within_t
     assert!(recovery.most_calls <= outage::CALLS_A_MINUTE, "{recovery:?}");
 }
 
-/// The command, which shows how far it is.
+/// Runs the command, which shows its progress.
 fn simulate(arguments: &[&str]) {
-    // The tests here run beside each other.
+    // These tests run in parallel.
     let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
     let status = command.args(["--threads", "1"]).args(arguments).status();
     assert!(
         status.is_ok_and(|status| status.success()),
-        "what is broken is said above"
+        "the violated invariants are listed above"
     );
 }
 
 #[test]
-fn twenty_seeds_keep_every_promise() {
+fn twenty_seeds_violate_no_invariant() {
     simulate(&["--seeds", "20", "--operations", "300"]);
 }
 
@@ -92,32 +102,35 @@ fn a_process_may_die_at_every_point() {
     simulate(&["--points"]);
 }
 
-/// A simulation that finds nothing proves something only if it finds what is there.
+/// That the simulation finds no bug means something only if it finds every mutant.
 #[test]
 fn every_mutant_is_found() {
     simulate(&["--control"]);
 }
 
 #[test]
-fn a_seed_is_a_plan() {
+fn a_seed_determines_the_plan() {
     assert_eq!(plan::of_seed(7, 300), plan::of_seed(7, 300));
     assert_ne!(plan::of_seed(7, 300), plan::of_seed(8, 300));
     let json = serde_json::to_string(&plan::of_seed(7, 300)).unwrap();
     let again: Vec<plan::Operation> = serde_json::from_str(&json).unwrap();
-    assert_eq!(
-        again,
-        plan::of_seed(7, 300),
-        "a plan that is kept is the same plan"
-    );
+    assert_eq!(again, plan::of_seed(7, 300), "a saved plan is the same plan");
 }
 
+/// An operation is trapped only at points of its own areas, so a point of no area would never be tested.
 #[test]
-fn points_and_bugs_are_named_once_each_in_its_area() {
+fn every_point_belongs_to_an_area_of_the_plans() {
     let points = points::declared();
     assert!(points.len() >= 24, "{points:?}");
     assert!(
         points.iter().all(|point| point.split('.').count() == 2),
         "{points:?}"
     );
-    assert!(points::bugs().len() >= 12, "{:?}", points::bugs());
+    let plan = plan::of_seed(1, 2_000);
+    let areas: BTreeSet<_> = plan.iter().flat_map(plan::Operation::areas).copied().collect();
+    for point in &points {
+        let area = point.split('.').next().unwrap_or_default();
+        assert!(areas.contains(area), "no operation passes {point}");
+    }
+    assert!(points::mutants().len() >= 12, "{:?}", points::mutants());
 }

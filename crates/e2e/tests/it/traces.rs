@@ -1,4 +1,4 @@
-//! One trace from Google's push to the publication, through the rows of the queue and more than one process.
+//! One trace from Google's push to the publication, through the rows of the queue and several processes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, TcpListener};
@@ -14,7 +14,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
 
-/// What an OpenTelemetry collector has been sent: spans, each with its service.
+/// The spans that an OpenTelemetry collector received, each with its service.
 #[derive(Default)]
 struct Collected(Mutex<Vec<(String, Span)>>);
 
@@ -32,7 +32,7 @@ impl Collected {
     }
 }
 
-/// A collector on loopback that keeps what comes; its address.
+/// Starts a collector on loopback that keeps all spans; returns its address.
 fn collector(collected: &Arc<Collected>) -> Result<String> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -110,7 +110,7 @@ async fn one_trace_leads_from_googles_push_to_the_publication() -> Result<()> {
             .all(|(service, _)| service.contains("webhook-ingest")),
         "{whole:?}"
     );
-    // Each step is the child of another one of the same trace, and the push of none.
+    // Each step is the child of another in the same trace, except the push.
     let ids: BTreeSet<_> = whole.iter().map(|(_, span)| span.span_id.clone()).collect();
     for (_, span) in &whole {
         if span.name == "push" {
@@ -118,7 +118,7 @@ async fn one_trace_leads_from_googles_push_to_the_publication() -> Result<()> {
         } else {
             assert!(
                 ids.contains(&span.parent_span_id),
-                "{} hangs in the air",
+                "{} has no parent in the trace",
                 span.name
             );
         }
@@ -135,7 +135,7 @@ async fn one_trace_leads_from_googles_push_to_the_publication() -> Result<()> {
             && start("commit") < start("publish")
     );
 
-    // A user's write is a trace of its own, and what is left goes out at a stop.
+    // A user's write is a separate trace, and a stop sends the remaining spans.
     let calendar = stack.calendar_id("alice", ALICE).await?;
     let at = e2e::google::now() + TimeDelta::hours(3);
     let event = serde_json::json!({"title": "Written", "start": at, "end": at + TimeDelta::hours(1)});
@@ -155,7 +155,7 @@ async fn one_trace_leads_from_googles_push_to_the_publication() -> Result<()> {
 async fn without_a_collector_no_row_carries_a_trace() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = stack.connect_and_settle("alice").await?;
-    // Kept, so that the message stays to be looked at.
+    // Not published, so that the message stays in the outbox for the check.
     sqlx::query("update user_stream set relay_not_before = now() + interval '1 hour'")
         .execute(&stack.database.pool)
         .await?;

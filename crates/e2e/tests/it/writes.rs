@@ -1,5 +1,5 @@
-//! Promise 8 among people: others edit the same event, in Google and in other tabs; the broker is away; and Google's own push
-//! of a write says nothing new.
+//! Promise 8 with concurrent changes: edits of the same event in Google and in other tabs, a broker that is down, and Google's
+//! own push of a write.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use google_emulator::{Fault, Rule};
 use serde_json::{Value, json};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_meets_one_in_google_that_nobody_was_told_of() -> Result<()> {
+async fn an_edit_meets_an_unknown_change_in_google() -> Result<()> {
     let stack = Stack::start().await?;
     let person = Person::of(&stack, "alice").await?;
     let mut tabs = [person.tab(&stack).await?, person.tab(&stack).await?];
@@ -22,7 +22,7 @@ async fn an_edit_meets_one_in_google_that_nobody_was_told_of() -> Result<()> {
     let seen = person.titled("Review").await?;
     let id = seen["id"].as_str().context("an event has an id")?;
 
-    // Google's pushes are lost: only the refusal of our edit tells of theirs.
+    // Google's pushes are lost: only the 412 to our edit reveals their change.
     stack.settled("alice").await;
     let silence = stack.google.fault(Rule::new("push", Fault::Drop));
     stack
@@ -45,13 +45,13 @@ async fn an_edit_meets_one_in_google_that_nobody_was_told_of() -> Result<()> {
         (&json!("Design review"), &json!("Room 4"))
     );
 
-    // The same field: nothing is written, both sides are told, and the mirror has theirs by then.
+    // The same field: nothing is written, the answer has both sides, and the mirror has theirs by then.
     let seen = person.titled("Design review").await?;
     let theirs = json!({"summary": "Theirs", "description": "Agenda"});
     let theirs = stack.google.patch(google::ALICE, "primary", id, theirs)?;
     let edit = json!({"title": "Ours", "colorId": "7"});
     let refusal = refused(&person, "updateEvent", &person.updates(&seen, &edit)).await?;
-    assert_eq!(told(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
+    assert_eq!(words(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
     assert_eq!(refusal["fields"], json!(["title"]));
     assert_eq!(refusal["base"]["title"], "Design review");
     assert_eq!(
@@ -67,14 +67,14 @@ async fn an_edit_meets_one_in_google_that_nobody_was_told_of() -> Result<()> {
     assert_eq!((&now["etag"], &now["colorId"]), (&theirs["etag"], &Value::Null));
     assert_eq!(stack.google.event(google::ALICE, id), Some(theirs));
 
-    // Whoever decides goes on from there.
+    // After a decision the edit continues from there.
     let decided = person.does("updateEvent", &person.updates(&now, &edit)).await?;
     assert_eq!(
         (&decided["event"]["title"], &decided["merged"]),
         (&json!("Ours"), &json!(false))
     );
 
-    // A delete of what has become something else is a conflict too, of ours with nothing to show.
+    // Deleting an event that has changed is a conflict too, without a version of ours.
     let seen = decided["event"].clone();
     stack.google.patch(
         google::ALICE,
@@ -83,7 +83,7 @@ async fn an_edit_meets_one_in_google_that_nobody_was_told_of() -> Result<()> {
         json!({"summary": "Important by now"}),
     )?;
     let refusal = refused(&person, "deleteEvent", &person.deletes(&seen)).await?;
-    assert_eq!(told(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
+    assert_eq!(words(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
     assert_eq!(
         (&refusal["ours"], &refusal["theirs"]["title"]),
         (&Value::Null, &json!("Important by now"))
@@ -109,7 +109,7 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
             .await?;
         let seen = made["event"].clone();
 
-        // Different fields: both are in, whoever was first.
+        // Different fields: both changes are in, in either order.
         let (one, other) = (
             person.updates(&seen, &json!({"title": "By one tab"})),
             person.updates(&seen, &json!({"location": "By the other"})),
@@ -127,7 +127,7 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
         let seen = person.titled("By one tab").await?;
         assert_eq!(seen["location"], "By the other");
 
-        // The same field: one is in, and the other is shown what it met.
+        // The same field: one change is in, and the other gets the conflict.
         let (one, other) = (
             person.updates(&seen, &json!({"title": "One"})),
             person.updates(&seen, &json!({"title": "Other"})),
@@ -141,7 +141,7 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
             (Err(loser), Ok(winner)) => (winner, loser, "One"),
             both => anyhow::bail!("one of the two has to win: {both:?}"),
         };
-        assert_eq!(told(&loser), ("CONFLICT", "EDIT_CONFLICT"));
+        assert_eq!(words(&loser), ("CONFLICT", "EDIT_CONFLICT"));
         assert_eq!(
             (
                 &loser["base"]["title"],
@@ -160,7 +160,7 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
         let stored = stack.google.event(google::ALICE, id).context("it is there")?;
         assert_eq!(stored["summary"], seen["title"]);
 
-        // One deletes what the other edits: it is gone, or it is kept, and never half of each.
+        // One deletes while the other edits: the event is deleted or edited, never a mixture.
         let (edit, delete) = (
             person.updates(&seen, &json!({"title": "Kept"})),
             person.deletes(&seen),
@@ -175,14 +175,14 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
             .context("deleted ones stay too")?;
         match (edited, deleted) {
             (Ok(_), Err(refusal)) => {
-                assert_eq!(told(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
+                assert_eq!(words(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
                 assert_eq!(
                     (&stored["status"], &stored["summary"]),
                     (&json!("confirmed"), &json!("Kept"))
                 );
             }
             (Err(refusal), Ok(_)) => {
-                assert_eq!(told(&refusal).0, "NOT_FOUND");
+                assert_eq!(words(&refusal).0, "NOT_FOUND");
                 assert_eq!(stored["status"], "cancelled");
             }
             both => anyhow::bail!("one of the two has to win: {both:?}"),
@@ -197,7 +197,7 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn edits_while_the_broker_is_away_are_done_at_once_and_told_later() -> Result<()> {
+async fn edits_without_the_broker_are_published_later() -> Result<()> {
     let mut stack = Stack::start().await?;
     let person = Person::new(&stack, "dora", &json!([with_guest("Review", 26)])).await?;
     let before = person.tab(&stack).await?;
@@ -210,12 +210,12 @@ async fn edits_while_the_broker_is_away_are_done_at_once_and_told_later() -> Res
             &person.updates(&seen, &json!({"title": "Design review"})),
         )
         .await?;
-    assert_eq!(edited["pending"], false, "nobody waits for the broker");
+    assert_eq!(edited["pending"], false, "a write does not wait for the broker");
     person
-        .does("createEvent", &person.creates(&hour("Made meanwhile", 27)))
+        .does("createEvent", &person.creates(&hour("Made without it", 27)))
         .await?;
     let gone = person
-        .does("createEvent", &person.creates(&hour("Gone meanwhile", 28)))
+        .does("createEvent", &person.creates(&hour("Deleted without it", 28)))
         .await?;
     person
         .does("deleteEvent", &person.deletes(&gone["event"]))
@@ -224,7 +224,7 @@ async fn edits_while_the_broker_is_away_are_done_at_once_and_told_later() -> Res
         let shown = person.shown().await?;
         Ok(shown.iter().map(|event| event["title"].clone()).collect())
     };
-    assert_eq!(titles().await?, ["Design review", "Made meanwhile"]);
+    assert_eq!(titles().await?, ["Design review", "Made without it"]);
 
     stack.broker.start_again()?;
     stack.settled("dora").await;
@@ -232,7 +232,7 @@ async fn edits_while_the_broker_is_away_are_done_at_once_and_told_later() -> Res
     assert_eq!(
         history(&stack, "dora").await?,
         (seq + 1..=seq + 4).collect::<Vec<_>>(),
-        "all were told, in order"
+        "all were published, in order"
     );
     for tab in &mut tabs {
         tab.catches_up().await?;
@@ -241,18 +241,18 @@ async fn edits_while_the_broker_is_away_are_done_at_once_and_told_later() -> Res
     person
         .does(
             "updateEvent",
-            &person.updates(&seen, &json!({"title": "Told at once"})),
+            &person.updates(&seen, &json!({"title": "Published at once"})),
         )
         .await?;
     for tab in &mut tabs {
-        tab.socket.next_titled("Told at once").await?;
+        tab.socket.next_titled("Published at once").await?;
     }
     mirror_equals_google(&stack, "dora").await?;
     drop(tabs);
     stack.end().await
 }
 
-/// The `seq`s that the broker keeps for a user.
+/// The `seq`s in the broker's history of a user.
 async fn history(stack: &Stack, user: &str) -> Result<Vec<i64>> {
     let http = reqwest::Client::builder().no_proxy().build()?;
     let request = http.post(format!("{}/history", stack.broker.api_url()));
@@ -274,7 +274,7 @@ async fn history(stack: &Stack, user: &str) -> Result<Vec<i64>> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn googles_own_push_of_a_write_says_nothing_new() -> Result<()> {
+async fn googles_push_of_our_write_publishes_nothing() -> Result<()> {
     let stack = Stack::start().await?;
     let mut series = with_guest("Weekly", 24);
     series["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=5"]);
@@ -287,12 +287,12 @@ async fn googles_own_push_of_a_write_says_nothing_new() -> Result<()> {
     let mut event = hour("Review", 26);
     event["attendees"] = json!([{"email": GUEST}]);
     person.does("createEvent", &person.creates(&event)).await?;
-    told_once(&stack, &mut tabs, "createEvent").await?;
+    published_once(&stack, &mut tabs, "createEvent").await?;
 
     let seen = person.titled("Review").await?;
     let edit = json!({"title": "Design review", "location": "Room 3"});
     person.does("updateEvent", &person.updates(&seen, &edit)).await?;
-    told_once(&stack, &mut tabs, "updateEvent").await?;
+    published_once(&stack, &mut tabs, "updateEvent").await?;
 
     let seen = person.titled("Invited").await?;
     let mut answer = person.deletes(&seen);
@@ -302,7 +302,7 @@ async fn googles_own_push_of_a_write_says_nothing_new() -> Result<()> {
         .context("an input is an object")?
         .remove("baseEtag");
     person.does("respondToEvent", &answer).await?;
-    told_once(&stack, &mut tabs, "respondToEvent").await?;
+    published_once(&stack, &mut tabs, "respondToEvent").await?;
 
     let weekly = person
         .shown()
@@ -314,25 +314,26 @@ async fn googles_own_push_of_a_write_says_nothing_new() -> Result<()> {
         let mut edit = person.updates(&weekly[instance], &json!({"title": format!("Edited: {scope}")}));
         edit["scope"] = scope.into();
         person.does("updateEvent", &edit).await?;
-        told_once(&stack, &mut tabs, scope).await?;
+        published_once(&stack, &mut tabs, scope).await?;
     }
 
     let seen = person.titled("Design review").await?;
     person.does("deleteEvent", &person.deletes(&seen)).await?;
-    told_once(&stack, &mut tabs, "deleteEvent").await?;
+    published_once(&stack, &mut tabs, "deleteEvent").await?;
     mirror_equals_google(&stack, "erin").await?;
     drop(tabs);
     stack.end().await
 }
 
-/// One message to each tab since the last time, and none more once Google's pushes have been followed. A series is cut in two
-/// steps: what Google pushes of the first may be told before the second is done.
-async fn told_once(stack: &Stack, tabs: &mut [Tab; 2], what: &str) -> Result<()> {
+/// Expects one message to each tab since the last call, and no more once Google's pushes are pulled. Splitting a series takes two
+/// steps: the first may be published before the second is done.
+async fn published_once(stack: &Stack, tabs: &mut [Tab; 2], what: &str) -> Result<()> {
     let revision = stack.google.revision();
     wait::until("Google has pushed the write", async || {
         let pushes = stack.google.pushes();
-        let is_told = |push: &google_emulator::Sent| push.revision >= revision && push.status == Some(200);
-        pushes.iter().any(is_told).then_some(())
+        let is_delivered =
+            |push: &google_emulator::Sent| push.revision >= revision && push.status == Some(200);
+        pushes.iter().any(is_delivered).then_some(())
     })
     .await;
     stack.settled("erin").await;
@@ -344,7 +345,7 @@ async fn told_once(stack: &Stack, tabs: &mut [Tab; 2], what: &str) -> Result<()>
         let steps = if what == "following" { 1..=2 } else { 1..=1 };
         ensure!(
             steps.contains(&messages.len()) && messages.iter().all(|each| each["type"] == "events.changed"),
-            "{what} is told so: {messages:#?}"
+            "{what} was published as {messages:#?}"
         );
         for message in &messages {
             tab.view.apply(message).await?;
@@ -362,7 +363,7 @@ async fn refused(person: &Person, verb: &str, input: &Value) -> Result<Value> {
     }
 }
 
-fn told(refusal: &Value) -> (&str, &str) {
+fn words(refusal: &Value) -> (&str, &str) {
     let text = |name: &str| refusal[name].as_str().unwrap_or_default();
     (text("code"), text("reason"))
 }

@@ -1,8 +1,9 @@
-//! Promise 8 under kill -9: `calendar-api` dies at each step of a write that was sent twice, Google drops answers to whoever
-//! goes on, and the user presses the button twice more. One event, one mail for each guest, one end, the same in every tab.
+//! Promise 8 under kill -9: `calendar-api` dies at each step of a write that was sent twice, Google drops answers to its
+//! successor, and the user presses the button twice more. There is one event, one mail for each guest, and one result, the same
+//! in every tab.
 //!
-//! All writes of a test stand at their steps when the one process dies; each belongs to a user of its own, for a commit that
-//! is held up holds up the others of its user.
+//! All writes of a test are held at their steps when the process dies. Each has its own user, because a held commit blocks the
+//! user's other commits.
 
 use anyhow::{Result, ensure};
 use e2e::gates::{Gates, Step};
@@ -14,20 +15,20 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use google_emulator::{Fault, MailKind, Received, Rule};
 use serde_json::{Value, json};
 
-/// Where the process dies.
+/// The step at which the process dies.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Point {
-    /// At a statement, which is lost with it or is done all the same.
+    /// At a statement, which is lost with the process or completes nevertheless.
     Statement { step: Step, is_lost: bool },
-    /// At a call of Google: the first of the write, or the second.
+    /// At a call to Google: the first of the write, or the second.
     Call { nth: usize, fate: Fate },
 }
 
-/// What becomes of a call whose caller is dead.
+/// The fate of a call whose caller is dead.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Fate {
     NeverArrives,
-    /// Long after somebody else has gone on.
+    /// It arrives long after another process has continued the write.
     ArrivesLate,
     IsDone,
     IsHalfAnswered,
@@ -40,13 +41,13 @@ const FATES: [Fate; 4] = [
     Fate::IsHalfAnswered,
 ];
 
-/// A write, and all that is to be known to judge it.
+/// A kind of write, and the expected result.
 struct Kind {
     name: &'static str,
     verb: &'static str,
-    /// The calls of Google's that it consists of.
+    /// The calls to Google that it consists of.
     calls: &'static [&'static str],
-    /// What is in the calendar before.
+    /// The events in the calendar before.
     before: fn() -> Value,
     input: fn(&Person, &[Value]) -> Value,
     /// Title → number of instances.
@@ -103,7 +104,7 @@ const SPLIT: Kind = Kind {
         input
     },
     after: &[("Later", 3), ("Weekly", 2)],
-    // Of the end of the old series, and of the new one.
+    // For the end of the old series, and for the new one.
     mailed: &[MailKind::Update, MailKind::Invitation],
 };
 
@@ -115,7 +116,7 @@ impl Kind {
         for nth in 0..self.calls.len() {
             let step = if nth == 0 { Step::Send } else { Step::SendAgain };
             points.extend([lost(step), done(step)]);
-            // Of a delete's empty answer there is no half.
+            // A delete's answer is empty and cannot be cut off.
             let fates = FATES
                 .into_iter()
                 .filter(|&fate| fate != Fate::IsHalfAnswered || self.verb != "deleteEvent");
@@ -129,12 +130,12 @@ impl Kind {
 /// A write that will be interrupted.
 struct Case {
     point: Point,
-    /// Whoever goes on does not hear Google's first answers.
+    /// Google drops its first answers to the successor.
     is_dropped: bool,
     person: Person,
     tabs: [Tab; 2],
     input: Value,
-    /// The faults that hold it up.
+    /// The faults that hold it.
     faults: Vec<String>,
 }
 
@@ -177,12 +178,12 @@ impl Case {
         Ok(())
     }
 
-    /// Waits until the write is where it is to be interrupted.
+    /// Waits until the write is at the step where it is interrupted.
     async fn reached(&self, stack: &Stack, gates: &Gates) {
         match self.point {
             Point::Statement { step, .. } => gates.reached(step, &self.person.calendar).await,
             Point::Call { fate, .. } => {
-                let what = format!("a write is held up: {:?}", self.point);
+                let what = format!("a write is held: {:?}", self.point);
                 let is_handled = matches!(fate, Fate::IsDone | Fate::IsHalfAnswered);
                 let is_there = async || {
                     self.held(stack)
@@ -194,14 +195,14 @@ impl Case {
         }
     }
 
-    /// The call that is held up.
+    /// The held call.
     fn held(&self, stack: &Stack) -> Option<Received> {
         let fault = self.faults.first()?;
         let mut calls = stack.google.requests().into_iter();
         calls.find(|call| call.faults.contains(fault))
     }
 
-    /// The process is dead.
+    /// Called when the process is dead.
     async fn let_go(&self, stack: &Stack, gates: &mut Gates, kind: &Kind) -> Result<()> {
         if self.is_dropped {
             for endpoint in kind.calls.iter().chain(&["events.get"]) {
@@ -216,7 +217,7 @@ impl Case {
                 gates.open(step, &self.person.calendar).await?;
             }
             Point::Call { fate, .. } if fate != Fate::ArrivesLate => {
-                // The others have nobody to come to.
+                // Other calls have no caller any more.
                 stack.google.clear_fault(&self.faults[0]);
             }
             Point::Call { .. } => {}
@@ -224,7 +225,7 @@ impl Case {
         Ok(())
     }
 
-    /// Lets the call arrive that was under way all the time.
+    /// Lets the delayed call arrive.
     async fn arrive(&self, stack: &Stack) {
         if let Point::Call {
             fate: Fate::ArrivesLate,
@@ -239,12 +240,12 @@ impl Case {
         }
     }
 
-    /// Two clicks more; the same answer for both.
+    /// Sends the write twice more, and expects the same answer to both.
     async fn ask_again(&self, kind: &Kind) -> Result<Value> {
         loop {
             let click = || self.person.does(kind.verb, &self.input);
             let (one, other) = tokio::try_join!(click(), click())?;
-            // Only a very busy machine takes longer than a caller waits; then one asks again.
+            // On a very busy machine an answer may be "pending"; then it is sent again.
             if one["pending"] == false && other["pending"] == false {
                 ensure!(one == other, "two answers: {one} and {other}");
                 return Ok(one);
@@ -252,7 +253,7 @@ impl Case {
         }
     }
 
-    /// Once in Google, once in the guest's mail, and everywhere the same.
+    /// Checks that the write is once in Google and once in the guest's mail, and the same everywhere.
     async fn judge(&mut self, stack: &Stack, kind: &Kind) -> Result<()> {
         let mut titles: Vec<String> = Vec::new();
         for event in self.person.in_google(stack) {
@@ -276,23 +277,23 @@ impl Case {
     }
 }
 
-/// How many accounts are connected side by side: a busy machine must not keep a connection waiting for its request.
+/// Accounts connected in parallel. More would keep connections waiting too long on a busy machine.
 const AT_ONCE: usize = 3;
 
-/// How the writes of a database stand: all, and those that came to the end that was wanted.
+/// The number of writes in the database, and of those that are done.
 async fn ends(stack: &Stack) -> Result<(i64, i64)> {
     let counts = "select count(*), count(*) filter (where state = 'done') from write_intents";
     Ok(sqlx::query_as(counts).fetch_one(&stack.database.pool).await?)
 }
 
-/// What a dead process held is free at once; in production after the minute of its lease.
+/// Frees the leases of the dead process at once; in production they expire after a minute.
 async fn end_leases(stack: &Stack, cases: &[Case]) -> Result<()> {
     let lost = Point::Statement {
         step: Step::Begin,
         is_lost: true,
     };
     let begun = i64::try_from(cases.iter().filter(|case| case.point != lost).count())?;
-    wait::until("what the dead process had begun is there", async || {
+    wait::until("the dead process's writes are stored", async || {
         (ends(stack).await.ok()?.0 == begun).then_some(())
     })
     .await;
@@ -302,7 +303,7 @@ async fn end_leases(stack: &Stack, cases: &[Case]) -> Result<()> {
 }
 
 async fn killed_at_each_step(kind: Kind, is_dropped: bool) -> Result<()> {
-    // Statements that are held up hold their connections.
+    // Held statements keep their connections.
     let options = Options::default().set("DATABASE_MAX_CONNECTIONS", "40");
     let mut stack = Stack::with(options.tune("sync_lease_seconds", 60)).await?;
     let mut gates = Gates::install(&stack.database).await?;
@@ -324,12 +325,12 @@ async fn killed_at_each_step(kind: Kind, is_dropped: bool) -> Result<()> {
     }
     stack.api.kill().await;
     for click in clicks {
-        // On a very busy machine somebody may have waited in vain for as long as a caller waits.
+        // On a very busy machine a caller may have been answered "pending".
         let answer = click.await?;
         let has_none = answer.as_ref().map_or(true, |answer| {
             answer.as_ref().is_ok_and(|answer| answer["pending"] == true)
         });
-        ensure!(has_none, "nobody has got an answer: {answer:?}");
+        ensure!(has_none, "no caller has an answer: {answer:?}");
     }
     for case in &cases {
         case.let_go(&stack, &mut gates, &kind).await?;
@@ -340,7 +341,7 @@ async fn killed_at_each_step(kind: Kind, is_dropped: bool) -> Result<()> {
     let asked = cases.iter().map(|case| case.ask_again(&kind));
     try_join_all(asked).await?;
     let all = i64::try_from(cases.len())?;
-    assert_eq!(ends(&stack).await?, (all, all), "each write has ended, as done");
+    assert_eq!(ends(&stack).await?, (all, all), "every write is done");
     for case in &mut cases {
         let judged = case.judge(&stack, &kind).await;
         judged.map_err(|error| error.context(format!("{} killed at {:?}", kind.name, case.point)))?;
@@ -394,9 +395,9 @@ async fn a_series_cut_in_two_killed_at_each_step_and_google_drops_answers() -> R
     killed_at_each_step(SPLIT, true).await
 }
 
-/// The dead process's call arrives after its successor has looked for it in vain, and just before the successor's own.
+/// The dead process's call arrives after its successor has not found the event, and just before the successor's own call.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_late_call_and_the_next_try_of_it_are_one() -> Result<()> {
+async fn a_late_call_and_its_repetition_make_one_event() -> Result<()> {
     let mut stack = Stack::with(Options::default().tune("sync_lease_seconds", 60)).await?;
     let kinds = [CREATE, UPDATE, DELETE];
     let hold = |case: &Case, kind: &Kind| case.fault(&stack, kind.calls[0], Fault::Hold { after: false });
@@ -412,7 +413,7 @@ async fn a_late_call_and_the_next_try_of_it_are_one() -> Result<()> {
         case.faults.push(hold(case, kind));
         let (person, input, verb) = (case.person.clone(), case.input.clone(), kind.verb);
         tokio::spawn(async move { person.write(verb, &input).await });
-        wait::until("the first call is held up", async || case.held(&stack).map(drop)).await;
+        wait::until("the first call is held", async || case.held(&stack).map(drop)).await;
     }
     stack.api.kill().await;
     let hold = |case: &Case, kind: &Kind| case.fault(&stack, kind.calls[0], Fault::Hold { after: false });
@@ -424,7 +425,7 @@ async fn a_late_call_and_the_next_try_of_it_are_one() -> Result<()> {
     end_leases(&stack, &cases).await?;
     for fault in &next {
         let is_held = |call: Received| call.faults.contains(fault);
-        wait::until("the second call is held up", async || {
+        wait::until("the second call is held", async || {
             stack.google.requests().into_iter().any(is_held).then_some(())
         })
         .await;

@@ -1,4 +1,4 @@
-//! Promise 8 when Google says no, not now, or nothing: each has its code, its reason and its end, and nothing is silent.
+//! Promise 8 when Google refuses, delays or does not answer: each case has its code, its reason and its result.
 
 use anyhow::{Context, Result, ensure};
 use e2e::oracle::mirror_equals_google;
@@ -7,7 +7,7 @@ use e2e::{Stack, wait};
 use google_emulator::{Fault, MailKind, Rule};
 use serde_json::{Value, json};
 
-fn says(status: u16, reason: &str, retry_after: Option<u64>) -> Fault {
+fn error(status: u16, reason: &str, retry_after: Option<u64>) -> Fault {
     Fault::Error {
         status,
         reason: (!reason.is_empty()).then(|| reason.to_owned()),
@@ -31,7 +31,7 @@ impl Test {
         Person::new(&self.stack, user, &json!([with_guest("Review", 26)])).await
     }
 
-    /// What Google answers to this person's next calls.
+    /// Sets Google's answer to this person's next calls.
     fn fault(&self, person: &Person, endpoint: &str, fault: Fault, times: Option<u64>) -> String {
         let mut rule = Rule::new(endpoint, fault).of_user(&person.account);
         rule.times = times;
@@ -62,13 +62,13 @@ async fn refused(person: &Person, verb: &str, input: &Value) -> Result<Value> {
     }
 }
 
-fn told(refusal: &Value) -> (&str, &str) {
+fn words(refusal: &Value) -> (&str, &str) {
     let text = |name: &str| refusal[name].as_str().unwrap_or_default();
     (text("code"), text("reason"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_of_googles_words_has_its_answer() -> Result<()> {
+async fn each_refusal_of_google_has_its_answer() -> Result<()> {
     let test = Test::start().await?;
     let person = test.person("frank").await?;
     let seen = person.titled("Review").await?;
@@ -107,13 +107,13 @@ async fn each_of_googles_words_has_its_answer() -> Result<()> {
             ("events.delete", "deleteEvent", person.deletes(&seen)),
         ];
         for (endpoint, verb, input) in calls {
-            test.fault(&person, endpoint, says(status, reason, None), Some(1));
+            test.fault(&person, endpoint, error(status, reason, None), Some(1));
             let refusal = refused(&person, verb, &input).await?;
-            assert_eq!(told(&refusal), (code, expected), "{verb}: {status} {reason}");
+            assert_eq!(words(&refusal), (code, expected), "{verb}: {status} {reason}");
             if expected.ends_with("BY_GOOGLE") {
                 assert_eq!(refusal["googleReason"], reason);
             }
-            // The same request gets the same answer, also when Google would say something else by now.
+            // The same request gets the same answer, even if Google would answer differently by now.
             assert_eq!(
                 refused(&person, verb, &input).await?,
                 refusal,
@@ -126,24 +126,24 @@ async fn each_of_googles_words_has_its_answer() -> Result<()> {
         titles.len() == 1 && titles[0]["summary"] == "Review",
         "{titles:?}"
     );
-    ensure!(person.mailed(&test.stack).is_empty(), "nobody was mailed");
+    ensure!(person.mailed(&test.stack).is_empty(), "no guest was mailed");
     mirror_equals_google(&test.stack, "frank").await?;
     test.stack.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_passes_is_tried_again_and_done_once() -> Result<()> {
+async fn temporary_errors_are_retried_and_done_once() -> Result<()> {
     let test = Test::start().await?;
     let person = test.person("gina").await?;
     let passing = [
-        says(403, "rateLimitExceeded", Some(1)),
-        says(403, "userRateLimitExceeded", Some(1)),
-        says(429, "rateLimitExceeded", Some(1)),
-        says(401, "", None),
-        says(412, "", None),
-        says(404, "", None),
-        says(500, "", None),
-        says(503, "", None),
+        error(403, "rateLimitExceeded", Some(1)),
+        error(403, "userRateLimitExceeded", Some(1)),
+        error(429, "rateLimitExceeded", Some(1)),
+        error(401, "", None),
+        error(412, "", None),
+        error(404, "", None),
+        error(500, "", None),
+        error(503, "", None),
         Fault::BadGateway,
         Fault::Reset { after: false },
         Fault::Reset { after: true },
@@ -178,19 +178,19 @@ async fn what_passes_is_tried_again_and_done_once() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_abuse_limit_is_told_at_once_and_not_run_into_again() -> Result<()> {
+async fn an_abuse_limit_pauses_the_account_at_once() -> Result<()> {
     let test = Test::start().await?;
     let (person, other) = (test.person("hugo").await?, test.person("ines").await?);
     let seen = person.titled("Review").await?;
-    test.fault(&person, "events.*", says(403, "quotaExceeded", None), None);
+    test.fault(&person, "events.*", error(403, "quotaExceeded", None), None);
     let refusal = refused(
         &person,
         "updateEvent",
         &person.updates(&seen, &json!({"title": "Now"})),
     )
     .await?;
-    assert_eq!(told(&refusal), ("TOO_MANY_REQUESTS", "QUOTA_EXCEEDED"));
-    // For an hour nobody asks Google in this account's name; whoever tries is told why, and not left to wait.
+    assert_eq!(words(&refusal), ("TOO_MANY_REQUESTS", "QUOTA_EXCEEDED"));
+    // For an hour no call is made for this account. A write is refused with the reason, without waiting.
     let asked = test.calls(&person, "events.patch");
     let refusal = refused(
         &person,
@@ -198,9 +198,9 @@ async fn an_abuse_limit_is_told_at_once_and_not_run_into_again() -> Result<()> {
         &person.updates(&seen, &json!({"title": "Again"})),
     )
     .await?;
-    assert_eq!(told(&refusal), ("TOO_MANY_REQUESTS", "QUOTA_EXCEEDED"));
+    assert_eq!(words(&refusal), ("TOO_MANY_REQUESTS", "QUOTA_EXCEEDED"));
     assert_eq!(test.calls(&person, "events.patch"), asked);
-    // It is this account's affair.
+    // Other accounts are not affected.
     let seen = other.titled("Review").await?;
     other
         .does(
@@ -212,7 +212,7 @@ async fn an_abuse_limit_is_told_at_once_and_not_run_into_again() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_id_that_somebody_else_has_taken_is_not_ours() -> Result<()> {
+async fn an_id_taken_by_another_event_is_refused() -> Result<()> {
     let test = Test::start().await?;
     let person = test.person("jack").await?;
     let hold = test.fault(&person, "events.insert", Fault::Hold { after: false }, Some(1));
@@ -221,7 +221,7 @@ async fn an_id_that_somebody_else_has_taken_is_not_ours() -> Result<()> {
         let (person, input) = (person.clone(), input.clone());
         async move { person.write("createEvent", &input).await }
     });
-    let id: String = wait::until("the request is written down", async || {
+    let id: String = wait::until("the request is stored", async || {
         let id = sqlx::query_scalar("select event_id from write_intents where state = 'sent'");
         id.fetch_optional(&test.stack.database.pool).await.ok()?
     })
@@ -231,7 +231,7 @@ async fn an_id_that_somebody_else_has_taken_is_not_ours() -> Result<()> {
     test.stack.google.insert(&person.account, "primary", theirs)?;
     test.stack.google.clear_fault(&hold);
     let refusal = writing.await??.err().context("theirs is not ours")?;
-    assert_eq!(told(&refusal), ("BAD_REQUEST", "REFUSED_BY_GOOGLE"));
+    assert_eq!(words(&refusal), ("BAD_REQUEST", "REFUSED_BY_GOOGLE"));
     assert_eq!(refusal["googleReason"], "duplicate");
     let stored = test
         .stack
@@ -244,12 +244,12 @@ async fn an_id_that_somebody_else_has_taken_is_not_ours() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_gone_already_is_deleted() -> Result<()> {
+async fn deleting_a_deleted_event_succeeds() -> Result<()> {
     let test = Test::start().await?;
     let person = test.person("kate").await?;
     let mut tab = person.tab(&test.stack).await?;
     test.stack.google.fault(Rule::new("push", Fault::Drop));
-    // Deleted in Google, and nobody was told: 410.
+    // Deleted in Google without a push: 410.
     let seen = person.titled("Review").await?;
     let id = seen["id"].as_str().context("an event has an id")?;
     test.stack.google.delete(&person.account, "primary", id)?;
@@ -277,12 +277,12 @@ async fn what_is_gone_already_is_deleted() -> Result<()> {
         "the same request, the same answer"
     );
     ensure!(person.shown().await?.is_empty(), "gone from the mirror");
-    // Known to be gone.
+    // The deletion is known.
     let refusal = refused(&person, "deleteEvent", &person.deletes(&seen)).await?;
-    assert_eq!(told(&refusal), ("NOT_FOUND", "EVENT_NOT_FOUND"));
+    assert_eq!(words(&refusal), ("NOT_FOUND", "EVENT_NOT_FOUND"));
     let edit = person.updates(&seen, &json!({"title": "Late"}));
     assert_eq!(
-        told(&refused(&person, "updateEvent", &edit).await?),
+        words(&refused(&person, "updateEvent", &edit).await?),
         ("NOT_FOUND", "EVENT_NOT_FOUND")
     );
 
@@ -292,13 +292,13 @@ async fn what_is_gone_already_is_deleted() -> Result<()> {
         .await?;
     let id = made["event"]["id"].as_str().context("an event has an id")?;
     test.stack.google.delete(&person.account, "primary", id)?;
-    test.fault(&person, "events.delete", says(404, "", None), Some(1));
+    test.fault(&person, "events.delete", error(404, "", None), Some(1));
     let answer = person
         .does("deleteEvent", &person.deletes(&made["event"]))
         .await?;
     assert_eq!(answer["deleted"], true);
 
-    // 412: it is not what was seen, for it is gone.
+    // 412: it is not the version that was seen, because it is deleted.
     let made = person
         .does("createEvent", &person.creates(&hour("Changed first", 30)))
         .await?;
@@ -309,7 +309,7 @@ async fn what_is_gone_already_is_deleted() -> Result<()> {
         .await?;
     assert_eq!(answer["deleted"], true);
 
-    // An edit of what is gone by now.
+    // An edit of a deleted event.
     let made = person
         .does("createEvent", &person.creates(&hour("Gone", 30)))
         .await?;
@@ -317,7 +317,7 @@ async fn what_is_gone_already_is_deleted() -> Result<()> {
     test.stack.google.delete(&person.account, "primary", id)?;
     let edit = person.updates(&made["event"], &json!({"title": "Late"}));
     assert_eq!(
-        told(&refused(&person, "updateEvent", &edit).await?),
+        words(&refused(&person, "updateEvent", &edit).await?),
         ("NOT_FOUND", "EVENT_DELETED")
     );
     ensure!(person.shown().await?.is_empty(), "gone from the mirror");
@@ -329,7 +329,7 @@ async fn what_is_gone_already_is_deleted() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_outage_beyond_the_deadline_is_pending_and_its_end_is_told() -> Result<()> {
+async fn writes_in_an_outage_are_pending_until_resolved() -> Result<()> {
     let test = Test::start().await?;
     let people = [
         test.person("lena").await?,
@@ -364,7 +364,7 @@ async fn an_outage_beyond_the_deadline_is_pending_and_its_end_is_told() -> Resul
         (&Value::Null, &json!(false))
     );
 
-    // One has been tried for as long as a write may be.
+    // One write reaches its age limit.
     test.sql("update write_intents set created_at = created_at - interval '10 minutes' where work->'act'->'insert'->'body'->>'summary' = 'Never'")
         .await?;
     let end = resolved(&mut tabs[2], &hopeless).await?;
@@ -373,7 +373,7 @@ async fn an_outage_beyond_the_deadline_is_pending_and_its_end_is_told() -> Resul
         (&json!("failed"), &json!("OUTCOME_UNKNOWN"))
     );
     assert_eq!(
-        told(&refused(nora, "createEvent", &hopeless).await?),
+        words(&refused(nora, "createEvent", &hopeless).await?),
         ("BAD_GATEWAY", "OUTCOME_UNKNOWN")
     );
 
@@ -396,7 +396,7 @@ async fn an_outage_beyond_the_deadline_is_pending_and_its_end_is_told() -> Resul
         nora.shown().await?.is_empty(),
         "deleted, and the other was not made"
     );
-    // Whoever asks again is answered as if there had been no outage.
+    // A repeated request is answered as if there had been no outage.
     let again = lena.does("createEvent", &create).await?;
     assert_eq!(
         (&again["event"]["title"], &again["pending"]),
@@ -419,7 +419,7 @@ async fn an_outage_beyond_the_deadline_is_pending_and_its_end_is_told() -> Resul
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_quota_that_is_used_up_is_waited_for() -> Result<()> {
+async fn writes_wait_for_a_spent_quota() -> Result<()> {
     let test = Test::start().await?;
     let (spent, limited, other) = (
         test.person("olga").await?,
@@ -427,12 +427,12 @@ async fn a_quota_that_is_used_up_is_waited_for() -> Result<()> {
         test.person("quin").await?,
     );
     let mut tabs = [spent.tab(&test.stack).await?, limited.tab(&test.stack).await?];
-    // Our own budget of one, whichever minute it is by then, and Google's of the other.
+    // Our own budget of one account, in whichever minute it is then, and Google's budget of the other.
     test.sql(
         "update quota_usage set used = 1000000 from connections where user_id = 'olga' and bucket = 'user:' || google_sub",
     )
     .await?;
-    let limit = says(403, "userRateLimitExceeded", None);
+    let limit = error(403, "userRateLimitExceeded", None);
     let limit = test.fault(&limited, "events.patch", limit, None);
     let edit = async |person: &Person| -> Result<Value> {
         Ok(person.updates(&person.titled("Review").await?, &json!({"title": "Later"})))
@@ -452,7 +452,7 @@ async fn a_quota_that_is_used_up_is_waited_for() -> Result<()> {
     assert_eq!(
         test.calls(&limited, "events.patch"),
         1,
-        "Google is not asked again before its time"
+        "Google is not called again early"
     );
 
     test.stack.google.clear_fault(&limit);
@@ -473,7 +473,7 @@ async fn a_quota_that_is_used_up_is_waited_for() -> Result<()> {
     test.stack.end().await
 }
 
-/// The end of a write, as a tab is told of it.
+/// The result of a write, as a tab receives it.
 async fn resolved(tab: &mut Tab, input: &Value) -> Result<Value> {
     loop {
         let message = tab.socket.next().await?;

@@ -1,5 +1,5 @@
-//! A series edited in each scope across the changes of the clocks: what Calwire shows of it is what Google's
-//! `events.instances` lists, at once and after Google's own push.
+//! A series edited in each scope across changes of the clocks: Calwire shows the instances that Google's `events.instances`
+//! lists, at once and after Google's own push.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use e2e::person::Person;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
 
-/// North and south of the equator, half an hour of summer time, quarters of an hour, and no change at all.
+/// North and south of the equator, a change by half an hour, offsets of quarters of an hour, and no change at all.
 const ZONES: [&str; 6] = [
     "Europe/Berlin",
     "America/New_York",
@@ -23,7 +23,7 @@ const ZONES: [&str; 6] = [
     "Asia/Kolkata",
 ];
 
-/// A year of weeks has both changes in it, wherever it begins.
+/// A year of weeks contains both changes, whenever it begins.
 const WEEKS: usize = 52;
 
 /// Start, end and title of each instance, by instants or by days.
@@ -32,7 +32,7 @@ type Instances = BTreeSet<(String, String, String)>;
 struct Calendar<'a> {
     stack: &'a Stack,
     person: Person,
-    /// A token of the account's, to look with.
+    /// An access token of the account, for the checks.
     token: String,
 }
 
@@ -44,7 +44,7 @@ impl<'a> Calendar<'a> {
         Ok(Self { stack, person, token })
     }
 
-    /// As the API reads it, by start.
+    /// The events that the API returns, by start.
     async fn shown(&self) -> Result<Vec<Value>> {
         let (from, to) = (now() - TimeDelta::days(2), now() + TimeDelta::days(395));
         let range = json!({"from": from, "to": to, "calendarIds": [self.person.calendar]});
@@ -57,7 +57,7 @@ impl<'a> Calendar<'a> {
         Ok(events)
     }
 
-    /// As Google lists the instances of each series, with all their pages.
+    /// Google's instances of each series, from all pages.
     async fn listed(&self) -> Result<Instances> {
         let http = reqwest::Client::builder().no_proxy().build()?;
         let mut instances = Instances::new();
@@ -90,7 +90,7 @@ impl<'a> Calendar<'a> {
         Ok(instances)
     }
 
-    /// The mirror shows what Google lists.
+    /// Fails unless the mirror shows what Google lists.
     async fn compare(&self, step: &str) -> Result<()> {
         let shown = self.shown().await?;
         let count = shown.len();
@@ -117,14 +117,14 @@ impl<'a> Calendar<'a> {
         Ok(())
     }
 
-    /// Edits the instance at `index` of what is shown, and compares.
+    /// Edits the instance at `index` of the shown ones, and compares.
     async fn edit(&self, index: usize, scope: &str, patch: impl FnOnce(&Value) -> Value) -> Result<()> {
         let patch = self.write(index, scope, patch).await?;
         self.compare(&format!("{scope}, instance {index}: {patch}")).await
     }
 
-    /// As [`Calendar::edit`], of a series whose exceptions have no place in it after that: what becomes of them is Google's
-    /// to say, a moment later.
+    /// As [`Calendar::edit`], for an edit after which exceptions match no instance of the series: Google decides about them a
+    /// moment later.
     async fn edit_away(&self, index: usize, patch: impl FnOnce(&Value) -> Value) -> Result<()> {
         self.write(index, "all", patch).await?;
         self.settles().await
@@ -146,7 +146,7 @@ impl<'a> Calendar<'a> {
         self.compare(&format!("{scope}, instance {index} deleted")).await
     }
 
-    /// Google's pushes change nothing of it.
+    /// Waits for Google's pushes, after which nothing has changed.
     async fn settles(&self) -> Result<()> {
         mirror_equals_google(self.stack, &self.person.api.user).await?;
         self.compare("after Google's pushes").await
@@ -162,7 +162,7 @@ fn moment(value: &Value) -> String {
     }
 }
 
-/// A start that is shown, later by so many minutes of the clock on the wall.
+/// The start of a shown event, later by `minutes` of wall clock time.
 fn later(seen: &Value, zone: Tz, minutes: i64) -> Value {
     let start = DateTime::<FixedOffset>::parse_from_rfc3339(seen["start"].as_str().unwrap_or_default());
     let local = start.unwrap_or_default().with_timezone(&zone).naive_local() + TimeDelta::minutes(minutes);
@@ -175,12 +175,12 @@ fn later(seen: &Value, zone: Tz, minutes: i64) -> Value {
 
 fn weekly(zone: &str, time: NaiveTime, rule: &str) -> Result<Value> {
     let zone: Tz = zone.parse()?;
-    let day = now().with_timezone(&zone).date_naive() + Days::new(2);
-    let start = day
-        .and_time(time)
-        .and_local_timezone(zone)
-        .earliest()
-        .context("a time that there is")?;
+    let today = now().with_timezone(&zone).date_naive();
+    // In two days, or in three: on the day when clocks go forward, half past two does not exist.
+    let start = (2..4)
+        .map(|days| (today + Days::new(days)).and_time(time))
+        .find_map(|start| start.and_local_timezone(zone).earliest())
+        .context("the time exists on one of two days")?;
     Ok(json!({
         "title": "Weekly", "start": start.to_rfc3339(), "end": (start + TimeDelta::hours(1)).to_rfc3339(),
         "timeZone": zone.name(), "recurrence": [rule],
@@ -188,7 +188,7 @@ fn weekly(zone: &str, time: NaiveTime, rule: &str) -> Result<Value> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_series_is_edited_in_each_scope_across_the_changes_of_the_clocks() -> Result<()> {
+async fn series_edits_hold_across_changes_of_clocks() -> Result<()> {
     let stack = Stack::start().await?;
     let zones = ZONES
         .iter()
@@ -225,7 +225,7 @@ async fn in_zone(stack: &Stack, name: &str, user: String) -> Result<()> {
             |seen| json!({"title": "Later", "start": later(seen, zone, 120)}),
         )
         .await?;
-    // By an instance on the other side of a change; its series follows as the clocks show it.
+    // By an instance on the other side of a change; the series keeps its wall clock time.
     calendar
         .edit(
             45,
@@ -261,9 +261,9 @@ async fn in_zone(stack: &Stack, name: &str, user: String) -> Result<()> {
     calendar.settles().await
 }
 
-/// Half past two at night, which is not there on one day of the year and is there twice on another.
+/// At half past two in the night, which does not exist on one day of the year and exists twice on another.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_daily_series_within_the_hour_that_changes() -> Result<()> {
+async fn a_daily_series_within_the_repeated_hour_is_edited() -> Result<()> {
     let stack = Stack::start().await?;
     let zones = ["Europe/Berlin", "America/New_York"].iter().enumerate();
     let zones = zones.map(|(n, name)| at_night(&stack, name, format!("night{n}")));
@@ -298,7 +298,7 @@ async fn at_night(stack: &Stack, name: &str, user: String) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn days_have_no_clocks() -> Result<()> {
+async fn an_all_day_series_ignores_changes_of_clocks() -> Result<()> {
     let stack = Stack::start().await?;
     let calendar = Calendar::new(&stack, "daisy").await?;
     let day = now().date_naive() + Days::new(2);

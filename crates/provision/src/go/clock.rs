@@ -76,6 +76,9 @@ mod tests {
         let source = format!("package time\n\n{NOW}runtimeNow()\n\tif mono == 0 {{\n");
         let shifted = format!("package time\n\n{NOW}runtimeNow()\n\tsec += clockOffset\n\tif mono == 0 {{\n");
         assert_eq!(shift(&source), Some(shifted));
-        assert_eq!(shift("package time\n\nfunc Now() Time {\n\treturn read()\n"), None);
+        assert_eq!(
+            shift("package time\n\nfunc Now() Time {\n\treturn read()\n"),
+            None
+        );
     }
 }

@@ -13,7 +13,7 @@ use e2e::{Stack, wait};
 use google_emulator::{Fault, Rule};
 use serde_json::{Value, json};
 
-pub async fn a_change_in_google_reaches_the_socket_and_the_api_reads_it_back(stack: Stack) -> Result<()> {
+pub async fn a_change_in_google_reaches_socket_and_api(stack: Stack) -> Result<()> {
     let alice = stack.connect_and_settle("alice").await?;
     let calendar = stack.calendar_id("alice", google::ALICE).await?;
     let (mut socket, _) = stack.browser(&alice).await?;
@@ -35,7 +35,7 @@ pub async fn a_change_in_google_reaches_the_socket_and_the_api_reads_it_back(sta
         "the event's own offset is kept"
     );
 
-    // What the API answers for the same event is what the socket told, field by field.
+    // The API answers the same event as the socket, field by field.
     let answer = alice
         .query(
             "calendar.google.getUpcomingEvents",
@@ -95,7 +95,7 @@ pub async fn a_change_in_google_reaches_the_socket_and_the_api_reads_it_back(sta
     stack.end().await
 }
 
-pub async fn a_weekly_series_is_one_change_and_an_all_day_event_is_a_day(stack: Stack) -> Result<()> {
+pub async fn a_series_is_one_change_with_its_instances(stack: Stack) -> Result<()> {
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
 
@@ -112,7 +112,7 @@ pub async fn a_weekly_series_is_one_change_and_an_all_day_event_is_a_day(stack: 
         occurrences.len()
     );
 
-    // One instance moves: the series is told again, as a whole, with the exception in its place.
+    // One instance changes: the whole series is published again, with the exception in its place.
     let instance = occurrences[1]["id"].as_str().unwrap();
     stack.google.patch(
         google::ALICE,
@@ -143,7 +143,7 @@ pub async fn a_weekly_series_is_one_change_and_an_all_day_event_is_a_day(stack: 
 pub async fn an_echo_is_silent(stack: Stack) -> Result<()> {
     let alice = stack.connect_and_settle("alice").await?;
     let (mut socket, _) = stack.browser(&alice).await?;
-    // Every push comes eleven times: ten of them find nothing new, and nobody hears of them.
+    // Every push arrives eleven times: ten find nothing new and publish nothing.
     stack
         .google
         .fault(Rule::new("push", Fault::Duplicate { copies: 10 }));
@@ -172,12 +172,12 @@ pub async fn an_echo_is_silent(stack: Stack) -> Result<()> {
     stack.end().await
 }
 
-pub async fn nobody_sees_another_users_calendar(stack: Stack) -> Result<()> {
+pub async fn no_user_sees_another_users_calendar(stack: Stack) -> Result<()> {
     let alice = stack.connect_and_settle("alice").await?;
     let bob = stack.connect_and_settle("bob").await?;
     let (mut socket, _) = stack.browser(&bob).await?;
 
-    // The API grants nobody another user's channel, and the broker grants nothing without the API's word.
+    // The API grants no user another user's channel, and the broker grants no channel without the API's token.
     let refused = bob
         .query(
             "realtime.getSubscriptionToken",
@@ -203,7 +203,7 @@ pub async fn nobody_sees_another_users_calendar(stack: Stack) -> Result<()> {
     assert_eq!(
         socket.next_within(Duration::from_secs(2)).await?,
         None,
-        "bob hears nothing of alice"
+        "bob receives nothing of alice"
     );
     let calendar = stack.calendar_id("alice", google::ALICE).await?;
     let range =
@@ -216,7 +216,7 @@ pub async fn nobody_sees_another_users_calendar(stack: Stack) -> Result<()> {
     stack.end().await
 }
 
-pub async fn not_connected_and_no_calendar_access_are_answers(stack: Stack) -> Result<()> {
+pub async fn no_connection_and_no_access_are_answers(stack: Stack) -> Result<()> {
     let carol = stack.as_user("carol")?;
     let answer = carol
         .query("calendar.google.getUpcomingEvents", Value::Null)
@@ -230,7 +230,7 @@ pub async fn not_connected_and_no_calendar_access_are_answers(stack: Stack) -> R
     let landed = google::consent(&stack.google, &carol, google::CAROL, Some(&["openid", "email"])).await?;
     assert!(
         landed.contains("scope"),
-        "the return says what is missing: {landed}"
+        "the address names the missing scope: {landed}"
     );
     let answer = carol
         .query("calendar.google.getUpcomingEvents", Value::Null)

@@ -1,0 +1,267 @@
+//! The kinds of operations, each with the weights by which a plan chooses among them.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Edit {
+    Insert,
+    InsertDay,
+    InsertSeries,
+    Retitle,
+    Reschedule,
+    EditInstance,
+    CancelInstance,
+    Delete,
+    DeleteMany,
+}
+
+impl Edit {
+    pub(super) const WEIGHTS: &[(u32, Self)] = &[
+        (10, Self::Insert),
+        (2, Self::InsertDay),
+        (4, Self::InsertSeries),
+        (6, Self::Retitle),
+        (3, Self::Reschedule),
+        (3, Self::EditInstance),
+        (2, Self::CancelInstance),
+        (4, Self::Delete),
+        (1, Self::DeleteMany),
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Write {
+    Create,
+    Invite,
+    CreateSeries,
+    Retitle,
+    Reschedule,
+    RetitleSeries,
+    Split,
+    Delete,
+    DeleteSeries,
+    Move,
+}
+
+impl Write {
+    pub(super) const WEIGHTS: &[(u32, Self)] = &[
+        (6, Self::Create),
+        (2, Self::Invite),
+        (2, Self::CreateSeries),
+        (6, Self::Retitle),
+        (2, Self::Reschedule),
+        (2, Self::RetitleSeries),
+        (1, Self::Split),
+        (2, Self::Delete),
+        (1, Self::DeleteSeries),
+        (1, Self::Move),
+    ];
+}
+
+/// What the network does with a push.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Way {
+    Deliver,
+    /// A push other than the oldest.
+    OutOfOrder,
+    Twice,
+    Lose,
+    LoseAll,
+    /// A push that was delivered before.
+    Replay,
+}
+
+impl Way {
+    pub(super) const WEIGHTS: &[(u32, Self)] = &[
+        (12, Self::Deliver),
+        (4, Self::OutOfOrder),
+        (2, Self::Twice),
+        (3, Self::Lose),
+        (1, Self::LoseAll),
+        (2, Self::Replay),
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Forgery {
+    UnknownChannel,
+    WrongToken,
+    WrongResource,
+    /// One user's sealed token copied into another user's row.
+    SwappedToken,
+    JwtAlgorithm,
+    JwtExpired,
+    JwtAudience,
+    JwtUnsigned,
+    OthersChannel,
+    OthersCalendar,
+    OthersEvent,
+}
+
+impl Forgery {
+    pub(super) const WEIGHTS: &[(u32, Self)] = &[
+        (1, Self::UnknownChannel),
+        (1, Self::WrongToken),
+        (1, Self::WrongResource),
+        (3, Self::SwappedToken),
+        (3, Self::JwtAlgorithm),
+        (1, Self::JwtExpired),
+        (1, Self::JwtAudience),
+        (1, Self::JwtUnsigned),
+        (3, Self::OthersChannel),
+        (1, Self::OthersCalendar),
+        (1, Self::OthersEvent),
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Job {
+    Pull,
+    Relay,
+    Watch,
+    StopWatches,
+    Poll,
+    Writes,
+    Disconnect,
+    Horizon,
+    Tidy,
+}
+
+impl Job {
+    pub(super) const WEIGHTS: &[(u32, Self)] = &[
+        (24, Self::Pull),
+        (12, Self::Relay),
+        (6, Self::Watch),
+        (3, Self::StopWatches),
+        (4, Self::Poll),
+        (5, Self::Writes),
+        (2, Self::Disconnect),
+        (1, Self::Horizon),
+        (1, Self::Tidy),
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Trouble {
+    Gone,
+    GoneLater,
+    SmallPages,
+    EmptyPage,
+    Shuffled,
+    Limited,
+    ProjectLimited,
+    QuotaSpent,
+    Unavailable,
+    LostRequest,
+    LostAnswer,
+    Truncated,
+    Garbage,
+    Unauthorized,
+    TokenUnavailable,
+    TokenRefused,
+    WatchUnavailable,
+    ShortWatch,
+    StopUnavailable,
+    WriteUnavailable,
+    WriteAnswerLost,
+    Forbidden,
+    ExpireSyncTokens,
+    ExpireAccess,
+}
+
+impl Trouble {
+    pub(super) const WEIGHTS: &[(u32, Self)] = &[
+        (2, Self::Gone),
+        (2, Self::GoneLater),
+        (3, Self::SmallPages),
+        (1, Self::EmptyPage),
+        (1, Self::Shuffled),
+        (1, Self::Limited),
+        (1, Self::ProjectLimited),
+        (1, Self::QuotaSpent),
+        (2, Self::Unavailable),
+        (1, Self::LostRequest),
+        (1, Self::LostAnswer),
+        (1, Self::Truncated),
+        (1, Self::Garbage),
+        (1, Self::Unauthorized),
+        (1, Self::TokenUnavailable),
+        (2, Self::TokenRefused),
+        (1, Self::WatchUnavailable),
+        (1, Self::ShortWatch),
+        (1, Self::StopUnavailable),
+        (2, Self::WriteUnavailable),
+        (2, Self::WriteAnswerLost),
+        (1, Self::Forbidden),
+        (3, Self::ExpireSyncTokens),
+        (3, Self::ExpireAccess),
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Act {
+    Revoke,
+    Connect,
+    Disconnect,
+    Deselect,
+    Select,
+    SyncNow,
+    LeaveCalendar,
+    JoinCalendar,
+}
+
+impl Act {
+    pub(super) const WEIGHTS: &[(u32, Self)] = &[
+        (2, Self::Revoke),
+        (5, Self::Connect),
+        (1, Self::Disconnect),
+        (1, Self::Deselect),
+        (3, Self::Select),
+        (2, Self::SyncNow),
+        (1, Self::LeaveCalendar),
+        (2, Self::JoinCalendar),
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum BrokerTrouble {
+    Refuses,
+    Away,
+    AnswerLost,
+    Restarts,
+}
+
+impl BrokerTrouble {
+    pub(super) const WEIGHTS: &[(u32, Self)] = &[
+        (2, Self::Refuses),
+        (2, Self::Away),
+        (2, Self::AnswerLost),
+        (1, Self::Restarts),
+    ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Viewing {
+    Receive,
+    Miss,
+    ReceiveAgain,
+    Reload,
+}
+
+impl Viewing {
+    pub(super) const WEIGHTS: &[(u32, Self)] = &[
+        (12, Self::Receive),
+        (2, Self::Miss),
+        (2, Self::ReceiveAgain),
+        (1, Self::Reload),
+    ];
+}
