@@ -31,7 +31,7 @@ use crate::stack::Service;
 use crate::{Stack, google, rpc};
 
 /// A stack that a test in a browser may break.
-pub struct World {
+pub struct ControlledStack {
     pub stack: Stack,
     pub postgres: Private,
 }
@@ -80,7 +80,7 @@ impl Control {
     }
 
     /// Runs commands until `end` completes.
-    pub async fn serve_until<T>(&mut self, world: &mut World, end: impl Future<Output = T>) -> T {
+    pub async fn serve_until<T>(&mut self, stack: &mut ControlledStack, end: impl Future<Output = T>) -> T {
         let mut end = std::pin::pin!(end);
         loop {
             let command = tokio::select! {
@@ -88,7 +88,7 @@ impl Control {
                 Some(command) = self.commands.recv() => command,
             };
             // A wait that times out panics, which fails one command but not the stack.
-            let result = AssertUnwindSafe(world.act(&command.path, &command.body))
+            let result = AssertUnwindSafe(stack.act(&command.path, &command.body))
                 .catch_unwind()
                 .await
                 .unwrap_or_else(|panic| {
@@ -132,7 +132,7 @@ async fn receive(sender: Data<Sender>, path: Path<String>, body: Bytes) -> HttpR
     }
 }
 
-impl World {
+impl ControlledStack {
     async fn act(&mut self, path: &str, body: &Value) -> Result<Value> {
         let (what, action) = path.split_once('/').unwrap_or((path, ""));
         let stack = &mut self.stack;

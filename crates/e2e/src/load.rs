@@ -91,7 +91,7 @@ pub struct Load {
 }
 
 /// The result of a load.
-pub struct Outcome {
+pub struct LoadOutcome {
     pub statuses: BTreeMap<u16, u64>,
     /// Connections that ended without an answer.
     pub broken: u64,
@@ -104,7 +104,7 @@ pub struct Outcome {
     pub acknowledged: Vec<u64>,
 }
 
-impl Outcome {
+impl LoadOutcome {
     fn new() -> Result<Self> {
         Ok(Self {
             statuses: BTreeMap::new(),
@@ -159,7 +159,7 @@ impl Outcome {
     }
 }
 
-impl fmt::Display for Outcome {
+impl fmt::Display for LoadOutcome {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let statuses: Vec<_> = self
             .statuses
@@ -180,13 +180,13 @@ impl Load {
         self,
         port: u16,
         request: impl Fn(u64) -> String + Send + Sync + 'static,
-    ) -> Result<Outcome> {
+    ) -> Result<LoadOutcome> {
         let (next, request) = (Arc::new(AtomicU64::new(0)), Arc::new(request));
         let started = Instant::now();
         let senders: Vec<_> = (0..self.connections)
             .map(|_| tokio::spawn(self.send(port, started, Arc::clone(&next), Arc::clone(&request))))
             .collect();
-        let mut outcome = Outcome::new()?;
+        let mut outcome = LoadOutcome::new()?;
         for sender in senders {
             outcome.add(sender.await??)?;
         }
@@ -201,8 +201,8 @@ impl Load {
         started: Instant,
         next: Arc<AtomicU64>,
         request: Arc<R>,
-    ) -> Result<Outcome> {
-        let mut outcome = Outcome::new()?;
+    ) -> Result<LoadOutcome> {
+        let mut outcome = LoadOutcome::new()?;
         let mut connection = None;
         loop {
             let number = next.fetch_add(1, Ordering::Relaxed);

@@ -149,7 +149,7 @@ export async function screenshot(page, name, { fullPage = true } = {}) {
 }
 
 /**
- * What axe-core finds wrong on the page, a line each: problems for people who use a keyboard or a screen reader.
+ * The problems that axe-core finds for people who use a keyboard or a screen reader, a line each.
  *
  * @param {import('playwright-core').Page} page
  * @returns {Promise<string[]>}

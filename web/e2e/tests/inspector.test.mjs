@@ -30,7 +30,7 @@ test('the inspector shows a pushed change and answers "sync now"', async (t) => 
   await page.locator('.tools').getByText('In step with Google').waitFor();
 });
 
-test('a failed "sync now" shows at once, and the next succeeds', async (t) => {
+test('a failed "sync now" shows at once; the next succeeds', async (t) => {
   await calwire.newUser('unasked');
   const { page, context } = await openPage(t, {
     user: 'unasked',

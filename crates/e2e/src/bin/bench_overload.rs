@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail, ensure};
-use e2e::load::{Amount, CHANNEL_TOKEN, Load, Outcome, lost, push, query, seed_channels};
+use e2e::load::{Amount, CHANNEL_TOKEN, Load, LoadOutcome, lost, push, query, seed_channels};
 use e2e::stack::Service;
 use e2e::{Options, Stack, rpc};
 use uuid::Uuid;
@@ -170,8 +170,8 @@ const fn calm() -> Load {
 
 /// The time until calm traffic is answered as before.
 async fn normal_again(
-    send: &impl AsyncFn(Load) -> Result<Outcome>,
-    before: &Outcome,
+    send: &impl AsyncFn(Load) -> Result<LoadOutcome>,
+    before: &LoadOutcome,
     over: Instant,
 ) -> Result<Duration> {
     let bound = (before.quantile(0.99) * 3).max(Duration::from_millis(50));

@@ -10,8 +10,8 @@ use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use super::ledger::Ledger;
 use super::page::Look;
+use super::record::Record;
 use crate::broker::workspace_root;
 use crate::oracle::shown;
 use crate::rpc;
@@ -71,15 +71,15 @@ impl Client {
         })
     }
 
-    /// Adds its counts and the promises that it saw broken to the ledger.
-    pub async fn report(&self, ledger: &Ledger) -> Result<()> {
+    /// Adds its counts and the promises that it saw broken to the record.
+    pub async fn report(&self, record: &Record) -> Result<()> {
         let answer = self.query().await?;
         for broken in answer["broken"].as_array().into_iter().flatten() {
             let detail = format!("{}: {}: {}", self.name, broken["promise"], broken["detail"]);
-            ledger.broken("centrifuge_is_served", detail);
+            record.broken("centrifuge_is_served", detail);
         }
         let count = |name: &str| answer["counts"][name].as_u64().unwrap_or_default();
-        let mut counts = ledger.counts();
+        let mut counts = record.counts();
         counts.loads += count("loads");
         counts.messages += count("messages");
         counts.sockets += count("sockets");

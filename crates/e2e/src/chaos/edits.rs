@@ -6,20 +6,22 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
-use super::plan::Edit;
+use super::plan::GoogleEdit;
 use crate::google::{account, now};
 
 /// A person makes a change in Google, which may refuse it; then nothing has happened.
-pub fn edit(google: &Emulator, user: &str, edit: Edit, dice: u64) {
+pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) {
     let mut dice = StdRng::seed_from_u64(dice);
     let (account, title) = (account(user), title(user, "G", &mut dice));
     let who = account.as_str();
     // Events with a location are expected by a write or a probe, and stay as they are.
     let is_free = |event: &Resource| !event.contains_key("location");
     let of_kind = |event: &Resource| match edit {
-        Edit::Describe => is_made(event),
-        Edit::EditInstance | Edit::CancelInstance => is_free(event) && event.contains_key("recurrence"),
-        Edit::Reschedule => is_free(event) && is_single(event),
+        GoogleEdit::Describe => is_made(event),
+        GoogleEdit::EditInstance | GoogleEdit::CancelInstance => {
+            is_free(event) && event.contains_key("recurrence")
+        }
+        GoogleEdit::Reschedule => is_free(event) && is_single(event),
         _ => is_free(event) && !event.contains_key("recurringEventId"),
     };
     let mut events = google.events(who);
@@ -29,29 +31,29 @@ pub fn edit(google: &Emulator, user: &str, edit: Edit, dice: u64) {
         .map(|event| field(event, "id"));
     let when = span(hour(&mut dice));
     match (edit, chosen) {
-        (Edit::Insert, _) => drop(google.insert(who, who, named(when, &title))),
-        (Edit::InsertDay, _) => {
+        (GoogleEdit::Insert, _) => drop(google.insert(who, who, named(when, &title))),
+        (GoogleEdit::InsertDay, _) => {
             let day = now().date_naive() + chrono::Days::new(dice.random_range(0..30));
             let body = json!({"start": {"date": day}, "end": {"date": day + chrono::Days::new(1)}});
             drop(google.insert(who, who, named(body, &title)));
         }
-        (Edit::InsertSeries, _) => {
+        (GoogleEdit::InsertSeries, _) => {
             let mut body = named(when, &title);
             let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
             body["recurrence"] = json!([format!("RRULE:FREQ={rule};COUNT={}", dice.random_range(2..7))]);
             drop(google.insert(who, who, body));
         }
-        (Edit::Retitle, Some(id)) => drop(google.patch(who, who, &id, json!({"summary": title}))),
-        (Edit::Describe, Some(id)) => drop(google.patch(who, who, &id, json!({"description": title}))),
-        (Edit::Reschedule, Some(id)) => drop(google.patch(who, who, &id, when)),
-        (Edit::Delete, Some(id)) => drop(google.delete(who, who, &id)),
-        (Edit::EditInstance | Edit::CancelInstance, Some(series)) => {
+        (GoogleEdit::Retitle, Some(id)) => drop(google.patch(who, who, &id, json!({"summary": title}))),
+        (GoogleEdit::Describe, Some(id)) => drop(google.patch(who, who, &id, json!({"description": title}))),
+        (GoogleEdit::Reschedule, Some(id)) => drop(google.patch(who, who, &id, when)),
+        (GoogleEdit::Delete, Some(id)) => drop(google.delete(who, who, &id)),
+        (GoogleEdit::EditInstance | GoogleEdit::CancelInstance, Some(series)) => {
             let instances = google.instances(who, &series);
             let Some(instance) = instances.get(dice.random_range(0..instances.len().max(1))) else {
                 return;
             };
             let id = field(instance, "id");
-            if edit == Edit::CancelInstance {
+            if edit == GoogleEdit::CancelInstance {
                 drop(google.delete(who, who, &id));
             } else {
                 drop(google.patch(who, who, &id, json!({"summary": title})));
@@ -96,7 +98,7 @@ fn subsecond() -> TimeDelta {
     TimeDelta::nanoseconds(now().timestamp_subsec_nanos().into())
 }
 
-/// A title that begins with the user's name, by which a page can tell whose event it is.
+/// A title that begins with the user's name, which identifies the event's owner on a page.
 pub fn title(user: &str, kind: &str, dice: &mut StdRng) -> String {
     format!("{user} {kind}{:06}", dice.random_range(0..1_000_000))
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::link::{Link, Replica, Toxic};
-use super::trouble::Trouble;
+use super::trouble::GoogleTrouble;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -33,11 +33,11 @@ pub enum Fault {
         toxic: Toxic,
     },
     Google {
-        trouble: Trouble,
+        trouble: GoogleTrouble,
         user: Option<usize>,
     },
     Push {
-        trouble: Trouble,
+        trouble: GoogleTrouble,
     },
     /// Access tokens expire early.
     ExpireAccess {
@@ -57,7 +57,7 @@ pub enum Fault {
 
 /// A fault without its parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum FaultKind {
     Kill,
     Freeze,
     Restart,
@@ -75,22 +75,22 @@ pub enum Kind {
 }
 
 impl Fault {
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> FaultKind {
         match self {
-            Self::Kill { .. } => Kind::Kill,
-            Self::Freeze { .. } => Kind::Freeze,
-            Self::Restart { .. } => Kind::Restart,
-            Self::StepClock { .. } => Kind::StepClock,
-            Self::CrashDatabase => Kind::CrashDatabase,
-            Self::CrashBroker => Kind::CrashBroker,
-            Self::FreezeBroker => Kind::FreezeBroker,
-            Self::Network { .. } => Kind::Network,
-            Self::Google { .. } => Kind::Google,
-            Self::Push { .. } => Kind::Push,
-            Self::ExpireAccess { .. } => Kind::ExpireAccess,
-            Self::ExpireSyncToken { .. } => Kind::ExpireSyncToken,
-            Self::Revoke { .. } => Kind::Revoke,
-            Self::RotateKeys => Kind::RotateKeys,
+            Self::Kill { .. } => FaultKind::Kill,
+            Self::Freeze { .. } => FaultKind::Freeze,
+            Self::Restart { .. } => FaultKind::Restart,
+            Self::StepClock { .. } => FaultKind::StepClock,
+            Self::CrashDatabase => FaultKind::CrashDatabase,
+            Self::CrashBroker => FaultKind::CrashBroker,
+            Self::FreezeBroker => FaultKind::FreezeBroker,
+            Self::Network { .. } => FaultKind::Network,
+            Self::Google { .. } => FaultKind::Google,
+            Self::Push { .. } => FaultKind::Push,
+            Self::ExpireAccess { .. } => FaultKind::ExpireAccess,
+            Self::ExpireSyncToken { .. } => FaultKind::ExpireSyncToken,
+            Self::Revoke { .. } => FaultKind::Revoke,
+            Self::RotateKeys => FaultKind::RotateKeys,
         }
     }
 
@@ -98,7 +98,7 @@ impl Fault {
     pub const fn is_once(&self) -> bool {
         matches!(
             self.kind(),
-            Kind::Revoke | Kind::RotateKeys | Kind::ExpireSyncToken
+            FaultKind::Revoke | FaultKind::RotateKeys | FaultKind::ExpireSyncToken
         )
     }
 
@@ -109,17 +109,18 @@ impl Fault {
 
     fn covers(&self, other: &Self) -> bool {
         match (self.kind(), other) {
-            (Kind::CrashDatabase, Self::Network { link, .. }) => matches!(link, Link::Database { .. }),
-            (Kind::CrashDatabase, other) => {
-                other.replica().is_some() || matches!(other.kind(), Kind::CrashDatabase | Kind::RotateKeys)
+            (FaultKind::CrashDatabase, Self::Network { link, .. }) => matches!(link, Link::Database { .. }),
+            (FaultKind::CrashDatabase, other) => {
+                other.replica().is_some()
+                    || matches!(other.kind(), FaultKind::CrashDatabase | FaultKind::RotateKeys)
             }
-            (Kind::CrashBroker | Kind::FreezeBroker, Self::Network { link, .. }) => {
+            (FaultKind::CrashBroker | FaultKind::FreezeBroker, Self::Network { link, .. }) => {
                 matches!(link, Link::Broker { .. } | Link::Socket { .. })
             }
-            (Kind::CrashBroker | Kind::FreezeBroker, other) => {
-                matches!(other.kind(), Kind::CrashBroker | Kind::FreezeBroker)
+            (FaultKind::CrashBroker | FaultKind::FreezeBroker, other) => {
+                matches!(other.kind(), FaultKind::CrashBroker | FaultKind::FreezeBroker)
             }
-            (Kind::Network, Self::Network { link, .. }) => {
+            (FaultKind::Network, Self::Network { link, .. }) => {
                 matches!(self, Self::Network { link: own, .. } if own == link)
             }
             _ => self.replica().is_some() && self.replica() == other.replica(),

@@ -11,14 +11,14 @@ use tokio::process::Command;
 use tokio::task::block_in_place;
 use tokio::time::{sleep, timeout};
 
+use super::deployment::{Deployment, NEW_KEYS};
 use super::edits::field;
 use super::fault::Fault;
-use super::ledger::{BROKER, DATABASE, WORKER};
-use super::link::{Replica, Service};
+use super::link::{Replica, ServiceKind};
 use super::page::{Look, Page};
+use super::record::{BROKER, DATABASE, WORKER};
 use super::replica::Running;
-use super::trouble::Trouble;
-use super::world::{NEW_KEYS, World};
+use super::trouble::GoogleTrouble;
 use crate::google;
 
 /// Bound on every recovery.
@@ -26,140 +26,147 @@ const RECOVERS_WITHIN: Duration = Duration::from_secs(75);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// Injects a fault, waits, and ends it. An error is one of the harness, not of Calwire.
-pub async fn inject(world: &Arc<World>, fault: &Fault, lasts: Duration) -> Result<()> {
+pub async fn inject(deployment: &Arc<Deployment>, fault: &Fault, lasts: Duration) -> Result<()> {
     match *fault {
-        Fault::Kill { replica } => kill(world, replica, lasts).await,
-        Fault::Freeze { replica } => freeze(world, replica, lasts).await,
-        Fault::Restart { replica } => restart(world, replica, None).await,
-        Fault::StepClock { replica, seconds } => step_clock(world, replica, seconds, lasts).await,
-        Fault::CrashDatabase => crash_database(world, lasts).await,
-        Fault::CrashBroker => crash_broker(world, lasts).await,
-        Fault::FreezeBroker => freeze_broker(world, lasts).await,
+        Fault::Kill { replica } => kill(deployment, replica, lasts).await,
+        Fault::Freeze { replica } => freeze(deployment, replica, lasts).await,
+        Fault::Restart { replica } => restart(deployment, replica, None).await,
+        Fault::StepClock { replica, seconds } => step_clock(deployment, replica, seconds, lasts).await,
+        Fault::CrashDatabase => crash_database(deployment, lasts).await,
+        Fault::CrashBroker => crash_broker(deployment, lasts).await,
+        Fault::FreezeBroker => freeze_broker(deployment, lasts).await,
         Fault::Network { link, toxic } => {
-            world.network.poison(link, toxic).await?;
+            deployment.network.poison(link, toxic).await?;
             sleep(lasts).await;
-            world.network.mend(link, toxic).await
+            deployment.network.mend(link, toxic).await
         }
         Fault::Google { trouble, user } => {
-            trouble_at_google(world, trouble, user, lasts).await;
+            trouble_at_google(deployment, trouble, user, lasts).await;
             Ok(())
         }
         Fault::Push { trouble } => {
-            trouble_at_google(world, trouble, None, lasts).await;
+            trouble_at_google(deployment, trouble, None, lasts).await;
             Ok(())
         }
         Fault::ExpireAccess { user } => {
-            world.google.expire_access_tokens(&world.people[user].account);
+            deployment
+                .google
+                .expire_access_tokens(&deployment.people[user].account);
             Ok(())
         }
         Fault::ExpireSyncToken { user } => {
-            let calendar = &world.people[user].account;
-            world.google.expire_sync_tokens(Some(calendar));
+            let calendar = &deployment.people[user].account;
+            deployment.google.expire_sync_tokens(Some(calendar));
             // Google does not notify of that; a change makes Calwire notice.
-            world
+            deployment
                 .google
-                .insert(calendar, calendar, marker(world, user, "410"))?;
+                .insert(calendar, calendar, marker(deployment, user, "410"))?;
             Ok(())
         }
-        Fault::Revoke { user } => revoke(world, user, lasts).await,
-        Fault::RotateKeys => rotate_keys(world).await,
+        Fault::Revoke { user } => revoke(deployment, user, lasts).await,
+        Fault::RotateKeys => rotate_keys(deployment).await,
     }
 }
 
-async fn trouble_at_google(world: &World, trouble: Trouble, user: Option<usize>, lasts: Duration) {
+async fn trouble_at_google(
+    deployment: &Deployment,
+    trouble: GoogleTrouble,
+    user: Option<usize>,
+    lasts: Duration,
+) {
     let mut rule = trouble.rule();
     if let Some(user) = user {
-        rule = rule.of_user(&world.people[user].account);
+        rule = rule.of_user(&deployment.people[user].account);
     }
-    let id = world.google.fault(rule);
+    let id = deployment.google.fault(rule);
     sleep(lasts).await;
-    world.google.clear_fault(&id);
+    deployment.google.clear_fault(&id);
 }
 
-async fn kill(world: &Arc<World>, replica: Replica, lasts: Duration) -> Result<()> {
-    let mut running = world.replica(replica)?.lock().await;
-    check_alive(world, &mut running);
+async fn kill(deployment: &Arc<Deployment>, replica: Replica, lasts: Duration) -> Result<()> {
+    let mut running = deployment.replica(replica)?.lock().await;
+    check_alive(deployment, &mut running);
     running.kill().await;
-    if replica.service == Service::WebhookIngest {
-        probe_calendars(world)?;
+    if replica.service == ServiceKind::WebhookIngest {
+        probe_calendars(deployment)?;
     }
     sleep(lasts).await;
     running.start().await
 }
 
-fn check_alive(world: &World, running: &mut Running) {
+fn check_alive(deployment: &Deployment, running: &mut Running) {
     if running.has_ended() {
         let name = running.replica.name();
-        world
-            .ledger
+        deployment
+            .record
             .broken("services_live", format!("{name} has ended by itself"));
     }
 }
 
 /// Changes each calendar after a worker was killed, and measures when the changes are mirrored.
-fn probe_calendars(world: &Arc<World>) -> Result<()> {
+fn probe_calendars(deployment: &Arc<Deployment>) -> Result<()> {
     let started = Instant::now();
     let mut waits = Vec::new();
-    for (user, person) in world.people.iter().enumerate() {
-        let body = marker(world, user, "probe");
-        let event = world.google.insert(&person.account, &person.account, body)?;
+    for (user, person) in deployment.people.iter().enumerate() {
+        let body = marker(deployment, user, "probe");
+        let event = deployment.google.insert(&person.account, &person.account, body)?;
         waits.push((person.name, field(&event, "id")));
     }
-    let probing = world.clone();
-    world.probe(async move {
+    let probing = deployment.clone();
+    deployment.probe(async move {
         while !waits.is_empty() && started.elapsed() < RECOVERS_WITHIN {
             sleep(LOOK_AGAIN).await;
             let found = mirrored(&probing, &waits).await;
             waits.retain(|(_, id)| !found.contains(id));
         }
         if waits.is_empty() {
-            probing.ledger.recovered(WORKER, started.elapsed());
+            probing.record.recovered(WORKER, started.elapsed());
         } else {
             let detail = format!("{waits:?} were not mirrored within {RECOVERS_WITHIN:?}");
-            probing.ledger.broken("calendars_move_on", detail);
+            probing.record.broken("calendars_move_on", detail);
         }
     });
     Ok(())
 }
 
 /// The ones among these events that are in the mirror; none while Postgres is down.
-async fn mirrored(world: &World, events: &[(&str, String)]) -> Vec<String> {
+async fn mirrored(deployment: &Deployment, events: &[(&str, String)]) -> Vec<String> {
     let ids: Vec<&str> = events.iter().map(|(_, id)| id.as_str()).collect();
     let found = sqlx::query_scalar("select event_id from events where event_id = any($1)")
         .bind(&ids)
-        .fetch_all(&world.database.pool)
+        .fetch_all(&deployment.database.pool)
         .await;
     found.unwrap_or_default()
 }
 
-fn marker(world: &World, user: usize, what: &str) -> serde_json::Value {
+fn marker(deployment: &Deployment, user: usize, what: &str) -> serde_json::Value {
     let mut body = google::timed("", TimeDelta::hours(30), "Europe/Zurich");
-    body["summary"] = json!(format!("{} {what}", world.people[user].name));
+    body["summary"] = json!(format!("{} {what}", deployment.people[user].name));
     body["location"] = json!("a marker");
     body
 }
 
-async fn freeze(world: &World, replica: Replica, lasts: Duration) -> Result<()> {
-    let mut running = world.replica(replica)?.lock().await;
-    check_alive(world, &mut running);
+async fn freeze(deployment: &Deployment, replica: Replica, lasts: Duration) -> Result<()> {
+    let mut running = deployment.replica(replica)?.lock().await;
+    check_alive(deployment, &mut running);
     running.signal("STOP").await?;
     sleep(lasts).await;
     running.signal("CONT").await
 }
 
-async fn step_clock(world: &World, replica: Replica, seconds: i32, lasts: Duration) -> Result<()> {
-    let running = world.replica(replica)?.lock().await;
+async fn step_clock(deployment: &Deployment, replica: Replica, seconds: i32, lasts: Duration) -> Result<()> {
+    let running = deployment.replica(replica)?.lock().await;
     running.set_clock(seconds)?;
     sleep(lasts).await;
     running.set_clock(0)
 }
 
 /// Restarts it as an upgrade does, with new keys if given.
-async fn restart(world: &World, replica: Replica, keys: Option<&str>) -> Result<()> {
-    let mut running = world.replica(replica)?.lock().await;
-    check_alive(world, &mut running);
+async fn restart(deployment: &Deployment, replica: Replica, keys: Option<&str>) -> Result<()> {
+    let mut running = deployment.replica(replica)?.lock().await;
+    check_alive(deployment, &mut running);
     if let Err(wrong) = running.stop().await {
-        world.ledger.broken("stops_in_order", wrong);
+        deployment.record.broken("stops_in_order", wrong);
     }
     if let Some(keys) = keys {
         running.set("TOKEN_KEYS", keys);
@@ -167,14 +174,14 @@ async fn restart(world: &World, replica: Replica, keys: Option<&str>) -> Result<
     running.start().await
 }
 
-async fn crash_database(world: &Arc<World>, lasts: Duration) -> Result<()> {
-    let mut server = world.server.lock().await;
+async fn crash_database(deployment: &Arc<Deployment>, lasts: Duration) -> Result<()> {
+    let mut server = deployment.server.lock().await;
     server.crash().await?;
     sleep(lasts).await;
     server.resume().await?;
     drop(server);
-    let (back, probing) = (Instant::now(), world.clone());
-    world.probe(async move {
+    let (back, probing) = (Instant::now(), deployment.clone());
+    deployment.probe(async move {
         for running in probing.replicas.values() {
             // A process that is being started is measured by its start.
             let Ok(running) = running.try_lock() else {
@@ -183,25 +190,25 @@ async fn crash_database(world: &Arc<World>, lasts: Duration) -> Result<()> {
             while !running.is_ready().await {
                 if back.elapsed() > RECOVERS_WITHIN {
                     let name = running.replica.name();
-                    probing.ledger.broken("ready_again", format!("{name} is not"));
+                    probing.record.broken("ready_again", format!("{name} is not"));
                     return;
                 }
                 sleep(LOOK_AGAIN).await;
             }
         }
-        probing.ledger.recovered(DATABASE, back.elapsed());
+        probing.record.recovered(DATABASE, back.elapsed());
     });
     Ok(())
 }
 
-async fn crash_broker(world: &Arc<World>, lasts: Duration) -> Result<()> {
-    let mut broker = world.broker.lock().await;
+async fn crash_broker(deployment: &Arc<Deployment>, lasts: Duration) -> Result<()> {
+    let mut broker = deployment.broker.lock().await;
     block_in_place(|| broker.kill());
     sleep(lasts).await;
     block_in_place(|| broker.start_again())?;
     drop(broker);
-    let (back, probing) = (Instant::now(), world.clone());
-    world.probe(async move {
+    let (back, probing) = (Instant::now(), deployment.clone());
+    deployment.probe(async move {
         let mut committed = None;
         while back.elapsed() < RECOVERS_WITHIN {
             // The messages committed by now; Postgres may be down too.
@@ -211,28 +218,28 @@ async fn crash_broker(world: &Arc<World>, lasts: Duration) -> Result<()> {
             if let Some(committed) = &committed
                 && all_pages_have(&probing, committed).await
             {
-                probing.ledger.recovered(BROKER, back.elapsed());
+                probing.record.recovered(BROKER, back.elapsed());
                 return;
             }
             sleep(LOOK_AGAIN).await;
         }
         let detail = "a page is not connected, or behind";
-        probing.ledger.broken("pages_come_back", detail);
+        probing.record.broken("pages_come_back", detail);
     });
     Ok(())
 }
 
 /// The last seq of each user.
-async fn seqs(world: &World) -> sqlx::Result<BTreeMap<String, i64>> {
+async fn seqs(deployment: &Deployment) -> sqlx::Result<BTreeMap<String, i64>> {
     let seqs: Vec<_> = sqlx::query_as("select user_id, seq from user_stream")
-        .fetch_all(&world.database.pool)
+        .fetch_all(&deployment.database.pool)
         .await?;
     Ok(seqs.into_iter().collect())
 }
 
 /// Whether every page is connected and has all messages up to these.
-async fn all_pages_have(world: &World, committed: &BTreeMap<String, i64>) -> bool {
-    for person in &world.people {
+async fn all_pages_have(deployment: &Deployment, committed: &BTreeMap<String, i64>) -> bool {
+    for person in &deployment.people {
         let seq = committed.get(person.name).copied().unwrap_or_default();
         let has_all = |look: Look| look.is_live && look.seq >= seq;
         if !person.pages.iter().map(Page::look).all(has_all) {
@@ -245,8 +252,8 @@ async fn all_pages_have(world: &World, committed: &BTreeMap<String, i64>) -> boo
     true
 }
 
-async fn freeze_broker(world: &World, lasts: Duration) -> Result<()> {
-    let broker = world.broker.lock().await;
+async fn freeze_broker(deployment: &Deployment, lasts: Duration) -> Result<()> {
+    let broker = deployment.broker.lock().await;
     let pid = broker.pid().context("Centrifugo is running")?;
     signal(pid, "STOP").await?;
     sleep(lasts).await;
@@ -263,13 +270,18 @@ async fn signal(pid: u32, signal: &str) -> Result<()> {
     Ok(())
 }
 
-async fn revoke(world: &World, user: usize, lasts: Duration) -> Result<()> {
-    let person = &world.people[user];
-    world.google.revoke(&person.account);
+async fn revoke(deployment: &Deployment, user: usize, lasts: Duration) -> Result<()> {
+    let person = &deployment.people[user];
+    deployment.google.revoke(&person.account);
     sleep(lasts).await;
     let started = Instant::now();
     while started.elapsed() < RECOVERS_WITHIN {
-        let consent = google::consent(&world.google, &world.direct[user], &person.account, None);
+        let consent = google::consent(
+            &deployment.google,
+            &deployment.direct[user],
+            &person.account,
+            None,
+        );
         if let Ok(Ok(landed)) = timeout(Duration::from_secs(15), consent).await
             && landed.contains("connected")
         {
@@ -278,18 +290,18 @@ async fn revoke(world: &World, user: usize, lasts: Duration) -> Result<()> {
         sleep(Duration::from_millis(300)).await;
     }
     let detail = format!("{} could not connect again", person.name);
-    world.ledger.broken("connects_again", detail);
+    deployment.record.broken("connects_again", detail);
     Ok(())
 }
 
 /// As in docs/operations.md: the new key in front, every service restarted, then the command.
-async fn rotate_keys(world: &World) -> Result<()> {
-    for replica in world.replicas.keys() {
-        restart(world, *replica, Some(NEW_KEYS)).await?;
+async fn rotate_keys(deployment: &Deployment) -> Result<()> {
+    for replica in deployment.replicas.keys() {
+        restart(deployment, *replica, Some(NEW_KEYS)).await?;
     }
     let started = Instant::now();
     loop {
-        let output = world.command("rotate-keys", NEW_KEYS).await?;
+        let output = deployment.command("rotate-keys", NEW_KEYS).await?;
         if output.status.success() {
             return Ok(());
         }

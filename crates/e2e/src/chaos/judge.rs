@@ -3,39 +3,39 @@
 use anyhow::Result;
 use google_emulator::{Mail, MailKind};
 
+use super::deployment::Deployment;
 use super::edits::field;
-use super::people::{Fate, Made, Person};
-use super::world::World;
+use super::people::{Fate, Made, Participant};
 use crate::person::GUEST;
 
-pub async fn judge(world: &World, keys: &str) -> Result<()> {
-    let mails = world.google.mails();
-    for person in &world.people {
-        person.client.report(&world.ledger).await?;
+pub async fn judge(deployment: &Deployment, keys: &str) -> Result<()> {
+    let mails = deployment.google.mails();
+    for person in &deployment.people {
+        person.client.report(&deployment.record).await?;
         for made in person.made().iter() {
-            once(world, person, made);
-            mailed(world, person, made, &mails);
+            once(deployment, person, made);
+            mailed(deployment, person, made, &mails);
         }
     }
-    for running in world.replicas.values() {
+    for running in deployment.replicas.values() {
         let mut running = running.lock().await;
         if running.has_ended() {
             let detail = format!("{} has ended by itself", running.replica.name());
-            world.ledger.broken("services_live", detail);
+            deployment.record.broken("services_live", detail);
         }
     }
     // No token is left on an older key; this checks it and changes nothing.
-    let output = world.command("rotate-keys", keys).await?;
+    let output = deployment.command("rotate-keys", keys).await?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        world.ledger.broken("keys_are_rotated", said);
+        deployment.record.broken("keys_are_rotated", said);
     }
-    panics(world)
+    panics(deployment)
 }
 
 /// Google has one event with this mark if it was made, and none otherwise; and it has the last title that it was given.
-fn once(world: &World, person: &Person, made: &Made) {
-    let all = world.google.events(&person.account);
+fn once(deployment: &Deployment, person: &Participant, made: &Made) {
+    let all = deployment.google.events(&person.account);
     let events: Vec<_> = all
         .iter()
         .filter(|event| event["status"] != "cancelled" && field(event, "location") == made.mark)
@@ -52,19 +52,19 @@ fn once(world: &World, person: &Person, made: &Made) {
             made.mark,
             events.len()
         );
-        world.ledger.broken("made_once", detail);
+        deployment.record.broken("made_once", detail);
     }
     for event in events {
         let title = field(event, "summary");
         if !made.titles.contains(&title) {
             let detail = format!("{} is called {title}, not {:?}", made.mark, made.titles);
-            world.ledger.broken("written_is_written", detail);
+            deployment.record.broken("written_is_written", detail);
         }
     }
 }
 
 /// The guest got one mail for each change.
-fn mailed(world: &World, person: &Person, made: &Made, mails: &[Mail]) {
+fn mailed(deployment: &Deployment, person: &Participant, made: &Made, mails: &[Mail]) {
     let Some(id) = made.event.as_ref().filter(|_| made.is_invited) else {
         return;
     };
@@ -87,18 +87,18 @@ fn mailed(world: &World, person: &Person, made: &Made, mails: &[Mail]) {
         let times = count(kind);
         if !allowed.contains(&times) {
             let detail = format!("{}: {times} mails of {kind:?}, not {allowed:?}", made.mark);
-            world.ledger.broken("mailed_once", detail);
+            deployment.record.broken("mailed_once", detail);
         }
     }
 }
 
-fn panics(world: &World) -> Result<()> {
-    for replica in world.replicas.keys() {
-        let log = world.folder.join(format!("{}.log", replica.name()));
+fn panics(deployment: &Deployment) -> Result<()> {
+    for replica in deployment.replicas.keys() {
+        let log = deployment.folder.join(format!("{}.log", replica.name()));
         let text = std::fs::read_to_string(log)?;
         if let Some(line) = text.lines().find(|line| line.contains("panicked at")) {
-            world
-                .ledger
+            deployment
+                .record
                 .broken("services_live", format!("{}: {line}", replica.name()));
         }
     }

@@ -4,13 +4,13 @@ use serde::{Deserialize, Serialize};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Service {
+pub enum ServiceKind {
     CalendarApi,
     WebhookIngest,
     WatchRenewer,
 }
 
-impl Service {
+impl ServiceKind {
     pub const ALL: [Self; 3] = [Self::CalendarApi, Self::WebhookIngest, Self::WatchRenewer];
 
     pub const fn name(self) -> &'static str {
@@ -25,7 +25,7 @@ impl Service {
 /// One process of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Replica {
-    pub service: Service,
+    pub service: ServiceKind,
     pub number: usize,
 }
 

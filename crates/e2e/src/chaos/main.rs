@@ -9,8 +9,8 @@ use anyhow::{Context, Result, bail};
 use clap::Parser;
 use e2e::broker::workspace_root;
 use e2e::chaos::plan::{Plan, Size};
-use e2e::chaos::report::Tally;
-use e2e::chaos::{self, Outcome};
+use e2e::chaos::report::Totals;
+use e2e::chaos::{self, RunOutcome};
 use e2e::database::Private;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::Mutex;
@@ -98,7 +98,7 @@ async fn break_all(args: &Args) -> Result<()> {
         println!("{}", serde_json::to_string_pretty(&plans)?);
         return Ok(());
     }
-    let (started, mut tally) = (Instant::now(), Tally::default());
+    let (started, mut tally) = (Instant::now(), Totals::default());
     println!("{} plans of {} s each", plans.len(), args.seconds);
     let server = Arc::new(Mutex::new(Private::start().await?));
     for plan in &plans {
@@ -113,7 +113,7 @@ async fn break_all(args: &Args) -> Result<()> {
     Ok(())
 }
 
-async fn one(args: &Args, plan: &Plan, server: Arc<Mutex<Private>>) -> Result<Outcome> {
+async fn one(args: &Args, plan: &Plan, server: Arc<Mutex<Private>>) -> Result<RunOutcome> {
     let seed = plan.seed;
     let folder = workspace_root().join(format!("target/calwire/chaos/seed-{seed}"));
     let _ = std::fs::remove_dir_all(&folder);
@@ -135,7 +135,7 @@ async fn one(args: &Args, plan: &Plan, server: Arc<Mutex<Private>>) -> Result<Ou
     Ok(outcome)
 }
 
-fn report(args: &Args, plan: &Plan, outcome: &Outcome, folder: &Path) {
+fn report(args: &Args, plan: &Plan, outcome: &RunOutcome, folder: &Path) {
     let (seed, counts) = (plan.seed, &outcome.counts);
     let faults: u64 = counts.faults.values().sum();
     let operations = counts.edits + counts.writes;

@@ -9,22 +9,22 @@
 //! what people, Google and the database see.
 
 mod client;
+mod deployment;
 mod edits;
 pub mod fault;
 mod inject;
 mod judge;
-pub mod ledger;
 mod link;
 mod network;
 mod page;
 mod people;
 pub mod plan;
+pub mod record;
 mod replica;
 pub mod report;
 mod rest;
 mod trouble;
 mod waiting;
-mod world;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -36,12 +36,12 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep_until, timeout};
 
 use crate::database::Private;
-use ledger::Counts;
-use plan::{Act, Plan};
-use world::{NEW_KEYS, OLD_KEYS, World};
+use deployment::{Deployment, NEW_KEYS, OLD_KEYS};
+use plan::{Action, Plan};
+use record::Counts;
 
 /// How a run of a plan ended.
-pub struct Outcome {
+pub struct RunOutcome {
     pub counts: Counts,
     pub rested: Duration,
 }
@@ -54,9 +54,9 @@ pub async fn run(
     folder: &Path,
     within: Duration,
     say: &(dyn Fn(&str) + Sync),
-) -> Result<Outcome> {
+) -> Result<RunOutcome> {
     let started = Instant::now();
-    let world = World::start(plan.seed, server, folder)
+    let deployment = Deployment::start(plan.seed, server, folder)
         .await
         .context("the stack does not start")?;
     say(&format!("started in {:.1} s", started.elapsed().as_secs_f64()));
@@ -64,44 +64,47 @@ pub async fn run(
     let begun = tokio::time::Instant::now();
     for step in &plan.steps {
         sleep_until(begun + Duration::from_millis(step.at)).await;
-        act(&world, &step.act, &mut faults, &mut writes, say, step.at);
+        act(&deployment, &step.act, &mut faults, &mut writes, say, step.at);
     }
     while let Some(ended) = faults.join_next().await {
         ended??;
     }
-    world.google.clear_faults();
-    let rested = rest::come_to_rest(&world, within).await?;
+    deployment.google.clear_faults();
+    let rested = rest::come_to_rest(&deployment, within).await?;
     // Writes without a result by now have been reported.
     let ended = timeout(Duration::from_secs(1), async {
         while writes.join_next().await.is_some() {}
     });
     let _ = ended.await;
     writes.shutdown().await;
-    world.probed().await;
+    deployment.probed().await;
     let keys = if plan.rotates_keys() { NEW_KEYS } else { OLD_KEYS };
-    judge::judge(&world, keys).await?;
-    std::fs::write(folder.join("centrifugo.log"), world.broker.lock().await.log()?)?;
-    let counts = world.ledger.counts().clone();
-    Ok(Outcome { counts, rested })
+    judge::judge(&deployment, keys).await?;
+    std::fs::write(
+        folder.join("centrifugo.log"),
+        deployment.broker.lock().await.log()?,
+    )?;
+    let counts = deployment.record.counts().clone();
+    Ok(RunOutcome { counts, rested })
 }
 
 fn act(
-    world: &Arc<World>,
-    act: &Act,
+    deployment: &Arc<Deployment>,
+    act: &Action,
     faults: &mut JoinSet<Result<()>>,
     writes: &mut JoinSet<()>,
     say: &(dyn Fn(&str) + Sync),
     at: u64,
 ) {
-    let (world, act) = (world.clone(), act.clone());
-    let mut counts = world.ledger.counts();
+    let (deployment, act) = (deployment.clone(), act.clone());
+    let mut counts = deployment.record.counts();
     match act {
-        Act::Edit { user, edit, dice } => {
+        Action::Edit { user, edit, dice } => {
             counts.edits += 1;
             drop(counts);
-            edits::edit(&world.google, world.people[user].name, edit, dice);
+            edits::edit(&deployment.google, deployment.people[user].name, edit, dice);
         }
-        Act::Write {
+        Action::Write {
             user,
             write,
             dice,
@@ -110,11 +113,11 @@ fn act(
             counts.writes += 1;
             drop(counts);
             writes.spawn(async move {
-                let person = &world.people[user];
-                person.write(&world.ledger, write, dice, twice).await;
+                let person = &deployment.people[user];
+                person.write(&deployment.record, write, dice, twice).await;
             });
         }
-        Act::Fault { fault, lasts } => {
+        Action::Fault { fault, lasts } => {
             let name = fault.name();
             #[expect(clippy::cast_precision_loss, reason = "seconds of a run")]
             let (at, seconds) = (at as f64 / 1e3, lasts as f64 / 1e3);
@@ -122,7 +125,7 @@ fn act(
             *counts.faults.entry(name).or_default() += 1;
             drop(counts);
             faults.spawn(async move {
-                let injected = inject::inject(&world, &fault, Duration::from_millis(lasts)).await;
+                let injected = inject::inject(&deployment, &fault, Duration::from_millis(lasts)).await;
                 injected.with_context(|| fault.name())
             });
         }

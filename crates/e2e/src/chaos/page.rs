@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use super::ledger::Ledger;
+use super::record::Record;
 use crate::oracle::{Shown, shown};
 use crate::rpc::Api;
 use crate::socket::Socket;
@@ -33,12 +33,12 @@ pub struct Look {
 
 impl Page {
     /// Opens a page, which loads and connects by itself.
-    pub fn open(name: String, api: Api, socket_url: String, ledger: Arc<Ledger>) -> Self {
+    pub fn open(name: String, api: Api, socket_url: String, record: Arc<Record>) -> Self {
         let keeper = Arc::new(Keeper {
             name,
             api,
             socket_url,
-            ledger,
+            record,
             state: Mutex::default(),
         });
         let task = tokio::spawn({
@@ -79,7 +79,7 @@ struct Keeper {
     name: String,
     api: Api,
     socket_url: String,
-    ledger: Arc<Ledger>,
+    record: Arc<Record>,
     state: Mutex<State>,
 }
 
@@ -114,7 +114,7 @@ impl Keeper {
         let channel = format!("calendar:{}", self.api.user);
         let token = self.token("realtime.getConnectionToken", Value::Null).await?;
         let mut socket = timeout(PATIENCE, Socket::connect(&self.socket_url, &token)).await??;
-        self.ledger.counts().sockets += 1;
+        self.record.counts().sockets += 1;
         let token = self
             .token("realtime.getSubscriptionToken", json!({"channel": channel}))
             .await?;
@@ -161,12 +161,12 @@ impl Keeper {
     /// Loads a snapshot; with `live`, returns the position on the channel that it belongs to.
     async fn load(&self, live: bool) -> Result<Option<(u64, String)>> {
         let loaded = self.query("realtime.getState", json!({ "live": live })).await?;
-        self.ledger.counts().loads += 1;
+        self.record.counts().loads += 1;
         let mut state = self.state();
         let seq = loaded["seq"].as_i64().context("a state has a seq")?;
         let last = state.received.last_key_value().map_or(0, |(seq, _)| *seq);
         if seq < last {
-            self.ledger.broken(
+            self.record.broken(
                 "committed_before_published",
                 format!(
                     "{}: {last} was published, but a snapshot ends at {seq}",
@@ -192,12 +192,12 @@ impl Keeper {
         let text = message.to_string();
         let before = {
             let mut state = self.state();
-            self.ledger.counts().messages += 1;
+            self.record.counts().messages += 1;
             if let Some(known) = state.received.insert(seq, text.clone())
                 && known != text
             {
                 let detail = format!("{}: {seq} was {known}, and is {text}", self.name);
-                self.ledger.broken("published_as_one", detail);
+                self.record.broken("published_as_one", detail);
             }
             state.seq
         };
@@ -206,7 +206,7 @@ impl Keeper {
         }
         if seq > before + 1 {
             let detail = format!("{}: {seq} comes after {before}", self.name);
-            self.ledger.broken("nothing_skipped", detail);
+            self.record.broken("nothing_skipped", detail);
         }
         let is_next = seq == before + 1;
         match message["type"].as_str() {
@@ -252,7 +252,7 @@ impl Keeper {
         let title = event["title"].as_str().unwrap_or_default();
         if !title.starts_with(&self.api.user) {
             let detail = format!("{} is shown {title:?}", self.name);
-            self.ledger.broken("only_its_user", detail);
+            self.record.broken("only_its_user", detail);
         }
     }
 }

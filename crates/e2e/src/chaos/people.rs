@@ -13,9 +13,9 @@ use uuid::Uuid;
 
 use super::client::Client;
 use super::edits;
-use super::ledger::Ledger;
 use super::page::Page;
-use super::plan::Write;
+use super::plan::UserWrite;
+use super::record::Record;
 use crate::person::GUEST;
 use crate::rpc::Api;
 
@@ -24,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// Before it repeats the request with the same key.
 const AGAIN: Duration = Duration::from_millis(300);
 
-pub struct Person {
+pub struct Participant {
     pub name: &'static str,
     /// Google's; also the id of the primary calendar.
     pub account: String,
@@ -74,26 +74,26 @@ enum End {
     Unknown,
 }
 
-impl Person {
+impl Participant {
     pub fn made(&self) -> MutexGuard<'_, Vec<Made>> {
         self.made.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Creates, changes or deletes an event, and waits until the result is known.
-    pub async fn write(&self, ledger: &Ledger, write: Write, dice: u64, twice: bool) {
+    pub async fn write(&self, record: &Record, write: UserWrite, dice: u64, twice: bool) {
         let mut dice = StdRng::seed_from_u64(dice);
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let chosen = match write {
-            Write::Retitle | Write::Delete => self.choose(&mut dice),
-            Write::Create | Write::Invite => None,
+            UserWrite::Retitle | UserWrite::Delete => self.choose(&mut dice),
+            UserWrite::Create | UserWrite::Invite => None,
         };
         match chosen {
             None => {
-                self.create(ledger, write == Write::Invite, &mut dice, twice)
+                self.create(record, write == UserWrite::Invite, &mut dice, twice)
                     .await;
             }
-            Some((n, shown)) if write == Write::Delete => self.delete(ledger, n, &shown, twice).await,
-            Some((n, shown)) => self.retitle(ledger, n, &shown, &mut dice, twice).await,
+            Some((n, shown)) if write == UserWrite::Delete => self.delete(record, n, &shown, twice).await,
+            Some((n, shown)) => self.retitle(record, n, &shown, &mut dice, twice).await,
         }
         self.waiting.fetch_sub(1, Ordering::Relaxed);
     }
@@ -113,7 +113,7 @@ impl Person {
         Some(chosen)
     }
 
-    async fn create(&self, ledger: &Ledger, is_invited: bool, dice: &mut StdRng, twice: bool) {
+    async fn create(&self, record: &Record, is_invited: bool, dice: &mut StdRng, twice: bool) {
         let title = edits::title(self.name, "W", dice);
         let n = {
             let mut made = self.made();
@@ -140,7 +140,7 @@ impl Person {
             event["attendees"] = json!([{"email": GUEST}]);
         }
         let input = self.input(json!({ "event": event }));
-        let end = self.request(ledger, "createEvent", &input, twice).await;
+        let end = self.request(record, "createEvent", &input, twice).await;
         let made = &mut self.made()[n];
         made.is_busy = false;
         match end {
@@ -153,12 +153,12 @@ impl Person {
         }
     }
 
-    async fn retitle(&self, ledger: &Ledger, n: usize, shown: &Value, dice: &mut StdRng, twice: bool) {
+    async fn retitle(&self, record: &Record, n: usize, shown: &Value, dice: &mut StdRng, twice: bool) {
         let title = edits::title(self.name, "W", dice);
         let input = self.input(json!({
             "eventId": shown["id"], "baseEtag": shown["etag"], "patch": {"title": title},
         }));
-        let end = self.request(ledger, "updateEvent", &input, twice).await;
+        let end = self.request(record, "updateEvent", &input, twice).await;
         let made = &mut self.made()[n];
         made.is_busy = false;
         match end {
@@ -174,9 +174,9 @@ impl Person {
         }
     }
 
-    async fn delete(&self, ledger: &Ledger, n: usize, shown: &Value, twice: bool) {
+    async fn delete(&self, record: &Record, n: usize, shown: &Value, twice: bool) {
         let input = self.input(json!({"eventId": shown["id"], "baseEtag": shown["etag"]}));
-        let end = self.request(ledger, "deleteEvent", &input, twice).await;
+        let end = self.request(record, "deleteEvent", &input, twice).await;
         let made = &mut self.made()[n];
         made.is_busy = false;
         made.deleted = match end {
@@ -194,13 +194,13 @@ impl Person {
     }
 
     /// Asks with the same key until there is an answer that is one, as a page does.
-    async fn request(&self, ledger: &Ledger, verb: &str, input: &Value, twice: bool) -> End {
+    async fn request(&self, record: &Record, verb: &str, input: &Value, twice: bool) -> End {
         if twice {
             let (one, other) = tokio::join!(self.attempt(verb, input), self.attempt(verb, input));
             if let (Some(Ok(one)), Some(Ok(other))) = (one, other)
                 && one["intentId"] != other["intentId"]
             {
-                ledger.broken("one_request", format!("{verb} {input} became {one} and {other}"));
+                record.broken("one_request", format!("{verb} {input} became {one} and {other}"));
             }
         }
         loop {
@@ -212,7 +212,7 @@ impl Person {
                     // A busy API is no answer.
                     None if is_busy(&refusal) => {}
                     None => {
-                        ledger.broken("errors_say_what", format!("{verb} {input}: {refusal}"));
+                        record.broken("errors_say_what", format!("{verb} {input}: {refusal}"));
                         if refusal["httpStatus"].as_u64().unwrap_or_default() < 500 {
                             return End::Refused;
                         }

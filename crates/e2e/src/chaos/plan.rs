@@ -8,9 +8,9 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde::{Deserialize, Serialize};
 
-use super::fault::{Fault, Kind};
-use super::link::{Link, Replica, Service, Toxic};
-use super::trouble::Trouble;
+use super::fault::{Fault, FaultKind};
+use super::link::{Link, Replica, ServiceKind, Toxic};
+use super::trouble::GoogleTrouble;
 
 /// Each has a Google account of the same name, and links of their own.
 pub const USERS: [&str; 3] = ["ada", "ben", "cleo"];
@@ -25,25 +25,29 @@ pub struct Plan {
     /// The time by which all faults have ended.
     pub milliseconds: u64,
     /// Ordered by time.
-    pub steps: Vec<Step>,
+    pub steps: Vec<PlannedStep>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Step {
+pub struct PlannedStep {
     /// In milliseconds from the beginning.
     pub at: u64,
-    pub act: Act,
+    pub act: Action,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Act {
+pub enum Action {
     /// A person changes their calendar in Google.
-    Edit { user: usize, edit: Edit, dice: u64 },
+    Edit {
+        user: usize,
+        edit: GoogleEdit,
+        dice: u64,
+    },
     /// A person changes it through Calwire; `twice`: with a double click.
     Write {
         user: usize,
-        write: Write,
+        write: UserWrite,
         dice: u64,
         twice: bool,
     },
@@ -53,7 +57,7 @@ pub enum Act {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Edit {
+pub enum GoogleEdit {
     Insert,
     InsertDay,
     InsertSeries,
@@ -68,7 +72,7 @@ pub enum Edit {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Write {
+pub enum UserWrite {
     Create,
     /// With a guest, who is mailed.
     Invite,
@@ -125,7 +129,7 @@ impl Plan {
         self.steps.iter().any(|step| {
             matches!(
                 step.act,
-                Act::Fault {
+                Action::Fault {
                     fault: Fault::RotateKeys,
                     ..
                 }
@@ -134,53 +138,53 @@ impl Plan {
     }
 }
 
-fn edit(dice: &mut StdRng, end: u64) -> Step {
+fn edit(dice: &mut StdRng, end: u64) -> PlannedStep {
     let edit = match dice.random_range(0..100) {
-        0..28 => Edit::Insert,
-        28..33 => Edit::InsertDay,
-        33..39 => Edit::InsertSeries,
-        39..59 => Edit::Retitle,
-        59..71 => Edit::Reschedule,
-        71..77 => Edit::EditInstance,
-        77..82 => Edit::CancelInstance,
-        82..91 => Edit::Delete,
-        _ => Edit::Describe,
+        0..28 => GoogleEdit::Insert,
+        28..33 => GoogleEdit::InsertDay,
+        33..39 => GoogleEdit::InsertSeries,
+        39..59 => GoogleEdit::Retitle,
+        59..71 => GoogleEdit::Reschedule,
+        71..77 => GoogleEdit::EditInstance,
+        77..82 => GoogleEdit::CancelInstance,
+        82..91 => GoogleEdit::Delete,
+        _ => GoogleEdit::Describe,
     };
-    let act = Act::Edit {
+    let act = Action::Edit {
         user: dice.random_range(0..USERS.len()),
         edit,
         dice: dice.random(),
     };
-    Step {
+    PlannedStep {
         at: dice.random_range(0..end),
         act,
     }
 }
 
-fn write(dice: &mut StdRng, end: u64) -> Step {
+fn write(dice: &mut StdRng, end: u64) -> PlannedStep {
     let write = match dice.random_range(0..100) {
-        0..35 => Write::Create,
-        35..55 => Write::Invite,
-        55..88 => Write::Retitle,
-        _ => Write::Delete,
+        0..35 => UserWrite::Create,
+        35..55 => UserWrite::Invite,
+        55..88 => UserWrite::Retitle,
+        _ => UserWrite::Delete,
     };
-    let act = Act::Write {
+    let act = Action::Write {
         user: dice.random_range(0..USERS.len()),
         write,
         dice: dice.random(),
         twice: dice.random_bool(0.15),
     };
-    Step {
+    PlannedStep {
         at: dice.random_range(0..end),
         act,
     }
 }
 
 /// Every plan has the three faults whose recovery is measured; the rest is random. Overlapping faults are not planned.
-fn faults(dice: &mut StdRng, end: u64, count: usize) -> Vec<Step> {
+fn faults(dice: &mut StdRng, end: u64, count: usize) -> Vec<PlannedStep> {
     let mut placed: Vec<(Fault, u64, u64)> = Vec::new();
     let victim = Replica {
-        service: Service::WebhookIngest,
+        service: ServiceKind::WebhookIngest,
         number: dice.random_range(0..COPIES),
     };
     let first = [
@@ -207,9 +211,9 @@ fn faults(dice: &mut StdRng, end: u64, count: usize) -> Vec<Step> {
             }
         }
     }
-    let step = |(fault, from, to)| Step {
+    let step = |(fault, from, to)| PlannedStep {
         at: from,
-        act: Act::Fault {
+        act: Action::Fault {
             fault,
             lasts: to - from,
         },
@@ -226,23 +230,25 @@ const fn tail(fault: &Fault) -> u64 {
 
 fn lasts(dice: &mut StdRng, fault: &Fault) -> u64 {
     match fault.kind() {
-        Kind::Kill => dice.random_range(200..2_500),
-        Kind::StepClock => dice.random_range(1_500..5_000),
+        FaultKind::Kill => dice.random_range(200..2_500),
+        FaultKind::StepClock => dice.random_range(1_500..5_000),
         // Sometimes longer than a lease, which is five seconds here.
-        Kind::Freeze => dice.random_range(500..7_000),
-        Kind::CrashDatabase | Kind::CrashBroker | Kind::FreezeBroker => dice.random_range(200..1_500),
-        Kind::Network => dice.random_range(400..4_000),
-        Kind::Google => dice.random_range(500..4_000),
-        Kind::Push => dice.random_range(1_000..6_000),
-        Kind::Revoke => dice.random_range(2_000..5_000),
-        Kind::RotateKeys => 6_000,
-        Kind::Restart | Kind::ExpireAccess | Kind::ExpireSyncToken => 0,
+        FaultKind::Freeze => dice.random_range(500..7_000),
+        FaultKind::CrashDatabase | FaultKind::CrashBroker | FaultKind::FreezeBroker => {
+            dice.random_range(200..1_500)
+        }
+        FaultKind::Network => dice.random_range(400..4_000),
+        FaultKind::Google => dice.random_range(500..4_000),
+        FaultKind::Push => dice.random_range(1_000..6_000),
+        FaultKind::Revoke => dice.random_range(2_000..5_000),
+        FaultKind::RotateKeys => 6_000,
+        FaultKind::Restart | FaultKind::ExpireAccess | FaultKind::ExpireSyncToken => 0,
     }
 }
 
 fn random(dice: &mut StdRng) -> Fault {
     let replica = Replica {
-        service: *pick(dice, &Service::ALL),
+        service: *pick(dice, &ServiceKind::ALL),
         number: dice.random_range(0..COPIES),
     };
     let user = dice.random_range(0..USERS.len());
@@ -262,11 +268,11 @@ fn random(dice: &mut StdRng) -> Fault {
             toxic: random_toxic(dice),
         },
         67..83 => Fault::Google {
-            trouble: *pick(dice, &Trouble::CALLS),
+            trouble: *pick(dice, &GoogleTrouble::CALLS),
             user: dice.random_bool(0.6).then_some(user),
         },
         83..92 => Fault::Push {
-            trouble: *pick(dice, &Trouble::PUSHES),
+            trouble: *pick(dice, &GoogleTrouble::PUSHES),
         },
         92..94 => Fault::ExpireAccess { user },
         94..96 => Fault::ExpireSyncToken { user },
@@ -279,7 +285,7 @@ fn random_link(dice: &mut StdRng, replica: Replica, user: usize) -> Link {
     match dice.random_range(0..100) {
         0..28 => Link::Database { replica },
         28..48 => Link::Google { replica },
-        48..66 if replica.service != Service::WatchRenewer => Link::Broker { replica },
+        48..66 if replica.service != ServiceKind::WatchRenewer => Link::Broker { replica },
         48..74 => Link::Webhook,
         74..90 => Link::Socket {
             user,

@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::time::sleep;
 use url::Url;
 
-use super::link::{Link, Replica, Service};
+use super::link::{Link, Replica, ServiceKind};
 use super::network::Network;
 use super::plan::COPIES;
 use crate::process::{Process, service_binary};
@@ -153,7 +153,7 @@ pub async fn start_all(
         println!("libfaketime is not installed: the plan's clock steps are skipped");
     }
     let mut all = Vec::new();
-    for service in Service::ALL {
+    for service in ServiceKind::ALL {
         for number in 0..COPIES {
             let replica = Replica { service, number };
             let port = provision::port::free()?;
@@ -196,7 +196,7 @@ pub fn port_of(url: &str) -> Result<u16> {
         .with_context(|| format!("{url} has no port"))
 }
 
-pub async fn urls(replicas: &BTreeMap<Replica, Mutex<Running>>, service: Service) -> Vec<String> {
+pub async fn urls(replicas: &BTreeMap<Replica, Mutex<Running>>, service: ServiceKind) -> Vec<String> {
     let mut urls = Vec::new();
     for (replica, running) in replicas {
         if replica.service == service {

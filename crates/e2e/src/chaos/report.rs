@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::ledger::{BROKER, Counts, DATABASE, REST, WORKER};
+use super::record::{BROKER, Counts, DATABASE, REST, WORKER};
 
 #[derive(Debug, Default)]
-pub struct Tally {
+pub struct Totals {
     pub seeds: u64,
     pub failed: Vec<u64>,
     pub sum: Counts,
     pub took: Duration,
 }
 
-impl Tally {
+impl Totals {
     pub fn add(&mut self, seed: u64, counts: Counts) {
         self.seeds += 1;
         if !counts.violations.is_empty() {

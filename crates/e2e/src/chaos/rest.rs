@@ -9,13 +9,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
+use super::deployment::Deployment;
 use super::edits::field;
-use super::ledger::{REST, Violation};
 use super::page::Look;
-use super::people::Person;
+use super::people::Participant;
 use super::plan::USERS;
+use super::record::{BrokenPromise, REST};
 use super::waiting::{LOOK_AGAIN, waiting};
-use super::world::World;
 use crate::oracle::{self, Shown, shown};
 use crate::rpc::Api;
 
@@ -25,18 +25,18 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const REPORTED: usize = 4;
 
 /// Waits until everything is at rest and equal. A difference after `within` is a broken promise.
-pub async fn come_to_rest(world: &World, within: Duration) -> Result<Duration> {
+pub async fn come_to_rest(deployment: &Deployment, within: Duration) -> Result<Duration> {
     let started = Instant::now();
     loop {
-        let wrong = look(world).await;
+        let wrong = look(deployment).await;
         if wrong.is_empty() {
-            world.ledger.recovered(REST, started.elapsed());
+            deployment.record.recovered(REST, started.elapsed());
             return Ok(started.elapsed());
         }
         if started.elapsed() > within {
-            for Violation { promise, detail } in wrong {
+            for BrokenPromise { promise, detail } in wrong {
                 let detail = format!("after {} s: {detail}", within.as_secs());
-                world.ledger.broken(promise, detail);
+                deployment.record.broken(promise, detail);
             }
             return Ok(started.elapsed());
         }
@@ -44,15 +44,15 @@ pub async fn come_to_rest(world: &World, within: Duration) -> Result<Duration> {
     }
 }
 
-fn wrong(promise: &'static str, detail: impl Into<String>) -> Violation {
+fn wrong(promise: &'static str, detail: impl Into<String>) -> BrokenPromise {
     let detail = detail.into();
-    Violation { promise, detail }
+    BrokenPromise { promise, detail }
 }
 
 /// Everything that is not as it has to be in the end. The expensive checks run only if the others pass.
-async fn look(world: &World) -> Vec<Violation> {
+async fn look(deployment: &Deployment) -> Vec<BrokenPromise> {
     let mut found = Vec::new();
-    let open: usize = world
+    let open: usize = deployment
         .people
         .iter()
         .map(|person| person.waiting.load(Ordering::Relaxed))
@@ -60,20 +60,20 @@ async fn look(world: &World) -> Vec<Violation> {
     if open > 0 {
         found.push(wrong("writes_end", format!("{open} requests have no answer")));
     }
-    match waiting(&world.database.pool).await {
+    match waiting(&deployment.database.pool).await {
         Ok(waits) => found.extend(waits.into_iter().map(|what| wrong("comes_to_rest", what))),
         Err(error) => found.push(wrong("comes_to_rest", format!("{error:#}"))),
     }
     for user in USERS {
-        match oracle::differences(&world.database.pool, &world.google, user).await {
+        match oracle::differences(&deployment.database.pool, &deployment.google, user).await {
             Ok(differences) if differences.is_empty() => {}
             Ok(differences) => found.push(wrong("mirror_is_google", differences)),
             Err(error) => found.push(wrong("mirror_is_google", format!("{error:#}"))),
         }
     }
     if found.is_empty() {
-        for (person, api) in world.people.iter().zip(&world.direct) {
-            match pages(world, person, api).await {
+        for (person, api) in deployment.people.iter().zip(&deployment.direct) {
+            match pages(deployment, person, api).await {
                 Ok(differing) => found.extend(differing),
                 Err(error) => found.push(wrong("pages_are_mirror", format!("{}: {error:#}", person.name))),
             }
@@ -83,7 +83,7 @@ async fn look(world: &World) -> Vec<Violation> {
 }
 
 /// Every page of a user shows what the API answers, and Google has the same.
-async fn pages(world: &World, person: &Person, api: &Api) -> Result<Vec<Violation>> {
+async fn pages(deployment: &Deployment, person: &Participant, api: &Api) -> Result<Vec<BrokenPromise>> {
     let state = timeout(
         ANSWER_WITHIN,
         api.query("realtime.getState", json!({"live": false})),
@@ -106,7 +106,7 @@ async fn pages(world: &World, person: &Person, api: &Api) -> Result<Vec<Violatio
             found.push(wrong("pages_are_mirror", detail));
         }
     }
-    found.extend(answer_is_google(world, person, &state));
+    found.extend(answer_is_google(deployment, person, &state));
     let status = timeout(ANSWER_WITHIN, api.query("calendar.google.status", Value::Null)).await??;
     let connection = &status["connections"][0]["state"];
     if connection != "healthy" {
@@ -124,7 +124,7 @@ fn difference(shown: &Shown, truth: &Shown) -> String {
 }
 
 /// Compares timed events well within the window, by id, title and start, with Google's own instances.
-fn answer_is_google(world: &World, person: &Person, state: &Value) -> Option<Violation> {
+fn answer_is_google(deployment: &Deployment, person: &Participant, state: &Value) -> Option<BrokenPromise> {
     let time = |value: &Value| value.as_str().and_then(|text| text.parse::<DateTime<Utc>>().ok());
     let (from, to) = (time(&state["window"]["from"])?, time(&state["window"]["to"])?);
     let within = |at: DateTime<Utc>| at > from + TimeDelta::days(2) && at < to - TimeDelta::days(2);
@@ -141,12 +141,12 @@ fn answer_is_google(world: &World, person: &Person, state: &Value) -> Option<Vio
         .filter(|(_, (_, start))| within(*start))
         .collect();
     let mut expected = BTreeMap::new();
-    let events = world.google.events(&person.account);
+    let events = deployment.google.events(&person.account);
     for event in events
         .iter()
         .filter(|event| !event.contains_key("recurringEventId"))
     {
-        for instance in world.google.instances(&person.account, &field(event, "id")) {
+        for instance in deployment.google.instances(&person.account, &field(event, "id")) {
             let start = instance.get("start").and_then(|start| time(&start["dateTime"]));
             if let Some(start) = start.filter(|start| within(*start)) {
                 expected.insert(field(&instance, "id"), (field(&instance, "summary"), start));

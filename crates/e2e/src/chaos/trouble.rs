@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 /// A fault of Google.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub enum Trouble {
+pub enum GoogleTrouble {
     TooManyRequests,
     UserLimited,
     ServerError,
@@ -29,7 +29,7 @@ pub enum Trouble {
     PushReordered,
 }
 
-impl Trouble {
+impl GoogleTrouble {
     pub const CALLS: [Self; 16] = [
         Self::TooManyRequests,
         Self::UserLimited,

@@ -19,7 +19,7 @@ const TRIES: u32 = 5;
 /// Later than any time of a simulation's clock.
 const FAR: i64 = 4_000_000_000;
 
-pub struct Api {
+pub struct SimulatedApi {
     base: String,
     http: reqwest::Client,
     stop: CancellationToken,
@@ -36,11 +36,11 @@ pub enum Token {
     Unsigned,
 }
 
-impl Api {
+impl SimulatedApi {
     pub async fn start(
-        database: &Database,
+        database: &SimulatedDatabase,
         google: &Emulator,
-        broker: &Broker,
+        broker: &RecordingBroker,
         clock: Clock,
     ) -> Result<Self> {
         let config = common::config::from_vars(environment(database, google, broker))?;

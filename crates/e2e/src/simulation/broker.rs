@@ -58,13 +58,13 @@ struct Served {
     clock: Clock,
 }
 
-pub struct Broker {
+pub struct RecordingBroker {
     shared: Arc<Served>,
     server: ServerHandle,
     port: u16,
 }
 
-impl Broker {
+impl RecordingBroker {
     pub fn start(clock: Clock) -> Result<Self> {
         let shared = Arc::new(Served {
             books: Mutex::default(),

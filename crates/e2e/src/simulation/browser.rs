@@ -21,7 +21,7 @@ pub struct Browser {
 }
 
 /// Events by calendar and id.
-pub type Shown = BTreeMap<(String, String), Value>;
+pub type EventsById = BTreeMap<(String, String), Value>;
 
 impl Browser {
     pub const fn new(user: User) -> Self {
@@ -36,7 +36,7 @@ impl Browser {
     }
 
     /// Loads a snapshot.
-    pub async fn reload(&mut self, api: &Api) -> Result<(), String> {
+    pub async fn reload(&mut self, api: &SimulatedApi) -> Result<(), String> {
         let state = state(api, self.user).await?;
         self.seq = state["seq"].as_i64().unwrap_or_default();
         self.window = state["window"].clone();
@@ -52,7 +52,7 @@ impl Browser {
     /// Receives up to `count` more messages. Fails if a snapshot lacks an earlier publication.
     pub async fn receive(
         &mut self,
-        api: &Api,
+        api: &SimulatedApi,
         published: &[Publication],
         count: usize,
     ) -> Result<(), String> {
@@ -82,14 +82,18 @@ impl Browser {
     }
 
     /// The last message arrives again.
-    pub async fn receive_again(&mut self, api: &Api, published: &[Publication]) -> Result<(), String> {
+    pub async fn receive_again(
+        &mut self,
+        api: &SimulatedApi,
+        published: &[Publication],
+    ) -> Result<(), String> {
         match published.get(self.received.saturating_sub(1)) {
             Some(message) if self.is_loaded => self.apply(api, message).await,
             _ => Ok(()),
         }
     }
 
-    async fn apply(&mut self, api: &Api, message: &Publication) -> Result<(), String> {
+    async fn apply(&mut self, api: &SimulatedApi, message: &Publication) -> Result<(), String> {
         if message.seq <= self.seq {
             return Ok(());
         }
@@ -122,7 +126,7 @@ impl Browser {
         Ok(())
     }
 
-    pub fn shown(&self) -> Shown {
+    pub fn shown(&self) -> EventsById {
         by_id(self.series.values().flatten())
     }
 
@@ -137,11 +141,11 @@ impl Browser {
 }
 
 /// The answer of `realtime.getState`.
-pub async fn state(api: &Api, user: User) -> Result<Value, String> {
+pub async fn state(api: &SimulatedApi, user: User) -> Result<Value, String> {
     api.query(name(user), "realtime.getState", &Value::Null).await
 }
 
-pub fn by_id<'a>(events: impl Iterator<Item = &'a Value>) -> Shown {
+pub fn by_id<'a>(events: impl Iterator<Item = &'a Value>) -> EventsById {
     events
         .map(|event| ((text(&event["calendarId"]), text(&event["id"])), event.clone()))
         .collect()

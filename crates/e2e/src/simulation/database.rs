@@ -35,7 +35,7 @@ pub struct Template {
     name: String,
 }
 
-pub struct Database {
+pub struct SimulatedDatabase {
     pub url: String,
     pub pool: PgPool,
     server: String,
@@ -58,7 +58,7 @@ impl Template {
         Ok(Self { server, name })
     }
 
-    pub async fn copy(&self) -> Result<Database> {
+    pub async fn copy(&self) -> Result<SimulatedDatabase> {
         let name = format!(
             "{}_{}",
             self.name,
@@ -89,7 +89,7 @@ impl Template {
             .max_connections(3)
             .connect_with(options)
             .await?;
-        Ok(Database {
+        Ok(SimulatedDatabase {
             url,
             pool,
             server: self.server.clone(),
@@ -106,7 +106,7 @@ impl Template {
     }
 }
 
-impl Database {
+impl SimulatedDatabase {
     /// For a process of that name.
     pub fn options(&self, process: &str) -> Result<PgConnectOptions> {
         let options = PgConnectOptions::from_str(&self.url)?;

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::Value;
 
 use super::accounts::{email, name, user_id};
-use super::browser::{self, Shown, text};
+use super::browser::{self, EventsById, text};
 use super::check::{self, field};
 use super::ledger::{holds, violated};
 use super::plan::User;
@@ -82,7 +82,7 @@ async fn browser_is_mirror(world: &mut World, user: User) -> Result<()> {
     snapshot_is_google(world, user, &state).await
 }
 
-fn difference(shown: &Shown, fresh: &Shown) -> String {
+fn difference(shown: &EventsById, fresh: &EventsById) -> String {
     let differing = shown
         .keys()
         .chain(fresh.keys())
@@ -192,7 +192,7 @@ async fn watched(world: &World) -> Result<()> {
 }
 
 async fn orphans(world: &World, at_google: &BTreeSet<String>, live: &BTreeSet<String>) -> Result<()> {
-    // Nobody was told the resource id of these, so nobody can stop them before Google does.
+    // Without a resource id a channel cannot be stopped; it ends by itself.
     let unstoppable: Vec<String> = sqlx::query_scalar(
         "select channel_id from watches where state = 'replaced' and google_resource_id is null",
     )

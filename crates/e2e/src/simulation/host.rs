@@ -87,7 +87,7 @@ impl<P> Host<P> {
         index: usize,
         incarnation: u32,
         seed: u64,
-        database: &Database,
+        database: &SimulatedDatabase,
         parts: &Parts,
     ) -> Result<Self> {
         let jitter = seed ^ (index as u64) << 32 ^ u64::from(incarnation) << 40;
@@ -135,7 +135,7 @@ impl<P> Host<P> {
     }
 
     /// Ends the process with all its work, and starts another in its place.
-    pub async fn kill(&mut self, database: &Database, parts: &Parts) -> Result<()> {
+    pub async fn kill(&mut self, database: &SimulatedDatabase, parts: &Parts) -> Result<()> {
         let name = name_of(self.index, self.incarnation);
         self.shut_down().await?;
         *self = Self::start(self.index, self.incarnation + 1, self.seed, database, parts)?;

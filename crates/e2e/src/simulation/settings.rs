@@ -7,7 +7,7 @@ use anyhow::Result;
 use google::{Endpoints, GoogleConfig};
 use google_emulator::Emulator;
 
-use super::broker::{self, Broker};
+use super::broker::{self, RecordingBroker};
 use super::database::Database;
 use crate::rpc::{AUTH_AUDIENCE, AUTH_ISSUER, AUTH_SECRET};
 
@@ -33,7 +33,11 @@ pub fn google_config(google: &Emulator) -> Result<GoogleConfig> {
 }
 
 /// The environment of calendar-api.
-pub fn environment(database: &Database, google: &Emulator, broker: &Broker) -> BTreeMap<String, String> {
+pub fn environment(
+    database: &SimulatedDatabase,
+    google: &Emulator,
+    broker: &RecordingBroker,
+) -> BTreeMap<String, String> {
     let client = google.client();
     [
         ("DATABASE_URL", database.url.clone()),

@@ -12,9 +12,9 @@ use tokio::sync::mpsc;
 
 use super::accounts::{self, email, user_id};
 use super::api::Api;
-use super::broker::{self, Broker};
+use super::broker::{self, RecordingBroker};
 use super::browser::Browser;
-use super::database::{Database, Template};
+use super::database::{SimulatedDatabase, Template};
 use super::host::{Host, Parts};
 use super::ledger::Ledger;
 use super::plan::User;
@@ -30,15 +30,15 @@ pub enum Purpose {
 }
 
 pub struct World {
-    pub database: Database,
+    pub database: SimulatedDatabase,
     pub google: Emulator,
     pub pushes: mpsc::UnboundedReceiver<Diverted>,
     /// Sent by Google and not delivered yet.
     pub underway: Vec<Diverted>,
     /// Kept to be replayed.
     pub delivered: Vec<Diverted>,
-    pub broker: Broker,
-    pub api: Api,
+    pub broker: RecordingBroker,
+    pub api: SimulatedApi,
     pub clock: Clock,
     pub parts: Parts,
     pub hosts: Vec<Host<Purpose>>,
@@ -54,7 +54,7 @@ impl World {
         let clock = Clock::manual(start);
         let google = start_google(seed, start).await?;
         let pushes = google.divert_pushes();
-        let broker = Broker::start(clock.clone())?;
+        let broker = RecordingBroker::start(clock.clone())?;
         let key = common::config::SecretKey::parse("CENTRIFUGO_API_KEY", broker::API_KEY)
             .map_err(anyhow::Error::msg)?;
         let parts = Parts {
@@ -64,7 +64,7 @@ impl World {
             keyring: KEYS.parse()?,
             settings: settings()?,
         };
-        let api = Api::start(&database, &google, &broker, clock.clone()).await?;
+        let api = SimulatedApi::start(&database, &google, &broker, clock.clone()).await?;
         let hosts = (0..2)
             .map(|index| Host::start(index, 0, seed, &database, &parts))
             .collect::<Result<_>>()?;

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, ensure};
 use e2e::broker::{API_KEY, workspace_root};
-use e2e::control::{Control, World};
+use e2e::control::{Control, ControlledStack};
 use e2e::database::Private;
 use e2e::{Options, Stack};
 use tokio::process::Command;
@@ -27,12 +27,12 @@ async fn the_page_in_a_browser() -> Result<()> {
     }
     // Otherwise a refused grant is in doubt for a minute.
     .tune("grant_confirm_seconds", 1);
-    let mut world = World {
+    let mut controlled = ControlledStack {
         stack: Stack::with(options).await?,
         postgres,
     };
     let mut control = Control::start()?;
-    let stack = &world.stack;
+    let stack = &controlled.stack;
     let origin = stack
         .front
         .as_ref()
@@ -54,12 +54,12 @@ async fn the_page_in_a_browser() -> Result<()> {
     let mut running = npm
         .spawn()
         .context("cannot run npm: install Node.js 20.19 or newer")?;
-    let status = control.serve_until(&mut world, running.wait()).await?;
+    let status = control.serve_until(&mut controlled, running.wait()).await?;
     if !status.success() {
-        for line in world.stack.last_lines() {
+        for line in controlled.stack.last_lines() {
             eprintln!("{line}");
         }
     }
     ensure!(status.success(), "the tests in web/e2e failed ({status})");
-    world.stack.end().await
+    controlled.stack.end().await
 }

@@ -157,7 +157,7 @@ async fn kill_each(
 /// Waits until more was changed, read and written.
 async fn goes_on(traffic: &Traffic) {
     let before = traffic.done();
-    wait::until("people go on", async || {
+    wait::until("people keep working", async || {
         let done = traffic.done().into_iter().zip(before);
         done.into_iter()
             .all(|(now, before)| now > before + 4)

@@ -266,7 +266,7 @@ async fn good_times(stack: &Stack) -> Result<(rpc::Api, Seen)> {
     let change = socket.next_change().await?;
     ensure!(
         change.to_string().contains(TITLE),
-        "the browser is told: {change}"
+        "the browser receives it: {change}"
     );
     let seen = Seen {
         calendar: stack.calendar_id("alice", ALICE).await?,

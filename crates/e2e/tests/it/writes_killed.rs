@@ -386,12 +386,12 @@ async fn a_delete_killed_at_each_step_and_google_drops_answers() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_series_cut_in_two_killed_at_each_step() -> Result<()> {
+async fn a_split_series_killed_at_each_step() -> Result<()> {
     killed_at_each_step(SPLIT, false).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_series_cut_in_two_killed_at_each_step_and_google_drops_answers() -> Result<()> {
+async fn a_split_series_killed_at_each_step_and_google_drops_answers() -> Result<()> {
     killed_at_each_step(SPLIT, true).await
 }
 

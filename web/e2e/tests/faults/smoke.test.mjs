@@ -11,7 +11,7 @@ test('the page opens without a complaint', async (t) => {
   await screenshot(page, 'page');
 });
 
-test('a page has the zone, language and colours it is given', async (t) => {
+test('a page has its zone, language and colours', async (t) => {
   const { page } = await openPage(t, { timeZone: 'Pacific/Auckland', locale: 'de-CH', colorScheme: 'dark' });
   const seen = await page.evaluate(() => ({
     timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
@@ -21,7 +21,7 @@ test('a page has the zone, language and colours it is given', async (t) => {
   assert.deepEqual(seen, { timeZone: 'Pacific/Auckland', language: 'de-CH', dark: true });
 });
 
-test('the browser, the stack and the tests have the same time', async (t) => {
+test('browser, stack and tests have the same time', async (t) => {
   const { page } = await openPage(t);
   const inBrowser = await page.evaluate(() => Date.now());
   const inStack = Date.parse((await fetch(stack.apiUrl)).headers.get('date') ?? '');

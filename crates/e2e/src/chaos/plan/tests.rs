@@ -4,7 +4,7 @@ fn faults(plan: &Plan) -> Vec<(&Fault, u64, u64)> {
     plan.steps
         .iter()
         .filter_map(|step| match &step.act {
-            Act::Fault { fault, lasts } => Some((fault, step.at, step.at + lasts)),
+            Action::Fault { fault, lasts } => Some((fault, step.at, step.at + lasts)),
             _ => None,
         })
         .collect()
@@ -35,7 +35,7 @@ fn faults_do_not_overlap_and_all_end() {
                 );
             }
         }
-        for kind in [Kind::Kill, Kind::CrashDatabase, Kind::CrashBroker] {
+        for kind in [FaultKind::Kill, FaultKind::CrashDatabase, FaultKind::CrashBroker] {
             assert!(
                 faults.iter().any(|(fault, ..)| fault.kind() == kind),
                 "seed {seed}: {kind:?}"

@@ -60,7 +60,7 @@ impl Write {
     ];
 }
 
-/// What the network does with a push.
+/// The network's treatment of a push.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Way {

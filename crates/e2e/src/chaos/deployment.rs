@@ -13,12 +13,12 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 
 use super::client::Client;
-use super::ledger::Ledger;
-use super::link::{Link, Replica, Service};
+use super::link::{Link, Replica, ServiceKind};
 use super::network::Network;
 use super::page::Page;
-use super::people::Person;
+use super::people::Participant;
 use super::plan::{COPIES, PAGES, USERS};
+use super::record::Record;
 use super::replica::{Running, port_of, start_all, urls};
 use super::waiting::settle;
 use crate::balancer::Balancer;
@@ -50,7 +50,7 @@ const SETTINGS: [(&str, &str); 5] = [
     ("RUST_LOG", "info,sync=debug"),
 ];
 
-pub struct World {
+pub struct Deployment {
     pub folder: PathBuf,
     pub server: Arc<Mutex<Private>>,
     pub database: Database,
@@ -58,10 +58,10 @@ pub struct World {
     pub google: Emulator,
     pub network: Network,
     pub replicas: BTreeMap<Replica, Mutex<Running>>,
-    pub people: Vec<Person>,
+    pub people: Vec<Participant>,
     /// Without the links that fail.
     pub direct: Vec<Api>,
-    pub ledger: Arc<Ledger>,
+    pub record: Arc<Record>,
     /// Tasks that measure how long a recovery takes.
     probes: StdMutex<JoinSet<()>>,
     /// The environment of the services, without the links.
@@ -71,7 +71,7 @@ pub struct World {
     _webhook: Balancer,
 }
 
-impl World {
+impl Deployment {
     /// Starts it, with all users connected and in sync.
     pub async fn start(seed: u64, server: Arc<Mutex<Private>>, folder: &Path) -> Result<Arc<Self>> {
         let database = Database::create_on(server.lock().await.url()).await?;
@@ -93,7 +93,10 @@ impl World {
         );
         stack::migrate(&env.clone().into_iter().collect::<Vec<_>>()).await?;
         let replicas = start_all(&network, &env, folder).await?;
-        for (balancer, service) in [(&api, Service::CalendarApi), (&webhook, Service::WebhookIngest)] {
+        for (balancer, service) in [
+            (&api, ServiceKind::CalendarApi),
+            (&webhook, ServiceKind::WebhookIngest),
+        ] {
             balancer.serve(urls(&replicas, service).await);
         }
         for running in replicas.values() {
@@ -108,7 +111,7 @@ impl World {
             (api.ready() == COPIES && webhook.ready() == COPIES).then_some(())
         })
         .await;
-        let mut world = Self {
+        let mut deployment = Self {
             folder: folder.to_owned(),
             server,
             database,
@@ -118,14 +121,14 @@ impl World {
             replicas,
             people: Vec::new(),
             direct: Vec::new(),
-            ledger: Arc::default(),
+            record: Arc::default(),
             probes: StdMutex::default(),
             env,
             front: api,
             _webhook: webhook,
         };
-        world.move_in().await?;
-        Ok(Arc::new(world))
+        deployment.move_in().await?;
+        Ok(Arc::new(deployment))
     }
 
     /// Gives each user an account, connects it, and opens their pages.
@@ -154,11 +157,11 @@ impl World {
             let client = Client::open(user, &api.base, &sockets.pop().context("there are pages")?)?;
             let pages = sockets.into_iter().enumerate().map(|(page, socket)| {
                 let name = format!("{user}'s page {page}");
-                Page::open(name, api.clone(), socket, self.ledger.clone())
+                Page::open(name, api.clone(), socket, self.record.clone())
             });
             let pages = pages.collect();
             let account = google::account(user);
-            self.people.push(Person {
+            self.people.push(Participant {
                 name: user,
                 calendar: self.calendar_id(user, &account).await?,
                 account,

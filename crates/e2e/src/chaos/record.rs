@@ -9,12 +9,12 @@ use serde::Serialize;
 
 /// A promise that was broken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Violation {
+pub struct BrokenPromise {
     pub promise: &'static str,
     pub detail: String,
 }
 
-impl fmt::Display for Violation {
+impl fmt::Display for BrokenPromise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}: {}", self.promise, self.detail)
     }
@@ -35,16 +35,16 @@ pub struct Counts {
     pub sockets: u64,
     pub messages: u64,
     pub recoveries: BTreeMap<&'static str, Vec<Duration>>,
-    pub violations: Vec<Violation>,
+    pub violations: Vec<BrokenPromise>,
 }
 
 #[derive(Debug, Default)]
-pub struct Ledger(Mutex<Counts>);
+pub struct Record(Mutex<Counts>);
 
 /// Violations of one promise that are kept; the first ones are the most useful.
 const KEPT: usize = 5;
 
-impl Ledger {
+impl Record {
     pub fn counts(&self) -> MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -54,7 +54,7 @@ impl Ledger {
         let mut counts = self.counts();
         let of_it = counts.violations.iter().filter(|known| known.promise == promise);
         if of_it.count() < KEPT {
-            counts.violations.push(Violation { promise, detail });
+            counts.violations.push(BrokenPromise { promise, detail });
         }
     }
 
