@@ -9,8 +9,8 @@ use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::broker::Broker;
-use super::database::Database;
+use super::broker::RecordingBroker;
+use super::database::SimulatedDatabase;
 use super::settings::environment;
 use crate::rpc::{AUTH_AUDIENCE, AUTH_ISSUER, AUTH_SECRET};
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::accounts::name;
-use super::api::Api;
+use super::api::SimulatedApi;
 use super::broker::Publication;
 use super::plan::User;
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use webhook_ingest::intake::Intake;
 use webhook_ingest::refusal::Refusal;
 
-use super::database::Database;
+use super::database::SimulatedDatabase;
 use super::plan::{Job, Snare};
 
 /// Work that takes longer is blocked by held work.

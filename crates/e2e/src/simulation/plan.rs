@@ -159,7 +159,7 @@ impl Operation {
 }
 
 /// The name of an operation's kind in a plan.
-pub fn word(value: &impl serde::Serialize) -> String {
+pub fn word(value: &impl Serialize) -> String {
     let json = serde_json::to_value(value).unwrap_or_default();
     json.as_str().unwrap_or_default().to_owned()
 }

@@ -8,7 +8,7 @@ use google::{Endpoints, GoogleConfig};
 use google_emulator::Emulator;
 
 use super::broker::{self, RecordingBroker};
-use super::database::Database;
+use super::database::SimulatedDatabase;
 use crate::rpc::{AUTH_AUDIENCE, AUTH_ISSUER, AUTH_SECRET};
 
 pub const KEYS: &str = "1:q83vEjRWeJCrze8BI0VniavN7wEjRWeJq83vASNFZ4k=";

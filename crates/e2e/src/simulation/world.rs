@@ -11,7 +11,7 @@ use google_emulator::{Config, Diverted, Emulator, Settings as GoogleSettings};
 use tokio::sync::mpsc;
 
 use super::accounts::{self, email, user_id};
-use super::api::Api;
+use super::api::SimulatedApi;
 use super::broker::{self, RecordingBroker};
 use super::browser::Browser;
 use super::database::{SimulatedDatabase, Template};

@@ -1,22 +1,25 @@
 //! Every promise through the whole stack, its crashes, its load and its page.
 
 mod accounts;
+mod admin;
 mod broker;
 mod browser;
-mod care;
+mod canary;
 mod chaos;
 mod clients;
+mod clocks;
 mod crashes;
+mod disconnecting;
 mod doctor;
 mod grants;
 mod main_job;
+mod observability;
 mod overload;
 mod pushes;
 mod quota;
 mod rolling;
 mod scale;
 mod secrets;
-mod sight;
 #[cfg(feature = "simulation")]
 mod simulation;
 mod traces;
