@@ -1,7 +1,5 @@
 //! Several calendars and accounts: changes to an account's list, and duplicates of a meeting.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, FixedOffset, TimeDelta};
 use e2e::google::{self, ALICE, BOB, timed};
@@ -12,11 +10,11 @@ use google_emulator::seed::SeedCalendar;
 use google_emulator::{Fault, Rule};
 use serde_json::{Value, json};
 
-pub const TEAM: &str = "team-calwire@group.calendar.google.com";
-pub const HOLIDAYS: &str = "en.ch#holiday@group.v.calendar.google.com";
+const TEAM: &str = "team-calwire@group.calendar.google.com";
+const HOLIDAYS: &str = "en.ch#holiday@group.v.calendar.google.com";
 
 /// Waits until the calendar lists of a user's accounts are watched too.
-pub async fn lists_are_watched(stack: &Stack, user: &str) {
+async fn lists_are_watched(stack: &Stack, user: &str) {
     wait::until("the lists of calendars are watched", async || {
         let missing: i64 = sqlx::query_scalar(
             "select count(*) from connections n where user_id = $1 and not exists \
@@ -41,7 +39,7 @@ pub async fn next_of(socket: &mut Socket, kind: &str) -> Result<Value> {
     }
 }
 
-pub async fn calendar(api: &Api, google_id: &str) -> Result<Value> {
+async fn calendar(api: &Api, google_id: &str) -> Result<Value> {
     let list = api.query("calendar.google.listCalendars", Value::Null).await?;
     let calendars = list["calendars"].as_array().context("no calendars")?;
     let found = calendars.iter().find(|each| each["googleId"] == google_id);
@@ -66,7 +64,7 @@ pub async fn status(api: &Api) -> Result<Value> {
     api.query("calendar.google.status", Value::Null).await
 }
 
-pub fn extra() -> SeedCalendar {
+fn extra() -> SeedCalendar {
     let seed = json!({"id": "extra@group.calendar.google.com", "summary": "Extra", "timeZone": "Europe/Zurich",
         "accessRole": "owner", "backgroundColor": "#000000", "foregroundColor": "#ffffff"});
     serde_json::from_value(seed).expect("a calendar")

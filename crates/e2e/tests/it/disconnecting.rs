@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
-use e2e::google::{self, ALICE, BOB, timed};
+use e2e::google::{ALICE, BOB, timed};
+use e2e::socket::Socket;
 use e2e::{Stack, wait};
 use google_emulator::{Fault, Rule};
 use serde_json::{Value, json};
 
-use super::accounts::{calendar, events, lists_are_watched, next_of, status, titled, two_accounts};
+use super::accounts::{events, next_of, status, titled, two_accounts};
 
 async fn rows(stack: &Stack, user: &str) -> Result<Vec<(String, i64)>> {
     let tables: Vec<String> = sqlx::query_scalar(

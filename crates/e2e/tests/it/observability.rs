@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
@@ -12,9 +11,7 @@ use common::telemetry::metrics::{Kind, Metric, PROCESS};
 use e2e::broker::workspace_root;
 use e2e::google::{ALICE, timed};
 use e2e::metrics::Scrape;
-use e2e::oracle::mirror_equals_google;
 use e2e::{Options, Stack, wait};
-use google_emulator::{Fault, Rule};
 use provision::prometheus;
 use serde_json::{Value, json};
 
