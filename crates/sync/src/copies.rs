@@ -3,7 +3,7 @@
 //! Copies are what has the same `iCalUID` and, for an instance of a series, the same original start, wherever the copy has
 //! been moved. Two events of one calendar are never copies of each other. An answer that has each meeting once shows the
 //! copy to answer from, the one with the lowest [`rank`]; of equals, that in the calendar known for longest. The browser
-//! goes by the same rule (`web/client/src/core/copies.ts`), and both by `web/client/tests/vectors/copies.json`.
+//! goes by the same rule (`web/client/src/core/duplicates.ts`), and both by `web/client/tests/vectors/copies.json`.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
