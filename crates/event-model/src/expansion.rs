@@ -1,82 +1,43 @@
 //! From events to the instances that people see.
 //!
-//! A series is a master with rules, and exceptions that stand for single instances of it. It is expanded in wall-clock
-//! time in the event's own zone: a weekly meeting at nine stays at nine when the clocks change. An all-day event is a span
-//! of dates, and is expanded as dates.
+//! A series is a master with rules, and exceptions that replace single instances. It is expanded in wall-clock time in the
+//! event's own zone: a weekly meeting at nine stays at nine when the clocks change. An all-day event is expanded as dates.
 //!
-//! Everything here is a pure function of what Google said. No rule makes it panic or run long: `generate` bounds the
-//! work, and what cannot be read is passed over and told by [`flaws`].
+//! No rule causes a panic or a long run: `generate` bounds the work, and [`flaws`] reports what cannot be followed.
 
+mod filter;
 mod generate;
-mod recurrence;
-mod rule;
-mod show;
-mod span;
+mod instance;
+mod series;
 mod window;
-pub mod zone;
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, Days, NaiveDate, Utc};
+use chrono::Days;
 use chrono_tz::Tz;
-use ids::CalendarId;
 
-pub use rule::{Stamp, Unreadable, parse_date_or_time as parse_stamp};
+use crate::calendar::CalendarContext;
+use crate::recurrence::{Recurrence, Unreadable};
+use crate::resource::{EventResource, When};
+use crate::span::{Span, Start};
+use crate::wire::Window;
+pub use instance::Occurrence;
+use instance::{Placement, template};
+pub use series::MAX_INSTANCES;
 pub use window::{ALL_DAY_SLACK, all_day_overlaps, days_window, horizon, hot_window, overlaps};
 
-use crate::permissions::AccessRole;
-use crate::resource::{EventResource, When};
-use crate::wire::{Event, Window};
-use recurrence::Recurrence;
-pub use recurrence::Start;
-use show::template;
-pub use show::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, rfc3339};
-use span::Span;
-
-/// The most instances that a series has in one window; the earliest are kept. A daily event has 430 in the horizon, one
-/// every six hours 1,700.
-pub const MAX_INSTANCES: usize = 2_500;
-
-/// What an event needs to know of the calendar it is in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CalendarContext {
-    pub id: CalendarId,
-    /// For events that name no zone, and for where a date lies among instants.
-    pub time_zone: Tz,
-    pub access_role: AccessRole,
-    /// It is the account's own.
-    pub is_primary: bool,
-}
-
-/// One instance of an event within a window.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Occurrence {
-    /// Google's id of the instance, unique in its calendar.
-    pub instance_id: String,
-    /// The event that it shows: a single event, an exception, or the master.
-    pub event_id: String,
-    /// The master's id, or `event_id` where there is none.
-    pub series_id: String,
-    pub starts_at: DateTime<Utc>,
-    /// Not before `starts_at`. For an all-day instance, both are where its dates lie in the calendar's zone.
-    pub ends_at: DateTime<Utc>,
-    /// The dates of an all-day instance, the second exclusive.
-    pub dates: Option<(NaiveDate, NaiveDate)>,
-    pub event: Event,
-}
-
-/// Something about an event that keeps it from being shown as it was meant.
+/// A reason why an event is not shown as it was meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Flaw {
-    #[error("an event has no start that can be read, and is not shown")]
+    #[error("the event has no readable start and is not shown")]
     NoStart,
-    #[error("an event ends before it starts, and is shown as if it had no length")]
+    #[error("the event ends before it starts and is shown without length")]
     EndsBeforeStart,
-    #[error("a recurrence line is passed over: {0}")]
+    #[error("a recurrence line is ignored: {0}")]
     Recurrence(#[from] Unreadable),
 }
 
-/// What is wrong with an event, for the log and the tests. A cancelled event has nothing to be wrong.
+/// Why an event is not shown as it was meant. Empty for a sound event and for a cancelled one.
 pub fn flaws(event: &EventResource) -> Vec<Flaw> {
     if event.is_cancelled() {
         return Vec::new();
@@ -84,14 +45,14 @@ pub fn flaws(event: &EventResource) -> Vec<Flaw> {
     let Some(start) = event.start else {
         return vec![Flaw::NoStart];
     };
-    let backwards = match (start, event.end) {
+    let is_backwards = match (start, event.end) {
         (When::AllDay(start), Some(When::AllDay(end))) => end < start,
         (When::Timed(start), Some(When::Timed(end))) => end.instant < start.instant,
         _ => false,
     };
     let zone = start.timed().map(|start| start.zone.unwrap_or(Tz::UTC));
     let lines = Recurrence::parse(&event.recurrence, zone).unreadable;
-    backwards
+    is_backwards
         .then_some(Flaw::EndsBeforeStart)
         .into_iter()
         .chain(lines.into_iter().map(Flaw::from))
@@ -100,12 +61,12 @@ pub fn flaws(event: &EventResource) -> Vec<Flaw> {
 
 /// The instances of an event that have a moment within the window, in order of time.
 ///
-/// `exceptions` are all stored exceptions of a master, cancelled ones included; none for another event. Each replaces the
-/// instance of its original start, wherever it lies now. An exception whose master is not known (an invitation to one
-/// instance of somebody's series) is expanded by itself, as `event`.
+/// `exceptions` are all stored exceptions of a master, cancelled ones included, and empty for other events. Each replaces
+/// the instance of its original start, whenever it takes place now. An exception without its master (an invitation to one
+/// instance of another person's series) is expanded by itself, as `event`.
 ///
-/// The first start of a series is always an instance, as in Google ("the first instance of the recurring event"), even
-/// where the rules do not make it. At most [`MAX_INSTANCES`], and the exceptions.
+/// As in Google, the first start of a series is always an instance, even if the rules do not make it. At most
+/// [`MAX_INSTANCES`], plus the exceptions.
 pub fn occurrences(
     calendar: &CalendarContext,
     event: &EventResource,
@@ -129,38 +90,28 @@ pub fn occurrences(
     found
 }
 
-/// Whether a series has an instance that begins there, by its rules and before any exception.
-pub fn begins(calendar: &CalendarContext, master: &EventResource, start: Start) -> bool {
-    Span::of(master, calendar).is_some_and(|span| {
-        let day = match start {
-            Start::Day(day) => day.and_time(chrono::NaiveTime::MIN).and_utc(),
-            Start::At(at) => at,
-        };
+/// Whether a series has an instance with this start, by its rules and before any exception.
+pub fn has_start(calendar: &CalendarContext, master: &EventResource, start: Start) -> bool {
+    Span::of(master, calendar).is_some_and(|first| {
+        let at = start.as_utc();
         let around = Window {
-            from: day.checked_sub_days(Days::new(1)).unwrap_or(day),
-            to: day.checked_add_days(Days::new(1)).unwrap_or(day),
+            from: at.checked_sub_days(Days::new(1)).unwrap_or(at),
+            to: at.checked_add_days(Days::new(1)).unwrap_or(at),
         };
-        span.starts(&master.recurrence, around).contains(&start)
+        series::starts(first, &master.recurrence, around).contains(&start)
     })
 }
 
 /// How many starts before this one the rule of a line makes in a series.
 pub fn count_before(calendar: &CalendarContext, master: &EventResource, line: &str, before: Start) -> usize {
-    Span::of(master, calendar).map_or(0, |span| span.count(line, before))
-}
-
-/// What is wrong with the lines of a series; none if they can be followed. `zone`: none for an all-day series.
-pub fn unreadable(lines: &[String], zone: Option<Tz>) -> Option<Unreadable> {
-    Recurrence::parse(lines, zone).unreadable.into_iter().next()
+    Span::of(master, calendar).map_or(0, |first| series::count(first, line, before))
 }
 
 /// An event that is its own only instance.
 fn single(calendar: &CalendarContext, event: &EventResource, window: Window) -> Option<Occurrence> {
-    let span = Span::of(event, calendar)?;
-    let template = template(calendar, event);
-    span.place(calendar, span.start)
+    Placement::of(Span::of(event, calendar)?, calendar)
         .filter(|place| overlaps(place.starts_at, place.ends_at, window))
-        .map(|place| place.occurrence(event.id.clone(), event, &template))
+        .map(|place| place.occurrence(event.id.clone(), event, &template(calendar, event)))
 }
 
 /// The instances that a master makes and no exception replaces.
@@ -170,21 +121,22 @@ fn instances(
     exceptions: &[EventResource],
     window: Window,
 ) -> Vec<Occurrence> {
-    let Some(span) = Span::of(master, calendar) else {
+    let Some(first) = Span::of(master, calendar) else {
         return Vec::new();
     };
-    // By time and by id: an exception of before the series became all-day still has the other kind of start.
+    // By time and by id: an exception from before the series became all-day still has the other kind of start.
     let replaced: HashSet<Start> = exceptions
         .iter()
         .filter_map(|exception| exception.original_start.map(Start::from))
         .collect();
     let ids: HashSet<&str> = exceptions.iter().map(|exception| exception.id.as_str()).collect();
     let template = template(calendar, master);
-    span.starts(&master.recurrence, window)
+    series::starts(first, &master.recurrence, window)
         .into_iter()
         .filter(|start| !replaced.contains(start))
         .filter_map(|start| {
-            let place = span.place(calendar, start)?;
+            // An RDATE is read as the kind of its series, so the kinds never mix.
+            let place = Placement::of(first.at(start)?, calendar)?;
             if !overlaps(place.starts_at, place.ends_at, window) {
                 return None;
             }

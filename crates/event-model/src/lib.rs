@@ -1,6 +1,6 @@
-//! Calendar logic without I/O: from an event as Google has it to the instances that people see, and back to the body of a
-//! write. No database, no HTTP, no runtime; deny.toml keeps it so.
+#![doc = include_str!("../README.md")]
 
+pub mod calendar;
 pub mod duplicates;
 pub mod expansion;
 pub mod fields;
@@ -9,4 +9,7 @@ pub mod patch;
 pub mod permissions;
 pub mod recurrence;
 pub mod resource;
+pub mod span;
+pub mod text;
 pub mod wire;
+pub mod zone;

@@ -1,11 +1,12 @@
-//! Three versions into one: what an edit was based on, the edit, and what the event has become meanwhile.
+//! Merging an edit with a change that someone else made: from the version the edit was based on, the edit, and the present
+//! version.
 //!
-//! Field by field: who alone changed a field is right about it, and who changed it to the same agree. Only a field that
-//! both changed, to different values, is a collision, and then a person decides. Guests are merged one by one.
+//! Field by field: if only one side changed a field, that side wins. If both made the same change, there is no conflict. A
+//! field that both changed to different values is a collision, which the user decides. Guests are merged one by one.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::fields::{Field, Fields, Guest};
+use crate::fields::{Conference, Field, Fields, Guest};
 
 /// Fields that both sides changed, to different values.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub struct Collision {
     pub fields: Vec<Field>,
 }
 
-/// The event with both changes.
+/// The event with both changes, or the fields that collide, in the order of [`Field`].
 pub fn merge(base: &Fields, ours: &Fields, theirs: &Fields) -> Result<Fields, Collision> {
     let mut collisions = Vec::new();
     let mut take = |field, merged: Option<()>| {
@@ -35,8 +36,9 @@ pub fn merge(base: &Fields, ours: &Fields, theirs: &Fields) -> Result<Fields, Co
         ColorId => color_id,
         Recurrence => recurrence,
         Reminders => reminders,
-        Conference => conference,
     }
+    let conference = conference(&base.conference, &ours.conference, &theirs.conference);
+    merged.conference = conference.clone();
     let guests = guests(&base.attendees, &ours.attendees, &theirs.attendees);
     take(Field::Attendees, guests.map(|guests| merged.attendees = guests));
     if collisions.is_empty() {
@@ -47,8 +49,8 @@ pub fn merge(base: &Fields, ours: &Fields, theirs: &Fields) -> Result<Fields, Co
     }
 }
 
-/// As [`merge`], where nobody knows any more what the edit was based on: a field that was edited must have become the
-/// same meanwhile, for whether somebody else changed it cannot be told.
+/// As [`merge`], without the version that the edit was based on. Every edited field must equal the present one, because
+/// nothing shows whether someone else changed it.
 pub fn merge_without_base(
     touched: &BTreeSet<Field>,
     ours: &Fields,
@@ -57,13 +59,19 @@ pub fn merge_without_base(
     let fields: Vec<Field> = touched
         .iter()
         .copied()
-        .filter(|&field| !ours.is_same(theirs, field))
+        .filter(|&field| !ours.looks_same(theirs, field))
         .collect();
     if fields.is_empty() {
         Ok(theirs.clone())
     } else {
         Err(Collision { fields })
     }
+}
+
+/// If only one side added or removed the meeting, that side wins. Otherwise the present meeting stays, with its link.
+fn conference<'a>(base: &Conference, ours: &'a Conference, theirs: &'a Conference) -> &'a Conference {
+    let keeps = ours.exists() == base.exists() || ours.exists() == theirs.exists();
+    if keeps { theirs } else { ours }
 }
 
 /// None: a collision.

@@ -1,37 +1,40 @@
-//! An edit as a client sends it, in the names of [`crate::wire::Event`].
+//! An edit as a client sends it, under the names of an [`Event`](crate::wire::Event).
+
+mod when;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
 use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize};
 use ts_rs::TS;
 
-use crate::expansion::{self, MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, zone};
-use crate::fields::{Conference, Field, Fields, Guest, Reminders, Span, is_shown, text};
+use crate::fields::{Conference, Field, Fields, Guest};
+use crate::recurrence;
+use crate::span::Span;
+use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, is_shown, non_empty};
+use crate::wire::Reminders;
 
-/// Google's own bound for one event.
+/// Google's own limit for one event.
 const GUESTS_MAX: usize = 200;
 const LINES_MAX: usize = 50;
 const OVERRIDES_MAX: usize = 5;
 /// Four weeks.
 const MINUTES_MAX: u32 = 40_320;
 
-/// The fields to change; one that is absent stays as it is, `null` clears it.
+/// The fields to change. An absent field stays as it is; `null` clears it.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 #[ts(optional_fields)]
 pub struct EventPatch {
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub title: Option<Option<String>>,
-    /// RFC 3339 (or wall-clock time of `timeZone`, without an offset), or a date. Without an `end` the event keeps its
-    /// length.
+    /// RFC 3339 (or wall-clock time in `timeZone`, without an offset), or a date. Without `end` the event keeps its length.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<String>,
     /// As `start`; the end of an all-day event is exclusive.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<String>,
-    /// Needed only to say that nothing else would: a start without a time makes an event all-day.
+    /// Rarely needed: a start without a time makes an event all-day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all_day: Option<bool>,
     /// An IANA name.
@@ -44,7 +47,7 @@ pub struct EventPatch {
     pub location: Option<Option<String>>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub color_id: Option<Option<String>>,
-    /// The whole list. What guests answered stays; somebody who is missing is uninvited.
+    /// The whole list. Guests keep their responses; a guest who is missing is uninvited.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub attendees: Option<Option<Vec<GuestInput>>>,
     /// RRULE, EXDATE and RDATE lines.
@@ -76,7 +79,7 @@ pub enum ConferenceInput {
     Meet,
 }
 
-/// Tells `null` from absent.
+/// Distinguishes `null` from an absent field.
 #[expect(clippy::option_option, reason = "absent, null and a value are three things")]
 fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     deserializer: D,
@@ -84,11 +87,13 @@ fn given<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
     Option::deserialize(deserializer).map(Some)
 }
 
-/// What is wrong with an edit, and where.
+/// A field of an edit is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{field}: {message}")]
 pub struct Invalid {
+    /// As an [`Event`](crate::wire::Event) names it.
     pub field: &'static str,
+    /// The expected form, for the developer of the client.
     pub message: String,
 }
 
@@ -100,7 +105,7 @@ fn invalid(field: &'static str, message: impl Into<String>) -> Invalid {
 }
 
 impl EventPatch {
-    /// The names in `canEdit` of what this would change.
+    /// The names in `canEdit` of the fields to change.
     pub fn edits(&self) -> Vec<&'static str> {
         [
             ("title", self.title.is_some()),
@@ -122,18 +127,18 @@ impl EventPatch {
         .collect()
     }
 
-    /// The fields that this is about.
+    /// The fields to change.
     pub fn touched(&self) -> BTreeSet<Field> {
         self.edits()
             .into_iter()
             .map(|name| {
-                let field = Field::ALL.into_iter().find(|field| field.name() == name);
-                field.unwrap_or(Field::When)
+                let field = Field::ALL.iter().find(|field| field.name() == name);
+                field.copied().unwrap_or(Field::When)
             })
             .collect()
     }
 
-    /// The event with this edit. `zone`: of the calendar, for what names none.
+    /// The event with this edit. `zone`: the calendar's, for an event without one.
     pub fn apply(&self, base: &Fields, zone: Tz) -> Result<Fields, Invalid> {
         let mut fields = base.clone();
         edit_text(&mut fields.title, self.title.as_ref(), MAX_TITLE);
@@ -167,114 +172,14 @@ impl EventPatch {
         }
         Ok(fields)
     }
-
-    fn when(&self, base: Option<Span>, calendar_zone: Tz) -> Result<Option<Span>, Invalid> {
-        if self.start.is_none() && self.end.is_none() && self.all_day.is_none() && self.time_zone.is_none() {
-            return Ok(None);
-        }
-        let is_date = |text: &String| text.parse::<NaiveDate>().is_ok();
-        let all_day = self
-            .all_day
-            .or_else(|| self.start.as_ref().or(self.end.as_ref()).map(is_date))
-            .unwrap_or_else(|| base.is_some_and(Span::is_all_day));
-        let base = base.filter(|base| base.is_all_day() == all_day);
-        if all_day {
-            self.days(base).map(Some)
-        } else {
-            self.time(base, calendar_zone).map(Some)
-        }
-    }
-
-    fn days(&self, base: Option<Span>) -> Result<Span, Invalid> {
-        let date = |field, text: &Option<String>| match text {
-            None => Ok(None),
-            Some(text) => text
-                .parse::<NaiveDate>()
-                .map(Some)
-                .map_err(|_| invalid(field, "expected a date, such as 2026-11-22")),
-        };
-        let before = match base {
-            Some(Span::Days { start, end }) => Some((start, end)),
-            _ => None,
-        };
-        let start = date("start", &self.start)?
-            .or(before.map(|(start, _)| start))
-            .ok_or_else(|| invalid("start", "expected the first day"))?;
-        let end = match (date("end", &self.end)?, before) {
-            (Some(end), _) => end,
-            (None, Some((from, to))) => start
-                .checked_add_signed(to - from)
-                .ok_or_else(|| invalid("start", "expected a year up to 9999"))?,
-            (None, None) => return Err(invalid("end", "expected the day after the last")),
-        };
-        let least = start.checked_add_days(Days::new(1));
-        if least.is_none_or(|least| end < least) {
-            return Err(invalid(
-                "end",
-                "expected a day after `start`; the end of an all-day event is exclusive",
-            ));
-        }
-        Ok(Span::Days { start, end })
-    }
-
-    fn time(&self, base: Option<Span>, calendar_zone: Tz) -> Result<Span, Invalid> {
-        let before = match base {
-            Some(Span::Time {
-                start,
-                end,
-                zone,
-                end_zone,
-            }) => Some((start, end, zone, end_zone)),
-            _ => None,
-        };
-        let zone = self
-            .time_zone
-            .or(before.map(|(_, _, zone, _)| zone))
-            .unwrap_or(calendar_zone);
-        let end_zone = self
-            .time_zone
-            .or(before.map(|(_, _, _, zone)| zone))
-            .unwrap_or(zone);
-        let start = read_time("start", self.start.as_deref(), zone)?
-            .or(before.map(|(start, ..)| start))
-            .ok_or_else(|| invalid("start", "expected a time"))?;
-        let end = match (read_time("end", self.end.as_deref(), end_zone)?, before) {
-            (Some(end), _) => end,
-            (None, Some((from, to, ..))) => start
-                .checked_add_signed(to - from)
-                .ok_or_else(|| invalid("start", "expected a year up to 9999"))?,
-            (None, None) => return Err(invalid("end", "expected a time")),
-        };
-        if end < start {
-            return Err(invalid("end", "expected a time not before `start`"));
-        }
-        Ok(Span::Time {
-            start,
-            end,
-            zone,
-            end_zone,
-        })
-    }
 }
 
 fn edit_text(field: &mut Option<String>, edit: Option<&Option<String>>, shown_max: usize) {
     let Some(edit) = edit else { return };
-    // A browser has very long texts cut, and sends back what it has.
+    // A browser receives very long texts cut, and sends them back so.
     if !is_shown(edit.as_deref(), field.as_deref(), shown_max) {
-        *field = text(edit.as_deref());
+        *field = non_empty(edit.as_deref());
     }
-}
-
-fn read_time(field: &'static str, given: Option<&str>, zone: Tz) -> Result<Option<DateTime<Utc>>, Invalid> {
-    let Some(given) = given else { return Ok(None) };
-    if let Ok(time) = DateTime::parse_from_rfc3339(given) {
-        return Ok(Some(time.to_utc()));
-    }
-    let local: Option<NaiveDateTime> = given.parse().ok();
-    local
-        .and_then(|local| zone::instant(zone, local))
-        .map(Some)
-        .ok_or_else(|| invalid(field, "expected a time, such as 2026-11-22T10:00:00+01:00"))
 }
 
 fn read_guests(
@@ -310,10 +215,10 @@ fn check_lines(lines: &[String], zone: Option<Tz>) -> Result<(), Invalid> {
     if lines.len() > LINES_MAX || lines.iter().any(|line| line.contains(['\n', '\r'])) {
         return Err(invalid(
             "recurrence",
-            format!("expected at most {LINES_MAX} lines, one an element"),
+            format!("expected at most {LINES_MAX} lines, each an element"),
         ));
     }
-    match expansion::unreadable(lines, zone) {
+    match recurrence::unreadable(lines, zone) {
         None => Ok(()),
         Some(why) => Err(invalid("recurrence", why.to_string())),
     }
@@ -326,12 +231,14 @@ fn read_reminders(given: Option<&Reminders>) -> Result<Reminders, Invalid> {
             overrides: Vec::new(),
         });
     };
-    let knows = |method: &str| matches!(method, "popup" | "email");
-    let is_wrong = given
+    let is_known = |method: &str| matches!(method, "popup" | "email");
+    let is_invalid = given
         .overrides
         .iter()
-        .any(|reminder| !knows(&reminder.method) || reminder.minutes > MINUTES_MAX);
-    if is_wrong || given.overrides.len() > OVERRIDES_MAX || (given.use_default && !given.overrides.is_empty())
+        .any(|reminder| !is_known(&reminder.method) || reminder.minutes > MINUTES_MAX);
+    if is_invalid
+        || given.overrides.len() > OVERRIDES_MAX
+        || (given.use_default && !given.overrides.is_empty())
     {
         return Err(invalid(
             "reminders",

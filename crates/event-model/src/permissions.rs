@@ -1,107 +1,63 @@
-//! Who may change what, as Google would answer: asked before a person begins to type, and again before a write.
+//! Which fields of an event the user may change, by Google's rules: for the page before a user edits, and again before a
+//! write.
 
-use serde::{Deserialize, Serialize};
-use ts_rs::TS;
+use strum::{IntoStaticStr, VariantNames};
 
+use crate::calendar::AccessRole;
 use crate::resource::EventResource;
 
-/// What a user may do in a calendar (`accessRole`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum AccessRole {
-    FreeBusyReader,
-    Reader,
-    /// Writes, and sees private events as busy only.
-    WriterWithoutPrivateAccess,
-    Writer,
-    Owner,
-    /// What Google adds next; it reads.
-    Other(String),
-}
-
-impl From<&str> for AccessRole {
-    fn from(text: &str) -> Self {
-        match text {
-            "freeBusyReader" => Self::FreeBusyReader,
-            "reader" => Self::Reader,
-            "writerWithoutPrivateAccess" => Self::WriterWithoutPrivateAccess,
-            "writer" => Self::Writer,
-            "owner" => Self::Owner,
-            other => Self::Other(other.to_owned()),
-        }
-    }
-}
-
-impl AccessRole {
-    pub fn writes(&self) -> bool {
-        matches!(
-            self,
-            Self::WriterWithoutPrivateAccess | Self::Writer | Self::Owner
-        )
-    }
-}
-
-/// The rule that stands in the way of an edit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Rule {
+/// A rule of Google's that forbids an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "SCREAMING_SNAKE_CASE")]
+pub enum Restriction {
     /// The account may only read this calendar.
     CalendarReadOnly,
-    /// The event is private, and the account sees no more of it than when it is.
+    /// The event is private, and the account sees only when it takes place.
     EventPrivate,
     EventCancelled,
-    /// Only the organizer changes what all guests share, unless `guestsCanModify`.
+    /// Only the organizer changes the fields that guests share, unless `guestsCanModify`.
     NotOrganizer,
-    /// A copy whose main fields Google lets nobody change.
+    /// A copy whose main fields Google lets no one change.
     EventLocked,
-    /// Google made the event (a birthday, a mail), or its kind has no such field (a place of being out of office).
+    /// Google made the event (a birthday, a flight from Gmail), or its type has no such field (the location of an
+    /// out-of-office event).
     EventType,
-    /// Google did not tell the whole list of guests; to write a part of it would uninvite the rest.
+    /// Google did not send the whole list of guests; writing a part of it would uninvite the others.
     AttendeesOmitted,
     /// The organizer does not let guests invite others.
     GuestsCannotInvite,
-    /// An instance of a series repeats by its series' rules.
+    /// An instance repeats by the rules of its series.
     InstanceOfSeries,
-    /// Only who is invited can answer.
+    /// Only a guest can respond.
     NotInvited,
 }
 
-impl Rule {
-    /// As an error names it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::CalendarReadOnly => "CALENDAR_READ_ONLY",
-            Self::EventPrivate => "EVENT_PRIVATE",
-            Self::EventCancelled => "EVENT_CANCELLED",
-            Self::NotOrganizer => "NOT_ORGANIZER",
-            Self::EventLocked => "EVENT_LOCKED",
-            Self::EventType => "EVENT_TYPE",
-            Self::AttendeesOmitted => "ATTENDEES_OMITTED",
-            Self::GuestsCannotInvite => "GUESTS_CANNOT_INVITE",
-            Self::InstanceOfSeries => "INSTANCE_OF_SERIES",
-            Self::NotInvited => "NOT_INVITED",
-        }
+impl Restriction {
+    /// The `data.reason` of an error, such as `EVENT_LOCKED`.
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
-    /// For people.
+    /// For the user.
     pub const fn message(self) -> &'static str {
         match self {
             Self::CalendarReadOnly => "You can read this calendar but not change it",
-            Self::EventPrivate => "This event is private, and you see only when it is",
+            Self::EventPrivate => "This event is private, and you see only when it takes place",
             Self::EventCancelled => "This event has been cancelled",
             Self::NotOrganizer => "Only the organizer can change this",
             Self::EventLocked => "Google has locked this event",
-            Self::EventType => "Events of this kind cannot be changed like that",
+            Self::EventType => "Events of this type do not allow this change",
             Self::AttendeesOmitted => {
                 "Google does not show the whole guest list, so it cannot be changed here"
             }
             Self::GuestsCannotInvite => "The organizer does not let guests invite others",
-            Self::InstanceOfSeries => "One event of a series repeats as its series does",
+            Self::InstanceOfSeries => "An event of a series repeats by the rules of its series",
             Self::NotInvited => "You are not among the guests of this event",
         }
     }
 }
 
-/// The fields that `canEdit` may list, in its order.
+/// The fields that `canEdit` may list, in this order.
 const FIELDS: [&str; 11] = [
     "title",
     "start",
@@ -116,73 +72,73 @@ const FIELDS: [&str; 11] = [
     "responseStatus",
 ];
 
-/// The fields of [`crate::wire::Event`] that the user may change, and `responseStatus` where the user is a guest.
+/// The fields of an [`Event`](crate::wire::Event) that the user may change, and `responseStatus` if the user is a guest.
 pub fn can_edit(event: &EventResource, role: &AccessRole) -> Vec<String> {
     FIELDS
         .into_iter()
-        .filter(|field| refusal(event, role, field).is_none())
+        .filter(|field| edit_restriction(event, role, field).is_none())
         .map(str::to_owned)
         .collect()
 }
 
-/// Why the user may not change a field; none where it may be changed.
+/// Why the user may not change a field. None: the user may.
 ///
-/// - Only a writer or an owner changes anything, and no one a cancelled event or a private one seen as busy.
-/// - Shared fields are the organizer's (Google answers others with `forbiddenForNonOrganizer`), or every guest's where
-///   `guestsCanModify`; guests may by default invite others. An event without organizer is the calendar's own.
-/// - Events from Gmail and birthdays are made by Google and take few changes; status events (out of office, focus time,
-///   working location) have neither place nor guests.
-/// - Colour and reminders are each copy's own, and so is the answer to the invitation.
-pub fn refusal(event: &EventResource, role: &AccessRole, field: &str) -> Option<Rule> {
-    refusal_to_write(event, role).or_else(|| match field {
+/// - Only a writer or an owner changes events, and no one a cancelled event or a private one seen as busy.
+/// - Only the organizer changes shared fields (Google answers others with `forbiddenForNonOrganizer`), or every guest if
+///   `guestsCanModify`; by default guests may invite others. An event without an organizer belongs to its calendar.
+/// - Events from Gmail and birthdays are made by Google and accept few changes. Status events (out of office, focus time,
+///   working location) have neither a location nor guests.
+/// - Colour, reminders and the response to the invitation belong to each copy.
+pub fn edit_restriction(event: &EventResource, role: &AccessRole, field: &str) -> Option<Restriction> {
+    write_restriction(event, role).or_else(|| match field {
         "reminders"
             if matches!(
                 event.event_type.as_str(),
                 "fromGmail" | "birthday" | "workingLocation"
             ) =>
         {
-            Some(Rule::EventType)
+            Some(Restriction::EventType)
         }
         "colorId" | "reminders" => None,
         "responseStatus" => {
             let is_invited = event.attendees.iter().any(|guest| guest.is_self);
-            (!is_invited).then_some(Rule::NotInvited)
+            (!is_invited).then_some(Restriction::NotInvited)
         }
-        "recurrence" if event.recurring_event_id.is_some() => Some(Rule::InstanceOfSeries),
-        shared => by_type(event, shared).or_else(|| by_role(event, shared)),
+        "recurrence" if event.recurring_event_id.is_some() => Some(Restriction::InstanceOfSeries),
+        shared => type_restriction(event, shared).or_else(|| role_restriction(event, shared)),
     })
 }
 
-/// Why the user may not take the event out of this calendar: it goes for all guests if the user organizes it, and from
-/// this calendar alone otherwise.
-pub fn refusal_to_delete(event: &EventResource, role: &AccessRole) -> Option<Rule> {
-    refusal_to_write(event, role)
+/// Why the user may not delete the event from this calendar. Deleting removes it for all guests if the user organizes it, and
+/// otherwise from this calendar alone.
+pub fn delete_restriction(event: &EventResource, role: &AccessRole) -> Option<Restriction> {
+    write_restriction(event, role)
 }
 
-/// Why the event cannot be given to another calendar.
-pub fn refusal_to_move(event: &EventResource, role: &AccessRole) -> Option<Rule> {
-    refusal_to_write(event, role).or_else(|| {
+/// Why the user may not move the event to another calendar.
+pub fn move_restriction(event: &EventResource, role: &AccessRole) -> Option<Restriction> {
+    write_restriction(event, role).or_else(|| {
         if event.recurring_event_id.is_some() {
-            Some(Rule::InstanceOfSeries)
+            Some(Restriction::InstanceOfSeries)
         } else if event.event_type != "default" {
-            Some(Rule::EventType)
+            Some(Restriction::EventType)
         } else {
-            (!organizes(event)).then_some(Rule::NotOrganizer)
+            (!is_organizer(event)).then_some(Restriction::NotOrganizer)
         }
     })
 }
 
-fn refusal_to_write(event: &EventResource, role: &AccessRole) -> Option<Rule> {
+fn write_restriction(event: &EventResource, role: &AccessRole) -> Option<Restriction> {
     if !role.writes() {
-        Some(Rule::CalendarReadOnly)
+        Some(Restriction::CalendarReadOnly)
     } else if *role == AccessRole::WriterWithoutPrivateAccess && is_private(event) {
-        Some(Rule::EventPrivate)
+        Some(Restriction::EventPrivate)
     } else {
-        event.is_cancelled().then_some(Rule::EventCancelled)
+        event.is_cancelled().then_some(Restriction::EventCancelled)
     }
 }
 
-fn by_type(event: &EventResource, field: &str) -> Option<Rule> {
+fn type_restriction(event: &EventResource, field: &str) -> Option<Restriction> {
     let allows = match event.event_type.as_str() {
         "fromGmail" => false,
         "birthday" => field == "title",
@@ -190,27 +146,28 @@ fn by_type(event: &EventResource, field: &str) -> Option<Rule> {
         "outOfOffice" | "focusTime" => !matches!(field, "location" | "attendees" | "conference"),
         _ => true,
     };
-    (!allows).then_some(Rule::EventType)
+    (!allows).then_some(Restriction::EventType)
 }
 
-fn by_role(event: &EventResource, field: &str) -> Option<Rule> {
-    let modifies = organizes(event) || event.guests_can_modify;
+fn role_restriction(event: &EventResource, field: &str) -> Option<Restriction> {
+    let modifies = is_organizer(event) || event.guests_can_modify;
     if field == "attendees" {
-        // The array is replaced as a whole: editing a part of it would uninvite the rest.
+        // A write replaces the whole array, so writing a part of it would uninvite the others.
         return if event.attendees_omitted {
-            Some(Rule::AttendeesOmitted)
+            Some(Restriction::AttendeesOmitted)
         } else {
-            (!modifies && !event.guests_can_invite_others).then_some(Rule::GuestsCannotInvite)
+            (!modifies && !event.guests_can_invite_others).then_some(Restriction::GuestsCannotInvite)
         };
     }
     if event.locked {
-        Some(Rule::EventLocked)
+        Some(Restriction::EventLocked)
     } else {
-        (!modifies).then_some(Rule::NotOrganizer)
+        (!modifies).then_some(Restriction::NotOrganizer)
     }
 }
 
-pub fn organizes(event: &EventResource) -> bool {
+/// Whether the user organizes the event: true also for an event without an organizer.
+pub fn is_organizer(event: &EventResource) -> bool {
     event.organizer.as_ref().is_none_or(|organizer| organizer.is_self)
 }
 
@@ -226,7 +183,7 @@ mod tests {
     use crate::resource::parse;
 
     #[test]
-    fn who_may_edit_follows_google() {
+    fn permissions_follow_google() {
         let base = json!({
             "id": "e", "organizer": {"email": "o@example.com"},
             "attendees": [{"email": "me@example.com", "self": true}, {"email": "o@example.com"}],
@@ -256,7 +213,7 @@ mod tests {
             "reminders colorId responseStatus"
         );
         assert_eq!(edit("owner", json!({"guestsCanModify": true})), all);
-        // Not the whole list is not to be written back.
+        // An incomplete list of guests is not written back.
         assert_eq!(
             edit(
                 "owner",

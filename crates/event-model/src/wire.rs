@@ -1,4 +1,4 @@
-//! What a browser receives, over the socket and from `calendar-api` alike. The TypeScript types are made from these.
+//! The types that a browser receives, over the socket and from `calendar-api`. The TypeScript types are generated from them.
 
 use chrono::{DateTime, Utc};
 use ids::{CalendarId, ConnectionId};
@@ -19,7 +19,7 @@ pub struct Event {
     /// As `start`; the end of an all-day event is exclusive.
     pub end: String,
     pub all_day: bool,
-    /// The IANA zone the event was made in; none for an all-day event.
+    /// The IANA zone in which the event was created; none for an all-day event.
     pub time_zone: Option<String>,
     pub description: Option<String>,
     pub location: Option<String>,
@@ -31,7 +31,7 @@ pub struct Event {
     /// The master's id, for an instance of a series.
     pub recurring_event_id: Option<String>,
     pub status: EventStatus,
-    /// `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or what Google adds next.
+    /// `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or a type that Google may add.
     pub event_type: String,
     /// Whether its time is taken.
     #[serde(default)]
@@ -41,28 +41,27 @@ pub struct Event {
     pub organizer: Option<Person>,
     /// Where to join a video meeting, if there is one.
     pub conference_url: Option<String>,
-    /// RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series that this is an unchanged instance of.
+    /// RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series if this is an unchanged instance of it.
     #[serde(default)]
     pub recurrence: Vec<String>,
-    /// None: Google says nothing.
+    /// None: Google sends none.
     #[serde(default)]
     pub reminders: Option<Reminders>,
-    /// The fields that this user may change here, in Google's rules. Empty: read only.
+    /// The fields that this user may change here, by Google's rules. Empty: read only.
     pub can_edit: Vec<String>,
     /// The version that an edit is based on.
     pub etag: String,
-    /// The same meeting has the same one in every calendar that has a copy of it; so have all instances of a series.
+    /// The same for a meeting in every calendar that has a copy of it, and for all instances of a series.
     #[serde(rename = "iCalUID")]
     pub ical_uid: Option<String>,
-    /// Which copy of a meeting is shown where several calendars have one: that with the lowest number. See `Event.copies`.
+    /// If several calendars have a copy of a meeting, the one with the lowest rank is shown. See `Event.copies`.
     #[serde(default)]
     #[ts(optional, as = "Option<u16>")]
     pub copy_rank: u16,
-    /// Where several calendars have a copy of this instance and an answer has each meeting once: all copies, this one
-    /// first. It is the one to answer from: that of the account which is asked for an answer, else of the one which
-    /// organizes, has accepted, has declined; else the one in an account's own calendar; else the one of which the account
-    /// may do the most; else the one in the calendar that has been known for longest. Copies are what has the same
-    /// `iCalUID` and, in a series, the same original start.
+    /// If several calendars have a copy of this instance and the answer shows each meeting once: all copies, this one
+    /// first. It is the one to respond from: of the account that is invited and has not responded, else that organizes, has
+    /// accepted, has declined; else the copy in an account's own calendar; else the one with the most access; else the one
+    /// in the calendar known for longest. Copies have the same `iCalUID` and, in a series, the same original start.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[ts(optional, as = "Option<Vec<EventCopy>>")]
     pub copies: Vec<EventCopy>,
@@ -77,7 +76,7 @@ pub struct EventCopy {
     /// As the `id` of its Event.
     pub id: String,
     pub event_id: String,
-    /// What the calendar's owner has answered to the invitation; none where that is no guest.
+    /// The response of the calendar's owner to the invitation; none if the owner is not a guest.
     pub response_status: Option<String>,
 }
 
@@ -89,11 +88,11 @@ pub enum EventStatus {
     Cancelled,
 }
 
-/// Google's word for "show as": busy, or free.
+/// Google's term for "show as": busy or free.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub enum Transparency {
-    /// Busy. Where Google says nothing it is this.
+    /// Busy. The default.
     #[default]
     Opaque,
     /// Free.
@@ -125,10 +124,10 @@ pub struct Attendee {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Reminders {
-    /// As the calendar's settings say.
+    /// Use the calendar's settings.
     #[serde(default)]
     pub use_default: bool,
-    /// Instead of those. Google takes at most five.
+    /// Instead of those. Google accepts at most five.
     #[serde(default)]
     pub overrides: Vec<Reminder>,
 }
@@ -146,13 +145,13 @@ pub struct Reminder {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub enum Mode {
-    /// Google tells us of every change.
+    /// Google notifies us of every change.
     Push,
-    /// We ask Google every now and then: no public URL, or a calendar that Google cannot watch.
+    /// Google is queried at intervals: there is no public URL, or Google cannot watch the calendar.
     Polling,
-    /// Older than it should be; work on it is going on.
+    /// Older than it should be; a pull is due.
     Stale,
-    /// Nothing will change until a person or a date does something: a revoked grant, a missing scope, a quota spent.
+    /// Waiting for the user or a date: a revoked grant, a missing scope, an exhausted quota.
     Paused,
 }
 
@@ -162,7 +161,7 @@ pub enum Mode {
 pub struct Freshness {
     #[ts(type = "string")]
     pub calendar_id: CalendarId,
-    /// The data is as Google had it at this moment, or later. `null`: never pulled yet.
+    /// The data is as Google had it at this moment or later. `null`: not pulled yet.
     #[ts(type = "string | null")]
     pub as_of: Option<DateTime<Utc>>,
     pub mode: Mode,
@@ -173,11 +172,11 @@ pub struct Freshness {
 #[serde(rename_all = "snake_case")]
 pub enum ConnectionState {
     Healthy,
-    /// The first listing is still on its way.
+    /// The first listing has not finished.
     Importing,
-    /// A pull is overdue; it is being tried again.
+    /// A pull is overdue and is being retried.
     Delayed,
-    /// The grant is dead; the user must connect again. The data stays readable.
+    /// The grant has ended; the user must connect again. The data stays readable.
     ReauthRequired,
     /// The user did not grant access to the calendar.
     ScopeMissing,
@@ -187,10 +186,10 @@ pub enum ConnectionState {
 /// The version of the messages below, their field `v`.
 pub const MESSAGE_VERSION: u8 = 1;
 
-/// A message larger than this goes out as a `resync` instead, in bytes of JSON.
+/// The largest message, in bytes of JSON. A larger one is published as a `resync` instead.
 pub const MESSAGE_MAX_LEN: usize = 16 * 1024;
 
-/// What goes out on the channel `calendar:<userId>`. `seq` rises by one from message to message.
+/// A message on the channel `calendar:<userId>`. `seq` rises by one from message to message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 pub struct Message {
     pub v: u8,
@@ -203,7 +202,7 @@ pub struct Message {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(tag = "type", rename_all_fields = "camelCase")]
 pub enum Change {
-    /// Events came, changed or went. Within `window` this is all there is to know; views beyond it are out of date.
+    /// Events were added, changed or removed. Complete within `window`; views beyond it are out of date.
     #[serde(rename = "events.changed")]
     EventsChanged {
         #[ts(type = "string")]
@@ -212,10 +211,10 @@ pub enum Change {
         as_of: DateTime<Utc>,
         window: Window,
         upserted: Vec<Series>,
-        /// Series ids that have no instance any more.
+        /// Ids of series that no longer have an instance.
         deleted: Vec<String>,
     },
-    /// Too much to tell: reload this calendar from `calendar-api`.
+    /// Too many changes for a message: reload this calendar from `calendar-api`.
     #[serde(rename = "resync")]
     Resync {
         #[ts(type = "string")]
@@ -230,26 +229,26 @@ pub enum Change {
         connection_id: ConnectionId,
         state: ConnectionState,
     },
-    /// A write that was answered with `pending` has come to its end. The same call with the same `idempotencyKey` answers
-    /// with all of it; what it changed was told before.
+    /// A write that was answered with `pending` has an outcome. The same call with the same `idempotencyKey` returns all of
+    /// it; the message about its changes came before.
     #[serde(rename = "write.resolved")]
     WriteResolved {
         idempotency_key: String,
         #[ts(type = "string")]
         intent_id: Uuid,
         state: WriteState,
-        /// Why it failed, as an error's `data.reason`.
+        /// Why it failed, as the `data.reason` of an error.
         reason: Option<String>,
     },
 }
 
-/// What has become of a write.
+/// The outcome of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub enum WriteState {
     Done,
     Failed,
-    /// Somebody else had changed the same fields.
+    /// Someone else changed the same fields.
     Conflict,
 }
 
@@ -262,8 +261,8 @@ pub struct Window {
     pub to: DateTime<Utc>,
 }
 
-/// All instances of one event within a window: one for a single event, any number for a series. They replace whatever
-/// the receiver had under `eventId`, which is the master's id for a series.
+/// All instances of one event within a window: one for a single event, any number for a series. They replace all that the
+/// receiver has under `eventId`, which is the master's id for a series.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Series {

@@ -3,12 +3,13 @@
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use common::ids::CalendarId;
+use event_model::calendar::{AccessRole, CalendarContext};
 use event_model::expansion::{
-    CalendarContext, MAX_INSTANCES, begins, count_before, flaws, horizon, occurrences, unreadable,
+    MAX_INSTANCES, Occurrence, count_before, flaws, has_start, horizon, occurrences,
 };
-use event_model::expansion::{Occurrence, Start};
-use event_model::permissions::AccessRole;
+use event_model::recurrence::unreadable;
 use event_model::resource::{EventResource, clean, parse};
+use event_model::span::Start;
 use google::RawEvent;
 use serde_json::json;
 
@@ -136,7 +137,7 @@ fn recurrence(data: &[u8]) {
             Some((day, _)) => Start::Day(day),
             None => Start::At(first.starts_at),
         };
-        let _ = begins(&calendar(), &event, start);
+        let _ = has_start(&calendar(), &event, start);
         for line in event.recurrence.iter().take(3) {
             let _ = count_before(&calendar(), &event, line, start);
         }

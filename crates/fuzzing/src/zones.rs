@@ -2,9 +2,9 @@
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use chrono_tz::Tz;
-use event_model::expansion::{
-    all_day_overlaps, days_window, horizon, hot_window, overlaps, parse_stamp, rfc3339, zone,
-};
+use event_model::expansion::{all_day_overlaps, days_window, horizon, hot_window, overlaps};
+use event_model::recurrence::parse_stamp;
+use event_model::zone::{self, rfc3339};
 
 use crate::Target;
 

@@ -10,7 +10,6 @@ pub mod canary;
 pub mod config;
 pub mod connections;
 mod context;
-pub mod copies;
 pub mod freshness;
 pub mod health;
 pub mod metrics;

@@ -8,14 +8,15 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 use common::ids::{CalendarId, UserId};
-use event_model::expansion::{self, Occurrence, zone};
+use event_model::duplicates::{self, Deduplicated, Listed};
+use event_model::expansion::{self, Occurrence};
 use event_model::wire::Window;
+use event_model::zone;
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use store::events;
 use store::occurrences::{self, Found, Span};
 
-use crate::copies;
 use crate::pull::expand_stored;
 
 /// Every calendar is expanded at least this far ahead, or is about to be: the horizon less its allowed lag. The longest window
@@ -50,7 +51,7 @@ const FIRST_FACTOR: usize = 2;
 const GROWTH_FACTOR: usize = 4;
 
 /// The user's events ordered by start, with all-day events before others that start at the same time. Each is a
-/// [`payload::Event`](event_model::wire::Event) as JSON.
+/// [`Event`](event_model::wire::Event) as JSON.
 pub async fn events(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -61,7 +62,7 @@ pub async fn events(
     found.extend(beyond_horizon(conn, now, user, query, &found).await?);
     found.sort_by(|a, b| order(a, b, query.zone));
     if query.copies == Copies::Merged {
-        found = copies::merge(found).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        found = deduplicate(found).map_err(|error| sqlx::Error::Decode(error.into()))?;
     }
     found.truncate(query.limit);
     Ok(found.into_iter().map(|found| found.payload).collect())
@@ -103,8 +104,27 @@ fn is_enough(found: &[Found], limit: usize, wanted: usize) -> bool {
         };
         let last = rows.iter().copied().map(start).max();
         rows.retain(|event| Some(start(event)) < last);
-        copies::count(&rows) >= wanted
+        let rows: Vec<Listed<'_>> = rows.into_iter().map(listed).collect();
+        duplicates::count(&rows) >= wanted
     })
+}
+
+fn listed(found: &Found) -> Listed<'_> {
+    Listed {
+        calendar_id: found.calendar_id,
+        payload: &found.payload,
+    }
+}
+
+/// Keeps one event of each meeting, with its copies.
+fn deduplicate(found: Vec<Found>) -> serde_json::Result<Vec<Found>> {
+    let decisions = duplicates::deduplicate(&found.iter().map(listed).collect::<Vec<_>>())?;
+    let kept = |(event, decision)| match decision {
+        Deduplicated::Unique => Some(event),
+        Deduplicated::Shown(payload) => Some(Found { payload, ..event }),
+        Deduplicated::Hidden => None,
+    };
+    Ok(found.into_iter().zip(decisions).filter_map(kept).collect())
 }
 
 fn span(query: &Query<'_>) -> Span {

@@ -1,26 +1,27 @@
-//! What a recurrence rule makes, in wall-clock time that knows no zone.
+//! The starts that a recurrence rule makes, in wall-clock time without a zone.
 //!
-//! Own code, where the crate `rrule` was the first choice. What stood in the way, in its version 0.14:
-//! - it begins at DTSTART whatever the window, and where a rule makes nothing (30 February) it goes on for 100,000 periods,
-//!   with no way to say where to stop;
-//! - it refuses rules that are merely odd, such as one whose UNTIL lies before DTSTART, which a person gets by editing;
-//! - it reads UNTIL without `Z` in the machine's own zone, and drops an instance where midnight falls into a gap.
+//! Written here because the crate `rrule` 0.14
+//! - begins at DTSTART whatever the window, and tries 100,000 periods of a rule that makes nothing (30 February), without a
+//!   way to stop it;
+//! - refuses rules that are merely odd, such as one whose UNTIL is before DTSTART, which people get by editing;
+//! - reads UNTIL without `Z` in the zone of the machine, and drops an instance whose midnight is in a gap.
 //!
-//! Here a rule without COUNT is entered at the window, so that its cost is the window's, and work is bounded for every
-//! event. The emulator expands by `rrule`, and a test compares with python-dateutil: three readings of the RFC.
+//! Here a rule without COUNT is entered at the window, so its cost is that of the window, and the work for one event is
+//! bounded. The emulator expands with `rrule` and a test compares with python-dateutil: three readings of the RFC.
 
 use std::ops::ControlFlow;
 
-use chrono::{Datelike, Days, Months, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Weekday};
+use chrono::{Datelike, Days, Months, NaiveDateTime, NaiveTime, TimeDelta, Timelike};
 
-use super::rule::{Frequency, Rule};
+use super::filter::{allows, allows_day, day_number, days_in_month, days_in_year, week_begin};
+use crate::recurrence::{Frequency, Rule};
 
-/// How much may be looked at for one event, all its rules together, so that none takes longer than some 50 ms.
+/// The work that one event may cost, all its rules together: at most some 50 ms.
 #[derive(Debug)]
 pub struct Budget(u64);
 
 impl Budget {
-    /// Days and times. A daily rule with a COUNT would have to begin 2,700 years ago to come near it.
+    /// Days and times. A daily rule with COUNT would have to start 2,700 years ago to come near this.
     const DAYS_AND_TIMES: u64 = 1_000_000;
 
     pub const fn new() -> Self {
@@ -36,10 +37,10 @@ impl Budget {
     }
 }
 
-/// Visits the starts that a rule makes within `[from, to]`, in order, until the visitor breaks off.
+/// Visits the starts that a rule makes within `[from, to]`, in order, until the visitor breaks.
 ///
-/// `start` is the event's first start, and the phase of the rule; it is visited only where the rule makes it.
-/// UNTIL is the visitor's: only it can tell in which zone.
+/// `start` is the first start of the event and the phase of the rule. It is visited only if the rule makes it. UNTIL is left
+/// to the visitor, which knows the zone.
 pub fn visit(
     rule: &Rule,
     start: NaiveDateTime,
@@ -49,14 +50,14 @@ pub fn visit(
 ) {
     let plan = Plan::new(rule, start);
     let mut left = rule.count.unwrap_or(u32::MAX);
-    // A rule that counts has to be counted from its start.
+    // COUNT counts from the start.
     let mut index = match rule.count {
         None => plan.index_before(from),
         Some(_) => 0,
     };
     while let Some(period) = plan.period(index).filter(|&begin| begin <= to) {
         let (bases, next) = plan.bases(index, period);
-        budget.spend(bases.looked_at * plan.cost_of_a_day);
+        budget.spend(bases.examined * plan.cost_of_a_day);
         for time in plan.times(&bases) {
             budget.spend(1);
             if budget.is_spent() || time > to || left == 0 {
@@ -77,21 +78,21 @@ pub fn visit(
     }
 }
 
-/// A rule with what it leaves to DTSTART filled in.
+/// A rule, completed from DTSTART where it is silent.
 struct Plan {
     rule: Rule,
     start: NaiveDateTime,
-    /// A rule may list every day of a year in every way.
+    /// Rises with the lists of days, each of which is searched.
     cost_of_a_day: u64,
-    /// Seconds within a base (a day, or the unit of a frequency below it) at which instances begin, in order.
+    /// The seconds within a base (a day, or the unit of a frequency below it) at which instances start, in order.
     offsets: Vec<u32>,
 }
 
-/// The days, or the one hour, minute or second, of one period that the rule's filters let through.
+/// The days of one period, or its one hour, minute or second, that the rule's filters let through.
 struct Bases {
     begins: Vec<NaiveDateTime>,
-    /// How many were looked at for it.
-    looked_at: u64,
+    /// How many were examined.
+    examined: u64,
 }
 
 impl Plan {
@@ -110,7 +111,7 @@ impl Plan {
             }
             Frequency::Monthly if free => rule.by_month_day.push(day_number(start.day())),
             Frequency::Weekly if free => rule.by_day.push((0, start.weekday())),
-            // "The second Monday" means nothing in a week or a day.
+            // "The second Monday" has no meaning within a week or a day.
             Frequency::Weekly
             | Frequency::Daily
             | Frequency::Hourly
@@ -134,7 +135,7 @@ impl Plan {
         i64::from(self.rule.interval)
     }
 
-    /// The seconds in a period's unit, for the frequencies that count in seconds.
+    /// The length of a period's unit in seconds, for the frequencies that are counted in seconds.
     fn unit(&self) -> i64 {
         match self.rule.frequency {
             Frequency::Secondly => 1,
@@ -144,7 +145,7 @@ impl Plan {
         }
     }
 
-    /// The begin of the period of index 0, the one that holds the start.
+    /// The start of the period with index 0, which contains the first start.
     fn origin(&self) -> Option<NaiveDateTime> {
         let date = self.start.date();
         let date = match self.rule.frequency {
@@ -163,7 +164,7 @@ impl Plan {
         Some(date.and_time(NaiveTime::MIN))
     }
 
-    /// The begin of a period. None: beyond the calendar.
+    /// The start of a period. None: outside the years that chrono supports.
     fn period(&self, index: i64) -> Option<NaiveDateTime> {
         let origin = self.origin()?;
         let steps = index.checked_mul(self.interval())?;
@@ -181,7 +182,7 @@ impl Plan {
         }
     }
 
-    /// The index of a period that begins no later than `moment`, at most two periods before it.
+    /// The index of a period that starts no later than `moment`, at most two periods before it.
     fn index_before(&self, moment: NaiveDateTime) -> i64 {
         let start = self.start;
         let passed = match self.rule.frequency {
@@ -198,7 +199,7 @@ impl Plan {
         (passed / self.interval() - 1).max(0)
     }
 
-    /// What the filters leave of a period, and the index of the period to look at next.
+    /// The filtered period, and the index of the period to examine next.
     fn bases(&self, index: i64, period: NaiveDateTime) -> (Bases, i64) {
         let date = period.date();
         let days = match self.rule.frequency {
@@ -207,14 +208,14 @@ impl Plan {
                     None => (
                         Bases {
                             begins: vec![period],
-                            looked_at: 1,
+                            examined: 1,
                         },
                         index + 1,
                     ),
                     Some(later) => (
                         Bases {
                             begins: Vec::new(),
-                            looked_at: 1,
+                            examined: 1,
                         },
                         self.index_from(later).max(index + 1),
                     ),
@@ -228,24 +229,24 @@ impl Plan {
         let begins = date
             .iter_days()
             .take(usize::try_from(days).unwrap_or(usize::MAX))
-            .filter(|&day| self.allows_day(day))
+            .filter(|&day| allows_day(&self.rule, day))
             .map(|day| day.and_time(NaiveTime::MIN))
             .collect();
         (
             Bases {
                 begins,
-                looked_at: days,
+                examined: days,
             },
             index + 1,
         )
     }
 
-    /// For the frequencies below a day: None where the filters let this moment through, else the earliest moment that may
-    /// pass, so that a rule for one day in a year does not try every second of it.
+    /// For the frequencies below a day. None: the filters let this moment through. Otherwise the earliest moment that they
+    /// may let through, so that a rule for one day in a year does not try every second.
     fn next_allowed(&self, moment: NaiveDateTime) -> Option<NaiveDateTime> {
         let date = moment.date();
         let hour = moment.hour();
-        let (from_midnight, unit) = if !self.allows_day(date) {
+        let (from_midnight, unit) = if !allows_day(&self.rule, date) {
             (0, 86_400)
         } else if self.rule.frequency <= Frequency::Hourly && !allows(&self.rule.by_hour, hour) {
             (hour * 3600, 3600)
@@ -266,7 +267,7 @@ impl Plan {
         )
     }
 
-    /// The index of the first period that begins at `moment` or later, for the frequencies below a day.
+    /// The index of the first period that starts at `moment` or later, for the frequencies below a day.
     fn index_from(&self, moment: NaiveDateTime) -> i64 {
         let Some(origin) = self.origin() else {
             return i64::MAX;
@@ -276,7 +277,7 @@ impl Plan {
         passed.div_euclid(step) + i64::from(passed.rem_euclid(step) > 0)
     }
 
-    /// The starts within the bases, in order: all, or those that BYSETPOS picks.
+    /// The starts within the bases, in order: all, or those that BYSETPOS selects.
     fn times<'a>(&'a self, bases: &'a Bases) -> Box<dyn Iterator<Item = NaiveDateTime> + 'a> {
         let len = bases.begins.len() * self.offsets.len();
         if self.rule.by_set_pos.is_empty() {
@@ -293,49 +294,18 @@ impl Plan {
         Box::new(places.into_iter().filter_map(|place| self.time(bases, place)))
     }
 
-    /// The set of a period is never made: a position in it is a base and an offset.
+    /// The set of a period is never built: a position in it is a base and an offset.
     fn time(&self, bases: &Bases, place: usize) -> Option<NaiveDateTime> {
         let base = bases.begins.get(place / self.offsets.len())?;
         let offset = self.offsets.get(place % self.offsets.len())?;
         base.checked_add_signed(TimeDelta::seconds(i64::from(*offset)))
     }
-
-    fn allows_day(&self, date: NaiveDate) -> bool {
-        let rule = &self.rule;
-        allows(&rule.by_month, date.month())
-            && (rule.by_day.is_empty() || rule.by_day.iter().any(|&day| self.is_nth(date, day)))
-            && allows_ordinal(&rule.by_month_day, date.day(), days_in_month(date))
-            && allows_ordinal(&rule.by_year_day, date.ordinal(), days_in_year(date))
-            && (rule.by_week_no.is_empty() || self.allows_week(date))
-    }
-
-    fn is_nth(&self, date: NaiveDate, (nth, weekday): (i32, Weekday)) -> bool {
-        if date.weekday() != weekday {
-            return false;
-        }
-        // In a year, unless months are named: then in each of them.
-        let (day, days) = if self.rule.frequency == Frequency::Monthly || !self.rule.by_month.is_empty() {
-            (date.day(), days_in_month(date))
-        } else {
-            (date.ordinal(), days_in_year(date))
-        };
-        match nth {
-            0 => true,
-            1.. => day_number((day - 1) / 7 + 1) == nth,
-            _ => day_number((days - day) / 7 + 1) == -nth,
-        }
-    }
-
-    fn allows_week(&self, date: NaiveDate) -> bool {
-        week_of_year(date, self.rule.week_start)
-            .is_some_and(|(week, weeks)| allows_ordinal(&self.rule.by_week_no, week, weeks))
-    }
 }
 
-/// The times of day, or of the hour or minute, at which a base's instances begin.
+/// The times of day, or within the hour or minute, at which instances start.
 fn offsets(rule: &Rule, start: NaiveDateTime) -> Vec<u32> {
     let own = |list: &[u32], below: Frequency, of_start: u32| match () {
-        // A part at or below the frequency is a filter of periods, not a time within one.
+        // A part at or below the frequency filters periods; it is no time within one.
         () if rule.frequency <= below => vec![0],
         () if list.is_empty() => vec![of_start],
         () => list.to_vec(),
@@ -352,7 +322,7 @@ fn offsets(rule: &Rule, start: NaiveDateTime) -> Vec<u32> {
     offsets
 }
 
-/// A BYSETPOS as an index into a set of this many.
+/// A BYSETPOS as an index into a set of this length.
 fn place(position: i32, len: usize) -> Option<usize> {
     let from_end = usize::try_from(position.unsigned_abs()).ok()?;
     if position > 0 {
@@ -360,43 +330,4 @@ fn place(position: i32, len: usize) -> Option<usize> {
     } else {
         len.checked_sub(from_end)
     }
-}
-
-fn allows(list: &[u32], value: u32) -> bool {
-    list.is_empty() || list.contains(&value)
-}
-
-/// Whether a list of ordinals has this one, counted from the first or from the last.
-fn allows_ordinal(list: &[i32], ordinal: u32, of: u32) -> bool {
-    let from_first = day_number(ordinal);
-    let from_last = from_first - day_number(of) - 1;
-    list.is_empty() || list.contains(&from_first) || list.contains(&from_last)
-}
-
-/// Days, weeks and months count up to 366.
-fn day_number(number: u32) -> i32 {
-    i32::try_from(number).unwrap_or(i32::MAX)
-}
-
-fn days_in_month(date: NaiveDate) -> u32 {
-    u32::from(date.num_days_in_month())
-}
-
-fn days_in_year(date: NaiveDate) -> u32 {
-    if date.leap_year() { 366 } else { 365 }
-}
-
-fn week_begin(date: NaiveDate, first: Weekday) -> Option<NaiveDate> {
-    date.checked_sub_days(Days::new(u64::from(date.weekday().days_since(first))))
-}
-
-/// The number of the date's week, and how many weeks its year has: a year's first week is the first with four days in it.
-fn week_of_year(date: NaiveDate, first: Weekday) -> Option<(u32, u32)> {
-    let week = week_begin(date, first)?;
-    let year = week.checked_add_days(Days::new(3))?.year();
-    let first_week = week_begin(NaiveDate::from_ymd_opt(year, 1, 4)?, first)?;
-    let next_year = week_begin(NaiveDate::from_ymd_opt(year.checked_add(1)?, 1, 4)?, first)?;
-    let number = (week - first_week).num_weeks() + 1;
-    let weeks = (next_year - first_week).num_weeks();
-    Some((u32::try_from(number).ok()?, u32::try_from(weeks).ok()?))
 }

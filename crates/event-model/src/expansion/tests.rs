@@ -3,10 +3,14 @@ mod series;
 mod windows;
 mod zones;
 
+use chrono::{DateTime, NaiveDate, Utc};
+use chrono_tz::Tz;
+use ids::CalendarId;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::resource;
+use crate::calendar::{AccessRole, CalendarContext};
+use crate::{resource, zone};
 
 fn utc(text: &str) -> DateTime<Utc> {
     DateTime::parse_from_rfc3339(text).unwrap().to_utc()

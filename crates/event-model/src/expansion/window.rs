@@ -1,23 +1,23 @@
-//! The spans of time that Calwire keeps, publishes and answers for.
+//! The windows that Calwire keeps, publishes and answers queries for.
 
 use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::zone;
 use crate::wire::Window;
+use crate::zone;
 
-/// What a message tells about: views within it need not ask again. Aligned to UTC days so that it moves once a day.
-/// The week that is shown is in it whatever day begins it, wherever the viewer is: six days back, and what zones differ by.
+/// The window of messages: views within it need not query again. Aligned to UTC days, so it moves once a day. It contains
+/// the current week, whatever its first day and wherever the viewer is: six days back, plus the differences of zones.
 const HOT_DAYS_BACK: u64 = 8;
 const HOT_DAYS_AHEAD: u64 = 42;
 
-/// The horizon: how far instances are kept as rows. Thirteen months, so that a yearly event is always there once.
+/// The horizon: the window in which instances are kept as rows. Thirteen months, so that it always contains a yearly event.
 const HORIZON_MONTHS_BACK: u32 = 1;
 const HORIZON_MONTHS_AHEAD: u32 = 13;
 
-/// How far the begin of a date in one zone may be from its begin in another: from UTC+14 to UTC−12. The instants of an
-/// all-day occurrence are those of the calendar's zone, so a scan for a viewer in another zone asks this much wider and
-/// then keeps what [`all_day_overlaps`].
+/// How far the start of a date in one zone may be from its start in another: from UTC+14 to UTC−12. The instants of an
+/// all-day occurrence are those of the calendar's zone, so a scan for a viewer in another zone has to be this much wider,
+/// and then filtered by [`all_day_overlaps`].
 pub const ALL_DAY_SLACK: TimeDelta = TimeDelta::hours(26);
 
 /// The window of messages and of the user's snapshot: from the start of the UTC day eight days ago to six weeks ahead.
@@ -46,8 +46,8 @@ pub fn horizon(now: DateTime<Utc>) -> Window {
     }
 }
 
-/// From now to the end of the `days`th local day after today: 0 is the rest of today, 1 to the end of tomorrow. A day that
-/// the zone skips (30 December 2011 in Apia) is not counted.
+/// From now to the end of the `days`th local day after today: 0 is the rest of today, 1 ends with tomorrow. A day that the
+/// zone skips (30 December 2011 in Apia) is not counted.
 pub fn days_window(now: DateTime<Utc>, days: u32, zone: Tz) -> Window {
     let mut date = zone::local(zone, now).date();
     let mut left = days;
@@ -68,10 +68,10 @@ fn exists(zone: Tz, date: NaiveDate) -> bool {
     zone::day_start(zone, date) < zone::day_end(zone, date)
 }
 
-/// Whether an all-day span (`end` exclusive) has a day that a viewer in this zone sees within the window. Dates are compared
-/// with dates: the span itself belongs to no zone.
+/// Whether an all-day span (`end` exclusive) has a day within the window, for a viewer in this zone. Dates are compared with
+/// dates: the span itself belongs to no zone.
 pub fn all_day_overlaps((start, end): (NaiveDate, NaiveDate), window: Window, viewer: Tz) -> bool {
-    // `to` is exclusive: a window that ends at midnight does not reach into the day that begins there.
+    // `to` is exclusive: a window that ends at midnight does not contain the day that starts there.
     let last_moment = window
         .to
         .checked_sub_signed(TimeDelta::nanoseconds(1))
@@ -82,7 +82,7 @@ pub fn all_day_overlaps((start, end): (NaiveDate, NaiveDate), window: Window, vi
     start <= last_day && end > first_day
 }
 
-/// Whether `[start, end)` has a moment within the window. A span of no length counts as the moment it begins.
+/// Whether `[start, end)` has a moment within the window. A span without length counts as the moment of its start.
 pub fn overlaps(start: DateTime<Utc>, end: DateTime<Utc>, window: Window) -> bool {
     start < window.to && (end > window.from || (start == end && start >= window.from))
 }

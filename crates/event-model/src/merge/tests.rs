@@ -4,7 +4,8 @@ use proptest::option;
 use proptest::prelude::*;
 
 use super::*;
-use crate::fields::{Conference, Reminder, Reminders, Span};
+use crate::span::Span;
+use crate::wire::{Reminder, Reminders};
 
 fn base() -> Fields {
     Fields {
@@ -55,7 +56,7 @@ fn guests_are_merged_one_by_one() {
     let emails: Vec<_> = merged.attendees.keys().collect();
     assert_eq!(emails, ["b@example.com", "c@example.com"]);
 
-    // One side makes a guest optional, the other one takes that guest away.
+    // One side makes a guest optional, the other removes that guest.
     let optional = with(|fields| {
         let guest = Guest {
             optional: true,
@@ -70,7 +71,7 @@ fn guests_are_merged_one_by_one() {
 }
 
 #[test]
-fn without_a_base_only_what_is_the_same_already_is_taken() {
+fn without_a_base_only_equal_fields_merge() {
     let ours = with(|fields| fields.title = Some("Ours".into()));
     let theirs = with(|fields| fields.location = None);
     let touched = BTreeSet::from([Field::Title]);
@@ -128,7 +129,7 @@ fn reminders() -> impl Strategy<Value = Option<Reminders>> {
 }
 
 prop_compose! {
-    /// Few values of each field, so that sides agree now and then.
+    /// Few values of each field, so that the sides sometimes agree.
     fn fields()(
         title in text(), when in span(), description in text(), location in text(), color_id in text(),
         attendees in btree_map("[ab]", guest(), 0..3), recurrence in vec("RRULE:FREQ=(DAILY|WEEKLY)", 0..2),
@@ -139,10 +140,10 @@ prop_compose! {
     }
 }
 
-/// A version made of another by taking some fields from a third: what an edit is.
+/// An edit: `base` with some fields of `other`.
 fn edited(base: &Fields, other: &Fields, mask: u16) -> Fields {
     let mut edited = base.clone();
-    for (bit, field) in Field::ALL.into_iter().enumerate() {
+    for (bit, &field) in Field::ALL.iter().enumerate() {
         if mask & (1 << bit) == 0 {
             continue;
         }
@@ -177,30 +178,30 @@ proptest! {
     #[test]
     fn a_field_that_one_side_changed_is_never_dropped((base, ours, theirs) in sides()) {
         if let Ok(merged) = merge(&base, &ours, &theirs) {
-            for field in Field::ALL {
-                if ours.is_same(&base, field) {
-                    prop_assert!(merged.is_same(&theirs, field), "{field:?}");
-                } else if theirs.is_same(&base, field) {
-                    prop_assert!(merged.is_same(&ours, field), "{field:?}");
+            for &field in Field::ALL {
+                if ours.looks_same(&base, field) {
+                    prop_assert!(merged.looks_same(&theirs, field), "{field:?}");
+                } else if theirs.looks_same(&base, field) {
+                    prop_assert!(merged.looks_same(&ours, field), "{field:?}");
                 }
             }
         }
     }
 
     #[test]
-    fn both_sides_come_to_the_same((base, ours, theirs) in sides()) {
+    fn merging_is_symmetric((base, ours, theirs) in sides()) {
         prop_assert_eq!(merge(&base, &ours, &theirs), merge(&base, &theirs, &ours));
     }
 
     #[test]
-    fn a_collision_is_a_field_that_both_changed_to_different_values((base, ours, theirs) in sides()) {
+    fn a_collision_needs_two_different_changes((base, ours, theirs) in sides()) {
         let collided = match merge(&base, &ours, &theirs) {
             Ok(_) => Vec::new(),
             Err(collision) => collision.fields,
         };
-        for field in Field::ALL {
-            let both = !ours.is_same(&base, field) && !theirs.is_same(&base, field);
-            let differ = both && !ours.is_same(&theirs, field);
+        for &field in Field::ALL {
+            let both = !ours.looks_same(&base, field) && !theirs.looks_same(&base, field);
+            let differ = both && !ours.looks_same(&theirs, field);
             if field == Field::Attendees {
                 prop_assert!(differ || !collided.contains(&field));
             } else {
@@ -210,14 +211,14 @@ proptest! {
     }
 
     #[test]
-    fn a_merge_that_is_made_again_changes_nothing((base, ours, theirs) in sides()) {
+    fn merging_again_changes_nothing((base, ours, theirs) in sides()) {
         if let Ok(merged) = merge(&base, &ours, &theirs) {
             prop_assert_eq!(merge(&base, &ours, &merged), Ok(merged));
         }
     }
 
     #[test]
-    fn guests_whom_one_side_touched_are_as_that_side_has_them((base, ours, theirs) in sides()) {
+    fn a_guest_that_one_side_changed_keeps_that_change((base, ours, theirs) in sides()) {
         if let Some(merged) = guests(&base.attendees, &ours.attendees, &theirs.attendees) {
             for email in ["a", "b"] {
                 let of = |fields: &Guests| fields.get(email).cloned();

@@ -47,7 +47,7 @@ fn absent_stays_and_null_clears() {
 }
 
 #[test]
-fn a_start_alone_moves_the_event_and_an_end_alone_makes_it_longer() {
+fn a_start_alone_moves_and_an_end_alone_resizes() {
     assert_eq!(
         when(json!({"start": "2026-11-23T14:00:00+01:00"})),
         json!({"start": "2026-11-23T14:00:00+01:00", "end": "2026-11-23T15:00:00+01:00", "allDay": false,
@@ -62,7 +62,7 @@ fn a_start_alone_moves_the_event_and_an_end_alone_makes_it_longer() {
 }
 
 #[test]
-fn a_timed_event_becomes_all_day_and_a_half_said_switch_is_refused() {
+fn a_timed_event_becomes_all_day_if_start_and_end_agree() {
     let all_day = json!({"start": "2026-11-23", "end": "2026-11-25", "allDay": true, "timeZone": null});
     assert_eq!(when(json!({"start": "2026-11-23", "end": "2026-11-25"})), all_day);
     assert_eq!(apply(json!({"allDay": true})).unwrap_err().field, "start");
@@ -81,7 +81,7 @@ fn a_timed_event_becomes_all_day_and_a_half_said_switch_is_refused() {
 }
 
 #[test]
-fn a_zone_alone_tells_the_same_moment_elsewhere() {
+fn a_zone_alone_keeps_the_moment() {
     assert_eq!(
         when(json!({"timeZone": "America/New_York"})),
         json!({"start": "2026-11-23T04:00:00-05:00", "end": "2026-11-23T05:00:00-05:00", "allDay": false,
@@ -108,7 +108,7 @@ fn guests_are_addresses_and_keep_their_names() {
 }
 
 #[test]
-fn rules_and_reminders_are_read_before_google_sees_them() {
+fn rules_and_reminders_are_validated() {
     let lines = json!(["RRULE:FREQ=WEEKLY", "EXDATE:20261130T090000Z"]);
     assert_eq!(apply(json!({"recurrence": lines})).unwrap().recurrence.len(), 2);
     for line in [
@@ -135,13 +135,13 @@ fn rules_and_reminders_are_read_before_google_sees_them() {
 }
 
 #[test]
-fn a_text_that_the_browser_was_shown_cut_is_no_edit() {
+fn a_cut_text_sent_back_is_no_edit() {
     let long = "x".repeat(MAX_TITLE + 1);
     let base = Fields {
         title: Some(long.clone()),
         ..meeting()
     };
-    let shown = crate::resource::cut(&long, MAX_TITLE);
+    let shown = crate::text::cut(&long, MAX_TITLE);
     let patch = EventPatch {
         title: Some(Some(shown)),
         ..EventPatch::default()
@@ -150,7 +150,7 @@ fn a_text_that_the_browser_was_shown_cut_is_no_edit() {
 }
 
 #[test]
-fn a_meet_link_is_asked_for_where_there_is_none() {
+fn a_meet_link_is_requested_if_there_is_none() {
     assert_eq!(
         apply(json!({"conference": "meet"})).unwrap().conference,
         Conference::Requested

@@ -1,17 +1,17 @@
-//! JSON text that Postgres takes.
+//! JSON text that Postgres accepts.
 
 use std::borrow::Cow;
 
-/// The same JSON without what `jsonb` and `text` refuse: `\u0000` is dropped, half a surrogate pair becomes U+FFFD. Google
-/// passes both on where a person's program wrote them. Text without such escapes comes back as it is.
+/// The same JSON without the escapes that `jsonb` and `text` refuse: `\u0000` is removed, and half a surrogate pair becomes
+/// U+FFFD. Google passes both on from other programs. Text without such escapes is returned unchanged.
 pub fn clean(json: &str) -> Cow<'_, str> {
     let mut cleaned: Option<String> = None;
     let mut kept = 0;
     let mut at = 0;
     while let Some(found) = json[at..].find('\\') {
         let escape = at + found;
-        // An escape is two bytes, `\uXXXX` six, and a pair of surrogates twelve: nothing in it is read again, so an
-        // escaped backslash before a `u` is not mistaken for the start of one.
+        // An escape is two bytes long, `\uXXXX` six, and a pair of surrogates twelve. It is skipped as a whole, so an
+        // escaped backslash before a `u` does not start another.
         let (len, replacement) = match unit(json, escape) {
             None => (2, None),
             Some(0) => (6, Some("")),
@@ -29,7 +29,7 @@ pub fn clean(json: &str) -> Cow<'_, str> {
             kept = escape + len;
         }
         at = escape + len;
-        // Past the end, or inside a character: no JSON, which is the parser's to say.
+        // Past the end, or inside a character: not JSON. The parser reports it.
         if !json.is_char_boundary(at) {
             break;
         }
@@ -43,19 +43,11 @@ pub fn clean(json: &str) -> Cow<'_, str> {
     }
 }
 
-/// The UTF-16 unit that the escape `\uXXXX` at this place stands for.
+/// The UTF-16 unit of the escape `\uXXXX` at this position.
 fn unit(json: &str, at: usize) -> Option<u16> {
     let digits = json.get(at..at + 6)?.strip_prefix("\\u")?;
     if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
         return None;
     }
     u16::from_str_radix(digits, 16).ok()
-}
-
-/// The text, or its first `max` characters and an ellipsis.
-pub fn cut(text: &str, max: usize) -> String {
-    match text.char_indices().nth(max) {
-        None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
-    }
 }

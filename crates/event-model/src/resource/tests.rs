@@ -4,7 +4,7 @@ use serde_json::json;
 use super::*;
 
 #[test]
-fn a_field_of_the_wrong_type_costs_that_field_alone() {
+fn a_field_of_the_wrong_type_is_ignored_alone() {
     let raw = json!({
         "id": "e1",
         "etag": "\"31\"",
@@ -23,7 +23,7 @@ fn a_field_of_the_wrong_type_costs_that_field_alone() {
     assert_eq!(event.location.as_deref(), Some("Room 3"));
     assert_eq!(event.end, None);
     assert_eq!(event.status, "somethingNew");
-    assert_eq!(event.payload_status(), EventStatus::Confirmed);
+    assert_eq!(event.wire_status(), EventStatus::Confirmed);
     assert_eq!(event.attendees.len(), 1);
     assert_eq!(event.attendees[0].response_status, "needsAction");
     assert!(!event.guests_can_modify);
@@ -36,7 +36,7 @@ fn a_field_of_the_wrong_type_costs_that_field_alone() {
 }
 
 #[test]
-fn an_event_takes_its_time_unless_google_says_that_it_is_free() {
+fn an_event_is_busy_unless_google_says_free() {
     let of = |transparency: serde_json::Value| {
         parse(&json!({"id": "e1", "transparency": transparency}).to_string())
             .unwrap()
@@ -53,7 +53,7 @@ fn an_event_takes_its_time_unless_google_says_that_it_is_free() {
 }
 
 #[test]
-fn what_is_no_event_is_told_without_repeating_it() {
+fn the_error_for_malformed_text_does_not_repeat_it() {
     assert_eq!(parse(r#"{"status":"confirmed"}"#), Err(Malformed::NoId));
     assert_eq!(parse(r#"{"id":""}"#), Err(Malformed::NoId));
     assert_eq!(parse(r#"{"id":5}"#), Err(Malformed::NoId));
@@ -107,13 +107,13 @@ fn a_bare_tombstone_of_an_instance_knows_its_series() {
     let event = parse(&what_google_says.to_string()).unwrap();
     assert_eq!(event.recurring_event_id.as_deref(), Some("m0"));
     assert_eq!(event.original_start.unwrap().to_string(), "2026-11-23");
-    // One that is not cancelled is what it says it is, whatever its id looks like.
+    // The form of the id does not count for an event that is not cancelled.
     let alive = parse(&json!({"id": "m1_20261122"}).to_string()).unwrap();
     assert_eq!(alive.recurring_event_id, None);
 }
 
 #[test]
-fn a_date_stays_a_date_and_odd_times_are_no_times() {
+fn a_date_stays_a_date_and_odd_times_are_ignored() {
     let start = |time: serde_json::Value| {
         parse(&json!({"id": "e", "start": time}).to_string())
             .unwrap()
@@ -124,13 +124,13 @@ fn a_date_stays_a_date_and_odd_times_are_no_times() {
         NaiveDate::from_ymd_opt(2026, 11, 22).map(When::AllDay)
     );
     let timed = |time| start(time).unwrap().timed().unwrap();
-    // Without an offset, the zone decides; one of the two is needed.
+    // Without an offset the zone decides; one of the two is required.
     assert_eq!(
         timed(json!({"dateTime": "2026-11-22T10:00:00", "timeZone": "Asia/Kathmandu"})).instant,
         Utc.with_ymd_and_hms(2026, 11, 22, 4, 15, 0).unwrap()
     );
     assert_eq!(start(json!({"dateTime": "2026-11-22T10:00:00"})), None);
-    // An unknown zone leaves the instant.
+    // The instant stays readable with an unknown zone.
     assert_eq!(
         timed(json!({"dateTime": "2026-11-22T10:00:00Z", "timeZone": "Mars/Olympus"})).zone,
         None
@@ -154,7 +154,7 @@ fn a_date_stays_a_date_and_odd_times_are_no_times() {
 }
 
 #[test]
-fn what_postgres_refuses_is_taken_out_and_nothing_else() {
+fn only_escapes_that_postgres_refuses_are_removed() {
     for (json, cleaned) in [
         (r#"{"a":"plain"}"#, r#"{"a":"plain"}"#),
         (r#"{"a":"x\u0000y"}"#, r#"{"a":"xy"}"#),
@@ -170,7 +170,7 @@ fn what_postgres_refuses_is_taken_out_and_nothing_else() {
         (r#"{"a":"\ud83d\ud83d\ude00"}"#, r#"{"a":"\ufffd\ud83d\ude00"}"#),
         (r#"{"a":"\ud83d\u0000\ude00"}"#, r#"{"a":"\ufffd\ufffd"}"#),
         (r#"{"a":"👩‍👩‍👧 \u202e שלום"}"#, r#"{"a":"👩‍👩‍👧 \u202e שלום"}"#),
-        // No JSON; not to be made worse.
+        // Not JSON: unchanged.
         ("\\", "\\"),
         ("\\ä", "\\ä"),
         ("\\u12", "\\u12"),
@@ -184,7 +184,7 @@ fn what_postgres_refuses_is_taken_out_and_nothing_else() {
 }
 
 #[test]
-fn only_links_that_cannot_run_anything_are_links() {
+fn only_links_that_cannot_run_code_are_kept() {
     let link = |text: &str| {
         parse(&json!({"id": "e", "htmlLink": text}).to_string())
             .unwrap()
@@ -228,11 +228,4 @@ fn only_links_that_cannot_run_anything_are_links() {
         ),
         None
     );
-}
-
-#[test]
-fn a_text_is_cut_between_characters() {
-    assert_eq!(cut("déjà", 4), "déjà");
-    assert_eq!(cut("déjà vu", 4), "déjà…");
-    assert_eq!(cut("", 0), "");
 }

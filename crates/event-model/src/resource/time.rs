@@ -1,4 +1,4 @@
-//! When an event is: a date, or an instant. Never one dressed up as the other.
+//! The times of an event: a date or an instant, never one in place of the other.
 
 use std::fmt;
 
@@ -7,22 +7,22 @@ use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::expansion::zone;
+use crate::zone;
 
-/// A point in an event's time.
+/// The start or end of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum When {
-    /// A day in the calendar of whoever looks at it; no instant belongs to it.
+    /// A day in the viewer's calendar, without an instant.
     AllDay(NaiveDate),
     Timed(Timed),
 }
 
-/// An instant, with how Google wrote it.
+/// An instant, and the form in which Google sent it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Timed {
     pub instant: DateTime<Utc>,
     pub offset: FixedOffset,
-    /// The zone the event was made in. None: Google named none, or one that the IANA database does not have.
+    /// The zone in which the event was created. None: missing, or not in the IANA database.
     pub zone: Option<Tz>,
 }
 
@@ -43,7 +43,7 @@ impl When {
 }
 
 impl fmt::Display for When {
-    /// As the store keeps it: RFC 3339 in UTC, or a date.
+    /// The stored form: RFC 3339 in UTC, or a date.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AllDay(date) => write!(f, "{date}"),
@@ -52,10 +52,10 @@ impl fmt::Display for When {
     }
 }
 
-/// Google's `{date}` or `{dateTime, timeZone}`, each read on its own.
+/// Google's `{date}` or `{dateTime, timeZone}`. Each field is read on its own.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EventTime<'a> {
+struct RawTime<'a> {
     #[serde(borrow)]
     date: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -64,11 +64,11 @@ struct EventTime<'a> {
     time_zone: Option<&'a RawValue>,
 }
 
-/// The years that RFC 3339 can write; beyond them an event is as good as without a time.
+/// The years that RFC 3339 can write. A time outside of them counts as missing.
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 pub(super) fn read(field: Option<&RawValue>) -> Option<When> {
-    let time: EventTime<'_> = serde_json::from_str(field?.get()).ok()?;
+    let time: RawTime<'_> = serde_json::from_str(field?.get()).ok()?;
     let zone: Option<Tz> = text(time.time_zone).and_then(|name| name.parse().ok());
     let when = match (text(time.date_time), text(time.date)) {
         (Some(time), _) => When::Timed(read_timed(&time, zone)?),
@@ -90,7 +90,7 @@ fn read_timed(text: &str, zone: Option<Tz>) -> Option<Timed> {
             zone,
         });
     }
-    // Google asks for an offset unless a zone is named. Without either there is no telling.
+    // Google requires an offset unless a zone is named.
     let local: NaiveDateTime = text.parse().ok()?;
     let instant = zone::instant(zone?, local)?;
     Some(Timed {

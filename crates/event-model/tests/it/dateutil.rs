@@ -1,8 +1,7 @@
-//! Recurrence compared with python-dateutil, which nobody here wrote: some thousands of seeded events, expanded, and cut in
-//! two.
+//! Recurrence compared with python-dateutil, an independent implementation: thousands of seeded events, expanded and split.
 //!
-//! `CALWIRE_DATEUTIL_SEED` and `CALWIRE_DATEUTIL_CASES` run others. Three things are left out of the generated rules
-//! because dateutil reads them in its own way:
+//! `CALWIRE_DATEUTIL_SEED` and `CALWIRE_DATEUTIL_CASES` choose other ones. The generated rules leave out three things that
+//! dateutil reads in its own way:
 //! - BYSETPOS in a week that began before DTSTART: dateutil takes the positions from the rest of that week, the RFC from
 //!   the whole of it;
 //! - weeks -52 and -53, which dateutil does not find among the last days of December;
@@ -22,7 +21,7 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
-/// dateutil, and the tz database that this chrono-tz is made from (2025b): zones change their rules every year.
+/// dateutil, and the tz database of our chrono-tz (2025b): zones change their rules every year.
 const PACKAGES: [&str; 2] = ["python-dateutil==2.9.0.post0", "tzdata==2025.2"];
 
 const CASES: u64 = 4_000;
@@ -36,7 +35,7 @@ fn seed() -> u64 {
     setting("CALWIRE_DATEUTIL_SEED", SEED)
 }
 
-/// As many as are to be compared.
+/// The cases to compare.
 fn generate<T>(mut one: impl FnMut(&mut StdRng) -> T) -> Vec<T> {
     let mut random = StdRng::seed_from_u64(seed());
     let cases = setting("CALWIRE_DATEUTIL_CASES", CASES);
@@ -47,7 +46,7 @@ fn python() -> PathBuf {
     provision::python::environment("dateutil", &PACKAGES).unwrap_or_else(|err| panic!("{err:#}"))
 }
 
-/// dateutil's starts for each question; none where it takes too long.
+/// dateutil's starts for each question; none if it takes too long.
 fn ask(questions: Vec<Value>) -> Vec<Option<Vec<String>>> {
     let asked = questions.len();
     let mut child = Command::new(python())

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use event_model::expansion::{CalendarContext, Flaw, Occurrence, flaws, occurrences};
-use event_model::permissions::AccessRole;
+use event_model::calendar::{AccessRole, CalendarContext};
+use event_model::expansion::{Flaw, Occurrence, flaws, occurrences};
 use event_model::resource::{self, EventResource, clean};
 use event_model::wire::Window;
 use google::RawEvent;

@@ -1,13 +1,13 @@
 //! A user's request to change an event, and the reasons to refuse it before Google is called.
 
 use common::ids::CalendarId;
+use event_model::patch::{EventPatch, Invalid};
+use event_model::permissions::Restriction;
 use google::SendUpdates;
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 
 use super::result::Reason;
-use event_model::patch::{EventPatch, Invalid};
-use event_model::permissions::Rule;
 
 /// A request. An `event_id` is the `id` of an Event as it was read, or of a series.
 #[derive(Debug, Clone, Serialize)]
@@ -102,7 +102,7 @@ pub enum Refused {
     #[error("the idempotency key was used for another request")]
     KeyReused,
     #[error("{} does not allow changing {field}", rule.name())]
-    Rule { rule: Rule, field: &'static str },
+    Rule { rule: Restriction, field: &'static str },
     #[error("refused: {}", .0.name())]
     Reason(Reason),
     #[error(transparent)]

@@ -1,7 +1,7 @@
 //! Texts with a meaning for a database, a page, a header, a log or a path, in every field of every procedure and in every other
 //! part of a request. They are in `corpus/hostile_texts.json`.
 
-use event_model::expansion::MAX_TITLE;
+use event_model::text::MAX_TITLE;
 use reqwest::header::HeaderValue;
 
 use super::authorisation::{CASES, both_connected};
@@ -142,7 +142,7 @@ async fn user_text_is_stored_verbatim_or_rejected_by_field(pool: PgPool) {
             .iter()
             .find(|event| event["id"] == id);
         let read = read.unwrap_or_else(|| panic!("{what}: not to be read again"));
-        let shown = event_model::resource::cut(&kept, MAX_TITLE);
+        let shown = event_model::text::cut(&kept, MAX_TITLE);
         for (field, whole) in [("title", &shown), ("location", &kept), ("description", &kept)] {
             let text = read[field].as_str().unwrap_or_default();
             let is_cut = text

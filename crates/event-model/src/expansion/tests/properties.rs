@@ -1,4 +1,4 @@
-//! What holds for any text that may come through Google.
+//! Properties that hold for any text from Google.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// Of this thread's own time, which others do not take: far more than any of these need, even unoptimised.
+/// CPU time of this thread alone: far more than any case needs, even unoptimised.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 fn text_of_a_rule() -> impl Strategy<Value = String> {
@@ -132,7 +132,7 @@ proptest! {
                 let found = occurrences(&calendar(Tz::UTC), &event, std::slice::from_ref(&event), days("2000-01-01", "2030-01-01"));
                 assert_sound(&found, days("2000-01-01", "2030-01-01"));
             }
-            // What was cleaned has nothing left to clean, and reads as the same.
+            // Cleaned text needs no further cleaning and reads the same.
             let cleaned = resource::clean(&raw);
             prop_assert_eq!(resource::clean(&cleaned), &*cleaned);
             prop_assert_eq!(resource::parse(&cleaned).ok(), resource::parse(&raw).ok());
@@ -141,7 +141,7 @@ proptest! {
 
     #[test]
     fn a_date_never_shifts(offset in -12_i32..=14, day in 0_u64..40_000, length in 1_u64..10, interval in 1_u32..40) {
-        // Etc/GMT has its signs the other way round.
+        // The signs of Etc/GMT are reversed.
         let zone: Tz = format!("Etc/GMT{:+}", -offset).parse().unwrap();
         let start = date("1970-01-01") + Days::new(day);
         let end = start + Days::new(length);
@@ -163,7 +163,7 @@ proptest! {
 }
 
 #[test]
-fn no_rule_runs_long_or_makes_too_much() {
+fn no_rule_runs_long_or_makes_too_many_instances() {
     let window = horizon(utc("2026-11-22T12:00:00Z"));
     let every = |max: usize| {
         (0..max)

@@ -1,4 +1,4 @@
-//! Rules, the dates beside them, and the exceptions of a series.
+//! Rules, single dates, and the exceptions of a series.
 
 use super::*;
 
@@ -29,13 +29,13 @@ fn exception(id: &str, original: &str, start: &str, end: &str) -> Value {
 #[test]
 fn the_form_of_until_decides_what_it_includes() {
     for (until, last) in [
-        // A date is the whole day, where the event is.
+        // A date is the whole day, in the event's zone.
         ("20261116", "2026-11-16T09:00:00+01:00"),
         ("20261115", "2026-11-09T09:00:00+01:00"),
         // Inclusive to the second.
         ("20261116T080000Z", "2026-11-16T09:00:00+01:00"),
         ("20261116T075959Z", "2026-11-09T09:00:00+01:00"),
-        // Without Z, by the event's clocks.
+        // Without Z, in the event's zone.
         ("20261116T090000", "2026-11-16T09:00:00+01:00"),
         ("20261116T085959", "2026-11-09T09:00:00+01:00"),
         // Before the start: the first instance remains.
@@ -67,7 +67,7 @@ fn the_form_of_until_decides_what_it_includes() {
 }
 
 #[test]
-fn dates_are_added_and_taken_away_in_every_form() {
+fn dates_are_added_and_excluded_in_every_form() {
     let rule = "RRULE:FREQ=WEEKLY;COUNT=3";
     let all = [
         "2026-11-02T09:00:00+01:00",
@@ -85,7 +85,7 @@ fn dates_are_added_and_taken_away_in_every_form() {
         "EXDATE;VALUE=DATE:20261109",
     ] {
         let found = starts(&mondays(&[rule, line]), &[], november());
-        // The last two take nothing away: a rule that is over, and a date, which is no time of this series.
+        // The last two exclude nothing: a rule that has ended, and a date, which is no time of this series.
         let expected: Vec<&str> = if line.starts_with("EXRULE") || line.contains("VALUE=DATE:") {
             all.to_vec()
         } else {
@@ -113,7 +113,7 @@ fn dates_are_added_and_taken_away_in_every_form() {
             "{line}"
         );
     }
-    // A series may be nothing but dates.
+    // A series may consist of dates alone.
     assert_eq!(
         starts(&mondays(&["RDATE:20261111T080000Z"]), &[], november()),
         [all[0], "2026-11-11T09:00:00+01:00"]
@@ -135,7 +135,7 @@ fn dates_are_added_and_taken_away_in_every_form() {
 }
 
 #[test]
-fn an_instance_in_a_gap_is_taken_away_by_the_time_it_has() {
+fn an_instance_in_a_gap_is_excluded_by_its_actual_time() {
     let nights = timed(
         "2026-03-28T02:30:00+01:00",
         "2026-03-28T02:45:00+01:00",
@@ -149,7 +149,7 @@ fn an_instance_in_a_gap_is_taken_away_by_the_time_it_has() {
 }
 
 #[test]
-fn the_first_start_is_an_instance_even_where_the_rule_does_not_make_it() {
+fn the_first_start_is_always_an_instance() {
     assert_eq!(
         starts(&mondays(&["RRULE:FREQ=WEEKLY;BYDAY=WE;COUNT=2"]), &[], november()),
         [
@@ -166,7 +166,7 @@ fn the_first_start_is_an_instance_even_where_the_rule_does_not_make_it() {
         ),
         ["2026-11-04T09:00:00+01:00"]
     );
-    // Once, where the rule makes it too.
+    // Only once if the rule makes it too.
     assert_eq!(
         starts(&mondays(&["RRULE:FREQ=WEEKLY;COUNT=1"]), &[], november()).len(),
         1
@@ -174,7 +174,7 @@ fn the_first_start_is_an_instance_even_where_the_rule_does_not_make_it() {
 }
 
 #[test]
-fn exceptions_stand_for_the_instance_of_their_original_start() {
+fn exceptions_replace_the_instance_of_their_original_start() {
     let master = mondays(&["RRULE:FREQ=WEEKLY"]);
     let id = |day: &str| format!("m_202611{day}T080000Z");
     let moved = exception(
@@ -244,7 +244,7 @@ fn exceptions_stand_for_the_instance_of_their_original_start() {
             .all(|one| one.event.recurring_event_id.as_deref() == Some("m"))
     );
 
-    // Where one of them has gone, beside the series' own instance of that day.
+    // A day to which one of them moved also has the series' own instance.
     assert_eq!(
         starts(&master, &[away, from_outside], days("2027-01-30", "2027-02-03")),
         ["2027-02-01T08:00:00Z", "2027-02-01T09:00:00+01:00"]
@@ -252,8 +252,8 @@ fn exceptions_stand_for_the_instance_of_their_original_start() {
 }
 
 #[test]
-fn an_exception_replaces_by_its_id_too() {
-    // Made while the series was timed; it has become all-day since, and the ids with it.
+fn an_exception_also_replaces_by_its_id() {
+    // Created while the series was timed. Since it became all-day, its ids are those of dates.
     let master = all_day("2026-11-02", "2026-11-03", &["RRULE:FREQ=DAILY;COUNT=3"]);
     let cancelled = json!({"id": "m_20261103", "status": "cancelled", "recurringEventId": "m",
         "originalStartTime": {"dateTime": "2026-11-03T00:00:00Z"}});
@@ -299,7 +299,7 @@ fn an_invitation_to_one_instance_stands_alone() {
 }
 
 #[test]
-fn odd_times_are_shown_as_far_as_they_go_and_told() {
+fn odd_times_are_shown_if_possible_and_reported() {
     let at = |start: Value, end: Value| json!({"id": "e", "start": start, "end": end});
     let nine = || json!({"dateTime": "2026-11-02T09:00:00Z"});
     for (raw, end, flaw) in [
@@ -342,7 +342,7 @@ fn odd_times_are_shown_as_far_as_they_go_and_told() {
 }
 
 #[test]
-fn the_ends_of_time_are_shown() {
+fn events_at_the_first_and_last_year_are_shown() {
     for (start, end) in [
         ("0001-01-01T00:00:00Z", "0001-01-01T01:00:00Z"),
         ("9999-12-31T22:00:00Z", "9999-12-31T23:59:59Z"),
@@ -359,7 +359,7 @@ fn the_ends_of_time_are_shown() {
 }
 
 #[test]
-fn a_line_that_cannot_be_followed_is_passed_over_and_told() {
+fn an_unreadable_line_is_ignored_and_reported() {
     let first = ["2026-11-02T09:00:00+01:00"];
     for line in [
         "RRULE:",
@@ -391,7 +391,7 @@ fn a_line_that_cannot_be_followed_is_passed_over_and_told() {
             "{line}: {told:?}"
         );
     }
-    // A part that is not known is passed over alone.
+    // An unknown part alone is ignored.
     assert_eq!(
         starts(
             &mondays(&["RRULE:FREQ=WEEKLY;COUNT=2;X-MADE-BY=me;"]),
@@ -401,13 +401,13 @@ fn a_line_that_cannot_be_followed_is_passed_over_and_told() {
         .len(),
         2
     );
-    // What is told does not repeat what Google sent.
+    // The error does not repeat the text from Google.
     let long = format!("RRULE:FREQ=WEEKLY;{}", "x".repeat(100_000));
     assert!(flaws(&event(&mondays(&[&long])))[0].to_string().len() < 200);
 }
 
 #[test]
-fn running_and_touching_events_count_by_their_moments() {
+fn an_event_is_in_a_window_by_its_moments() {
     let at = |start: &str, end: &str| {
         let raw = json!({"id": "e", "start": {"dateTime": start}, "end": {"dateTime": end}});
         occurrences(&calendar(Tz::UTC), &event(&raw), &[], november()).len()

@@ -17,7 +17,7 @@ fn hot_window_and_horizon_are_aligned_to_utc_days() {
 }
 
 #[test]
-fn days_are_counted_where_the_user_is() {
+fn days_are_counted_in_the_users_zone() {
     for (zone, now, days, end) in [
         ("UTC", "2026-11-22T15:00:00Z", 0, "2026-11-23T00:00:00Z"),
         ("UTC", "2026-11-22T15:00:00Z", 1, "2026-11-24T00:00:00Z"),
@@ -48,7 +48,7 @@ fn days_are_counted_where_the_user_is() {
             0,
             "1919-03-31T04:30:00Z",
         ),
-        // In Newfoundland, 00:01 was followed by 23:01 of the day before: that day goes on to its second midnight.
+        // In Newfoundland, 00:01 was followed by 23:01 of the day before, which ends at its second midnight.
         (
             "America/St_Johns",
             "2000-10-28T20:00:00Z",
@@ -77,7 +77,7 @@ fn days_are_counted_where_the_user_is() {
     }
     let far = days_window(utc("2026-11-22T15:00:00Z"), 365, Tz::Pacific__Apia);
     assert_eq!(far.to, utc("2027-11-23T11:00:00Z"));
-    // Nothing to tell of beyond the calendar, and no panic.
+    // No panic at the end of the years that chrono supports.
     assert_eq!(
         days_window(DateTime::<Utc>::MAX_UTC, 5, Tz::UTC).to,
         DateTime::<Utc>::MAX_UTC
@@ -85,7 +85,7 @@ fn days_are_counted_where_the_user_is() {
 }
 
 #[test]
-fn a_date_overlaps_where_the_viewer_has_that_date() {
+fn a_date_overlaps_by_the_viewers_date() {
     let span = (date("2026-11-22"), date("2026-11-23"));
     for (zone, from, to, overlaps) in [
         ("UTC", "2026-11-22T00:00:00Z", "2026-11-23T00:00:00Z", true),
@@ -98,7 +98,7 @@ fn a_date_overlaps_where_the_viewer_has_that_date() {
             true,
         ),
         ("UTC", "2026-11-22T23:59:59Z", "2026-11-22T23:59:59Z", true),
-        // For one viewer the day is over where for another it has hardly begun.
+        // For one viewer the day has ended when for another it has hardly begun.
         (
             "Pacific/Kiritimati",
             "2026-11-21T10:00:00Z",
@@ -134,8 +134,8 @@ fn a_date_overlaps_where_the_viewer_has_that_date() {
 }
 
 #[test]
-fn the_slack_covers_every_viewer() {
-    // Whoever sees a date in a window, a scan that is so much wider finds where the date lies in the calendar's zone.
+fn the_slack_covers_the_zone_of_every_viewer() {
+    // If a viewer in any zone sees a date in a window, a scan wider by the slack finds it in the calendar's zone.
     let span = (date("2026-11-22"), date("2026-11-23"));
     let zones: [Tz; 3] = [Tz::Pacific__Kiritimati, Tz::UTC, Tz::Etc__GMTPlus12];
     for viewer in zones {

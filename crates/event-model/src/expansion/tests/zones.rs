@@ -1,8 +1,8 @@
-//! Clocks that change: what a series does where an hour is missing, comes twice, or a day is skipped.
+//! Changes of clocks: series over a missing hour, a repeated hour and a skipped day.
 
 use super::*;
 
-/// A series that begins at a wall-clock time in a zone, and how its instances are shown.
+/// A series that starts at a wall-clock time in a zone, and its instances as shown.
 struct Case {
     zone: &'static str,
     start: &'static str,
@@ -52,7 +52,7 @@ const CASES: [Case; 20] = [
             "2026-11-08T01:30:00-05:00",
         ],
     },
-    // The first start may be the second of a time that comes twice: Google said so with its offset.
+    // The first start may be the second of a time that repeats: the offset from Google says so.
     Case {
         zone: "America/New_York",
         start: "2026-11-01T01:30:00-05:00",
@@ -86,7 +86,7 @@ const CASES: [Case; 20] = [
         rule: "FREQ=DAILY;COUNT=2",
         shown: &["2026-03-28T09:00:00+05:45", "2026-03-29T09:00:00+05:45"],
     },
-    // Samoa went from 29 to 31 December 2011: the instances of the 30th and the 31st are one.
+    // Samoa skipped 30 December 2011: the instances of the 30th and the 31st coincide.
     Case {
         zone: "Pacific/Apia",
         start: "2011-12-28T10:00:00-10:00",
@@ -181,7 +181,7 @@ const CASES: [Case; 20] = [
             "2026-03-30T01:30:00+02:00",
         ],
     },
-    // Winter time is the one that is declared as saving.
+    // The zone declares winter time as daylight saving.
     Case {
         zone: "Europe/Dublin",
         start: "2026-10-18T09:00:00+01:00",
@@ -194,7 +194,7 @@ const CASES: [Case; 20] = [
         rule: "FREQ=DAILY;COUNT=2",
         shown: &["2026-12-31T23:30:00+14:00", "2027-01-01T23:30:00+14:00"],
     },
-    // An hour that both gaps and repeats, hour by hour: the missing one falls together with the next.
+    // Hourly, over a gap and a repeated hour: the missing instance coincides with the next.
     Case {
         zone: "Europe/Zurich",
         start: "2026-03-29T01:30:00+01:00",
@@ -264,7 +264,7 @@ fn a_length_is_exact_over_a_change_of_clocks() {
 }
 
 #[test]
-fn a_flight_is_told_in_the_zones_of_both_ends() {
+fn a_flight_is_shown_in_the_zones_of_both_ends() {
     let flight = json!({
         "id": "f",
         "start": {"dateTime": "2026-11-22T10:00:00+01:00", "timeZone": "Europe/Zurich"},
@@ -281,7 +281,7 @@ fn a_flight_is_told_in_the_zones_of_both_ends() {
 }
 
 #[test]
-fn without_a_zone_that_is_known_the_calendar_s_counts() {
+fn without_a_known_zone_the_calendars_zone_applies() {
     for zone in [json!(null), json!("Mars/Olympus"), json!(7)] {
         let master = json!({
             "id": "m", "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=2"],
@@ -304,7 +304,7 @@ fn without_a_zone_that_is_known_the_calendar_s_counts() {
 }
 
 #[test]
-fn dates_are_the_same_in_a_calendar_of_any_zone() {
+fn dates_are_the_same_in_every_zone() {
     for zone in CASES.map(|case| case.zone) {
         let zone: Tz = zone.parse().unwrap();
         let master = all_day(

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Weekday};
 use chrono_tz::Tz;
-use event_model::expansion::{CalendarContext, occurrences};
-use event_model::permissions::AccessRole;
+use event_model::calendar::{AccessRole, CalendarContext};
+use event_model::expansion::occurrences;
 use event_model::resource::{self, EventResource};
 use event_model::wire::Window;
 use ids::CalendarId;
@@ -14,8 +14,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 
-/// Half-hour daylight saving, quarter-hour offsets, the southern hemisphere, a skipped day, a zone whose clocks go back in
-/// spring for Ramadan, changes at midnight, and none at all.
+/// Half-hour daylight saving, quarter-hour offsets, the southern hemisphere, a skipped day, clocks that go back for Ramadan,
+/// changes at midnight, and no changes.
 const ZONES: [&str; 16] = [
     "Europe/Zurich",
     "America/New_York",
@@ -35,7 +35,7 @@ const ZONES: [&str; 16] = [
     "UTC",
 ];
 
-/// A rule, with its end apart: the two sides write it differently.
+/// A rule. Its end is separate, because the two sides write it differently.
 pub struct Generated {
     pub text: String,
     pub until: Option<Until>,
@@ -158,7 +158,7 @@ impl Case {
         })
     }
 
-    /// What Calwire makes of the event as Google would send it.
+    /// The instances by Calwire, of the event as Google would send it.
     pub fn expand(&self) -> Vec<String> {
         let event = self.event();
         assert_eq!(event_model::expansion::flaws(&event), [], "{:?}", self.lines());
@@ -168,7 +168,7 @@ impl Case {
         };
         occurrences(&calendar(), &event, &[], window)
             .into_iter()
-            // A day that began before the window is still on; dateutil tells starts alone.
+            // dateutil returns starts alone, without a day that began before the window.
             .filter(|one| one.starts_at >= window.from)
             .map(|one| match one.dates {
                 Some((date, _)) => date.to_string(),
@@ -214,7 +214,7 @@ impl Case {
                 let dates: Vec<String> = dates
                     .iter()
                     .map(|&date| {
-                        event_model::expansion::zone::instant(zone, date)
+                        event_model::zone::instant(zone, date)
                             .unwrap()
                             .format("%Y%m%dT%H%M%SZ")
                             .to_string()
@@ -228,7 +228,7 @@ impl Case {
     }
 }
 
-/// Dates lie where UTC has them, so that a window means the same on both sides.
+/// In UTC, so that a window means the same on both sides.
 pub fn calendar() -> CalendarContext {
     CalendarContext {
         id: CalendarId::generate(),
@@ -238,7 +238,7 @@ pub fn calendar() -> CalendarContext {
     }
 }
 
-/// A moment that the zone's clocks have shown.
+/// A wall-clock time that exists in the zone.
 fn start(random: &mut StdRng, zone: Option<Tz>) -> NaiveDateTime {
     loop {
         let day = if zone == Some(Tz::Pacific__Apia) && random.random_bool(0.5) {

@@ -1,7 +1,7 @@
 """Expands recurring events with python-dateutil: one JSON case a line in, one JSON list of starts a line out.
 
-Wall-clock times are expanded without a zone and then put on the zone's clocks, so that gaps and folds are dateutil's to
-solve (resolve_imaginary; fold=0 is the first of two).
+Wall-clock times are expanded without a zone and then placed in the zone, so that dateutil resolves gaps and folds
+(resolve_imaginary; fold=0 is the first of two).
 """
 
 import datetime as datetime_module

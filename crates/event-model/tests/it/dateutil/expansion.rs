@@ -1,11 +1,11 @@
-//! What Calwire shows of a series is what dateutil makes of it.
+//! Calwire and dateutil expand a series to the same instances.
 
 use std::fmt::Write as _;
 
 use super::cases::Case;
 use super::{ask, generate, seed};
 
-/// dateutil's answer is compared as far as an expansion goes at the most.
+/// An expansion has at most about this many instances, so no more are compared.
 const COMPARED: usize = 2_000;
 
 #[test]

@@ -1,16 +1,17 @@
-//! A series with an end, cut at one of its instances: by dateutil's word on all three, the two parts make what the whole
-//! made, each its own side of the cut.
+//! A series with an end, split at one of its instances. As dateutil expands all three, the two parts make the instances of
+//! the whole, each its own side of the split.
 //!
-//! Left out are cuts at an instance that the clocks may have moved: a series at half past two shows it at half past three
-//! on the day without that hour, and no first start says "half past two" of that day.
+//! Not split at an instance that a change of clocks may have moved: a series at half past two has it at half past three on
+//! the day without that hour, and no first start can name half past two on that day.
 
 use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
 use chrono_tz::{OffsetComponents, Tz};
-use event_model::expansion::{Stamp, Start, count_before, parse_stamp, zone};
-use event_model::fields::Span;
-use event_model::recurrence::cut;
+use event_model::expansion::count_before;
+use event_model::recurrence::{Stamp, parse_stamp, split};
+use event_model::span::{Span, Start};
+use event_model::zone;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -19,11 +20,11 @@ use super::cases::{Case, calendar, iso};
 use super::{ask, generate, seed};
 
 #[test]
-fn the_parts_of_a_cut_series_make_what_the_whole_made() {
-    let cases = generate(to_be_cut);
+fn both_parts_of_a_split_series_agree_with_dateutil() {
+    let cases = generate(to_be_split);
     let wholes = ask(cases.iter().map(Case::question).collect());
     let mut random = StdRng::seed_from_u64(seed());
-    let mut cuts = Vec::new();
+    let mut splits = Vec::new();
     for (case, whole) in cases.iter().zip(wholes) {
         let whole = whole.unwrap_or_default();
         if whole.len() < 2 {
@@ -31,15 +32,15 @@ fn the_parts_of_a_cut_series_make_what_the_whole_made() {
         }
         let nth = random.random_range(1..whole.len());
         if let Some(parts) = parts(case, &whole[nth]) {
-            cuts.push((case, whole, nth, parts));
+            splits.push((case, whole, nth, parts));
         }
     }
-    let questions = cuts.iter().flat_map(|(.., parts)| parts.clone());
+    let questions = splits.iter().flat_map(|(.., parts)| parts.clone());
     let answers = ask(questions.collect());
 
     let mut wrong = String::new();
     let mut slow = 0;
-    for ((case, whole, nth, parts), answers) in cuts.iter().zip(answers.chunks(2)) {
+    for ((case, whole, nth, parts), answers) in splits.iter().zip(answers.chunks(2)) {
         let [Some(before), Some(after)] = answers else {
             slow += 1;
             continue;
@@ -48,7 +49,7 @@ fn the_parts_of_a_cut_series_make_what_the_whole_made() {
             let sizes = (whole.len(), before.len(), after.len());
             writeln!(
                 wrong,
-                "{:?} from {} in {:?}, cut at {} ({nth}): {sizes:?}\n  {}\n  {}",
+                "{:?} from {} in {:?}, split at {} ({nth}): {sizes:?}\n  {}\n  {}",
                 case.lines(),
                 case.start,
                 case.zone,
@@ -59,20 +60,20 @@ fn the_parts_of_a_cut_series_make_what_the_whole_made() {
             .unwrap();
         }
     }
-    let (cases, cuts) = (cases.len(), cuts.len());
+    let (cases, splits) = (cases.len(), splits.len());
     println!(
-        "{cuts} of {cases} series of seed {} cut, {slow} too slow for dateutil",
+        "{splits} of {cases} series of seed {} split, {slow} too slow for dateutil",
         seed()
     );
     assert!(wrong.is_empty(), "seed {}\n{wrong}", seed());
     assert!(
-        (cuts - slow) * 2 >= cases,
-        "{cuts} cuts of {cases} cases: too few to call this a comparison"
+        (splits - slow) * 2 >= cases,
+        "{splits} splits of {cases} cases are too few"
     );
 }
 
 /// One rule, which ends.
-fn to_be_cut(random: &mut StdRng) -> Case {
+fn to_be_split(random: &mut StdRng) -> Case {
     loop {
         let mut case = Case::generate(random);
         case.rules.truncate(1);
@@ -89,7 +90,7 @@ fn to_be_cut(random: &mut StdRng) -> Case {
     }
 }
 
-/// The questions for the two parts, when it is cut at this start.
+/// The questions for the two parts, when it is split at this start.
 fn parts(case: &Case, at: &str) -> Option<[Value; 2]> {
     let (at, local) = match case.zone {
         None => {
@@ -106,7 +107,7 @@ fn parts(case: &Case, at: &str) -> Option<[Value; 2]> {
     };
     let event = case.event();
     let calendar = calendar();
-    let parts = cut(&case.lines(), first(case), at, |line| {
+    let parts = split(&case.lines(), first(case), at, |line| {
         count_before(&calendar, &event, line, at)
     });
     Some([
@@ -133,7 +134,7 @@ fn first(case: &Case) -> Span {
     }
 }
 
-/// Whether the clocks went forward within the day before, over the time that this instance may have had.
+/// Whether the clocks went forward within the day before, over the time that this instance may have had by its rule.
 fn may_have_been_moved(zone: Tz, at: DateTime<Utc>) -> bool {
     let offset = |at: DateTime<Utc>| {
         let offset = zone.offset_from_utc_datetime(&at.naive_utc());

@@ -69,9 +69,9 @@ pub(super) fn conflict(
     Reconciled::Conflict {
         conflict: Box::new(Conflict {
             fields,
-            base: base.map(Fields::told),
-            ours: ours.map(Fields::told),
-            theirs: theirs.fields.told(),
+            base: base.map(Fields::to_conflict),
+            ours: ours.map(Fields::to_conflict),
+            theirs: theirs.fields.to_conflict(),
             etag: theirs.etag.clone(),
         }),
         theirs: Box::new(theirs),

@@ -3,6 +3,9 @@
 //! The old series is ended first: a conflict is found before anything was created, and no guest is mailed about a series
 //! that is then withdrawn. If Google refuses the new series, the old one is restored.
 
+use event_model::fields::{Field, Fields};
+use event_model::merge::{Collision, merge, merge_without_base};
+use event_model::span::Span;
 use serde_json::{Map, Value};
 use store::calendars::Calendar;
 use store::write_intents::State;
@@ -20,8 +23,6 @@ use super::create::{already_inserted, insert_event};
 use super::look::{from_google, from_mirror};
 use super::reconcile::{Reconciled, reconcile, reconcile_from};
 use crate::pull::context;
-use event_model::fields::{Field, Fields, Span};
-use event_model::merge::{Collision, merge, merge_without_base};
 
 /// The properties that the new series does not take over: Google sets them, or they belong to the one event.
 const NOT_COPIED: [&str; 16] = [
@@ -176,7 +177,7 @@ async fn start(
     body.retain(|_, value| !value.is_null());
     body.insert("id".into(), new.id.clone().into());
     body.insert("recurrence".into(), wanted.recurrence.clone().into());
-    body.extend(wanted.when.into_iter().flat_map(Span::google_new));
+    body.extend(wanted.when.into_iter().flat_map(Span::google_insert));
     // Google sets these itself for a new event. Guests who accepted the old series are asked again by the mail about the new.
     if let Some(Value::Array(guests)) = body.get_mut("attendees") {
         for guest in guests.iter_mut().filter_map(Value::as_object_mut) {

@@ -2,7 +2,7 @@
 
 use event_model::fields::Fields;
 use event_model::patch::{EventPatch, Invalid};
-use event_model::permissions::{Rule, refusal, refusal_to_delete, refusal_to_move};
+use event_model::permissions::{Restriction, delete_restriction, edit_restriction, move_restriction};
 use serde_json::Value;
 use sqlx::PgConnection;
 use store::calendars::Calendar;
@@ -19,7 +19,7 @@ impl Planner {
     pub fn create(self, event: &EventPatch) -> Result<Prepared, Refused> {
         if !self.role().writes() {
             return Err(Refused::Rule {
-                rule: Rule::CalendarReadOnly,
+                rule: Restriction::CalendarReadOnly,
                 field: "title",
             });
         }
@@ -32,7 +32,7 @@ impl Planner {
         let event_id = self.id.simple().to_string();
         let mut body = fields.write_over(&Value::Null, &Fields::default(), &event_id);
         body.insert("id".into(), event_id.clone().into());
-        body.extend(when.google_new());
+        body.extend(when.google_insert());
         write_marker::add(&mut body, &Value::Null, self.id);
         let answer = AnswerInstance {
             series: event_id.clone(),
@@ -99,7 +99,7 @@ impl Planner {
                 (master, base)
             }
         };
-        if let Some(rule) = refusal_to_delete(&version.event, self.role()) {
+        if let Some(rule) = delete_restriction(&version.event, self.role()) {
             return Err(Refused::Rule { rule, field: "title" });
         }
         let answer = self.answer(version, None, &version.fields);
@@ -121,8 +121,8 @@ impl Planner {
         }
         let target = self.find(conn, event_id).await?;
         let role = context(destination).access_role;
-        let read_only = (!role.writes()).then_some(Rule::CalendarReadOnly);
-        if let Some(rule) = refusal_to_move(&target.version.event, self.role()).or(read_only) {
+        let read_only = (!role.writes()).then_some(Restriction::CalendarReadOnly);
+        if let Some(rule) = move_restriction(&target.version.event, self.role()).or(read_only) {
             return Err(Refused::Rule {
                 rule,
                 field: "calendarId",
@@ -155,7 +155,7 @@ impl Planner {
             // At Google, one answers an instance or the series, and not a part of it.
             Part::Following => return Err(Reason::ScopeNotApplicable.into()),
         };
-        if let Some(rule) = refusal(&version.event, self.role(), "responseStatus") {
+        if let Some(rule) = edit_restriction(&version.event, self.role(), "responseStatus") {
             return Err(Refused::Rule {
                 rule,
                 field: "responseStatus",

@@ -1,11 +1,13 @@
 //! The calendar and the request that a plan is made for, and the checks that several commands share.
 
 use chrono::{DateTime, Utc};
-use event_model::expansion::{self, CalendarContext, Start};
-use event_model::fields::{Fields, Span};
+use event_model::calendar::{AccessRole, CalendarContext};
+use event_model::fields::Fields;
 use event_model::patch::EventPatch;
-use event_model::permissions::{AccessRole, refusal};
+use event_model::permissions::edit_restriction;
 use event_model::resource::EventResource;
+use event_model::span::{Span, Start};
+use event_model::zone;
 use sqlx::PgConnection;
 use store::calendars::Calendar;
 use uuid::Uuid;
@@ -61,7 +63,7 @@ impl Planner {
 
     pub fn check_edit(&self, event: &EventResource, patch: &EventPatch) -> Result<(), Refused> {
         for field in patch.edits() {
-            if let Some(rule) = refusal(event, self.role(), field) {
+            if let Some(rule) = edit_restriction(event, self.role(), field) {
                 return Err(Refused::Rule { rule, field });
             }
         }
@@ -80,9 +82,7 @@ impl Planner {
     pub fn instant(&self, start: Start) -> DateTime<Utc> {
         match start {
             Start::At(at) => at,
-            Start::Day(day) => {
-                expansion::zone::day_start(self.context.time_zone, day).unwrap_or(DateTime::UNIX_EPOCH)
-            }
+            Start::Day(day) => zone::day_start(self.context.time_zone, day).unwrap_or(DateTime::UNIX_EPOCH),
         }
     }
 }

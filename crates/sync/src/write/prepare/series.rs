@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use common::ids::new_uuid;
-use event_model::expansion::{self, Start};
-use event_model::fields::{Field, Fields, Span};
+use event_model::expansion;
+use event_model::fields::{Field, Fields};
 use event_model::patch::{EventPatch, Invalid};
-use event_model::permissions::{Rule, organizes, refusal};
+use event_model::permissions::{Restriction, edit_restriction, is_organizer};
 use event_model::recurrence;
+use event_model::span::{Span, Start};
 use sqlx::PgConnection;
 
 use super::super::plan::{AnswerInstance, Edit, NewSeries, Operation, Split};
@@ -103,7 +104,7 @@ impl Planner {
         })?;
         ours.when = Some(start);
         if patch.recurrence.is_none() {
-            ours.recurrence = recurrence::moved(&series.recurrence, first, start)
+            ours.recurrence = recurrence::reschedule(&series.recurrence, first, start)
                 .map_err(|_| Refused::Reason(Reason::RecurrenceRequired))?;
             touched.insert(Field::Recurrence);
         }
@@ -129,8 +130,8 @@ impl Planner {
             self.check_edit(&master.event, patch)?;
         }
         // A guest of the series has a copy of it, and may not end it.
-        let not_organizer = (!organizes(&master.event)).then_some(Rule::NotOrganizer);
-        let rule = refusal(&master.event, self.role(), "recurrence").or(not_organizer);
+        let not_organizer = (!is_organizer(&master.event)).then_some(Restriction::NotOrganizer);
+        let rule = edit_restriction(&master.event, self.role(), "recurrence").or(not_organizer);
         if let Some(rule) = rule {
             return Err(Refused::Rule {
                 rule,
@@ -143,7 +144,7 @@ impl Planner {
         };
         let seen = base.as_ref().unwrap_or(&master.fields);
         let first = seen.when.ok_or(Reason::SeriesNotFound)?;
-        let cut = recurrence::cut(&seen.recurrence, first, *original, |line| {
+        let cut = recurrence::split(&seen.recurrence, first, *original, |line| {
             expansion::count_before(&self.context, &master.event, line, *original)
         });
         let ended = Fields {

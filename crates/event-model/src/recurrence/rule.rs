@@ -1,9 +1,15 @@
 //! A recurrence rule (RFC 5545, section 3.3.10) as data.
 
-use chrono::{NaiveDate, NaiveDateTime, Weekday};
+use chrono::Weekday;
+use strum::EnumString;
 
-/// How often a rule's periods come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+use super::line::Line;
+use super::stamp::{Stamp, parse_stamp};
+use crate::text;
+
+/// FREQ: the length of a rule's periods, shortest first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, EnumString)]
+#[strum(ascii_case_insensitive)]
 pub enum Frequency {
     Secondly,
     Minutely,
@@ -14,38 +20,20 @@ pub enum Frequency {
     Yearly,
 }
 
-/// The last moment at which an instance may begin, inclusive.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Until {
-    /// The whole day, in the event's zone.
-    Date(NaiveDate),
-    /// UTC (`…Z`).
-    Utc(NaiveDateTime),
-    /// Wall-clock time in the event's zone.
-    Local(NaiveDateTime),
-}
-
-impl Until {
-    pub fn date(self) -> NaiveDate {
-        match self {
-            Self::Date(date) => date,
-            Self::Utc(time) | Self::Local(time) => time.date(),
-        }
-    }
-}
-
-/// One RRULE or EXRULE. A list that is empty does not restrict.
+/// One RRULE or EXRULE. An empty list does not restrict.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     pub frequency: Frequency,
     /// At least 1.
     pub interval: u32,
     pub count: Option<u32>,
-    pub until: Option<Until>,
+    /// The last moment at which an instance may start, inclusive. A date is the whole day, and a local time a wall-clock
+    /// time, in the zone of the event.
+    pub until: Option<Stamp>,
     pub by_second: Vec<u32>,
     pub by_minute: Vec<u32>,
     pub by_hour: Vec<u32>,
-    /// Each with which one of the month or year it is, from the end if negative; 0 is every one.
+    /// Each weekday with its ordinal in the month or year, negative from the end; 0 is every one.
     pub by_day: Vec<(i32, Weekday)>,
     pub by_month_day: Vec<i32>,
     pub by_year_day: Vec<i32>,
@@ -58,20 +46,20 @@ pub struct Rule {
 /// Why a recurrence line cannot be followed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unreadable {
-    #[error("a rule has no FREQ, or one that RFC 5545 does not know")]
+    #[error("the rule has no FREQ of RFC 5545")]
     Frequency,
-    #[error("the rule part {0} has no value that RFC 5545 allows")]
+    #[error("the rule part {0} has a value that RFC 5545 does not allow")]
     Part(String),
-    #[error("the date or time of an {0} line is not one of RFC 5545's forms")]
+    #[error("a date or time in an {0} line has none of RFC 5545's forms")]
     Date(String),
     #[error("the line is neither RRULE, EXRULE, RDATE nor EXDATE")]
     Property,
 }
 
 impl Rule {
-    /// Reads the value of an RRULE line: `FREQ=WEEKLY;BYDAY=MO,WE`. A part that is unknown (`X-…`, `RSCALE`) is passed over;
-    /// one that is known and wrong makes the rule unreadable, for following the rest would put instances on wrong days.
-    pub fn parse(text: &str) -> Result<Self, Unreadable> {
+    /// Reads the parts of a line, such as `FREQ=WEEKLY;BYDAY=MO,WE`. An unknown part (`X-…`, `RSCALE`) is ignored. A known
+    /// part with a wrong value makes the rule unreadable: the other parts alone would put instances on wrong days.
+    pub fn parse(line: &Line<'_>) -> Result<Self, Unreadable> {
         let mut rule = Self {
             frequency: Frequency::Yearly,
             interval: 1,
@@ -89,13 +77,11 @@ impl Rule {
             week_start: Weekday::Mon,
         };
         let mut frequency = None;
-        for part in text.split(';').map(str::trim).filter(|part| !part.is_empty()) {
-            let (name, value) = part
-                .split_once('=')
-                .ok_or_else(|| Unreadable::Part(shown(part)))?;
-            let (name, value) = (name.trim().to_ascii_uppercase(), value.trim());
+        for part in line.parts() {
+            let (name, value) = part.map_err(|part| Unreadable::Part(shown(part)))?;
+            let name = name.to_ascii_uppercase();
             if name == "FREQ" {
-                frequency = Some(parse_frequency(value).ok_or(Unreadable::Frequency)?);
+                frequency = Some(value.parse().map_err(|_| Unreadable::Frequency)?);
             } else {
                 rule.set(&name, value)
                     .ok_or_else(|| Unreadable::Part(shown(&name)))?;
@@ -105,13 +91,13 @@ impl Rule {
         Ok(rule)
     }
 
-    /// None: the value is not one of this part.
+    /// None: not a value of this part.
     fn set(&mut self, name: &str, value: &str) -> Option<()> {
         match name {
             "INTERVAL" => self.interval = value.parse().ok().filter(|&interval| interval > 0)?,
             "COUNT" => self.count = Some(value.parse().ok()?),
-            "UNTIL" => self.until = Some(parse_until(value)?),
-            // A leap second is the second before, as everywhere in Google's times.
+            "UNTIL" => self.until = Some(parse_stamp(value)?),
+            // A leap second counts as the second before, as in all times of Google's.
             "BYSECOND" => {
                 self.by_second = numbers(value, 0, 60)?;
                 self.by_second
@@ -133,38 +119,28 @@ impl Rule {
     }
 }
 
-/// A name for a message: what Google sent may be of any length.
+/// A name for an error message: Google passes on names of any length.
 fn shown(name: &str) -> String {
-    crate::resource::cut(name, 20)
+    text::cut(name, 20)
 }
 
-fn parse_frequency(text: &str) -> Option<Frequency> {
-    Some(match text.to_ascii_uppercase().as_str() {
-        "SECONDLY" => Frequency::Secondly,
-        "MINUTELY" => Frequency::Minutely,
-        "HOURLY" => Frequency::Hourly,
-        "DAILY" => Frequency::Daily,
-        "WEEKLY" => Frequency::Weekly,
-        "MONTHLY" => Frequency::Monthly,
-        "YEARLY" => Frequency::Yearly,
-        _ => return None,
-    })
-}
+pub const WEEK: [(&str, Weekday); 7] = [
+    ("MO", Weekday::Mon),
+    ("TU", Weekday::Tue),
+    ("WE", Weekday::Wed),
+    ("TH", Weekday::Thu),
+    ("FR", Weekday::Fri),
+    ("SA", Weekday::Sat),
+    ("SU", Weekday::Sun),
+];
 
 fn parse_weekday(text: &str) -> Option<Weekday> {
-    Some(match text.to_ascii_uppercase().as_str() {
-        "MO" => Weekday::Mon,
-        "TU" => Weekday::Tue,
-        "WE" => Weekday::Wed,
-        "TH" => Weekday::Thu,
-        "FR" => Weekday::Fri,
-        "SA" => Weekday::Sat,
-        "SU" => Weekday::Sun,
-        _ => return None,
-    })
+    WEEK.into_iter()
+        .find(|(name, _)| name.eq_ignore_ascii_case(text))
+        .map(|(_, weekday)| weekday)
 }
 
-/// Each once.
+/// Sorted, without duplicates.
 fn days(text: &str) -> Option<Vec<(i32, Weekday)>> {
     let mut days = text.split(',').map(parse_day).collect::<Option<Vec<_>>>()?;
     days.sort_unstable_by_key(|&(nth, weekday)| (nth, weekday.num_days_from_monday()));
@@ -184,7 +160,7 @@ fn parse_day(text: &str) -> Option<(i32, Weekday)> {
     Some((nth, weekday))
 }
 
-/// Sorted, each once.
+/// Sorted, without duplicates.
 fn numbers(text: &str, min: u32, max: u32) -> Option<Vec<u32>> {
     let mut numbers = text
         .split(',')
@@ -196,7 +172,7 @@ fn numbers(text: &str, min: u32, max: u32) -> Option<Vec<u32>> {
     Some(numbers)
 }
 
-/// From 1 to `max`, or from the end.
+/// From 1 to `max`, or from -1 to `-max`; sorted, without duplicates.
 fn ordinals(text: &str, max: i32) -> Option<Vec<i32>> {
     let mut ordinals = text
         .split(',')
@@ -206,35 +182,4 @@ fn ordinals(text: &str, max: i32) -> Option<Vec<i32>> {
     ordinals.sort_unstable();
     ordinals.dedup();
     Some(ordinals)
-}
-
-fn parse_until(text: &str) -> Option<Until> {
-    Some(match parse_date_or_time(text)? {
-        Stamp::Date(date) => Until::Date(date),
-        Stamp::Utc(time) => Until::Utc(time),
-        Stamp::Local(time) => Until::Local(time),
-    })
-}
-
-/// RFC 5545's `20261122`, `20261122T090000Z` and `20261122T090000`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stamp {
-    Date(NaiveDate),
-    Utc(NaiveDateTime),
-    Local(NaiveDateTime),
-}
-
-pub fn parse_date_or_time(text: &str) -> Option<Stamp> {
-    let text = text.trim();
-    // `%Y` would take years of any length.
-    match text.len() {
-        8 => NaiveDate::parse_from_str(text, "%Y%m%d").ok().map(Stamp::Date),
-        15 => parse_time(text).map(Stamp::Local),
-        16 => parse_time(text.strip_suffix(['Z', 'z'])?).map(Stamp::Utc),
-        _ => None,
-    }
-}
-
-fn parse_time(text: &str) -> Option<NaiveDateTime> {
-    NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%S").ok()
 }

@@ -1,38 +1,78 @@
-//! An instance as the browser gets it.
+//! An instance as a browser receives it.
 
-use chrono::{DateTime, FixedOffset, NaiveDate, SecondsFormat, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use chrono_tz::Tz;
 
-use super::{CalendarContext, Occurrence, zone};
+use crate::calendar::CalendarContext;
 use crate::duplicates;
 use crate::permissions::can_edit;
-use crate::resource::{EventResource, cut};
+use crate::resource::EventResource;
+use crate::span::Span;
+use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, cut};
 use crate::wire::Event;
+use crate::zone::{self, rfc3339};
 
-/// The most that goes to a browser of a text, in characters: more than Google's own pages let a person type, so that a
-/// megabyte in a title, which the API takes, does not crowd out everything else. The mirror keeps it whole.
-pub const MAX_TITLE: usize = 1_024;
-pub const MAX_LOCATION: usize = 1_024;
-pub const MAX_DESCRIPTION: usize = 8_192;
-
-/// Where one instance lies.
-pub struct Place {
+/// One instance of an event within a window.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occurrence {
+    /// Google's id of the instance, unique in its calendar.
+    pub instance_id: String,
+    /// The event that it shows: a single event, an exception, or the master.
+    pub event_id: String,
+    /// The master's id, or `event_id` where there is none.
+    pub series_id: String,
     pub starts_at: DateTime<Utc>,
+    /// Not before `starts_at`. An all-day instance is placed in the calendar's zone.
     pub ends_at: DateTime<Utc>,
+    /// The dates of an all-day instance, the second exclusive.
     pub dates: Option<(NaiveDate, NaiveDate)>,
-    /// Start and end as the browser gets them.
-    pub shown: (String, String),
-    pub zone: Option<Tz>,
+    pub event: Event,
 }
 
-impl Place {
+/// When one instance takes place: as instants, and as a browser receives it.
+pub struct Placement {
+    pub starts_at: DateTime<Utc>,
+    pub ends_at: DateTime<Utc>,
+    dates: Option<(NaiveDate, NaiveDate)>,
+    start: String,
+    end: String,
+    zone: Option<Tz>,
+}
+
+impl Placement {
+    /// None: outside the years that chrono supports.
+    pub fn of(span: Span, calendar: &CalendarContext) -> Option<Self> {
+        Some(match span {
+            Span::Days { start, end } => Self {
+                starts_at: zone::day_start(calendar.time_zone, start)?,
+                ends_at: zone::day_start(calendar.time_zone, end)?,
+                dates: Some((start, end)),
+                start: start.to_string(),
+                end: end.to_string(),
+                zone: None,
+            },
+            Span::Time {
+                start,
+                end,
+                zone,
+                end_zone,
+            } => Self {
+                starts_at: start,
+                ends_at: end,
+                dates: None,
+                start: rfc3339(start, zone),
+                end: rfc3339(end, end_zone),
+                zone: Some(zone),
+            },
+        })
+    }
+
     pub fn occurrence(self, instance_id: String, event: &EventResource, template: &Event) -> Occurrence {
-        let (start, end) = self.shown;
         Occurrence {
             event: Event {
                 id: instance_id.clone(),
-                start,
-                end,
+                start: self.start,
+                end: self.end,
                 all_day: self.dates.is_some(),
                 time_zone: self.zone.map(|zone| zone.name().to_owned()),
                 ..template.clone()
@@ -47,20 +87,7 @@ impl Place {
     }
 }
 
-/// With the zone's offset at that instant. Before clocks went by zones, an offset had seconds, which RFC 3339 cannot say.
-pub fn rfc3339(instant: DateTime<Utc>, zone: Tz) -> String {
-    let offset = zone::offset(zone, instant);
-    let offset = if offset.local_minus_utc() % 60 == 0 {
-        offset
-    } else {
-        FixedOffset::east_opt(0).unwrap_or(offset)
-    };
-    instant
-        .with_timezone(&offset)
-        .to_rfc3339_opts(SecondsFormat::Secs, true)
-}
-
-/// What all instances of an event have in common.
+/// The part that all instances of an event have in common.
 pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
     Event {
         id: String::new(),
@@ -81,7 +108,7 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
             .recurring_event_id
             .clone()
             .or_else(|| event.is_master().then(|| event.id.clone())),
-        status: event.payload_status(),
+        status: event.wire_status(),
         event_type: event.event_type.clone(),
         transparency: event.transparency,
         color_id: event.color_id.clone(),

@@ -1,0 +1,50 @@
+//! The calendar that an event is in, as far as the event depends on it.
+
+use chrono_tz::Tz;
+use ids::CalendarId;
+
+/// The calendar of an event, as reading and expanding the event need it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CalendarContext {
+    pub id: CalendarId,
+    /// For events that name no zone, and to place dates among instants.
+    pub time_zone: Tz,
+    pub access_role: AccessRole,
+    /// It is the account's own calendar.
+    pub is_primary: bool,
+}
+
+/// The user's access to a calendar (Google's `accessRole`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessRole {
+    FreeBusyReader,
+    Reader,
+    /// Writes, but sees only when private events take place.
+    WriterWithoutPrivateAccess,
+    Writer,
+    Owner,
+    /// A role that Google may add; it only reads.
+    Other(String),
+}
+
+impl From<&str> for AccessRole {
+    fn from(text: &str) -> Self {
+        match text {
+            "freeBusyReader" => Self::FreeBusyReader,
+            "reader" => Self::Reader,
+            "writerWithoutPrivateAccess" => Self::WriterWithoutPrivateAccess,
+            "writer" => Self::Writer,
+            "owner" => Self::Owner,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl AccessRole {
+    pub fn writes(&self) -> bool {
+        matches!(
+            self,
+            Self::WriterWithoutPrivateAccess | Self::Writer | Self::Owner
+        )
+    }
+}

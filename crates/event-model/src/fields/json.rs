@@ -1,0 +1,99 @@
+//! The fields as JSON: the body of a write to Google, and a conflict for the browser.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value, json};
+
+use super::{Conference, Field, Fields};
+use crate::span::Span;
+use crate::wire::Reminders;
+
+impl Fields {
+    /// The fields as a conflict shows them, under the names of an [`Event`](crate::wire::Event).
+    pub fn to_conflict(&self) -> Value {
+        let mut shown = Map::new();
+        shown.insert("title".into(), json!(self.title));
+        if let Some(Value::Object(when)) = self.when.map(|when| json!(when)) {
+            shown.extend(when);
+        }
+        shown.insert("description".into(), json!(self.description));
+        shown.insert("location".into(), json!(self.location));
+        shown.insert("colorId".into(), json!(self.color_id));
+        let guests = self.attendees.iter().map(|(email, guest)| {
+            json!({"email": email, "optional": guest.optional, "displayName": guest.display_name})
+        });
+        shown.insert("attendees".into(), guests.collect());
+        shown.insert("recurrence".into(), json!(self.recurrence));
+        shown.insert("reminders".into(), json!(self.reminders));
+        let url = match &self.conference {
+            Conference::At(url) => Some(url),
+            Conference::None | Conference::Requested => None,
+        };
+        shown.insert("conferenceUrl".into(), json!(url));
+        shown.into()
+    }
+
+    /// The body of a write that turns `before` (an event as Google sent it, with `fields`) into this: the fields that differ
+    /// and no others. `request_id` identifies the request for a Meet link, so that a retry does not create another.
+    pub fn write_over(&self, before: &Value, fields: &Self, request_id: &str) -> Map<String, Value> {
+        let mut body = Map::new();
+        for field in self.differing(fields) {
+            match field {
+                Field::Title => drop(body.insert("summary".into(), json!(self.title))),
+                Field::When => body.extend(self.when.into_iter().flat_map(Span::google_patch)),
+                Field::Description => drop(body.insert("description".into(), json!(self.description))),
+                Field::Location => drop(body.insert("location".into(), json!(self.location))),
+                Field::ColorId => drop(body.insert("colorId".into(), json!(self.color_id))),
+                Field::Attendees => drop(body.insert("attendees".into(), self.guests_over(before))),
+                Field::Recurrence => drop(body.insert("recurrence".into(), json!(self.recurrence))),
+                Field::Reminders => drop(body.insert("reminders".into(), self.google_reminders())),
+                Field::Conference => drop(body.insert("conferenceData".into(), self.meet(request_id))),
+            }
+        }
+        body
+    }
+
+    /// Google's list, edited. A write replaces the whole list, and Google knows more of a guest than an edit does.
+    fn guests_over(&self, before: &Value) -> Value {
+        let known: BTreeMap<String, &Value> = before["attendees"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|guest| Some((guest["email"].as_str()?.to_lowercase(), guest)))
+            .collect();
+        let guests = self.attendees.iter().map(|(email, guest)| {
+            let mut edited = match known.get(email) {
+                Some(Value::Object(known)) => known.clone(),
+                _ => Map::from_iter([("email".to_owned(), json!(email))]),
+            };
+            edited.insert("optional".into(), json!(guest.optional));
+            if let Some(name) = &guest.display_name {
+                edited.insert("displayName".into(), json!(name));
+            }
+            Value::Object(edited)
+        });
+        guests.collect()
+    }
+
+    fn google_reminders(&self) -> Value {
+        let default = Reminders {
+            use_default: true,
+            overrides: Vec::new(),
+        };
+        let reminders = self.reminders.as_ref().unwrap_or(&default);
+        if reminders.use_default {
+            // Google rejects overrides beside the defaults, and a patch would keep the existing ones.
+            json!({"useDefault": true, "overrides": null})
+        } else {
+            json!({"useDefault": false, "overrides": reminders.overrides})
+        }
+    }
+
+    fn meet(&self, request_id: &str) -> Value {
+        match self.conference {
+            Conference::None => Value::Null,
+            Conference::Requested | Conference::At(_) => json!({"createRequest": {
+                "requestId": request_id, "conferenceSolutionKey": {"type": "hangoutsMeet"}}}),
+        }
+    }
+}

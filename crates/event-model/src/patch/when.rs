@@ -1,0 +1,112 @@
+//! The start and end that an edit results in.
+
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
+use chrono_tz::Tz;
+
+use super::{EventPatch, Invalid, invalid};
+use crate::span::Span;
+use crate::zone;
+
+impl EventPatch {
+    /// None: the edit leaves start and end as they are.
+    pub(super) fn when(&self, base: Option<Span>, calendar_zone: Tz) -> Result<Option<Span>, Invalid> {
+        if self.start.is_none() && self.end.is_none() && self.all_day.is_none() && self.time_zone.is_none() {
+            return Ok(None);
+        }
+        let is_date = |text: &String| text.parse::<NaiveDate>().is_ok();
+        let all_day = self
+            .all_day
+            .or_else(|| self.start.as_ref().or(self.end.as_ref()).map(is_date))
+            .unwrap_or_else(|| base.is_some_and(Span::is_all_day));
+        let base = base.filter(|base| base.is_all_day() == all_day);
+        if all_day {
+            self.days(base).map(Some)
+        } else {
+            self.time(base, calendar_zone).map(Some)
+        }
+    }
+
+    fn days(&self, base: Option<Span>) -> Result<Span, Invalid> {
+        let date = |field, text: &Option<String>| match text {
+            None => Ok(None),
+            Some(text) => text
+                .parse::<NaiveDate>()
+                .map(Some)
+                .map_err(|_| invalid(field, "expected a date, such as 2026-11-22")),
+        };
+        let before = match base {
+            Some(Span::Days { start, end }) => Some((start, end)),
+            _ => None,
+        };
+        let start = date("start", &self.start)?
+            .or(before.map(|(start, _)| start))
+            .ok_or_else(|| invalid("start", "expected the first day"))?;
+        let end = match (date("end", &self.end)?, before) {
+            (Some(end), _) => end,
+            (None, Some((from, to))) => start
+                .checked_add_signed(to - from)
+                .ok_or_else(|| invalid("start", "expected a year up to 9999"))?,
+            (None, None) => return Err(invalid("end", "expected the day after the last")),
+        };
+        let least = start.checked_add_days(Days::new(1));
+        if least.is_none_or(|least| end < least) {
+            return Err(invalid(
+                "end",
+                "expected a day after `start`; the end of an all-day event is exclusive",
+            ));
+        }
+        Ok(Span::Days { start, end })
+    }
+
+    fn time(&self, base: Option<Span>, calendar_zone: Tz) -> Result<Span, Invalid> {
+        let before = match base {
+            Some(Span::Time {
+                start,
+                end,
+                zone,
+                end_zone,
+            }) => Some((start, end, zone, end_zone)),
+            _ => None,
+        };
+        let zone = self
+            .time_zone
+            .or(before.map(|(_, _, zone, _)| zone))
+            .unwrap_or(calendar_zone);
+        let end_zone = self
+            .time_zone
+            .or(before.map(|(_, _, _, zone)| zone))
+            .unwrap_or(zone);
+        let start = read_time("start", self.start.as_deref(), zone)?
+            .or(before.map(|(start, ..)| start))
+            .ok_or_else(|| invalid("start", "expected a time"))?;
+        let end = match (read_time("end", self.end.as_deref(), end_zone)?, before) {
+            (Some(end), _) => end,
+            (None, Some((from, to, ..))) => start
+                .checked_add_signed(to - from)
+                .ok_or_else(|| invalid("start", "expected a year up to 9999"))?,
+            (None, None) => return Err(invalid("end", "expected a time")),
+        };
+        if end < start {
+            return Err(invalid("end", "expected a time not before `start`"));
+        }
+        Ok(Span::Time {
+            start,
+            end,
+            zone,
+            end_zone,
+        })
+    }
+}
+
+/// RFC 3339, or wall-clock time in the zone.
+fn read_time(field: &'static str, given: Option<&str>, zone: Tz) -> Result<Option<DateTime<Utc>>, Invalid> {
+    let Some(given) = given else { return Ok(None) };
+    if let Ok(time) = DateTime::parse_from_rfc3339(given) {
+        return Ok(Some(time.to_utc()));
+    }
+    let local: Option<NaiveDateTime> = given.parse().ok();
+    local
+        .and_then(|local| zone::instant(zone, local))
+        .map(Some)
+        .ok_or_else(|| invalid(field, "expected a time, such as 2026-11-22T10:00:00+01:00"))
+}
