@@ -288,6 +288,13 @@ fn deny(_: &mut Shared) -> Result<()> {
     };
     // The layers are of what is shipped; a crate's tests may reach across.
     interrupt::run(&mut check(&["--exclude-dev"], &["bans"]))?;
+    // By its own deny.toml: event-model has no runtime, database or HTTP client anywhere in its tree.
+    interrupt::run(
+        Command::new(&deny)
+            .args(["--manifest-path", "crates/event-model/Cargo.toml"])
+            .args(["--exclude-dev", "--locked", "check", "--hide-inclusion-graph", "bans"])
+            .current_dir(workspace::root()),
+    )?;
     interrupt::run(&mut check(&[], &["licenses", "sources"]))?;
     // The database of advisories is a git repository elsewhere. Where it cannot be had, that is no fault of the code.
     let fetch = process::output(
