@@ -1,4 +1,5 @@
-//! The identifiers of Calwire, each a type of its own so that no two can be mixed up.
+//! The identifiers of Calwire, each a type of its own, so that they cannot be confused. A crate of its own because event-model
+//! needs them without a runtime.
 
 use std::fmt;
 use std::str::FromStr;
@@ -9,7 +10,7 @@ use uuid::Uuid;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 
-/// A new id. Version 7, so that rows made together lie together in an index.
+/// A new id. Version 7, so that rows created together are adjacent in an index.
 pub fn new_uuid() -> Uuid {
     #[cfg(feature = "simulation")]
     if let Some(id) = simulation::id() {
@@ -69,12 +70,12 @@ uuid_id!(
     ConnectionId
 );
 uuid_id!(
-    /// One calendar of one connection (`calendars.id`). The same Google calendar seen by two users has two of these.
+    /// One calendar of one connection (`calendars.id`). The same Google calendar of two users has two ids.
     CalendarId
 );
 uuid_id!(
-    /// What is pulled and watched as a whole (`sync_state.resource_id`): the events of one calendar, where it equals the
-    /// [`CalendarId`], or the calendar list of one connection, where it equals the [`ConnectionId`].
+    /// A resource that is pulled and watched as a whole (`sync_state.resource_id`): the events of one calendar, with the id of
+    /// the [`CalendarId`], or the calendar list of one connection, with the id of the [`ConnectionId`].
     ResourceId
 );
 
@@ -98,20 +99,20 @@ pub const USER_ID_MAX_LEN: usize = 128;
 #[serde(try_from = "String", into = "String")]
 pub struct UserId(String);
 
-/// Says what is wrong with a would-be [`UserId`].
+/// The text is not a [`UserId`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUserId {
-    #[error("a user id is empty")]
+    #[error("the user id is empty")]
     Empty,
-    #[error("a user id is longer than {USER_ID_MAX_LEN} bytes")]
+    #[error("the user id is longer than {USER_ID_MAX_LEN} bytes")]
     TooLong,
-    #[error("a user id has the character {0:?}; letters, digits and . _ | @ - are allowed")]
+    #[error("the user id contains the character {0:?}; letters, digits and . _ | @ - are allowed")]
     Character(char),
 }
 
 impl UserId {
-    /// Accepts letters, digits and `. _ | @ -`. Centrifugo gives `:`, `#`, `,`, `$`, `&` and `*` a meaning in channel
-    /// names, so a user id cannot have them.
+    /// Accepts letters, digits and `. _ | @ -`. In channel names, `:`, `#`, `,`, `$`, `&` and `*` have a meaning for
+    /// Centrifugo, so a user id cannot contain them.
     pub fn parse(text: impl Into<String>) -> Result<Self, InvalidUserId> {
         let text = text.into();
         if text.is_empty() {
