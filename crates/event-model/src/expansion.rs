@@ -11,9 +11,9 @@ mod instance;
 mod series;
 mod window;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 
-use chrono::Days;
+use chrono::{DateTime, Days, Utc};
 use chrono_tz::Tz;
 
 use crate::calendar::CalendarContext;
@@ -25,6 +25,12 @@ pub use instance::Occurrence;
 use instance::{Placement, template};
 pub use series::MAX_INSTANCES;
 pub use window::{ALL_DAY_SLACK, all_day_overlaps, days_window, horizon, hot_window, overlaps};
+
+/// Single events are expanded wherever they are.
+const EVER: Window = Window {
+    from: DateTime::<Utc>::MIN_UTC,
+    to: DateTime::<Utc>::MAX_UTC,
+};
 
 /// A reason why an event is not shown as it was meant.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -88,6 +94,42 @@ pub fn occurrences(
     }
     found.sort_by(|a, b| (a.starts_at, &a.instance_id).cmp(&(b.starts_at, &b.instance_id)));
     found
+}
+
+/// The instance of an event that does not repeat. None: the event is cancelled or has no start.
+pub fn single_occurrence(calendar: &CalendarContext, event: &EventResource) -> Option<Occurrence> {
+    single(calendar, event, EVER).filter(|_| !event.is_cancelled())
+}
+
+/// The instances of many events, each given with the id of its series: within the window for recurring events, and wherever
+/// they are for others. An exception without its master stands alone.
+pub fn all_occurrences(
+    calendar: &CalendarContext,
+    events: impl IntoIterator<Item = (String, EventResource)>,
+    window: Window,
+) -> Vec<Occurrence> {
+    let mut all: BTreeMap<String, (Option<EventResource>, Vec<EventResource>)> = BTreeMap::new();
+    for (series_id, event) in events {
+        let (master, exceptions) = all.entry(series_id).or_default();
+        if event.recurring_event_id.is_none() {
+            *master = Some(event);
+        } else {
+            exceptions.push(event);
+        }
+    }
+    all.into_values()
+        .flat_map(|(master, exceptions)| match master {
+            Some(event) if event.is_master() || !exceptions.is_empty() => {
+                occurrences(calendar, &event, &exceptions, window)
+            }
+            Some(event) => single_occurrence(calendar, &event).into_iter().collect(),
+            // A guest who was invited to single instances has exceptions without a master.
+            None => exceptions
+                .iter()
+                .filter_map(|exception| single_occurrence(calendar, exception))
+                .collect(),
+        })
+        .collect()
 }
 
 /// Whether a series has an instance with this start, by its rules and before any exception.

@@ -292,7 +292,13 @@ fn deny(_: &mut Shared) -> Result<()> {
     interrupt::run(
         Command::new(&deny)
             .args(["--manifest-path", "crates/event-model/Cargo.toml"])
-            .args(["--exclude-dev", "--locked", "check", "--hide-inclusion-graph", "bans"])
+            .args([
+                "--exclude-dev",
+                "--locked",
+                "check",
+                "--hide-inclusion-graph",
+                "bans",
+            ])
             .current_dir(workspace::root()),
     )?;
     interrupt::run(&mut check(&[], &["licenses", "sources"]))?;

@@ -12,7 +12,7 @@ use common::crash_point;
 use common::lease::Settled;
 use common::telemetry::trace::SPANS;
 use event_model::calendar::CalendarContext;
-use event_model::expansion::{self, Occurrence};
+use event_model::expansion::{self, Occurrence, single_occurrence};
 use event_model::wire::{Change, Window};
 use google::RawEvent;
 use sqlx::PgConnection;
@@ -24,7 +24,7 @@ use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 
 use super::decision::{LARGE_PAGES, PullError};
-use super::series::{Incoming, context, expand_single, expand_stored, rows};
+use super::series::{Incoming, context, expand_stored, rows};
 use super::session::{Pages, Session, Summary};
 use crate::metrics;
 use crate::outbox;
@@ -153,7 +153,7 @@ async fn write_page(
             continue;
         }
         if let (true, Some(event)) = (incoming.is_single(), &incoming.event) {
-            expanded.extend(expand_single(context, event));
+            expanded.extend(single_occurrence(context, event));
         }
         events.push(incoming.row);
     }

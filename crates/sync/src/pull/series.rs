@@ -1,10 +1,9 @@
 //! Incoming events as rows of the mirror, and series as rows of instances.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, Utc};
 use event_model::calendar::{AccessRole, CalendarContext};
-use event_model::expansion::{Flaw, Occurrence, flaws, occurrences};
+use event_model::expansion::{Flaw, Occurrence, all_occurrences, flaws};
 use event_model::resource::{self, EventResource, clean};
 use event_model::wire::Window;
 use google::RawEvent;
@@ -14,12 +13,6 @@ use store::occurrences::NewOccurrence;
 
 /// Google's ids have at most 1,024 characters. A longer one would not fit into an index, so its event is skipped.
 const EVENT_ID_MAX_LEN: usize = 1_024;
-
-/// For single events: they have a row wherever they are.
-const EVER: Window = Window {
-    from: DateTime::<Utc>::MIN_UTC,
-    to: DateTime::<Utc>::MAX_UTC,
-};
 
 /// An event from Google, parsed once: the row to store and the event to expand.
 #[derive(Debug, Clone)]
@@ -116,11 +109,6 @@ pub(crate) fn context(calendar: &Calendar) -> CalendarContext {
     }
 }
 
-/// The instance of a single event.
-pub(super) fn expand_single(calendar: &CalendarContext, event: &EventResource) -> Vec<Occurrence> {
-    occurrences(calendar, event, &[], EVER)
-}
-
 /// The instances of series, given all their stored events. Those of a recurring event lie within `horizon`.
 pub(crate) fn expand_stored(
     calendar: &CalendarContext,
@@ -137,34 +125,14 @@ pub(super) fn expand(
     parsed: &mut HashMap<String, EventResource>,
     horizon: Window,
 ) -> Vec<Occurrence> {
-    let mut series: BTreeMap<String, (Option<EventResource>, Vec<EventResource>)> = BTreeMap::new();
-    for row in stored {
+    let events = stored.into_iter().filter_map(|row| {
+        // An unreadable event was flagged when it was stored.
         let event = parsed
             .remove(&row.event_id)
-            .or_else(|| resource::parse(&row.raw).ok());
-        // An unreadable event was flagged when it was stored.
-        let Some(event) = event else { continue };
-        let (master, exceptions) = series.entry(row.series_id).or_default();
-        if event.recurring_event_id.is_none() {
-            *master = Some(event);
-        } else {
-            exceptions.push(event);
-        }
-    }
-    series
-        .into_values()
-        .flat_map(|(master, exceptions)| match master {
-            Some(event) if event.is_master() || !exceptions.is_empty() => {
-                occurrences(calendar, &event, &exceptions, horizon)
-            }
-            Some(event) => expand_single(calendar, &event),
-            // A guest who was invited to single instances has exceptions without a master.
-            None => exceptions
-                .iter()
-                .flat_map(|exception| expand_single(calendar, exception))
-                .collect(),
-        })
-        .collect()
+            .or_else(|| resource::parse(&row.raw).ok())?;
+        Some((row.series_id, event))
+    });
+    all_occurrences(calendar, events, horizon)
 }
 
 /// Instances as rows. If an id occurs twice, the first instance is kept.
@@ -190,8 +158,14 @@ pub(super) fn rows(occurrences: &[Occurrence]) -> serde_json::Result<Vec<NewOccu
 #[cfg(test)]
 mod tests {
     use super::*;
+    use chrono::DateTime;
     use common::ids::CalendarId;
     use serde_json::value::RawValue;
+
+    const NEVER: Window = Window {
+        from: DateTime::UNIX_EPOCH,
+        to: DateTime::UNIX_EPOCH,
+    };
 
     fn sent(id: &str, json: &str) -> RawEvent {
         RawEvent {
@@ -255,11 +229,7 @@ mod tests {
     fn exception_without_master_is_expanded_at_any_distance() {
         let exception = r#"{"id":"m_1","recurringEventId":"m","summary":"Guest",
             "start":{"dateTime":"2031-01-01T09:00:00Z"},"end":{"dateTime":"2031-01-01T10:00:00Z"}}"#;
-        let never = Window {
-            from: DateTime::UNIX_EPOCH,
-            to: DateTime::UNIX_EPOCH,
-        };
-        let expanded = expand_stored(&berlin(), vec![stored("m", exception), stored("z", "17")], never);
+        let expanded = expand_stored(&berlin(), vec![stored("m", exception), stored("z", "17")], NEVER);
         assert_eq!(expanded.len(), 1);
         assert_eq!(
             (expanded[0].series_id.as_str(), expanded[0].event.title.as_str()),
@@ -270,7 +240,7 @@ mod tests {
     #[test]
     fn duplicate_instance_id_becomes_one_row() {
         let event = r#"{"id":"a","start":{"date":"2026-11-23"},"end":{"date":"2026-11-24"}}"#;
-        let mut expanded = expand_stored(&berlin(), vec![stored("a", event)], EVER);
+        let mut expanded = expand_stored(&berlin(), vec![stored("a", event)], NEVER);
         expanded.extend(expanded.clone());
         assert_eq!(rows(&expanded).expect("JSON").len(), 1);
     }
