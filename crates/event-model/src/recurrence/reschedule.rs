@@ -18,7 +18,7 @@ pub fn reschedule(lines: &[String], old: Span, new: Span) -> Result<Vec<String>,
     if same_kind && old.distance(new).is_zero() {
         return Ok(lines.to_vec());
     }
-    let change = Change {
+    let shift = Shift {
         old,
         new,
         days: (new.local_start().date() - old.local_start().date()).num_days(),
@@ -28,23 +28,23 @@ pub fn reschedule(lines: &[String], old: Span, new: Span) -> Result<Vec<String>,
         .filter_map(|line| Line::parse(line))
         .map(|line| {
             if line.is_rule() {
-                change.rule(&line)
+                shift.rule(&line)
             } else {
-                Ok(change.dates(&line))
+                Ok(shift.dates(&line))
             }
         })
         .collect()
 }
 
 /// A series that starts with `new` instead of `old`.
-struct Change {
+struct Shift {
     old: Span,
     new: Span,
     /// How many days later its first day is.
     days: i64,
 }
 
-impl Change {
+impl Shift {
     fn dates(&self, line: &Line<'_>) -> String {
         let values: Vec<String> = line
             .values()
