@@ -24,7 +24,7 @@ use crate::wire::Window;
 pub use instance::Occurrence;
 use instance::{Placement, template};
 pub use series::MAX_INSTANCES;
-pub use window::{ALL_DAY_SLACK, all_day_overlaps, days_window, horizon, hot_window, overlaps};
+pub use window::{all_day_overlaps, days_window, horizon, hot_window, overlaps};
 
 /// Single events are expanded wherever they are.
 const EVER: Window = Window {

@@ -15,11 +15,6 @@ const HOT_DAYS_AHEAD: u64 = 42;
 const HORIZON_MONTHS_BACK: u32 = 1;
 const HORIZON_MONTHS_AHEAD: u32 = 13;
 
-/// How far the start of a date in one zone may be from its start in another: from UTC+14 to UTC−12. The instants of an
-/// all-day occurrence are those of the calendar's zone, so a scan for a viewer in another zone has to be this much wider,
-/// and then filtered by [`all_day_overlaps`].
-pub const ALL_DAY_SLACK: TimeDelta = TimeDelta::hours(26);
-
 /// The window of messages and of the user's snapshot: from the start of the UTC day eight days ago to six weeks ahead.
 pub fn hot_window(now: DateTime<Utc>) -> Window {
     let today = now.date_naive();
