@@ -3,24 +3,24 @@ import type { Attendee, Event, EventPatch, ResponseStatus, SendUpdates, SeriesSc
 import { seriesOf } from './occurrence.js';
 import { addDays, atWall, DAY, isZone, localZone, rfc3339, wallAt } from './zone.js';
 
-interface Mailing {
+interface MailingOption {
   /** Which guests Google mails. Default: none. */
   sendUpdates?: SendUpdates | undefined;
 }
 
 /** `event` is the event as the user saw it. The edit is based on its `etag`. */
 export type Edit =
-  | ({ kind: 'create'; calendarId: string; patch: EventPatch } & Mailing)
-  | ({ kind: 'update'; event: Event; patch: EventPatch; scope?: SeriesScope | undefined } & Mailing)
-  | ({ kind: 'delete'; event: Event; scope?: SeriesScope | undefined } & Mailing)
-  | ({ kind: 'move'; event: Event; destinationCalendarId: string } & Mailing)
+  | ({ kind: 'create'; calendarId: string; patch: EventPatch } & MailingOption)
+  | ({ kind: 'update'; event: Event; patch: EventPatch; scope?: SeriesScope | undefined } & MailingOption)
+  | ({ kind: 'delete'; event: Event; scope?: SeriesScope | undefined } & MailingOption)
+  | ({ kind: 'move'; event: Event; destinationCalendarId: string } & MailingOption)
   | ({
       kind: 'respond';
       event: Event;
       responseStatus: ResponseStatus;
       comment?: string | undefined;
       scope?: SeriesScope | undefined;
-    } & Mailing);
+    } & MailingOption);
 
 /** The part of its series that an edit changes. A single event counts as `this`. */
 export function partOf(edit: Edit): SeriesScope {
@@ -82,9 +82,9 @@ export function patched(event: Event, patch: EventPatch): Event {
   return next;
 }
 
-type Times = Pick<Event, 'start' | 'end' | 'allDay' | 'timeZone'>;
+type EventTimes = Pick<Event, 'start' | 'end' | 'allDay' | 'timeZone'>;
 
-function timesOf(event: Event, { start, end, timeZone }: EventPatch): Times {
+function timesOf(event: Event, { start, end, timeZone }: EventPatch): EventTimes {
   const allDay = /^\d{4}-\d{2}-\d{2}$/.test(start ?? event.start);
   const zone = allDay ? null : (timeZone ?? event.timeZone);
   return { start: start ?? event.start, end: end ?? event.end, allDay, timeZone: zone };

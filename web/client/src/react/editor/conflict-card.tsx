@@ -147,7 +147,7 @@ function Failure({ text }: { text: string | null }): ReactElement | null {
   );
 }
 
-interface ChoiceProps {
+interface FieldChoiceProps {
   field: ConflictField;
   conflict: EditConflict;
   side: Side;
@@ -155,7 +155,7 @@ interface ChoiceProps {
   onChoose: (side: Side) => void;
 }
 
-function FieldChoice({ field, conflict, side, words, onChoose }: ChoiceProps): ReactElement {
+function FieldChoice({ field, conflict, side, words, onChoose }: FieldChoiceProps): ReactElement {
   const name = useId();
   const { labels } = words;
   return (

@@ -6,7 +6,7 @@ import { Dialog } from '../widgets/dialog.js';
 import { ConflictCard } from './conflict-card.js';
 import { useSending } from './use-sending.js';
 
-interface Props {
+interface ConflictDialogProps {
   edit: Edit;
   conflict: EditConflict;
   words: Words;
@@ -14,7 +14,7 @@ interface Props {
 }
 
 /** The conflict card for an edit without a form, such as a drag or a deletion. */
-export default function ConflictDialog({ edit, conflict, words, onClose }: Props): ReactElement {
+export default function ConflictDialog({ edit, conflict, words, onClose }: ConflictDialogProps): ReactElement {
   const id = useId();
   const sending = useSending();
   const leave = () => {

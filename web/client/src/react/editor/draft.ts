@@ -67,9 +67,9 @@ export function draftOf(event: CalendarEvent, viewerZone: string): Draft {
   };
 }
 
-type Times = Pick<Draft, 'allDay' | 'startDate' | 'startTime' | 'endDate' | 'endTime' | 'timeZone'>;
+type DraftTimes = Pick<Draft, 'allDay' | 'startDate' | 'startTime' | 'endDate' | 'endTime' | 'timeZone'>;
 
-function timesOf({ start, end, allDay }: Slot, timeZone: string): Times {
+function timesOf({ start, end, allDay }: Slot, timeZone: string): DraftTimes {
   if (allDay) {
     const last = addDays(end, -1);
     const endDate = last < start ? start : last;

@@ -62,14 +62,14 @@ export function RemindersField({ reminders, labels, locked, onChange }: Reminder
   );
 }
 
-interface RowProps {
+interface ReminderRowProps {
   reminder: Reminder;
   labels: Labels;
   onChange: (reminder: Reminder) => void;
   onRemove: () => void;
 }
 
-function ReminderRow({ reminder, labels, onChange, onRemove }: RowProps): ReactElement {
+function ReminderRow({ reminder, labels, onChange, onRemove }: ReminderRowProps): ReactElement {
   const minutes = [...new Set([...MINUTES, reminder.minutes])].sort((a, b) => a - b);
   return (
     <>

@@ -14,10 +14,10 @@ const PLUGINS = [interactionPlugin];
 const HOUR = 3_600_000;
 const KEYS = 'Alt+ArrowUp Alt+ArrowDown Alt+ArrowLeft Alt+ArrowRight Alt+Shift+ArrowUp Alt+Shift+ArrowDown Delete';
 
-type Props = GridProps & { editing: Editing };
+type EditableGridProps = GridProps & { editing: Editing };
 
 /** A grid in which events are created, moved and resized, by pointer and by keyboard. */
-export default function EditableGrid({ editing, ...props }: Props): ReactElement {
+export default function EditableGrid({ editing, ...props }: EditableGridProps): ReactElement {
   const { layout, words, moment } = props;
   const host = useRef<HTMLDivElement>(null);
   const nudge = useNudge({ events: props.events, layout, zone: words.formats.timeZone, editing });
@@ -84,13 +84,13 @@ function handle(edge: 'top' | 'bottom' | 'start' | 'end'): string {
   return `calwire-fc-handle calwire-fc-handle-${edge}`;
 }
 
-interface Times {
+interface SelectedTimes {
   startStr: string;
   endStr: string;
   allDay: boolean;
 }
 
-function slotOf({ startStr, endStr, allDay }: Times): Slot {
+function slotOf({ startStr, endStr, allDay }: SelectedTimes): Slot {
   if (allDay) return { start: startStr.slice(0, 10), end: endStr.slice(0, 10), allDay };
   return { start: instant(Date.parse(startStr)), end: instant(Date.parse(endStr)), allDay };
 }

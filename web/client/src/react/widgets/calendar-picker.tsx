@@ -93,13 +93,13 @@ function BusyToggle({ calendar, busy, labels }: BusyToggleProps): ReactElement {
   );
 }
 
-interface ChoiceProps {
+interface CalendarChoiceProps {
   calendar: CalendarInfo;
   onChange: (calendar: CalendarInfo, checked: boolean) => void;
   labels: Labels;
 }
 
-function Choice({ calendar, onChange, labels }: ChoiceProps): ReactElement {
+function Choice({ calendar, onChange, labels }: CalendarChoiceProps): ReactElement {
   const note = calendar.accessLost
     ? labels.accessLost
     : calendar.primary

@@ -4,7 +4,7 @@ import { linkParts, plainText } from '../format/index.js';
 import { OutLink } from './base.js';
 import type { Labels } from './labels.js';
 
-interface Props {
+interface DescriptionProps {
   text: string | null;
   labels: Labels;
   /** Show three lines until the user expands it. */
@@ -12,7 +12,7 @@ interface Props {
 }
 
 /** The event's description, as text with links. */
-export function Description({ text, labels, clamped = false }: Props): ReactElement | null {
+export function Description({ text, labels, clamped = false }: DescriptionProps): ReactElement | null {
   const id = useId();
   const element = useRef<HTMLParagraphElement>(null);
   const [open, setOpen] = useState(false);

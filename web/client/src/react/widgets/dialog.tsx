@@ -2,7 +2,7 @@ import { type ReactElement, type ReactNode, useLayoutEffect, useRef } from 'reac
 
 import { CloseIcon } from './icons.js';
 
-interface Props {
+interface DialogProps {
   /** The id of the heading that names it. */
   labelledBy: string;
   closeLabel: string;
@@ -16,7 +16,7 @@ interface Props {
  * A modal dialog, open while it is mounted. The browser keeps the focus inside. On close, the focus returns to the element
  * that had it, or, if that is gone because the event has moved, to the surrounding widget.
  */
-export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, children }: Props): ReactElement {
+export function Dialog({ labelledBy, closeLabel, onClose, staysOpen = false, children }: DialogProps): ReactElement {
   const element = useRef<HTMLDialogElement>(null);
 
   // A layout effect, because its cleanup runs before the element is removed, when the dialog can still be closed.

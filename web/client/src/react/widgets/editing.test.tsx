@@ -12,7 +12,7 @@ import { BERLIN, ErrorResponse, event, HOME, installDialog, NOW, Server, show, t
 const ALL = ['title', 'start', 'end', 'description', 'location', 'attendees', 'recurrence', 'conference', 'reminders'];
 const own = event({ id: 'own', canEdit: [...ALL, 'colorId'], calendarId: WORK });
 
-interface Sent {
+interface SentInput {
   idempotencyKey: string;
   calendarId: string;
   eventId?: string;
@@ -72,7 +72,7 @@ beforeEach(() => {
     instead = null;
     if (outcome === 'conflict') throw new ErrorResponse({ code: 'CONFLICT', reason: 'EDIT_CONFLICT', ...conflict });
     if (outcome === 'pending') return { event: null, merged: false, pending: true };
-    const { event: created, patch, destinationCalendarId: calendarId = own.calendarId } = input as Sent;
+    const { event: created, patch, destinationCalendarId: calendarId = own.calendarId } = input as SentInput;
     const written: CalendarEvent = { ...own, etag: '"2"', calendarId, ...(patch ?? created) };
     return {
       event: { ...written, ...(created && { id: 'created', eventId: 'created', calendarId: HOME }) },
@@ -84,7 +84,7 @@ beforeEach(() => {
 });
 afterEach(tidy);
 
-const sent = (procedure: string) => server.inputsOf(`calendar.google.${procedure}`) as Sent[];
+const sent = (procedure: string) => server.inputsOf(`calendar.google.${procedure}`) as SentInput[];
 const agenda = () => show(<AgendaWidget {...BERLIN} editable />);
 const form = async () => within(await screen.findByRole('dialog'));
 /** Opens the event's form and changes the title. */

@@ -13,14 +13,14 @@ export interface EventListContext {
   onOpen: (event: CalendarEvent) => void;
 }
 
-interface Props {
+interface EventListProps {
   day: DayString;
   events: readonly CalendarEvent[];
   context: EventListContext;
 }
 
 /** The events of one day, as buttons that open their details. */
-export function EventList({ day, events, context }: Props): ReactElement {
+export function EventList({ day, events, context }: EventListProps): ReactElement {
   return (
     <ul className="calwire-events">
       {events.map((event) => (
@@ -32,13 +32,13 @@ export function EventList({ day, events, context }: Props): ReactElement {
   );
 }
 
-interface RowProps {
+interface EventRowProps {
   event: CalendarEvent;
   day: DayString;
   context: EventListContext;
 }
 
-function EventRow({ event, day, context: { moment, palette, words, onOpen } }: RowProps): ReactElement {
+function EventRow({ event, day, context: { moment, palette, words, onOpen } }: EventRowProps): ReactElement {
   const { labels } = words;
   const running = day === moment.today && countdownOf(event, moment.now)?.state === 'running';
   const place = shorten(plainLine(event.location), 200);

@@ -53,7 +53,7 @@ export function freshnessOf(
   return { tone, text: labels[label], dated };
 }
 
-interface Props {
+interface FreshnessLineProps {
   result: LiveFields;
   /** Whether data is shown. Without data, only problems are reported. */
   hasContent: boolean;
@@ -62,7 +62,12 @@ interface Props {
 }
 
 /** "● Live", or how old the data is. Takes its space even when empty, so that the layout does not shift. */
-export function FreshnessLine({ result, hasContent, moment, words: { formats, labels } }: Props): ReactElement {
+export function FreshnessLine({
+  result,
+  hasContent,
+  moment,
+  words: { formats, labels },
+}: FreshnessLineProps): ReactElement {
   const calwire = useCalwire();
   const freshness = hasContent || result.live !== 'live' ? freshnessOf(result, labels) : null;
   const asOf = freshness?.dated && result.asOf ? labels.asOf(formats.moment(result.asOf, moment.now)) : null;

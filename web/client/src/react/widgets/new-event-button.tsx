@@ -5,7 +5,7 @@ import type { Words } from './base.js';
 import type { Editing } from './editing.js';
 import { PlusIcon } from './icons.js';
 
-interface Props {
+interface NewEventButtonProps {
   editing: Editing;
   /** The shown day. */
   day: DayString | null;
@@ -14,7 +14,7 @@ interface Props {
   compact?: boolean;
 }
 
-export function NewEventButton({ editing, day, words, compact = false }: Props): ReactElement {
+export function NewEventButton({ editing, day, words, compact = false }: NewEventButtonProps): ReactElement {
   return (
     <button
       type="button"

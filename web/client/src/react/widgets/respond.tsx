@@ -4,7 +4,7 @@ import type { CalendarEvent } from '../../index.js';
 import type { Editing } from './editing.js';
 import type { Labels } from './labels.js';
 
-interface Props {
+interface RespondProps {
   event: CalendarEvent;
   editing: Editing;
   labels: Labels;
@@ -13,7 +13,7 @@ interface Props {
 const ANSWERS = ['accepted', 'tentative', 'declined'] as const;
 
 /** The user's response, and the count of all responses. */
-export function Respond({ event, editing, labels }: Props): ReactElement | null {
+export function Respond({ event, editing, labels }: RespondProps): ReactElement | null {
   const id = useId();
   if (!event.canEdit.includes('responseStatus')) return null;
   const own = event.attendees.find(({ self }) => self)?.responseStatus;
