@@ -1,4 +1,4 @@
-//! The environment variables that all three services read alike, and the [`Context`] made of them.
+//! The environment variables that all three services share, and the [`Context`] built from them.
 //!
 //! A service flattens [`Config`] into its own. That works with envy because every field here is parsed from text.
 
@@ -21,34 +21,34 @@ use crate::{Context, Settings};
 pub struct Config {
     /// Postgres, 15 or newer.
     pub database_url: SecretString,
-    /// The most connections to it.
+    /// The maximum number of connections to it.
     #[serde(
         default = "database_max_connections",
         deserialize_with = "parse_max_connections"
     )]
     pub database_max_connections: u32,
 
-    /// Where Prometheus reads `/metrics`, never on the public address. None: nothing is measured.
+    /// The address of `/metrics` for Prometheus, never on the public address. None: no metrics.
     #[serde(default, deserialize_with = "parse_metrics_addr")]
     pub metrics_addr: Option<SocketAddr>,
 
-    /// The https origin under which the world reaches this installation. None: polling only.
+    /// The https origin at which this installation is reachable from the Internet. None: polling only.
     #[serde(default, deserialize_with = "parse_public_url")]
     pub public_url: Option<Url>,
-    /// Where Google's pushes go, when that is not below `PUBLIC_URL`.
+    /// The address for Google's pushes, if it is not below `PUBLIC_URL`.
     #[serde(default, deserialize_with = "parse_webhook_url")]
     pub webhook_url: Option<Url>,
 
     pub google_client_id: String,
     pub google_client_secret: SecretString,
-    /// Where Google is, if it is not Google: the address of an emulator.
+    /// The base URL of an emulator instead of Google.
     #[serde(default, deserialize_with = "parse_google_base_url")]
     pub google_base_url: Option<Url>,
-    /// The consent page, when browsers reach the emulator at another address than this service does.
+    /// The consent page, if browsers reach the emulator at another address than this service.
     #[serde(default, deserialize_with = "parse_google_auth_url")]
     pub google_auth_url: Option<Url>,
 
-    /// The keys that seal Google's tokens: `id:base64 of 32 bytes`, separated by commas. The first seals, all open.
+    /// The keys that seal Google's tokens: `id:base64 of 32 bytes`, separated by commas. The first one seals, all of them open.
     #[serde(deserialize_with = "parse_token_keys")]
     pub token_keys: Keyring,
 
@@ -65,7 +65,7 @@ parsed!(parse_max_connections: u32, "DATABASE_MAX_CONNECTIONS");
 parsed!(parse_token_keys: Keyring, "TOKEN_KEYS");
 parsed!(parse_tuning: Settings, "TUNING");
 
-/// As [`parsed!`], for a variable that need not be set.
+/// As [`parsed!`], for an optional variable.
 macro_rules! optional {
     ($function:ident: $type:ty, $variable:literal) => {
         fn $function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<$type>, D::Error> {
@@ -91,9 +91,7 @@ fn parse_public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
             None => false,
         };
         if url.scheme() != "https" && !(url.scheme() == "http" && local) {
-            return Err(
-                "expected https, which Google demands (http is for localhost and the emulator)".to_owned(),
-            );
+            return Err("expected https, which Google requires (http is allowed for localhost)".to_owned());
         }
         if url.path() != "/" || url.query().is_some() {
             return Err(
@@ -104,21 +102,21 @@ fn parse_public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option
     })
 }
 
-/// Why a service cannot begin its work. Reads as one line.
+/// Why a service cannot start. Its text is one line.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot connect to the database of DATABASE_URL: {0}")]
+    #[error("could not connect to DATABASE_URL: {0}")]
     Connect(#[source] sqlx::Error),
     #[error(transparent)]
     Schema(#[from] store::SchemaError),
     #[error(transparent)]
     Keys(#[from] store::seal::KeyCheckError),
-    #[error("cannot set up the client for Google: {0}")]
+    #[error("could not create the client for Google: {0}")]
     Google(#[from] google::SetupError),
 }
 
 impl Config {
-    /// Google's addresses and our client there.
+    /// Google's endpoints and our OAuth client.
     pub fn google(&self) -> GoogleConfig {
         let secret = self.google_client_secret.expose_secret().into();
         let mut config = GoogleConfig::new(&self.google_client_id, secret);
@@ -139,8 +137,8 @@ impl Config {
         }
     }
 
-    /// Connects to Postgres and checks what all work depends on: the schema, and the keys that tokens are sealed with.
-    /// `acquire_timeout`: how long a piece of work waits for a connection of the pool.
+    /// Connects to Postgres and checks the schema and the keys that tokens are sealed with.
+    /// `acquire_timeout`: how long to wait for a connection of the pool.
     pub async fn context(self, clock: Clock, acquire_timeout: Duration) -> Result<Context, StartError> {
         let url = self.database_url.expose_secret();
         let pool = store::connect(url, self.database_max_connections, acquire_timeout)
@@ -151,7 +149,7 @@ impl Config {
         for id in store::seal::check_keys(&mut conn, clock.now(), &self.token_keys).await? {
             tracing::warn!(
                 key.id = id,
-                "Accounts are sealed with a key that TOKEN_KEYS lacks; they rest until it is back"
+                "Accounts are sealed with a key that TOKEN_KEYS lacks; they are not synchronized until it is restored"
             );
         }
         drop(conn);
@@ -186,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_public_url_there_is_no_webhook_and_google_is_google() {
+    fn defaults_are_google_without_a_webhook() {
         let config = read(&[("PUBLIC_URL", "")]).unwrap();
         assert_eq!(config.settings().webhook_address(), None);
         assert_eq!(config.google().endpoints, Endpoints::default());
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_set_is_taken() {
+    fn set_values_are_used() {
         let config = read(&[
             ("PUBLIC_URL", "https://calendar.example.com"),
             ("GOOGLE_BASE_URL", "http://127.0.0.1:9"),
@@ -217,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_value_is_refused_by_name() {
+    fn bad_values_are_rejected_by_name() {
         for (name, value) in [
             ("PUBLIC_URL", "http://calendar.example.com"),
             ("PUBLIC_URL", "https://calendar.example.com/path"),

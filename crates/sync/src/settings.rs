@@ -30,7 +30,7 @@ pub struct Settings {
     /// How long a worker may hold a resource without extending its lease. After a crash another worker takes over then.
     #[serde(rename = "sync_lease_seconds", deserialize_with = "seconds")]
     pub lease: Duration,
-    /// How long a write may take before its caller is answered "pending". Less than a mutation may take.
+    /// How long a write may take before its caller gets `pending`. Less than the API's timeout for mutations.
     #[serde(skip)]
     pub write_deadline: Duration,
     /// How long after the first `invalid_grant` a second one, for the same refresh token, ends the grant.
@@ -39,11 +39,11 @@ pub struct Settings {
     /// The life requested for a channel; Google may grant less.
     #[serde(rename = "watch_ttl_seconds", deserialize_with = "seconds")]
     pub watch_ttl: Duration,
-    /// A live channel that was silent for this long is replaced.
+    /// A live channel without a push for this long is replaced.
     #[serde(rename = "watch_silence_seconds", deserialize_with = "seconds")]
     pub watch_silence_max: Duration,
-    /// How late a push may arrive after a poll has found its change. After that the channel counts as deaf: the calendar is
-    /// polled as if it had none, reports `polling`, and gets another channel.
+    /// How late a push may arrive after a poll has found its change. After that the channel counts as broken: the calendar is
+    /// polled as if it had none, reports `polling`, and gets a new channel.
     #[serde(rename = "push_late_seconds", deserialize_with = "seconds")]
     pub push_late: Duration,
     /// Time between the canary's changes.
@@ -52,7 +52,7 @@ pub struct Settings {
     /// How long a change of the canary may take to reach its socket.
     #[serde(rename = "canary_patience_seconds", deserialize_with = "seconds")]
     pub canary_patience: Duration,
-    /// The most events on a page of a listing. Part of what a sync token stands for: change it only with a rebuild.
+    /// Events per page of a listing. A sync token is valid only with the page size that it was issued for.
     #[serde(skip)]
     pub events_page_size: u16,
 }

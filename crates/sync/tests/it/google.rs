@@ -7,3 +7,5 @@ mod stage;
 mod tokens;
 mod users;
 mod watch;
+mod watch_crashes;
+mod watch_locks;

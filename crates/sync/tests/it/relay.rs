@@ -258,7 +258,7 @@ async fn wrong_configuration_pauses_everything_and_drops_nothing(pool: PgPool) {
         assert!(
             paused
                 .to_string()
-                .starts_with("nothing is published, all messages are kept: Centrifugo is not set up"),
+                .starts_with("could not publish; all messages are kept: Centrifugo is not set up"),
             "{paused}"
         );
     }

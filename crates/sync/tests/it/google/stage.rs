@@ -135,6 +135,24 @@ impl Stage {
         sqlx::query(sql).execute(&self.ctx.pool).await.unwrap();
     }
 
+    /// The number of channels in a state.
+    pub async fn count_channels(&self, state: &str) -> i64 {
+        sqlx::query_scalar("select count(*) from watches where state = $1")
+            .bind(state)
+            .fetch_one(&self.ctx.pool)
+            .await
+            .unwrap()
+    }
+
+    /// All channels receive a push now.
+    pub async fn receive_push(&self) {
+        sqlx::query("update sync_state set last_push_at = $1")
+            .bind(self.now())
+            .execute(&self.ctx.pool)
+            .await
+            .unwrap();
+    }
+
     /// The number of requests to an endpoint of Google.
     pub fn requests_to(&self, endpoint: &str) -> usize {
         self.google.requests_to(endpoint).len()
