@@ -14,8 +14,8 @@ use crate::outbox;
 use crate::pull::PullError;
 use crate::pull::session::{Pages, Session};
 
-/// Pulls an account's calendar list. A new calendar is mirrored if it is selected in Google. A removed one is no longer pulled or
-/// shown, but its mirror is kept in case it comes back.
+/// Pulls an account's calendar list. A new calendar is mirrored if it is selected in Google. A removed one is no longer
+/// pulled or shown, but its mirror is kept in case it comes back.
 pub(crate) async fn pull(session: &mut Session<'_>) -> Result<Settled, PullError> {
     let token = session.pull.sync_token.as_deref();
     let (listing, token) = match list(session, token).await {
@@ -154,8 +154,9 @@ async fn start(
     Ok(())
 }
 
-/// Selects or deselects calendars of a user: whether they are mirrored and shown. The mirror of a deselected calendar is kept,
-/// so that selecting it again is cheap. Returns the calendars that changed; other users' calendars are ignored.
+/// Selects or deselects calendars of a user: whether they are mirrored and shown. The mirror of a deselected calendar
+/// is kept, so that selecting it again is cheap. Returns the calendars that changed; other users' calendars are
+/// ignored.
 pub async fn select(
     conn: &mut PgConnection,
     now: DateTime<Utc>,

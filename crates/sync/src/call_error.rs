@@ -16,7 +16,8 @@ pub enum CallError {
     /// Confirmed. No call will succeed until the user connects again.
     #[error("the grant has ended")]
     GrantEnded,
-    /// Google has refused the refresh token once. A second attempt after `retry_after` decides whether the grant has ended.
+    /// Google has refused the refresh token once. A second attempt after `retry_after` decides whether the grant has
+    /// ended.
     #[error("Google refused the refresh token once; the grant may have ended")]
     GrantSuspect { retry_after: Duration },
     /// Our own call budget is used up; Google was not called.

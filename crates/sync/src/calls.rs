@@ -14,8 +14,8 @@ pub use crate::tokens::Purpose;
 use crate::tokens::access_token;
 use crate::{Context, metrics, quota};
 
-/// Calls Google for a connection: within the call budget, with a valid access token, and with one forced refresh and retry if
-/// Google rejects the token. A rate limit pauses all calls that it applies to.
+/// Calls Google for a connection: within the call budget, with a valid access token, and with one forced refresh and
+/// retry if Google rejects the token. A rate limit pauses all calls that it applies to.
 pub async fn call<T, F>(
     ctx: &Context,
     connection: ConnectionId,

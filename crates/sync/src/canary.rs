@@ -1,13 +1,13 @@
 //! The canary: an end-to-end probe that changes an event in Google every few minutes and waits for the message on a
 //! browser's socket.
 //!
-//! All metrics can look healthy while push is broken: at night nothing changes, and by day polling hides it. So a dedicated
-//! account changes an event of its own through Google's API, and a real WebSocket waits for the message. A message in time
-//! and because of a push counts as `push`. If none arrives, the canary marks the calendar dirty itself: `poll` means that
-//! push is broken although every calendar looks fresh and the rest of the path works.
+//! All metrics can look healthy while push is broken: at night nothing changes, and by day polling hides it. So a
+//! dedicated account changes an event of its own through Google's API, and a real WebSocket waits for the message. A
+//! message in time and because of a push counts as `push`. If none arrives, the canary marks the calendar dirty itself:
+//! `poll` means that push is broken although every calendar looks fresh and the rest of the path works.
 //!
-//! The account is connected like any other, as the user [`CanaryConfig::user`] of the host application. The lease on the
-//! canary's row lets one renewer at a time probe.
+//! The account is connected like any other, as the user [`CanaryConfig::user`] of the host application. The lease on
+//! the canary's row lets one renewer at a time probe.
 
 use std::time::{Duration, Instant};
 
@@ -195,8 +195,8 @@ async fn calendar(ctx: &Context, config: &CanaryConfig) -> sqlx::Result<Option<C
         .find(|calendar| calendar.selected && is_canarys(calendar)))
 }
 
-/// Writes `mark` into the canary's event, or creates the event. Its start moves with the clock, so that it stays within the
-/// window of the messages.
+/// Writes `mark` into the canary's event, or creates the event. Its start moves with the clock, so that it stays within
+/// the window of the messages.
 async fn change(ctx: &Context, calendar: &Calendar, turn: &Turn, mark: &str) -> Result<(), CallError> {
     let start = ctx.clock.now() + TimeDelta::hours(1);
     let time = |at: DateTime<Utc>| json!({ "dateTime": at.to_rfc3339_opts(SecondsFormat::Secs, true) });

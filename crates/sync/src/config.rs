@@ -48,7 +48,8 @@ pub struct Config {
     #[serde(default, deserialize_with = "parse_google_auth_url")]
     pub google_auth_url: Option<Url>,
 
-    /// The keys that seal Google's tokens: `id:base64 of 32 bytes`, separated by commas. The first one seals, all of them open.
+    /// The keys that seal Google's tokens: `id:base64 of 32 bytes`, separated by commas. The first one seals, all of
+    /// them open.
     #[serde(deserialize_with = "parse_token_keys")]
     pub token_keys: Keyring,
 

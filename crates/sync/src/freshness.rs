@@ -1,7 +1,7 @@
 //! How current a calendar's data is, derived from the store's evidence.
 //!
-//! `store::overview` counts the modes of all calendars in SQL, with the same conditions: a test in `tests/pull/overview.rs` compares
-//! the two.
+//! `store::overview` counts the modes of all calendars in SQL, with the same conditions: a test in
+//! `tests/it/pull/overview.rs` compares the two.
 
 use std::time::Duration;
 

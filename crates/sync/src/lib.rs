@@ -1,7 +1,7 @@
 //! The jobs between Google and the store: pull, write, watch channels, relay. No HTTP server, no SQL text.
 //!
-//! Every job is a `run_once` on leased work: lease it in one short transaction, call Google with none open, and commit the
-//! result in another one, fenced by the lease.
+//! Every job is a `run_once` on leased work: lease it in one short transaction, call Google with none open, and commit
+//! the result in another one, fenced by the lease.
 
 pub mod calendar_list;
 mod call_error;

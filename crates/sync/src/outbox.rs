@@ -9,8 +9,8 @@ use tracing::Span;
 
 use event_model::wire::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
 
-/// Appends a message with the user's next seq to the outbox, and returns the seq. The user's row is locked until the caller
-/// commits, so call it late.
+/// Appends a message with the user's next seq to the outbox, and returns the seq. The user's row is locked until the
+/// caller commits, so call it late.
 ///
 /// An `events.changed` that is too large becomes a `resync` of its calendar.
 pub async fn append(

@@ -1,7 +1,7 @@
 //! Polling without a push, and purging of expired rows.
 //!
-//! A push is a hint that may be lost; polling is the guarantee. It takes at most a fifth of the million calls per day that
-//! Google allows a project: with very many calendars, all of them are polled less often.
+//! A push is a hint that may be lost; polling is the guarantee. It takes at most a fifth of the million calls per day
+//! that Google allows a project: with very many calendars, all of them are polled less often.
 
 use std::time::Duration;
 
@@ -52,7 +52,8 @@ fn interval_by_budget(resources: i64) -> Duration {
     DAY.mul_f64(resources.max(0) as f64 / POLLS_PER_DAY)
 }
 
-/// Deletes expired rows: past minutes of the call budget, expired channels, unfinished authorisations, old dead letters.
+/// Deletes expired rows: past minutes of the call budget, expired channels, unfinished authorisations, old dead
+/// letters.
 pub async fn purge_once(ctx: &Context) -> sqlx::Result<Pass> {
     let now: DateTime<Utc> = ctx.clock.now();
     let mut conn = ctx.pool.acquire().await?;

@@ -211,8 +211,8 @@ async fn defer(session: &Session<'_>, delay: Duration, reason: &str) -> sqlx::Re
     Ok(())
 }
 
-/// Stops pulling until the user acts. A missing scope is a state of the whole connection: only the first pull that finds it
-/// sends a message.
+/// Stops pulling until the user acts. A missing scope is a state of the whole connection: only the first pull that
+/// finds it sends a message.
 async fn suspend(session: &Session<'_>, reason: &str) -> sqlx::Result<()> {
     let pull = session.pull;
     let connection_id = pull.connection_id;

@@ -1,7 +1,7 @@
 //! The call budget: fewer calls than Google's quota allows, and none while Google reports that a limit is reached.
 //!
-//! Google allows a project 10,000 units per minute and each of its users 600. A call costs one unit, a PATCH three. The budget
-//! is four fifths of both, which leaves room for other callers of the same project.
+//! Google allows a project 10,000 units per minute and each of its users 600. A call costs one unit, a PATCH three. The
+//! budget is four fifths of both, which leaves room for other callers of the same project.
 
 use std::time::Duration;
 

@@ -3,12 +3,12 @@
 //! Properties
 //! - **Order.** A user's messages are published one after the other, each awaited, under a lease on the user's row.
 //!   Different users do not wait for each other.
-//! - **At least once, seen once.** A message is deleted from the outbox only after Centrifugo has confirmed it. A repeated
-//!   publication (a lost response, a crash before the deletion, two workers after a pause) has the same bytes, the outbox
-//!   row's id as idempotency key and `seq` as version, so Centrifugo drops it. A broker that lost its memory may repeat
-//!   it; the browser then drops it by `seq`.
-//! - **Nothing is skipped.** After a failure the stream resumes at the failed message. A message that Centrifugo rejects
-//!   for good becomes a dead letter; a `resync` with the same seq is published in its place.
+//! - **At least once, seen once.** A message is deleted from the outbox only after Centrifugo has confirmed it. A
+//!   repeated publication (a lost response, a crash before the deletion, two workers after a pause) has the same bytes,
+//!   the outbox row's id as idempotency key and `seq` as version, so Centrifugo drops it. A broker that lost its memory
+//!   may repeat it; the browser then drops it by `seq`.
+//! - **Nothing is skipped.** After a failure the stream resumes at the failed message. A message that Centrifugo
+//!   rejects for good becomes a dead letter; a `resync` with the same seq is published in its place.
 //! - **A wrong configuration loses nothing**: the pass fails and logs until it is corrected.
 //! - **A long outage stays small.** While Centrifugo is down, messages behind a user's first hundred are replaced by
 //!   `resync`s of about a hundred bytes. Their number stays, because `seq` must not have gaps.
@@ -37,7 +37,8 @@ const STREAMS: i64 = 32;
 const DEPTH: i64 = 50;
 /// Short: after a worker dies, its users receive nothing until the lease expires.
 const LEASE: Duration = Duration::from_secs(20);
-/// No message is begun later than this after the lease was taken: itself and the resync in its place, at 7 s each at most, end in time.
+/// No message is begun later than this after the lease was taken: itself and the resync in its place, at 7 s each at
+/// most, end in time.
 const DRAIN: Duration = Duration::from_secs(5);
 const BACKOFF: Backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(5));
 /// How many waiting messages of a user are kept unshortened.
@@ -230,8 +231,8 @@ async fn publish(
     Ok(())
 }
 
-/// Replaces the waiting messages behind a stream's first ones by resyncs. Only messages that were never tried are replaced,
-/// so a retry has the same bytes.
+/// Replaces the waiting messages behind a stream's first ones by resyncs. Only messages that were never tried are
+/// replaced, so a retry has the same bytes.
 async fn shorten_tail(conn: &mut sqlx::PgConnection, stream: &Stream) -> sqlx::Result<()> {
     let tail = outbox::overlong_tail(conn, &stream.lease, WAITING_IN_FULL, SMALL).await?;
     if tail.is_empty() {
@@ -246,8 +247,8 @@ async fn shorten_tail(conn: &mut sqlx::PgConnection, stream: &Stream) -> sqlx::R
     outbox::shorten(conn, &stream.lease, &seqs, &payloads).await
 }
 
-/// A short message with the same seq that makes a browser reload the calendar that `payload` is about; if it names none, the
-/// list of calendars.
+/// A short message with the same seq that makes a browser reload the calendar that `payload` is about; if it names
+/// none, the list of calendars.
 fn resync_for(seq: i64, payload: &[u8]) -> Vec<u8> {
     #[derive(serde::Deserialize)]
     struct About {

@@ -28,7 +28,8 @@ pub async fn restart_all(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Rest
     Ok(restarted)
 }
 
-/// As [`restart_all`], if the database is not where it was written. If several processes call it at once, one of them does it.
+/// As [`restart_all`], if the database is not where it was written. If several processes call it at once, one of them
+/// does it.
 pub async fn restart_if_moved(pool: &PgPool, now: DateTime<Utc>) -> sqlx::Result<Option<Restarted>> {
     let mut tx = pool.begin().await?;
     restored::lock(&mut tx).await?;

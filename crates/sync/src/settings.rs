@@ -42,8 +42,8 @@ pub struct Settings {
     /// A live channel without a push for this long is replaced.
     #[serde(rename = "watch_silence_seconds", deserialize_with = "seconds")]
     pub watch_silence_max: Duration,
-    /// How late a push may arrive after a poll has found its change. After that the channel counts as broken: the calendar is
-    /// polled as if it had none, reports `polling`, and gets a new channel.
+    /// How late a push may arrive after a poll has found its change. After that the channel counts as broken: the
+    /// calendar is polled as if it had none, reports `polling`, and gets a new channel.
     #[serde(rename = "push_late_seconds", deserialize_with = "seconds")]
     pub push_late: Duration,
     /// Time between the canary's changes.

@@ -2,11 +2,12 @@
 //!
 //! A stored token is used while it has enough life left. Otherwise one task per connection refreshes it: tasks of a
 //! process queue on a mutex, processes on a lease in the connection's row, and those that waited find the new token
-//! there. No transaction is open during the call to Google. The old refresh token is kept until the new one is stored, so
-//! a process that dies in between loses nothing.
+//! there. No transaction is open during the call to Google. The old refresh token is kept until the new one is stored,
+//! so a process that dies in between loses nothing.
 //!
-//! Only `invalid_grant` says anything about the grant, and even that can be a race: the error is about the refresh token
-//! that was used. The grant ends only when the same token is refused a second time, [`grant_confirm_delay`] later.
+//! Only `invalid_grant` says anything about the grant, and even that can be a race: the error is about the refresh
+//! token that was used. The grant ends only when the same token is refused a second time, [`grant_confirm_delay`]
+//! later.
 //!
 //! [`grant_confirm_delay`]: crate::Settings::grant_confirm_delay
 
@@ -177,8 +178,8 @@ async fn refresh_token(ctx: &Context, refresh: Refresh) -> Result<Option<(Secret
     }
 }
 
-/// Records an `invalid_grant`; the state and its message commit together. For an account that is being disconnected no message
-/// is sent: the user has asked for it, and may have been deleted already.
+/// Records an `invalid_grant`; the state and its message commit together. For an account that is being disconnected no
+/// message is sent: the user has asked for it, and may have been deleted already.
 async fn record_rejection(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
     let now = ctx.clock.now();
     let connection = refresh.lease.key;

@@ -27,8 +27,9 @@ const DELETE_WITHIN: Duration = Duration::from_secs(15);
 const PUBLISH_WITHIN: Duration = Duration::from_secs(3);
 const CHECK_EVERY: Duration = Duration::from_millis(50);
 
-/// A page of all data of a user. The pages together, list by list, are complete; each shows the state when it was read. A row
-/// has the columns of its table, except tokens, their digests and leases. Derived data (the instances of events) is left out.
+/// A page of all data of a user. The pages together, list by list, are complete; each shows the state when it was read.
+/// A row has the columns of its table, except tokens, their digests and leases. Derived data (the instances of events)
+/// is left out.
 #[derive(Debug, Default, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(rename = "DataExport")]
@@ -136,7 +137,8 @@ pub async fn export(ctx: &Context, user: &UserId, cursor: Option<Cursor>) -> sql
     Ok(export)
 }
 
-/// Reads some rows of one list. Returns where it continues and how many bytes were read; None: the list has no more rows.
+/// Reads some rows of one list. Returns where it continues and how many bytes were read; None: the list has no more
+/// rows.
 async fn read_some(
     conn: &mut PgConnection,
     user: &UserId,
@@ -192,7 +194,8 @@ pub struct Deletion {
     pub receipts: Vec<Receipt>,
     /// All data of the user is deleted, except `grantsLeft`.
     pub deleted: bool,
-    /// Google accounts whose identity and sealed token are kept until Google has confirmed the revocation, for a day at most.
+    /// Google accounts whose identity and sealed token are kept until Google has confirmed the revocation, for a day at
+    /// most.
     pub grants_left: u32,
     /// The broker has deleted its history of the user's messages. If not, it expires within an hour.
     pub live_history_deleted: bool,

@@ -1,12 +1,13 @@
-//! The life cycle of a push channel: created, renewed with overlap, adopted after a crash, replaced when silent, stopped.
+//! The life cycle of a push channel: created, renewed with overlap, adopted after a crash, replaced when silent,
+//! stopped.
 //!
 //! Google can neither renew nor list channels, so a channel without a row cannot be stopped, and its pushes cannot be
-//! distinguished from forged ones. Therefore the row is committed before the request to Google. There is at most one pending row
-//! per resource, so several renewers create one channel. If a renewer dies, another one takes over; if a push has shown
-//! by then that Google had created the channel, it is adopted.
+//! distinguished from forged ones. Therefore the row is committed before the request to Google. There is at most one
+//! pending row per resource, so several renewers create one channel. If a renewer dies, another one takes over; if a
+//! push has shown by then that Google had created the channel, it is adopted.
 //!
-//! The old channel stays until the new one is live. The commit that replaces it marks the resource dirty, because neither
-//! channel may have reported a change in between.
+//! The old channel stays until the new one is live. The commit that replaces it marks the resource dirty, because
+//! neither channel may have reported a change in between.
 
 mod request;
 mod stop;
@@ -24,14 +25,14 @@ use request::create;
 pub(crate) use stop::stop_of_connection;
 pub use stop::stop_once;
 
-/// Channels created at a time. With [`PAUSE`], a renewer creates ten thousand in half an hour, with less than a twentieth
-/// of the project's quota.
+/// Channels created at a time. With [`PAUSE`], a renewer creates ten thousand in half an hour, with less than a
+/// twentieth of the project's quota.
 const BATCH: i64 = 8;
 /// The minimum duration of a batch.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Creates channels for resources whose channel is missing, about to expire, silent, or pushing to an old address. Without a
-/// public URL it only marks existing channels to be stopped.
+/// Creates channels for resources whose channel is missing, about to expire, silent, or pushing to an old address.
+/// Without a public URL it only marks existing channels to be stopped.
 pub async fn run_once(ctx: &Context) -> Result<Pass, CallError> {
     let Some(address) = ctx.settings.webhook_address() else {
         let mut conn = ctx.pool.acquire().await?;
@@ -66,8 +67,8 @@ pub async fn run_once(ctx: &Context) -> Result<Pass, CallError> {
     Ok(Pass::Worked)
 }
 
-/// Creates the channel of one resource now, for a caller that waits for it. False: another worker creates it, the request
-/// failed and will be retried, or there is no public URL.
+/// Creates the channel of one resource now, for a caller that waits for it. False: another worker creates it, the
+/// request failed and will be retried, or there is no public URL.
 pub async fn open(ctx: &Context, wanted: &Wanted) -> Result<bool, CallError> {
     match ctx.settings.webhook_address() {
         Some(address) => create(ctx, wanted, address.as_str()).await,

@@ -1,7 +1,7 @@
 //! Disconnecting an account.
 //!
-//! The user's request is committed first: from then on nothing of the account is read or shown, and the user's other pages
-//! are notified. The rest happens in repeatable steps:
+//! The user's request is committed first: from then on nothing of the account is read or shown, and the user's other
+//! pages are notified. The rest happens in repeatable steps:
 //!
 //! 1. Delete the mirror and its dead letters. Pulls and writes that are running can no longer commit.
 //! 2. Stop the channels at Google, while the grant still exists. [`STOP_PATIENCE`] bounds this step.
@@ -154,8 +154,8 @@ struct Steps {
     finished: bool,
 }
 
-/// Takes the remaining steps in order, the first two concurrently. `wait`: how long each of those may take; None: without a
-/// limit for the data, and without waiting for the channels.
+/// Takes the remaining steps in order, the first two concurrently. `wait`: how long each of those may take; None:
+/// without a limit for the data, and without waiting for the channels.
 async fn finish(
     ctx: &Context,
     disconnecting: &Disconnecting,

@@ -33,13 +33,13 @@ pub struct Channels {
 pub enum GrantEnd {
     /// Google has confirmed the revocation: the Google account no longer lists this application.
     Revoked,
-    /// Kept, because another user of this application is connected to the same Google account; revoking it would disconnect
-    /// them too.
+    /// Kept, because another user of this application is connected to the same Google account; revoking it would
+    /// disconnect them too.
     KeptForOthers,
     /// It had ended before.
     EndedBefore,
-    /// Google has not confirmed the revocation yet. It is retried for a day; after that, only the user can revoke it, on the
-    /// Google account's page of connected applications.
+    /// Google has not confirmed the revocation yet. It is retried for a day; after that, only the user can revoke it,
+    /// on the Google account's page of connected applications.
     Pending,
 }
 

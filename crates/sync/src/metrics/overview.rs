@@ -1,5 +1,5 @@
-//! The state of the whole installation, read from the database at a scrape. Every replica of the exporting service reports the
-//! same numbers, so a dashboard takes their maximum, not their sum.
+//! The state of the whole installation, read from the database at a scrape. Every replica of the exporting service
+//! reports the same numbers, so a dashboard takes their maximum, not their sum.
 
 mod definitions;
 
@@ -23,8 +23,8 @@ use definitions::{
 use crate::freshness::{LATE_AFTER, POLL_LATE_AFTER, QUOTA_SPENT};
 use crate::{Context, quota};
 
-/// For how long scrapers share a result. If reading takes long, because there are very many calendars, the result is kept
-/// longer, so that reading takes at most a twentieth of the time.
+/// For how long scrapers share a result. If reading takes long, because there are very many calendars, the result is
+/// kept longer, so that reading takes at most a twentieth of the time.
 const FRESH: Duration = Duration::from_secs(3);
 const SHARE: u32 = 20;
 /// Prometheus gives up on a scrape after ten seconds.

@@ -37,7 +37,8 @@ pub(crate) struct Described {
     pub deleted: usize,
 }
 
-/// Writes the events that differ from the mirror, and describes them. Locks the calendar's events until the caller commits.
+/// Writes the events that differ from the mirror, and describes them. Locks the calendar's events until the caller
+/// commits.
 ///
 /// `max_instances`: more than these are not written in one transaction.
 pub(crate) async fn apply(
@@ -176,8 +177,8 @@ async fn expand_series(
     }))
 }
 
-/// For each changed series, all its instances in the hot window, which replace the browser's; and the series that have no
-/// instance any more.
+/// For each changed series, all its instances in the hot window, which replace the browser's; and the series that have
+/// no instance any more.
 fn describe(series: &[String], occurrences: Vec<Occurrence>, window: Window) -> (Vec<Series>, Vec<String>) {
     let alive: HashSet<String> = occurrences.iter().map(|o| o.series_id.clone()).collect();
     let mut hot: HashMap<String, Vec<_>> = HashMap::new();

@@ -92,8 +92,8 @@ pub(crate) fn decide(error: CallError, attempt: u32) -> PullError {
             reason: "rate_limited",
         },
         CallError::Busy => retry(TRANSIENT, "transient"),
-        // During a key rotation, a process that was not restarted yet does not know the new key. One that knows it takes
-        // the resource soon, and retrying costs no call to Google.
+        // During a key rotation, a process that was not restarted yet does not know the new key. One that knows it
+        // takes the resource soon, and retrying costs no call to Google.
         CallError::Sealed(Unsealable::UnknownKey(_)) => retry(TRANSIENT, "tokens_unreadable"),
         CallError::Sealed(_) => retry(STUBBORN, "tokens_unreadable"),
         CallError::Database(error) => PullError::Database(error),
@@ -136,8 +136,8 @@ fn rate_limited(limit: Limit, retry_after: Option<Duration>, attempt: u32) -> Pu
     }
 }
 
-/// Whether to postpone a pull that was just taken over from a lost worker. One lost worker is normal (a process was stopped);
-/// after the second one in a row the resource waits.
+/// Whether to postpone a pull that was just taken over from a lost worker. One lost worker is normal (a process was
+/// stopped); after the second one in a row the resource waits.
 pub(crate) fn after_lease_losses(pull: &Pull) -> Option<PullError> {
     let again = pull.lease_losses.checked_sub(1).filter(|&again| again > 0)?;
     pull.taken_over.then(|| PullError::Retry {

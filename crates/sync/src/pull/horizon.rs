@@ -23,11 +23,11 @@ const BEHIND: TimeDelta = TimeDelta::days(7);
 /// Calendars per pass.
 const BATCH: usize = 4;
 
-/// Expands some calendars whose horizon lags behind, or that were expanded for another zone or role, one after the other.
-/// `Idle` if there were none.
+/// Expands some calendars whose horizon lags behind, or that were expanded for another zone or role, one after the
+/// other. `Idle` if there were none.
 ///
-/// Each is leased only when its turn comes, because a pull of it has to wait for the lease. If one fails, its lease is released
-/// at once and the next one is expanded all the same.
+/// Each is leased only when its turn comes, because a pull of it has to wait for the lease. If one fails, its lease is
+/// released at once and the next one is expanded all the same.
 pub async fn extend_horizon_once(ctx: &Context) -> sqlx::Result<Pass> {
     let until = expansion::horizon(ctx.clock.now()).to - BEHIND;
     let (mut tried, mut failure) = (Vec::new(), None);

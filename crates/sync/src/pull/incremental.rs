@@ -22,8 +22,8 @@ use crate::outbox;
 /// More changes than this are not collected in memory: a full listing writes page by page.
 const CHANGES_MAX: usize = 10_000;
 
-/// More instances than this are not written in one commit, which has to finish within its lease. A weekly series has 61, a
-/// daily one 430.
+/// More instances than this are not written in one commit, which has to finish within its lease. A weekly series has
+/// 61, a daily one 430.
 const INSTANCES_MAX: usize = 20_000;
 
 /// Reads all pages, then commits events, occurrences, sync token, seq and message together.

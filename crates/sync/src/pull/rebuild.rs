@@ -1,8 +1,8 @@
-//! A full listing, for the first pull or after a 410: page by page into a new generation, which a last small transaction makes
-//! visible to readers. Events that the listing did not return disappear with the old generation.
+//! A full listing, for the first pull or after a 410: page by page into a new generation, which a last small
+//! transaction makes visible to readers. Events that the listing did not return disappear with the old generation.
 //!
-//! Memory stays flat: each page is written before the next one is requested. Series are expanded from the mirror, a few at a
-//! time, after the last page, because an exception may be listed long before its master.
+//! Memory stays flat: each page is written before the next one is requested. Series are expanded from the mirror, a few
+//! at a time, after the last page, because an exception may be listed long before its master.
 
 use std::collections::HashMap;
 use std::time::Duration;

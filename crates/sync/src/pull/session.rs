@@ -117,8 +117,8 @@ impl<'a> Session<'a> {
         self.page_size
     }
 
-    /// The next page of a calendar's events; none after the last. If a page is too large to read, the next listing requests
-    /// smaller pages.
+    /// The next page of a calendar's events; none after the last. If a page is too large to read, the next listing
+    /// requests smaller pages.
     pub async fn events(
         &mut self,
         google_id: &str,
@@ -143,7 +143,8 @@ impl<'a> Session<'a> {
                 pages.advance(page.next.clone())?;
                 Ok(Some(page))
             }
-            // The page size must be the same in a whole listing and in those that continue from its token, so start over.
+            // The page size must be the same in a whole listing and in those that continue from its token, so start
+            // over.
             Err(CallError::Google(google::Error::AnswerTooLarge)) if page_size > PAGE_SIZE_MIN => {
                 self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
                 Err(PullError::Rebuild(LARGE_PAGES))
@@ -219,8 +220,8 @@ impl<'a> Session<'a> {
         }
     }
 
-    /// Commits a step of a pull that has more steps: extends the lease in the same transaction, so a worker that lost its
-    /// lease writes nothing.
+    /// Commits a step of a pull that has more steps: extends the lease in the same transaction, so a worker that lost
+    /// its lease writes nothing.
     pub async fn commit_fenced(&self, mut tx: Transaction<'_, Postgres>) -> Result<(), PullError> {
         if !sync_state::extend_lease(&mut tx, &self.pull.lease, self.ctx.settings.lease).await? {
             return Err(PullError::LeaseLost);

@@ -21,8 +21,8 @@ use uuid::Uuid;
 use crate::calls::{CallError, Purpose, call};
 use crate::{Context, metrics, outbox};
 
-/// The lease on a pending channel, in multiples of the usual lease: a renewer refreshes a token and makes a call, and cannot
-/// extend its lease in between.
+/// The lease on a pending channel, in multiples of the usual lease: a renewer refreshes a token and makes a call, and
+/// cannot extend its lease in between.
 const LEASE_FACTOR: u32 = 2;
 /// A channel is renewed after 75 to 80 % of its granted life, at random so that renewals spread.
 const RENEW_AT: std::ops::RangeInclusive<f64> = 0.75..=0.80;

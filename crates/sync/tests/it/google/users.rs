@@ -23,8 +23,8 @@ const WITHOUT_USERS: [&str; 5] = [
     "database_identity",
     "stale_generations",
 ];
-/// Tables that an export leaves out: derived data, recent call counts, and the canary's results, whose account belongs to the
-/// operator.
+/// Tables that an export leaves out: derived data, recent call counts, and the canary's results, whose account belongs
+/// to the operator.
 const LEFT_OUT: [&str; 4] = ["occurrences", "quota_usage", "quota_pauses", "canary"];
 
 /// Two users with their own accounts, and a row of each in every table with data of users.

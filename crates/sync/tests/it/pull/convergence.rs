@@ -1,7 +1,7 @@
 //! Random edits in Google under random faults. Invariants, after every round:
 //!
-//! - the mirror equals Google's calendar (by id, etag and status); before that, it contains everything that the sync token
-//!   covers;
+//! - the mirror equals Google's calendar (by id, etag and status); before that, it contains everything that the sync
+//!   token covers;
 //! - a browser that applied the messages in order, and reloaded on each resync, shows the same events as a read.
 //!
 //! `CALWIRE_SEED` repeats a run: it determines the edits, the faults and their order, but not the timing.

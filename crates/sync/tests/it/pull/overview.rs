@@ -65,8 +65,8 @@ async fn watch_all(world: &World) {
     run(world, sql, world.clock.now()).await;
 }
 
-/// Conditions of a calendar, as statements about Alice's team calendar; `$1` is now. A calendar without access is not shown to
-/// the user, so there is no mode to compare with.
+/// Conditions of a calendar, as statements about Alice's team calendar; `$1` is now. A calendar without access is not
+/// shown to the user, so there is no mode to compare with.
 const CONDITIONS: [&str; 10] = [
     "update sync_state set last_pull_at = null where resource_id = :team and $1 is not null",
     "update sync_state set dirty_seq = synced_seq + 1, dirty_at = $1 - interval '91 s' where resource_id = :team",
