@@ -11,7 +11,7 @@ use store::sync_state::{self, Horizon, Kind, Progress};
 use store::watches;
 
 use crate::outbox;
-use crate::pull::PullError;
+use crate::pull::decision::PullError;
 use crate::pull::session::{Pages, Session};
 
 /// Pulls an account's calendar list. A new calendar is mirrored if it is selected in Google. A removed one is no longer

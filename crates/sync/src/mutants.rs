@@ -6,11 +6,7 @@ use centrifugo::{Client, Publication, channel_of};
 use common::ids::UserId;
 use common::mutant;
 use store::outbox::Stream;
-use store::sync_state::{self, Horizon, Progress};
 use uuid::Uuid;
-
-use crate::pull::PullError;
-use crate::pull::session::Session;
 
 thread_local! {
     static BROKER: RefCell<Option<Client>> = const { RefCell::new(None) };
@@ -54,24 +50,4 @@ pub(crate) fn after_last(mut streams: Vec<Stream>) -> Vec<Stream> {
         .map(|message| message.id);
     LAST.set(ids.max().map_or(last, |newest| newest.max(last)));
     streams
-}
-
-/// `token_before_events`: the sync token is committed before its events.
-pub(crate) async fn save_token_first(session: &Session<'_>, sync_token: &str) -> Result<(), PullError> {
-    if !mutant!("token_before_events") {
-        return Ok(());
-    }
-    let mut tx = session.ctx.pool.begin().await?;
-    let progress = Progress {
-        sync_token,
-        page_size: session.pull.page_size,
-        generation: session.pull.generation,
-        horizon: Horizon::Unchanged,
-        pulled_at: session.started,
-        changed: false,
-    };
-    sync_state::settle(&mut tx, session.pull, progress).await?;
-    store::mutants::seize(&mut tx, &session.pull.lease).await?;
-    tx.commit().await?;
-    Ok(())
 }

@@ -16,9 +16,11 @@
 //! intended: only the commit counts.
 
 mod apply;
-mod decision;
+pub(crate) mod decision;
 mod horizon;
 mod incremental;
+#[cfg(feature = "simulation")]
+mod mutants;
 mod rebuild;
 mod series;
 pub(crate) mod session;
@@ -39,7 +41,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 pub(crate) use apply::{Applied, apply};
-pub(crate) use decision::PullError;
+use decision::PullError;
 pub use horizon::extend_horizon_once;
 pub(crate) use series::{Incoming, context, expand_stored};
 use session::{Session, Summary};
@@ -250,11 +252,4 @@ async fn lose_access(session: &Session<'_>) -> sqlx::Result<()> {
         tx.commit().await?;
     }
     Ok(())
-}
-
-/// Logs how many events of a listing were skipped, without their content.
-fn report_unreadable(calendar: CalendarId, count: usize) {
-    if count > 0 {
-        tracing::warn!(calendar.id = %calendar, count, "Skipped events without a usable id");
-    }
 }

@@ -51,7 +51,7 @@ pub(super) async fn pull(
             return Err(PullError::Rebuild("many_changes"));
         }
     }
-    super::report_unreadable(calendar.id, unreadable);
+    session.report_unreadable(unreadable);
     let next = pages.sync_token().unwrap_or(sync_token);
     commit(session, calendar, next, incoming)
         .instrument(tracing::trace_span!(target: SPANS, "commit"))
@@ -65,7 +65,7 @@ async fn commit(
     incoming: HashMap<String, Incoming>,
 ) -> Result<Settled, PullError> {
     #[cfg(feature = "simulation")]
-    crate::mutants::save_token_first(session, next).await?;
+    super::mutants::save_token_first(session, next).await?;
     let mut tx = session.ctx.pool.begin().await?;
     let summary = write(&mut tx, session, calendar, incoming).await?;
     session.record(&mut tx, summary).await?;

@@ -102,7 +102,7 @@ async fn list(
         events += stored;
         unreadable += page.unreadable + received - stored;
     }
-    super::report_unreadable(calendar.id, unreadable);
+    session.report_unreadable(unreadable);
     Ok(Listing {
         generation,
         sync_token: pages.sync_token().unwrap_or_default().to_owned(),

@@ -186,6 +186,13 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Logs how many events of a listing were skipped, without their content.
+    pub fn report_unreadable(&self, count: usize) {
+        if count > 0 {
+            tracing::warn!(calendar.id = %self.pull.lease.key, count, "Skipped events without a usable id");
+        }
+    }
+
     async fn extend_lease_after_first(&self, pages: &Pages) -> Result<(), PullError> {
         if pages.is_first() {
             Ok(())
