@@ -57,23 +57,23 @@ async fn push_can_be_traced_to_the_broker(pool: PgPool) {
         .unwrap();
 
     let entries = recent(&world).await;
-    let [round, import] = &entries[..] else {
+    let [entry, import] = &entries[..] else {
         panic!("{entries:?}")
     };
-    assert_eq!((round.cause, round.outcome.as_str()), (Cause::Push, "ok"));
-    assert_eq!((round.changed, round.deleted, round.pages), (2, 0, 1));
-    assert_eq!(round.asked_at, pushed_at);
-    assert_eq!(round.started_at, pushed_at + TimeDelta::milliseconds(300));
-    assert!(round.started_at <= round.committed_at && round.committed_at < round.published_at.unwrap());
+    assert_eq!((entry.cause, entry.outcome.as_str()), (Cause::Push, "ok"));
+    assert_eq!((entry.changed, entry.deleted, entry.pages), (2, 0, 1));
+    assert_eq!(entry.asked_at, pushed_at);
+    assert_eq!(entry.started_at, pushed_at + TimeDelta::milliseconds(300));
+    assert!(entry.started_at <= entry.committed_at && entry.committed_at < entry.published_at.unwrap());
     assert!(import.published_at.is_some(), "the import was published too");
-    assert!(round.seq > import.seq, "{entries:?}");
+    assert!(entry.seq > import.seq, "{entries:?}");
 
     world.google.delete(ALICE, ALICE, &id).unwrap();
     google_pushes(&world).await;
     world.settle().await;
-    let round = &recent(&world).await[0];
-    assert_eq!((round.changed, round.deleted, round.published_at), (0, 1, None));
-    let kept: Vec<String> = sqlx::query_scalar("select r::text from sync_entries r")
+    let entry = &recent(&world).await[0];
+    assert_eq!((entry.changed, entry.deleted, entry.published_at), (0, 1, None));
+    let kept: Vec<String> = sqlx::query_scalar("select r::text from sync_rounds r")
         .fetch_all(&world.pool)
         .await
         .unwrap();
