@@ -1,3 +1,3 @@
-//! Every fuzz target on its corpus, and for a while on changed inputs.
+//! Runs every fuzz target on its corpus, and for some seconds on mutated inputs.
 
 mod fuzz;
