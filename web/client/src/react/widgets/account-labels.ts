@@ -58,7 +58,7 @@ const copies = (calendars: number, events: number) =>
   `${plural(calendars, 'calendar', 'calendars')} with ${plural(events, 'event', 'events')}`;
 
 export const englishAccountLabels: AccountLabels = {
-  manageAccountsLead: 'The calendars that are read, how current they are, and how to disconnect them.',
+  manageAccountsLead: 'What Calwire reads, how current it is, and how to disconnect.',
   addAccount: 'Add another account',
   noAccountsTitle: 'No Google account is connected',
   noAccounts: 'Connect one, and its calendars show up here by themselves.',
@@ -108,12 +108,12 @@ export const englishAccountLabels: AccountLabels = {
 
   yourData: 'Your data',
   exportData: 'Export my data',
-  exportHint: 'Everything that is stored about you here, as a JSON file.',
+  exportHint: 'All your stored data as a JSON file.',
   exporting: 'Exporting…',
   exported: (file) => `${file} is downloaded.`,
   deleteData: 'Delete my data',
-  deleteHint: 'Disconnects all accounts and deletes everything that is stored about you here.',
-  deleteTitle: 'Delete everything that is stored about you here?',
+  deleteHint: 'Disconnects all accounts and deletes all your stored data.',
+  deleteTitle: 'Delete all your stored data?',
   deleteSteps: [
     'All Google accounts are disconnected, and their access is revoked at Google.',
     'All copies of calendars and events, your choices of calendars and the history of changes are deleted for good.',
