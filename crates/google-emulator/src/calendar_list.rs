@@ -1,4 +1,4 @@
-//! `calendarList` and `calendars`: what a user sees in the left column of Google Calendar.
+//! `calendarList` and `calendars`: the left column of Google Calendar.
 
 use serde_json::{Value, json};
 

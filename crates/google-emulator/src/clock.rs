@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_frozen_clock_moves_only_by_hand_and_runs_on_from_there() {
+    fn a_frozen_clock_moves_only_by_hand() {
         let mut clock = Clock::default();
         let start = "2026-11-22T09:00:00Z".parse().unwrap();
         clock.apply(Move {

@@ -137,7 +137,7 @@ impl ApiError {
         Self::new(412, "global", "conditionNotMet", "Precondition Failed").at("header", "If-Match")
     }
 
-    /// The wordings Google documents for a status and reason; what a fault that names only these two answers.
+    /// The texts that Google documents for a status and reason. Used by faults that name only these two.
     pub fn documented(status: u16, reason: Option<&str>) -> Self {
         match (status, reason) {
             (401, _) => Self::unauthorized(),

@@ -1,4 +1,4 @@
-//! Events as a reader sees them: instances of a series, the reader's own rights, what a deleted event still shows.
+//! Events as a reader sees them: instances of a series, the reader's permissions, stubs of deleted events.
 
 use std::collections::HashSet;
 

@@ -1,5 +1,4 @@
-//! Writes to a calendar, with Google's rules: what a client may set, what the server sets, and what a write to one
-//! instance of a series does.
+//! Writes to a calendar, with Google's rules: client fields, server fields, and writes to one instance of a series.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngExt;

@@ -63,8 +63,8 @@ pub enum Fault {
         #[serde(default)]
         jitter_ms: u64,
     },
-    /// The call waits until the rule is taken away: before it is handled, or with `after` before it is answered. Whoever
-    /// made it may have gone by then.
+    /// The call waits until the rule is removed: before it is handled, or with `after` before it is answered. The client
+    /// may have disconnected by then.
     Hold {
         #[serde(default)]
         after: bool,
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_depends_on_the_seed_and_the_users_own_calls_not_on_who_else_calls() {
+    fn faults_depend_on_the_seed_and_the_users_own_calls() {
         let alone = strikes(7, &["a"; 200]);
         let mixed = strikes(7, &["a", "b"].repeat(200));
         assert_eq!(alone, mixed.iter().copied().step_by(2).collect::<Vec<_>>());
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fault_of_a_page_is_not_used_up_by_other_pages() {
+    fn a_page_fault_is_not_used_up_by_others() {
         let mut faults = Faults::default();
         faults.add(Rule::new("events.list", Fault::Gone { page: 2 }).times(1));
         let mut strikes = |page| {

@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_oldest_of_more_than_a_hundred_refresh_tokens_dies_silently() {
+    fn the_oldest_of_over_a_hundred_refresh_tokens_is_revoked() {
         let mut grants = Grants::default();
         let now = "2026-11-22T09:00:00Z".parse().unwrap();
         let tokens: Vec<_> = (0..=MAX_REFRESH_TOKENS)
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_dies_unused_after_half_a_year_and_in_testing_after_a_week() {
+    fn refresh_tokens_expire_unused_and_in_testing() {
         let mut grants = Grants::default();
         let start = "2026-01-01T00:00:00Z".parse().unwrap();
         let token = grants.issue_refresh("a", &Scopes::new(), start);

@@ -1,4 +1,4 @@
-//! The emulator's own API for tests in the same process: what a person does in Google, and what a test wants to see.
+//! The emulator's own API for tests in the same process: a person's actions in Google, and state for assertions.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -18,7 +18,7 @@ use crate::state::State;
 use crate::store::{Resource, Revision, is_cancelled};
 use crate::{Client, Emulator, Shared, event_list, scopes};
 
-/// A ready grant: what a client has after its OAuth dance.
+/// The tokens of a completed OAuth flow.
 #[derive(Debug, Clone, Serialize)]
 pub struct Tokens {
     pub access_token: String,

@@ -377,7 +377,7 @@ fn checked_request(state: &State, body: &Resource) -> Result<(String, String)> {
     Ok((id.to_owned(), address.to_owned()))
 }
 
-/// The most restrictive of what was asked for, what is allowed and what a fault says.
+/// The earliest of the requested, the allowed and a fault's expiry.
 fn expiry(state: &State, body: &Resource, strikes: &[Strike]) -> DateTime<Utc> {
     let number = |value: &Value| value.as_i64().or_else(|| value.as_str()?.parse().ok());
     let now = state.now();

@@ -1,8 +1,8 @@
 //! Expands a recurring master into the starts of its instances.
 //!
 //! Rules count in wall-clock time of the event's own zone. The crate `rrule` is therefore given local times as if they
-//! were UTC, and each result is put back into the zone here: what happens at a change of the clocks is decided in one
-//! place ([`crate::time::resolve`]) and all-day events never touch a zone.
+//! were UTC, and each result is converted back here: DST changes are resolved in one place
+//! ([`crate::time::resolve`]), and all-day events never touch a zone.
 
 use std::collections::BTreeSet;
 
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn nine_in_the_morning_stays_nine_across_a_change_of_the_clocks() {
+    fn nine_in_the_morning_stays_nine_across_dst() {
         let event = json!({
             "start": {"dateTime": "2026-10-19T09:00:00+02:00", "timeZone": "Europe/Zurich"},
             "end": {"dateTime": "2026-10-19T10:00:00+02:00", "timeZone": "Europe/Zurich"},

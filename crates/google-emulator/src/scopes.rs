@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn calendar_events_is_enough_for_events_but_not_for_the_list() {
+    fn calendar_events_covers_events_but_not_the_list() {
         let scopes = parse("openid email https://www.googleapis.com/auth/calendar.events");
         assert!(
             allow(&scopes, "events.list")

@@ -66,7 +66,7 @@ impl EventTime {
         }
     }
 
-    /// Wall-clock time in its own zone: what recurrence rules count in.
+    /// Wall-clock time in its own zone: the time that recurrence rules use.
     pub fn local(&self) -> NaiveDateTime {
         match self {
             Self::Date(date) => date.and_time(NaiveTime::MIN),
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_in_the_spring_gap_is_later_by_the_gap_and_a_double_one_is_the_first() {
+    fn gap_times_move_forward_and_repeated_times_are_the_first() {
         let zone = chrono_tz::Europe::Zurich;
         let gap = "2026-03-29T02:30:00".parse().unwrap();
         assert_eq!(resolve(gap, zone).to_rfc3339(), "2026-03-29T01:30:00+00:00");
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_is_a_date_or_a_moment_and_never_both() {
+    fn a_time_is_either_a_date_or_a_moment() {
         assert!(parse(&json!({"date": "2026-11-22", "dateTime": "2026-11-22T09:00:00Z"})).is_err());
         assert!(parse(&json!({})).is_err());
         assert!(parse(&json!({"date": "2026-13-01"})).is_err());

@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_page_with_a_page_token_is_not_the_end() {
+    fn an_empty_page_with_a_token_is_not_last() {
         let next = |body: &str| page(body.as_bytes()).map(|page| page.next);
         assert_eq!(
             next(r#"{"items":[],"nextPageToken":"p"}"#),

@@ -323,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_reason_is_found_in_the_url_of_the_error_page() {
+    fn the_reason_is_in_the_error_pages_url() {
         let word = URL_SAFE_NO_PAD.encode("\n\u{15}redirect_uri_mismatch\u{12}");
         for parameter in [word.clone(), format!("{word}%3D")] {
             let url =

@@ -32,7 +32,7 @@ struct Pattern {
 const PATTERNS: [Pattern; 8] = [
     Pattern {
         name: "a clause that begins with a bare \"what\"",
-        regex: r"(^|[.:;,(] )[Ww]hat(ever)? [a-z]",
+        regex: r"(^|[.:;,(] )[Ww]hat [a-z]|(^|[.] )Whatever [a-z]",
         budget: 856,
     },
     Pattern {

@@ -391,7 +391,7 @@ async fn a_split_series_killed_at_each_step() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_split_series_killed_at_each_step_and_google_drops_answers() -> Result<()> {
+async fn a_split_killed_at_each_step_with_lost_answers() -> Result<()> {
     killed_at_each_step(SPLIT, true).await
 }
 

@@ -62,7 +62,7 @@ fn a_start_alone_moves_and_an_end_alone_resizes() {
 }
 
 #[test]
-fn a_timed_event_becomes_all_day_if_start_and_end_agree() {
+fn a_timed_event_becomes_all_day_with_both_dates() {
     let all_day = json!({"start": "2026-11-23", "end": "2026-11-25", "allDay": true, "timeZone": null});
     assert_eq!(when(json!({"start": "2026-11-23", "end": "2026-11-25"})), all_day);
     assert_eq!(apply(json!({"allDay": true})).unwrap_err().field, "start");

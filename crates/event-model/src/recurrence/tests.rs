@@ -56,7 +56,7 @@ fn a_split_series_loses_no_line() {
 }
 
 #[test]
-fn a_split_divides_count_and_keeps_until_with_the_later_part() {
+fn a_split_divides_count_and_keeps_until() {
     let first = at("2026-10-05T09:00:00+02:00");
     let boundary = at("2026-11-02T09:00:00+01:00").start();
     let parts = split(&lines(&["RRULE:FREQ=WEEKLY;COUNT=10"]), first, boundary, |_| 4);

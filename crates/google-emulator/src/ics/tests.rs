@@ -137,7 +137,7 @@ fn zones_by_windows_name_all_day_and_floating() {
 }
 
 #[test]
-fn all_day_events_last_a_day_unless_told() {
+fn all_day_events_last_a_day_by_default() {
     assert_eq!(one("DTSTART;VALUE=DATE:20261231")["end"]["date"], "2027-01-01");
     assert_eq!(
         one("DTSTART;VALUE=DATE:20261122\nDTEND;VALUE=DATE:20261122")["end"]["date"],
@@ -178,7 +178,7 @@ fn the_newest_version_of_an_event_counts() {
 }
 
 #[test]
-fn an_exception_without_its_series_is_an_event_and_a_cancelled_event_is_none() {
+fn an_exception_without_its_series_is_an_event() {
     let orphan = one("RECURRENCE-ID:20261122T090000\nDTSTART:20261122T100000\nSUMMARY:once");
     assert!(orphan.get("recurringEventId").is_none() && orphan.get("originalStartTime").is_none());
     assert_eq!(
@@ -190,7 +190,7 @@ fn an_exception_without_its_series_is_an_event_and_a_cancelled_event_is_none() {
 }
 
 #[test]
-fn an_exception_of_a_day_the_series_does_not_have_is_an_event() {
+fn an_exception_outside_its_series_is_an_event() {
     let text = file(
         "DTSTART:20261102T090000\nRRULE:FREQ=WEEKLY\nEND:VEVENT\nBEGIN:VEVENT\nUID:u\nRECURRENCE-ID:20261104T090000\nDTSTART:20261104T110000",
     );
@@ -201,7 +201,7 @@ fn an_exception_of_a_day_the_series_does_not_have_is_an_event() {
 }
 
 #[test]
-fn a_time_in_the_spring_gap_is_later_by_the_gap() {
+fn a_time_in_the_spring_gap_moves_forward() {
     assert_eq!(
         one("DTSTART:20260329T023000")["start"]["dateTime"],
         "2026-03-29T03:30:00+02:00"
@@ -209,7 +209,7 @@ fn a_time_in_the_spring_gap_is_later_by_the_gap() {
 }
 
 #[test]
-fn what_is_wrong_is_said_with_its_line() {
+fn errors_name_the_line() {
     assert_snapshot!(refused(""), @"-: the file is empty");
     assert_snapshot!(refused("<html>"), @"1: expected BEGIN:VCALENDAR: this is not an iCalendar file");
     assert_snapshot!(refused("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261122\n"), @"3: the file ends inside a component: an END line is missing");
@@ -233,7 +233,7 @@ fn nesting_is_bounded() {
 }
 
 #[test]
-fn a_file_becomes_the_primary_calendar_of_the_account_it_is_named_after() {
+fn a_file_becomes_its_accounts_primary_calendar() {
     let seed = Seed::from_ics("choir.ics", SAMPLE, "bob@example.com").unwrap();
     assert_eq!(seed.users[0].email, "bob@example.com");
     assert_eq!(seed.users[0].calendars[0].id, "bob@example.com");
@@ -305,7 +305,7 @@ proptest! {
     }
 
     #[test]
-    fn no_calendar_makes_it_panic_and_what_it_reads_is_sound(lines in prop::collection::vec(line(), 0..24)) {
+    fn any_file_reads_soundly_or_is_refused(lines in prop::collection::vec(line(), 0..24)) {
         let text = format!("BEGIN:VCALENDAR\r\n{}\r\nEND:VCALENDAR\r\n", lines.join("\r\n"));
         let _ = calendar(&text, "c");
         let event = format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\n{}\nEND:VEVENT\nEND:VCALENDAR\n", lines.join("\n"));

@@ -34,7 +34,7 @@ fn a_refusal_names_file_line_and_place() {
 }
 
 #[test]
-fn what_the_types_cannot_refuse_is_refused_by_name() {
+fn invalid_values_are_refused_by_name() {
     let with = |calendar: &str| {
         refused(&format!(
             r#"{{"users":[{{"email":"a@example.com","calendars":[{{"id":"c","summary":"C",{calendar}}}]}}]}}"#

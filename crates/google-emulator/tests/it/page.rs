@@ -1,6 +1,6 @@
-//! The page in a real browser: what a person does there is in the calendar, and what happens elsewhere is on the page.
+//! The page in a real browser: its edits reach the calendar, and changes made elsewhere reach the page.
 //!
-//! Needs Chromium (`CHROMIUM_BIN`, or in `PATH`); without one the tests say so and pass.
+//! Needs Chromium (`CHROMIUM_BIN`, or in `PATH`); without one the tests print that and pass.
 
 #![expect(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
@@ -167,7 +167,7 @@ async fn an_event_goes_to_another_calendar() {
 }
 
 #[actix_web::test]
-async fn a_series_is_changed_as_a_whole_or_in_one_place() {
+async fn a_series_is_changed_as_a_whole_or_once() {
     let mut daily = timed("Walk", 8, 9);
     daily["recurrence"] = json!(["RRULE:FREQ=WEEKLY;BYDAY=WE"]);
     let Some((google, mut page)) = open(json!([daily])).await else {
@@ -199,7 +199,7 @@ async fn a_series_is_changed_as_a_whole_or_in_one_place() {
 }
 
 #[actix_web::test]
-async fn what_happens_elsewhere_is_shown_and_not_overwritten() {
+async fn changes_made_elsewhere_are_shown_and_kept() {
     let Some((google, mut page)) = open(json!([timed("Lunch", 12, 13)])).await else {
         return;
     };
@@ -222,7 +222,7 @@ async fn what_happens_elsewhere_is_shown_and_not_overwritten() {
 }
 
 #[actix_web::test]
-async fn what_may_not_be_changed_is_only_shown() {
+async fn read_only_events_are_only_shown() {
     let Some((_google, mut page)) = open(json!([timed("Lunch", 12, 13)])).await else {
         return;
     };

@@ -242,7 +242,7 @@ async fn a_refusal_has_googles_reason() {
 }
 
 #[tokio::test]
-async fn only_a_write_that_was_sent_can_have_an_unknown_outcome() {
+async fn only_a_sent_write_can_have_an_unknown_outcome() {
     let html = ResponseTemplate::new(502).set_body_raw("<html>alice@example.com</html>", "text/html");
     let lost = [
         html.clone(),

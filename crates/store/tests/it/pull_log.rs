@@ -268,7 +268,7 @@ async fn an_entry_gets_the_publication_time_of_its_message(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn entries_belong_to_a_user_and_are_deleted_with_the_calendar(pool: PgPool) {
+async fn entries_belong_to_a_user_and_their_calendar(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let (connection, calendar) = calendar_of(&mut conn, "alice").await;
     let pull = take(&mut conn).await;

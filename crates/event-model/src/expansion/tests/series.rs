@@ -135,7 +135,7 @@ fn dates_are_added_and_excluded_in_every_form() {
 }
 
 #[test]
-fn an_instance_in_a_gap_is_excluded_by_its_actual_time() {
+fn an_instance_in_a_gap_is_excluded_by_actual_time() {
     let nights = timed(
         "2026-03-28T02:30:00+01:00",
         "2026-03-28T02:45:00+01:00",

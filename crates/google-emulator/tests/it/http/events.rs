@@ -101,7 +101,7 @@ async fn a_later_version_was_updated_later() {
 }
 
 #[tokio::test]
-async fn a_stale_etag_is_refused_and_reminders_change_the_etag_alone() {
+async fn a_stale_etag_is_refused() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);
     let event = google.insert(ALICE, "primary", hour("Lunch", 1)).unwrap();

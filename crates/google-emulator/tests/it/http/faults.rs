@@ -19,7 +19,7 @@ fn error(status: u16, reason: &str) -> Fault {
 }
 
 #[tokio::test]
-async fn errors_are_answered_as_google_words_them_and_the_call_is_not_handled() {
+async fn errors_have_googles_wording_and_skip_the_call() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);
     let cases = [
@@ -58,7 +58,7 @@ async fn errors_are_answered_as_google_words_them_and_the_call_is_not_handled() 
 }
 
 #[tokio::test]
-async fn a_connection_is_closed_before_or_after_the_call_is_handled() {
+async fn a_connection_closes_before_or_after_handling() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);
     for (after, stored) in [(false, 0), (true, 1)] {
@@ -80,7 +80,7 @@ async fn a_connection_is_closed_before_or_after_the_call_is_handled() {
 }
 
 #[tokio::test]
-async fn a_call_is_held_until_its_fault_is_taken_away_also_when_its_client_has_gone() {
+async fn a_held_call_waits_until_its_fault_is_removed() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);
     let insert = |summary| {

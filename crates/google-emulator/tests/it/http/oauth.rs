@@ -81,7 +81,7 @@ async fn exchange(google: &Emulator, code: &Value) -> (StatusCode, Value) {
 }
 
 #[tokio::test]
-async fn a_consent_with_a_box_unticked_gives_tokens_without_that_scope() {
+async fn an_unticked_box_gives_tokens_without_that_scope() {
     let google = start().await;
     let list = format!("{CALENDAR}.calendarlist.readonly");
     let back = press(
@@ -208,7 +208,7 @@ async fn the_verifier_the_redirect_uri_and_the_secret_are_enforced() {
 }
 
 #[tokio::test]
-async fn a_second_consent_gives_a_refresh_token_only_with_prompt_consent() {
+async fn a_second_refresh_token_needs_prompt_consent() {
     let google = start().await;
     let allow = [("grant", CALENDAR), ("decision", "allow")];
     let tokens = |more: &'static [(&str, &str)]| {
@@ -241,7 +241,7 @@ async fn a_second_consent_gives_a_refresh_token_only_with_prompt_consent() {
 }
 
 #[tokio::test]
-async fn a_revoked_grant_is_dead_for_every_token_of_the_account() {
+async fn revoking_a_grant_ends_every_token_of_the_account() {
     let google = start().await;
     let one = google.mint(ALICE, &[CALENDAR]).unwrap();
     let other = google.mint(ALICE, &[CALENDAR]).unwrap();

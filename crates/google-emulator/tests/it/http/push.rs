@@ -1,4 +1,4 @@
-//! Push channels: opening and stopping them, what is sent, and when it is sent again.
+//! Push channels: opening, stopping, sending and retrying.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use google_emulator::{Config, Emulator, Fault, Rule};
@@ -40,7 +40,7 @@ fn insert(google: &Emulator, day: u32) {
 }
 
 #[tokio::test]
-async fn a_channel_gets_sync_and_then_every_change_with_googles_headers() {
+async fn a_channel_gets_sync_and_then_every_change() {
     let (google, mut receiver) = (start().await, Receiver::start());
     let alice = Client::of(&google, ALICE);
     let (_, answer) = alice
@@ -96,7 +96,7 @@ async fn a_channel_gets_sync_and_then_every_change_with_googles_headers() {
 }
 
 #[tokio::test]
-async fn two_channels_of_a_calendar_share_its_resource_id_and_both_get_the_change() {
+async fn two_channels_of_a_calendar_share_its_resource_id() {
     let (google, mut receiver, alice) = watched().await;
     let (_, other) = alice.post(WATCH, channel("two", &receiver)).await;
     assert_eq!(google.channels()[0]["resourceId"], other["resourceId"]);
@@ -263,7 +263,7 @@ async fn sync_may_come_before_the_watch_call_is_answered() {
 }
 
 #[tokio::test]
-async fn a_channel_may_ask_for_some_event_types_and_a_calendar_may_be_unwatchable() {
+async fn a_channel_may_filter_event_types() {
     let (google, mut receiver) = (start().await, Receiver::start());
     let alice = Client::of(&google, ALICE);
     alice

@@ -8,7 +8,7 @@ use super::support::{ALICE, Client, daily, hour, ids, reason, start};
 const EVENTS: &str = "calendars/primary/events?";
 
 #[tokio::test]
-async fn an_incremental_list_tells_changes_and_tombstones_since_its_token() {
+async fn an_incremental_list_has_changes_and_tombstones() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);
     for (id, day) in [("event1", 1), ("event2", 2), ("event3", 3)] {
@@ -82,7 +82,7 @@ async fn paging_is_a_snapshot_and_its_token_continues_from_it() {
 }
 
 #[tokio::test]
-async fn broken_rules_are_told_by_reason() {
+async fn broken_rules_are_refused_with_their_reason() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);
     for day in 1..=3 {
@@ -209,7 +209,7 @@ async fn list_faults_strike_the_page_they_name() {
 }
 
 #[tokio::test]
-async fn a_window_of_the_first_list_goes_on_filtering() {
+async fn the_first_lists_window_filters_later_lists() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);
     google.insert(ALICE, "primary", hour("Inside", 2)).unwrap();
@@ -228,7 +228,7 @@ async fn a_window_of_the_first_list_goes_on_filtering() {
 }
 
 #[tokio::test]
-async fn with_single_events_a_touched_series_comes_whole_and_lost_instances_are_cancelled() {
+async fn with_single_events_a_changed_series_comes_whole() {
     let google = start().await;
     let alice = Client::of(&google, ALICE);
     let mut series = daily("Standup", 3);
