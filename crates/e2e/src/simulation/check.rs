@@ -5,7 +5,8 @@ use google_emulator::SyncToken;
 use uuid::Uuid;
 
 use super::accounts::name;
-use super::ledger::{Mirror, Progress, holds};
+use super::ledger::{Progress, holds};
+use super::mirror::{know_tombstones, mirror, truth};
 use super::plan::User;
 use super::world::World;
 
@@ -175,45 +176,6 @@ fn acknowledged_is_due(world: &World, resources: &[Resource]) -> Result<()> {
     Ok(())
 }
 
-pub async fn mirror(world: &World, calendar: Uuid) -> Result<Mirror> {
-    let rows: Vec<(String, String, String)> = sqlx::query_as(
-        "select e.event_id, e.etag, e.status from events e
-         join sync_state s on s.resource_id = e.calendar_id and s.generation = e.generation
-         where e.calendar_id = $1",
-    )
-    .bind(calendar)
-    .fetch_all(&world.database.pool)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|(id, etag, status)| (id, (etag, status)))
-        .collect())
-}
-
-/// Google's events of a calendar, now or at a sync token.
-pub fn truth(world: &World, calendar: &str, token: Option<&str>) -> Mirror {
-    let events = match token {
-        Some(token) => world.google.events_at(calendar, token).unwrap_or_default(),
-        None => world.google.events(calendar),
-    };
-    events
-        .iter()
-        .map(|event| (field(event, "id"), (field(event, "etag"), field(event, "status"))))
-        .collect()
-}
-
-/// Copies the etags of tombstones. An instance cancelled through us has none, and cancelling it again changes nothing.
-pub fn know_tombstones(mirror: &mut Mirror, truth: &Mirror) {
-    for (id, (etag, status)) in mirror {
-        if let Some((known, theirs)) = truth.get(id)
-            && status == "cancelled"
-            && status == theirs
-        {
-            etag.clone_from(known);
-        }
-    }
-}
-
 /// The mirror has at least the events up to its sync token, and never lacks an event that Google has had throughout.
 async fn nothing_vanishes(world: &mut World, resources: &[Resource]) -> Result<()> {
     for resource in resources {
@@ -316,13 +278,4 @@ async fn grants_end_for_a_reason(world: &mut World) -> Result<()> {
         world.ledger.ended.insert(email);
     }
     Ok(())
-}
-
-/// A text of one of Google's events.
-pub fn field(event: &google_emulator::Resource, key: &str) -> String {
-    event
-        .get(key)
-        .and_then(serde_json::Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
 }

@@ -8,7 +8,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use super::accounts::{calendars, email};
-use super::check::field;
+use super::mirror::field;
 use super::plan::{Edit, Trouble, User};
 use super::world::{World, start_of_day_in};
 

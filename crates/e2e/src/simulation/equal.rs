@@ -8,11 +8,11 @@ use serde_json::Value;
 
 use super::accounts::{email, name, user_id};
 use super::browser::{self, EventsById, text};
-use super::check::{self, field};
 use super::ledger::{holds, violated};
+use super::mirror::{self, field};
 use super::plan::User;
 use super::world::World;
-use super::writing;
+use super::{check, results};
 
 pub async fn all_equal(world: &mut World) -> Result<()> {
     for user in User::ALL {
@@ -21,7 +21,7 @@ pub async fn all_equal(world: &mut World) -> Result<()> {
     }
     watched(world).await?;
     quota(world)?;
-    writing::all_ended(world).await?;
+    results::all_ended(world).await?;
     status_is_honest(world).await
 }
 
@@ -33,9 +33,9 @@ async fn mirror_is_google(world: &World, user: User) -> Result<()> {
         if resource.user != name(user) || !resource.is_active || resource.is_paused {
             continue;
         }
-        let mut mirror = check::mirror(world, resource.id).await?;
-        let truth = check::truth(world, calendar, None);
-        check::know_tombstones(&mut mirror, &truth);
+        let mut mirror = mirror::mirror(world, resource.id).await?;
+        let truth = mirror::truth(world, calendar, None);
+        mirror::know_tombstones(&mut mirror, &truth);
         if mirror != truth {
             let of = |from: &BTreeMap<_, _>, without: &BTreeMap<String, (String, String)>| {
                 let rest = from

@@ -10,9 +10,8 @@ use common::simulation::{Caught, Fate, Process, Trap};
 use common::worker::Pass;
 use google::push::Notification;
 use sqlx::postgres::PgPoolOptions;
-use sync::pull::{self, Puller};
+use sync::Context;
 use sync::write::{Refused, Submitted};
-use sync::{Context, connections, poll, relay, watch, write};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -21,6 +20,7 @@ use webhook_ingest::intake::Intake;
 use webhook_ingest::refusal::Refusal;
 
 use super::database::SimulatedDatabase;
+use super::jobs;
 use super::plan::{Job, Snare};
 
 /// Work that takes longer is blocked by held work.
@@ -167,7 +167,7 @@ impl<P> Host<P> {
     /// One pass of a worker.
     pub fn job(&self, job: Job) -> impl Future<Output = Done> + Send + use<P> {
         let (ctx, broker, intake) = (self.ctx.clone(), self.broker.clone(), Arc::clone(&self.intake));
-        async move { Done::Pass(pass(&ctx, &broker, &intake, job).await) }
+        async move { Done::Pass(jobs::pass(&ctx, &broker, &intake, job).await) }
     }
 
     pub fn push(&self, push: Notification) -> impl Future<Output = Done> + Send + use<P> {
@@ -292,41 +292,4 @@ fn start_intake(runtime: &Runtime, intake: &Arc<Intake>, stop: &CancellationToke
     runtime.spawn(async move { lookups.run_lookups(stopping).await });
     let (stopping, url) = (stop.clone(), url.to_owned().into());
     runtime.spawn(async move { bumps.run_bumps(stopping, url, Arc::new(Notify::new())).await });
-}
-
-async fn pass(
-    ctx: &Context,
-    broker: &centrifugo::Client,
-    intake: &Intake,
-    job: Job,
-) -> std::result::Result<Pass, String> {
-    let word = |error: sqlx::Error| error.to_string();
-    match job {
-        Job::Pull => {
-            let puller = Puller::new(ctx.clone(), 1);
-            let pass = puller.run_once().await.map_err(word);
-            puller.drain().await;
-            pass
-        }
-        Job::Relay => {
-            let now = ctx.clock.now();
-            relay::run_once(&ctx.pool, broker, now)
-                .await
-                .map_err(|error| error.to_string())
-        }
-        Job::Watch => watch::run_once(ctx).await.map_err(|error| error.to_string()),
-        Job::StopWatches => watch::stop_once(ctx).await.map_err(|error| error.to_string()),
-        Job::Poll => poll::run_once(ctx).await.map_err(word),
-        Job::Writes => write::run_once(ctx).await.map_err(word),
-        Job::Disconnect => connections::disconnect_once(ctx)
-            .await
-            .map_err(|error| error.to_string()),
-        Job::Horizon => pull::extend_horizon_once(ctx).await.map_err(word),
-        Job::Tidy => {
-            intake.write_touches().await.map_err(word)?;
-            pull::purge_once(ctx).await.map_err(word)?;
-            poll::purge_once(ctx).await.map_err(word)?;
-            write::purge_once(ctx).await.map_err(word)
-        }
-    }
 }

@@ -94,7 +94,7 @@ test('changes of different fields are merged, with a notice', async (t) => {
   await form.getByRole('button', { name: 'Save' }).click();
   await form.waitFor({ state: 'detached' });
   await eventIn(grid, /Renamed here.*Room 9/).waitFor();
-  await page.getByText(/both changes are in/).waitFor();
+  await page.getByText(/Both changes are saved/).waitFor();
 });
 
 test('an edit that Google refuses is reverted with the reason', async (t) => {
