@@ -6,9 +6,6 @@ use provision::postgres::{Binaries, Cluster};
 use crate::cargo::run_e2e;
 use crate::interrupt;
 
-/// What it takes to build the simulation: crash points and mutants are in no other build.
-pub const FEATURE: &str = "e2e/simulation";
-
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
