@@ -1,6 +1,6 @@
-//! The demo's page and its users, for the profile `demo` of `docker-compose.yml`: what `cargo xtask up` serves by itself.
+//! The demo's page and its users, for the profile `demo` of `docker-compose.yml`. `cargo xtask up` serves the same.
 //!
-//! It signs tokens for whoever asks. An application of your own has its own sign-in instead, and no server has this.
+//! It signs tokens for every caller. Your application has its own sign-in instead; never run this on a server.
 
 mod application;
 
@@ -8,13 +8,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use actix_files::Files;
-use actix_web::middleware::DefaultHeaders;
-use actix_web::{HttpResponse, web};
+use actix_web::error::ErrorInternalServerError;
+use actix_web::http::{Method, StatusCode};
+use actix_web::{HttpRequest, HttpResponse, web};
 use common::clock::Clock;
 use common::config::SecretKey;
 use common::{parsed, secret_key};
 use jsonwebtoken::{EncodingKey, Header};
+use provision::front::{Demo, page};
 use serde::Deserialize;
 use serde_json::json;
 use url::Url;
@@ -27,7 +28,7 @@ pub const NAME: &str = "demo";
 pub const LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8083);
 /// The accounts of the emulator bear the same names.
 pub const USERS: [&str; 3] = ["alice", "bob", "carol"];
-/// The page asks again before a token ends.
+/// The page requests another token before this one expires.
 const TOKEN_LIFE: Duration = Duration::from_mins(15);
 
 secret_key!(auth_hs256_secret, "AUTH_HS256_SECRET");
@@ -63,64 +64,58 @@ fn public_url() -> Url {
 
 /// `/demo/session`, `/demo/token?user=…`, and the files of the page.
 pub fn routes(config: &Config, clock: &Clock, service: &mut web::ServiceConfig) {
-    let page = Files::new("/", &config.page_dir).index_file("index.html");
-    // Scripts are files of ours and nothing else; styles may be set by scripts, as calendars do for positions and colours.
-    let policy = format!(
-        "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
-         connect-src 'self' {}; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-        socket_origin(config)
-    );
-    let headers = DefaultHeaders::new()
-        .add(("Content-Security-Policy", policy))
-        .add(("Referrer-Policy", "same-origin"));
+    let site = Site {
+        origin: config.public_url.origin().ascii_serialization(),
+        page: config.page_dir.clone(),
+        demo: Demo::new(&USERS, Some(config.emulator_url.clone()), signer(config, clock)),
+    };
     service
-        .app_data(web::Data::new((config.clone(), clock.clone())))
-        .route("/demo/session", web::get().to(session))
-        .route("/demo/token", web::get().to(token))
-        .service(web::scope("").wrap(headers).service(page));
+        .app_data(web::Data::new(site))
+        .default_service(web::route().to(serve));
 }
 
-type Shared = web::Data<(Config, Clock)>;
-
-async fn session(shared: Shared) -> HttpResponse {
-    let (config, _) = &**shared;
-    HttpResponse::Ok().json(json!({
-        "users": USERS,
-        "emulatorUrl": config.emulator_url,
-        "apiUrl": config.public_url.origin().ascii_serialization(),
-        "wsUrl": format!("{}/connection/websocket", socket_origin(config)),
-    }))
+/// The same page and users as on the origin of `cargo xtask up`.
+struct Site {
+    origin: String,
+    page: PathBuf,
+    demo: Demo,
 }
 
-#[derive(Deserialize)]
-struct TokenQuery {
-    user: String,
-}
-
-async fn token(shared: Shared, query: web::Query<TokenQuery>) -> HttpResponse {
-    let (config, clock) = &**shared;
-    if !USERS.contains(&query.user.as_str()) {
-        let error = format!("The users are {}", USERS.join(", "));
-        return HttpResponse::NotFound().json(json!({ "error": error }));
+async fn serve(site: web::Data<Site>, request: HttpRequest) -> actix_web::Result<HttpResponse> {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return Ok(HttpResponse::MethodNotAllowed()
+            .insert_header(("Allow", "GET, HEAD"))
+            .finish());
     }
-    let now = clock.now();
-    let claims = json!({
-        "sub": query.user,
-        "iss": config.auth_issuer,
-        "aud": config.auth_audience,
-        "iat": now.timestamp(),
-        "exp": (now + TOKEN_LIFE).timestamp(),
-    });
+    let (path, query) = (request.path().to_owned(), request.query_string().to_owned());
+    let answer = web::block(move || {
+        let answer = site.demo.answer(&path, &query, &site.origin);
+        answer.unwrap_or_else(|| page::answer(&site.page, &path, &site.origin))
+    })
+    .await?;
+    let mut response =
+        HttpResponse::build(StatusCode::from_u16(answer.code()).map_err(ErrorInternalServerError)?);
+    for header in answer.headers {
+        response.insert_header(header);
+    }
+    Ok(response.body(answer.body))
+}
+
+/// Signs a user's token as the host application would.
+fn signer(config: &Config, clock: &Clock) -> impl Fn(&str) -> anyhow::Result<String> + Send + Sync + 'static {
+    let (config, clock) = (config.clone(), clock.clone());
     let key = EncodingKey::from_secret(config.auth_hs256_secret.expose().as_bytes());
-    match jsonwebtoken::encode(&Header::default(), &claims, &key) {
-        Ok(token) => HttpResponse::Ok().json(json!({ "token": token })),
-        Err(_) => HttpResponse::InternalServerError().finish(),
+    move |user| {
+        let now = clock.now();
+        let claims = json!({
+            "sub": user,
+            "iss": config.auth_issuer,
+            "aud": config.auth_audience,
+            "iat": now.timestamp(),
+            "exp": (now + TOKEN_LIFE).timestamp(),
+        });
+        Ok(jsonwebtoken::encode(&Header::default(), &claims, &key)?)
     }
-}
-
-fn socket_origin(config: &Config) -> String {
-    let origin = config.public_url.origin().ascii_serialization();
-    origin.replacen("http", "ws", 1)
 }
 
 #[cfg(test)]
@@ -155,7 +150,7 @@ mod tests {
     }
 
     #[actix_web::test]
-    async fn the_page_signs_in_as_one_of_the_users_and_as_nobody_else() {
+    async fn the_page_signs_in_only_as_one_of_the_users() {
         assert_eq!(get("/").await, (200, "the page".into()));
         let (_, session) = get("/demo/session").await;
         let session: Value = serde_json::from_str(&session).unwrap();

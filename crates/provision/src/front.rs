@@ -1,13 +1,14 @@
-//! One origin for what a browser and the emulator reach, as Caddy is in a deployment, and on it the built demo page.
+//! One origin for the browser and the emulator, as Caddy is in a deployment, with the built demo page on it.
 //!
-//! Programs are routed as in `deploy/Caddyfile`. A connection carries one request: its head is read, the program chosen by
-//! path, and from then on bytes are copied both ways, so that WebSockets and streamed answers pass as they are. What no
-//! program serves is a file of the page, or `/demo/…`: who the page may sign in as. The page and the demo answer to the name
-//! `localhost` alone, so that no other name that leads to this machine gets a token.
+//! Requests are routed as in `deploy/caddy/Caddyfile`. A connection carries one request: its head is read, the program
+//! chosen by path, and from then on bytes are copied both ways, so that WebSockets and streamed answers pass unchanged.
+//! Every other path is a file of the page, or `/demo/…`: the users whom the page may sign in as. Page and demo answer only to
+//! the name `localhost`, so that no other name of this machine gets a token. The container `demo` serves both without this
+//! proxy.
 
 mod answer;
 mod demo;
-mod page;
+pub mod page;
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -19,15 +20,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use answer::Answer;
+pub use answer::Answer;
 pub use demo::Demo;
 
 /// The largest request head that is read; the services accept no larger one either.
 const MAX_HEAD: usize = 64 * 1024;
-/// A client that has not sent its request head by then is dropped.
+/// A client that has not sent its request head within this time is dropped.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What is served on the one origin.
 pub struct Site {
     pub upstreams: Upstreams,
     /// The folder of the built page. It is read at each request, so a new build shows at the next reload.
@@ -35,7 +35,7 @@ pub struct Site {
     pub demo: Demo,
 }
 
-/// Which port on loopback serves which path.
+/// The ports on loopback of the programs.
 #[derive(Debug, Clone, Copy)]
 pub struct Upstreams {
     pub api: u16,
@@ -44,7 +44,7 @@ pub struct Upstreams {
 }
 
 impl Upstreams {
-    /// The port behind `path`, or none for a path that the deployment does not serve.
+    /// None for a path that no program serves.
     fn port(self, path: &str) -> Option<u16> {
         let under = |prefix: &str| {
             path.strip_prefix(prefix)
@@ -62,7 +62,7 @@ impl Upstreams {
     }
 }
 
-/// `localhost` rather than an address: it is what Google allows as a redirect without https, and what people type.
+/// `localhost` rather than an address: Google allows it as a redirect without https.
 pub fn origin(port: u16) -> String {
     format!("http://localhost:{port}")
 }
@@ -76,9 +76,9 @@ pub struct Front {
 struct Shared {
     port: u16,
     site: Site,
-    /// Set while browsers are to find nothing here.
+    /// Set while the network is down for browsers.
     cut: AtomicBool,
-    /// The connections that are open, to be closed by a cut.
+    /// The open connections, to be closed by [`Front::cut`].
     clients: Mutex<HashMap<u64, TcpStream>>,
     next_client: AtomicU64,
 }
@@ -99,7 +99,7 @@ impl Front {
             for client in listener.incoming().flatten() {
                 let shared = accepting.clone();
                 std::thread::spawn(move || {
-                    // A connection that breaks is the business of its two ends, which see it too.
+                    // Both ends notice a broken connection themselves.
                     let _ = shared.serve(client);
                 });
             }
@@ -111,7 +111,7 @@ impl Front {
         origin(self.port)
     }
 
-    /// As if the network were gone: what is open is closed, and nothing is answered until [`Front::mend`].
+    /// Takes the network down: closes every connection, and answers nothing until [`Front::mend`].
     pub fn cut(&self) {
         self.shared.cut.store(true, Ordering::SeqCst);
         for client in self.shared.clients().values() {
@@ -137,7 +137,7 @@ impl Shared {
     fn serve(&self, client: TcpStream) -> io::Result<()> {
         let id = self.next_client.fetch_add(1, Ordering::Relaxed);
         self.clients().insert(id, client.try_clone()?);
-        // Asked after the connection is known: one that comes while the cut is made is closed by either.
+        // Read after the connection is registered: a connection that races with a cut is closed by one of both.
         let result = if self.cut.load(Ordering::SeqCst) {
             Ok(())
         } else {
@@ -167,19 +167,17 @@ impl Shared {
         copy_both_ways(client, upstream)
     }
 
-    /// What no program behind answers.
     fn answer(&self, request: &Request<'_>) -> Answer {
         if !matches!(request.method, "GET" | "HEAD") {
             return Answer::status("405 Method Not Allowed").with("Allow", "GET, HEAD");
         }
+        let origin = origin(self.port);
         if request.host != Some(&*format!("localhost:{}", self.port)) {
-            let here = format!("{}{}", origin(self.port), request.target);
+            let here = format!("{origin}{}", request.target);
             return Answer::status("307 Temporary Redirect").with("Location", here);
         }
-        match self.site.demo.answer(request, self.port) {
-            Some(answer) => answer,
-            None => page::answer(&self.site.page, request.path, self.port),
-        }
+        let answer = self.site.demo.answer(request.path, request.query, &origin);
+        answer.unwrap_or_else(|| page::answer(&self.site.page, request.path, &origin))
     }
 }
 
@@ -197,7 +195,7 @@ impl<'a> Request<'a> {
     fn of(head: &'a str) -> Self {
         let mut words = head.lines().next().unwrap_or_default().split(' ');
         let method = words.next().unwrap_or_default();
-        // Anything but a path is treated as a path that nobody serves.
+        // Anything but a path is treated as a path that does not exist.
         let target = words
             .next()
             .filter(|target| target.starts_with('/'))
@@ -217,7 +215,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// The request's head as text, and what came after it. None when the client closed, sent no text, or sent too much.
+/// The request's head as text, and the bytes after it. None if the client closed, sent no text, or sent too much.
 fn read_head(client: &mut TcpStream) -> io::Result<Option<(String, Vec<u8>)>> {
     let (mut bytes, mut chunk) = (Vec::new(), [0; 4096]);
     loop {
@@ -252,7 +250,7 @@ fn one_request(head: &str) -> String {
 fn copy_both_ways(client: TcpStream, upstream: TcpStream) -> io::Result<()> {
     let (mut from_client, mut to_upstream) = (client.try_clone()?, upstream.try_clone()?);
     let upward = std::thread::spawn(move || {
-        // When one side has said all, the other is told so and may still answer.
+        // When one side has sent everything, the other may still answer.
         let _ = io::copy(&mut from_client, &mut to_upstream);
         let _ = to_upstream.shutdown(Shutdown::Write);
     });

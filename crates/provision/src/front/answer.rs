@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use super::Request;
 
-/// How long, and for how much, a client that still sends is listened to after its answer.
+/// How long, and how much, is read from a client that still sends after its answer.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
 
+/// Without the headers that a connection needs.
 pub struct Answer {
-    status: &'static str,
-    headers: Vec<(&'static str, String)>,
-    body: Vec<u8>,
+    pub status: &'static str,
+    pub headers: Vec<(&'static str, String)>,
+    pub body: Vec<u8>,
 }
 
 impl Answer {
@@ -24,6 +25,15 @@ impl Answer {
             headers: Vec::new(),
             body: Vec::new(),
         }
+    }
+
+    /// The status code.
+    pub fn code(&self) -> u16 {
+        self.status
+            .split(' ')
+            .next()
+            .and_then(|code| code.parse().ok())
+            .unwrap_or(500)
     }
 
     pub fn text(status: &'static str, line: &str) -> Self {
@@ -53,7 +63,7 @@ impl Answer {
     }
 
     /// Sends it, without the body to a `HEAD`, and ends the connection.
-    pub fn send(&self, client: &mut TcpStream, request: &Request<'_>) -> io::Result<()> {
+    pub(super) fn send(&self, client: &mut TcpStream, request: &Request<'_>) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {}\r\n", self.status);
         for (name, value) in &self.headers {
             // Writing to a String cannot fail.
@@ -69,7 +79,7 @@ impl Answer {
     }
 }
 
-/// Closing while there is unread input would throw away the answer on its way, so the rest of the request is read first.
+/// Closing with unread input would discard the answer in flight, so the rest of the request is read first.
 fn close(client: &mut TcpStream) -> io::Result<()> {
     client.shutdown(Shutdown::Write)?;
     client.set_read_timeout(Some(LINGER))?;

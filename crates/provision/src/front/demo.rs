@@ -1,4 +1,4 @@
-//! `/demo/…`: whom the page can sign in as. In an application this is its own session; here there are users to choose from.
+//! `/demo/…`: the users whom the page can sign in as. An application has its own session instead.
 
 use std::sync::{PoisonError, RwLock};
 
@@ -7,20 +7,19 @@ use percent_encoding::percent_decode_str;
 use serde_json::json;
 
 use super::answer::Answer;
-use super::{Request, origin};
 
 type Sign = Box<dyn Fn(&str) -> Result<String> + Send + Sync>;
 
-/// The users of the demo, and who signs for them.
+/// The users of the demo, and a function that signs their tokens.
 pub struct Demo {
     users: RwLock<Vec<String>>,
-    /// Where events are changed; absent with real Google.
+    /// The emulated Google, for the browser; absent with real Google.
     emulator_url: Option<String>,
     sign: Sign,
 }
 
 impl Demo {
-    /// `sign` makes the token of one of `users`, as the host application would.
+    /// `sign` returns the token of one of `users`, as the host application would.
     pub fn new(
         users: &[impl AsRef<str>],
         emulator_url: Option<String>,
@@ -34,7 +33,7 @@ impl Demo {
         }
     }
 
-    pub(super) fn admit(&self, user: &str) {
+    pub fn admit(&self, user: &str) {
         let mut users = self.users.write().unwrap_or_else(PoisonError::into_inner);
         if !users.iter().any(|known| known == user) {
             users.push(user.to_owned());
@@ -42,21 +41,21 @@ impl Demo {
     }
 
     /// None for a path that is not the demo's.
-    pub(super) fn answer(&self, request: &Request<'_>, port: u16) -> Option<Answer> {
-        match request.path {
-            "/demo/session" => Some(self.session(port)),
-            "/demo/token" => Some(self.token(request.query)),
+    pub fn answer(&self, path: &str, query: &str, origin: &str) -> Option<Answer> {
+        match path {
+            "/demo/session" => Some(self.session(origin)),
+            "/demo/token" => Some(self.token(query)),
             _ => None,
         }
     }
 
-    fn session(&self, port: u16) -> Answer {
+    fn session(&self, origin: &str) -> Answer {
         let users = self.users.read().unwrap_or_else(PoisonError::into_inner).clone();
         let session = json!({
             "users": users,
             "emulatorUrl": self.emulator_url,
-            "wsUrl": format!("ws://localhost:{port}/connection/websocket"),
-            "apiUrl": origin(port),
+            "wsUrl": format!("{}/connection/websocket", origin.replacen("http", "ws", 1)),
+            "apiUrl": origin,
         });
         Answer::json("200 OK", &session)
     }

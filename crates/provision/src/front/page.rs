@@ -6,12 +6,12 @@ use percent_encoding::percent_decode_str;
 
 use super::answer::Answer;
 
-/// What a person reads who opens a page that has not been built.
+/// Shown in place of a page that has not been built.
 const NOT_BUILT: &str =
     "The page is not built: `cargo xtask up` builds it, and so does `npm ci && npm run build` in web/.";
 
-/// The file at `path` below `folder`; `/` is `index.html`.
-pub fn answer(folder: &Path, path: &str, port: u16) -> Answer {
+/// The file at `path` below `folder`, for the page of `origin`; `/` is `index.html`.
+pub fn answer(folder: &Path, path: &str, origin: &str) -> Answer {
     if path == "/" && !folder.join("index.html").is_file() {
         return Answer::text("503 Service Unavailable", NOT_BUILT);
     }
@@ -21,13 +21,13 @@ pub fn answer(folder: &Path, path: &str, port: u16) -> Answer {
     };
     Answer::status("200 OK")
         .with("Cache-Control", caching(path))
-        .with("Content-Security-Policy", policy(port))
+        .with("Content-Security-Policy", policy(origin))
         // Not `no-referrer`, under which a browser calls the origin of some requests null.
         .with("Referrer-Policy", "same-origin")
         .with_body(content_type, bytes)
 }
 
-/// None for what is not a plain file inside of `folder`, however the path is written and wherever links lead.
+/// None unless it is a plain file inside of `folder`, however the path is written and wherever links lead.
 fn file(folder: &Path, path: &str) -> Option<PathBuf> {
     let path = percent_decode_str(path).decode_utf8().ok()?;
     let relative = match &*path {
@@ -46,7 +46,7 @@ fn file(folder: &Path, path: &str) -> Option<PathBuf> {
     (file.starts_with(&folder) && file.is_file()).then_some(file)
 }
 
-/// Vite names what is in `assets` by its content. The rest may be another after the next build.
+/// Vite names files in `assets` by their content. The others may change with the next build.
 fn caching(path: &str) -> &'static str {
     if path.starts_with("/assets/") {
         "public, max-age=31536000, immutable"
@@ -55,12 +55,12 @@ fn caching(path: &str) -> &'static str {
     }
 }
 
-/// Scripts are files of ours and nothing else; styles may be set by scripts, as calendars do for positions and colours.
-fn policy(port: u16) -> String {
+/// Scripts come from files of ours only; scripts may set styles, as calendars do for positions and colours.
+fn policy(origin: &str) -> String {
+    let sockets = origin.replacen("http", "ws", 1);
     format!(
         "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self' data:; \
-         connect-src 'self' ws://localhost:{port}; object-src 'none'; base-uri 'none'; form-action 'self'; \
-         frame-ancestors 'none'"
+         connect-src 'self' {sockets}; object-src 'none'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
     )
 }
 

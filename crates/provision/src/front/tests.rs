@@ -1,6 +1,6 @@
 use super::*;
 
-/// An upstream that answers each connection with its name and the head that it got.
+/// An upstream that answers each connection with its name and the received head.
 fn upstream(name: &'static str) -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let port = listener.local_addr().unwrap().port();
@@ -46,7 +46,7 @@ impl Fixture {
         Self { front, page }
     }
 
-    fn ask(&self, request: &str) -> String {
+    fn exchange(&self, request: &str) -> String {
         let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, self.front.port)).unwrap();
         stream.write_all(request.as_bytes()).unwrap();
         let mut answer = String::new();
@@ -54,13 +54,13 @@ impl Fixture {
         answer
     }
 
-    /// As a browser asks the origin.
+    /// As a browser sends it.
     fn get(&self, path: &str) -> String {
         self.send("GET", path)
     }
 
     fn send(&self, method: &str, path: &str) -> String {
-        self.ask(&format!(
+        self.exchange(&format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost:{}\r\n\r\n",
             self.front.port
         ))
@@ -70,18 +70,20 @@ impl Fixture {
 #[test]
 fn each_path_reaches_its_program() {
     let fixture = Fixture::start();
-    let trpc = fixture.ask("GET /trpc/a.b?input=1 HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
+    let trpc =
+        fixture.exchange("GET /trpc/a.b?input=1 HTTP/1.1\r\nHost: x\r\nConnection: keep-alive\r\n\r\n");
     assert!(
         trpc.contains("api: GET /trpc/a.b?input=1 HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"),
         "{trpc}"
     );
-    let push = fixture.ask("POST /api/calendar/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
+    let push =
+        fixture.exchange("POST /api/calendar/webhook HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nhi");
     assert!(
         push.contains("webhook: POST") && push.ends_with("\r\n\r\nhi"),
         "{push}"
     );
     let socket = fixture
-        .ask("GET /connection/websocket HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
+        .exchange("GET /connection/websocket HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n");
     assert!(
         socket.contains("centrifugo: GET") && socket.contains("Connection: Upgrade"),
         "{socket}"
@@ -130,7 +132,7 @@ fn the_page_is_served_with_its_types_and_its_limits() {
         post.starts_with("HTTP/1.1 405") && post.contains("Allow: GET, HEAD"),
         "{post}"
     );
-    // No address but `/` is the page: a mistyped one is told so.
+    // Only `/` is the page: a mistyped path is not found.
     for path in ["/nothing", "/assets", "/assets/", "/index.html/x"] {
         assert!(fixture.get(path).starts_with("HTTP/1.1 404"), "{path}");
     }
@@ -168,7 +170,7 @@ fn nothing_outside_of_the_page_is_served() {
 }
 
 #[test]
-fn a_page_that_is_not_built_says_how_to_build_it() {
+fn an_unbuilt_page_explains_how_to_build_it() {
     let fixture = Fixture::start();
     std::fs::remove_file(fixture.page.path().join("index.html")).unwrap();
     let answer = fixture.get("/");
@@ -179,7 +181,7 @@ fn a_page_that_is_not_built_says_how_to_build_it() {
 }
 
 #[test]
-fn the_demo_signs_for_its_users_alone() {
+fn the_demo_signs_only_for_its_users() {
     let fixture = Fixture::start();
     let session = fixture.get("/demo/session");
     let port = fixture.front.port;
@@ -202,11 +204,11 @@ fn the_demo_signs_for_its_users_alone() {
 }
 
 #[test]
-fn another_name_of_this_machine_gets_no_token() {
+fn other_names_of_this_machine_get_no_token() {
     let fixture = Fixture::start();
     let port = fixture.front.port;
     for host in [&*format!("127.0.0.1:{port}"), "evil.example", "localhost"] {
-        let answer = fixture.ask(&format!(
+        let answer = fixture.exchange(&format!(
             "GET /demo/token?user=alice HTTP/1.1\r\nHost: {host}\r\n\r\n"
         ));
         assert!(answer.starts_with("HTTP/1.1 307"), "{host}: {answer}");
@@ -216,7 +218,7 @@ fn another_name_of_this_machine_gets_no_token() {
 }
 
 #[test]
-fn a_cut_closes_what_is_open_and_answers_nothing_until_it_is_mended() {
+fn a_cut_closes_connections_until_it_is_mended() {
     let fixture = Fixture::start();
     let mut open = TcpStream::connect((Ipv4Addr::LOCALHOST, fixture.front.port)).unwrap();
     // Its head is half sent, so that it is being served.
