@@ -22,7 +22,7 @@ use crate::{apt, faketime, port};
 const NAME: &str = "calwire";
 /// `#[sqlx::test]` opens a pool for each test that runs, and the services hold some connections each.
 const MAX_CONNECTIONS: u32 = 300;
-/// Whose the cluster is under root.
+/// The owner of the cluster under root: the first that exists.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
 /// The directory that holds `initdb`, `postgres` and `psql`.
@@ -30,7 +30,7 @@ const USERS: [&str; 2] = ["postgres", "nobody"];
 pub struct Binaries(PathBuf);
 
 impl Binaries {
-    /// In `PATH`, else the newest of the places where packages put them.
+    /// In `PATH`, else the newest where packages install them.
     pub fn find() -> Option<Self> {
         if let Some(dir) =
             find_in_path("initdb").and_then(|path| Some(path.canonicalize().ok()?.parent()?.to_owned()))
@@ -56,7 +56,7 @@ impl Binaries {
             .map(|(_, bin)| Self(bin))
     }
 
-    /// As [`Binaries::find`]; where that finds none and we are root on Debian, the package is installed.
+    /// As [`Binaries::find`]; as root on Debian, installs the package if needed.
     pub fn find_or_install(progress: &mut dyn FnMut(&str)) -> Result<Self> {
         if let Some(found) = Self::find() {
             return Ok(found);
@@ -74,7 +74,7 @@ impl Binaries {
 
     fn command(&self, program: &str) -> Command {
         let mut command = Command::new(self.0.join(program));
-        // The caller's directory may be closed to the cluster's user.
+        // The cluster's user may not be able to read the caller's directory.
         command.current_dir("/").env("LC_ALL", "C");
         command
     }
@@ -86,7 +86,7 @@ impl Binaries {
         Ok(version.split('.').next().unwrap_or_default().to_owned())
     }
 
-    /// Another of Postgres's own programs, such as `pg_dump`.
+    /// Another program of Postgres, such as `pg_dump`.
     pub fn program(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
@@ -103,7 +103,7 @@ impl Binaries {
     }
 }
 
-/// What [`Binaries::psql`] runs.
+/// The input of [`Binaries::psql`].
 #[derive(Debug, Clone, Copy)]
 pub enum Script<'a> {
     Text(&'a str),
@@ -120,13 +120,13 @@ fn version_in_name(dir: &Path) -> Option<u32> {
     number.parse().ok()
 }
 
-/// How a cluster is made and run.
+/// The settings of a cluster.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// Where the cluster lives. Under root it moves to `/var/tmp` when the way there is closed to other users.
+    /// The data directory. Under root it moves to `/var/tmp` if other users cannot reach it.
     pub dir: PathBuf,
     pub port: u16,
-    /// The superuser's password, or none: then everybody on this machine is let in, which suits a cluster for tests.
+    /// The superuser's password. None, for tests: every user of this machine may connect.
     pub password: Option<String>,
     /// Off for tests: a crash of the machine may lose everything, and commits are faster.
     pub durable: bool,
@@ -140,12 +140,12 @@ pub struct Cluster {
     child: Child,
     binaries: Binaries,
     options: Options,
-    /// Where a temporary cluster lives; removed after the server has stopped, for fields drop after `Drop::drop`.
+    /// The directory of a temporary cluster, removed after the server has stopped: fields drop after `Drop::drop`.
     temporary_dir: Option<TempDir>,
 }
 
 impl Cluster {
-    /// A cluster for one test run, on a free port, that lets everybody on this machine in and leaves nothing behind.
+    /// A cluster for one test run, on a free port, without a password, that is removed when dropped.
     /// `durable` as in [`Options`].
     pub fn temporary(binaries: &Binaries, durable: bool) -> Result<Self> {
         Self::temporary_at(binaries, durable, None)
@@ -155,7 +155,7 @@ impl Cluster {
     pub fn temporary_at(binaries: &Binaries, durable: bool, clock: Option<faketime::Clock>) -> Result<Self> {
         let dir = tempfile::Builder::new()
             .prefix("calwire-postgres-")
-            // The cluster's own user must be able to pass through.
+            // The cluster's user must be able to enter it.
             .permissions(fs::Permissions::from_mode(0o755))
             .tempdir()
             .context("cannot make a temporary directory")?;
@@ -171,7 +171,7 @@ impl Cluster {
         Ok(cluster)
     }
 
-    /// Makes the cluster when it is not there yet, starts it, and waits until it accepts connections.
+    /// Creates the cluster if missing, starts it, and waits until it accepts connections.
     pub fn start(binaries: &Binaries, mut options: Options) -> Result<Self> {
         let owner = Owner::choose(USERS)?;
         options.dir = reachable(owner, options.dir);
@@ -226,6 +226,11 @@ impl Cluster {
         )
     }
 
+    /// The major version of its server: `15`.
+    pub fn version(&self) -> Result<String> {
+        self.binaries.major()
+    }
+
     pub fn log_path(&self) -> PathBuf {
         log_path(&self.options.dir)
     }
@@ -234,7 +239,7 @@ impl Cluster {
         self.child.id()
     }
 
-    /// Whether the server process is still there.
+    /// Whether the server process runs.
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
     }
@@ -248,7 +253,7 @@ impl Cluster {
         Ok(())
     }
 
-    /// Creates `database`, empty, whatever it held before.
+    /// Replaces `database` by an empty one.
     pub fn recreate_database(&self, database: &str) -> Result<()> {
         self.psql_admin(&format!("drop database if exists \"{database}\" with (force)"))?;
         self.create_database(database)
@@ -308,7 +313,7 @@ impl Drop for Cluster {
     }
 }
 
-/// Removes a cluster's files. Nothing happens when there are none.
+/// Removes a cluster's files, if there are any.
 pub fn wipe(dir: &Path) -> Result<()> {
     let dir = reachable(Owner::choose(USERS)?, dir.to_owned());
     if !dir.exists() {
@@ -318,7 +323,7 @@ pub fn wipe(dir: &Path) -> Result<()> {
     fs::remove_dir_all(&dir).with_context(|| format!("cannot remove {}", dir.display()))
 }
 
-/// `dir`, or a place of the same meaning in `/var/tmp` when a directory above it is closed to `owner`, as `/root` is.
+/// `dir`, or its counterpart in `/var/tmp` if `owner` cannot enter a directory above it, as `/root`.
 fn reachable(owner: Owner, dir: PathBuf) -> PathBuf {
     let existing = dir.ancestors().skip(1).filter(|dir| dir.exists());
     if existing.into_iter().all(|dir| owner.passes(dir)) {
@@ -392,7 +397,7 @@ fn spawn(binaries: &Binaries, options: &Options, owner: Owner) -> Result<Child> 
         .stdin(Stdio::null())
         .stdout(file.try_clone()?)
         .stderr(file)
-        // Its own group: a Ctrl-C in the terminal is for us, who stop the services before their database.
+        // In its own group, so that Ctrl-C in the terminal reaches only this process, which stops the services first.
         .process_group(0);
     owner
         .run(&mut command)
@@ -400,12 +405,12 @@ fn spawn(binaries: &Binaries, options: &Options, owner: Owner) -> Result<Child> 
         .with_context(|| format!("cannot run {}", binaries.0.join("postgres").display()))
 }
 
-/// Beside the cluster rather than in it, where the services' logs are.
+/// Beside the cluster, with the logs of the services.
 fn log_path(dir: &Path) -> PathBuf {
     dir.with_extension("log")
 }
 
-/// Stops the server of the cluster in `dir` that an earlier run left behind: one that was killed could not stop it.
+/// Stops the server in `dir` of an earlier run that was killed.
 pub fn stop_leftover(dir: &Path) -> Result<()> {
     let dir = reachable(Owner::choose(USERS)?, dir.to_owned());
     end_leftover(&dir);
@@ -427,7 +432,7 @@ fn end_leftover(dir: &Path) {
     }
 }
 
-/// Whether `pid` is a Postgres on this directory and not a process that was given the same number later.
+/// Whether `pid` is a Postgres on this directory, and not a later process with the same id.
 fn is_postgres_of(pid: u32, dir: &Path) -> bool {
     let arguments = output(Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]));
     arguments.is_ok_and(|args| args.contains("postgres") && args.contains(&*dir.to_string_lossy()))
@@ -449,7 +454,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_keeps_its_data_over_a_stop_and_over_a_crash() {
+    fn a_cluster_keeps_its_data_over_stop_and_crash() {
         let binaries = Binaries::find_or_install(&mut |_| {}).unwrap();
         let parent = tempfile::tempdir_in("/var/tmp").unwrap();
         fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();

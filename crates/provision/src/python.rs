@@ -1,4 +1,4 @@
-//! Python with packages from PyPI, for tests that compare with an independent implementation.
+//! Packages from PyPI: independent implementations that tests compare with, and prebuilt tools.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -10,17 +10,16 @@ use anyhow::{Context, Result};
 use crate::cache;
 use crate::process::{find_in_path, output};
 
-/// The `python` of a virtual environment that has exactly these packages (`name==version`) and what they need. It is made
-/// at the first call, in the cache under `name` and the packages' versions, and kept.
+/// The `python` of a virtual environment with exactly these packages (`name==version`) and their dependencies. The first
+/// call creates it in the cache, under `name` and the packages' versions.
 ///
-/// `PYTHON_BIN`, or `python3` in `PATH`, makes it; pip reads its own configuration and environment, so a mirror of PyPI
-/// is used where the machine is set to one.
+/// `PYTHON_BIN`, or `python3` in `PATH`, creates it. pip reads its own configuration and environment.
 pub fn environment(name: &str, packages: &[&str]) -> Result<PathBuf> {
     let dir = cache::dir()?.join(format!("python-{name}-{}", versions(packages)));
     make(&dir, packages.iter().map(OsStr::new))
 }
 
-/// The same from a `requirements.txt` that pins every package by hash; another content is another environment.
+/// As [`environment`], from a `requirements.txt` that pins every package by hash. A changed file is another environment.
 pub fn environment_of(name: &str, requirements: &Path) -> Result<PathBuf> {
     let text =
         std::fs::read(requirements).with_context(|| format!("cannot read {}", requirements.display()))?;
@@ -37,9 +36,9 @@ pub fn environment_of(name: &str, requirements: &Path) -> Result<PathBuf> {
 
 fn make<'a>(dir: &Path, packages: impl IntoIterator<Item = &'a OsStr>) -> Result<PathBuf> {
     let python = dir.join("bin/python");
-    // Written last, so that an environment whose making was interrupted is made anew.
+    // Written last, so that an interrupted installation is repeated.
     let complete = dir.join("complete");
-    // Two tests at once would make the same environment: the second waits and finds it done.
+    // Tests in parallel need the same environment: the second waits for the first.
     let lock = File::create(dir.with_added_extension("lock"))?;
     lock.lock()?;
     if complete.is_file() && python.is_file() {
@@ -49,7 +48,9 @@ fn make<'a>(dir: &Path, packages: impl IntoIterator<Item = &'a OsStr>) -> Result
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
         .or_else(|| find_in_path("python3"))
-        .context("this test compares with a Python package, and python3 is not installed: install Python 3.9 or newer with its venv module, or set PYTHON_BIN")?;
+        .context(
+            "python3 is not installed: install Python 3.9 or newer with its venv module, or set PYTHON_BIN",
+        )?;
     output(Command::new(maker).args(["-m", "venv", "--clear"]).arg(dir))
         .context("python3 cannot make a virtual environment (on Debian: apt-get install python3-venv)")?;
     output(
@@ -57,12 +58,12 @@ fn make<'a>(dir: &Path, packages: impl IntoIterator<Item = &'a OsStr>) -> Result
             .args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
             .args(packages),
     )
-    .context("pip cannot install the packages this test compares with")?;
+    .context("pip cannot install the packages")?;
     File::create(&complete)?;
     Ok(python)
 }
 
-/// FNV-1a: it only has to differ when a file was edited.
+/// FNV-1a.
 fn fingerprint(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

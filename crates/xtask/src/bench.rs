@@ -4,7 +4,7 @@ use anyhow::{Result, bail};
 use provision::postgres::{Binaries, Cluster};
 use provision::{centrifugo, chromium};
 
-use crate::cargo::{build_binaries, run_e2e};
+use crate::cargo::{Profile, build_binaries, e2e};
 use crate::services::PACKAGES;
 use crate::{interrupt, page, workspace};
 
@@ -37,7 +37,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
 
     println!("Building the services with optimisations");
-    build_binaries(&PACKAGES, true)?;
+    build_binaries(&PACKAGES, Profile::Release)?;
     let mut say = |line: &str| println!("{line}");
     if names.iter().any(|name| IN_A_BROWSER.contains(&name.as_str())) {
         page::make()?;
@@ -50,8 +50,7 @@ pub fn run(args: &Args) -> Result<()> {
     for name in names {
         println!("\n== {name}");
         interrupt::run(
-            run_e2e(&name)
-                .args(["--release", "--no-default-features"])
+            e2e(&name, Profile::Release)?
                 .env("DATABASE_URL", cluster.url())
                 .env("CENTRIFUGO_BIN", &centrifugo),
         )?;

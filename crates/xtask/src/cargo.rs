@@ -1,4 +1,7 @@
 //! Cargo, as the gate and `up` call it.
+//!
+//! Debug builds select the whole workspace, also for a single program: Cargo unifies features over the selected packages,
+//! so any other selection would compile most dependencies again.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -7,6 +10,14 @@ use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
 use crate::{interrupt, workspace};
+
+/// The whole workspace without the simulation's hooks, which no release has; see the features of `e2e`.
+pub const PRODUCTION: [&str; 4] = [
+    "--workspace",
+    "--no-default-features",
+    "--features",
+    "e2e/shared-build",
+];
 
 /// Cargo in this checkout. SQL is checked against `.sqlx`, so that a build needs no database.
 pub fn cargo() -> Command {
@@ -29,30 +40,46 @@ struct Target {
     name: String,
 }
 
-/// `cargo run` of one of `e2e`'s binaries; what it is given comes after `--`.
-pub fn run_e2e(bin: &str) -> Command {
-    let mut command = cargo();
-    command.args(["run", "--quiet", "--locked", "--package", "e2e", "--bin", bin]);
-    command
+/// How to build.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Profile {
+    Debug,
+    /// With optimisations. By package, as in the Dockerfile, so that a program has the features of production.
+    Release,
 }
 
-/// Builds the binaries of `packages` and returns where each is, in the order asked for.
+/// Builds a program of `e2e` and returns the command that runs it.
+pub fn e2e(program: &str, profile: Profile) -> Result<Command> {
+    let release = ["--package", "e2e", "--no-default-features"];
+    let built = build(&[program], &release, profile)?;
+    let program = built.into_iter().next().context("one was asked for")?;
+    let mut command = Command::new(program);
+    command.current_dir(workspace::root()).stdin(Stdio::null());
+    Ok(command)
+}
+
+/// Builds the program of each package and returns the paths in the same order.
+pub fn build_binaries(packages: &[&str], profile: Profile) -> Result<Vec<PathBuf>> {
+    let release: Vec<_> = packages
+        .iter()
+        .flat_map(|package| ["--package", package])
+        .collect();
+    build(packages, &release, profile)
+}
+
+/// Builds programs and returns where they are, in the same order; `release` selects packages for a release.
 ///
-/// Cargo itself tells the paths, so that a target directory from its configuration is honoured.
-pub fn build_binaries(packages: &[&str], release: bool) -> Result<Vec<PathBuf>> {
+/// Cargo itself reports the paths, so that a target directory from its configuration is honoured.
+fn build(programs: &[&str], release: &[&str], profile: Profile) -> Result<Vec<PathBuf>> {
     let mut messages = tempfile::NamedTempFile::new()?;
     let mut command = cargo();
-    command.args([
-        "build",
-        "--locked",
-        "--bins",
-        "--message-format=json-render-diagnostics",
-    ]);
-    if release {
-        command.arg("--release");
-    }
-    for package in packages {
-        command.args(["--package", package]);
+    command.args(["build", "--locked", "--message-format=json-render-diagnostics"]);
+    match profile {
+        Profile::Debug => command.arg("--workspace"),
+        Profile::Release => command.arg("--release").args(release),
+    };
+    for program in programs {
+        command.args(["--bin", program]);
     }
     interrupt::run(command.stdout(messages.as_file_mut().try_clone()?))?;
     let messages = std::fs::read_to_string(messages.path())?;
@@ -61,45 +88,13 @@ pub fn build_binaries(packages: &[&str], release: bool) -> Result<Vec<PathBuf>> 
         .filter_map(|line| serde_json::from_str::<Message>(line).ok())
         .filter_map(|message| Some((message.target?.name, message.executable?)))
         .collect();
-    packages
-        .iter()
-        .map(|&package| {
-            let of_package = built.iter().find(|(name, _)| name == package);
-            Ok(of_package
-                .with_context(|| format!("the package {package} has no binary of its name"))?
-                .1
-                .clone())
-        })
-        .collect()
-}
-
-/// A Cargo subcommand from its own package: `PATH` or the cache, else installed into the cache.
-pub fn tool(name: &str, version: &str) -> Result<PathBuf> {
-    let root = provision::cache::dir()?.join(format!("{name}-{version}"));
-    let binary = root.join("bin").join(name);
-    if binary.is_file() {
-        return Ok(binary);
+    let path = |program: &str| {
+        let of_program = built.iter().find(|(name, _)| name == program);
+        Some(of_program?.1.clone())
+    };
+    let paths: Vec<_> = programs.iter().filter_map(|program| path(program)).collect();
+    if paths.len() != programs.len() {
+        bail!("cargo built no executable for one of {}", programs.join(", "));
     }
-    if let Some(path) = provision::process::find_in_path(name) {
-        return Ok(path);
-    }
-    println!("Installing {name} {version} into the cache (once)");
-    let status = interrupt::status(
-        cargo()
-            .args(["install", "--quiet", "--locked", "--root"])
-            .arg(&root)
-            .arg(format!("{name}@{version}"))
-            // These tools run for a second or two: what counts is how soon they are built.
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1")
-            .env("CARGO_PROFILE_RELEASE_LTO", "off")
-            .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16")
-            .env("CARGO_PROFILE_RELEASE_DEBUG", "0")
-            .env("CARGO_TARGET_DIR", root.join("target")),
-    )?;
-    // Some 1 GB of intermediate files; the program alone is kept.
-    let _ = std::fs::remove_dir_all(root.join("target"));
-    if !status.success() {
-        bail!("{name} {version} could not be installed ({status})");
-    }
-    Ok(binary)
+    Ok(paths)
 }

@@ -1,4 +1,4 @@
-//! The gate's step `config`: the files of the deployment, by the programs that will read them.
+//! The gate's step `config`: the files of the deployment, checked by the programs that read them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::workspace;
 
-/// With what docker-compose.yml is used: a server's settings, the demo's, and those of many copies.
+/// The env files that docker-compose.yml is used with: a server's, the demo's, and those of several copies.
 const COMPOSE_ENVIRONMENTS: [&[&str]; 3] = [
     &[".env.example"],
     &["deploy/demo.env"],
@@ -43,13 +43,13 @@ pub fn check(centrifugo: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The broker's variables, among them those of its engine, are such as it reads: `--strict` is for its file alone.
+/// The broker reads all of its variables, those of its engine included: `--strict` checks its file only.
 fn check_broker(model: &Value, known: &BTreeSet<String>) -> Result<()> {
     let broker = &model["services"]["centrifugo"];
     let given = broker["environment"]
         .as_object()
         .context("centrifugo has no variables")?;
-    // The shell that starts it reads secrets from files, and what else it names.
+    // The shell that starts it reads secrets from files, and has variables of its own.
     let start = broker["entrypoint"].to_string();
     let words: BTreeSet<_> = start
         .split(|it: char| !it.is_ascii_alphanumeric() && it != '_')
@@ -79,7 +79,7 @@ fn check_compose(root: &Path, files: &[&str]) -> Result<Value> {
         let text = fs::read_to_string(root.join(file)).with_context(|| format!("cannot read {file}"))?;
         variables.extend(compose::variables(&text));
     }
-    // `.env` itself is on no machine but the server.
+    // `.env` exists only on the server.
     if !variables
         .iter()
         .any(|(name, value)| name == "ENV_FILE" && !value.is_empty())

@@ -14,7 +14,7 @@ use provision::faketime::{self, Clock};
 use provision::postgres::{Binaries, Cluster};
 use provision::{centrifugo, chromium, redis};
 
-use crate::cargo::{build_binaries, cargo};
+use crate::cargo::{Profile, build_binaries, cargo};
 use crate::node::Npm;
 use crate::services::PACKAGES;
 use crate::{interrupt, page, workspace};
@@ -88,7 +88,7 @@ struct Tools {
 impl Tools {
     fn prepare() -> Result<Self> {
         let mut progress = |line: &str| println!("{line}");
-        build_binaries(&PACKAGES, false)?;
+        build_binaries(&PACKAGES, Profile::Debug)?;
         let npm = Npm::find()?;
         npm.install(&page::web())?;
         npm.install(&workspace::root().join("web/conformance"))?;

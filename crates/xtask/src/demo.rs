@@ -1,4 +1,4 @@
-//! The demo's users, connected to their calendars the way a person does it: connect, consent, and back.
+//! The demo's users, connected to their calendars as a person would be: connect, consent, and back.
 
 use std::time::{Duration, Instant};
 
@@ -10,13 +10,13 @@ use crate::http::{self, Answer};
 use crate::stack::Stack;
 use crate::{interrupt, token};
 
-/// Where a person ends up after connecting; any path of the page will do.
+/// The page after connecting; any path would do.
 const RETURN_TO: &str = "/";
-/// The longest that `up` waits for the demo's events before it says `ready`. They come after that too.
+/// How long `up` waits for the demo's events before it prints `ready`. They may arrive later.
 const IMPORTED_WITHIN: Duration = Duration::from_secs(30);
 
-/// Connects every demo user to the emulator's account of the same name, anew each time: the emulator keeps its grants in
-/// memory.
+/// Connects every demo user to the emulator's account of the same name. Needed after each start: the emulator keeps its
+/// grants in memory.
 pub fn connect_users(stack: &Stack, emulator_url: &str) -> Result<()> {
     let agent = http::agent();
     for user in &stack.users {
@@ -49,11 +49,11 @@ fn is_imported(agent: &Agent, stack: &Stack, user: &str) -> Result<bool> {
     Ok(connections.is_some_and(|all| all.iter().all(|each| each["state"] == "healthy")))
 }
 
-/// What a user's browser is given when it asks to connect.
+/// The answer to `connect`.
 struct Started {
     /// Google's consent page.
     url: String,
-    /// To be sent back with the callback: they show that it is the same browser.
+    /// To be sent with the callback: they prove that it is the same browser.
     cookies: Vec<String>,
 }
 
@@ -79,7 +79,7 @@ fn connect(agent: &Agent, stack: &Stack, emulator_url: &str, user: &str) -> Resu
     let consent_url = started.url;
     let page = Answer::read(agent.get(&consent_url).call()?)?.expect(200)?;
     let decided = allow(agent, emulator_url, &consent_url, &page.body, user)?;
-    let callback = decided.location.context("the consent page sent nobody back")?;
+    let callback = decided.location.context("the consent page did not redirect")?;
 
     let cookies = started
         .cookies

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use ureq::Agent;
 use ureq::http::Response;
 
-/// Every status is an answer, and redirects are returned rather than followed.
+/// No status is an error, and redirects are returned rather than followed.
 pub fn agent() -> Agent {
     Agent::config_builder()
         .timeout_global(Some(Duration::from_secs(10)))
@@ -17,7 +17,7 @@ pub fn agent() -> Agent {
         .into()
 }
 
-/// An answer, read to its end.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -55,7 +55,7 @@ impl Answer {
 }
 
 impl Answer {
-    /// Fails with the beginning of the body when the status is another.
+    /// Fails with the beginning of the body if the status differs.
     pub fn expect(self, status: u16) -> Result<Self> {
         if self.status != status {
             let body: String = self.body.chars().take(300).collect();
@@ -65,7 +65,7 @@ impl Answer {
     }
 }
 
-/// Whether `url` answers 200.
+/// Whether `url` returns 200.
 pub fn is_ok(agent: &Agent, url: &str) -> bool {
     agent
         .get(url)

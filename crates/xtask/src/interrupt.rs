@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM end what was started, in order, instead of ending this process on the spot.
+//! Ctrl-C and SIGTERM stop the started processes in order, instead of ending this process at once.
 
 use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
@@ -12,10 +12,10 @@ use rustix::process::Signal;
 static ASKED: AtomicBool = AtomicBool::new(false);
 static INSTALLED: OnceLock<()> = OnceLock::new();
 
-/// How often waits look up.
+/// How often waits check for a signal.
 pub const TICK: Duration = Duration::from_millis(50);
 
-/// From here on a signal is noted instead of ending the process.
+/// From now on a signal is recorded instead of ending the process.
 pub fn install() -> Result<()> {
     if INSTALLED.set(()).is_ok() {
         ctrlc::set_handler(|| ASKED.store(true, Ordering::Relaxed)).context("cannot handle signals")?;
@@ -27,7 +27,7 @@ pub fn asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }
 
-/// An error once a signal has come, to leave a long job by `?`.
+/// Fails after a signal, to leave a long job by `?`.
 pub fn check() -> Result<()> {
     if asked() {
         bail!("interrupted");
@@ -35,14 +35,14 @@ pub fn check() -> Result<()> {
     Ok(())
 }
 
-/// Runs to the end, or ends it when a signal comes.
+/// Runs to the end, or stops the command after a signal.
 pub fn status(command: &mut Command) -> Result<ExitStatus> {
     let shown = show(command);
     let mut child = command.spawn().with_context(|| format!("cannot run {shown}"))?;
     wait(&mut child)
 }
 
-/// Waits for the end of `child`, or ends it when a signal comes.
+/// Waits for the end of `child`, or stops it after a signal.
 pub fn wait(child: &mut Child) -> Result<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait()? {
@@ -57,7 +57,7 @@ pub fn wait(child: &mut Child) -> Result<ExitStatus> {
     }
 }
 
-/// As [`status`], where only success will do.
+/// As [`status`]; fails unless the command succeeds.
 pub fn run(command: &mut Command) -> Result<()> {
     let status = status(command)?;
     if !status.success() {

@@ -10,8 +10,8 @@ mod http;
 mod interrupt;
 mod node;
 mod page;
+mod ports;
 mod prepare;
-mod sbom;
 mod secrets;
 mod services;
 mod simulate;
@@ -19,6 +19,7 @@ mod stack;
 mod supervisor;
 mod test;
 mod token;
+mod tools;
 mod types;
 mod up;
 mod words;
@@ -45,7 +46,7 @@ enum Command {
     Test(test::Args),
     /// Build with optimisations and run the benchmarks.
     Bench(bench::Args),
-    /// Run all services in one process from a seed, with everything that can go wrong, and check that their promises hold.
+    /// Run all services in one process from a seed, inject every kind of fault, and check that their promises hold.
     Simulate(simulate::Args),
     /// Run all services as processes, break them, their links, Postgres, Centrifugo and Google by a seed's plan, and check
     /// that nothing was lost.
@@ -56,8 +57,6 @@ enum Command {
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
     Prepare(prepare::Args),
-    /// Write what each service is made of, as a bill of materials in CycloneDX's format.
-    Sbom(sbom::Args),
     /// Write the client package's TypeScript types and docs/api.md. Run it after changing a procedure or a payload.
     Types,
     /// Count the patterns of unclear prose that docs/contributing.md asks to avoid.
@@ -74,7 +73,6 @@ fn main() -> ExitCode {
         Command::Dates(args) => dates::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Prepare(args) => prepare::run(&args),
-        Command::Sbom(args) => sbom::run(&args),
         Command::Types => types::run(),
         Command::Words(args) => words::run(&args),
     };

@@ -9,7 +9,7 @@ use provision::process::{self, find_in_path};
 
 use crate::interrupt;
 
-/// The oldest version that the build tools run on, as `engines` in web/package.json.
+/// The oldest version that the build tools support, as `engines` in web/package.json.
 const OLDEST: (u32, u32) = (20, 19);
 
 /// An npm that is new enough.
@@ -29,7 +29,7 @@ impl Npm {
         Ok(Self(npm))
     }
 
-    /// Installs what the lock file in `dir` says, unless that has been done.
+    /// Installs the packages of the lock file in `dir` unless that has been done.
     pub fn install(&self, dir: &Path) -> Result<()> {
         if is_installed(dir) {
             return Ok(());
@@ -53,7 +53,7 @@ impl Npm {
     }
 }
 
-/// Major and minor of what `node --version` says.
+/// Major and minor in the output of `node --version`.
 fn version(said: &str) -> Option<(u32, u32)> {
     let mut numbers = said.trim().strip_prefix('v')?.split('.');
     let mut number = || numbers.next()?.parse().ok();
@@ -75,7 +75,7 @@ pub fn modified(path: &Path) -> Option<SystemTime> {
     path.metadata().and_then(|it| it.modified()).ok()
 }
 
-/// Runs to the end. What the command says is shown when it fails.
+/// Runs to the end. Shows the output only if the command fails.
 pub fn quietly(command: &mut Command) -> Result<()> {
     let said = tempfile::NamedTempFile::new()?;
     let both = said.reopen()?;
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_command_says_is_told_when_it_fails() {
+    fn output_of_a_failing_command_is_shown() {
         quietly(Command::new("sh").args(["-c", "echo fine"])).unwrap();
         let error = quietly(Command::new("sh").args(["-c", "echo one; echo two >&2; exit 3"]))
             .unwrap_err()

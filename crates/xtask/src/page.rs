@@ -1,4 +1,4 @@
-//! The demo page, built from `web/` when its sources are newer than what was built.
+//! The demo page, built from `web/` when its sources are newer than the last build.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,11 +9,11 @@ use anyhow::{Context, Result};
 use crate::node::{self, Npm};
 use crate::workspace;
 
-/// The workspaces that the page is made of.
+/// The workspaces of the page.
 const PACKAGES: [&str; 2] = ["client", "demo"];
-/// What they share.
+/// Files that they share.
 const SHARED: [&str; 3] = ["package.json", "package-lock.json", "tsconfig.base.json"];
-/// What is made, not written.
+/// Generated folders.
 const MADE: [&str; 2] = ["dist", "node_modules"];
 
 /// The root of the npm workspaces.
@@ -21,12 +21,12 @@ pub fn web() -> PathBuf {
     workspace::root().join("web")
 }
 
-/// What is served.
+/// The folder that is served.
 pub fn folder() -> PathBuf {
     web().join("demo/dist")
 }
 
-/// Builds the page, unless it is as new as its sources; then this takes some milliseconds and needs no Node.js.
+/// Builds the page if its sources are newer. Otherwise needs no Node.js.
 pub fn make() -> Result<()> {
     if is_current(&web()) {
         return Ok(());
@@ -45,7 +45,7 @@ pub fn build(npm: &Npm) -> Result<()> {
     )]
     let began = SystemTime::now();
     node::quietly(&mut npm.script(&web(), "build"))?;
-    // It is as old as the sources that it was made of: one that was saved meanwhile is newer.
+    // As old as the sources that it was built from: a source saved during the build is newer.
     let index = folder().join("index.html");
     let file = fs::File::options().append(true).open(&index);
     file.and_then(|file| file.set_modified(began))
@@ -64,7 +64,7 @@ fn is_current(web: &Path) -> bool {
         .all(|source| source < built)
 }
 
-/// When a file, or anything in a folder, was last changed. A folder is changed when a file of it goes.
+/// When a file, or anything in a folder, was last changed. Removing a file changes its folder.
 fn newest(path: &Path) -> Option<SystemTime> {
     let inside = entries(path).into_iter().filter_map(|entry| newest(&entry)).max();
     node::modified(path).max(inside)
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_is_built_again_when_a_source_is_newer_or_gone() {
+    fn the_page_is_rebuilt_when_a_source_changes() {
         let dir = tempfile::tempdir().unwrap();
         let web = dir.path();
         let write = |name: &str| {

@@ -1,21 +1,22 @@
 //! `prepare`: `.sqlx`, the answers of a real Postgres about every checked statement, one file each.
 //!
 //! The checked macros write a file for each statement they meet when `SQLX_OFFLINE_DIR` and a database are given, so
-//! compiling `store` anew is all it takes, and no further tool.
+//! compiling `store` again is enough, without a further tool.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use provision::postgres::{Binaries, Cluster, Script};
+use sha2::{Digest, Sha256};
 
+use crate::cargo::{PRODUCTION, cargo};
 use crate::{interrupt, workspace};
 
-/// The crates whose source has checked statements.
-const CRATES: [&str; 1] = ["store"];
+/// The crate with the checked statements; none is in its tests.
+const CRATE: &str = "store";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -36,7 +37,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn write(binaries: &Binaries, cluster: &Cluster) -> Result<()> {
-    let fresh = describe(binaries, cluster)?;
+    let fresh = describe(binaries, cluster, &["--package", CRATE])?;
     let committed = workspace::root().join(".sqlx");
     if committed.exists() {
         fs::remove_dir_all(&committed)?;
@@ -49,9 +50,22 @@ fn write(binaries: &Binaries, cluster: &Cluster) -> Result<()> {
     Ok(())
 }
 
-/// Fails when `.sqlx` is not what a database with today's migrations says about today's statements.
+/// Fails when `.sqlx` is not how a database with today's migrations describes today's statements.
+///
+/// The whole workspace is compiled: the documentation needs the same libraries, and they prove that a release compiles.
+/// Inputs that passed before are not checked again.
 pub fn check(binaries: &Binaries, cluster: &Cluster) -> Result<()> {
-    let fresh = describe(binaries, cluster)?;
+    let stamp = workspace::state_dir()?.join("sqlx-checked");
+    let inputs = fingerprint(&cluster.version()?)?;
+    if fs::read_to_string(&stamp).is_ok_and(|checked| checked == inputs) {
+        println!("statements, migrations and .sqlx are unchanged since they were last checked");
+        return interrupt::run(
+            cargo()
+                .args(["check", "--quiet", "--locked", "--lib"])
+                .args(PRODUCTION),
+        );
+    }
+    let fresh = describe(binaries, cluster, &PRODUCTION)?;
     let committed = read(&workspace::root().join(".sqlx"))?;
     let differing: Vec<_> = fresh
         .keys()
@@ -69,11 +83,44 @@ pub fn check(binaries: &Binaries, cluster: &Cluster) -> Result<()> {
         bail!(".sqlx is not up to date; run `cargo xtask prepare` and commit it. It differs in:{differing}");
     }
     println!("{} statements as committed", fresh.len());
+    fs::write(stamp, inputs).context("cannot write the stamp of the last check")
+}
+
+/// A hash of all that the comparison depends on.
+fn fingerprint(postgres: &str) -> Result<String> {
+    let root = workspace::root();
+    let mut files = migrations()?;
+    files.push(root.join("Cargo.lock"));
+    for folder in [root.join(".sqlx"), root.join("crates").join(CRATE).join("src")] {
+        add_files(&folder, &mut files)?;
+    }
+    files.sort();
+    let mut hash = Sha256::new();
+    hash.update(postgres);
+    for file in files {
+        hash.update(file.as_os_str().as_encoded_bytes());
+        hash.update(Sha256::digest(fs::read(file)?));
+    }
+    Ok(hash
+        .finalize()
+        .iter()
+        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")))
+}
+
+fn add_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            add_files(&path, files)?;
+        } else {
+            files.push(path);
+        }
+    }
     Ok(())
 }
 
-/// Compiles the crates with checked statements against a database that has only the migrations.
-fn describe(binaries: &Binaries, cluster: &Cluster) -> Result<BTreeMap<String, String>> {
+/// Compiles the crate with the statements against a database that has only the migrations.
+fn describe(binaries: &Binaries, cluster: &Cluster, packages: &[&str]) -> Result<BTreeMap<String, String>> {
     let database = format!("prepare_{}", std::process::id());
     cluster.create_database(&database)?;
     let url = cluster.url_of(&database);
@@ -83,31 +130,17 @@ fn describe(binaries: &Binaries, cluster: &Cluster) -> Result<BTreeMap<String, S
             .with_context(|| format!("the migration {} failed", file.display()))?;
     }
     let out = tempfile::tempdir()?;
-    let mut touched = Vec::new();
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .current_dir(workspace::root())
-        .args(["check", "--quiet", "--all-targets"])
-        .env("SQLX_OFFLINE", "false")
-        .env("SQLX_OFFLINE_DIR", out.path())
-        .env("DATABASE_URL", &url);
-    for name in CRATES {
-        command.args(["--package", name]);
-        touched.extend(touch(&workspace::root().join("crates").join(name))?);
-    }
-    interrupt::run(&mut command)?;
+    let touched = Touched::new(&workspace::root().join("crates").join(CRATE).join("src/lib.rs"))?;
+    interrupt::run(
+        cargo()
+            .args(["check", "--quiet", "--locked", "--lib"])
+            .args(packages)
+            .env("SQLX_OFFLINE", "false")
+            .env("SQLX_OFFLINE_DIR", out.path())
+            .env("DATABASE_URL", &url),
+    )?;
     drop(touched);
     read(out.path())
-}
-
-/// Makes Cargo compile the crate in `dir` again, for as long as what this returns is kept.
-fn touch(dir: &Path) -> Result<Vec<Touched>> {
-    ["src/lib.rs", "tests/it/main.rs"]
-        .into_iter()
-        .map(|root| dir.join(root))
-        .filter(|path| path.is_file())
-        .map(|path| Touched::new(&path))
-        .collect()
 }
 
 /// A file that Cargo takes for changed. Dropping this restores its modification time, so that later calls of Cargo do not
@@ -135,7 +168,7 @@ impl Drop for Touched {
     }
 }
 
-fn migrations() -> Result<Vec<std::path::PathBuf>> {
+fn migrations() -> Result<Vec<PathBuf>> {
     let mut files: Vec<_> = fs::read_dir(workspace::root().join("migrations"))?
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| path.extension().is_some_and(|it| it == "sql"))

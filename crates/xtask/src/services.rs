@@ -1,4 +1,4 @@
-//! Which program is started with which environment. `.env.example` says what each variable means.
+//! The environment of each program. `.env.example` explains the variables.
 
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
@@ -6,9 +6,9 @@ use std::process::Command;
 
 use provision::front::origin;
 
+use crate::ports::Ports;
 use crate::secrets::Secrets;
 use crate::stack::{Keys, Stack};
-use crate::up::Ports;
 
 pub const PACKAGES: [&str; 4] = [
     "calendar-api",
@@ -20,11 +20,11 @@ pub const PACKAGES: [&str; 4] = [
 /// The issuer and audience of the demo's tokens.
 const AUTH_ISSUER: &str = "calwire-demo";
 const AUTH_AUDIENCE: &str = "calwire";
-/// The OAuth client that the emulator and the services are told of.
+/// The OAuth client of the emulator and the services.
 const DEMO_CLIENT_ID: &str = "calwire-demo.apps.googleusercontent.com";
 const DEMO_CLIENT_SECRET: &str = "calwire-demo-client-secret";
 
-/// Where the programs are.
+/// The paths of the programs.
 pub struct Binaries {
     pub api: PathBuf,
     pub ingest: PathBuf,
@@ -57,7 +57,7 @@ impl Google {
     }
 }
 
-/// What `stack.json` will say.
+/// The content of `stack.json`.
 pub fn stack(ports: &Ports, secrets: &Secrets, google: &Google, database_url: String) -> Stack {
     let emulator_url = matches!(google, Google::Emulator).then(|| origin(ports.emulator));
     Stack {
@@ -85,12 +85,12 @@ pub struct Services<'a> {
     pub secrets: &'a Secrets,
     pub google: &'a Google,
     pub stack: &'a Stack,
-    /// Of pages beside the demo's.
+    /// Origins of pages beside the demo's.
     pub origins: &'a [String],
 }
 
 impl Services<'_> {
-    /// Who may call the API and open sockets.
+    /// The origins that may call the API and open sockets.
     pub fn page_origins(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.stack.web_url)
             .chain(self.origins)
@@ -167,7 +167,7 @@ impl Services<'_> {
             .env("GOOGLE_CLIENT_ID", DEMO_CLIENT_ID)
             .env("GOOGLE_CLIENT_SECRET", DEMO_CLIENT_SECRET)
             .env("GOOGLE_BASE_URL", origin(self.ports.emulator))
-            // The emulator reaches this machine; Google does not, so with real Google there is none.
+            // Real Google cannot reach this machine, so only the emulator gets a public URL.
             .env("PUBLIC_URL", origin(self.ports.web));
     }
 }

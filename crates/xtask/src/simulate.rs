@@ -1,15 +1,15 @@
-//! `simulate`: all services in one process, from a seed, against a Postgres of the run's own.
+//! `simulate`: all services in one process, from a seed, against a Postgres of its own.
 
 use anyhow::Result;
 use provision::postgres::{Binaries, Cluster};
 
-use crate::cargo::run_e2e;
+use crate::cargo::{Profile, e2e};
 use crate::interrupt;
 
 #[derive(Debug, clap::Args)]
 #[command(disable_help_flag = true)]
 pub struct Args {
-    /// As the simulation takes them; `--help` lists them.
+    /// Passed to the simulation; `--help` lists them.
     #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
     arguments: Vec<String>,
 }
@@ -29,8 +29,7 @@ pub fn run(args: &Args) -> Result<()> {
 /// Builds the simulation and runs it on this server.
 fn simulate(arguments: &[impl AsRef<std::ffi::OsStr>], database_url: &str) -> Result<()> {
     interrupt::run(
-        run_e2e("simulate")
-            .arg("--")
+        e2e("simulate", Profile::Debug)?
             .args(arguments)
             .env("DATABASE_URL", database_url),
     )

@@ -1,4 +1,4 @@
-//! `target/calwire/stack.json`: where the stack is and the demo's keys, for scripts, tests and `token`.
+//! `target/calwire/stack.json`: the stack's URLs and the demo's keys, for scripts, tests and `token`.
 
 use std::path::PathBuf;
 
@@ -26,7 +26,7 @@ pub struct Stack {
     pub users: Vec<String>,
 }
 
-/// What signs and opens in this stack. Made at random for this machine: no secret of a production.
+/// The keys of this stack. Random, and used on this machine only.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Keys {
@@ -50,6 +50,7 @@ impl Stack {
         let path = Self::path()?;
         let json =
             std::fs::read(&path).context("no stack has been started here yet: run `cargo xtask up` first")?;
-        serde_json::from_slice(&json).with_context(|| format!("{} is not what `up` writes", path.display()))
+        serde_json::from_slice(&json)
+            .with_context(|| format!("{} was not written by this version of `up`", path.display()))
     }
 }

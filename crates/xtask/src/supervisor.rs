@@ -1,4 +1,4 @@
-//! The processes of the stack: their logs side by side, and an end of all when one ends.
+//! The processes of the stack: their logs side by side, and all stop when one ends.
 
 use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, IsTerminal, Read};
@@ -12,9 +12,9 @@ use anyhow::{Context, Result, bail};
 use provision::process::{signal, stop};
 use rustix::process::Signal;
 
-/// How much of a process's log is told again when it ends on its own.
+/// How many log lines of a process are shown again when it ends on its own.
 const LAST_LINES: usize = 15;
-/// The longest that a service drains; after that it is killed. Compose gives the same.
+/// How long a service may drain before it is killed, as in docker-compose.yml.
 const GRACE: Duration = Duration::from_secs(15);
 /// The width of the names before log lines.
 const NAME_WIDTH: usize = 10;
@@ -36,14 +36,14 @@ impl Supervisor {
     /// Starts `command` and shows each line it prints under `name`.
     pub fn start(&mut self, name: &'static str, command: &mut Command) -> Result<()> {
         if !std::io::stdout().is_terminal() {
-            // Colours are for eyes; a file that is searched later has no use for them.
+            // No colours in a file.
             command.env("NO_COLOR", "1");
         }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            // Its own group: a Ctrl-C in the terminal is for us, who stop all in order.
+            // In its own group, so that Ctrl-C in the terminal reaches only this process, which stops all in order.
             .process_group(0)
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
@@ -94,8 +94,8 @@ impl Supervisor {
 
 impl Drop for Supervisor {
     fn drop(&mut self) {
-        // All are asked at once, so that the slowest tells how long a stop takes, and not their sum; then they are
-        // waited for in the opposite order of their start.
+        // All are signalled at once, so that a stop takes as long as the slowest; then each is waited for, the last
+        // started first.
         for process in self.0.iter().rev() {
             signal(process.child.id(), Signal::TERM);
         }

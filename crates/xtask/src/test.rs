@@ -1,27 +1,22 @@
-//! `test`: the gate, the same here and in CI. Steps run in order of what is told soonest; the first failure does not
-//! hide the others.
+//! `test`: the gate, the same here and in CI. A failure does not hide the ones of later steps.
 
-mod counted;
+mod counts;
+mod lints;
+mod report;
+mod rust;
+mod shared;
+mod side;
+mod web;
 
-use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
-use provision::postgres::{Binaries, Cluster};
-use provision::{centrifugo, chromium, process, prometheus, redis};
+use anyhow::{Result, bail};
 
-use crate::cargo::{build_binaries, cargo, tool};
-use crate::node::Npm;
-use crate::services::PACKAGES;
-use crate::{config, interrupt, page, prepare, words, workspace};
-use counted::{Tests, counted};
-
-const CARGO_DENY: (&str, &str) = ("cargo-deny", "0.20.2");
-/// For each target, two of which run at a time on two cores.
-const FUZZ_SECONDS: &str = "5";
-const CARGO_MACHETE: (&str, &str) = ("cargo-machete", "0.9.2");
+use crate::interrupt;
+use report::{Finished, Report, human};
+use shared::Shared;
+use side::Side;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -34,95 +29,131 @@ pub struct Args {
     /// List the steps.
     #[arg(long)]
     list: bool,
+    /// Where the gate's second process leaves its report.
+    #[arg(long, hide = true)]
+    report: Option<PathBuf>,
 }
 
 struct Step {
     name: &'static str,
     about: &'static str,
+    order: Order,
     run: fn(&mut Shared) -> Result<()>,
 }
 
-/// In the order in which they run: what takes seconds first.
-const STEPS: [Step; 16] = [
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Order {
+    /// One after the other; each compiles the workspace in its own way.
+    Rust,
+    /// In a process beside those: they wait for the network, or keep one core busy.
+    Side,
+    /// Once all of those are through.
+    Last,
+}
+
+/// In the order in which they run: the quick ones first.
+const STEPS: [Step; 17] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
-        run: fmt,
+        order: Order::Rust,
+        run: lints::fmt,
     },
     Step {
         name: "words",
         about: "plain English: no pattern beyond its budget, no long test name",
-        run: words,
-    },
-    Step {
-        name: "config",
-        about: "Centrifugo's, compose's and the proxy's configuration, Prometheus's rules",
-        run: config,
+        order: Order::Rust,
+        run: |_| crate::words::check(),
     },
     Step {
         name: "clippy",
         about: "no warning in any target",
-        run: clippy,
+        order: Order::Rust,
+        run: lints::clippy,
+    },
+    Step {
+        name: "sqlx",
+        about: "Postgres describes every statement as .sqlx does; libraries compile as in a release",
+        order: Order::Rust,
+        run: lints::sqlx,
     },
     Step {
         name: "doc",
         about: "the documentation builds without warnings",
-        run: doc,
-    },
-    Step {
-        name: "sqlx",
-        about: ".sqlx is what Postgres says about every statement",
-        run: sqlx,
-    },
-    Step {
-        name: "machete",
-        about: "no unused dependency",
-        run: machete,
-    },
-    Step {
-        name: "deny",
-        about: "layers, licences, sources, advisories",
-        run: deny,
+        order: Order::Rust,
+        run: lints::doc,
     },
     Step {
         name: "build",
-        about: "every binary, for the tests that run them",
-        run: build,
+        about: "every program and test",
+        order: Order::Rust,
+        run: rust::build,
     },
     Step {
         name: "node",
         about: "npm ci for the page and for the tests with the real clients",
-        run: node,
+        order: Order::Side,
+        run: web::node,
     },
     Step {
         name: "web",
         about: "the client package and the page: build, lints, types, tests, package, size",
-        run: web,
+        order: Order::Side,
+        run: web::web,
     },
     Step {
         name: "browser",
         about: "a Chromium for the tests of the page",
-        run: browser,
+        order: Order::Side,
+        run: web::browser,
+    },
+    Step {
+        name: "deny",
+        about: "layers, licences, sources, advisories",
+        order: Order::Side,
+        run: lints::deny,
+    },
+    Step {
+        name: "config",
+        about: "configuration of Centrifugo, compose and the proxy; rules of Prometheus",
+        order: Order::Side,
+        run: lints::config,
+    },
+    Step {
+        name: "machete",
+        about: "no unused dependency",
+        order: Order::Side,
+        run: lints::machete,
     },
     Step {
         name: "tests",
         about: "every test, with a real Postgres, Centrifugo and Redis",
-        run: tests,
+        order: Order::Last,
+        run: rust::tests,
+    },
+    Step {
+        name: "doctests",
+        about: "every example in the documentation",
+        order: Order::Last,
+        run: rust::doctests,
+    },
+    Step {
+        name: "simulate",
+        about: "twenty seeds, a death at every point, every mutant, and every bug found once",
+        order: Order::Last,
+        run: rust::simulate,
     },
     Step {
         name: "fuzz",
-        about: "what reads bytes of strangers, some seconds each",
-        run: fuzz,
+        about: "everything that reads bytes of strangers, some seconds each",
+        order: Order::Last,
+        run: rust::fuzz,
     },
     Step {
         name: "chaos",
         about: "four plans that break two of each service, Postgres, Centrifugo and every link",
-        run: chaos,
-    },
-    Step {
-        name: "simulate",
-        about: "twenty seeds, a death at every point, every mutant, and what was found once",
-        run: simulate,
+        order: Order::Last,
+        run: rust::chaos,
     },
 ];
 
@@ -134,329 +165,84 @@ fn step_name(text: &str) -> Result<&'static str, String> {
         .ok_or_else(|| format!("the steps are {}", names.join(", ")))
 }
 
-/// What steps share, made when the first one needs it.
-#[derive(Default)]
-struct Shared {
-    centrifugo: Option<PathBuf>,
-    postgres: Option<(Binaries, Cluster)>,
-    tests: Tests,
-}
-
-impl Shared {
-    fn centrifugo(&mut self) -> Result<PathBuf> {
-        if self.centrifugo.is_none() {
-            self.centrifugo = Some(centrifugo::binary(&mut |line| println!("{line}"))?);
-        }
-        self.centrifugo.clone().context("just found")
-    }
-
-    fn postgres(&mut self) -> Result<&(Binaries, Cluster)> {
-        if self.postgres.is_none() {
-            let binaries = Binaries::find_or_install(&mut |line| println!("{line}"))?;
-            let cluster = Cluster::temporary(&binaries, false)?;
-            self.postgres = Some((binaries, cluster));
-        }
-        self.postgres.as_ref().context("just started")
-    }
-
-    /// Where the tests may create databases: `DATABASE_URL`, else a cluster for this run.
-    fn database_url(&mut self) -> Result<String> {
-        match std::env::var("DATABASE_URL") {
-            Ok(url) if !url.is_empty() => Ok(url),
-            _ => Ok(self.postgres()?.1.url()),
-        }
-    }
-}
-
 pub fn run(args: &Args) -> Result<()> {
     if args.list {
-        for step in STEPS {
+        for step in &STEPS {
             println!("{:10}{}", step.name, step.about);
         }
         return Ok(());
     }
     interrupt::install()?;
     let start = Instant::now();
-    let mut shared = Shared::default();
-    let mut failed = Vec::new();
-    let chosen = STEPS.iter().filter(|step| {
-        (args.only.is_empty() || args.only.contains(&step.name)) && !args.skip.contains(&step.name)
-    });
-    let mut passed = 0;
-    for step in chosen {
-        println!("\n-- {}: {}", step.name, step.about);
-        let step_start = Instant::now();
-        let result = (step.run)(&mut shared);
-        interrupt::check()?;
-        let took = human(step_start.elapsed());
-        if let Err(error) = result {
-            println!("-- {}: FAILED after {took}: {error:#}", step.name);
-            failed.push(step.name);
-        } else {
-            println!("-- {}: ok, {took}", step.name);
-            passed += 1;
-        }
-    }
-    drop(shared.postgres.take());
-
-    let Tests {
-        passed: tests,
-        failed: broken,
-        ignored,
-        failures,
-    } = shared.tests;
-    let steps = format!("{passed} steps passed, {} failed", failed.len());
-    let counts = format!("{tests} tests passed, {broken} failed, {ignored} ignored");
-    if !failures.is_empty() {
-        println!(
-            "\nfailed, each with its reason above:\n  {}",
-            failures.join("\n  ")
-        );
-    }
-    println!("\ngate: {steps}; {counts}; {}", human(start.elapsed()));
-    if !failed.is_empty() {
-        bail!("the gate is closed by: {}", failed.join(", "));
-    }
-    Ok(())
-}
-
-/// `7 s`, `12 min 3 s`.
-fn human(time: Duration) -> String {
-    match time.as_secs() {
-        seconds @ ..60 => format!("{seconds} s"),
-        seconds => format!("{} min {} s", seconds / 60, seconds % 60),
-    }
-}
-
-fn fmt(_: &mut Shared) -> Result<()> {
-    interrupt::run(cargo().args(["fmt", "--all", "--check"]))
-}
-
-fn words(_: &mut Shared) -> Result<()> {
-    words::check()
-}
-
-fn clippy(_: &mut Shared) -> Result<()> {
-    interrupt::run(cargo().args([
-        "clippy",
-        "--locked",
-        "--workspace",
-        "--all-targets",
-        "--",
-        "-D",
-        "warnings",
-    ]))
-}
-
-/// With private items, and links to them: the readers are those who work on the code.
-fn doc(_: &mut Shared) -> Result<()> {
-    interrupt::run(
-        cargo()
-            .args([
-                "doc",
-                "--locked",
-                "--workspace",
-                "--no-deps",
-                "--document-private-items",
-                "--quiet",
-            ])
-            .env("RUSTDOCFLAGS", "-D warnings -A rustdoc::private-intra-doc-links"),
-    )
-}
-
-fn sqlx(shared: &mut Shared) -> Result<()> {
-    let (binaries, cluster) = shared.postgres()?;
-    prepare::check(binaries, cluster)
-}
-
-fn machete(_: &mut Shared) -> Result<()> {
-    let machete = tool(CARGO_MACHETE.0, CARGO_MACHETE.1)?;
-    interrupt::run(Command::new(machete).arg("crates").current_dir(workspace::root()))
-}
-
-fn deny(_: &mut Shared) -> Result<()> {
-    let deny = tool(CARGO_DENY.0, CARGO_DENY.1)?;
-    let check = |graph: &[&str], checks: &[&str]| {
-        let mut command = Command::new(&deny);
-        command
-            .args(["--workspace", "--locked"])
-            .args(graph)
-            .args(["check", "--hide-inclusion-graph", "--allow", "unused-wrapper"])
-            .args(checks)
-            .current_dir(workspace::root());
-        command
-    };
-    // The layers are of what is shipped; a crate's tests may reach across.
-    interrupt::run(&mut check(&["--exclude-dev"], &["bans"]))?;
-    // By its own deny.toml: event-model has no runtime, database or HTTP client anywhere in its tree.
-    interrupt::run(
-        Command::new(&deny)
-            .args(["--manifest-path", "crates/event-model/Cargo.toml"])
-            .args([
-                "--exclude-dev",
-                "--locked",
-                "check",
-                "--hide-inclusion-graph",
-                "bans",
-            ])
-            .current_dir(workspace::root()),
-    )?;
-    interrupt::run(&mut check(&[], &["licenses", "sources"]))?;
-    // The database of advisories is a git repository elsewhere. Where it cannot be had, that is no fault of the code.
-    let fetch = process::output(
-        Command::new(&deny)
-            .args(["fetch", "db"])
-            .current_dir(workspace::root()),
-    );
-    if let Err(error) = fetch {
-        let why = format!("{error:#}");
-        println!(
-            "advisories: not checked, their database cannot be had ({})",
-            last_line(&why)
-        );
+    let chosen: Vec<_> = STEPS
+        .iter()
+        .filter(|step| {
+            (args.only.is_empty() || args.only.contains(&step.name)) && !args.skip.contains(&step.name)
+        })
+        .collect();
+    let mut report = run_steps(&chosen)?;
+    if let Some(path) = &args.report {
+        std::fs::write(path, serde_json::to_vec(&report)?)?;
         return Ok(());
     }
-    interrupt::run(&mut check(&[], &["advisories"]))
-}
-
-fn last_line(text: &str) -> &str {
-    text.lines()
-        .rfind(|line| !line.trim().is_empty())
-        .unwrap_or_default()
-        .trim()
-}
-
-fn config(shared: &mut Shared) -> Result<()> {
-    config::check(&shared.centrifugo()?)?;
-    alert_rules()
-}
-
-/// Prometheus's configuration and the alert rules, and what the rules make of a good day and of a bad one.
-fn alert_rules() -> Result<()> {
-    let promtool = prometheus::find_or_fetch(&mut |line| println!("{line}"))?.promtool;
-    for (check, file) in [
-        (["check", "config"], "prometheus.yml"),
-        (["check", "rules"], "rules.yml"),
-        (["test", "rules"], "rules.test.yml"),
-    ] {
-        let mut command = Command::new(&promtool);
-        process::output(
-            command
-                .args(check)
-                .arg(file)
-                .current_dir(workspace::root().join("deploy/prometheus")),
-        )?;
-        println!("deploy/prometheus/{file}: ok");
-    }
-    Ok(())
-}
-
-/// As `up` builds them, so that the test of `up` finds nothing left to do.
-fn build(_: &mut Shared) -> Result<()> {
-    build_binaries(&PACKAGES, false).map(drop)
-}
-
-/// `npm ci` for every package under `web/`, unless it has been done for this lock file.
-fn node(_: &mut Shared) -> Result<()> {
-    let npm = Npm::find()?;
-    node_packages()?
-        .iter()
-        .try_for_each(|package| npm.install(package))
-}
-
-/// In the order in which they need each other: lints and types read what the build made of the client package.
-const WEB_SCRIPTS: [&str; 5] = ["lint", "typecheck", "test", "check", "size"];
-
-fn web(shared: &mut Shared) -> Result<()> {
-    let npm = Npm::find()?;
-    npm.install(&page::web())?;
-    page::build(&npm)?;
-    let mut failed = Vec::new();
-    for script in WEB_SCRIPTS {
-        let mut command = npm.script(&page::web(), script);
-        // Colours would stand in the way of counting.
-        if counted(command.env("NO_COLOR", "1"), &mut shared.tests).is_err() {
-            interrupt::check()?;
-            failed.push(script);
-        }
-    }
+    report.sort();
+    println!("\n{report}");
+    let failed = report.failed();
+    let steps = report.steps.len() - failed.len();
+    println!(
+        "gate: {steps} steps passed, {} failed; {}",
+        failed.len(),
+        human(start.elapsed())
+    );
+    // CI reads this line: a run in which no test passed is a failure there.
+    println!("{}", report.tests);
     if !failed.is_empty() {
-        bail!("npm run {} failed in web/", failed.join(", "));
+        bail!("failed: {}", failed.join(", "));
     }
     Ok(())
 }
 
-fn browser(_: &mut Shared) -> Result<()> {
-    let chromium = chromium::find_or_install(&mut |line| println!("{line}"))?;
-    println!("{}", chromium.display());
-    Ok(())
-}
-
-/// `web` itself, with its workspaces, and the folders in it that have a lock file of their own.
-fn node_packages() -> Result<Vec<PathBuf>> {
-    let mut packages = vec![page::web()];
-    for entry in fs::read_dir(page::web())? {
-        packages.push(entry?.path());
+/// Runs the side's steps in a process of their own if there are others to run beside them.
+fn run_steps(chosen: &[&Step]) -> Result<Report> {
+    let of = |order: Order| -> Vec<&Step> {
+        let steps = chosen.iter().filter(|step| step.order == order);
+        steps.copied().collect()
+    };
+    let mut shared = Shared::default();
+    let (rust, side) = (of(Order::Rust), of(Order::Side));
+    if rust.is_empty() || side.is_empty() {
+        run_each(&[rust, side].concat(), &mut shared)?;
+    } else {
+        let names: Vec<_> = side.iter().map(|step| step.name).collect();
+        println!(
+            "-- beside the others, printed when they are through: {}",
+            names.join(", ")
+        );
+        let beside = Side::start(&names)?;
+        run_each(&rust, &mut shared)?;
+        let report = beside.finish()?;
+        shared.report.add(report);
     }
-    packages.retain(|package| package.join("package-lock.json").is_file());
-    packages.sort();
-    Ok(packages)
+    run_each(&of(Order::Last), &mut shared)?;
+    Ok(shared.into_report())
 }
 
-fn tests(shared: &mut Shared) -> Result<()> {
-    let redis = redis::find_or_install(&mut |line| println!("{line}"))?;
-    let mut command = cargo();
-    command
-        .args([
-            "test",
-            "--locked",
-            "--workspace",
-            "--no-fail-fast",
-            "--",
-            "--skip",
-            "simulation::",
-        ])
-        .env("DATABASE_URL", shared.database_url()?)
-        .env("CENTRIFUGO_BIN", shared.centrifugo()?)
-        .env("REDIS_SERVER_BIN", redis);
-    counted(&mut command, &mut shared.tests)
-}
-
-/// The corpus alone was among the tests; here it is changed for a while. The instrumented build of `fuzz/` takes longer
-/// than a gate has: that its lock file fits is checked.
-fn fuzz(shared: &mut Shared) -> Result<()> {
-    let manifest = workspace::root().join("fuzz/Cargo.toml");
-    process::output(
-        cargo()
-            .args(["metadata", "--locked", "--format-version", "1", "--manifest-path"])
-            .arg(manifest),
-    )
-    .context("fuzz/Cargo.lock is behind: run `cargo update --workspace --manifest-path fuzz/Cargo.toml`")?;
-    let mut command = test_alone("fuzz::", &[]);
-    command.env("FUZZ_SECONDS", FUZZ_SECONDS);
-    counted(&mut command, &mut shared.tests)
-}
-
-/// Alone: it takes all of the machine, and of the tests' own time. `cargo xtask chaos` breaks more.
-fn chaos(shared: &mut Shared) -> Result<()> {
-    let mut command = test_alone("chaos::", &["--ignored"]);
-    command.env("CENTRIFUGO_BIN", shared.centrifugo()?);
-    counted(&mut command, &mut shared.tests)
-}
-
-/// The tests of one module, showing what they print. Built with the whole workspace, so nothing is compiled for it alone.
-fn test_alone(module: &str, arguments: &[&str]) -> Command {
-    let mut command = cargo();
-    command
-        .args(["test", "--locked", "--workspace", "--test", "it", "--"])
-        .args([module, "--nocapture"])
-        .args(arguments);
-    command
-}
-
-/// Lints and tests of what only the simulation's builds have. `cargo xtask simulate` looks for what is not known yet.
-fn simulate(shared: &mut Shared) -> Result<()> {
-    let mut kept = test_alone("simulation::", &[]);
-    kept.env("DATABASE_URL", shared.database_url()?);
-    counted(&mut kept, &mut shared.tests)
+fn run_each(steps: &[&Step], shared: &mut Shared) -> Result<()> {
+    for step in steps {
+        println!("\n-- {}: {}", step.name, step.about);
+        let start = Instant::now();
+        let result = (step.run)(shared);
+        interrupt::check()?;
+        let took = start.elapsed();
+        match &result {
+            Ok(()) => println!("-- {}: ok, {}", step.name, human(took)),
+            Err(error) => println!("-- {}: FAILED after {}: {error:#}", step.name, human(took)),
+        }
+        shared.report.steps.push(Finished {
+            name: step.name.to_owned(),
+            took,
+            passed: result.is_ok(),
+        });
+    }
+    Ok(())
 }

@@ -39,8 +39,8 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// A token for `user`, signed with the stack's shared secret.
 ///
-/// HS256 by hand, in ten lines, because the JWT library of the services brings a C library with it that takes longer
-/// to compile than all of this program, and this program is compiled before everything else.
+/// HS256 by hand, because the JWT library of the services needs a C library that takes longer to compile than this
+/// program, which is compiled before everything else.
 pub fn sign(keys: &Keys, user: &str, valid_for: Duration) -> Result<String> {
     #[expect(
         clippy::disallowed_methods,

@@ -1,14 +1,14 @@
 //! `types`: the client package's TypeScript types and `docs/api.md`, from the procedures and payloads of `calendar-api`.
 //!
-//! Tests of `calendar-api` know them and compare them in every run of the gate; here the same tests write. So this
-//! program need not be compiled together with a service.
+//! Tests of `calendar-api` compare them in every run of the gate; here the same tests write them. So this program need not
+//! be compiled together with a service.
 
 use anyhow::Result;
 
 use crate::cargo::cargo;
 use crate::interrupt;
 
-/// Tells the tests to write.
+/// Makes the tests write.
 const WRITE: &str = "CALWIRE_WRITE_TYPES";
 
 pub fn run() -> Result<()> {
@@ -24,7 +24,7 @@ pub fn run() -> Result<()> {
                 "--test",
                 "it",
                 "--",
-                // What is told of a procedure is compared in the gate; here there may be a new one.
+                // Not the test that every procedure is documented: here there may be a new one.
                 "the_client_package",
                 "docs_api_md",
             ])

@@ -1,33 +1,31 @@
 //! `up`: the whole product on this machine, until Ctrl-C.
 
+mod leftovers;
+
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use provision::front::{Demo, Front, Site, Upstreams, origin};
 use provision::postgres::{self, Cluster};
-use provision::process::{self, signal};
 use provision::{centrifugo, port};
-use rustix::process::Signal;
 
+use crate::cargo::Profile;
+use crate::ports::Ports;
 use crate::secrets::Secrets;
 use crate::services::{Binaries, Google, PACKAGES, Services, stack};
 use crate::stack::{Stack, USERS};
 use crate::supervisor::Supervisor;
 use crate::{cargo, demo, http, interrupt, page, token, workspace};
 
-/// The longest that the services may take from start to ready.
+/// How long the services may take to be ready.
 const READY_WITHIN: Duration = Duration::from_mins(1);
 
 /// The database of the demo, beside that of real Google.
 const DEMO_DATABASE: &str = "calwire_demo";
 
-/// The longest that processes of an earlier run may take to end.
-const STOP_WITHIN: Duration = Duration::from_secs(15);
-
-/// As long as a session of the page lasts without asking who its user is.
+/// The lifetime of a page's session.
 const PAGE_TOKEN_LIFE: Duration = Duration::from_hours(1);
 
 #[derive(Debug, clap::Args)]
@@ -48,7 +46,7 @@ pub struct Args {
     /// Do not build the page: the API, the emulator and the sockets alone, without Node.js.
     #[arg(long)]
     no_page: bool,
-    /// Throw away the private database and the secrets of earlier runs first.
+    /// Remove the private database and the secrets of earlier runs first.
     #[arg(long)]
     fresh: bool,
     /// Let pages of this origin call the API and open sockets, beside the demo's; may be given several times.
@@ -56,7 +54,7 @@ pub struct Args {
     origins: Vec<String>,
 }
 
-/// An origin, as a browser names it: of a page of one's own.
+/// An origin as browsers send it.
 fn page_origin(text: &str) -> Result<String, &'static str> {
     let authority = text
         .strip_prefix("http://")
@@ -69,67 +67,12 @@ fn page_origin(text: &str) -> Result<String, &'static str> {
     Ok(text.to_ascii_lowercase())
 }
 
-#[derive(Debug, Clone, clap::Args)]
-pub struct Ports {
-    /// The one origin for the page, API, pushes and sockets.
-    #[arg(long = "port-web", value_name = "PORT", default_value_t = 8088)]
-    pub web: u16,
-    /// calendar-api.
-    #[arg(long = "port-api", value_name = "PORT", default_value_t = 8080)]
-    pub api: u16,
-    /// webhook-ingest.
-    #[arg(long = "port-webhook", value_name = "PORT", default_value_t = 8081)]
-    pub webhook: u16,
-    /// watch-renewer: health only.
-    #[arg(long = "port-renewer", value_name = "PORT", default_value_t = 8082)]
-    pub renewer: u16,
-    /// The Google emulator, with its page at /.
-    #[arg(long = "port-emulator", value_name = "PORT", default_value_t = 8085)]
-    pub emulator: u16,
-    /// Centrifugo's WebSocket.
-    #[arg(long = "port-centrifugo", value_name = "PORT", default_value_t = 8000)]
-    pub centrifugo: u16,
-    /// Centrifugo's HTTP API.
-    #[arg(long = "port-centrifugo-api", value_name = "PORT", default_value_t = 9000)]
-    pub centrifugo_api: u16,
-    /// The private Postgres.
-    #[arg(long = "port-postgres", value_name = "PORT", default_value_t = 15432)]
-    pub postgres: u16,
-}
-
-impl Ports {
-    /// Fails when a port is taken or named twice, with the flag that moves it.
-    fn check(&self, with_postgres: bool) -> Result<()> {
-        let mut ports = vec![
-            ("--port-web", self.web),
-            ("--port-api", self.api),
-            ("--port-webhook", self.webhook),
-            ("--port-renewer", self.renewer),
-            ("--port-emulator", self.emulator),
-            ("--port-centrifugo", self.centrifugo),
-            ("--port-centrifugo-api", self.centrifugo_api),
-        ];
-        if with_postgres {
-            ports.push(("--port-postgres", self.postgres));
-        }
-        for (index, &(flag, port)) in ports.iter().enumerate() {
-            if let Some((other, _)) = ports[..index].iter().find(|(_, earlier)| *earlier == port) {
-                bail!("{other} and {flag} are both {port}");
-            }
-            if !port::is_free(port) {
-                bail!("port {port} is taken by another program: stop that, or choose another with {flag}");
-            }
-        }
-        Ok(())
-    }
-}
-
 pub fn run(args: &Args) -> Result<()> {
     interrupt::install()?;
     let state = workspace::state_dir()?;
     let _lock = lock(&state)?;
     let own_database = std::env::var("DATABASE_URL").ok().filter(|url| !url.is_empty());
-    end_leftovers(&state);
+    leftovers::end(&state);
     if own_database.is_none() {
         postgres::stop_leftover(&state.join("postgres"))?;
     }
@@ -175,7 +118,7 @@ pub fn run(args: &Args) -> Result<()> {
     let emulated = matches!(google, Google::Emulator);
     let _front = Front::start(args.ports.web, site(&args.ports, &stack))?;
     start(&mut running, &services, &centrifugo, emulated)?;
-    write_pids(&state, &running)?;
+    leftovers::record(&state, &running)?;
     wait_until_ready(&mut running, &args.ports, emulated)?;
     if let Some(url) = stack.emulator_url.as_ref().filter(|_| emulated) {
         println!("Connecting the demo's users");
@@ -199,9 +142,8 @@ fn start_postgres(state: &Path, ports: &Ports, secrets: &Secrets, say: impl Fn(&
     Cluster::start(&binaries, options)
 }
 
-/// The URL of the database that mirrors this Google. The emulator keeps nothing from one run to the next, so neither
-/// does its mirror: sync tokens and watch channels of a Google that is gone would only stand in the way. What was
-/// mirrored from real Google stays.
+/// The URL of the database that mirrors this Google. The emulator keeps nothing between runs, so its mirror starts empty:
+/// old sync tokens and watch channels would be invalid. The mirror of real Google is kept.
 fn database_of(cluster: &Cluster, google: &Google) -> Result<String> {
     match google {
         Google::Real { .. } => Ok(cluster.url()),
@@ -212,7 +154,7 @@ fn database_of(cluster: &Cluster, google: &Google) -> Result<String> {
     }
 }
 
-/// What the one origin serves: the programs as in a deployment, the page, and whom it may sign in as.
+/// The content of the one origin: the programs as in a deployment, the page, and its users.
 fn site(ports: &Ports, stack: &Stack) -> Site {
     let keys = stack.keys.clone();
     let sign = move |user: &str| token::sign(&keys, user, PAGE_TOKEN_LIFE);
@@ -228,7 +170,8 @@ fn site(ports: &Ports, stack: &Stack) -> Site {
 }
 
 fn build(release: bool) -> Result<Binaries> {
-    let built = cargo::build_binaries(&PACKAGES, release)?;
+    let profile = if release { Profile::Release } else { Profile::Debug };
+    let built = cargo::build_binaries(&PACKAGES, profile)?;
     let [api, ingest, renewer, emulator] = <[PathBuf; 4]>::try_from(built)
         .map_err(|_| anyhow::anyhow!("cargo built another number of programs"))?;
     Ok(Binaries {
@@ -288,7 +231,7 @@ fn wait_until_ready(running: &mut Supervisor, ports: &Ports, emulated: bool) -> 
         interrupt::check()?;
         if Instant::now() > deadline {
             bail!(
-                "{name} is not ready after {} s: {url} does not answer 200",
+                "{name} is not ready after {} s: {url} does not return 200",
                 READY_WITHIN.as_secs()
             );
         }
@@ -321,7 +264,7 @@ fn print_table(stack: &Stack, args: &Args, state: &Path) {
     println!("ready");
 }
 
-/// Until a signal comes; an error when a process has ended before.
+/// Waits for a signal. Fails if a process ends before.
 fn watch(running: &mut Supervisor, mut postgres: Option<&mut Cluster>) -> Result<()> {
     while !interrupt::asked() {
         running.check()?;
@@ -336,7 +279,7 @@ fn watch(running: &mut Supervisor, mut postgres: Option<&mut Cluster>) -> Result
     Ok(())
 }
 
-/// One `up` a checkout. The lock ends with the process, however that ends.
+/// Allows one `up` for each checkout. The lock ends with the process.
 fn lock(state: &Path) -> Result<File> {
     let path = state.join("up.lock");
     let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
@@ -349,50 +292,6 @@ fn lock(state: &Path) -> Result<File> {
             Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
-}
-
-/// Which processes run, so that the next `up` can end them if this one is killed and cannot.
-fn write_pids(state: &Path, running: &Supervisor) -> Result<()> {
-    let pids: Vec<_> = running
-        .pids()
-        .map(|(name, pid)| format!("{pid} {name}"))
-        .collect();
-    fs::write(state.join("pids"), pids.join("\n")).context("cannot write the list of processes")
-}
-
-/// Ends what an `up` left behind that was killed itself. Only processes that still run one of our programs: a process
-/// id is given again after a while.
-fn end_leftovers(state: &Path) {
-    let Ok(pids) = fs::read_to_string(state.join("pids")) else {
-        return;
-    };
-    let pids = pids
-        .lines()
-        .filter_map(|line| line.split(' ').next()?.parse::<u32>().ok());
-    let mut left: Vec<_> = pids.filter(|&pid| is_ours(pid)).collect();
-    for &pid in &left {
-        println!("Ending process {pid}, left behind by an earlier run");
-        signal(pid, Signal::TERM);
-    }
-    let deadline = Instant::now() + STOP_WITHIN;
-    while !left.is_empty() && Instant::now() < deadline {
-        std::thread::sleep(interrupt::TICK);
-        left.retain(|&pid| is_ours(pid));
-    }
-    for pid in left {
-        signal(pid, Signal::KILL);
-    }
-    // It is only a hint, and a stale one now.
-    let _ = fs::remove_file(state.join("pids"));
-}
-
-/// Whether `pid` runs one of our programs. One that has ended and is not yet collected has no arguments left.
-fn is_ours(pid: u32) -> bool {
-    let arguments = process::output(Command::new("ps").args(["-o", "args=", "-p", &pid.to_string()]));
-    arguments.is_ok_and(|args| {
-        let ended = args.contains("<defunct>");
-        !ended && (PACKAGES.iter().any(|name| args.contains(name)) || args.contains("deploy/centrifugo.json"))
-    })
 }
 
 fn wipe(state: &Path, external_database: bool) -> Result<()> {
@@ -415,37 +314,8 @@ fn wipe(state: &Path, external_database: bool) -> Result<()> {
 mod tests {
     use super::*;
 
-    fn ports(api: u16, webhook: u16) -> Ports {
-        let free = || port::free().unwrap();
-        Ports {
-            web: free(),
-            api,
-            webhook,
-            renewer: free(),
-            emulator: free(),
-            centrifugo: free(),
-            centrifugo_api: free(),
-            postgres: free(),
-        }
-    }
-
     #[test]
-    fn a_taken_port_is_told_with_the_flag_that_moves_it() {
-        let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let taken = taken.local_addr().unwrap().port();
-        let error = ports(port::free().unwrap(), taken)
-            .check(true)
-            .unwrap_err()
-            .to_string();
-        assert!(
-            error.starts_with(&format!("port {taken} is taken by another program")),
-            "{error}"
-        );
-        assert!(error.ends_with("with --port-webhook"), "{error}");
-    }
-
-    #[test]
-    fn an_origin_is_as_browsers_name_it() {
+    fn an_origin_is_scheme_host_and_port() {
         for origin in ["http://localhost:3000", "https://app.example", "http://[::1]:80"] {
             assert_eq!(page_origin(origin).as_deref(), Ok(origin));
         }
@@ -459,12 +329,5 @@ mod tests {
         ] {
             assert!(page_origin(other).is_err(), "{other}");
         }
-    }
-
-    #[test]
-    fn two_ports_may_not_be_the_same() {
-        let port = port::free().unwrap();
-        let error = ports(port, port).check(true).unwrap_err().to_string();
-        assert_eq!(error, format!("--port-api and --port-webhook are both {port}"));
     }
 }

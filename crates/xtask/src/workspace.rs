@@ -1,4 +1,4 @@
-//! Where things are in this checkout.
+//! Paths in this checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -13,8 +13,8 @@ pub fn root() -> &'static Path {
         .unwrap_or(Path::new("."))
 }
 
-/// What a run leaves behind: the database, logs, secrets, `stack.json`. `CALWIRE_STATE_DIR`, else `target/calwire`;
-/// created when it is not there.
+/// The folder of the database, logs, secrets and `stack.json`: `CALWIRE_STATE_DIR`, else `target/calwire`. Created if
+/// missing.
 pub fn state_dir() -> Result<PathBuf> {
     let dir = std::env::var_os("CALWIRE_STATE_DIR")
         .filter(|dir| !dir.is_empty())

@@ -1,4 +1,4 @@
-//! `docker-compose.yml` as Compose reads it: who is reachable, with which rights, with which configuration.
+//! `docker-compose.yml` as Compose reads it: reachable ports, rights, configuration.
 
 #![expect(
     clippy::unwrap_used,
@@ -22,7 +22,7 @@ fn services(env_files: &[&str]) -> Map<String, Value> {
     serde_json::from_value(project(env_files, &[])["services"].take()).unwrap()
 }
 
-/// What Compose makes of the file with these env files and overriding files.
+/// The file as Compose resolves it with these env files and overriding files.
 fn project(env_files: &[&str], overrides: &[&Path]) -> Value {
     let read = |file: &&str| compose::variables(&std::fs::read_to_string(root().join(file)).unwrap());
     let mut variables: Vec<_> = env_files.iter().flat_map(read).collect();
@@ -43,7 +43,7 @@ fn words(value: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// Who runs with the user of an image that is root's.
+/// Services whose image runs as root.
 const IMAGES_OF_USERS: [&str; 6] = [
     "calwire/",
     "centrifugo/",
@@ -83,7 +83,7 @@ fn every_container_has_only_the_rights_that_it_needs() {
 }
 
 #[test]
-fn only_the_proxy_is_published_and_it_does_not_reach_the_inner_network() {
+fn only_the_proxy_is_published_outside_the_inner_network() {
     for (name, service) in services(&[".env.example"]) {
         for port in service["ports"].as_array().into_iter().flatten() {
             assert!(
@@ -105,7 +105,7 @@ fn only_the_proxy_is_published_and_it_does_not_reach_the_inner_network() {
 }
 
 #[test]
-fn services_start_after_what_they_need_and_say_whether_they_are_well() {
+fn services_start_after_their_dependencies_and_have_health_checks() {
     let services = services(&[".env.example"]);
     let waits_for = |service: &str, other: &str, condition: &str| {
         assert_eq!(
@@ -127,7 +127,7 @@ fn services_start_after_what_they_need_and_say_whether_they_are_well() {
 }
 
 #[test]
-fn scaled_out_there_are_several_of_each_and_a_broker_that_they_share() {
+fn scaled_out_copies_share_one_broker() {
     let services = services(&[".env.example", "deploy/scale.env"]);
     for service in ["calendar-api", "webhook-ingest", "watch-renewer"] {
         assert_eq!(services[service]["deploy"]["replicas"], 3, "{service}");
@@ -268,7 +268,7 @@ fn environment(service: &Value, secrets: &Path) -> Vec<(String, String)> {
                 None => value.to_owned(),
                 Some(secret) => {
                     let variable = name.strip_suffix("_FILE").unwrap();
-                    assert!(SECRETS.contains(&variable), "{name} is read by nobody");
+                    assert!(SECRETS.contains(&variable), "{name} is read by no service");
                     let mounted = service["secrets"].as_array().unwrap();
                     assert!(
                         mounted.iter().any(|it| it["source"] == secret),

@@ -1,4 +1,4 @@
-//! What an engine is not needed for: the deployment's files agree with each other.
+//! The files of the deployment agree with each other. Needs no container engine.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -62,7 +62,7 @@ fn the_sample_names_each_variable_once_and_explains_it() {
 }
 
 #[test]
-fn the_proxy_sends_each_path_to_the_service_that_serves_it() {
+fn the_proxy_routes_each_path_to_its_service() {
     let caddyfile = read("deploy/caddy/Caddyfile");
     for (path, upstream) in [
         ("/api/calendar/webhook", "webhook-ingest 8080"),
@@ -87,7 +87,7 @@ fn the_proxy_sends_each_path_to_the_service_that_serves_it() {
 }
 
 #[test]
-fn the_image_is_built_by_a_compiler_that_the_workspace_accepts() {
+fn the_images_compiler_is_new_enough_for_the_workspace() {
     let manifest = read("Cargo.toml");
     let minimum = manifest.split_once("rust-version = \"1.").unwrap().1;
     let minor = |text: &str| -> u32 {
@@ -106,7 +106,7 @@ fn the_image_is_built_by_a_compiler_that_the_workspace_accepts() {
 }
 
 #[test]
-fn every_binary_of_the_images_carries_what_it_is_made_of() {
+fn every_binary_carries_its_list_of_dependencies() {
     let dockerfile = read("deploy/Dockerfile");
     assert!(dockerfile.contains("cargo install cargo-auditable --locked --version "));
     let builds: Vec<_> = dockerfile

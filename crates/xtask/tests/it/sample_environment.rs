@@ -22,7 +22,7 @@ fn sample() -> Vec<(String, String)> {
         .collect()
 }
 
-/// What the sample leaves to whoever deploys, and a service cannot do without.
+/// Required variables that the sample leaves empty.
 const LEFT_OPEN: [&str; 7] = [
     "DATABASE_URL",
     "GOOGLE_CLIENT_ID",
@@ -47,7 +47,7 @@ fn filled_in() -> Vec<(String, String)> {
 }
 
 #[test]
-fn every_service_starts_with_the_sample_once_it_is_filled_in() {
+fn every_service_starts_with_the_completed_sample() {
     let api: calendar_api::Config = from_vars(filled_in()).unwrap();
     assert!(api.authenticator().is_ok());
     let _: webhook_ingest::Config = from_vars(filled_in()).unwrap();
@@ -86,7 +86,7 @@ const CONFIGS: [&str; 4] = [
     "crates/webhook-ingest/src/config.rs",
     "crates/watch-renewer/src/config.rs",
 ];
-/// What is read by the set-up of logs and traces.
+/// Variables of logs and traces.
 const ELSEWHERE: [&str; 3] = ["RUST_LOG", "LOG_FORMAT", "OTEL_EXPORTER_OTLP_ENDPOINT"];
 
 /// The names in `${NAME}` and `${NAME:-default}`; `$${` is for a shell in a container.
@@ -113,7 +113,7 @@ fn the_sample_has_what_is_read_and_nothing_else() {
     let unread: Vec<_> = sample.difference(&read).collect();
     assert!(
         unread.is_empty(),
-        "in .env.example, and read by nobody: {unread:?}"
+        "in .env.example, and read by no service: {unread:?}"
     );
 }
 

@@ -1,4 +1,4 @@
-//! What may come in from outside, held by files that a careless change could open.
+//! Files that restrict dependencies, and that a careless change could open.
 
 use std::path::Path;
 

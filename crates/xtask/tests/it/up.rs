@@ -37,7 +37,7 @@ fn xtask(state: &Path) -> Command {
     command
 }
 
-/// Runs `up`; it is told to stop when this is dropped.
+/// Runs `up`, and stops it when dropped.
 struct Up {
     child: Child,
     lines: Receiver<String>,
@@ -57,7 +57,7 @@ impl Up {
         let out = child.stdout.take().unwrap();
         std::thread::spawn(move || {
             for line in BufReader::new(out).lines().map_while(Result::ok) {
-                // Nobody listens any more once the test is over.
+                // The receiver is gone once the test is over.
                 let _ = sender.send(line);
             }
         });
@@ -165,7 +165,7 @@ fn up_runs_the_product_and_leaves_nothing_behind() {
             .any(|event| event["title"] == "Made while up was running")
     });
 
-    // A second one in the same place is told so.
+    // A second one in the same checkout fails.
     let second = xtask(state).arg("up").output().unwrap();
     let told = String::from_utf8(second.stderr).unwrap();
     assert!(

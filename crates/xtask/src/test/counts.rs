@@ -1,0 +1,263 @@
+//! Runs commands that run tests, and adds up what they print about them.
+
+use std::fmt::{self, Display, Formatter};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Command, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use provision::process;
+use serde::{Deserialize, Serialize};
+
+use crate::interrupt;
+
+/// The sums over what nextest, rustdoc, Vitest and Node's test runner print at their end.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Counts {
+    pub passed: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub failures: Vec<String>,
+    /// Of nextest's tests: seconds and name.
+    durations: Vec<(f64, String)>,
+}
+
+impl Counts {
+    /// Adds the counts of a line such as `Summary [ 9.1s] 5 tests run: 4 passed (1 slow), 1 failed, 7 skipped` (nextest),
+    /// `test result: ok. 4 passed; 0 failed; 1 ignored; …` (rustdoc), `Tests  1 failed | 4 passed (5)` (Vitest),
+    /// `# pass 4` (Node, and `ℹ pass 4` in a terminal).
+    fn add(&mut self, line: &str) {
+        let line = line.trim();
+        if let Some((status, took, name)) = nextest(line) {
+            self.add_test(status, took, name);
+        } else if let Some(name) = failure(line) {
+            self.add_failure(name);
+        }
+        if let Some((_, counts)) = line
+            .strip_prefix("Summary [")
+            .and_then(|rest| rest.split_once(" run: "))
+        {
+            // Tests that nextest skips belong to another step.
+            let counts = counts.split(", ").filter(|count| !count.ends_with("skipped"));
+            counts.for_each(|count| self.add_count(count.split(" (").next().unwrap_or_default()));
+        } else if let Some((_, counts)) = line
+            .strip_prefix("test result: ")
+            .and_then(|rest| rest.split_once(". "))
+        {
+            counts.split("; ").for_each(|count| self.add_count(count));
+        } else if let Some(counts) = line.strip_prefix("Tests  ") {
+            let counts = counts.split(" (").next().unwrap_or_default();
+            counts.split(" | ").for_each(|count| self.add_count(count));
+        } else if let Some(count) = line.strip_prefix("# ").or_else(|| line.strip_prefix("ℹ "))
+            && let Some((word, number)) = count.split_once(' ')
+        {
+            self.add_count(&format!("{number} {word}"));
+        }
+    }
+
+    /// `4 passed`; any other word adds nothing.
+    fn add_count(&mut self, count: &str) {
+        let Some((number, word)) = count.trim().split_once(' ') else {
+            return;
+        };
+        let number = number.parse().unwrap_or(0);
+        match word {
+            "passed" | "pass" => self.passed += number,
+            "failed" | "fail" | "timed out" | "exec failed" => self.failed += number,
+            "ignored" | "skipped" | "todo" => self.skipped += number,
+            _ => {}
+        }
+    }
+
+    fn add_test(&mut self, status: &str, took: f64, name: &str) {
+        if status == "PASS" {
+            self.durations.push((took, name.to_owned()));
+        } else if status != "SLOW" && status != "LEAK" {
+            self.add_failure(name);
+        }
+    }
+
+    fn add_failure(&mut self, name: &str) {
+        if !self.failures.iter().any(|known| known == name) {
+            self.failures.push(name.to_owned());
+        }
+    }
+
+    pub fn add_all(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+        self.skipped += other.skipped;
+        self.failures.extend(other.failures);
+        self.durations.extend(other.durations);
+    }
+
+    /// The `count` slowest tests of nextest, the slowest first.
+    pub fn slowest(&self, count: usize) -> Vec<(f64, &str)> {
+        let mut all: Vec<_> = self
+            .durations
+            .iter()
+            .map(|(took, name)| (*took, name.as_str()))
+            .collect();
+        all.sort_by(|one, other| other.0.total_cmp(&one.0));
+        all.truncate(count);
+        all
+    }
+}
+
+/// Alone on a line, as CI expects it.
+impl Display for Counts {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let Self {
+            passed,
+            failed,
+            skipped,
+            ..
+        } = self;
+        write!(f, "tests: {passed} passed, {failed} failed, {skipped} skipped")
+    }
+}
+
+/// Status, seconds and name in `PASS [   0.004s] (  1/812) common::it ids::parse`, nextest's line for a test.
+fn nextest(line: &str) -> Option<(&str, f64, &str)> {
+    let (status, rest) = line.split_once(" [")?;
+    let (took, name) = rest.split_once("s] ")?;
+    let is_status = !status.is_empty()
+        && status
+            .bytes()
+            .all(|byte| byte.is_ascii_uppercase() || b" +-".contains(&byte));
+    // A test that is still running is `SLOW [> 60.000s]`.
+    let took = took.trim_start_matches(['>', ' ']).parse().ok()?;
+    let name = name.trim_start();
+    let name = name
+        .strip_prefix('(')
+        .and_then(|rest| rest.split_once(") "))
+        .map_or(name, |(_, name)| name.trim_start());
+    is_status.then_some((status, took, name))
+}
+
+/// The test that a line reports as failed: `test a::b ... FAILED` (rustdoc), `FAIL  tests/a.test.ts > b` (Vitest),
+/// `not ok 3 - a` or `✖ a (12.5ms)` (Node).
+fn failure(line: &str) -> Option<&str> {
+    let rust = || line.strip_prefix("test ")?.strip_suffix(" ... FAILED");
+    let vitest = || line.strip_prefix("FAIL  ");
+    let node = || Some(line.strip_prefix("not ok ")?.split_once(" - ")?.1);
+    let node_in_words = || Some(line.strip_prefix("✖ ")?.strip_suffix("ms)")?.rsplit_once(" (")?.0);
+    rust().or_else(vitest).or_else(node).or_else(node_in_words)
+}
+
+/// Runs to the end, prints its output and adds up the tests in it.
+pub fn counted(command: &mut Command, counts: &mut Counts) -> Result<()> {
+    each_line(command, |line| {
+        println!("{line}");
+        counts.add(line);
+    })
+}
+
+/// Runs to the end and hands over each line of its output, errors included: nextest reports there.
+fn each_line(command: &mut Command, mut take: impl FnMut(&str)) -> Result<()> {
+    let shown = process::show(command);
+    let (reader, writer) = std::io::pipe()?;
+    command.stdout(writer.try_clone()?).stderr(writer);
+    let child = command.spawn();
+    // Otherwise this end of the pipe would keep it open.
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = child.with_context(|| format!("cannot run {shown}"))?;
+    let (send, lines) = mpsc::channel();
+    std::thread::spawn(move || read_lines(reader, &send));
+    // The rest is not waited for after a signal: processes that the command started may hold its output open.
+    while !interrupt::asked() {
+        match lines.recv_timeout(Duration::from_millis(100)) {
+            Ok(line) => take(&line),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => break,
+        }
+    }
+    let status = interrupt::wait(&mut child)?;
+    if !status.success() {
+        bail!("{shown} failed ({status})");
+    }
+    Ok(())
+}
+
+fn read_lines(out: impl Read, lines: &Sender<String>) {
+    for line in BufReader::new(out)
+        .split(b'\n')
+        .map_while(std::result::Result::ok)
+    {
+        if lines.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbers(counts: &Counts) -> (u64, u64, u64) {
+        (counts.passed, counts.failed, counts.skipped)
+    }
+
+    #[test]
+    fn results_are_summed() {
+        let mut counts = Counts::default();
+        counts.add(
+            "test result: ok. 4 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 0.00s",
+        );
+        counts.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s");
+        counts.add("test postgres::tests::a_cluster ... ok");
+        counts.add("test postgres::tests::a_port ... FAILED");
+        assert_eq!(numbers(&counts), (6, 3, 1));
+
+        counts.add(" Test Files  2 passed (2)");
+        counts.add(" FAIL  tests/reducer.test.ts > a gap");
+        counts.add("      Tests  1 failed | 20 passed | 2 skipped (23)");
+        assert_eq!(numbers(&counts), (26, 4, 3));
+
+        for line in [
+            "# tests 9",
+            "# suites 2",
+            "# pass 7",
+            "# fail 1",
+            "# cancelled 0",
+            "not ok 2 - two tabs",
+            "✖ failing tests:",
+            "✖ a drag (light) (5102.25ms)",
+            "# skipped 1",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!(numbers(&counts), (33, 5, 4));
+        let failures = [
+            "postgres::tests::a_port",
+            "tests/reducer.test.ts > a gap",
+            "two tabs",
+            "a drag (light)",
+        ];
+        assert_eq!(counts.failures, failures);
+    }
+
+    #[test]
+    fn nextests_lines_are_read() {
+        let mut counts = Counts::default();
+        for line in [
+            "        PASS [   0.004s] (1/4) common::it ids::parse",
+            "        SLOW [> 60.000s] (───) e2e::it browser::page",
+            "        FAIL [   1.500s] (2/4) store::it mirror::walk",
+            "        PASS [  61.250s] (3/4) e2e::it browser::page",
+            "     SIGABRT [   0.200s] (4/4) sync relay::tests::ends",
+            "     Summary [  62.1s] 4 tests run: 2 passed (1 slow, 1 leaky), 1 failed, 1 timed out, 40 skipped",
+            "        FAIL [   1.500s] (2/4) store::it mirror::walk",
+        ] {
+            counts.add(line);
+        }
+        assert_eq!(numbers(&counts), (2, 2, 0));
+        assert_eq!(
+            counts.failures,
+            ["store::it mirror::walk", "sync relay::tests::ends"]
+        );
+        let slowest = [(61.25, "e2e::it browser::page"), (0.004, "common::it ids::parse")];
+        assert_eq!(counts.slowest(2), slowest);
+    }
+}
