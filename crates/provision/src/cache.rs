@@ -1,10 +1,10 @@
-//! Where programs that were built for Calwire are kept between runs and between checkouts.
+//! The folder of programs that were built for Calwire, shared by runs and checkouts.
 
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 
-/// `$XDG_CACHE_HOME/calwire`, or `~/.cache/calwire`. It is created when it is not there.
+/// `$XDG_CACHE_HOME/calwire`, or `~/.cache/calwire`. Created if missing.
 pub fn dir() -> Result<PathBuf> {
     let base = std::env::var_os("XDG_CACHE_HOME")
         .filter(|dir| !dir.is_empty())

@@ -13,8 +13,8 @@ use crate::go::Program;
 use crate::port;
 use crate::process::{find_in_path, output, stop};
 
-/// The version that is built when none is found. 6.9.1, which older notes name, cannot be built any more: one of its
-/// dependencies is pinned to a pseudo-version that the module proxy refuses.
+/// The version that is built when none is found. 6.9.1 cannot be built any more: one of its dependencies is pinned to a
+/// pseudo-version that the module proxy refuses.
 pub const VERSION: &str = "6.9.6";
 const PROGRAM: Program = Program {
     name: "centrifugo",
@@ -26,7 +26,7 @@ const PROGRAM: Program = Program {
 };
 
 /// `CENTRIFUGO_BIN`, else `centrifugo` in `PATH`, else the cache, else built into the cache, which takes a minute or
-/// two. `progress` is told about the build, one line a call.
+/// two. `progress` gets lines about the build.
 pub fn binary(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     if let Some(path) = std::env::var_os("CENTRIFUGO_BIN").filter(|path| !path.is_empty()) {
         let path = PathBuf::from(path);
@@ -56,7 +56,7 @@ pub fn check_config(binary: &Path, config: &Path) -> Result<()> {
     .map(drop)
 }
 
-/// The names of the environment variables that it reads. At a start it would only warn about others.
+/// The names of the environment variables that it reads. At start it would only warn about others.
 pub fn variables(binary: &Path) -> Result<BTreeSet<String>> {
     let sample = output(
         Command::new(binary)
@@ -67,11 +67,11 @@ pub fn variables(binary: &Path) -> Result<BTreeSet<String>> {
     Ok(lines.map(|(name, _)| name.to_owned()).collect())
 }
 
-/// What a Centrifugo process is started with besides its configuration file.
+/// The settings of a Centrifugo process besides its configuration file.
 #[derive(Debug, Clone)]
 pub struct Options {
     pub config: PathBuf,
-    /// Where browsers connect.
+    /// The port for browsers.
     pub port: u16,
     /// The HTTP API, health and metrics.
     pub internal_port: u16,
@@ -79,12 +79,12 @@ pub struct Options {
     pub token_secret: String,
     /// Origins of pages that may open a socket.
     pub allowed_origins: Vec<String>,
-    /// Where several nodes share their channels; none: this one keeps them in memory.
+    /// The Redis over which several nodes share their channels. None: this node keeps them in memory.
     pub redis: Option<String>,
 }
 
 impl Options {
-    /// The command that runs Centrifugo with these options; secrets go by environment, never by argument.
+    /// The command that runs Centrifugo with these options; secrets are in the environment, never in arguments.
     pub fn command(&self, binary: &Path) -> Command {
         let mut command = Command::new(binary);
         command
@@ -158,7 +158,7 @@ impl Server {
         self.child.id()
     }
 
-    /// As by a crash: no goodbye to anybody.
+    /// As a crash does, without closing connections.
     pub fn kill(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use crate::apt;
 use crate::process::find_in_path;
 
-/// The browser, and letters and emoji for it to draw, without which a screenshot is full of boxes.
+/// The browser, and fonts with letters and emoji for its screenshots.
 const PACKAGES: [&str; 3] = ["chromium", "fonts-dejavu-core", "fonts-noto-color-emoji"];
 
 /// `CHROMIUM_BIN`, or the first Chromium or Chrome in `PATH`.
@@ -25,7 +25,7 @@ pub fn find() -> Option<PathBuf> {
     .find_map(find_in_path)
 }
 
-/// As [`find`]; where that finds none and we are root on Debian, the package is installed.
+/// As [`find`]; as root on Debian, installs the package if needed.
 pub fn find_or_install(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     if let Some(found) = find() {
         return Ok(found);

@@ -18,7 +18,7 @@ use crate::process::{find_in_path, output};
 const DOWNLOAD_ATTEMPTS: u32 = 3;
 /// The end of a binary's name.
 const WITH_CLOCK: &str = "-clock";
-/// How much of what Go says is told when it fails.
+/// How many lines of Go's output are in its error.
 const LAST_LINES: usize = 20;
 
 /// A program, and where in its module it is.
@@ -30,12 +30,12 @@ pub(crate) struct Program {
     /// The folder of its `main` in the module.
     pub package: &'static str,
     pub ldflags: &'static str,
-    /// What a person does who has no Go: the end of a sentence.
+    /// The remedy without Go, as the end of a sentence.
     pub otherwise: &'static str,
 }
 
 impl Program {
-    /// The binary in the cache, built now if it is not there. `progress` is told about the build, one line a call.
+    /// The binary in the cache, built if missing. `progress` gets lines about the build.
     pub fn find_or_build(&self, progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
         self.find_or_build_as("", progress)
     }
@@ -76,7 +76,7 @@ impl Program {
         progress(&format!("Downloading the source of {name} {version}"));
         let source = self.download(&go, progress)?;
         progress(&format!("Building {name} {version} (once, some minutes)"));
-        // Beside the target and then renamed, so that a build that was interrupted leaves no half a program.
+        // Built beside the target and renamed, so that an interrupted build leaves no partial program.
         let partial = path.with_extension("partial");
         let overlay = with_clock.then(|| clock::Overlay::write(&go)).transpose()?;
         let mut command = Command::new(&go);
@@ -105,7 +105,7 @@ impl Program {
             let result = output(
                 Command::new(go)
                     .args(["mod", "download", "-json", &format!("{module}@v{version}")])
-                    // Outside any module, so that nobody's go.mod has a say.
+                    // Outside any module, so that no go.mod has an effect.
                     .current_dir(std::env::temp_dir()),
             );
             match result {
@@ -122,7 +122,7 @@ impl Program {
     }
 }
 
-/// Runs a `go build -v`, which names each package it compiles, and tells how many there were every now and then.
+/// Runs a `go build -v`, which names each package it compiles, and reports their number now and then.
 fn compile(command: &mut Command, progress: &mut dyn FnMut(&str)) -> Result<()> {
     let mut child = command
         .stdin(Stdio::null())

@@ -1,8 +1,8 @@
-//! Finds, or makes, what Calwire needs from outside: Postgres, Centrifugo, and for tests a Redis, a Chromium and Python
-//! packages; and puts the programs of a stack on one origin.
+//! Finds or installs the programs that Calwire needs: Postgres, Centrifugo, and for tests Redis, Chromium and Python
+//! packages. Puts the programs of a stack on one origin.
 //!
-//! Shared by `xtask`, which is compiled before everything else, and by the end-to-end tests: so no async runtime, no
-//! HTTP client, few dependencies. Whatever is started here is stopped when its value is dropped, by process id.
+//! Shared by `xtask`, which is compiled before everything else, and by the end-to-end tests: so it has no async
+//! runtime, no HTTP client and few dependencies. A process that is started here is stopped when its value is dropped.
 
 mod apt;
 pub mod cache;

@@ -1,4 +1,4 @@
-//! Whom a server runs as: one that is started by root is not to be root's.
+//! The user that a server runs as: not root, even if root starts it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, chown};
@@ -10,12 +10,12 @@ use anyhow::{Context, Result};
 
 use crate::process::is_root;
 
-/// A user and a group; `None` means the user we are.
+/// A user and a group. None: the current user.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Owner(Option<(u32, u32)>);
 
 impl Owner {
-    /// The user we are, or under root the first of `users` that this machine knows.
+    /// The current user, or under root the first of `users` that exists.
     pub fn choose<const N: usize>(users: [&str; N]) -> Result<Self> {
         if !is_root() {
             return Ok(Self(None));
@@ -27,7 +27,7 @@ impl Owner {
             .map(|ids| Self(Some(ids)))
             .with_context(|| {
                 format!(
-                    "a server is not run as root, and there is no user {} to run it as",
+                    "servers do not run as root, and there is no user {}",
                     users.join(" or ")
                 )
             })
@@ -48,7 +48,7 @@ impl Owner {
         Ok(())
     }
 
-    /// Whether it may go through this directory.
+    /// Whether it may enter this directory.
     pub fn passes(self, dir: &Path) -> bool {
         self.0.is_none_or(|(uid, _)| {
             fs::metadata(dir).is_ok_and(|it| it.mode() & 0o001 != 0 || it.uid() == uid)

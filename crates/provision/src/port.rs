@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-/// Below the ports that systems give to outgoing connections (32768 and up on Linux): none of those takes a port that a
-/// service was stopped on and is to be started on again.
+/// Below the ports of outgoing connections (32768 and up on Linux), so that none of those takes the port of a service
+/// between its stop and its restart.
 const PORTS: Range<u16> = 12_000..32_000;
 
-/// A port that nobody listens on right now, and that this process was not given before. Another process may take it before
-/// it is used; each begins at another place, so that it seldom does.
+/// A free port that this process did not get before. Another process may take it before it is used; each starts at
+/// another number, so that this is rare.
 pub fn free() -> Result<u16> {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
     let count = u32::from(PORTS.end - PORTS.start);
@@ -34,7 +34,7 @@ pub fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// Waits until something accepts connections on `port`. `alive` is asked in between and ends the wait with its error.
+/// Waits until something accepts connections on `port`. An error of `alive`, called in between, ends the wait.
 pub fn wait_until_open(port: u16, within: Duration, mut alive: impl FnMut() -> Result<()>) -> Result<()> {
     let deadline = Instant::now() + within;
     while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {

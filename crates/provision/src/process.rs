@@ -15,7 +15,7 @@ pub fn find_in_path(program: &str) -> Option<PathBuf> {
         .find(|path| path.is_file())
 }
 
-/// Runs to the end and returns standard output; a failure carries what the program said.
+/// Runs to the end and returns standard output; an error has the program's output.
 pub fn output(command: &mut Command) -> Result<String> {
     let shown = show(command);
     let output = command
@@ -50,15 +50,15 @@ pub fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// Sends `signal` to one process. A process that is gone already is no error.
+/// Sends `signal` to one process. A process that has ended is no error.
 pub fn signal(pid: u32, signal: Signal) {
     if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
-        // The only failure left is that the process is gone or not ours, and then there is nothing to do.
+        // The only other failures: the process is gone, or not ours.
         let _ = rustix::process::kill_process(pid, signal);
     }
 }
 
-/// Asks `child` to end with `polite`, then, after `grace`, ends it.
+/// Sends `polite` to `child`, and kills it after `grace`.
 pub fn stop(child: &mut Child, polite: Signal, grace: Duration) {
     if matches!(child.try_wait(), Ok(Some(_))) {
         return;
@@ -71,7 +71,7 @@ pub fn stop(child: &mut Child, polite: Signal, grace: Duration) {
         }
         std::thread::sleep(Duration::from_millis(20));
     }
-    // Both fail only when it has ended meanwhile.
+    // Both fail only if it has ended.
     let _ = child.kill();
     let _ = child.wait();
 }

@@ -35,8 +35,7 @@ pub fn find() -> Option<Prometheus> {
     in_path().or_else(|| within(&cache::dir().ok()?.join("prometheus/usr/bin")))
 }
 
-/// As [`find`]; where that finds none and we are root on Debian, the package is unpacked into the cache, not installed: it
-/// would bring a web interface and a running server.
+/// As [`find`]; as root on Debian, unpacks the package into the cache if needed. Installing it would start a server.
 pub fn find_or_fetch(progress: &mut dyn FnMut(&str)) -> Result<Prometheus> {
     if let Some(found) = find() {
         return Ok(found);
@@ -53,7 +52,7 @@ pub fn find_or_fetch(progress: &mut dyn FnMut(&str)) -> Result<Prometheus> {
         .with_context(|| format!("the package prometheus brought no program: {remedy}"))
 }
 
-/// Into a folder beside it first: a run that is cut off leaves nothing that looks finished.
+/// Into a folder beside it first, so that an interrupted run leaves nothing that looks complete.
 fn fetch(folder: &Path) -> Result<()> {
     let parts = tempfile::tempdir_in(folder.parent().context("the cache is a folder")?)?;
     apt::download("prometheus", parts.path())?;
@@ -68,7 +67,7 @@ fn fetch(folder: &Path) -> Result<()> {
             .arg(package)
             .arg(&unpacked),
     )?;
-    // Another process may have been faster; its programs are as good.
+    // Another process may have been faster.
     if std::fs::rename(&unpacked, folder).is_err() && within(&folder.join("usr/bin")).is_none() {
         bail!("{} cannot be written", folder.display());
     }

@@ -1,4 +1,4 @@
-//! Redis, by which several nodes of the broker share their channels: an installed program, or Debian's.
+//! Redis, over which several nodes of the broker share their channels: an installed program, or Debian's.
 
 use std::fs::File;
 use std::os::unix::process::CommandExt;
@@ -13,7 +13,7 @@ use crate::owner::Owner;
 use crate::process::{find_in_path, stop};
 use crate::{apt, port};
 
-/// As docker-compose.yml runs it: nothing on disk, and nothing thrown away for want of memory.
+/// As in docker-compose.yml: nothing on disk, and no eviction.
 pub const SETTINGS: [&str; 6] = [
     "--save",
     "",
@@ -23,11 +23,11 @@ pub const SETTINGS: [&str; 6] = [
     "noeviction",
 ];
 
-/// One program has several names and goes by the one that it is called by. This is the one that Debian's `redis-tools`
-/// brings; `redis-server` is a link to it in a package of its own, together with a server that starts by itself.
+/// The program acts by the name it is called by. Debian's `redis-tools` has it under this name; `redis-server` is a link to
+/// it in another package, together with a server that starts by itself.
 const OTHER_NAME: &str = "redis-check-rdb";
 const NAME: &str = "redis-server";
-/// Whose the process is under root.
+/// The owner of the process under root: the first that exists.
 const USERS: [&str; 2] = ["redis", "nobody"];
 
 /// `REDIS_SERVER_BIN`, else `redis-server` in `PATH`, by this name or the other.
@@ -38,7 +38,7 @@ pub fn find() -> Option<PathBuf> {
     [NAME, OTHER_NAME].into_iter().find_map(find_in_path)
 }
 
-/// As [`find`]; where that finds none and we are root on Debian, the package is installed.
+/// As [`find`]; as root on Debian, installs the package if needed.
 pub fn find_or_install(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     if let Some(found) = find() {
         return Ok(found);
@@ -71,7 +71,7 @@ impl Server {
             .arg0(NAME)
             .args(["--bind", "127.0.0.1", "--port", &port.to_string()])
             .args(SETTINGS)
-            // The caller's directory may be closed to the server's user.
+            // The server's user may not be able to read the caller's directory.
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
@@ -92,7 +92,7 @@ impl Server {
         self.child.id()
     }
 
-    /// As by a crash: all that it held is gone.
+    /// As a crash does: its data are lost.
     pub fn kill(mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -113,7 +113,7 @@ mod tests {
     use super::*;
     use crate::process::output;
 
-    /// What it answers to one command, as it is on the wire.
+    /// The answer to one command, as on the wire.
     fn ask(port: u16, command: &str) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream

@@ -1,4 +1,4 @@
-//! Secrets that are made rather than asked for.
+//! Random secrets.
 
 use std::fmt::Write as _;
 

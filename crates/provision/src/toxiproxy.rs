@@ -1,4 +1,4 @@
-//! Toxiproxy, a proxy that makes a network as bad as it is told to: an installed binary, one built earlier, or one built now
+//! Toxiproxy, a proxy that adds faults to a network: an installed binary, one built earlier, or one built now
 //! with Go.
 
 use std::fs::File;
@@ -22,7 +22,7 @@ const PROGRAM: Program = Program {
     otherwise: "put its toxiproxy-server into PATH",
 };
 
-/// `toxiproxy-server` in `PATH`, else the cache, else built into the cache. `progress` is told about the build.
+/// `toxiproxy-server` in `PATH`, else the cache, else built into the cache. `progress` gets lines about the build.
 pub fn binary(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
     if let Some(path) = find_in_path("toxiproxy-server") {
         return Ok(path);
@@ -44,7 +44,7 @@ impl Server {
         let file = File::create(log).with_context(|| format!("cannot write {}", log.display()))?;
         let child = Command::new(binary)
             .args(["-host", "127.0.0.1", "-port", &port.to_string()])
-            // It tells of every connection otherwise.
+            // Otherwise it logs every connection.
             .env("LOG_LEVEL", "warn")
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)

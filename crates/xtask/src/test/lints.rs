@@ -68,7 +68,11 @@ pub fn deny(_: &mut Shared) -> Result<()> {
     // By its own deny.toml: event-model has no runtime, database or HTTP client anywhere in its tree.
     interrupt::run(
         Command::new(&deny)
-            .args(["--manifest-path", "crates/event-model/Cargo.toml", "--exclude-dev"])
+            .args([
+                "--manifest-path",
+                "crates/event-model/Cargo.toml",
+                "--exclude-dev",
+            ])
             .args(["--locked", "check", "--hide-inclusion-graph", "bans"])
             .current_dir(workspace::root()),
     )?;
