@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// The largest response body, in bytes, after decompression.
+pub const BODY_MAX_LEN: usize = 16 << 20;
+
 /// Why a call failed. Classified by endpoint, status *and* reason: a 403 can mean a rate limit, a missing scope or a
 /// forbidden calendar, and a 410 is an expired sync token of a listing but a deleted event elsewhere.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -48,8 +51,8 @@ pub enum Error {
     /// The OAuth client is rejected (`invalid_client`, `redirect_uri_mismatch`, …): a configuration error.
     #[error("Google rejected this OAuth client: {reason}")]
     ClientMisconfigured { reason: String },
-    /// The response is larger than [`BODY_MAX_LEN`](crate::BODY_MAX_LEN). Request smaller pages.
-    #[error("Google's response is larger than {} MiB", crate::BODY_MAX_LEN >> 20)]
+    /// The response is larger than [`BODY_MAX_LEN`]. Request smaller pages.
+    #[error("Google's response is larger than {} MiB", BODY_MAX_LEN >> 20)]
     AnswerTooLarge,
     /// A write was sent, and its response was lost or cannot be read. Read the event before trying again.
     #[error("outcome unknown: the request may have been applied ({reason})")]

@@ -33,10 +33,9 @@ mod write;
 
 pub use calendar::{CalendarListEntry, Channel, ListCursor, NewChannel, Next, Page};
 pub use config::{Endpoints, GoogleConfig};
-pub use error::{Error, Limit};
+pub use error::{BODY_MAX_LEN, Error, Limit};
 pub use events::{EVENTS_PAGE_MAX, EventsPage, RawEvent};
 pub use oauth::{AccessToken, AuthorizationRequest, Grant, Pkce, UserInfo};
-pub use transport::BODY_MAX_LEN;
 pub use write::{EventPath, SendUpdates};
 
 /// Why the client cannot be created. Displays as one line.

@@ -9,10 +9,9 @@ use reqwest::{Client, RequestBuilder, redirect};
 use serde_json::Value;
 
 use crate::classify::transient;
+use crate::error::BODY_MAX_LEN;
 use crate::{Error, SetupError};
 
-/// The largest response body, in bytes, after decompression.
-pub const BODY_MAX_LEN: usize = 16 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A longer `Retry-After` is a mistake or forged. It is cut to this.
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);

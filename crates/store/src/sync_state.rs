@@ -19,7 +19,6 @@ use uuid::Uuid;
 mod due;
 mod work;
 
-use due::wake;
 pub use due::{
     mark_dirty, mark_dirty_if_pulled, mark_dirty_of_user, mark_dirty_on_view, pause, resume,
     resume_connection,

@@ -8,6 +8,7 @@ use common::lease::{Lease, Settled};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::due::wake;
 use super::{Cause, Kind, Pull, interval};
 
 struct PullRow {
@@ -277,7 +278,7 @@ pub async fn settle(conn: &mut PgConnection, pull: &Pull, progress: Progress<'_>
     Ok(match due_again {
         Some(true) => {
             // Workers notified during the pull found the row leased; notify again.
-            super::wake(conn).await?;
+            wake(conn).await?;
             Settled::Again
         }
         Some(false) => Settled::Done,
@@ -361,7 +362,7 @@ pub async fn settle_horizon(
     Ok(match due {
         Some(true) => {
             // Workers notified during the pull found the row leased; notify again.
-            super::wake(conn).await?;
+            wake(conn).await?;
             Settled::Again
         }
         Some(false) => Settled::Done,
