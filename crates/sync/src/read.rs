@@ -1,6 +1,7 @@
 //! Reading the events of a window: from Postgres alone, in the reader's zone.
 //!
-//! Within the horizon, every instance is a row. Beyond it, series are expanded while reading. Single events are always rows.
+//! Within the horizon, every instance is a row. Beyond it, series are expanded while reading. Single events are always
+//! rows.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -19,8 +20,8 @@ use store::occurrences::{self, Found, Span};
 
 use crate::pull::expand_stored;
 
-/// Every calendar is expanded at least this far ahead, or is about to be: the horizon less its allowed lag. The longest window
-/// of `getUpcomingEvents` lies within it.
+/// Every calendar is expanded at least this far ahead, or is about to be: the horizon less its allowed lag. The longest
+/// window of `getUpcomingEvents` lies within it.
 const ALWAYS_KEPT: TimeDelta = TimeDelta::days(380);
 
 #[derive(Debug, Clone, Copy)]
@@ -33,14 +34,14 @@ pub struct Query<'a> {
     pub calendars: Option<&'a [CalendarId]>,
     /// At most this many events, the first ones by start. At least 1.
     pub limit: usize,
-    pub copies: Copies,
+    pub duplicates: Duplicates,
 }
 
 /// How a meeting with duplicates in several calendars is returned ([`duplicates`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Copies {
+pub enum Duplicates {
     /// Each duplicate is an event, for a reader that processes calendars separately.
-    Each,
+    Separate,
     /// As one event.
     Merged,
 }
@@ -50,7 +51,7 @@ const FIRST_FACTOR: usize = 2;
 /// How much larger the next scan is if those were too few.
 const GROWTH_FACTOR: usize = 4;
 
-/// The user's events ordered by start, with all-day events before others that start at the same time. Each is a
+/// The user's events ordered by start, with all-day events before others that start at the same time. Each is an
 /// [`Event`](event_model::wire::Event) as JSON.
 pub async fn events(
     conn: &mut PgConnection,
@@ -61,7 +62,7 @@ pub async fn events(
     let mut found = within(conn, user, query).await?;
     found.extend(beyond_horizon(conn, now, user, query, &found).await?);
     found.sort_by(|a, b| order(a, b, query.zone));
-    if query.copies == Copies::Merged {
+    if query.duplicates == Duplicates::Merged {
         found = deduplicate(found).map_err(|error| sqlx::Error::Decode(error.into()))?;
     }
     found.truncate(query.limit);
@@ -70,22 +71,22 @@ pub async fn events(
 
 /// As many rows as it takes to have `limit` meetings with all their duplicates.
 async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sqlx::Result<Vec<Found>> {
-    let mut limit = match query.copies {
-        Copies::Each => query.limit,
-        Copies::Merged => query.limit.saturating_mul(FIRST_FACTOR),
+    let mut limit = match query.duplicates {
+        Duplicates::Separate => query.limit,
+        Duplicates::Merged => query.limit.saturating_mul(FIRST_FACTOR),
     };
     loop {
         let rows = i64::try_from(limit).unwrap_or(i64::MAX);
         let found = occurrences::within(conn, user, span(query), query.calendars, rows).await?;
-        if query.copies == Copies::Each || is_enough(&found, limit, query.limit) {
+        if query.duplicates == Duplicates::Separate || is_enough(&found, limit, query.limit) {
             return Ok(found);
         }
         limit = limit.saturating_mul(GROWTH_FACTOR);
     }
 }
 
-/// Whether each scan has no more rows or has returned enough meetings. Those that start with the last row do not count, because
-/// the scan may have cut off their duplicates.
+/// Whether each scan has no more rows or has returned enough meetings. Those that start with the last row do not count,
+/// because the scan may have cut off their duplicates.
 fn is_enough(found: &[Found], limit: usize, wanted: usize) -> bool {
     let mut scans: HashMap<i32, Vec<&Found>> = HashMap::new();
     for event in found {

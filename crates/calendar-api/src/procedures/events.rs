@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use store::connections::Connection;
-use sync::read::{Copies, Query};
+use sync::read::{Duplicates, Query};
 use ts_rs::TS;
 
 use super::input::{Bounded, CalendarIds, time_zone};
@@ -148,7 +148,7 @@ async fn read(
         zone,
         calendars: named,
         limit: limit + 1,
-        copies: Copies::Merged,
+        duplicates: Duplicates::Merged,
     };
     let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
     let truncated = events.len() > limit;

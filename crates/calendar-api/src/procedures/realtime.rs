@@ -9,7 +9,7 @@ use event_model::wire::{Event, Freshness, Mode, Window};
 use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sync::read::{Copies, Query};
+use sync::read::{Duplicates, Query};
 use ts_rs::TS;
 use uuid::Uuid;
 
@@ -139,7 +139,7 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
         zone: reading::zone_of(&own),
         calendars: None,
         limit: SNAPSHOT_MAX + 1,
-        copies: Copies::Each,
+        duplicates: Duplicates::Separate,
     };
     let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
     tx.commit().await?;

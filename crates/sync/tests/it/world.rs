@@ -277,7 +277,7 @@ impl World {
             zone: chrono_tz::Europe::Berlin,
             calendars: None,
             limit: 1_000,
-            copies: read::Copies::Merged,
+            duplicates: read::Duplicates::Merged,
         };
         read::events(&mut conn, self.clock.now(), user, &query)
             .await

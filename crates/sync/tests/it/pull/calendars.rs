@@ -7,7 +7,7 @@ use google_emulator::seed::{AccessRole, SeedCalendar};
 use serde_json::json;
 use serde_json::value::RawValue;
 use sqlx::PgPool;
-use sync::read::{self, Copies};
+use sync::read::{self, Duplicates};
 use sync::{calendar_list, pull};
 
 use crate::world::{ALICE, TEAM, World, alice, bob};
@@ -315,7 +315,7 @@ async fn duplicates_are_read_once_and_limits_count_meetings(pool: PgPool) {
         }
     }
     world.push_and_settle(&alice()).await;
-    let read = async |limit, copies| {
+    let read = async |limit, duplicates| {
         let query = read::Query {
             window: Window {
                 from: world.at(1, 0),
@@ -324,7 +324,7 @@ async fn duplicates_are_read_once_and_limits_count_meetings(pool: PgPool) {
             zone: chrono_tz::UTC,
             calendars: None,
             limit,
-            copies,
+            duplicates,
         };
         let mut conn = world.pool.acquire().await.unwrap();
         let events = read::events(&mut conn, world.clock.now(), &alice(), &query)
@@ -333,12 +333,12 @@ async fn duplicates_are_read_once_and_limits_count_meetings(pool: PgPool) {
         let event = |event: &RawValue| serde_json::from_str::<Event>(event.get()).unwrap();
         events.iter().map(|raw| event(raw)).collect::<Vec<_>>()
     };
-    let each = read(100, Copies::Each).await;
+    let each = read(100, Duplicates::Separate).await;
     assert_eq!(each.len(), 40);
     assert!(each.iter().all(|event| event.copies.is_empty()));
     let own = world.id(&alice(), ALICE).await;
     for limit in [1, 7, 19, 20, 100] {
-        let meetings = read(limit, Copies::Merged).await;
+        let meetings = read(limit, Duplicates::Merged).await;
         assert_eq!(meetings.len(), limit.min(20));
         for (hour, meeting) in meetings.iter().enumerate() {
             assert_eq!(meeting.title, format!("Meeting {hour:02}"));
