@@ -62,7 +62,7 @@ async fn user_of(authenticator: &Authenticator, token: &str) -> Result<String, A
     user.map(|user| user.as_str().to_owned())
 }
 
-async fn assert_refused(authenticator: &Authenticator, tokens: &[(&str, String)]) {
+async fn assert_rejected(authenticator: &Authenticator, tokens: &[(&str, String)]) {
     for (what, token) in tokens {
         let refused = user_of(authenticator, token).await;
         let Err(refusal @ AuthError::Token(_)) = refused else {

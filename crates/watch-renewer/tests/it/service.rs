@@ -99,10 +99,10 @@ async fn the_renewer_watches_a_connected_account_and_stops(pool: PgPool) {
     assert_eq!(address, "http://localhost:9/api/calendar/webhook");
     common::http::probe(addr).await.unwrap();
 
-    let told = Instant::now();
+    let stopped_at = Instant::now();
     stop.cancel();
     running.await.unwrap().unwrap();
-    assert!(told.elapsed() < Duration::from_secs(10));
+    assert!(stopped_at.elapsed() < Duration::from_secs(10));
     assert!(common::http::probe(addr).await.is_err());
 }
 

@@ -66,7 +66,7 @@ async fn invalid_tokens_of_a_shared_secret_are_rejected() {
             part(&text)
         )
     };
-    assert_refused(
+    assert_rejected(
         &authenticator,
         &[
             ("nothing", String::new()),
@@ -191,7 +191,7 @@ async fn malformed_tokens_are_rejected() {
     let signed_by_mallory =
         |header: &Value| signed_raw(&header.to_string(), &text, &mallory, Algorithm::HS256);
     let jwk = json!({"kty": "oct", "k": part("a secret that mallory has made up"), "alg": "HS256"});
-    assert_refused(
+    assert_rejected(
         &authenticator,
         &[
             ("a dot at the end", format!("{good}.")),

@@ -91,9 +91,13 @@ async fn sync_activity_lists_each_step_of_a_pull(pool: PgPool) {
             .unwrap_err();
         assert_eq!(refused["issues"][0]["path"], "limit");
     }
-    let nobody = api.query("carol", ACTIVITY, Value::Null).await.unwrap();
+    let unconnected = api.query("carol", ACTIVITY, Value::Null).await.unwrap();
     assert_eq!(
-        (&nobody["connected"], &nobody["mode"], &nobody["calendars"]),
+        (
+            &unconnected["connected"],
+            &unconnected["mode"],
+            &unconnected["calendars"]
+        ),
         (&json!(false), &json!("paused"), &json!([]))
     );
 }

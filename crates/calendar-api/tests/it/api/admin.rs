@@ -101,25 +101,25 @@ async fn keys_rotate_under_load_and_resume_after_an_interruption(pool: PgPool) {
     let ring = keyring(NEW_FIRST);
 
     // Interrupted as by Ctrl-C, after the first progress.
-    let told = Arc::new(AtomicUsize::new(0));
+    let reports = Arc::new(AtomicUsize::new(0));
     let mut progress = {
-        let told = told.clone();
+        let reports = reports.clone();
         move |_, _| {
-            told.fetch_add(1, Ordering::Relaxed);
+            reports.fetch_add(1, Ordering::Relaxed);
         }
     };
     tokio::select! {
         // Polled first, so that the rotation stops at the first progress.
         biased;
-        () = async { while told.load(Ordering::Relaxed) == 0 { tokio::task::yield_now().await } } => {}
+        () = async { while reports.load(Ordering::Relaxed) == 0 { tokio::task::yield_now().await } } => {}
         done = admin::rotate_keys(&pool, &ring, &mut progress) => panic!("finished before the interruption: {done:?}"),
     }
     let mut conn = pool.acquire().await.unwrap();
     let left = rotate::count_old(&mut conn, &ring).await.unwrap();
     assert!(left > 0, "the rotation was not interrupted");
 
-    let mut said = Vec::new();
-    let rotated = admin::rotate_keys(&pool, &ring, &mut |done, all| said.push((done, all)))
+    let mut progress_reports = Vec::new();
+    let rotated = admin::rotate_keys(&pool, &ring, &mut |done, all| progress_reports.push((done, all)))
         .await
         .unwrap();
     stop.store(true, Ordering::Relaxed);
@@ -127,9 +127,10 @@ async fn keys_rotate_under_load_and_resume_after_an_interruption(pool: PgPool) {
     assert!(!refreshed.is_empty(), "there was no load");
     assert_eq!((rotated.unreadable.len(), rotated.left), (0, 0));
     assert!(
-        said.iter()
+        progress_reports
+            .iter()
             .all(|(done, all)| i64::try_from(*done).unwrap() <= *all),
-        "{said:?}"
+        "{progress_reports:?}"
     );
 
     // Without the old key, every token is still the last one written.
@@ -209,13 +210,13 @@ async fn support_sees_states_and_no_contents(pool: PgPool) {
             assert!(!text.contains(private), "{private}: {text}");
         }
     }
-    for (what, id, said) in [
+    for (what, id, message) in [
         (Record::User, "nobody", "there is no user nobody"),
         (Record::User, "a b", "not a user id"),
         (Record::Calendar, "primary", "not a calendar id (a UUID)"),
     ] {
         let error = format!("{:#}", admin::show(&pool, what, id).await.unwrap_err());
-        assert!(error.starts_with(said), "{error}");
+        assert!(error.starts_with(message), "{error}");
     }
 }
 

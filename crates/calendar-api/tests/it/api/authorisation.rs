@@ -13,17 +13,17 @@ const BOB: &str = "bob@example.com";
 const CANARY: &str = "canary-of-alice";
 
 /// The result of a procedure for a user who names another user's data.
-pub enum Stranger {
+pub enum ForOtherUser {
     /// Another user's data does not exist.
     NotFound,
     Forbidden,
     /// The input names no data: the answer is about the caller alone.
     SeesOwn,
 }
-use Stranger::{Forbidden, NotFound, SeesOwn};
+use ForOtherUser::{Forbidden, NotFound, SeesOwn};
 
 /// A procedure, its result for another user, and an input with which the owner succeeds.
-pub type Case = (&'static str, Stranger, fn(&Owner) -> Value);
+pub type Case = (&'static str, ForOtherUser, fn(&Owner) -> Value);
 
 /// In an order in which alice can make all calls, one after the other.
 pub const CASES: [Case; 21] = [
@@ -107,10 +107,7 @@ fn every_procedure_has_a_row_in_the_matrix() {
         .map(|procedure| procedure.path)
         .collect();
     let covered: BTreeSet<&str> = CASES.iter().map(|(path, ..)| *path).collect();
-    assert_eq!(
-        covered, table,
-        "CASES says for each procedure what a stranger gets"
-    );
+    assert_eq!(covered, table, "CASES needs a row for each procedure");
 }
 
 /// The ids of alice's data.
@@ -331,10 +328,10 @@ async fn another_users_data_does_not_exist(pool: PgPool) {
     let (google, api, alice) = both_connected(&pool).await;
     let before = rows_of_alice(&pool).await;
     let truth = google.events(ALICE);
-    for (path, stranger, input) in &CASES {
+    for (path, for_other_user, input) in &CASES {
         let answer = api.mutate("bob", path, input(&alice)).await;
         let code = answer.as_ref().err().map(|refused| refused["code"].clone());
-        let expected = match stranger {
+        let expected = match for_other_user {
             NotFound => Some(json!("NOT_FOUND")),
             Forbidden => Some(json!("FORBIDDEN")),
             SeesOwn => None,

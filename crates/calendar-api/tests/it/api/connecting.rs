@@ -145,14 +145,14 @@ async fn a_user_connects_and_returns_to_the_page(pool: PgPool) {
     );
     assert_eq!(status["connections"][0]["state"], "importing");
     // The calendar list is due, browsers are notified, and no token is stored in plain text.
-    let (due, told): (i64, i64) = sqlx::query_as(
+    let (due, messages): (i64, i64) = sqlx::query_as(
         "select (select count(*) from sync_state where kind = 'calendar_list' and dirty_seq > synced_seq),
                 (select count(*) from outbox)",
     )
     .fetch_one(&pool)
     .await
     .unwrap();
-    assert_eq!((due, told), (1, 1));
+    assert_eq!((due, messages), (1, 1));
     let (refresh, access): (Vec<u8>, Vec<u8>) =
         sqlx::query_as("select refresh_token, access_token from connections")
             .fetch_one(&pool)

@@ -90,9 +90,9 @@ async fn errors_have_at_most_five_keys() {
     assert_snapshot!(send(request("HEAD", "nothing", None)).await, @"204");
 
     let outgoing = ResponseHeaders::default();
-    let nobody = Err(RpcError::of(Code::Unauthorized));
+    let unauthenticated = Err(RpcError::of(Code::Unauthorized));
     let request = request("POST", "nothing", Some("{}"));
-    assert_snapshot!(shown(rpc::orpc::handle(&router(), "/rpc-v1", request, nobody, &outgoing).await).await, @r#"
+    assert_snapshot!(shown(rpc::orpc::handle(&router(), "/rpc-v1", request, unauthenticated, &outgoing).await).await, @r#"
     401
     {"json":{"defined":false,"code":"UNAUTHORIZED","status":401,"message":"Unauthorized"}}
     "#);
