@@ -5,11 +5,12 @@ import type { View } from './address';
 import { Header } from './parts/Header';
 import { ErrorBoundary } from './parts/ErrorBoundary';
 import { Toasts } from './parts/Toasts';
-import { useMessages, type Messages } from './messages';
+import { useMessages } from './messages';
 import type { Session } from './session';
 import { AccountsPage } from './views/Accounts';
 import { MonthPage, WeekPage } from './views/Grid';
 import { Overview } from './views/Overview';
+import type { ViewProps } from './views/view-props';
 
 const Inspector = lazy(() => import('./views/Inspector'));
 
@@ -18,12 +19,6 @@ interface SignedProps {
   user: string;
   view: View;
   banner: ReactNode;
-}
-
-export interface ViewProps {
-  session: Session;
-  user: string;
-  messages: Messages;
 }
 
 const PAGES: Record<View, { title: string; Page: ComponentType<ViewProps> }> = {

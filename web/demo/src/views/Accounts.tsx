@@ -2,7 +2,7 @@ import { AccountManager, SyncStatus } from '@calwire/client/react/widgets';
 
 import { here } from '../address';
 import { GoogleLink } from '../parts/GoogleLink';
-import type { ViewProps } from '../SignedIn';
+import type { ViewProps } from './view-props';
 
 export function AccountsPage({ session }: ViewProps) {
   return (

@@ -1,7 +1,7 @@
 import { MonthView, WeekView } from '@calwire/client/react/widgets';
 
 import { GoogleLink } from '../parts/GoogleLink';
-import type { ViewProps } from '../SignedIn';
+import type { ViewProps } from './view-props';
 
 export function WeekPage({ session }: ViewProps) {
   return (

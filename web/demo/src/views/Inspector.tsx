@@ -8,7 +8,7 @@ import { SyncButton } from '../inspector/SyncButton';
 import { ThisTab } from '../inspector/ThisTab';
 import { useSyncNow } from '../inspector/use-sync-now';
 import { GoogleLink } from '../parts/GoogleLink';
-import type { ViewProps } from '../SignedIn';
+import type { ViewProps } from './view-props';
 
 /** The recent pulls from Google with their causes and durations, and the messages that this tab received. */
 export default function Inspector({ session, messages }: ViewProps) {

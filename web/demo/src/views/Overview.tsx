@@ -6,7 +6,7 @@ import { GoogleLink } from '../parts/GoogleLink';
 import { Icon } from '../parts/Icon';
 import { PageLink } from '../parts/PageLink';
 import type { Session } from '../session';
-import type { ViewProps } from '../SignedIn';
+import type { ViewProps } from './view-props';
 
 export function Overview({ session, user }: ViewProps) {
   const { connected, hasCalendarAccess, isLoading, error, live } = useUpcomingEvents({ days: 7 });
