@@ -141,14 +141,14 @@ impl Operation {
     /// The parts of the code that it passes through, by the first word of their points.
     pub const fn areas(&self) -> &'static [&'static str] {
         match self {
-            Self::Write { .. } => &["write", "tell", "token"],
+            Self::Write { .. } => &["write", "outbox", "token"],
             Self::Push { .. } => &["intake"],
-            Self::Person { .. } => &["connect", "disconnect", "tell"],
+            Self::Person { .. } => &["connect", "disconnect", "outbox"],
             Self::Work { job, .. } => match job {
-                Job::Pull => &["pull", "rebuild", "list", "token", "tell", "pull"],
+                Job::Pull => &["pull", "rebuild", "list", "token", "outbox", "pull"],
                 Job::Relay => &["relay"],
                 Job::Watch | Job::StopWatches => &["watch", "token"],
-                Job::Writes => &["write", "tell"],
+                Job::Writes => &["write", "outbox"],
                 Job::Disconnect => &["disconnect"],
                 Job::Horizon => &["horizon"],
                 Job::Poll | Job::Tidy => &[],
