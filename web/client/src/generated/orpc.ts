@@ -60,12 +60,12 @@ export type ErrorCode =
   | 'SERVICE_UNAVAILABLE'
   | 'GATEWAY_TIMEOUT';
 
-/** What `isDefinedError` recognises: an error with a word for programs. */
+/** An error that `isDefinedError` recognises: one with a `reason`. */
 export type DefinedError = ORPCError<ErrorCode, { reason: string; issues?: InputIssue[] }>;
 
 type Procedure<Input, Output> = Client<Record<never, never>, Input, Output, Error | DefinedError>;
 
-/** The table of procedures, as a client of `createORPCClient`. */
+/** The table of procedures, for `createORPCClient`. */
 export type AppClient = {
   calendar: {
     google: {

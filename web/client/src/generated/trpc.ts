@@ -37,12 +37,12 @@ import type {
   WrittenEvent,
 } from './types.js';
 
-/** What an error's `shape` is: `data.reason` is a word for programs, `data.issues` tells what is wrong with the input. */
+/** What an error's `shape` is: `data.reason` is a code for programs, `data.issues` lists the problems of the input. */
 export interface ErrorShape extends TRPCDefaultErrorShape {
   data: TRPCDefaultErrorShape['data'] & { reason?: string; issues?: InputIssue[] };
 }
 
-/** Plain JSON: a client with a transformer does not fit. */
+/** Plain JSON: clients with a transformer are not supported. */
 interface Root {
   ctx: object;
   meta: object;
@@ -60,7 +60,7 @@ interface Definition<Input, Output> {
 type Query<Input, Output> = TRPCQueryProcedure<Definition<Input, Output>>;
 type Mutation<Input, Output> = TRPCMutationProcedure<Definition<Input, Output>>;
 
-/** The table of procedures, as `createTRPCClient` wants to know it. */
+/** The table of procedures, for `createTRPCClient`. */
 export type AppRouter = TRPCBuiltRouter<
   Root,
   {

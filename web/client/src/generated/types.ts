@@ -13,19 +13,19 @@ export type CalendarActivity = {
   calendarId: string;
   mode: Mode;
   asOf: string | null;
-  /** The channel on which Google pushes. `null`: there is none. */
+  /** The channel on which Google pushes. `null`: none. */
   watch: WatchActivity | null;
-  /** Google's last push about this calendar; exact to ten seconds in a burst. */
+  /** Google's last push for this calendar; in a burst within ten seconds. */
   lastPushAt: string | null;
-  /** When it is asked for at the latest, push or no push. */
+  /** When it is polled next if no push arrives. */
   nextPollAt: string | null;
-  /** Since when a pull is due, if one is. */
+  /** Since when a pull is due. `null`: none is. */
   dueSince: string | null;
-  /** Why the last pull failed. `null`: it did not. */
+  /** Why the last pull failed. `null`: it succeeded. */
   lastError: SyncError | null;
-  /** Tries since the last pull that succeeded, one that is under way included. */
+  /** Attempts since the last successful pull, including a running one. */
   attempts: number;
-  /** The newest first. */
+  /** Newest first. */
   rounds: Array<SyncRound>;
 };
 
@@ -42,11 +42,11 @@ export type CalendarInfo = {
   /** `freeBusyReader`, `reader`, `writerWithoutPrivateAccess`, `writer` or `owner`. */
   accessRole: string;
   primary: boolean;
-  /** Kept current and shown. */
+  /** Synced and shown. */
   selected: boolean;
-  /** Google no longer shows it to the account; nor is it shown here, until Google does again. */
+  /** The account has lost access in Google. It is hidden until the access is back. */
   accessLost: boolean;
-  /** Google can tell us of its changes. */
+  /** Google can push changes of this calendar. */
   pushSupported: boolean;
   freshness: Freshness | null;
 };
@@ -54,7 +54,7 @@ export type CalendarInfo = {
 export type CalendarList = {
   connected: boolean;
   hasCalendarAccess: boolean;
-  /** The primary ones first, then by name. */
+  /** Primary calendars first, then by name. */
   calendars: Array<CalendarInfo>;
 };
 
@@ -65,7 +65,7 @@ export type Change =
       asOf: string;
       window: Window;
       upserted: Array<Series>;
-      /** Series ids that have no instance any more. */
+      /** Ids of series that no longer have an instance. */
       deleted: Array<string>;
     }
   | {
@@ -85,7 +85,7 @@ export type Change =
       idempotencyKey: string;
       intentId: string;
       state: WriteState;
-      /** Why it failed, as an error's `data.reason`. */
+      /** Why it failed, as the `data.reason` of an error. */
       reason: string | null;
     };
 
@@ -93,17 +93,17 @@ export type ConferenceInput = 'meet';
 
 export type Connect = {
   /**
-   * Google's consent page. Send the browser there: the same one, for it was given a cookie with this answer. (A page
-   * of another origin has to call with `credentials: "include"`.)
+   * Google's consent page. Send the same browser there: this response sets a cookie. (A page of another origin has to call
+   * with `credentials: "include"`.)
    */
   url: string;
 };
 
 export type ConnectInput = {
   /**
-   * The page to come back to, as a path of the application that calls: `/settings?tab=calendar`. It gets
-   * `?calwire=connected`, `denied` or `error`. A `calwire_reason` beside it says more: `scope_missing` when the user is
-   * connected and unticked the calendar; in an error `invalid_state`, `expired_state`, `other_browser`, `code_missing`,
+   * The page to return to, as a path of the calling application: `/settings?tab=calendar`. It gets `?calwire=connected`,
+   * `denied` or `error`. A `calwire_reason` is added: `scope_missing` when the user is connected but unticked the calendar;
+   * with an error `invalid_state`, `expired_state`, `other_browser`, `code_missing`,
    * `code_rejected`, `refresh_token_missing`, `refused_by_google`, `google_unavailable`, `misconfigured` or `internal`.
    */
   returnTo?: string | undefined;
@@ -114,7 +114,7 @@ export type ConnectionInfo = {
   email: string;
   state: ConnectionState;
   hasCalendarAccess: boolean;
-  /** The user let us change events too. */
+  /** The user has granted permission to change events, too. */
   canWrite: boolean;
   createdAt: string;
 };
@@ -128,58 +128,55 @@ export type CreateEventInput = {
   calendarId: string;
   /** With a `start` and an `end`. */
   event: EventPatch;
-  /** Whom Google mails. None: nobody. */
+  /** Which guests Google mails. Default: none. */
   sendUpdates?: SendUpdates | undefined;
 };
 
 /**
- * A page of all that is kept of a user. The pages together, list by list, are the whole; each is as things were when it
- * was read. A row has the columns of its table, but for tokens, their digests and leases. What is worked out from these
- * (the instances of events) is left out.
+ * A page of all data of a user. The pages together, list by list, are complete; each shows the state when it was read.
+ * A row has the columns of its table, except tokens, their digests and leases. Derived data (the instances of events)
+ * is left out.
  */
 export type DataExport = {
   userId: string;
   exportedAt: string;
-  /** The Google accounts, without their tokens. On the first page, as what follows up to `connectFlows`. */
+  /** The Google accounts, without their tokens. This list and those up to `connectFlows` are on the first page. */
   connections: Array<Record<string, unknown>>;
   calendars: Array<Record<string, unknown>>;
-  /** How far each calendar, and each account's list of calendars, has been read. */
+  /** The sync state of each calendar and of each account's calendar list. */
   syncState: Array<Record<string, unknown>>;
   /** Push channels at Google. */
   watches: Array<Record<string, unknown>>;
-  /** How many messages the user's browsers have been sent. */
+  /** The number of messages sent to the user's browsers. */
   userStream: Array<Record<string, unknown>>;
-  /** Connecting an account was begun, and has not ended yet. */
+  /** Unfinished attempts to connect an account. */
   connectFlows: Array<Record<string, unknown>>;
-  /** Each with its `event` as Google has it. */
+  /** Each with its `event` as Google returned it. */
   events: Array<Record<string, unknown>>;
-  /** What events were before their changes of the last day. */
+  /** Versions of events that were replaced in the last day. */
   eventVersions: Array<Record<string, unknown>>;
-  /** Changes that the user asked for, in the last day. */
+  /** The user's writes of the last day. */
   writeIntents: Array<Record<string, unknown>>;
   /** The last pulls of each calendar. */
   syncRounds: Array<Record<string, unknown>>;
   /** Messages that have not reached the broker. */
   messages: Array<Record<string, unknown>>;
-  /** Asks for the next page; `null`: this is the last one. */
+  /** The cursor of the next page; `null` on the last page. */
   nextCursor: string | null;
 };
 
 export type DeleteData = {
   success: boolean;
-  /** The accounts that were disconnected by it, one by one. */
+  /** One for each account that was disconnected. */
   receipts: Array<DisconnectReceipt>;
-  /** Nothing is kept of the user any more, but for `grantsLeft`. */
+  /** All data of the user is deleted, except `grantsLeft`. */
   deleted: boolean;
   /**
-   * Google accounts of which the identity and the sealed token are kept until Google has taken the grant back, for a day
-   * at most.
+   * Google accounts whose identity and sealed token are kept until Google has confirmed the revocation, for a day at
+   * most.
    */
   grantsLeft: number;
-  /**
-   * The broker has forgotten the messages that browsers which were away could have caught up on. If not, it does so
-   * within an hour.
-   */
+  /** The broker has deleted its history of the user's messages. If not, it expires within an hour. */
   liveHistoryDeleted: boolean;
 };
 
@@ -188,16 +185,16 @@ export type DeleteEventInput = {
   calendarId: string;
   /** The Event's `id`. */
   eventId: string;
-  /** None: whatever it has become. */
+  /** Default: delete whichever version is current. */
   baseEtag?: string | undefined;
-  /** Of a series. None: the instance alone. */
+  /** For a series. Default: the instance alone. */
   scope?: SeriesScope | undefined;
-  /** Whom Google mails. None: nobody. */
+  /** Which guests Google mails. Default: none. */
   sendUpdates?: SendUpdates | undefined;
 };
 
 export type DeletedEvent = {
-  /** Not yet while `pending`. */
+  /** False while `pending`. */
   deleted: boolean;
   pending: boolean;
   intentId: string;
@@ -206,16 +203,16 @@ export type DeletedEvent = {
 export type Disconnect = {
   success: boolean;
   connectionIds: Array<string>;
-  /** What was done, account by account. */
+  /** The progress for each account. */
   receipts: Array<DisconnectReceipt>;
 };
 
 export type DisconnectInput = {
-  /** Left out: all of the user's accounts. */
+  /** Default: all of the user's accounts. */
   connectionId?: string | undefined;
 };
 
-/** What became of a disconnected account, at the moment of the answer. What is not done by then is finished by itself. */
+/** The progress of disconnecting an account when the response is sent. The rest is finished in the background. */
 export type DisconnectReceipt = {
   connectionId: string;
   email: string;
@@ -237,7 +234,7 @@ export type Event = {
   /** As `start`; the end of an all-day event is exclusive. */
   end: string;
   allDay: boolean;
-  /** The IANA zone the event was made in; none for an all-day event. */
+  /** The IANA zone in which the event was created; none for an all-day event. */
   timeZone: string | null;
   description: string | null;
   location: string | null;
@@ -248,7 +245,7 @@ export type Event = {
   /** The master's id, for an instance of a series. */
   recurringEventId: string | null;
   status: EventStatus;
-  /** `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or what Google adds next. */
+  /** `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or a type that Google may add. */
   eventType: string;
   /** Whether its time is taken. */
   transparency: Transparency;
@@ -257,24 +254,23 @@ export type Event = {
   organizer: Person | null;
   /** Where to join a video meeting, if there is one. */
   conferenceUrl: string | null;
-  /** RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series that this is an unchanged instance of. */
+  /** RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series if this is an unchanged instance of it. */
   recurrence: Array<string>;
-  /** None: Google says nothing. */
+  /** None: Google sends none. */
   reminders: Reminders | null;
-  /** The fields that this user may change here, in Google's rules. Empty: read only. */
+  /** The fields that this user may change here, by Google's rules. Empty: read only. */
   canEdit: Array<string>;
   /** The version that an edit is based on. */
   etag: string;
-  /** The same meeting has the same one in every calendar that has a copy of it; so have all instances of a series. */
+  /** The same for a meeting in every calendar that has a copy of it, and for all instances of a series. */
   iCalUID: string | null;
-  /** Which copy of a meeting is shown where several calendars have one: that with the lowest number. See `Event.copies`. */
+  /** If several calendars have a copy of a meeting, the one with the lowest rank is shown. See `Event.copies`. */
   copyRank?: number | undefined;
   /**
-   * Where several calendars have a copy of this instance and an answer has each meeting once: all copies, this one
-   * first. It is the one to answer from: that of the account which is asked for an answer, else of the one which
-   * organizes, has accepted, has declined; else the one in an account's own calendar; else the one of which the account
-   * may do the most; else the one in the calendar that has been known for longest. Copies are what has the same
-   * `iCalUID` and, in a series, the same original start.
+   * If several calendars have a copy of this instance and the answer shows each meeting once: all copies, this one
+   * first. It is the one to respond from: of the account that is invited and has not responded, else that organizes, has
+   * accepted, has declined; else the copy in an account's own calendar; else the one with the most access; else the one
+   * in the calendar known for longest. Copies have the same `iCalUID` and, in a series, the same original start.
    */
   copies?: Array<EventCopy> | undefined;
 };
@@ -285,42 +281,39 @@ export type EventCopy = {
   /** As the `id` of its Event. */
   id: string;
   eventId: string;
-  /** What the calendar's owner has answered to the invitation; none where that is no guest. */
+  /** The response of the calendar's owner to the invitation; none if the owner is not a guest. */
   responseStatus: string | null;
 };
 
 export type EventList = {
-  /** There is a connected Google account. Without one there are no events, which is no error. */
+  /** Whether a Google account is connected. Without one there are no events, which is not an error. */
   connected: boolean;
-  /** The user granted access to the calendar. */
+  /** The user has granted access to the calendar. */
   hasCalendarAccess: boolean;
   events: Array<Event>;
-  /** There are more than were returned. */
+  /** There are more events than were returned. */
   truncated: boolean;
-  /** The least current calendar's. */
+  /** That of the least current calendar. */
   asOf: string | null;
   mode: Mode;
   calendars: Array<Freshness>;
 };
 
-/** The fields to change; one that is absent stays as it is, `null` clears it. */
+/** The fields to change. An absent field stays as it is; `null` clears it. */
 export type EventPatch = {
   title?: string | null | undefined;
-  /**
-   * RFC 3339 (or wall-clock time of `timeZone`, without an offset), or a date. Without an `end` the event keeps its
-   * length.
-   */
+  /** RFC 3339 (or wall-clock time in `timeZone`, without an offset), or a date. Without `end` the event keeps its length. */
   start?: string | undefined;
   /** As `start`; the end of an all-day event is exclusive. */
   end?: string | undefined;
-  /** Needed only to say that nothing else would: a start without a time makes an event all-day. */
+  /** Rarely needed: a start without a time makes an event all-day. */
   allDay?: boolean | undefined;
   /** An IANA name. */
   timeZone?: string | undefined;
   description?: string | null | undefined;
   location?: string | null | undefined;
   colorId?: string | null | undefined;
-  /** The whole list. What guests answered stays; somebody who is missing is uninvited. */
+  /** The whole list. Guests keep their responses; a guest who is missing is uninvited. */
   attendees?: Array<GuestInput> | null | undefined;
   /** RRULE, EXDATE and RDATE lines. */
   recurrence?: Array<string> | null | undefined;
@@ -337,20 +330,20 @@ export type EventsInput = {
   /** Exclusive. */
   to: string;
   calendarIds?: Array<string> | undefined;
-  /** Which days are all-day events on, by IANA name. Left out: the primary calendar's zone. */
+  /** The IANA time zone of all-day events. Default: the primary calendar's. */
   timeZone?: string | undefined;
 };
 
 export type ExportDataInput = {
-  /** The `nextCursor` of the page before. Left out: the first page. */
+  /** The `nextCursor` of the previous page. Default: the first page. */
   cursor?: string | undefined;
 };
 
-/** What was mirrored of an account that leaves. */
+/** The mirrored data of a disconnected account. */
 export type ForgottenData = {
   calendars: number;
   events: number;
-  /** All of it has been deleted. It was shown to nobody from the moment of the wish. */
+  /** All of it has been deleted. It has not been shown since the request. */
   deleted: boolean;
   /** When it is deleted at the latest. */
   deletedBy: string;
@@ -359,12 +352,12 @@ export type ForgottenData = {
 /** How current one calendar's data is. */
 export type Freshness = {
   calendarId: string;
-  /** The data is as Google had it at this moment, or later. `null`: never pulled yet. */
+  /** The data is as Google had it at this moment or later. `null`: not pulled yet. */
   asOf: string | null;
   mode: Mode;
 };
 
-/** What became of the grant at Google. */
+/** The state of the grant at Google. */
 export type GrantEnd = 'revoked' | 'keptForOthers' | 'endedBefore' | 'pending';
 
 /** A guest to invite. An attendee of an Event will do. */
@@ -374,14 +367,14 @@ export type GuestInput = {
   displayName?: string | null | undefined;
 };
 
-/** One thing that is wrong with an input. */
+/** A problem with an input. */
 export type InputIssue = {
-  /** Where: `days`, `calendarIds[2]`, or empty for the input as a whole. */
+  /** The field: `days`, `calendarIds[2]`, or empty for the input as a whole. */
   path: string;
   message: string;
 };
 
-/** What goes out on the channel `calendar:<userId>`. `seq` rises by one from message to message. */
+/** A message on the channel `calendar:<userId>`. `seq` rises by one from message to message. */
 export type Message = {
   v: number;
   seq: number;
@@ -393,11 +386,11 @@ export type Mode = 'push' | 'polling' | 'stale' | 'paused';
 export type MoveEventInput = {
   idempotencyKey: string;
   calendarId: string;
-  /** The `id` of an Event that is no instance of a series, or that of a series. */
+  /** The `id` of a single Event, or of a series. */
   eventId: string;
   /** Of the same account. */
   destinationCalendarId: string;
-  /** Whom Google mails. None: nobody. */
+  /** Which guests Google mails. Default: none. */
   sendUpdates?: SendUpdates | undefined;
 };
 
@@ -407,32 +400,32 @@ export type Person = {
   self: boolean;
 };
 
-/** What a browser begins with, and where on its channel it goes on from there. */
+/** A snapshot, and the position on the channel from which to continue. */
 export type RealtimeState = {
-  /** The channel's position in Centrifugo, for `getState` of a subscription. `null` where it was not asked for. */
+  /** The channel's position in Centrifugo, for `getState` of a subscription. `null`: not requested. */
   epoch: string | null;
   offset: number | null;
-  /** The last message that the snapshot contains: those up to it are to be ignored. */
+  /** The last message included in the snapshot: ignore messages up to it. */
   seq: number;
-  /** `seq` counts within it: with another one, start anew. */
+  /** `seq` counts within it: if it changes, load a new snapshot. */
   streamEpoch: string;
   connected: boolean;
   hasCalendarAccess: boolean;
   asOf: string | null;
   mode: Mode;
-  /** The selected ones. */
+  /** The selected calendars. */
   calendars: Array<Freshness>;
-  /** What `events` covers. */
+  /** The time that `events` covers. */
   window: Window;
   events: Array<Event>;
-  /** There are more events than a snapshot holds; ask for the time that is shown. */
+  /** There are more events than a snapshot holds; request the displayed time by `getEvents`. */
   truncated: boolean;
 };
 
 export type RealtimeStateInput = {
   /**
-   * `false`: without the channel's position, for a page that shows what there is while Centrifugo is away. A
-   * subscription cannot begin there.
+   * `false`: without the channel's position, for a page that shows a snapshot while Centrifugo is down. A subscription
+   * cannot start from it.
    */
   live?: boolean | undefined;
 };
@@ -452,9 +445,9 @@ export type Reminder = {
 
 /** When Google reminds the user of an event. */
 export type Reminders = {
-  /** As the calendar's settings say. */
+  /** Use the calendar's settings. */
   useDefault: boolean;
-  /** Instead of those. Google takes at most five. */
+  /** Instead of those. Google accepts at most five. */
   overrides: Array<Reminder>;
 };
 
@@ -466,9 +459,9 @@ export type RespondToEventInput = {
   responseStatus: ResponseStatus;
   /** To the organizer. */
   comment?: string | undefined;
-  /** Of a series: `this` or `all`. None: the instance alone. */
+  /** For a series: `this` or `all`. Default: the instance alone. */
   scope?: SeriesScope | undefined;
-  /** Whom Google mails. None: nobody. */
+  /** Which guests Google mails. Default: none. */
   sendUpdates?: SendUpdates | undefined;
 };
 
@@ -477,30 +470,30 @@ export type ResponseStatus = 'needsAction' | 'declined' | 'tentative' | 'accepte
 
 export type SelectCalendarsInput = {
   calendarIds: Array<string>;
-  /** Whether these are to be kept current and shown; the others stay as they are. */
+  /** Whether to sync and show these; the other calendars are unchanged. */
   selected?: boolean | undefined;
 };
 
-/** Whom Google mails. */
+/** The guests that Google mails. */
 export type SendUpdates = 'all' | 'externalOnly' | 'none';
 
 /**
- * All instances of one event within a window: one for a single event, any number for a series. They replace whatever
- * the receiver had under `eventId`, which is the master's id for a series.
+ * All instances of one event within a window: one for a single event, any number for a series. They replace all that the
+ * receiver has under `eventId`, which is the master's id for a series.
  */
 export type Series = {
   eventId: string;
   occurrences: Array<Event>;
 };
 
-/** Which part of a series an edit is about. */
+/** The part of a series that an edit changes. */
 export type SeriesScope = 'this' | 'following' | 'all';
 
 export type Status = {
   connected: boolean;
   hasCalendarAccess: boolean;
   connections: Array<ConnectionInfo>;
-  /** Google can reach this installation; otherwise it is asked every now and then. */
+  /** Google can push to this installation; otherwise calendars are polled. */
   pushAvailable: boolean;
   asOf: string | null;
   mode: Mode;
@@ -517,15 +510,15 @@ export type StopWatchCalendarInput = {
   resourceId: string;
 };
 
-/** The push channels of an account that leaves. */
+/** The push channels of a disconnected account. */
 export type StoppedChannels = {
   stopped: number;
-  /** Still to be stopped. One that cannot be is ended by Google, within a week; nobody listens to it. */
+  /** Still to be stopped. A channel that cannot be stopped is ignored and expires within a week. */
   left: number;
 };
 
 export type SubscriptionTokenInput = {
-  /** The user's own: `calendar:<user id>`. */
+  /** The caller's own: `calendar:<user id>`. */
   channel: string;
 };
 
@@ -534,15 +527,15 @@ export type SyncActivity = {
   hasCalendarAccess: boolean;
   asOf: string | null;
   mode: Mode;
-  /** This service's clock, by which the times below are to be read. */
+  /** This service's clock, for comparison with the times below. */
   now: string;
   calendars: Array<CalendarActivity>;
 };
 
 export type SyncActivityInput = {
-  /** Left out: the selected ones. */
+  /** Default: the selected ones. */
   calendarIds?: Array<string> | undefined;
-  /** The most rounds of each calendar. */
+  /** The most rounds per calendar. */
   limit?: number | undefined;
 };
 
@@ -557,54 +550,54 @@ export type SyncError = {
 
 export type SyncNow = {
   success: boolean;
-  /** How many pulls this asked for; one that was waiting already is not counted. */
+  /** How many pulls were requested; those already due are not counted. */
   queued: number;
 };
 
 export type SyncNowInput = {
-  /** Left out: all, and the list of calendars. */
+  /** Default: all, and the list of calendars. */
   calendarIds?: Array<string> | undefined;
 };
 
-/** One pull of a calendar: asked for, begun, committed together with its message, told. */
+/** One pull of a calendar: requested, started, committed together with its message, published. */
 export type SyncRound = {
   /** Counts within the calendar. */
   number: number;
   cause: SyncCause;
-  /** When the cause arose: for a push, when it came in. */
+  /** When the pull was requested: for a push, when it arrived. */
   askedAt: string;
-  /** When the pull began that ended so. */
+  /** When the pull started. */
   startedAt: string;
-  /** When the outcome was written down. */
+  /** When its result was committed. */
   committedAt: string;
-  /** When the broker had taken the message of it. `null`: there is none, or it is still to go out. */
+  /** When the broker accepted its message. `null`: it has none, or it is not published yet. */
   publishedAt: string | null;
-  /** The pages that Google answered. */
+  /** Pages received from Google. */
   pages: number;
-  /** Events that were written; all that were listed where `outcome` is `listed`. */
+  /** Events written; with `outcome` `listed`, all events. */
   changed: number;
-  /** Events that went. */
+  /** Events deleted. */
   deleted: number;
-  /** The message that told of it. */
+  /** The `seq` of its message. */
   seq: number | null;
-  /** `ok`, `no_change`, `listed` (everything was read anew), or the word of why it was given up for now. */
+  /** `ok`, `no_change`, `listed` (everything was read from scratch), or the code of an error. */
   outcome: string;
-  /** How many rounds this one stands for: such as bring nothing are counted, not listed. */
+  /** How many rounds this one stands for: consecutive rounds without a change are counted, not listed. */
   times: number;
   /** When the last of them was committed. */
   lastAt: string;
 };
 
-/** Google's word for "show as": busy, or free. */
+/** Google's term for "show as": busy or free. */
 export type Transparency = 'opaque' | 'transparent';
 
 export type UpcomingEventsInput = {
   /** Local days: 0 is from now to the end of today, 1 to the end of tomorrow. */
   days?: number | undefined;
   maxResults?: number | undefined;
-  /** Left out: the selected ones. */
+  /** Default: the selected ones. */
   calendarIds?: Array<string> | undefined;
-  /** Whose days are meant, by IANA name. Left out: the primary calendar's zone. */
+  /** The IANA time zone of the days. Default: the primary calendar's. */
   timeZone?: string | undefined;
 };
 
@@ -613,20 +606,20 @@ export type UpdateEventInput = {
   calendarId: string;
   /** The Event's `id`. */
   eventId: string;
-  /** The Event's `etag`: the version that the user saw. */
+  /** The Event's `etag`: the version that the user edited. */
   baseEtag: string;
   patch: EventPatch;
-  /** Of a series. None: the instance alone. */
+  /** For a series. Default: the instance alone. */
   scope?: SeriesScope | undefined;
-  /** Whom Google mails. None: nobody. */
+  /** Which guests Google mails. Default: none. */
   sendUpdates?: SendUpdates | undefined;
 };
 
 export type WatchActivity = {
   expiresAt: string;
-  /** When another channel is made in its place. */
+  /** When it is replaced by another channel. */
   renewAt: string | null;
-  /** The last message over it; exact to some minutes. */
+  /** The last message over it; within some minutes. */
   lastMessageAt: string | null;
   /** The host that Google pushes to. */
   host: string;
@@ -634,14 +627,14 @@ export type WatchActivity = {
 
 export type WatchCalendar = {
   channelId: string;
-  /** Google's opaque id of what is watched. */
+  /** Google's opaque id of the watched resource. */
   resourceId: string;
-  /** Milliseconds since 1970, as a string, as Google writes it. */
+  /** Milliseconds since 1970, as a string, as in Google's API. */
   expiration: string;
 };
 
 export type WatchCalendarInput = {
-  /** Left out: the primary one. */
+  /** Default: the primary one. */
   calendarId?: string | undefined;
 };
 
@@ -651,13 +644,13 @@ export type Window = {
   to: string;
 };
 
-/** What has become of a write. */
+/** The outcome of a write. */
 export type WriteState = 'done' | 'failed' | 'conflict';
 
 export type WrittenEvent = {
-  /** As it is now: of a series, the instance that was edited or the first one. None while `pending`. */
+  /** Its new state: for a series, the edited instance or the first one. None while `pending`. */
   event: Event | null;
-  /** Somebody else had changed other fields meanwhile, and both changes are in. */
+  /** Someone else had changed other fields; both changes are in the event. */
   merged: boolean;
   pending: boolean;
   intentId: string;
