@@ -276,7 +276,7 @@ async function take(bench: Bench, action: Step): Promise<void> {
 }
 
 describe('the overlay', () => {
-  it('converges to the server, in whatever order responses and messages arrive', { timeout: 60_000 }, async () => {
+  it('converges to the server in any order of messages', { timeout: 60_000 }, async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
         const bench = new Bench();
@@ -406,7 +406,7 @@ describe('the overlay', () => {
     await bench.settle();
   });
 
-  it('sends a deletion only when it can no longer be undone', async () => {
+  it('sends a deletion once it cannot be undone', async () => {
     const bench = new Bench();
     const [first, second] = bench.shown;
     if (!first || !second) return fail();

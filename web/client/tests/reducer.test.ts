@@ -43,7 +43,7 @@ describe('a message', () => {
     expect(next.window).toEqual(data.window);
   });
 
-  it('is applied if it is the next one, and never twice', () => {
+  it('is applied once, if it is the next', () => {
     const server = new ModelServer(NOW);
     const data = fromSnapshot(server.state(true));
     const [first, second] = [server.change('work', 's', weekly([0])), server.change('work', 's', weekly([1]))];

@@ -154,7 +154,7 @@ describe('users', () => {
     expect(again.results.flatMap(titles)).toEqual([]);
   });
 
-  it('stay signed in elsewhere when another user follows in one tab', async () => {
+  it('stay signed in elsewhere when one tab switches users', async () => {
     fake.write('alice', 'private');
     const useProbe = () => ({ ...useUpcomingEvents(), ...useCalwire() });
     const here = renderHookIn(useProbe);

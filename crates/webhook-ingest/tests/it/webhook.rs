@@ -205,7 +205,7 @@ async fn pushes_are_accepted_or_rejected_for_a_reason(pool: PgPool) {
     assert_eq!(
         dirty_seq(&pool, resource).await,
         1,
-        "what is refused leaves nothing behind"
+        "a refused push changes nothing"
     );
 
     let small = service

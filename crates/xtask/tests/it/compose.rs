@@ -167,7 +167,7 @@ fn another_postgres_can_be_used() {
 }
 
 #[test]
-fn who_may_call_the_api_may_open_a_socket() {
+fn origins_that_may_call_the_api_may_open_sockets() {
     let mut services = services(&[".env.example"]);
     let centrifugo = services["centrifugo"].take();
     let script = words(&centrifugo["entrypoint"])[2];
@@ -223,7 +223,7 @@ fn images_of_others_are_named_by_digest() {
 }
 
 #[test]
-fn what_is_built_is_in_the_dockerfile() {
+fn every_built_image_is_in_the_dockerfile() {
     let dockerfile = std::fs::read_to_string(root().join("deploy/Dockerfile")).unwrap();
     let mut built = 0;
     for (name, service) in services(&[".env.example"]) {

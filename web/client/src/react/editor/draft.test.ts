@@ -159,7 +159,7 @@ describe('a recurrence', () => {
   });
 });
 
-it('a new event starts at the next half hour or 9:00', () => {
+it('a new event starts at the next half hour', () => {
   const now = new Date('2026-11-24T11:48:00Z');
   expect(nextSlot(now, '2026-11-24', ZONE).start).toBe('2026-11-24T12:00:00.000Z');
   expect(nextSlot(now, '2026-11-26', ZONE).start).toBe('2026-11-26T08:00:00.000Z');

@@ -35,7 +35,7 @@ describe('the next event', () => {
     expect(next('24T12:00', offsite, review)).toEqual(['offsite', 0]);
   });
 
-  it('is the first of a later day when today is free', () => {
+  it('is the first of a later day without events today', () => {
     expect(next('24T07:00', timed('later', '27T09:00', '27T10:00'), allDay('day', '2026-11-27', '2026-11-28'))).toEqual(
       ['later', 0],
     );
