@@ -74,7 +74,7 @@ pub struct Signature {
     pub output: String,
 }
 
-/// The TypeScript side of a procedure, for [`typescript`].
+/// The TypeScript side of a procedure, for [`typescript`](crate::typescript).
 struct Types {
     input: fn(&ts_rs::Config) -> String,
     has_input: fn(&ts_rs::Config) -> bool,
