@@ -33,7 +33,7 @@ const PATTERNS: [Pattern; 8] = [
     Pattern {
         name: "a clause that begins with a bare \"what\"",
         regex: r"(^|[.:;,(] )[Ww]hat [a-z]|(^|[.] )Whatever [a-z]",
-        budget: 11,
+        budget: 9,
     },
     Pattern {
         name: "told, tell",
@@ -263,8 +263,12 @@ fn prose(language: Language, text: &str) -> Prose {
         if comment.is_some() || language == Language::Markdown {
             continue;
         }
-        for string in strings(line) {
+        let (strings, comment) = strings_and_comment(line);
+        for string in strings {
             prose.add_string(number, string);
+        }
+        if let Some(comment) = comment {
+            prose.passages.push((number, comment.to_owned()));
         }
         match language {
             Language::Rust if line.starts_with("#[") && TEST_ATTRIBUTE.is_match(line) => is_test = true,
@@ -316,8 +320,8 @@ fn comment<'a>(language: Language, line: &'a str, in_fence: &mut bool) -> Option
     }
 }
 
-/// The string literals that begin and end in this line. A comment behind code counts as one.
-fn strings(line: &str) -> Vec<&str> {
+/// The string literals that begin and end in this line, and the comment behind its code.
+fn strings_and_comment(line: &str) -> (Vec<&str>, Option<&str>) {
     let mut found = Vec::new();
     let mut rest = line;
     while let Some(start) = rest.find(['"', '`', '\'', '/']) {
@@ -325,8 +329,7 @@ fn strings(line: &str) -> Vec<&str> {
         let after = &rest[start + 1..];
         if quote == "/" {
             if let Some(comment) = after.strip_prefix('/').filter(|_| !rest[..start].ends_with(':')) {
-                found.push(comment.trim());
-                return found;
+                return (found, Some(comment.trim()));
             }
             rest = after;
             continue;
@@ -339,7 +342,7 @@ fn strings(line: &str) -> Vec<&str> {
         found.push(&after[..end]);
         rest = &after[end + 1..];
     }
-    found
+    (found, None)
 }
 
 /// Where the quote ends that is not escaped.

@@ -251,8 +251,8 @@ fn made_secrets(argument: Option<&str>) -> (tempfile::TempDir, PathBuf) {
         assert!(output.status.success(), "{output:?}");
         String::from_utf8(output.stdout).unwrap()
     };
-    assert!(run().contains("made "));
-    assert!(!run().contains("made "), "a second run makes other secrets");
+    assert!(run().contains("created "));
+    assert!(!run().contains("created "), "a second run makes other secrets");
     let secrets = folder.path().join(argument.map_or("secrets", |_| "demo-secrets"));
     (folder, secrets)
 }
