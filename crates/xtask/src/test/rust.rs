@@ -21,13 +21,15 @@ pub fn build(_: &mut Shared) -> Result<()> {
 }
 
 pub fn tests(shared: &mut Shared) -> Result<()> {
-    // Most tests of the whole stack wait: two slots for each core. `.config/nextest.toml` says which take more.
-    let slots = 2 * thread::available_parallelism()?.get();
     let mut command = nextest(&format!("not ({APART})"))?;
-    command
-        .args(["--test-threads", &slots.to_string()])
-        .env("REDIS_SERVER_BIN", shared.redis()?);
+    command.args(slots()?).env("REDIS_SERVER_BIN", shared.redis()?);
     run(command, shared)
+}
+
+/// Two slots for each core, because most tests of the whole stack wait. `.config/nextest.toml` lists those that take more.
+fn slots() -> Result<[String; 2]> {
+    let slots = 2 * thread::available_parallelism()?.get();
+    Ok(["--test-threads".to_owned(), slots.to_string()])
 }
 
 pub fn doctests(shared: &mut Shared) -> Result<()> {
@@ -38,7 +40,8 @@ pub fn doctests(shared: &mut Shared) -> Result<()> {
 
 /// `cargo xtask simulate` looks for bugs that are not known yet.
 pub fn simulate(shared: &mut Shared) -> Result<()> {
-    let command = nextest("package(e2e) & test(/^simulation::/)")?;
+    let mut command = nextest("package(e2e) & test(/^simulation::/)")?;
+    command.args(slots()?);
     run(command, shared)
 }
 
