@@ -14,7 +14,7 @@ use regex_lite::Regex;
 
 use crate::workspace;
 
-/// The most words in the name of a test. What it promises stands in its doc comment.
+/// The most words in the name of a test. Its promise as a sentence belongs in the doc comment.
 const TEST_NAME_WORDS: usize = 10;
 /// A string literal with fewer spaces is a key or a name, not prose.
 const PROSE_SPACES: usize = 2;

@@ -84,10 +84,12 @@ async fn disconnecting_keeps_a_grant_that_another_user_needs() -> Result<()> {
     assert!(stack.google.requests_to("oauth.revoke").is_empty());
     // The grant still serves the other user.
     let (mut bobs_page, _) = stack.browser(&bob).await?;
-    stack
-        .google
-        .insert(BOB, "primary", timed("Still told", TimeDelta::hours(4), "UTC"))?;
-    bobs_page.next_titled("Still told").await?;
+    stack.google.insert(
+        BOB,
+        "primary",
+        timed("Still published", TimeDelta::hours(4), "UTC"),
+    )?;
+    bobs_page.next_titled("Still published").await?;
     stack.end().await
 }
 

@@ -244,9 +244,14 @@ async fn an_abandoned_generation_is_purged_and_never_reused(pool: PgPool) {
         .await
         .unwrap()
         .unwrap();
-    events::upsert(&mut conn, id, given_up, &[event("deleted meanwhile", "1", 0)])
-        .await
-        .unwrap();
+    events::upsert(
+        &mut conn,
+        id,
+        given_up,
+        &[event("deleted during the rebuild", "1", 0)],
+    )
+    .await
+    .unwrap();
     sync_state::settle(&mut conn, &pull, progress(built))
         .await
         .unwrap();
