@@ -24,6 +24,7 @@ mod equal;
 mod forging;
 mod host;
 mod jobs;
+pub mod known;
 pub mod ledger;
 mod mirror;
 pub mod outage;

@@ -1,7 +1,7 @@
 //! Runs many simulations in parallel, and sums up their results.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -86,7 +86,8 @@ impl Tally {
 /// A number of simulations to run.
 pub struct Campaign<'a> {
     pub template: &'a Template,
-    pub seeds: std::ops::Range<u64>,
+    /// In the order in which they are started.
+    pub seeds: Vec<u64>,
     pub threads: usize,
     /// No further seed is started after the first failure.
     pub stops_at_first: bool,
@@ -99,7 +100,7 @@ impl Campaign<'_> {
     /// Blocks until all are done. Each thread takes one seed after the other.
     pub fn run(&self) -> Result<Tally> {
         let started = Instant::now();
-        let next = AtomicU64::new(self.seeds.start);
+        let next = AtomicUsize::new(0);
         let tally = Mutex::new(Tally::default());
         std::thread::scope(|scope| {
             let workers: Vec<_> = (0..self.threads)
@@ -117,10 +118,10 @@ impl Campaign<'_> {
         Ok(tally)
     }
 
-    fn work(&self, next: &AtomicU64, tally: &Mutex<Tally>) -> Result<()> {
+    fn work(&self, next: &AtomicUsize, tally: &Mutex<Tally>) -> Result<()> {
         let runtime = runtime()?;
         loop {
-            let seed = next.fetch_add(1, Ordering::Relaxed);
+            let seed = self.seeds.get(next.fetch_add(1, Ordering::Relaxed));
             let has_failed = || {
                 !tally
                     .lock()
@@ -128,9 +129,9 @@ impl Campaign<'_> {
                     .failed
                     .is_empty()
             };
-            if seed >= self.seeds.end || self.stops_at_first && has_failed() {
+            let Some(&seed) = seed.filter(|_| !(self.stops_at_first && has_failed())) else {
                 return Ok(());
-            }
+            };
             let outcome = runtime
                 .block_on(run(self.template, seed, &(self.plan)(seed)))
                 .with_context(|| format!("seed {seed}"))?;

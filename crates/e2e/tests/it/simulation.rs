@@ -4,6 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use e2e::simulation::database::Template;
 use e2e::simulation::{Regression, outage, plan, points, run};
@@ -81,15 +83,22 @@ async fn an_hour_of_outage_is_recovered_within_the_quota() {
     assert!(recovery.most_calls <= outage::CALLS_A_MINUTE, "{recovery:?}");
 }
 
+/// How many simulations each of these tests runs at a time. They wait more than they work, and other tests run beside them.
+const AT_ONCE: usize = 3;
+
 /// Runs the command, which shows its progress.
 fn simulate(arguments: &[&str]) {
-    // These tests run in parallel.
-    let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
-    let status = command.args(["--threads", "1"]).args(arguments).status();
+    let threads = AT_ONCE.to_string();
     assert!(
-        status.is_ok_and(|status| status.success()),
+        succeeds(&[arguments, &["--threads", &threads]].concat()),
         "the violated invariants are listed above"
     );
+}
+
+fn succeeds(arguments: &[&str]) -> bool {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_simulate"));
+    let status = command.args(arguments).status();
+    status.is_ok_and(|status| status.success())
 }
 
 #[test]
@@ -103,9 +112,23 @@ fn a_process_may_die_at_every_point() {
 }
 
 /// That the simulation finds no bug means something only if it finds every mutant.
+/// Each in a process of its own, where it is active from the start.
 #[test]
 fn every_mutant_is_found() {
-    simulate(&["--control"]);
+    let (next, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let mutants = points::mutants();
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(mutant) = mutants.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if !succeeds(&["--control", "--only", mutant, "--threads", "1"]) {
+                        missed.lock().unwrap().push(mutant);
+                    }
+                }
+            });
+        }
+    });
+    assert_eq!(missed.into_inner().unwrap(), Vec::<&String>::new());
 }
 
 #[test]
