@@ -2,6 +2,8 @@
 //!
 //! Postgres refuses to run as root, so under root the cluster belongs to the user `postgres`, or `nobody`.
 
+mod place;
+
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::PermissionsExt;
@@ -20,8 +22,8 @@ use crate::{apt, faketime, port};
 
 /// The superuser of a private cluster, and the name of its database.
 const NAME: &str = "calwire";
-/// `#[sqlx::test]` opens a pool for each test that runs, and the services hold some connections each.
-const MAX_CONNECTIONS: u32 = 300;
+/// Tests of the whole stack run ten at a time on two cores: three services or more with eight connections each.
+const MAX_CONNECTIONS: u32 = 1000;
 /// The owner of the cluster under root: the first that exists.
 const USERS: [&str; 2] = ["postgres", "nobody"];
 
@@ -153,12 +155,12 @@ impl Cluster {
 
     /// As [`Cluster::temporary`], with a server whose clock is shifted.
     pub fn temporary_at(binaries: &Binaries, durable: bool, clock: Option<faketime::Clock>) -> Result<Self> {
-        let dir = tempfile::Builder::new()
-            .prefix("calwire-postgres-")
-            // The cluster's user must be able to enter it.
-            .permissions(fs::Permissions::from_mode(0o755))
-            .tempdir()
-            .context("cannot make a temporary directory")?;
+        let dir = if durable {
+            place::on_disk()
+        } else {
+            place::in_memory()
+        };
+        let dir = dir.context("cannot make a temporary directory")?;
         let options = Options {
             dir: dir.path().join("cluster"),
             port: port::free()?,
