@@ -1,6 +1,7 @@
 //! Tests against a real Centrifugo with the deployed configuration.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use centrifugo::testing::Server;
@@ -34,14 +35,21 @@ fn publication<'a>(channel: &'a str, data: &'a [u8], key: &'a str, version: u64)
 }
 
 /// A browser's socket without an SDK: sends commands and receives every reply and push.
-struct Socket(tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>);
+struct Socket {
+    stream: tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>,
+    /// Messages of the last frame: Centrifugo may send several in one, a line each.
+    read: VecDeque<Value>,
+}
 
 impl Socket {
     async fn open(server: &Server, connect_token: &str) -> Self {
         let (stream, _) = tokio_tungstenite::connect_async(server.websocket_url())
             .await
             .unwrap();
-        let mut socket = Self(stream);
+        let mut socket = Self {
+            stream,
+            read: VecDeque::new(),
+        };
         socket
             .send(&json!({"id": 1, "connect": {"token": connect_token}}))
             .await;
@@ -57,18 +65,26 @@ impl Socket {
     }
 
     async fn send(&mut self, command: &Value) {
-        self.0.send(Message::text(command.to_string())).await.unwrap();
+        self.stream
+            .send(Message::text(command.to_string()))
+            .await
+            .unwrap();
     }
 
-    /// The next frame with content, or the code with which the server closed the socket.
+    /// The next message that is no ping, or the code with which the server closed the socket.
     async fn next(&mut self) -> Result<Value, u16> {
         loop {
-            let frame = tokio::time::timeout(Duration::from_secs(5), self.0.next())
+            if let Some(message) = self.read.pop_front() {
+                return Ok(message);
+            }
+            let frame = tokio::time::timeout(Duration::from_secs(5), self.stream.next())
                 .await
                 .expect("a frame within 5 s");
             match frame {
-                Some(Ok(Message::Text(text))) if text.as_str() != "{}" => {
-                    return Ok(serde_json::from_str(text.as_str()).unwrap());
+                Some(Ok(Message::Text(text))) => {
+                    let lines = text.lines().filter(|&line| line != "{}");
+                    self.read
+                        .extend(lines.map(|line| serde_json::from_str::<Value>(line).unwrap()));
                 }
                 Some(Ok(Message::Close(Some(close)))) => return Err(close.code.into()),
                 Some(Ok(_)) => {}
