@@ -37,7 +37,7 @@ const ERRORS: Record<string, string> = {
   grant_suspect: 'Google may have ended the access. This is being verified.',
   scope_missing: 'The calendar was not ticked on Google’s page. Connect again and leave it ticked.',
   disconnected: 'The account is disconnected.',
-  client_misconfigured: 'Google does not accept this installation’s OAuth client.',
+  client_misconfigured: 'Google rejected this installation’s OAuth client.',
   tokens_unreadable: 'The stored tokens cannot be decrypted: a key in TOKEN_KEYS is missing.',
   refused: 'Google rejected the request. Retrying with increasing delays.',
   sync_token_refused: 'Google did not accept the sync token. All events are being listed again.',

@@ -76,7 +76,7 @@ const FAILURES: Record<string, typeof UNKNOWN> = {
   },
   google_unavailable: { title: 'Google cannot be reached just now.', remedy: 'Please try again in a minute.' },
   misconfigured: {
-    title: 'Google does not accept this installation.',
+    title: 'Google rejected this installation.',
     remedy: 'Its OAuth client or redirect address is wrong. The log of calendar-api says which.',
   },
   internal: {
