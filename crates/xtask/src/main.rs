@@ -3,6 +3,7 @@
 mod bench;
 mod cargo;
 mod chaos;
+mod checked;
 mod config;
 mod dates;
 mod demo;

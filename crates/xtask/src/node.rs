@@ -23,7 +23,7 @@ impl Npm {
             bail!("{needed}, and it is not in PATH: {remedy}");
         };
         let said = process::output(Command::new(node).arg("--version"))?;
-        if version(&said).is_none_or(|version| version < OLDEST) {
+        if major_and_minor(&said).is_none_or(|version| version < OLDEST) {
             bail!("{needed}, and here is {}: {remedy}", said.trim());
         }
         Ok(Self(npm))
@@ -53,8 +53,13 @@ impl Npm {
     }
 }
 
+/// Such as `v20.19.4`.
+pub fn version() -> Result<String> {
+    process::output(Command::new("node").arg("--version")).map(|said| said.trim().to_owned())
+}
+
 /// Major and minor in the output of `node --version`.
-fn version(said: &str) -> Option<(u32, u32)> {
+fn major_and_minor(said: &str) -> Option<(u32, u32)> {
     let mut numbers = said.trim().strip_prefix('v')?.split('.');
     let mut number = || numbers.next()?.parse().ok();
     Some((number()?, number()?))
@@ -97,10 +102,10 @@ mod tests {
 
     #[test]
     fn versions_are_compared_by_number() {
-        assert_eq!(version("v20.19.4\n"), Some((20, 19)));
-        assert!(version("v9.11.2") < Some(OLDEST));
-        assert!(version("v22.0.0") > Some(OLDEST));
-        assert_eq!(version("not node"), None);
+        assert_eq!(major_and_minor("v20.19.4\n"), Some((20, 19)));
+        assert!(major_and_minor("v9.11.2") < Some(OLDEST));
+        assert!(major_and_minor("v22.0.0") > Some(OLDEST));
+        assert_eq!(major_and_minor("not node"), None);
     }
 
     #[test]

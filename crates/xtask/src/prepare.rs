@@ -10,9 +10,9 @@ use std::time::SystemTime;
 
 use anyhow::{Context, Result, bail};
 use provision::postgres::{Binaries, Cluster, Script};
-use sha2::{Digest, Sha256};
 
 use crate::cargo::{PRODUCTION, cargo};
+use crate::checked::{Check, add_files};
 use crate::{interrupt, workspace};
 
 /// The crate with the checked statements; none is in its tests.
@@ -55,9 +55,8 @@ fn write(binaries: &Binaries, cluster: &Cluster) -> Result<()> {
 /// The whole workspace is compiled: the documentation needs the same libraries, and they prove that a release compiles.
 /// Inputs that passed before are not checked again.
 pub fn check(binaries: &Binaries, cluster: &Cluster) -> Result<()> {
-    let stamp = workspace::state_dir()?.join("sqlx-checked");
-    let inputs = fingerprint(&cluster.version()?)?;
-    if fs::read_to_string(&stamp).is_ok_and(|checked| checked == inputs) {
+    let check = Check::new("sqlx", inputs()?, &cluster.version()?)?;
+    if check.has_passed() {
         println!("statements, migrations and .sqlx are unchanged since they were last checked");
         return interrupt::run(
             cargo()
@@ -83,40 +82,18 @@ pub fn check(binaries: &Binaries, cluster: &Cluster) -> Result<()> {
         bail!(".sqlx is not up to date; run `cargo xtask prepare` and commit it. It differs in:{differing}");
     }
     println!("{} statements as committed", fresh.len());
-    fs::write(stamp, inputs).context("cannot write the stamp of the last check")
+    check.keep()
 }
 
-/// A hash of all that the comparison depends on.
-fn fingerprint(postgres: &str) -> Result<String> {
+/// The files that the comparison depends on.
+fn inputs() -> Result<Vec<PathBuf>> {
     let root = workspace::root();
     let mut files = migrations()?;
     files.push(root.join("Cargo.lock"));
     for folder in [root.join(".sqlx"), root.join("crates").join(CRATE).join("src")] {
-        add_files(&folder, &mut files)?;
+        add_files(&folder, &[], &mut files)?;
     }
-    files.sort();
-    let mut hash = Sha256::new();
-    hash.update(postgres);
-    for file in files {
-        hash.update(file.as_os_str().as_encoded_bytes());
-        hash.update(Sha256::digest(fs::read(file)?));
-    }
-    Ok(hash
-        .finalize()
-        .iter()
-        .fold(String::new(), |hex, byte| format!("{hex}{byte:02x}")))
-}
-
-fn add_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            add_files(&path, files)?;
-        } else {
-            files.push(path);
-        }
-    }
-    Ok(())
+    Ok(files)
 }
 
 /// Compiles the crate with the statements against a database that has only the migrations.

@@ -8,7 +8,7 @@ mod shared;
 mod side;
 mod web;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Result, bail};
@@ -37,123 +37,115 @@ pub struct Args {
 struct Step {
     name: &'static str,
     about: &'static str,
-    order: Order,
-    run: fn(&mut Shared) -> Result<()>,
+    run: Run,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum Run {
     /// One after the other; each compiles the workspace in its own way.
-    Rust,
+    Rust(Task),
     /// In a process beside those: they wait for the network, or keep one core busy.
-    Side,
-    /// Once all of those are through.
-    Last,
+    Side(Task),
+    /// Likewise, but the tests need not wait for them.
+    Beside(Task),
+    /// The tests that this filter of nextest selects, in one pool with those of the other steps of this kind.
+    Tests(&'static str),
+    /// At the end.
+    Last(Task),
 }
+
+type Task = fn(&mut Shared) -> Result<()>;
 
 /// In the order in which they run: the quick ones first.
-const STEPS: [Step; 17] = [
+const STEPS: [Step; 18] = [
     Step {
         name: "fmt",
         about: "rustfmt changes nothing",
-        order: Order::Rust,
-        run: lints::fmt,
+        run: Run::Rust(lints::fmt),
     },
     Step {
         name: "words",
         about: "plain English: no pattern beyond its budget, no long test name",
-        order: Order::Rust,
-        run: |_| crate::words::check(),
+        run: Run::Rust(|_| crate::words::check()),
     },
     Step {
         name: "clippy",
         about: "no warning in any target",
-        order: Order::Rust,
-        run: lints::clippy,
+        run: Run::Rust(lints::clippy),
     },
     Step {
         name: "sqlx",
         about: "Postgres describes every statement as .sqlx does; libraries compile as in a release",
-        order: Order::Rust,
-        run: lints::sqlx,
+        run: Run::Rust(lints::sqlx),
     },
     Step {
         name: "doc",
         about: "the documentation builds without warnings",
-        order: Order::Rust,
-        run: lints::doc,
+        run: Run::Rust(lints::doc),
     },
     Step {
         name: "build",
         about: "every program and test",
-        order: Order::Rust,
-        run: rust::build,
+        run: Run::Rust(rust::build),
     },
     Step {
         name: "node",
         about: "npm ci for the page and for the tests with the real clients",
-        order: Order::Side,
-        run: web::node,
+        run: Run::Side(web::node),
     },
     Step {
-        name: "web",
-        about: "the client package and the page: build, lints, types, tests, package, size",
-        order: Order::Side,
-        run: web::web,
+        name: "page",
+        about: "the client package and the page are built",
+        run: Run::Side(web::page),
     },
     Step {
         name: "browser",
         about: "a Chromium for the tests of the page",
-        order: Order::Side,
-        run: web::browser,
+        run: Run::Side(web::browser),
     },
     Step {
         name: "deny",
         about: "layers, licences, sources, advisories",
-        order: Order::Side,
-        run: lints::deny,
+        run: Run::Side(lints::deny),
     },
     Step {
         name: "config",
         about: "configuration of Centrifugo, compose and the proxy; rules of Prometheus",
-        order: Order::Side,
-        run: lints::config,
+        run: Run::Side(lints::config),
     },
     Step {
         name: "machete",
         about: "no unused dependency",
-        order: Order::Side,
-        run: lints::machete,
+        run: Run::Side(lints::machete),
+    },
+    Step {
+        name: "web",
+        about: "the client package and the page: lints, types, tests, package, size",
+        run: Run::Beside(web::web),
     },
     Step {
         name: "tests",
         about: "every test, with a real Postgres, Centrifugo and Redis",
-        order: Order::Last,
-        run: rust::tests,
-    },
-    Step {
-        name: "doctests",
-        about: "every example in the documentation",
-        order: Order::Last,
-        run: rust::doctests,
+        run: Run::Tests("not (package(fuzzing) | (package(e2e) & test(/^(simulation|chaos)::/)))"),
     },
     Step {
         name: "simulate",
         about: "twenty seeds, a death at every point, every mutant, and every bug found once",
-        order: Order::Last,
-        run: rust::simulate,
+        run: Run::Tests("package(e2e) & test(/^simulation::/)"),
     },
     Step {
         name: "fuzz",
         about: "everything that reads bytes of strangers, some seconds each",
-        order: Order::Last,
-        run: rust::fuzz,
+        run: Run::Tests("package(fuzzing)"),
     },
     Step {
         name: "chaos",
         about: "four plans that break two of each service, Postgres, Centrifugo and every link",
-        order: Order::Last,
-        run: rust::chaos,
+        run: Run::Tests("package(e2e) & test(/^chaos::/)"),
+    },
+    Step {
+        name: "doctests",
+        about: "every example in the documentation",
+        run: Run::Last(rust::doctests),
     },
 ];
 
@@ -180,9 +172,8 @@ pub fn run(args: &Args) -> Result<()> {
             (args.only.is_empty() || args.only.contains(&step.name)) && !args.skip.contains(&step.name)
         })
         .collect();
-    let mut report = run_steps(&chosen)?;
-    if let Some(path) = &args.report {
-        std::fs::write(path, serde_json::to_vec(&report)?)?;
+    let mut report = run_steps(&chosen, args.report.as_deref())?;
+    if args.report.is_some() {
         return Ok(());
     }
     report.sort();
@@ -203,46 +194,86 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 /// Runs the side's steps in a process of their own if there are others to run beside them.
-fn run_steps(chosen: &[&Step]) -> Result<Report> {
-    let of = |order: Order| -> Vec<&Step> {
-        let steps = chosen.iter().filter(|step| step.order == order);
-        steps.copied().collect()
-    };
+fn run_steps(chosen: &[&Step], report: Option<&Path>) -> Result<Report> {
     let mut shared = Shared::default();
-    let (rust, side) = (of(Order::Rust), of(Order::Side));
-    if rust.is_empty() || side.is_empty() {
-        run_each(&[rust, side].concat(), &mut shared)?;
-    } else {
-        let names: Vec<_> = side.iter().map(|step| step.name).collect();
+    let [mut rust, mut side, mut beside, mut last] = [const { Vec::new() }; 4];
+    let mut tests = Vec::new();
+    for step in chosen {
+        match step.run {
+            Run::Rust(task) => rust.push((step, task)),
+            Run::Side(task) => side.push((step, task)),
+            Run::Beside(task) => beside.push((step, task)),
+            Run::Tests(filter) => tests.push((step, filter)),
+            Run::Last(task) => last.push((step, task)),
+        }
+    }
+    let names = |steps: &[(&&Step, Task)]| -> Vec<_> { steps.iter().map(|(step, _)| step.name).collect() };
+    let (needed, others) = (names(&side), names(&beside));
+    let aside = [side, beside].concat();
+    let mut running = None;
+    if rust.is_empty() && tests.is_empty() {
+        run_each(&aside, &mut shared, report)?;
+    } else if !aside.is_empty() {
+        let all = [needed.clone(), others].concat();
         println!(
             "-- beside the others, printed when they are through: {}",
-            names.join(", ")
+            all.join(", ")
         );
-        let beside = Side::start(&names)?;
-        run_each(&rust, &mut shared)?;
-        let report = beside.finish()?;
-        shared.report.add(report);
+        running = Some(Side::start(&all)?);
     }
-    run_each(&of(Order::Last), &mut shared)?;
+    run_each(&rust, &mut shared, report)?;
+    if let Some(side) = &mut running {
+        side.wait_for(&needed)?;
+    }
+    if !tests.is_empty() {
+        let (names, filters): (Vec<_>, Vec<_>) =
+            tests.iter().map(|(step, filter)| (step.name, *filter)).unzip();
+        let about = tests
+            .iter()
+            .map(|(step, _)| step.about)
+            .collect::<Vec<_>>()
+            .join("; ");
+        run_step(&names.join("+"), &about, &mut shared, |shared| {
+            rust::tests(shared, &filters)
+        })?;
+    }
+    run_each(&last, &mut shared, report)?;
+    if let Some(side) = running {
+        shared.report.add(side.finish()?);
+    }
     Ok(shared.into_report())
 }
 
-fn run_each(steps: &[&Step], shared: &mut Shared) -> Result<()> {
-    for step in steps {
-        println!("\n-- {}: {}", step.name, step.about);
-        let start = Instant::now();
-        let result = (step.run)(shared);
-        interrupt::check()?;
-        let took = start.elapsed();
-        match &result {
-            Ok(()) => println!("-- {}: ok, {}", step.name, human(took)),
-            Err(error) => println!("-- {}: FAILED after {}: {error:#}", step.name, human(took)),
+/// Writes the report after each step.
+fn run_each(steps: &[(&&Step, Task)], shared: &mut Shared, report: Option<&Path>) -> Result<()> {
+    for (step, task) in steps {
+        run_step(step.name, step.about, shared, task)?;
+        if let Some(path) = report {
+            shared.report.write(path)?;
         }
-        shared.report.steps.push(Finished {
-            name: step.name.to_owned(),
-            took,
-            passed: result.is_ok(),
-        });
     }
+    Ok(())
+}
+
+fn run_step(
+    name: &str,
+    about: &str,
+    shared: &mut Shared,
+    task: impl FnOnce(&mut Shared) -> Result<()>,
+) -> Result<()> {
+    println!("\n-- {name}: {about}");
+    let start = Instant::now();
+    let result = task(shared);
+    interrupt::check()?;
+    let took = start.elapsed();
+    match &result {
+        Ok(()) => println!("-- {name}: ok, {}", human(took)),
+        Err(error) => println!("-- {name}: FAILED after {}: {error:#}", human(took)),
+    }
+    shared.report.steps.push(Finished {
+        name: name.to_owned(),
+        took,
+        passed: result.is_ok(),
+    });
     Ok(())
 }

@@ -19,8 +19,8 @@ pub fn run() -> Result<()> {
                 "test",
                 "--quiet",
                 "--locked",
-                "--package",
-                "calendar-api",
+                // With one package alone, Cargo would compile most dependencies again.
+                "--workspace",
                 "--test",
                 "it",
                 "--",

@@ -10,6 +10,16 @@ use tokio::process::Command;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_page_in_a_browser() -> Result<()> {
+    tests_in("tests").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_while_parts_of_the_stack_die() -> Result<()> {
+    tests_in("tests/faults").await
+}
+
+/// The tests of a folder of `web/e2e`.
+async fn tests_in(folder: &str) -> Result<()> {
     let web = workspace_root().join("web");
     let page = web.join("demo/dist");
     ensure!(
@@ -40,7 +50,7 @@ async fn the_page_in_a_browser() -> Result<()> {
         .origin();
     let mut npm = Command::new("npm");
     // Its output is long, so it is shown at once; the gate counts it.
-    npm.args(["test", "--workspace", "e2e"])
+    npm.args(["test", "--workspace", "e2e", "--", folder])
         .current_dir(&web)
         .env("CHROMIUM_BIN", chromium)
         .env("CALWIRE_WEB_URL", origin)

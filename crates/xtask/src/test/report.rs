@@ -1,8 +1,11 @@
 //! The outcome of a run: the table of its steps, its slowest tests, and how many tests passed.
 
 use std::fmt::{self, Display, Formatter};
+use std::fs;
+use std::path::Path;
 use std::time::Duration;
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
 use super::counts::Counts;
@@ -28,6 +31,26 @@ impl Report {
     pub fn add(&mut self, other: Self) {
         self.steps.extend(other.steps);
         self.tests.add_all(other.tests);
+    }
+
+    /// Replaces the file at once, so that a reader never meets half of it.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let half = path.with_extension("half");
+        fs::write(&half, serde_json::to_vec(self)?)?;
+        fs::rename(half, path).context("cannot write the report")
+    }
+
+    /// An empty report if none has been written.
+    pub fn read(path: &Path) -> Result<Self> {
+        let report = fs::read(path)?;
+        if report.is_empty() {
+            return Ok(Self::default());
+        }
+        serde_json::from_slice(&report).context("the report cannot be read")
+    }
+
+    pub fn has(&self, step: &str) -> bool {
+        self.steps.iter().any(|finished| finished.name == step)
     }
 
     /// The slowest step first.

@@ -1,7 +1,7 @@
 //! A second process of the gate, for steps that leave cores idle.
 
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use provision::process::stop;
@@ -13,6 +13,7 @@ use crate::interrupt;
 
 /// How long it may take to stop the programs that it runs.
 const GRACE: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 pub struct Side {
     child: Child,
@@ -42,6 +43,24 @@ impl Side {
         })
     }
 
+    /// Waits until these steps are through.
+    pub fn wait_for(&mut self, steps: &[&str]) -> Result<()> {
+        let started = Instant::now();
+        loop {
+            let report = Report::read(self.report.path())?;
+            let missing: Vec<_> = steps.iter().filter(|step| !report.has(step)).copied().collect();
+            if missing.is_empty() || self.child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            if started.elapsed().as_secs() % 30 == 10 {
+                println!("waiting for {}", missing.join(", "));
+                std::thread::sleep(Duration::from_secs(1));
+            }
+            interrupt::check()?;
+            std::thread::sleep(LOOK_AGAIN);
+        }
+    }
+
     /// Waits for its end and prints its output.
     pub fn finish(mut self) -> Result<Report> {
         let status = interrupt::wait(&mut self.child)?;
@@ -49,8 +68,7 @@ impl Side {
         if !status.success() {
             bail!("the gate's second process failed ({status})");
         }
-        let report = std::fs::read(self.report.path())?;
-        serde_json::from_slice(&report).context("the gate's second process left no report")
+        Report::read(self.report.path())
     }
 }
 

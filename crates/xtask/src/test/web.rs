@@ -2,17 +2,21 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use anyhow::{Result, bail};
 use provision::chromium;
 
 use super::counts::counted;
 use super::shared::Shared;
-use crate::node::Npm;
+use crate::checked::{Check, add_files};
+use crate::node::{self, Npm};
 use crate::{interrupt, page};
 
-/// In the order in which they need each other: lints and types read the built client package.
-const SCRIPTS: [&str; 5] = ["lint", "typecheck", "test", "check", "size"];
+/// They read files alone, the built client package among them.
+const CHECKS: [&str; 4] = ["lint", "typecheck", "check", "size"];
+/// Generated folders.
+const MADE: [&str; 2] = ["dist", "node_modules"];
 
 /// `npm ci` for every package under `web/`, unless it has been done for this lock file.
 pub fn node(_: &mut Shared) -> Result<()> {
@@ -22,18 +26,38 @@ pub fn node(_: &mut Shared) -> Result<()> {
         .try_for_each(|package| npm.install(package))
 }
 
-pub fn web(shared: &mut Shared) -> Result<()> {
+pub fn page(_: &mut Shared) -> Result<()> {
     let npm = Npm::find()?;
     npm.install(&page::web())?;
-    page::build(&npm)?;
+    page::build(&npm)
+}
+
+/// Needs [`page`]. Runs each of [`CHECKS`] unless it has passed with the same files.
+pub fn web(shared: &mut Shared) -> Result<()> {
+    let npm = Npm::find()?;
     let mut failed = Vec::new();
-    for script in SCRIPTS {
-        let mut command = npm.script(&page::web(), script);
-        // Colours would stand in the way of counting.
-        if counted(command.env("NO_COLOR", "1"), &mut shared.report.tests).is_err() {
+    // Colours would stand in the way of counting.
+    let script = |name| -> Command {
+        let mut command = npm.script(&page::web(), name);
+        command.env("NO_COLOR", "1");
+        command
+    };
+    for name in CHECKS {
+        let mut files = Vec::new();
+        add_files(&page::web(), &MADE, &mut files)?;
+        let check = Check::new(&format!("web-{name}"), files, &node::version()?)?;
+        if check.has_passed() {
+            println!("{name}: nothing has changed since it passed");
+        } else if interrupt::run(&mut script(name)).is_ok() {
+            check.keep()?;
+        } else {
             interrupt::check()?;
-            failed.push(script);
+            failed.push(name);
         }
+    }
+    if counted(&mut script("test"), &mut shared.report.tests).is_err() {
+        interrupt::check()?;
+        failed.push("test");
     }
     if !failed.is_empty() {
         bail!("npm run {} failed in web/", failed.join(", "));
