@@ -8,110 +8,8 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { LiveStore } from '../src/core/live-store.js';
-import { eventsOf } from '../src/core/reducer.js';
-import type { Event, Message, RealtimeState } from '../src/generated/types.js';
-import { anEvent, DAY, iso, ModelServer } from './model-server.js';
-
-const NOW = Date.parse('2026-11-24T09:00:00Z');
-const CALENDARS = ['home', 'work'];
-
-interface Loading {
-  live: boolean;
-  read: RealtimeState | undefined;
-  answer: (state: RealtimeState) => void;
-  fail: () => void;
-}
-
-class Bench {
-  readonly server = new ModelServer(NOW, CALENDARS);
-  readonly loadings: Loading[] = [];
-  /** Published but not received. */
-  readonly wire: { message: Message; offset: number }[] = [];
-  readonly received: { message: Message; offset: number }[] = [];
-  maxConcurrent = 0;
-  notified = 0;
-  readonly store = new LiveStore({
-    load: (live) => this.#load(live),
-    onMessages: () => undefined,
-    onCaughtUp: () => undefined,
-  });
-
-  constructor() {
-    this.store.state.subscribe(() => (this.notified += 1));
-  }
-
-  #load(live: boolean): Promise<RealtimeState> {
-    return new Promise((resolve, reject) => {
-      const done = (settle: () => void) => () => {
-        this.loadings.splice(this.loadings.indexOf(loading), 1);
-        settle();
-      };
-      const loading: Loading = {
-        live,
-        read: undefined,
-        answer: (state) => done(() => resolve(state))(),
-        fail: done(() => reject(new TypeError('no network'))),
-      };
-      this.loadings.push(loading);
-      this.maxConcurrent = Math.max(this.maxConcurrent, this.loadings.length);
-    });
-  }
-
-  /** Subscribes as the SDK does: repeats if the broker does not know the position. */
-  async subscribe(): Promise<void> {
-    const state = await this.store.load(true).catch(() => null);
-    if (state?.epoch !== this.server.brokerEpoch) await vi.advanceTimersByTimeAsync(1).then(() => this.subscribe());
-  }
-
-  publish(message: Message): void {
-    this.wire.push({ message, offset: this.server.offset });
-  }
-
-  deliver(index = 0): void {
-    // A subscription starts at the position of a snapshot.
-    if (this.store.state.get().source !== 'server') return;
-    const [sent] = this.wire.splice(index, 1);
-    if (!sent) return;
-    this.received.push(sent);
-    this.store.receive(structuredClone(sent.message), sent.offset);
-  }
-
-  deliverAll(): void {
-    for (let left = this.wire.length; left > 0; left -= 1) this.deliver();
-  }
-
-  answerLoads(): boolean {
-    const loading = this.loadings[0];
-    if (!loading) return false;
-    loading.answer(loading.read ?? this.server.state(loading.live));
-    return true;
-  }
-
-  async settle(): Promise<void> {
-    for (let round = 0; round < 50; round += 1) {
-      while (this.answerLoads()) await vi.advanceTimersByTimeAsync(0);
-      this.deliverAll();
-      await vi.advanceTimersByTimeAsync(31_000);
-    }
-  }
-
-  get shown(): Event[] {
-    const { data } = this.store.state.get();
-    if (!data) throw new Error('no data is loaded');
-    const to = Date.parse(this.server.window.to);
-    const from = Date.parse(this.server.window.from);
-    // The browser's window may be a day behind. Later events are loaded when it advances.
-    return [...eventsOf(data)]
-      .filter(({ start, end }) => Date.parse(end) > from && Date.parse(start) < Math.min(to, data.window.to))
-      .sort((a, b) => Date.parse(a.start) - Date.parse(b.start) || (a.id < b.id ? -1 : 1));
-  }
-
-  get expected(): Event[] {
-    const { data } = this.store.state.get();
-    return this.server.events.filter(({ start }) => Date.parse(start) < (data?.window.to ?? 0));
-  }
-}
+import { Bench, CALENDARS, NOW, occurrences } from './live-bench.js';
+import { DAY } from './model-server.js';
 
 beforeEach(() => vi.useFakeTimers({ now: NOW }));
 afterEach(() => vi.useRealTimers());
@@ -138,18 +36,6 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const), stream: fc.boolean() }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
-
-let versions = 0;
-
-function occurrences(server: ModelServer, calendarId: string, series: string, days: number[]): Event[] {
-  versions += 1;
-  return days.map((day) => {
-    const start = server.today + day * DAY + 10 * 3_600_000;
-    const times = { start: iso(start), end: iso(start + 3_600_000) };
-    const id = `${calendarId}-${series}_${day}`;
-    return anEvent({ id, eventId: series, recurringEventId: series, calendarId, etag: `"${versions}"`, ...times });
-  });
-}
 
 async function take(bench: Bench, one: Step): Promise<void> {
   const { server } = bench;
@@ -222,12 +108,7 @@ describe('live data', () => {
         const last = occurrences(bench.server, 'work', 'last', [1]);
         bench.publish(bench.server.change('work', 'last', last));
         await bench.settle();
-        expect(bench.shown).toEqual(bench.expected);
-        expect(bench.store.state.get().data).toMatchObject({
-          seq: bench.server.seq,
-          streamEpoch: bench.server.streamEpoch,
-          freshness: bench.server.freshness,
-        });
+        bench.expectConverged();
         expect(bench.maxConcurrent).toBe(1);
         bench.store.close();
       }),
