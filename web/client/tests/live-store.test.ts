@@ -210,6 +210,24 @@ describe('live data', () => {
     expect(bench.shown).toEqual(bench.server.events);
   });
 
+  it('applies no message of the stream before a restart', async () => {
+    const bench = await started();
+    void bench.store.load(false);
+    await vi.advanceTimersByTimeAsync(0);
+    publish(bench, 'a');
+    bench.deliver();
+    // The answer arrives before the message is applied. Both streams have a message 1.
+    bench.server.restart();
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(100);
+    while (bench.answerLoads()) await vi.advanceTimersByTimeAsync(0);
+    publish(bench, 'b');
+    bench.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(bench.shown).toEqual(bench.server.events);
+    expect(bench.store.state.get().data?.seq).toBe(1);
+  });
+
   it('loads the next window after midnight UTC', async () => {
     const bench = await started();
     bench.server.today += DAY;

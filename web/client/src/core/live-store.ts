@@ -173,6 +173,8 @@ export class LiveStore {
   }
 
   #adopt(state: RealtimeState, live: boolean): void {
+    // A message that waits for the end of its burst was received during the load.
+    this.#flush();
     const current = this.state.get();
     const before = current.source === 'server' ? current.data : null;
     const restarted = before !== null && before.streamEpoch !== state.streamEpoch;
