@@ -193,6 +193,32 @@ describe('live data', () => {
     expect(bench.shown).toEqual(bench.server.events);
   });
 
+  it('retries a load that fails after a message announced changes', async () => {
+    const bench = await started();
+    bench.server.write('work', 'a', occurrences(bench.server, 'work', 'a', [1]));
+    bench.publish(bench.server.message({ type: 'resync', calendarId: 'work' }));
+    bench.deliver();
+    bench.store.load(false).catch(() => undefined);
+    await vi.advanceTimersByTimeAsync(100);
+    bench.loadings[0]?.fail();
+    await vi.advanceTimersByTimeAsync(2_000);
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.store.state.get().error).toBeNull();
+    expect(bench.shown).toEqual(bench.server.events);
+  });
+
+  it('loads the next window although a load failed after a pause', async () => {
+    const bench = await started();
+    bench.store.load(false).catch(() => undefined);
+    await vi.advanceTimersByTimeAsync(0);
+    bench.store.pause();
+    bench.store.resume();
+    bench.loadings[0]?.fail();
+    await vi.advanceTimersByTimeAsync(15 * 3_600_000 + 11 * 60_000);
+    expect(bench.loadings).toHaveLength(1);
+  });
+
   it('detects a restarted stream by the offset', async () => {
     const bench = await started();
     for (const series of ['a', 'b', 'c']) publish(bench, series);

@@ -168,7 +168,7 @@ export class LiveStore {
     // Messages cannot be applied to data from the last visit.
     const result = state.data && state.source === 'server' ? applyAll(state.data, batch) : null;
     if (result) this.#show({ ...state, data: result.data });
-    if (!this.#load && (result?.incomplete ?? true)) this.#reloadSoon();
+    if (result?.incomplete ?? true) this.#requireLoad();
     this.#options.onMessages(batch);
   }
 
@@ -203,7 +203,14 @@ export class LiveStore {
     // Without the broker only the channel's position is missing, which the user does not notice.
     const isVisible = error.reason !== 'BROKER_UNAVAILABLE';
     if (isVisible) this.#show({ ...state, error });
-    if (error.retryable && (this.#attempts > 0 || state.source !== 'server')) this.#reloadSoon();
+    if (this.#dueAt > Date.now()) this.#loadWhenDue();
+    else if (error.retryable) this.#reloadSoon();
+  }
+
+  #requireLoad(): void {
+    // If the running load fails, it is retried.
+    if (this.#load) this.#dueAt = 0;
+    else this.#reloadSoon();
   }
 
   #reloadSoon(): void {
