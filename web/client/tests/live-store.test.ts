@@ -254,6 +254,28 @@ describe('live data', () => {
     expect(bench.store.state.get().data?.seq).toBe(1);
   });
 
+  it('detects a restarted stream during a load', async () => {
+    const bench = await started();
+    for (const series of ['a', 'b', 'c']) publish(bench, series);
+    bench.deliverAll();
+    await vi.advanceTimersByTimeAsync(100);
+    void bench.store.load(false);
+    await vi.advanceTimersByTimeAsync(0);
+    const read = bench.server.state(false);
+    const { offset } = bench.server;
+    bench.server.restart();
+    bench.server.offset = offset;
+    publish(bench, 'd');
+    bench.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    bench.loadings[0]?.answer(read);
+    await vi.advanceTimersByTimeAsync(60_000);
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.store.state.get().data?.streamEpoch).toBe('stream-2');
+    expect(bench.shown).toEqual(bench.server.events);
+  });
+
   it('loads the next window after midnight UTC', async () => {
     const bench = await started();
     bench.server.today += DAY;

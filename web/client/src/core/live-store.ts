@@ -65,6 +65,8 @@ export class LiveStore {
   #attempts = 0;
   /** The newest message by offset. If a later one does not have a higher `seq`, the server has restarted its stream. */
   #last: { offset: number; seq: number } | undefined;
+  /** The server has restarted its stream since the current load started: the snapshot may belong to the old stream. */
+  #restarted = false;
   #closed = false;
 
   constructor(options: LiveStoreOptions) {
@@ -81,7 +83,10 @@ export class LiveStore {
   receive(message: Message, offset?: number): void {
     if (this.#closed) return;
     this.#pending.push(message);
-    if (this.#hasRestarted(message, offset)) this.#reloadSoon();
+    if (this.#hasRestarted(message, offset)) {
+      this.#restarted = true;
+      this.#requireLoad();
+    }
     this.#flushing ??= setTimeout(() => this.#flush(), BURST);
   }
 
@@ -144,6 +149,7 @@ export class LiveStore {
     // The snapshot contains all messages received so far, even those that could not be applied.
     this.#flush();
     this.#duringLoad = [];
+    this.#restarted = false;
     clearTimeout(this.#reloading);
     this.#reloading = undefined;
     try {
@@ -177,25 +183,26 @@ export class LiveStore {
     this.#flush();
     const current = this.state.get();
     const before = current.source === 'server' ? current.data : null;
-    const restarted = before !== null && before.streamEpoch !== state.streamEpoch;
+    const isNewStream = before !== null && before.streamEpoch !== state.streamEpoch;
     const snapshot = fromSnapshot(state);
     // After a restart of the stream, messages received during the load may belong to the old or the new one.
-    const { data, incomplete } = restarted
+    const { data, incomplete } = isNewStream
       ? { data: snapshot, incomplete: this.#duringLoad.length > 0 }
       : applyAll(snapshot, this.#duringLoad);
+    const isComplete = !incomplete && !this.#restarted;
     if (live) this.#last = undefined;
-    if (before && !restarted && data.seq < before.seq) {
+    if (before && !isNewStream && data.seq < before.seq) {
       // The snapshot is older than the messages that are already applied. Keep the current data.
       this.#reloadSoon();
       return;
     }
-    if (!incomplete) this.#attempts = 0;
+    if (isComplete) this.#attempts = 0;
     this.#show({ data, source: 'server', error: null });
-    if (before && (restarted || data.seq > before.seq)) this.#options.onCaughtUp();
+    if (before && (isNewStream || data.seq > before.seq)) this.#options.onCaughtUp();
     // The window advances at midnight UTC.
     this.#dueAt = (Math.floor(Date.now() / DAY) + 1) * DAY + Math.random() * ROLL_SPREAD;
     this.#loadWhenDue();
-    if (incomplete) this.#reloadSoon();
+    if (!isComplete) this.#reloadSoon();
   }
 
   #failed(error: CalwireError): void {
