@@ -2,8 +2,8 @@
  * The browser's events converge to the server's, whatever happens in between.
  *
  * A model of the server changes and publishes messages. Messages are duplicated, delayed, reordered or lost; snapshots are
- * delayed or fail; the stream and the broker restart; the window advances. At the end everything in flight arrives, and one
- * more message, so that a loss is noticed.
+ * delayed or fail; the stream and the broker restart; automatic loads pause; the window advances. At the end everything in
+ * flight arrives, and one more message, so that a loss is noticed.
  */
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -28,12 +28,14 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('lose' as const) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('read' as const) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('answer' as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('fail' as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('refetch' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('fail' as const) }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constant('refetch' as const) }) },
   { weight: 3, arbitrary: fc.record({ kind: fc.constant('wait' as const), ms: fc.integer({ min: 0, max: 2_000 }) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('list' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('day' as const) }) },
-  { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const), stream: fc.boolean() }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('pause' as const, 'resume' as const) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart' as const), back: fc.nat(3) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('restore' as const, 'broker' as const) }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer S> ? S : never;
 
@@ -84,8 +86,19 @@ async function take(bench: Bench, one: Step): Promise<void> {
     case 'day':
       server.today += DAY;
       return;
+    case 'pause':
+      bench.store.pause();
+      return;
+    case 'resume':
+      bench.store.resume();
+      return;
+    case 'restore': {
+      bench.publish(server.restore());
+      return;
+    }
     case 'restart':
-      if (one.stream) server.restart();
+    case 'broker':
+      if (one.kind === 'restart') server.restart(one.back);
       else server.restartBroker();
       // Messages in flight are lost, and the browser subscribes again.
       bench.wire.length = 0;
@@ -96,15 +109,23 @@ async function take(bench: Bench, one: Step): Promise<void> {
 
 describe('live data', () => {
   it('converges to the server, in whatever order things arrive', async () => {
+    const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), random, fc.boolean(), async (steps, jitter, isLoaded) => {
+        // A seed repeats a run.
+        vi.setSystemTime(NOW);
+        vi.spyOn(Math, 'random').mockReturnValue(jitter);
         const bench = new Bench();
         void bench.subscribe();
+        await vi.advanceTimersByTimeAsync(0);
+        if (isLoaded) bench.answerLoads();
         for (const one of steps) {
           await take(bench, one);
           await vi.advanceTimersByTimeAsync(0);
         }
+        bench.store.resume();
         await bench.settle();
+        if (steps.every(({ kind }) => kind !== 'lose')) bench.expectConverged();
         const last = occurrences(bench.server, 'work', 'last', [1]);
         bench.publish(bench.server.change('work', 'last', last));
         await bench.settle();
@@ -112,7 +133,7 @@ describe('live data', () => {
         expect(bench.maxConcurrent).toBe(1);
         bench.store.close();
       }),
-      { numRuns: 500 },
+      { numRuns: 2_000 },
     );
   }, 120_000);
 

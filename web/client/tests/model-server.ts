@@ -119,17 +119,28 @@ export class ModelServer {
     return { v: 1, seq: this.seq, ...change };
   }
 
-  /** Restarts the stream, as after a restored backup. The broker loses its history too. */
-  restart(): void {
-    const generation = Number(this.streamEpoch.split('-')[1]) + 1;
-    this.streamEpoch = `stream-${generation}`;
-    this.seq = 0;
+  /** Restarts the stream with a lower `seq`, at most by `back`. The broker loses its history too. */
+  restart(back = Infinity): void {
+    this.#nextStream();
+    this.seq = Math.max(0, this.seq - back);
     this.restartBroker();
+  }
+
+  /** Restarts the stream as after a restored backup: with a higher `seq`, and a message. The broker does not restart. */
+  restore(): Message {
+    this.#nextStream();
+    this.seq += 1_000_000_000;
+    return this.message({ type: 'calendars.changed' });
   }
 
   restartBroker(): void {
     this.brokerEpoch = `broker-${Number(this.brokerEpoch.split('-')[1]) + 1}`;
     this.offset = 0;
+  }
+
+  #nextStream(): void {
+    const generation = Number(this.streamEpoch.split('-')[1]) + 1;
+    this.streamEpoch = `stream-${generation}`;
   }
 
   #asOfOf(calendarId: string): string {
