@@ -1,18 +1,18 @@
 //! Shared by all reads.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use event_model::wire::{Freshness, Mode};
+use event_model::zone::Zone;
 use store::calendars::Calendar;
 
 /// The default time zone of a user: the primary calendar's.
-pub fn zone_of(calendars: &[Calendar]) -> Tz {
+pub fn zone_of(calendars: &[Calendar]) -> Zone {
     calendars
         .iter()
         .filter(|calendar| calendar.is_primary)
         .chain(calendars)
         .find_map(|calendar| calendar.time_zone.parse().ok())
-        .unwrap_or(Tz::UTC)
+        .unwrap_or(Zone::UTC)
 }
 
 /// The freshness of a whole answer: that of its least current calendar.

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Days, SecondsFormat, TimeDelta, Utc};
 use google_emulator::{Client, Config, Decision, Emulator, Seed};
 use serde_json::{Value, json};
+use zones::Zone;
 
 use crate::rpc::Api;
 
@@ -52,11 +53,11 @@ pub fn now() -> DateTime<Utc> {
 
 /// The body of an event of one hour that begins in `ahead` from now, on a whole minute.
 pub fn timed(summary: &str, ahead: TimeDelta, zone: &str) -> Value {
-    let tz: chrono_tz::Tz = zone.parse().unwrap_or(chrono_tz::UTC);
+    let tz: Zone = zone.parse().unwrap_or(Zone::UTC);
     let minute = TimeDelta::seconds(now().timestamp().rem_euclid(60));
     let start = (now() - minute + ahead).with_timezone(&tz);
     let end = start + TimeDelta::hours(1);
-    let time = |at: DateTime<chrono_tz::Tz>| json!({"dateTime": at.to_rfc3339_opts(SecondsFormat::Secs, true), "timeZone": zone});
+    let time = |at: DateTime<Zone>| json!({"dateTime": at.to_rfc3339_opts(SecondsFormat::Secs, true), "timeZone": zone});
     json!({"summary": summary, "start": time(start), "end": time(end)})
 }
 

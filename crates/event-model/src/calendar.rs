@@ -1,6 +1,6 @@
 //! The calendar that an event is in, as far as the event depends on it.
 
-use chrono_tz::Tz;
+use crate::zone::Zone;
 use ids::CalendarId;
 
 /// The calendar of an event, as reading and expanding the event need it.
@@ -8,7 +8,7 @@ use ids::CalendarId;
 pub struct CalendarContext {
     pub id: CalendarId,
     /// For events that name no zone, and to place dates among instants.
-    pub time_zone: Tz,
+    pub time_zone: Zone,
     pub access_role: AccessRole,
     /// It is the account's own calendar.
     pub is_primary: bool,

@@ -14,13 +14,13 @@ mod window;
 use std::collections::{BTreeMap, HashSet};
 
 use chrono::{DateTime, Days, Utc};
-use chrono_tz::Tz;
 
 use crate::calendar::CalendarContext;
 use crate::recurrence::{Recurrence, Unreadable};
 use crate::resource::{EventResource, When};
 use crate::span::{Span, Start};
 use crate::wire::Window;
+use crate::zone::Zone;
 pub use instance::Occurrence;
 use instance::{Placement, template};
 pub use series::MAX_INSTANCES;
@@ -56,7 +56,7 @@ pub fn flaws(event: &EventResource) -> Vec<Flaw> {
         (When::Timed(start), Some(When::Timed(end))) => end.instant < start.instant,
         _ => false,
     };
-    let zone = start.timed().map(|start| start.zone.unwrap_or(Tz::UTC));
+    let zone = start.timed().map(|start| start.zone.unwrap_or(Zone::UTC));
     let lines = Recurrence::parse(&event.recurrence, zone).unreadable;
     is_backwards
         .then_some(Flaw::EndsBeforeStart)

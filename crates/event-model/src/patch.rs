@@ -4,7 +4,6 @@ mod when;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use chrono_tz::Tz;
 use serde::{Deserialize, Deserializer, Serialize};
 use ts_rs::TS;
 
@@ -13,6 +12,7 @@ use crate::recurrence;
 use crate::span::Span;
 use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, is_shown, non_empty};
 use crate::wire::Reminders;
+use crate::zone::Zone;
 
 /// Google's own limit for one event.
 const GUESTS_MAX: usize = 200;
@@ -40,7 +40,7 @@ pub struct EventPatch {
     /// An IANA name.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[ts(as = "Option<String>")]
-    pub time_zone: Option<Tz>,
+    pub time_zone: Option<Zone>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub description: Option<Option<String>>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -139,7 +139,7 @@ impl EventPatch {
     }
 
     /// The event with this edit. `zone`: the calendar's, for an event without one.
-    pub fn apply(&self, base: &Fields, zone: Tz) -> Result<Fields, Invalid> {
+    pub fn apply(&self, base: &Fields, zone: Zone) -> Result<Fields, Invalid> {
         let mut fields = base.clone();
         edit_text(&mut fields.title, self.title.as_ref(), MAX_TITLE);
         edit_text(
@@ -211,7 +211,7 @@ fn read_guests(
     Ok(guests)
 }
 
-fn check_lines(lines: &[String], zone: Option<Tz>) -> Result<(), Invalid> {
+fn check_lines(lines: &[String], zone: Option<Zone>) -> Result<(), Invalid> {
     if lines.len() > LINES_MAX || lines.iter().any(|line| line.contains(['\n', '\r'])) {
         return Err(invalid(
             "recurrence",

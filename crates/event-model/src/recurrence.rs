@@ -11,9 +11,9 @@ mod stamp;
 use std::collections::HashSet;
 
 use chrono::NaiveTime;
-use chrono_tz::Tz;
 
 use crate::span::Start;
+use crate::zone::Zone;
 use crate::{text, zone};
 use line::Line;
 pub use reschedule::{NotMovable, reschedule};
@@ -38,7 +38,7 @@ pub(crate) struct Recurrence {
 
 impl Recurrence {
     /// `zone`: the event's; none for an all-day series.
-    pub fn parse(lines: &[String], zone: Option<Tz>) -> Self {
+    pub fn parse(lines: &[String], zone: Option<Zone>) -> Self {
         let mut recurrence = Self::default();
         for line in lines {
             if let Err(why) = recurrence.add(line, zone) {
@@ -48,7 +48,7 @@ impl Recurrence {
         recurrence
     }
 
-    fn add(&mut self, line: &str, zone: Option<Tz>) -> Result<(), Unreadable> {
+    fn add(&mut self, line: &str, zone: Option<Zone>) -> Result<(), Unreadable> {
         let line = Line::parse(line).ok_or(Unreadable::Property)?;
         match line.name().as_str() {
             "RRULE" => self.rules.push(Rule::parse(&line)?),
@@ -62,11 +62,11 @@ impl Recurrence {
 }
 
 /// Why a line of a series cannot be followed: the first such line's reason. `zone`: none for an all-day series.
-pub fn unreadable(lines: &[String], zone: Option<Tz>) -> Option<Unreadable> {
+pub fn unreadable(lines: &[String], zone: Option<Zone>) -> Option<Unreadable> {
     Recurrence::parse(lines, zone).unreadable.into_iter().next()
 }
 
-fn starts(line: &Line<'_>, zone: Option<Tz>) -> Result<Vec<Start>, Unreadable> {
+fn starts(line: &Line<'_>, zone: Option<Zone>) -> Result<Vec<Start>, Unreadable> {
     line.values()
         .map(|value| start(line, zone, stamp::of_value(value)?))
         .collect::<Option<_>>()
@@ -75,7 +75,7 @@ fn starts(line: &Line<'_>, zone: Option<Tz>) -> Result<Vec<Start>, Unreadable> {
 
 /// A time for an all-day series counts as its date, and a date for a timed series as its midnight: Google too applies an
 /// EXDATE without a time only to an instance at midnight.
-fn start(line: &Line<'_>, zone: Option<Tz>, stamp: Stamp) -> Option<Start> {
+fn start(line: &Line<'_>, zone: Option<Zone>, stamp: Stamp) -> Option<Start> {
     let Some(zone) = zone else {
         return Some(Start::Day(stamp.date()));
     };

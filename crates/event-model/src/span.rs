@@ -3,11 +3,10 @@
 mod json;
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use crate::calendar::CalendarContext;
 use crate::resource::{EventResource, When};
-use crate::zone;
+use crate::zone::{self, Zone};
 
 /// Dates, or instants in zones. As JSON: `start`, `end`, `allDay`, `timeZone` and `endTimeZone`, in the form of an
 /// [`Event`](crate::wire::Event).
@@ -19,9 +18,9 @@ pub enum Span {
         start: DateTime<Utc>,
         /// Not before the start.
         end: DateTime<Utc>,
-        zone: Tz,
+        zone: Zone,
         /// Almost always the zone of the start; a flight lands in another.
-        end_zone: Tz,
+        end_zone: Zone,
     },
 }
 
@@ -124,7 +123,7 @@ impl Span {
     }
 
     /// The zone of the start, in which rules are followed; none for dates.
-    pub fn zone(self) -> Option<Tz> {
+    pub fn zone(self) -> Option<Zone> {
         match self {
             Self::Days { .. } => None,
             Self::Time { zone, .. } => Some(zone),

@@ -1,7 +1,6 @@
 //! Events as Google sends them, and the recurrence of one.
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use common::ids::CalendarId;
 use event_model::calendar::{AccessRole, CalendarContext};
 use event_model::expansion::{
@@ -14,6 +13,7 @@ use google::RawEvent;
 use serde_json::json;
 
 use crate::Target;
+use event_model::zone::Zone;
 
 pub const EVENT: Target = Target {
     name: "event_json",
@@ -71,7 +71,7 @@ fn now() -> DateTime<Utc> {
 fn calendar() -> CalendarContext {
     CalendarContext {
         id: CalendarId::generate(),
-        time_zone: Tz::Europe__Zurich,
+        time_zone: Zone::named("Europe/Zurich").unwrap_or_default(),
         access_role: AccessRole::Owner,
         is_primary: true,
     }

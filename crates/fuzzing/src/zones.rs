@@ -1,10 +1,9 @@
 //! Zones and dates: a zone, a moment and a number of days, one a line.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
-use chrono_tz::Tz;
 use event_model::expansion::{all_day_overlaps, days_window, horizon, hot_window, overlaps};
 use event_model::recurrence::parse_stamp;
-use event_model::zone::{self, rfc3339};
+use event_model::zone::{self, Zone, rfc3339};
 
 use crate::Target;
 
@@ -34,8 +33,8 @@ fn run(data: &[u8]) {
     let mut lines = text.lines();
     let named = lines
         .next()
-        .and_then(|zone| zone.parse::<Tz>().ok())
-        .unwrap_or(Tz::UTC);
+        .and_then(|zone| zone.parse::<Zone>().ok())
+        .unwrap_or(Zone::UTC);
     let moment = lines.next().unwrap_or_default();
     let _ = parse_stamp(moment);
     let days = lines
@@ -56,7 +55,7 @@ fn in_range(now: DateTime<Utc>) -> bool {
     (-9_999..=9_999).contains(&chrono::Datelike::year(&now))
 }
 
-fn windows(named: Tz, now: DateTime<Utc>, days: u32) {
+fn windows(named: Zone, now: DateTime<Utc>, days: u32) {
     if !in_range(now) {
         return;
     }
@@ -78,7 +77,7 @@ fn windows(named: Tz, now: DateTime<Utc>, days: u32) {
     }
 }
 
-fn wall_clock(named: Tz, local: NaiveDateTime) {
+fn wall_clock(named: Zone, local: NaiveDateTime) {
     let instant = zone::instant(named, local);
     if let Some(instant) = instant.filter(|instant| in_range(*instant)) {
         // Never earlier than the given wall-clock time: a time in a gap moves forward.

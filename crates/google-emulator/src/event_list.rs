@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use zones::Zone;
 
 use crate::error::{ApiError, Result};
 use crate::event_view::{Viewer, find, instances, overlaps, tombstone};
@@ -406,7 +407,7 @@ fn sort(events: &mut [Cow<'_, Resource>], order: Option<&str>, calendar: &Calend
     }
 }
 
-pub fn zone_of(params: &Params) -> Result<Option<chrono_tz::Tz>> {
+pub fn zone_of(params: &Params) -> Result<Option<Zone>> {
     params
         .get("timeZone")
         .map(|name| {

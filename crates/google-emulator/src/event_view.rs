@@ -3,7 +3,6 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde_json::{Value, json};
 
 use crate::recurrence::Series;
@@ -11,6 +10,7 @@ use crate::seed::AccessRole;
 use crate::state::{Calendar, email_of};
 use crate::store::{Resource, Revision, is_cancelled, text};
 use crate::time::EventTime;
+use zones::Zone;
 
 /// A user looking at a calendar.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ pub struct Viewer<'a> {
     pub calendar: &'a str,
     pub role: AccessRole,
     /// Times are shown with this zone's offset.
-    pub zone: Option<Tz>,
+    pub zone: Option<Zone>,
 }
 
 impl Viewer<'_> {
@@ -124,7 +124,7 @@ pub fn find(calendar: &Calendar, id: &str) -> Option<Resource> {
 }
 
 /// An untouched instance of a series.
-fn instance(master: &Resource, series: &Series, start: &EventTime, zone: Tz) -> Resource {
+fn instance(master: &Resource, series: &Series, start: &EventTime, zone: Zone) -> Resource {
     let mut event = master.clone();
     event.shift_remove("recurrence");
     let id = text(master, "id").unwrap_or_default();
@@ -183,7 +183,7 @@ pub fn exceptions(calendar: &Calendar, master: &str, revision: Revision) -> Vec<
 pub fn overlaps(
     event: &Resource,
     (from, to): (Option<DateTime<Utc>>, Option<DateTime<Utc>>),
-    zone: Tz,
+    zone: Zone,
 ) -> bool {
     if from.is_none() && to.is_none() {
         return true;

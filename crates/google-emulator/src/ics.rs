@@ -13,13 +13,13 @@ mod time;
 
 use std::collections::HashMap;
 
-use chrono_tz::Tz;
 use icalendar::parser::{Component, Property, read_components};
 
 use crate::recurrence::Series;
 use crate::seed::SeedCalendar;
 use event::{Entry, Role};
 use time::Zones;
+use zones::Zone;
 
 /// Deeper than any calendar nests; the parser recurses, so a hostile file must not choose the depth.
 const MAX_DEPTH: usize = 8;
@@ -85,7 +85,7 @@ pub fn calendar(text: &str, id: &str) -> Result<SeedCalendar, IcsError> {
 /// Masters, single events and their exceptions. Of several versions of an event the one with the highest `SEQUENCE`
 /// counts; an exception whose master is not in the file (an invitation to one day only), or has no instance then, is an
 /// event of its own.
-fn join(entries: Vec<Entry>, zone: Tz) -> Vec<event::Body> {
+fn join(entries: Vec<Entry>, zone: Zone) -> Vec<event::Body> {
     let mut newest: HashMap<(Option<String>, Role), i64> = HashMap::new();
     for entry in entries.iter().filter(|entry| entry.uid.is_some()) {
         let sequence = newest.entry(entry.key()).or_insert(entry.sequence);

@@ -7,12 +7,12 @@
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
-use chrono_tz::Tz;
 use rrule::RRuleSet;
 use serde_json::{Map, Value};
 
 use crate::error::{ApiError, Result};
 use crate::time::{EventTime, Length, span};
+use zones::Zone;
 
 /// Google's own expansion of an endless weekly series was seen to end after about this many instances.
 pub const MAX_INSTANCES: usize = 750;
@@ -28,7 +28,7 @@ pub struct Series {
 
 impl Series {
     /// `None` when the event does not recur.
-    pub fn of(event: &Map<String, Value>, calendar_zone: Tz) -> Result<Option<Self>> {
+    pub fn of(event: &Map<String, Value>, calendar_zone: Zone) -> Result<Option<Self>> {
         let lines: Vec<&str> = match event.get("recurrence") {
             Some(Value::Array(lines)) if !lines.is_empty() => {
                 lines.iter().filter_map(Value::as_str).collect()
@@ -101,7 +101,7 @@ impl Series {
 
     fn locals(&self, options: &str, values: &str) -> Option<Vec<NaiveDateTime>> {
         let own_zone = match self.first {
-            EventTime::Date(_) => Tz::UTC,
+            EventTime::Date(_) => Zone::UTC,
             EventTime::At { zone, .. } => zone,
         };
         let written_in = options
@@ -135,7 +135,7 @@ impl Series {
         &self,
         from: Option<DateTime<Utc>>,
         to: Option<DateTime<Utc>>,
-        calendar_zone: Tz,
+        calendar_zone: Zone,
     ) -> Vec<EventTime> {
         let ruled = self.rules.into_iter().map(|at| at.naive_utc());
         let mut added = self.added.iter().copied().peekable();
@@ -164,7 +164,7 @@ impl Series {
     }
 
     /// Whether an instance starts then by the rules.
-    pub fn contains(&self, start: &EventTime, calendar_zone: Tz) -> bool {
+    pub fn contains(&self, start: &EventTime, calendar_zone: Zone) -> bool {
         let instant = start.instant(calendar_zone);
         let after = instant + chrono::TimeDelta::seconds(1);
         self.starts(
@@ -210,7 +210,7 @@ fn date(text: &str) -> Option<NaiveDate> {
 }
 
 /// A UTC (`…Z`) or local time of a rule as local time of `zone`.
-fn local(text: &str, zone: Tz) -> Option<NaiveDateTime> {
+fn local(text: &str, zone: Zone) -> Option<NaiveDateTime> {
     let naive = NaiveDateTime::parse_from_str(text.trim_end_matches('Z'), "%Y%m%dT%H%M%S").ok()?;
     Some(if text.ends_with('Z') {
         naive.and_utc().with_timezone(&zone).naive_local()
@@ -225,9 +225,11 @@ mod tests {
     use serde_json::json;
 
     fn starts(event: &Value) -> Vec<String> {
-        let series = Series::of(event.as_object().unwrap(), Tz::UTC).unwrap().unwrap();
+        let series = Series::of(event.as_object().unwrap(), Zone::UTC)
+            .unwrap()
+            .unwrap();
         series
-            .starts(None, None, Tz::UTC)
+            .starts(None, None, Zone::UTC)
             .iter()
             .take(6)
             .map(EventTime::suffix)
@@ -284,7 +286,10 @@ mod tests {
         ] {
             let event =
                 json!({"start": {"date": "2026-03-28"}, "end": {"date": "2026-03-29"}, "recurrence": [rule]});
-            assert!(Series::of(event.as_object().unwrap(), Tz::UTC).is_err(), "{rule}");
+            assert!(
+                Series::of(event.as_object().unwrap(), Zone::UTC).is_err(),
+                "{rule}"
+            );
         }
     }
 
@@ -295,8 +300,8 @@ mod tests {
             let rule = format!("RRULE:{rule};BYMONTH=2;BYMONTHDAY=30");
             let event =
                 json!({"start": {"date": "2026-03-28"}, "end": {"date": "2026-03-29"}, "recurrence": [rule]});
-            if let Ok(series) = Series::of(event.as_object().unwrap(), Tz::UTC) {
-                assert_eq!(series.unwrap().starts(None, None, Tz::UTC), [], "{rule}");
+            if let Ok(series) = Series::of(event.as_object().unwrap(), Zone::UTC) {
+                assert_eq!(series.unwrap().starts(None, None, Zone::UTC), [], "{rule}");
             }
         }
         assert!(

@@ -21,12 +21,12 @@ use std::fmt;
 use std::path::Path;
 
 use chrono::NaiveDate;
-use chrono_tz::Tz;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::recurrence::Series;
 use crate::time::EventTime;
+use zones::Zone;
 
 /// The accounts the emulator starts with.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -302,7 +302,7 @@ impl SeedCalendar {
     }
 
     fn check(&self, place: &str) -> Result<(), String> {
-        let zone = self.time_zone.parse::<Tz>().map_err(|_| {
+        let zone = self.time_zone.parse::<Zone>().map_err(|_| {
             let name = &self.time_zone;
             format!("{place}: timeZone {name:?} is not an IANA name such as Europe/Zurich")
         })?;
@@ -332,7 +332,11 @@ impl SeedCalendar {
     }
 }
 
-fn check_event(event: &Map<String, Value>, masters: &HashMap<&str, Series>, zone: Tz) -> Result<(), String> {
+fn check_event(
+    event: &Map<String, Value>,
+    masters: &HashMap<&str, Series>,
+    zone: Zone,
+) -> Result<(), String> {
     if let Some(id) = event.get("id") {
         id.as_str().ok_or("id is not a string")?;
     }
@@ -366,7 +370,7 @@ fn check_event(event: &Map<String, Value>, masters: &HashMap<&str, Series>, zone
 fn check_time(event: &Map<String, Value>, field: &str) -> Result<bool, String> {
     let time = event.get(field).ok_or_else(|| format!("{field} is missing"))?;
     if let Some(zone) = time.get("timeZone") {
-        let known = zone.as_str().is_some_and(|zone| zone.parse::<Tz>().is_ok());
+        let known = zone.as_str().is_some_and(|zone| zone.parse::<Zone>().is_ok());
         known
             .then_some(())
             .ok_or_else(|| format!("{field}.timeZone {zone} is not an IANA name"))?;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use chrono_tz::Tz;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
@@ -17,6 +16,7 @@ use crate::seed::{AccessRole, Seed, SeedCalendar};
 use crate::settings::Settings;
 use crate::store::{Collection, Resource, Revision, text};
 use crate::{event_write, time};
+use zones::Zone;
 
 #[derive(Debug)]
 pub struct State {
@@ -46,7 +46,7 @@ pub struct User {
 /// A calendar's events and what is the same for all who see it.
 #[derive(Debug)]
 pub struct Calendar {
-    pub zone: Tz,
+    pub zone: Zone,
     pub summary: String,
     pub description: Option<String>,
     /// The account whose primary calendar this is, or the first that has it as `owner`.
@@ -142,7 +142,7 @@ impl State {
     /// Puts a calendar into a user's list, makes it if it is new, and adds its events.
     pub fn add_calendar(&mut self, email: &str, seed: &SeedCalendar) -> Result<()> {
         self.user(email)?;
-        let zone: Tz = seed.time_zone.parse().map_err(|_| {
+        let zone: Zone = seed.time_zone.parse().map_err(|_| {
             ApiError::bad_request("invalid", format!("Invalid time zone: {}", seed.time_zone))
         })?;
         let calendar = self.calendars.entry(seed.id.clone()).or_insert_with(|| Calendar {

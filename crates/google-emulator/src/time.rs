@@ -1,10 +1,10 @@
 //! Event times: `{"date"}` for all-day, `{"dateTime","timeZone"}` for a moment, exactly one of the two.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use crate::error::{ApiError, Result};
+use zones::Zone;
 
 /// The start or end of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,17 +13,17 @@ pub enum EventTime {
     Date(NaiveDate),
     At {
         instant: DateTime<Utc>,
-        zone: Tz,
+        zone: Zone,
     },
 }
 
 impl EventTime {
     /// Reads Google's form. A `dateTime` without offset is wall-clock time in `timeZone`, else in the calendar's zone.
-    pub fn parse(value: &Value, calendar_zone: Tz, which: &str) -> Result<Self> {
+    pub fn parse(value: &Value, calendar_zone: Zone, which: &str) -> Result<Self> {
         let invalid = || ApiError::bad_request("invalid", format!("Invalid {which} time."));
         let text = |key: &str| value.get(key).and_then(Value::as_str);
         let zone = match text("timeZone") {
-            Some(name) => Some(name.parse::<Tz>().map_err(|_| {
+            Some(name) => Some(name.parse::<Zone>().map_err(|_| {
                 ApiError::bad_request(
                     "invalid",
                     format!("Invalid time zone definition for {which} time."),
@@ -49,7 +49,7 @@ impl EventTime {
     }
 
     /// Google's form, with the offset that `display` has at that moment.
-    pub fn render(&self, display: Tz) -> Value {
+    pub fn render(&self, display: Zone) -> Value {
         match self {
             Self::Date(date) => json!({ "date": date.to_string() }),
             Self::At { instant, zone } => {
@@ -59,7 +59,7 @@ impl EventTime {
     }
 
     /// The moment it stands for; a date begins at midnight in the calendar's zone.
-    pub fn instant(&self, calendar_zone: Tz) -> DateTime<Utc> {
+    pub fn instant(&self, calendar_zone: Zone) -> DateTime<Utc> {
         match self {
             Self::Date(date) => resolve(date.and_time(NaiveTime::MIN), calendar_zone),
             Self::At { instant, .. } => *instant,
@@ -126,7 +126,7 @@ pub enum Length {
 }
 
 /// The moment a wall clock in `zone` shows `local`: the first of two in autumn; in spring's gap, later by the gap.
-pub fn resolve(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
+pub fn resolve(local: NaiveDateTime, zone: Zone) -> DateTime<Utc> {
     if let Some(instant) = zone.from_local_datetime(&local).earliest() {
         return instant.to_utc();
     }
@@ -135,12 +135,12 @@ pub fn resolve(local: NaiveDateTime, zone: Tz) -> DateTime<Utc> {
     Utc.from_utc_datetime(&(local - TimeDelta::seconds(seconds_east(&before))))
 }
 
-fn seconds_east(offset: &<Tz as TimeZone>::Offset) -> i64 {
+fn seconds_east(offset: &<Zone as TimeZone>::Offset) -> i64 {
     use chrono::Offset;
     i64::from(offset.fix().local_minus_utc())
 }
 
-fn rfc3339(at: DateTime<Tz>) -> String {
+fn rfc3339(at: DateTime<Zone>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
@@ -150,7 +150,7 @@ pub fn stamp(at: DateTime<Utc>) -> Value {
 }
 
 /// Start and end of a stored event, which were checked when it was written.
-pub fn span(event: &Map<String, Value>, calendar_zone: Tz) -> Option<(EventTime, EventTime)> {
+pub fn span(event: &Map<String, Value>, calendar_zone: Zone) -> Option<(EventTime, EventTime)> {
     let start = EventTime::parse(event.get("start")?, calendar_zone, "start").ok()?;
     let end = EventTime::parse(event.get("end")?, calendar_zone, "end").ok()?;
     Some((start, end))
@@ -160,26 +160,30 @@ pub fn span(event: &Map<String, Value>, calendar_zone: Tz) -> Option<(EventTime,
 mod tests {
     use super::*;
 
+    fn zurich() -> Zone {
+        Zone::named("Europe/Zurich").unwrap()
+    }
+
     fn parse(value: &Value) -> Result<EventTime> {
-        EventTime::parse(value, chrono_tz::Europe::Zurich, "start")
+        EventTime::parse(value, zurich(), "start")
     }
 
     #[test]
     fn wall_clock_times_get_the_offset_of_their_day() {
         let winter = parse(&json!({"dateTime": "2026-01-10T09:00:00"})).unwrap();
         assert_eq!(
-            winter.render(chrono_tz::Europe::Zurich),
+            winter.render(zurich()),
             json!({"dateTime": "2026-01-10T09:00:00+01:00", "timeZone": "Europe/Zurich"})
         );
         let abroad =
             parse(&json!({"dateTime": "2026-07-10T09:00:00", "timeZone": "America/New_York"})).unwrap();
-        assert_eq!(abroad.render(chrono_tz::UTC)["dateTime"], "2026-07-10T13:00:00Z");
+        assert_eq!(abroad.render(Zone::UTC)["dateTime"], "2026-07-10T13:00:00Z");
         assert_eq!(abroad.suffix(), "20260710T130000Z");
     }
 
     #[test]
     fn gap_times_move_forward_and_repeated_times_are_the_first() {
-        let zone = chrono_tz::Europe::Zurich;
+        let zone = zurich();
         let gap = "2026-03-29T02:30:00".parse().unwrap();
         assert_eq!(resolve(gap, zone).to_rfc3339(), "2026-03-29T01:30:00+00:00");
         let double = "2026-10-25T02:30:00".parse().unwrap();

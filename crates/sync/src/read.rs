@@ -7,12 +7,11 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use common::ids::{CalendarId, UserId};
 use event_model::duplicates::{self, Deduplicated, Listed};
 use event_model::expansion::{self, Occurrence};
 use event_model::wire::Window;
-use event_model::zone;
+use event_model::zone::{self, Zone};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use store::events;
@@ -29,7 +28,7 @@ pub struct Query<'a> {
     /// Events that overlap it.
     pub window: Window,
     /// The reader's zone: decides which days of an all-day event overlap the window.
-    pub zone: Tz,
+    pub zone: Zone,
     /// None: the selected calendars.
     pub calendars: Option<&'a [CalendarId]>,
     /// At most this many events, the first ones by start. At least 1.
@@ -144,7 +143,7 @@ fn span(query: &Query<'_>) -> Span {
     }
 }
 
-fn order(a: &Found, b: &Found, zone: Tz) -> Ordering {
+fn order(a: &Found, b: &Found, zone: Zone) -> Ordering {
     let start = |found: &Found| {
         found
             .start_date

@@ -1,7 +1,6 @@
 //! Reading events.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use common::ids::CalendarId;
 use event_model::expansion::days_window;
 use event_model::wire::{Event, Freshness, Mode, Window};
@@ -17,6 +16,7 @@ use super::input::{Bounded, CalendarIds, time_zone};
 use super::own_calendars;
 use crate::state::Caller;
 use crate::{on_view, reading};
+use event_model::zone::Zone;
 
 #[derive(Debug, Deserialize, TS)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -33,7 +33,7 @@ pub struct UpcomingEventsInput {
     /// The IANA time zone of the days. Default: the primary calendar's.
     #[serde(deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
-    time_zone: Option<Tz>,
+    time_zone: Option<Zone>,
 }
 
 impl Default for UpcomingEventsInput {
@@ -61,7 +61,7 @@ pub struct EventsInput {
     /// The IANA time zone of all-day events. Default: the primary calendar's.
     #[serde(default, deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
-    time_zone: Option<Tz>,
+    time_zone: Option<Zone>,
 }
 
 #[derive(Debug, Serialize, TS)]
@@ -133,8 +133,8 @@ async fn read(
     caller: &Caller,
     now: DateTime<Utc>,
     named: Option<&[CalendarId]>,
-    zone: Option<Tz>,
-    window: impl FnOnce(Tz) -> Window,
+    zone: Option<Zone>,
+    window: impl FnOnce(Zone) -> Window,
     limit: usize,
 ) -> Result<EventList, RpcError> {
     let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;

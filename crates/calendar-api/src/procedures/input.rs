@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use chrono_tz::Tz;
 use common::ids::CalendarId;
+use event_model::zone::Zone;
 use serde::de::{Error as _, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 use ts_rs::TS;
@@ -125,7 +125,7 @@ impl<'de> Deserialize<'de> for GoogleText {
 }
 
 /// A time zone by its IANA name.
-pub fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Tz>, D::Error> {
+pub fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zone>, D::Error> {
     let Some(name) = Option::<String>::deserialize(deserializer)? else {
         return Ok(None);
     };

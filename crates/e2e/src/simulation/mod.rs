@@ -71,7 +71,7 @@ pub async fn run(template: &Template, seed: u64, plan: &[Operation]) -> Result<O
     let mut operations = 0_usize;
     for (step, operation) in plan.iter().enumerate() {
         operations += 1;
-        if let Err(error) = act::perform(&mut world, operation).await {
+        if let Err(error) = Box::pin(act::perform(&mut world, operation)).await {
             failure = Some((step, violation(error)));
             break;
         }

@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, Days, FixedOffset, NaiveDate, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 use e2e::Stack;
 use e2e::google::now;
 use e2e::oracle::mirror_equals_google;
 use e2e::person::Person;
 use futures_util::future::try_join_all;
 use serde_json::{Value, json};
+use zones::Zone;
 
 /// North and south of the equator, a change by half an hour, offsets of quarters of an hour, and no change at all.
 const ZONES: [&str; 6] = [
@@ -163,7 +163,7 @@ fn moment(value: &Value) -> String {
 }
 
 /// The start of a shown event, later by `minutes` of wall clock time.
-fn later(seen: &Value, zone: Tz, minutes: i64) -> Value {
+fn later(seen: &Value, zone: Zone, minutes: i64) -> Value {
     let start = DateTime::<FixedOffset>::parse_from_rfc3339(seen["start"].as_str().unwrap_or_default());
     let local = start.unwrap_or_default().with_timezone(&zone).naive_local() + TimeDelta::minutes(minutes);
     let moved = local
@@ -174,7 +174,7 @@ fn later(seen: &Value, zone: Tz, minutes: i64) -> Value {
 }
 
 fn weekly(zone: &str, time: NaiveTime, rule: &str) -> Result<Value> {
-    let zone: Tz = zone.parse()?;
+    let zone: Zone = zone.parse()?;
     let today = now().with_timezone(&zone).date_naive();
     // In two days, or in three: on the day when clocks go forward, half past two does not exist.
     let start = (2..4)
@@ -199,7 +199,7 @@ async fn series_edits_hold_across_changes_of_clocks() -> Result<()> {
 }
 
 async fn in_zone(stack: &Stack, name: &str, user: String) -> Result<()> {
-    let zone: Tz = name.parse()?;
+    let zone: Zone = name.parse()?;
     let calendar = Calendar::new(stack, &user).await?;
     let nine = NaiveTime::from_hms_opt(9, 0, 0).context("nine")?;
     let series = weekly(name, nine, &format!("RRULE:FREQ=WEEKLY;COUNT={WEEKS}"))?;
@@ -272,7 +272,7 @@ async fn a_daily_series_within_the_repeated_hour_is_edited() -> Result<()> {
 }
 
 async fn at_night(stack: &Stack, name: &str, user: String) -> Result<()> {
-    let zone: Tz = name.parse()?;
+    let zone: Zone = name.parse()?;
     let calendar = Calendar::new(stack, &user).await?;
     let half_past_two = NaiveTime::from_hms_opt(2, 30, 0).context("half past two")?;
     let series = weekly(name, half_past_two, "RRULE:FREQ=DAILY;COUNT=380")?;

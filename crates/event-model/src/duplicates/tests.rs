@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::resource;
+use crate::zone::Zone;
 
 const VECTORS: &str = include_str!("../../../../web/client/tests/vectors/copies.json");
 
@@ -111,7 +112,7 @@ fn rank_of(event: &Value, is_primary: bool, role: &str) -> u16 {
         .extend(event.as_object().expect("an object").clone());
     let context = CalendarContext {
         id: CalendarId::generate(),
-        time_zone: chrono_tz::UTC,
+        time_zone: Zone::UTC,
         access_role: AccessRole::from(role),
         is_primary,
     };

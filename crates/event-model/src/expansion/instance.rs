@@ -1,7 +1,6 @@
 //! An instance as a browser receives it.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use chrono_tz::Tz;
 
 use crate::calendar::CalendarContext;
 use crate::duplicates;
@@ -10,7 +9,7 @@ use crate::resource::EventResource;
 use crate::span::Span;
 use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, cut};
 use crate::wire::Event;
-use crate::zone::{self, rfc3339};
+use crate::zone::{self, Zone, rfc3339};
 
 /// One instance of an event within a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +35,7 @@ pub struct Placement {
     dates: Option<(NaiveDate, NaiveDate)>,
     start: String,
     end: String,
-    zone: Option<Tz>,
+    zone: Option<Zone>,
 }
 
 impl Placement {

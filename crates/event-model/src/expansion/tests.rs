@@ -4,12 +4,12 @@ mod windows;
 mod zones;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use chrono_tz::Tz;
 use ids::CalendarId;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::calendar::{AccessRole, CalendarContext};
+use crate::zone::Zone;
 use crate::{resource, zone};
 
 fn utc(text: &str) -> DateTime<Utc> {
@@ -28,7 +28,7 @@ fn days(from: &str, to: &str) -> Window {
     }
 }
 
-fn calendar(zone: Tz) -> CalendarContext {
+fn calendar(zone: Zone) -> CalendarContext {
     CalendarContext {
         id: CalendarId::generate(),
         time_zone: zone,
@@ -59,7 +59,7 @@ fn all_day(start: &str, end: &str, recurrence: &[&str]) -> Value {
 /// The starts as the browser gets them, in a calendar of UTC.
 fn starts(master: &Value, exceptions: &[Value], window: Window) -> Vec<String> {
     let exceptions: Vec<EventResource> = exceptions.iter().map(event).collect();
-    occurrences(&calendar(Tz::UTC), &event(master), &exceptions, window)
+    occurrences(&calendar(Zone::UTC), &event(master), &exceptions, window)
         .into_iter()
         .map(|one| one.event.start)
         .collect()

@@ -1,10 +1,9 @@
 //! The windows that Calwire keeps, publishes and answers queries for.
 
 use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, TimeDelta, Utc};
-use chrono_tz::Tz;
 
 use crate::wire::Window;
-use crate::zone;
+use crate::zone::{self, Zone};
 
 /// The window of messages: views within it need not query again. Aligned to UTC days, so it moves once a day. It contains
 /// the current week, whatever its first day and wherever the viewer is: six days back, plus the differences of zones.
@@ -43,7 +42,7 @@ pub fn horizon(now: DateTime<Utc>) -> Window {
 
 /// From now to the end of the `days`th local day after today: 0 is the rest of today, 1 ends with tomorrow. A day that the
 /// zone skips (30 December 2011 in Apia) is not counted.
-pub fn days_window(now: DateTime<Utc>, days: u32, zone: Tz) -> Window {
+pub fn days_window(now: DateTime<Utc>, days: u32, zone: Zone) -> Window {
     let mut date = zone::local(zone, now).date();
     let mut left = days;
     while left > 0 {
@@ -59,13 +58,13 @@ pub fn days_window(now: DateTime<Utc>, days: u32, zone: Tz) -> Window {
     }
 }
 
-fn exists(zone: Tz, date: NaiveDate) -> bool {
+fn exists(zone: Zone, date: NaiveDate) -> bool {
     zone::day_start(zone, date) < zone::day_end(zone, date)
 }
 
 /// Whether an all-day span (`end` exclusive) has a day within the window, for a viewer in this zone. Dates are compared with
 /// dates: the span itself belongs to no zone.
-pub fn all_day_overlaps((start, end): (NaiveDate, NaiveDate), window: Window, viewer: Tz) -> bool {
+pub fn all_day_overlaps((start, end): (NaiveDate, NaiveDate), window: Window, viewer: Zone) -> bool {
     // `to` is exclusive: a window that ends at midnight does not contain the day that starts there.
     let last_moment = window
         .to

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::span::Span;
 use crate::wire::{Reminder, Reminders};
+use crate::zone::Zone;
 
 fn base() -> Fields {
     Fields {
@@ -104,8 +105,8 @@ fn span() -> impl Strategy<Value = Option<Span>> {
         Span::Time {
             start,
             end: start + TimeDelta::hours(length),
-            zone: chrono_tz::Europe::Berlin,
-            end_zone: chrono_tz::Europe::Berlin,
+            zone: Zone::named("Europe/Berlin").unwrap(),
+            end_zone: Zone::named("Europe/Berlin").unwrap(),
         }
     });
     option::of(prop_oneof![days, time])

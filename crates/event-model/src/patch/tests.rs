@@ -1,7 +1,10 @@
-use chrono_tz::Europe::Berlin;
 use serde_json::{Value, json};
 
 use super::*;
+
+fn berlin() -> Zone {
+    Zone::named("Europe/Berlin").unwrap()
+}
 
 fn meeting() -> Fields {
     Fields {
@@ -9,8 +12,8 @@ fn meeting() -> Fields {
         when: Some(Span::Time {
             start: "2026-11-23T09:00:00Z".parse().unwrap(),
             end: "2026-11-23T10:00:00Z".parse().unwrap(),
-            zone: Berlin,
-            end_zone: Berlin,
+            zone: berlin(),
+            end_zone: berlin(),
         }),
         attendees: [(
             "a@example.com".into(),
@@ -26,7 +29,7 @@ fn meeting() -> Fields {
 
 fn apply(patch: Value) -> Result<Fields, Invalid> {
     let patch: EventPatch = serde_json::from_value(patch).unwrap();
-    patch.apply(&meeting(), Berlin)
+    patch.apply(&meeting(), berlin())
 }
 
 fn when(patch: Value) -> Value {
@@ -146,7 +149,7 @@ fn a_cut_text_sent_back_is_no_edit() {
         title: Some(Some(shown)),
         ..EventPatch::default()
     };
-    assert_eq!(patch.apply(&base, Berlin).unwrap(), base);
+    assert_eq!(patch.apply(&base, berlin()).unwrap(), base);
 }
 
 #[test]
@@ -161,12 +164,12 @@ fn a_meet_link_is_requested_if_there_is_none() {
     };
     let ask: EventPatch = serde_json::from_value(json!({"conference": "meet"})).unwrap();
     assert!(matches!(
-        ask.apply(&base, Berlin).unwrap().conference,
+        ask.apply(&base, berlin()).unwrap().conference,
         Conference::At(_)
     ));
     let clear: EventPatch = serde_json::from_value(json!({"conference": null})).unwrap();
     assert!(matches!(
-        clear.apply(&base, Berlin).unwrap().conference,
+        clear.apply(&base, berlin()).unwrap().conference,
         Conference::None
     ));
     assert!(serde_json::from_value::<EventPatch>(json!({"conference": "zoom"})).is_err());

@@ -1,15 +1,14 @@
 //! The start and end that an edit results in.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
-use chrono_tz::Tz;
 
 use super::{EventPatch, Invalid, invalid};
 use crate::span::Span;
-use crate::zone;
+use crate::zone::{self, Zone};
 
 impl EventPatch {
     /// None: the edit leaves start and end as they are.
-    pub(super) fn when(&self, base: Option<Span>, calendar_zone: Tz) -> Result<Option<Span>, Invalid> {
+    pub(super) fn when(&self, base: Option<Span>, calendar_zone: Zone) -> Result<Option<Span>, Invalid> {
         if self.start.is_none() && self.end.is_none() && self.all_day.is_none() && self.time_zone.is_none() {
             return Ok(None);
         }
@@ -58,7 +57,7 @@ impl EventPatch {
         Ok(Span::Days { start, end })
     }
 
-    fn time(&self, base: Option<Span>, calendar_zone: Tz) -> Result<Span, Invalid> {
+    fn time(&self, base: Option<Span>, calendar_zone: Zone) -> Result<Span, Invalid> {
         let before = match base {
             Some(Span::Time {
                 start,
@@ -99,7 +98,7 @@ impl EventPatch {
 }
 
 /// RFC 3339, or wall-clock time in the zone.
-fn read_time(field: &'static str, given: Option<&str>, zone: Tz) -> Result<Option<DateTime<Utc>>, Invalid> {
+fn read_time(field: &'static str, given: Option<&str>, zone: Zone) -> Result<Option<DateTime<Utc>>, Invalid> {
     let Some(given) = given else { return Ok(None) };
     if let Ok(time) = DateTime::parse_from_rfc3339(given) {
         return Ok(Some(time.to_utc()));

@@ -1,11 +1,10 @@
 //! One line of a `recurrence`, taken apart as text. Editing keeps the parts that it does not understand.
 
 use chrono::{NaiveDateTime, NaiveTime};
-use chrono_tz::Tz;
 
 use super::stamp::{self, Stamp, parse_stamp};
 use crate::span::Span;
-use crate::zone;
+use crate::zone::{self, Zone};
 
 /// `NAME;PARAM=VALUE:value`
 pub struct Line<'a> {
@@ -30,7 +29,7 @@ impl<'a> Line<'a> {
     }
 
     /// The TZID parameter. None also where the IANA database lacks the zone.
-    pub fn zone(&self) -> Option<Tz> {
+    pub fn zone(&self) -> Option<Zone> {
         self.head
             .split(';')
             .filter_map(|param| param.split_once('='))

@@ -1,17 +1,20 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, TimeDelta};
-use chrono_tz::Europe::Berlin;
 
 use super::stamp::basic_time;
 use super::*;
 use crate::span::Span;
+
+fn berlin() -> Zone {
+    Zone::named("Europe/Berlin").unwrap()
+}
 
 fn at(text: &str) -> Span {
     let start = DateTime::parse_from_rfc3339(text).unwrap().to_utc();
     Span::Time {
         start,
         end: start + TimeDelta::hours(1),
-        zone: Berlin,
-        end_zone: Berlin,
+        zone: berlin(),
+        end_zone: berlin(),
     }
 }
 
@@ -107,7 +110,7 @@ fn count_excludes_a_first_start_that_the_rule_skips() {
     let event = parse(&event.to_string()).unwrap();
     let calendar = CalendarContext {
         id: ids::CalendarId::generate(),
-        time_zone: Berlin,
+        time_zone: berlin(),
         access_role: AccessRole::Owner,
         is_primary: true,
     };
@@ -212,7 +215,7 @@ mod series {
     fn calendar() -> CalendarContext {
         CalendarContext {
             id: CalendarId::generate(),
-            time_zone: Berlin,
+            time_zone: berlin(),
             access_role: AccessRole::Owner,
             is_primary: true,
         }
@@ -282,17 +285,17 @@ mod series {
             let old = at("2026-10-06T09:00:00+02:00");
             let by = TimeDelta::days(days) + TimeDelta::minutes(minutes);
             let local = old.local_start() + by;
-            let start = zone::instant(Berlin, local).unwrap();
-            let new = Span::Time { start, end: start + TimeDelta::hours(1), zone: Berlin, end_zone: Berlin };
+            let start = zone::instant(berlin(), local).unwrap();
+            let new = Span::Time { start, end: start + TimeDelta::hours(1), zone: berlin(), end_zone: berlin() };
             let rules = vec![rule];
             let Ok(lines) = reschedule(&rules, old, new) else { return Ok(()) };
             // Not every month has a 31st.
             prop_assume!(!rules[0].contains("MONTHLY") || new.local_start().date() == old.local_start().date());
             let locals = |when, rules: &[String]| -> Vec<NaiveDateTime> {
-                starts(when, rules).into_iter().map(|start| zone::local(Berlin, start)).collect()
+                starts(when, rules).into_iter().map(|start| zone::local(berlin(), start)).collect()
             };
             // A skipped hour is shown as the one after it.
-            let shown = |local| zone::local(Berlin, zone::instant(Berlin, local).unwrap());
+            let shown = |local| zone::local(berlin(), zone::instant(berlin(), local).unwrap());
             let expected: Vec<_> = locals(old, &rules).into_iter().map(|local| shown(local + by)).collect();
             prop_assert_eq!(locals(new, &lines), expected, "{:?} {:?}", rules, lines);
         }

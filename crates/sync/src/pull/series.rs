@@ -180,7 +180,7 @@ mod tests {
     fn berlin() -> CalendarContext {
         CalendarContext {
             id: CalendarId::generate(),
-            time_zone: chrono_tz::Europe::Berlin,
+            time_zone: "Europe/Berlin".parse().expect("a zone"),
             access_role: AccessRole::Owner,
             is_primary: true,
         }

@@ -9,6 +9,7 @@ use common::clock::Clock;
 use common::ids::{CalendarId, ConnectionId, UserId};
 use common::worker::Pass;
 use event_model::wire::{Change, Event, Message, Window};
+use event_model::zone::Zone;
 use google::scopes::{CALENDAR_LIST_READONLY, EVENTS};
 use google::{Endpoints, Google, GoogleConfig, Grant, UserInfo};
 use google_emulator::{Config, Emulator, Rule, Seed};
@@ -25,6 +26,10 @@ pub struct World {
     pub ctx: Context,
     pub pool: PgPool,
     pub clock: Clock,
+}
+
+pub fn berlin() -> Zone {
+    Zone::named("Europe/Berlin").unwrap()
 }
 
 pub fn alice() -> UserId {
@@ -274,7 +279,7 @@ impl World {
         let mut conn = self.pool.acquire().await.unwrap();
         let query = read::Query {
             window,
-            zone: chrono_tz::Europe::Berlin,
+            zone: berlin(),
             calendars: None,
             limit: 1_000,
             duplicates: read::Duplicates::Merged,
@@ -293,7 +298,7 @@ impl World {
         let midnight = |date: NaiveDate| {
             date.and_hms_opt(0, 0, 0)
                 .unwrap()
-                .and_local_timezone(chrono_tz::Europe::Berlin)
+                .and_local_timezone(berlin())
                 .unwrap()
                 .to_utc()
         };

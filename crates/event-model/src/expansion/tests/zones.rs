@@ -162,12 +162,12 @@ const CASES: [Case; 20] = [
     },
     Case {
         zone: "America/Havana",
-        start: "2026-10-31T00:30:00-04:00",
+        start: "2025-11-01T00:30:00-04:00",
         rule: "FREQ=DAILY;COUNT=3",
         shown: &[
-            "2026-10-31T00:30:00-04:00",
-            "2026-11-01T00:30:00-04:00",
-            "2026-11-02T00:30:00-05:00",
+            "2025-11-01T00:30:00-04:00",
+            "2025-11-02T00:30:00-04:00",
+            "2025-11-03T00:30:00-05:00",
         ],
     },
     // Two hours at once.
@@ -217,7 +217,7 @@ fn wall_clock_time_in_zones() {
             &[&format!("RRULE:{}", case.rule)],
         );
         let found = occurrences(
-            &calendar(Tz::Asia__Tokyo),
+            &calendar(Zone::named("Asia/Tokyo").unwrap()),
             &event(&master),
             &[],
             days("2011-01-01", "2028-01-01"),
@@ -245,7 +245,7 @@ fn a_length_is_exact_over_a_change_of_clocks() {
         &["RRULE:FREQ=DAILY"],
     );
     let found = occurrences(
-        &calendar(Tz::UTC),
+        &calendar(Zone::UTC),
         &event(&night),
         &[],
         days("2026-10-25", "2026-10-26"),
@@ -271,7 +271,7 @@ fn a_flight_is_shown_in_the_zones_of_both_ends() {
         "end": {"dateTime": "2026-11-22T19:00:00+01:00", "timeZone": "America/New_York"},
     });
     let found = occurrences(
-        &calendar(Tz::UTC),
+        &calendar(Zone::UTC),
         &event(&flight),
         &[],
         days("2026-11-22", "2026-11-23"),
@@ -289,7 +289,7 @@ fn without_a_known_zone_the_calendars_zone_applies() {
             "end": {"dateTime": "2026-10-18T08:00:00Z"},
         });
         let found = occurrences(
-            &calendar(Tz::Europe__Zurich),
+            &calendar(Zone::named("Europe/Zurich").unwrap()),
             &event(&master),
             &[],
             days("2026-10-01", "2026-11-01"),
@@ -306,7 +306,7 @@ fn without_a_known_zone_the_calendars_zone_applies() {
 #[test]
 fn dates_are_the_same_in_every_zone() {
     for zone in CASES.map(|case| case.zone) {
-        let zone: Tz = zone.parse().unwrap();
+        let zone: Zone = zone.parse().unwrap();
         let master = all_day(
             "2011-12-29",
             "2011-12-31",

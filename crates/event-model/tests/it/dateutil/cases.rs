@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, Datelike, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Weekday};
-use chrono_tz::Tz;
 use event_model::calendar::{AccessRole, CalendarContext};
 use event_model::expansion::occurrences;
 use event_model::resource::{self, EventResource};
 use event_model::wire::Window;
+use event_model::zone::Zone;
 use ids::CalendarId;
 use rand::RngExt;
 use rand::rngs::StdRng;
@@ -59,7 +59,7 @@ pub struct Until {
 
 pub struct Case {
     /// None: all-day.
-    pub zone: Option<Tz>,
+    pub zone: Option<Zone>,
     pub start: NaiveDateTime,
     pub rules: Vec<Generated>,
     pub excluded_rules: Vec<Generated>,
@@ -73,7 +73,7 @@ pub struct Case {
 
 impl Case {
     pub fn generate(random: &mut StdRng) -> Self {
-        let zone: Option<Tz> = random
+        let zone: Option<Zone> = random
             .random_bool(0.8)
             .then(|| ZONES.choose(random).unwrap().parse().unwrap());
         let start = start(random, zone);
@@ -147,7 +147,7 @@ impl Case {
         let dates =
             |dates: &[NaiveDateTime]| -> Vec<String> { dates.iter().map(|&date| iso(date)).collect() };
         json!({
-            "zone": self.zone.map(Tz::name),
+            "zone": self.zone,
             "start": iso(self.start),
             "rules": rules(&self.rules),
             "excludedRules": rules(&self.excluded_rules),
@@ -232,16 +232,16 @@ impl Case {
 pub fn calendar() -> CalendarContext {
     CalendarContext {
         id: CalendarId::generate(),
-        time_zone: Tz::UTC,
+        time_zone: Zone::UTC,
         access_role: AccessRole::Owner,
         is_primary: true,
     }
 }
 
 /// A wall-clock time that exists in the zone.
-fn start(random: &mut StdRng, zone: Option<Tz>) -> NaiveDateTime {
+fn start(random: &mut StdRng, zone: Option<Zone>) -> NaiveDateTime {
     loop {
-        let day = if zone == Some(Tz::Pacific__Apia) && random.random_bool(0.5) {
+        let day = if zone == Some(Zone::named("Pacific/Apia").unwrap()) && random.random_bool(0.5) {
             NaiveDate::from_ymd_opt(2011, 12, random.random_range(1..=31)).unwrap()
         } else {
             NaiveDate::from_ymd_opt(random.random_range(2008..2027), 1, 1).unwrap()
@@ -264,7 +264,7 @@ fn start(random: &mut StdRng, zone: Option<Tz>) -> NaiveDateTime {
     }
 }
 
-fn first(zone: Tz, local: NaiveDateTime) -> Option<DateTime<Tz>> {
+fn first(zone: Zone, local: NaiveDateTime) -> Option<DateTime<Zone>> {
     zone.from_local_datetime(&local).earliest()
 }
 
@@ -272,7 +272,7 @@ fn rule(
     random: &mut StdRng,
     frequency: &str,
     start: NaiveDateTime,
-    zone: Option<Tz>,
+    zone: Option<Zone>,
     to: NaiveDateTime,
 ) -> Generated {
     let mut text = format!("FREQ={frequency}");

@@ -7,11 +7,10 @@
 use std::fmt::Write as _;
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::{OffsetComponents, Tz};
 use event_model::expansion::count_before;
 use event_model::recurrence::{Stamp, parse_stamp, split};
 use event_model::span::{Span, Start};
-use event_model::zone;
+use event_model::zone::{self, Zone};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
@@ -135,11 +134,8 @@ fn first(case: &Case) -> Span {
 }
 
 /// Whether the clocks went forward within the day before, over the time that this instance may have had by its rule.
-fn may_have_been_moved(zone: Tz, at: DateTime<Utc>) -> bool {
-    let offset = |at: DateTime<Utc>| {
-        let offset = zone.offset_from_utc_datetime(&at.naive_utc());
-        offset.base_utc_offset() + offset.dst_offset()
-    };
+fn may_have_been_moved(zone: Zone, at: DateTime<Utc>) -> bool {
+    let offset = |at| TimeDelta::seconds(zone::offset(zone, at).local_minus_utc().into());
     let forward = offset(at) - offset(at - TimeDelta::hours(25));
     forward > TimeDelta::zero()
         && zone

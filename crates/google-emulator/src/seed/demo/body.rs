@@ -1,16 +1,16 @@
 //! Bodies of `events.insert`, built up field by field.
 
 use chrono::{DateTime, Days, Months, NaiveDate, NaiveTime, TimeDelta, TimeZone};
-use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
+use zones::Zone;
 
 /// Wall-clock time in a zone.
 pub(super) trait At {
-    fn at(self, day: NaiveDate, hour: u32, minute: u32) -> DateTime<Tz>;
+    fn at(self, day: NaiveDate, hour: u32, minute: u32) -> DateTime<Zone>;
 }
 
-impl At for Tz {
-    fn at(self, day: NaiveDate, hour: u32, minute: u32) -> DateTime<Tz> {
+impl At for Zone {
+    fn at(self, day: NaiveDate, hour: u32, minute: u32) -> DateTime<Zone> {
         let local = day.and_time(NaiveTime::from_hms_opt(hour, minute, 0).unwrap_or_default());
         // A time that a clock change skips is taken as UTC: a demo event an hour or two off, never a panic.
         self.from_local_datetime(&local)
@@ -22,7 +22,7 @@ impl At for Tz {
 /// An event's body under construction.
 pub(super) struct Event(pub(super) Map<String, Value>);
 
-pub(super) fn timed(summary: &str, start: DateTime<Tz>, minutes: i64) -> Event {
+pub(super) fn timed(summary: &str, start: DateTime<Zone>, minutes: i64) -> Event {
     Event(Map::new()).with("summary", summary).during(&start, minutes)
 }
 
@@ -50,7 +50,7 @@ impl Event {
         self
     }
 
-    pub(super) fn during(self, start: &DateTime<Tz>, minutes: i64) -> Self {
+    pub(super) fn during(self, start: &DateTime<Zone>, minutes: i64) -> Self {
         let end = *start + TimeDelta::minutes(minutes);
         self.with("start", instant(start)).with("end", instant(&end))
     }
@@ -60,7 +60,7 @@ impl Event {
     }
 
     /// The instance of `master` that would start at `original`.
-    pub(super) fn exception(self, master: &str, original: &DateTime<Tz>) -> Self {
+    pub(super) fn exception(self, master: &str, original: &DateTime<Zone>) -> Self {
         let id = format!("{master}_{}", original.to_utc().format("%Y%m%dT%H%M%SZ"));
         self.with("id", id)
             .with("recurringEventId", master)
@@ -93,7 +93,7 @@ impl Event {
     }
 }
 
-pub(super) fn instant(time: &DateTime<Tz>) -> Value {
+pub(super) fn instant(time: &DateTime<Zone>) -> Value {
     json!({ "dateTime": time.to_rfc3339(), "timeZone": time.timezone().name() })
 }
 

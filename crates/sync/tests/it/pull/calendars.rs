@@ -3,6 +3,7 @@
 use chrono::{Days, TimeDelta};
 use common::worker::Pass;
 use event_model::wire::{Event, Window};
+use event_model::zone::Zone;
 use google_emulator::seed::{AccessRole, SeedCalendar};
 use serde_json::json;
 use serde_json::value::RawValue;
@@ -321,7 +322,7 @@ async fn duplicates_are_read_once_and_limits_count_meetings(pool: PgPool) {
                 from: world.at(1, 0),
                 to: world.at(2, 0),
             },
-            zone: chrono_tz::UTC,
+            zone: Zone::UTC,
             calendars: None,
             limit,
             duplicates,

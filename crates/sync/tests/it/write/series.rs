@@ -6,7 +6,7 @@ use sqlx::PgPool;
 use sync::write::Scope;
 
 use super::user::*;
-use crate::world::{ALICE, World, alice};
+use crate::world::{ALICE, World, alice, berlin};
 
 /// Every instance in Google, by start: the mirror must have the same.
 fn in_google(world: &World) -> Vec<(String, String)> {
@@ -140,7 +140,7 @@ async fn moving_an_instance_with_scope_all_moves_the_series(pool: PgPool) {
             let local = start
                 .parse::<chrono::DateTime<chrono::Utc>>()
                 .unwrap()
-                .with_timezone(&chrono_tz::Europe::Berlin);
+                .with_timezone(&berlin());
             (
                 chrono::Datelike::weekday(&local).num_days_from_monday(),
                 local.time(),
