@@ -13,8 +13,8 @@ use crate::wire::Window;
 use crate::zone;
 
 /// The most instances of a series in one window; the earliest are kept. A daily event has 430 in the horizon, one every six
-/// hours 1,700.
-pub const MAX_INSTANCES: usize = 2_500;
+/// hours 1,700. One more than a read returns, so that a read over eleven years knows that it is cut.
+pub const MAX_INSTANCES: usize = 5_001;
 
 /// The starts of a series' instances, as far as these may touch the window. `first`: its first instance.
 pub fn starts(first: Span, lines: &[String], window: Window) -> BTreeSet<Start> {

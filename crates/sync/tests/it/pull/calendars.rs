@@ -348,3 +348,28 @@ async fn duplicates_are_read_once_and_limits_count_meetings(pool: PgPool) {
         }
     }
 }
+
+/// As many days as `getEvents` accepts, most of them beyond the rows.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_daily_series_is_read_over_eleven_years(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut daily = world.event("Daily", 0, 9);
+    daily["recurrence"] = json!(["RRULE:FREQ=DAILY"]);
+    world.add(ALICE, daily);
+    world.push_and_settle(&alice()).await;
+    let query = read::Query {
+        window: Window {
+            from: world.at(0, 0),
+            to: world.at(4_017, 0),
+        },
+        zone: Zone::UTC,
+        calendars: None,
+        limit: 5_001,
+        duplicates: Duplicates::Merged,
+    };
+    let mut conn = world.pool.acquire().await.unwrap();
+    let events = read::events(&mut conn, world.clock.now(), &alice(), &query)
+        .await
+        .unwrap();
+    assert_eq!(events.len(), 4_017);
+}
