@@ -1,3 +1,4 @@
-//! Recurrence against an independent implementation.
+//! Recurrence and zones against independent implementations.
 
 mod dateutil;
+mod zoneinfo;
