@@ -7,7 +7,7 @@ use ids::CalendarId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CalendarContext {
     pub id: CalendarId,
-    /// For events that name no zone, and to place dates among instants.
+    /// For events that name no zone or an unknown one, and to place dates among instants.
     pub time_zone: Zone,
     pub access_role: AccessRole,
     /// It is the account's own calendar.

@@ -39,6 +39,8 @@ pub enum Flaw {
     NoStart,
     #[error("the event ends before it starts and is shown without length")]
     EndsBeforeStart,
+    #[error("the event's time zone is unknown, and its series follows the calendar's clock")]
+    UnknownZone,
     #[error("a recurrence line is ignored: {0}")]
     Recurrence(#[from] Unreadable),
 }
@@ -56,11 +58,17 @@ pub fn flaws(event: &EventResource) -> Vec<Flaw> {
         (When::Timed(start), Some(When::Timed(end))) => end.instant < start.instant,
         _ => false,
     };
+    let has_unknown_zone = [Some(start), event.end]
+        .into_iter()
+        .flatten()
+        .filter_map(|when| when.timed()?.zone)
+        .any(|zone| !zone.is_known());
     let zone = start.timed().map(|start| start.zone.unwrap_or(Zone::UTC));
     let lines = Recurrence::parse(&event.recurrence, zone).unreadable;
     is_backwards
         .then_some(Flaw::EndsBeforeStart)
         .into_iter()
+        .chain(has_unknown_zone.then_some(Flaw::UnknownZone))
         .chain(lines.into_iter().map(Flaw::from))
         .collect()
 }

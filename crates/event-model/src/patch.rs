@@ -1,6 +1,7 @@
 //! An edit as a client sends it, under the names of an [`Event`](crate::wire::Event).
 
 mod when;
+mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,7 +38,7 @@ pub struct EventPatch {
     /// Rarely needed: a start without a time makes an event all-day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all_day: Option<bool>,
-    /// An IANA name.
+    /// An IANA name, or that of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[ts(as = "Option<String>")]
     pub time_zone: Option<Zone>,
@@ -149,7 +150,7 @@ impl EventPatch {
         );
         edit_text(&mut fields.location, self.location.as_ref(), MAX_LOCATION);
         edit_text(&mut fields.color_id, self.color_id.as_ref(), usize::MAX);
-        if let Some(when) = self.when(base.when, zone)? {
+        if let Some(when) = self.with_usable_zone(base.when)?.when(base.when, zone)? {
             fields.when = Some(when);
         }
         if let Some(guests) = &self.attendees {

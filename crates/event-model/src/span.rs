@@ -73,12 +73,14 @@ impl Span {
             }
             When::Timed(start) => {
                 let end = event.end.and_then(|end| end.timed()).unwrap_or(start);
-                let zone = start.zone.unwrap_or(calendar.time_zone);
+                // An unknown zone keeps its name and follows the calendar's clock.
+                let known = |zone: Zone| zone.following(calendar.time_zone);
+                let zone = start.zone.map_or(calendar.time_zone, known);
                 Some(Self::Time {
                     start: start.instant,
                     end: end.instant.max(start.instant),
                     zone,
-                    end_zone: end.zone.unwrap_or(zone),
+                    end_zone: end.zone.map_or(zone, known),
                 })
             }
         }

@@ -19,7 +19,8 @@ pub struct Event {
     /// As `start`; the end of an all-day event is exclusive.
     pub end: String,
     pub all_day: bool,
-    /// The IANA zone in which the event was created; none for an all-day event.
+    /// The zone in which the event was created: an IANA name, now and then another of Google's (`GMT+02:00`). None for an
+    /// all-day event.
     pub time_zone: Option<String>,
     pub description: Option<String>,
     pub location: Option<String>,

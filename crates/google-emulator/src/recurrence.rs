@@ -50,7 +50,13 @@ impl Series {
             added: BTreeSet::new(),
         };
         for line in lines {
-            let (head, value) = line.split_once(':').ok_or_else(invalid)?;
+            // The name of a zone may have a colon (`TZID=GMT+02:00`), and dates have none.
+            let (head, value) = if line.contains("TZID=") {
+                line.rsplit_once(':')
+            } else {
+                line.split_once(':')
+            }
+            .ok_or_else(invalid)?;
             let (name, options) = head.split_once(';').unwrap_or((head, ""));
             match name.to_ascii_uppercase().as_str() {
                 "RRULE" => {
@@ -112,10 +118,8 @@ impl Series {
             .split(',')
             .map(|value| match self.first {
                 EventTime::Date(_) => Some(date(value.get(..8)?)?.and_time(NaiveTime::MIN)),
-                // A bare date names the instance of that day.
-                EventTime::At { .. } if value.len() == 8 => {
-                    Some(date(value)?.and_time(self.first.local().time()))
-                }
+                // A bare date is its midnight: of a timed series it excludes nothing else (https://stackoverflow.com/a/25171709).
+                EventTime::At { .. } if value.len() == 8 => Some(date(value)?.and_time(NaiveTime::MIN)),
                 EventTime::At { .. } if value.ends_with('Z') => local(value, own_zone),
                 EventTime::At { .. } => {
                     let there = NaiveDateTime::parse_from_str(value, "%Y%m%dT%H%M%S").ok()?;
@@ -264,6 +268,40 @@ mod tests {
         assert_eq!(
             starts(&event),
             ["20261123T080000Z", "20261126T080000Z", "20261130T080000Z"]
+        );
+    }
+
+    #[test]
+    fn a_bare_date_excludes_no_timed_instance() {
+        let event = json!({
+            "start": {"dateTime": "2026-11-23T09:00:00+01:00", "timeZone": "Europe/Zurich"},
+            "end": {"dateTime": "2026-11-23T10:00:00+01:00", "timeZone": "Europe/Zurich"},
+            "recurrence": ["RRULE:FREQ=DAILY;COUNT=4", "EXDATE;VALUE=DATE:20261124"],
+        });
+        assert_eq!(starts(&event).len(), 4);
+    }
+
+    #[test]
+    fn series_follow_new_rules_and_fixed_offsets() {
+        let weekly = |start: &str, zone: &str, more: &str| {
+            let end = start.replace("T09", "T10");
+            starts(&json!({
+                "start": {"dateTime": start, "timeZone": zone}, "end": {"dateTime": end, "timeZone": zone},
+                "recurrence": ["RRULE:FREQ=WEEKLY;INTERVAL=9;COUNT=3", more],
+            }))
+        };
+        let none = "EXDATE:20200101T000000Z";
+        assert_eq!(
+            weekly("2026-10-05T09:00:00-07:00", "America/Vancouver", none),
+            ["20261005T160000Z", "20261207T160000Z", "20270208T160000Z"]
+        );
+        assert_eq!(
+            weekly(
+                "2027-02-01T09:00:00+02:00",
+                "GMT+02:00",
+                "EXDATE;TZID=GMT+02:00:20270405T090000"
+            ),
+            ["20270201T070000Z", "20270607T070000Z"]
         );
     }
 

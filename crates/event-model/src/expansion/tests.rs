@@ -1,3 +1,4 @@
+mod names;
 mod properties;
 mod series;
 mod windows;

@@ -93,6 +93,50 @@ fn a_zone_alone_keeps_the_moment() {
 }
 
 #[test]
+fn an_unknown_zone_is_refused() {
+    for patch in [
+        json!({"timeZone": "Mars/Olympus"}),
+        json!({"start": "2026-11-23T14:00:00Z", "timeZone": "Etc/Unknown"}),
+    ] {
+        assert_eq!(apply(patch).unwrap_err().field, "timeZone");
+    }
+}
+
+#[test]
+fn an_event_keeps_its_fixed_or_unknown_zone() {
+    for name in ["GMT+02:00", "Mars/Olympus"] {
+        let zone = Zone::of_name(name)
+            .unwrap()
+            .following(Zone::named("+02:00").unwrap());
+        let start: chrono::DateTime<chrono::Utc> = "2027-02-01T07:00:00Z".parse().unwrap();
+        let base = Fields {
+            when: Some(Span::Time {
+                start,
+                end: start + chrono::TimeDelta::hours(1),
+                zone,
+                end_zone: zone,
+            }),
+            ..Fields::default()
+        };
+        let moved = |patch: Value| {
+            let patch: EventPatch = serde_json::from_value(patch).unwrap();
+            patch.apply(&base, berlin()).unwrap().when.unwrap()
+        };
+        for patch in [
+            json!({"start": "2027-02-01T10:00:00"}),
+            json!({"start": "2027-02-01T09:00:00+01:00", "timeZone": name}),
+        ] {
+            assert_eq!(
+                moved(patch).google_insert()["start"],
+                json!({"dateTime": "2027-02-01T10:00:00+02:00", "timeZone": name})
+            );
+        }
+        let stored = serde_json::from_value::<Span>(json!(base.when)).unwrap();
+        assert_eq!(stored.google_insert(), base.when.unwrap().google_insert());
+    }
+}
+
+#[test]
 fn guests_are_addresses_and_keep_their_names() {
     let fields = apply(json!({"attendees": [
         {"email": " A@Example.com ", "optional": true, "responseStatus": "accepted", "self": false},

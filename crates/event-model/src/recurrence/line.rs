@@ -14,7 +14,13 @@ pub struct Line<'a> {
 
 impl<'a> Line<'a> {
     pub fn parse(line: &'a str) -> Option<Self> {
-        let (head, value) = line.trim().split_once(':')?;
+        let line = line.trim();
+        // A zone's name may have a colon (`TZID=GMT+02:00`), and dates have none.
+        let (head, value) = if line.contains("TZID=") {
+            line.rsplit_once(':')?
+        } else {
+            line.split_once(':')?
+        };
         Some(Self { head, value })
     }
 
@@ -28,7 +34,7 @@ impl<'a> Line<'a> {
         matches!(self.name().as_str(), "RRULE" | "EXRULE")
     }
 
-    /// The TZID parameter. None also where the IANA database lacks the zone.
+    /// The TZID parameter. None also where the zone is unknown.
     pub fn zone(&self) -> Option<Zone> {
         self.head
             .split(';')

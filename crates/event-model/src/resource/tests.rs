@@ -131,10 +131,19 @@ fn a_date_stays_a_date_and_odd_times_are_ignored() {
         Utc.with_ymd_and_hms(2026, 11, 22, 4, 15, 0).unwrap()
     );
     assert_eq!(start(json!({"dateTime": "2026-11-22T10:00:00"})), None);
-    // The instant stays readable with an unknown zone.
+    // The instant stays readable with an unknown zone, whose name is kept.
+    let mars = timed(json!({"dateTime": "2026-11-22T10:00:00Z", "timeZone": "Mars/Olympus"})).zone;
     assert_eq!(
-        timed(json!({"dateTime": "2026-11-22T10:00:00Z", "timeZone": "Mars/Olympus"})).zone,
+        mars.map(|zone| (zone.name(), zone.is_known())),
+        Some(("Mars/Olympus", false))
+    );
+    assert_eq!(
+        start(json!({"dateTime": "2026-11-22T10:00:00", "timeZone": "Mars/Olympus"})),
         None
+    );
+    assert_eq!(
+        timed(json!({"dateTime": "2026-11-22T10:00:00", "timeZone": "GMT+02:00"})).instant,
+        Utc.with_ymd_and_hms(2026, 11, 22, 8, 0, 0).unwrap()
     );
     for time in [
         json!({}),

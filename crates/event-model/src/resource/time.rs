@@ -21,7 +21,7 @@ pub enum When {
 pub struct Timed {
     pub instant: DateTime<Utc>,
     pub offset: FixedOffset,
-    /// The zone in which the event was created. None: missing, or not in the IANA database.
+    /// The zone in which the event was created, which may be unknown to us. None: missing.
     pub zone: Option<Zone>,
 }
 
@@ -68,7 +68,7 @@ const YEARS: std::ops::RangeInclusive<i32> = 1..=9999;
 
 pub(super) fn read(field: Option<&RawValue>) -> Option<When> {
     let time: RawTime<'_> = serde_json::from_str(field?.get()).ok()?;
-    let zone: Option<Zone> = text(time.time_zone).and_then(|name| name.parse().ok());
+    let zone = text(time.time_zone).and_then(|name| Zone::of_name(&name));
     let when = match (text(time.date_time), text(time.date)) {
         (Some(time), _) => When::Timed(read_timed(&time, zone)?),
         (None, Some(date)) => When::AllDay(NaiveDate::parse_from_str(&date, "%Y-%m-%d").ok()?),
@@ -90,11 +90,12 @@ fn read_timed(text: &str, zone: Option<Zone>) -> Option<Timed> {
         });
     }
     // Google requires an offset unless a zone is named.
+    let known = zone.filter(|zone| zone.is_known())?;
     let local: NaiveDateTime = text.parse().ok()?;
-    let instant = zone::instant(zone?, local)?;
+    let instant = zone::instant(known, local)?;
     Some(Timed {
         instant,
-        offset: zone::offset(zone?, instant),
+        offset: zone::offset(known, instant),
         zone,
     })
 }

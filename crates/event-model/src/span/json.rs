@@ -1,6 +1,6 @@
 //! A span as JSON: in the form of an `Event`, and in Google's.
 
-use chrono::{DateTime, NaiveDate};
+use chrono::{DateTime, FixedOffset, NaiveDate};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value, json};
@@ -55,19 +55,22 @@ impl SpanJson {
                 end: date(&self.end)?,
             });
         }
-        let time = |text: &str| {
-            DateTime::parse_from_rfc3339(text)
-                .map(|time| time.to_utc())
-                .map_err(|error| format!("{text}: {error}"))
-        };
+        let time =
+            |text: &str| DateTime::parse_from_rfc3339(text).map_err(|error| format!("{text}: {error}"));
+        let (start, end) = (time(&self.start)?, time(&self.end)?);
         let zone = self.time_zone.unwrap_or(Zone::UTC);
         Ok(Span::Time {
-            start: time(&self.start)?,
-            end: time(&self.end)?,
-            zone,
-            end_zone: self.end_time_zone.unwrap_or(zone),
+            start: start.to_utc(),
+            end: end.to_utc(),
+            zone: with_offset_of(zone, start),
+            end_zone: with_offset_of(self.end_time_zone.unwrap_or(zone), end),
         })
     }
+}
+
+/// The clock that an unknown zone followed is not written; its offset then is.
+fn with_offset_of(zone: Zone, time: DateTime<FixedOffset>) -> Zone {
+    Zone::named(&time.offset().to_string()).map_or(zone, |fixed| zone.following(fixed))
 }
 
 impl Serialize for Span {

@@ -6,6 +6,7 @@ use event_model::calendar::{AccessRole, CalendarContext};
 use event_model::expansion::{Flaw, Occurrence, all_occurrences, flaws};
 use event_model::resource::{self, EventResource, clean};
 use event_model::wire::Window;
+use event_model::zone::Zone;
 use google::RawEvent;
 use store::calendars::Calendar;
 use store::events::{NewEvent, Stored};
@@ -95,15 +96,16 @@ fn problem(flaw: &Flaw) -> &'static str {
     match flaw {
         Flaw::NoStart => "no_start",
         Flaw::EndsBeforeStart => "ends_before_start",
+        Flaw::UnknownZone => "unknown_zone",
         Flaw::Recurrence(_) => "recurrence",
     }
 }
 
-/// The calendar's properties that expansion depends on. A zone that the IANA database lacks counts as UTC.
+/// The calendar's properties that expansion depends on. An unknown zone has the clock of UTC.
 pub(crate) fn context(calendar: &Calendar) -> CalendarContext {
     CalendarContext {
         id: calendar.id,
-        time_zone: calendar.time_zone.parse().unwrap_or_default(),
+        time_zone: Zone::of_name(&calendar.time_zone).unwrap_or_default(),
         access_role: AccessRole::from(calendar.access_role.as_str()),
         is_primary: calendar.is_primary,
     }

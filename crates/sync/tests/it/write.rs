@@ -12,3 +12,4 @@ mod kill;
 mod refusals;
 mod series;
 mod user;
+mod zones;
