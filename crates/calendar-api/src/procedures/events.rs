@@ -2,8 +2,9 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::CalendarId;
-use event_model::expansion::days_window;
+use event_model::expansion::{MAX_INSTANCES, days_window};
 use event_model::wire::{Event, Freshness, Mode, Window};
+use event_model::zone::Zone;
 use rpc::RpcError;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -16,7 +17,6 @@ use super::input::{Bounded, CalendarIds, time_zone};
 use super::own_calendars;
 use crate::state::Caller;
 use crate::{on_view, reading};
-use event_model::zone::Zone;
 
 #[derive(Debug, Deserialize, TS)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -30,7 +30,7 @@ pub struct UpcomingEventsInput {
     /// Default: the selected ones.
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
-    /// The IANA time zone of the days. Default: the primary calendar's.
+    /// The IANA time zone of the days. Default, and where it is unknown to the server: the primary calendar's.
     #[serde(deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
     time_zone: Option<Zone>,
@@ -58,7 +58,7 @@ pub struct EventsInput {
     to: DateTime<Utc>,
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
-    /// The IANA time zone of all-day events. Default: the primary calendar's.
+    /// The IANA time zone of all-day events. Default, and where it is unknown to the server: the primary calendar's.
     #[serde(default, deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
     time_zone: Option<Zone>,
@@ -75,6 +75,9 @@ pub struct EventList {
     events: Vec<Box<RawValue>>,
     /// There are more events than were returned.
     truncated: bool,
+    /// The zone of the days: as requested, if the server knows it.
+    #[ts(type = "string")]
+    time_zone: Zone,
     /// That of the least current calendar.
     #[ts(type = "string | null")]
     as_of: Option<DateTime<Utc>>,
@@ -84,6 +87,10 @@ pub struct EventList {
 
 /// The most events in a response of [`get_events`]: many times a month of a very busy person.
 const EVENTS_MAX: usize = 5_000;
+const _: () = assert!(
+    EVENTS_MAX < MAX_INSTANCES,
+    "a series that was cut must be seen to be"
+);
 /// The widest span of [`get_events`]: eleven years.
 const SPAN_MAX: TimeDelta = TimeDelta::days(4_018);
 
@@ -159,6 +166,7 @@ async fn read(
         has_calendar_access: has_calendar_access(&connections),
         events,
         truncated,
+        time_zone: zone,
         as_of,
         mode,
         calendars,

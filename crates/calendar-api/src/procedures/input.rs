@@ -124,14 +124,10 @@ impl<'de> Deserialize<'de> for GoogleText {
     }
 }
 
-/// A time zone by its IANA name.
+/// A time zone by its IANA name. None: not given, or unknown here. A browser may know newer zones, or none (`Etc/Unknown`).
 pub fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zone>, D::Error> {
-    let Some(name) = Option::<String>::deserialize(deserializer)? else {
-        return Ok(None);
-    };
-    name.parse()
-        .map(Some)
-        .map_err(|_| D::Error::custom("expected the IANA name of a time zone, such as Europe/Berlin"))
+    let name = Option::<String>::deserialize(deserializer)?;
+    Ok(name.and_then(|name| Zone::named(&name)))
 }
 
 /// The input of procedures without one.

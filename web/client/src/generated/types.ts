@@ -234,7 +234,10 @@ export type Event = {
   /** As `start`; the end of an all-day event is exclusive. */
   end: string;
   allDay: boolean;
-  /** The IANA zone in which the event was created; none for an all-day event. */
+  /**
+   * The zone in which the event was created: an IANA name, now and then another of Google's (`GMT+02:00`). None for an
+   * all-day event.
+   */
   timeZone: string | null;
   description: string | null;
   location: string | null;
@@ -293,6 +296,8 @@ export type EventList = {
   events: Array<Event>;
   /** There are more events than were returned. */
   truncated: boolean;
+  /** The zone of the days: as requested, if the server knows it. */
+  timeZone: string;
   /** That of the least current calendar. */
   asOf: string | null;
   mode: Mode;
@@ -308,7 +313,7 @@ export type EventPatch = {
   end?: string | undefined;
   /** Rarely needed: a start without a time makes an event all-day. */
   allDay?: boolean | undefined;
-  /** An IANA name. */
+  /** An IANA name, or that of the event. */
   timeZone?: string | undefined;
   description?: string | null | undefined;
   location?: string | null | undefined;
@@ -330,7 +335,7 @@ export type EventsInput = {
   /** Exclusive. */
   to: string;
   calendarIds?: Array<string> | undefined;
-  /** The IANA time zone of all-day events. Default: the primary calendar's. */
+  /** The IANA time zone of all-day events. Default, and where it is unknown to the server: the primary calendar's. */
   timeZone?: string | undefined;
 };
 
@@ -597,7 +602,7 @@ export type UpcomingEventsInput = {
   maxResults?: number | undefined;
   /** Default: the selected ones. */
   calendarIds?: Array<string> | undefined;
-  /** The IANA time zone of the days. Default: the primary calendar's. */
+  /** The IANA time zone of the days. Default, and where it is unknown to the server: the primary calendar's. */
   timeZone?: string | undefined;
 };
 

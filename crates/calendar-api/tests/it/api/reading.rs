@@ -18,7 +18,7 @@ async fn a_user_without_an_account_gets_empty_answers(pool: PgPool) {
     let api = Api::start(pool).await;
     let answer = api.query("alice", UPCOMING, Value::Null).await.unwrap();
     let expected = json!({"connected": false, "hasCalendarAccess": false, "events": [], "truncated": false,
-        "asOf": null, "mode": "paused", "calendars": []});
+        "timeZone": "UTC", "asOf": null, "mode": "paused", "calendars": []});
     assert_eq!(answer, expected);
     let answer = api
         .query("alice", "calendar.google.listCalendars", Value::Null)
@@ -141,7 +141,7 @@ async fn out_of_bounds_inputs_are_rejected_by_field(pool: PgPool) {
             "maxResults",
             "a whole number from 1 to 50",
         ),
-        (json!({"timeZone": "Mars/Olympus"}), "timeZone", "Europe/Berlin"),
+        (json!({"timeZone": 1}), "timeZone", "string"),
         (json!({"calendarIds": ["x"]}), "calendarIds[0]", "UUID"),
         (json!({"calendarIds": "x"}), "calendarIds", "sequence"),
     ] {
@@ -163,6 +163,34 @@ async fn out_of_bounds_inputs_are_rejected_by_field(pool: PgPool) {
         .await
         .unwrap_err();
     assert_eq!(refused["issues"][0]["path"], "to");
+}
+
+/// Browsers have zones that we do not know, and some have `Etc/Unknown`.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn unknown_zones_are_answered_in_the_calendars_zone(pool: PgPool) {
+    connected(&pool, "alice").await;
+    let api = Api::start(pool).await;
+    let range = json!({"from": "2026-11-22T10:00:00Z", "to": "2026-11-22T12:15:00Z"});
+    for (given, used) in [
+        (json!(null), "Europe/Berlin"),
+        (json!("Etc/Unknown"), "Europe/Berlin"),
+        (json!("Mars/Olympus"), "Europe/Berlin"),
+        (json!("Asia/Tokyo"), "Asia/Tokyo"),
+        (json!("GMT+05:00"), "GMT+05:00"),
+    ] {
+        let answer = api
+            .query("alice", UPCOMING, json!({"timeZone": given}))
+            .await
+            .unwrap();
+        assert_eq!(answer["timeZone"], used, "{given}");
+        let mut range = range.clone();
+        range["timeZone"] = given.clone();
+        let answer = api
+            .query("alice", "calendar.google.getEvents", range)
+            .await
+            .unwrap();
+        assert_eq!(answer["timeZone"], used, "{given}");
+    }
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
