@@ -12,7 +12,7 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   let format = formats.get(zone);
   if (!format) {
     format = new Intl.DateTimeFormat('en-US', {
-      timeZone: zone,
+      timeZone: intlZone(zone),
       calendar: 'iso8601',
       numberingSystem: 'latn',
       hourCycle: 'h23',
@@ -29,6 +29,18 @@ function formatOf(zone: string): Intl.DateTimeFormat {
   return format;
 }
 
+/**
+ * The zone as `Intl` names it. Google also has fixed offsets, such as `GMT+02:00` and `GMT+5`. Of `Etc/GMT-2` the sign is
+ * reversed; browsers of before 2024 know no others, and not those with minutes.
+ */
+export function intlZone(zone: string): string {
+  const fixed = /^(?:GMT|UTC|UT)?([+-])(\d{1,2})(?::?(\d{2}))?$/.exec(zone);
+  if (!fixed) return zone;
+  const [, sign = '+', hour = '0', minute = '00'] = fixed;
+  const isNamed = minute === '00' && Number(hour) <= 12;
+  return isNamed ? `Etc/GMT${sign === '+' ? '-' : '+'}${Number(hour)}` : `${sign}${hour.padStart(2, '0')}:${minute}`;
+}
+
 /** A browser may be older than a zone. */
 export function isZone(name: string): boolean {
   try {
@@ -39,9 +51,10 @@ export function isZone(name: string): boolean {
   }
 }
 
-/** The browser's zone. */
+/** The browser's zone. UTC if it has none: some report `Etc/Unknown`, which `Intl` itself refuses. */
 export function localZone(): string {
-  return new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const zone = new Intl.DateTimeFormat().resolvedOptions().timeZone;
+  return isZone(zone) ? zone : 'UTC';
 }
 
 /** The local time at an instant, encoded as the instant at which UTC has that time. */

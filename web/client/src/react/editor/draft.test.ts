@@ -38,9 +38,19 @@ describe('a draft', () => {
     });
   });
 
-  it('uses the viewer’s zone if the event’s is unknown', () => {
+  it('has a zone of a fixed offset', () => {
+    const fixed = event({ ...timed, timeZone: 'GMT+02:00' });
+    expect(draftOf(fixed, ZONE)).toMatchObject({ startTime: '13:00', timeZone: 'GMT+02:00' });
+  });
+
+  it('uses and does not write the viewer’s zone for unknown ones', () => {
     const draft = draftOf(event({ ...timed, timeZone: 'Mars/Olympus_Mons' }), ZONE);
     expect(draft).toMatchObject({ startTime: '12:00', timeZone: ZONE });
+    expect(patchOf({ ...draft, startTime: '11:00' }, draft)).toEqual({
+      start: '2026-11-24T11:00:00+01:00',
+      end: '2026-11-24T12:30:00+01:00',
+      allDay: false,
+    });
     expect(patchOf({ ...draft, title: 'New' }, draft)).toEqual({ title: 'New' });
   });
 

@@ -146,6 +146,8 @@ export function patchOf(draft: Draft, opened: Draft): EventPatch {
   if (draft.title !== opened.title) patch.title = draft.title.trim();
   if (TIMES.some((name) => draft[name] !== opened[name]) && !sameTimes(draft, opened))
     Object.assign(patch, whenOf(draft));
+  // The event's own zone may be one that the browser does not know.
+  if (draft.timeZone === opened.timeZone && !opened.allDay) delete patch.timeZone;
   if (draft.location !== opened.location) patch.location = draft.location.trim() || null;
   if (draft.description !== opened.description) patch.description = draft.description || null;
   if (draft.colorId !== opened.colorId) patch.colorId = draft.colorId;

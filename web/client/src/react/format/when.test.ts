@@ -68,6 +68,12 @@ describe('times', () => {
     expect(losAngeles.timesThere(event)).toBeNull();
   });
 
+  it('include a fixed offset of Google’s', () => {
+    const there = losAngeles.timesThere(timed('2026-11-24T07:00:00Z', '2026-11-24T08:00:00Z', 'GMT+02:00'));
+    expect(there?.zone).toBe('GMT+02:00');
+    expect(there?.times).toMatch(/9:00\s?–\s?10:00/);
+  });
+
   it('are not repeated for zones with the same clock', () => {
     const event = timed('2026-11-24T09:00:00Z', '2026-11-24T10:00:00Z', 'Europe/Paris');
     expect(berlin.timesThere(event)).toBeNull();

@@ -1,4 +1,4 @@
-import { isZone, localZone } from '../../core/zone.js';
+import { intlZone, isZone, localZone } from '../../core/zone.js';
 import { addDays, daysBetween, type DayString, utcOf } from './dates.js';
 
 /** The fields of an event that say when it takes place. */
@@ -65,21 +65,27 @@ export function formatsOf(locale?: string, timeZone: string = localZone()): Form
 }
 
 function createFormats(locale: string | undefined, timeZone: string): Formats {
+  const here = intlZone(timeZone);
   const formatters = new Map<string, Intl.DateTimeFormat>();
   /** Cached: creating a formatter takes a hundred times as long as using it. */
   const formatter = (options: Intl.DateTimeFormatOptions, zone: string): Intl.DateTimeFormat => {
     const key = JSON.stringify([options, zone]);
     let cached = formatters.get(key);
     if (!cached) {
-      cached = new Intl.DateTimeFormat(locale, { ...options, timeZone: zone });
+      cached = new Intl.DateTimeFormat(locale, { ...options, timeZone: intlZone(zone) });
       formatters.set(key, cached);
     }
     return cached;
   };
   const dated = (options: Intl.DateTimeFormatOptions) => formatter(options, 'UTC');
   const relative = new Intl.RelativeTimeFormat(locale, { numeric: 'auto' });
-  const hour = new Intl.DateTimeFormat('en-US', { timeZone, hour: '2-digit', hourCycle: 'h23' });
-  const isoDay = new Intl.DateTimeFormat('en-US', { timeZone, year: 'numeric', month: '2-digit', day: '2-digit' });
+  const hour = new Intl.DateTimeFormat('en-US', { timeZone: here, hour: '2-digit', hourCycle: 'h23' });
+  const isoDay = new Intl.DateTimeFormat('en-US', {
+    timeZone: here,
+    year: 'numeric',
+    month: '2-digit',
+    day: '2-digit',
+  });
   const SHORT_DAY: Intl.DateTimeFormatOptions = { weekday: 'short', month: 'short', day: 'numeric' };
   const TIME: Intl.DateTimeFormatOptions = { timeStyle: 'short' };
   const MOMENT: Intl.DateTimeFormatOptions = { ...SHORT_DAY, hour: 'numeric', minute: '2-digit' };
@@ -154,7 +160,7 @@ function capitalized(text: string, locale: string | undefined): string {
 /** Whether both zones have the same local time at the event's start and end. */
 function sameClock(event: Timed, one: string, other: string): boolean {
   const clock = (zone: string) => {
-    const format = new Intl.DateTimeFormat('en', { timeZone: zone, dateStyle: 'short', timeStyle: 'short' });
+    const format = new Intl.DateTimeFormat('en', { timeZone: intlZone(zone), dateStyle: 'short', timeStyle: 'short' });
     return format.format(new Date(event.start)) + format.format(new Date(event.end));
   };
   return one === other || clock(one) === clock(other);
