@@ -50,7 +50,7 @@ pub async fn examine(config: Result<Config, ConfigError>, clock: &Clock) -> Repo
     if let Some(pool) = &pool {
         database::examine(&mut report, pool, &config, clock).await;
     } else {
-        for check in ["schema", "backup", "keys"] {
+        for check in ["schema", "backup", "keys", "zone-rules"] {
             report.skipped(check, "the database is unavailable");
         }
     }

@@ -91,6 +91,7 @@ async fn main() -> std::process::ExitCode {
 }
 
 async fn run(args: Args) -> Result<(), Box<dyn std::error::Error>> {
+    tracing::info!("Zone rules: {}", zones::data());
     let emulator = Emulator::start(config(args)?).await?;
     tracing::info!(
         "Google emulator at {}/ (admin API under /_emulator/)",

@@ -38,6 +38,7 @@ pub mod user_stream;
 pub mod users;
 pub mod watches;
 pub mod write_intents;
+pub mod zone_data;
 
 /// The schema, embedded. `calendar-api migrate` runs it; everything else only checks it.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");

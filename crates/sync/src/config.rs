@@ -154,6 +154,7 @@ impl Config {
             );
         }
         drop(conn);
+        tracing::info!("Zone rules: {}", event_model::zone::data());
         let google = Google::new(self.google())?;
         let settings = self.settings();
         Ok(Context::new(pool, google, clock, self.token_keys, settings))

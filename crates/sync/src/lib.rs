@@ -27,6 +27,7 @@ pub mod tokens;
 pub mod users;
 pub mod watch;
 pub mod write;
+pub mod zone_data;
 
 pub use context::Context;
 pub use settings::{Settings, WEBHOOK_PATH};

@@ -8,7 +8,7 @@ use common::http::Readiness;
 use common::service::{Background, Server};
 use common::worker::{Rhythm, repeat};
 use sync::metrics::overview::{self, Sampler};
-use sync::{Context, canary, connections, health, poll, pull, watch, write};
+use sync::{Context, canary, connections, health, poll, pull, watch, write, zone_data};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -36,13 +36,15 @@ pub struct Application {
 }
 
 impl Application {
-    /// Binds the address, then checks the canary's settings, the database's schema and the keys.
+    /// Binds the address, then checks the canary's settings, the database's schema and the keys. With a newer tz database,
+    /// all calendars are marked to be expanded again.
     pub async fn build(config: Config) -> anyhow::Result<Self> {
         let server = Server::bind(NAME, config.listen_addr)?;
         let metrics_addr = config.sync.metrics_addr;
         let canary = config.canary().map_err(anyhow::Error::msg)?;
         let canary_user = canary.as_ref().map(|(config, _)| config.user.clone());
         let ctx = config.sync.context(Clock::system(), ACQUIRE_TIMEOUT).await?;
+        zone_data::adopt(&ctx.pool).await?;
         let tables = [sync::metrics::METRICS, overview::METRICS];
         let server = server.export(metrics_addr, &tables, |exporter| {
             let (pool, sampler) = (ctx.pool.clone(), Sampler::new(ctx.clone(), canary_user));

@@ -91,7 +91,7 @@ pub async fn examine(report: &mut Report, pool: &PgPool, config: &Config, clock:
                 SchemaError::Database(_) => "check the log of Postgres",
             };
             report.failed("schema", &error, remedy);
-            for check in ["backup", "keys"] {
+            for check in ["backup", "keys", "zone-rules"] {
                 report.skipped(check, "not checked without a schema");
             }
             return;
@@ -99,6 +99,21 @@ pub async fn examine(report: &mut Report, pool: &PgPool, config: &Config, clock:
     }
     backup(report, pool).await;
     keys(report, pool, config, clock).await;
+    zone_rules(report, pool).await;
+}
+
+async fn zone_rules(report: &mut Report, pool: &PgPool) {
+    let data = event_model::zone::data();
+    let newer = async { sync::zone_data::newer_elsewhere(&mut *pool.acquire().await?).await };
+    match newer.await {
+        Ok(None) => report.ok("zone-rules", data),
+        Ok(Some(newer)) => report.failed(
+            "zone-rules",
+            format!("{data}, but watch-renewer has {newer}"),
+            "give all services the same release and the same tzdata, then restart them",
+        ),
+        Err(error) => report.failed("zone-rules", &error, "check the log of Postgres"),
+    }
 }
 
 async fn backup(report: &mut Report, pool: &PgPool) {

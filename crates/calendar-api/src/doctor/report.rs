@@ -29,12 +29,13 @@ pub struct Report {
 }
 
 /// All checks, in the order in which they run.
-pub const CHECKS: [&str; 18] = [
+pub const CHECKS: [&str; 19] = [
     "configuration",
     "database",
     "schema",
     "backup",
     "keys",
+    "zone-rules",
     "broker",
     "oauth-client",
     "redirect-uri",

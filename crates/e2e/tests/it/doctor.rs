@@ -69,12 +69,12 @@ async fn a_correct_installation_passes_every_check() -> Result<()> {
         ensure!(finding["outcome"] == "ok", "{finding}");
         ensure!(finding["remedy"].is_null(), "{finding}");
     }
-    ensure!(findings.len() == 18, "{findings:#?}");
+    ensure!(findings.len() == 19, "{findings:#?}");
 
     let output = stack.command(&["doctor"], &[]).await?;
     let text = String::from_utf8(output.stdout)?;
     ensure!(
-        text.lines().filter(|line| line.starts_with('✓')).count() == 18,
+        text.lines().filter(|line| line.starts_with('✓')).count() == 19,
         "{text}"
     );
     ensure!(text.ends_with("All checks passed.\n"), "{text}");

@@ -8,3 +8,4 @@ mod incremental;
 mod overview;
 mod pull_log;
 mod rebuild;
+mod zone_data;
