@@ -43,7 +43,7 @@ describe('a draft', () => {
     expect(draftOf(fixed, ZONE)).toMatchObject({ startTime: '13:00', timeZone: 'GMT+02:00' });
   });
 
-  it('uses and does not write the viewer’s zone for unknown ones', () => {
+  it('shows an unknown zone in the viewer’s, and keeps it', () => {
     const draft = draftOf(event({ ...timed, timeZone: 'Mars/Olympus_Mons' }), ZONE);
     expect(draft).toMatchObject({ startTime: '12:00', timeZone: ZONE });
     expect(patchOf({ ...draft, startTime: '11:00' }, draft)).toEqual({
