@@ -1,8 +1,10 @@
 //! TCP ports on loopback.
 
+use std::fs::{self, File};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::ops::Range;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
@@ -11,22 +13,41 @@ use anyhow::{Result, bail};
 /// between its stop and its restart.
 const PORTS: Range<u16> = 12_000..32_000;
 
-/// A free port that this process did not get before. Another process may take it before it is used; each starts at
-/// another number, so that this is rare.
+/// A free port, reserved for this process until it ends: a service that is stopped and started again finds its port free, even
+/// while other processes look for theirs.
 pub fn free() -> Result<u16> {
     static GIVEN: AtomicU32 = AtomicU32::new(0);
+    static RESERVED: Mutex<Vec<File>> = Mutex::new(Vec::new());
     let count = u32::from(PORTS.end - PORTS.start);
     for _ in 0..count {
+        // Each process starts at another number.
         let place = std::process::id()
             .wrapping_mul(97)
             .wrapping_add(GIVEN.fetch_add(1, Ordering::Relaxed))
             % count;
         let port = PORTS.start + u16::try_from(place)?;
-        if is_free(port) {
+        if let Some(lock) = reserve(port)
+            && is_free(port)
+        {
+            RESERVED.lock().unwrap_or_else(PoisonError::into_inner).push(lock);
             return Ok(port);
         }
     }
     bail!("loopback has no free port from {} to {}", PORTS.start, PORTS.end)
+}
+
+/// A locked file of that name. None: another process has it.
+fn reserve(port: u16) -> Option<File> {
+    let dir = std::env::temp_dir().join("calwire-ports");
+    fs::create_dir_all(&dir).ok()?;
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(dir.join(port.to_string()))
+        .ok()?;
+    file.try_lock().ok()?;
+    Some(file)
 }
 
 /// Whether `port` can be listened on.
@@ -45,4 +66,16 @@ pub fn wait_until_open(port: u16, within: Duration, mut alive: impl FnMut() -> R
         std::thread::sleep(Duration::from_millis(50));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_given_port_is_reserved() {
+        let port = free().unwrap();
+        assert!(is_free(port) && reserve(port).is_none());
+        assert_ne!(free().unwrap(), port);
+    }
 }
