@@ -56,7 +56,7 @@ impl Clock {
         ]
     }
 
-    /// Whether a variable is one of [`Clock::variables`], for a caller that clears a child's environment.
+    /// Whether a variable is one of [`Clock::variables`], for a caller that sets a child's environment.
     pub fn sets(variable: &str) -> bool {
         variable == "LD_PRELOAD" || variable.starts_with("FAKETIME") || variable == "NO_FAKE_STAT"
     }

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::owner::Owner;
 use crate::process::{find_in_path, stop};
-use crate::{apt, port};
+use crate::{apt, faketime, port};
 
 /// As in docker-compose.yml: nothing on disk, and no eviction.
 pub const SETTINGS: [&str; 6] = [
@@ -76,6 +76,12 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file);
+        // libfaketime and Redis's allocator wait for each other. Redis is asked for durations alone, not for the time.
+        for (variable, _) in std::env::vars_os() {
+            if variable.to_str().is_some_and(faketime::Clock::sets) {
+                command.env_remove(variable);
+            }
+        }
         let child = Owner::choose(USERS)?
             .run(&mut command)
             .spawn()
