@@ -1,4 +1,4 @@
-//! Checks that depend on files alone: what passed is not checked again until one of the files changes.
+//! Checks that depend on files alone: a check that passed is not repeated until one of the files changes.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -229,7 +229,7 @@ describe('live data', () => {
     expect(bench.shown).toEqual(bench.server.events);
   });
 
-  it('loads the next window although a load failed after a pause', async () => {
+  it('loads the next window after a failure and a pause', async () => {
     const bench = await started();
     bench.store.load(false).catch(() => undefined);
     await vi.advanceTimersByTimeAsync(0);
