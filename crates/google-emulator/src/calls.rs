@@ -105,7 +105,7 @@ pub async fn intercept(
         .iter()
         .map(|strike| strike.fault.clone())
         .collect();
-    wait(&context.strikes).await;
+    wait(&context.strikes, request.query_string()).await;
     let strikes = context.strikes.clone();
     hold(&shared, &strikes, false).await;
     let connection = request.conn_data::<Arc<TcpStream>>().cloned();
@@ -227,7 +227,7 @@ fn over_quota(state: &State, user: &str) -> Option<ApiError> {
     if of_user.map(units).sum::<usize>() >= quota.per_user {
         Some(ApiError::documented(403, Some("userRateLimitExceeded")))
     } else if counted().map(units).sum::<usize>() >= quota.per_project {
-        Some(ApiError::documented(403, Some("rateLimitExceeded")))
+        Some(ApiError::named_limit("Queries per minute"))
     } else {
         None
     }
@@ -238,12 +238,23 @@ fn units(request: &Received) -> usize {
     if request.method == "PATCH" { 3 } else { 1 }
 }
 
-async fn wait(strikes: &[Strike]) {
+async fn wait(strikes: &[Strike], query: &str) {
     for strike in strikes {
-        if let Fault::Delay { ms, jitter_ms } = strike.fault {
-            sleep(Duration::from_millis(ms + strike.dice % (jitter_ms + 1))).await;
-        }
+        let ms = match strike.fault {
+            Fault::Delay { ms, jitter_ms } => ms + strike.dice % (jitter_ms + 1),
+            Fault::SlowPage { ms_per_event } => ms_per_event * events_asked_for(query),
+            _ => continue,
+        };
+        sleep(Duration::from_millis(ms)).await;
     }
+}
+
+fn events_asked_for(query: &str) -> u64 {
+    let params = Params::parse(query);
+    params
+        .get("maxResults")
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(250)
 }
 
 /// How often a held call checks whether it may continue.
@@ -272,9 +283,10 @@ fn answer_instead(endpoint: &str, fault: &Fault) -> Option<HttpResponse> {
             Some(crate::oauth::error(
                 *status,
                 code,
-                message.as_deref().unwrap_or(code),
+                message.as_deref().unwrap_or_else(|| crate::oauth::describe(code)),
             ))
         }
+        Fault::NamedLimit { limit } => Some(ApiError::named_limit(limit).error_response()),
         Fault::Error {
             status,
             reason,

@@ -19,6 +19,8 @@ pub struct ApiError {
     pub location: Option<Box<(String, String)>>,
     /// Seconds for a `Retry-After` header.
     pub retry_after: Option<u64>,
+    /// The name of the limit that was met.
+    pub limit: Option<Box<str>>,
 }
 
 impl ApiError {
@@ -30,6 +32,7 @@ impl ApiError {
             message: message.into(),
             location: None,
             retry_after: None,
+            limit: None,
         }
     }
 
@@ -137,6 +140,19 @@ impl ApiError {
         Self::new(412, "global", "conditionNotMet", "Precondition Failed").at("header", "If-Match")
     }
 
+    /// A rate limit that Google names. `rateLimitExceeded` is its reason for the project's limits and for an account's:
+    /// <https://github.com/calcom/cal.diy/issues/18079>, <https://github.com/Atrejoe/Inky-Calendar-Server/issues/104>.
+    pub fn named_limit(limit: &str) -> Self {
+        let message = format!(
+            "Quota exceeded for quota metric 'Queries' and limit '{limit}' of service 'calendar-json.googleapis.com' for \
+             consumer 'project_number:1'."
+        );
+        Self {
+            limit: Some(limit.into()),
+            ..Self::new(403, "usageLimits", "rateLimitExceeded", message)
+        }
+    }
+
     /// The texts that Google documents for a status and reason. Used by faults that name only these two.
     pub fn documented(status: u16, reason: Option<&str>) -> Self {
         match (status, reason) {
@@ -144,6 +160,12 @@ impl ApiError {
             (403 | 429, None) | (_, Some("rateLimitExceeded")) => {
                 Self::new(status, "usageLimits", "rateLimitExceeded", "Rate Limit Exceeded")
             }
+            (_, Some("notACalendarUser")) => Self::new(
+                status,
+                "calendar",
+                "notACalendarUser",
+                "The user must be signed up for Google Calendar.",
+            ),
             (_, Some("userRateLimitExceeded")) => Self::new(
                 status,
                 "usageLimits",
@@ -207,6 +229,16 @@ impl ResponseError for ApiError {
                 r#"Bearer realm="https://accounts.google.com/", error="invalid_token""#,
             ));
         }
-        answer.json(json!({ "error": { "errors": [detail], "code": self.status, "message": self.message } }))
+        let mut error = json!({ "errors": [detail], "code": self.status, "message": self.message });
+        if let Some(limit) = &self.limit {
+            error["status"] = json!("PERMISSION_DENIED");
+            error["details"] = json!([{
+                "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                "reason": "RATE_LIMIT_EXCEEDED",
+                "domain": "googleapis.com",
+                "metadata": { "service": "calendar-json.googleapis.com", "quota_limit": limit.replace(' ', "") },
+            }]);
+        }
+        answer.json(json!({ "error": error }))
     }
 }

@@ -405,6 +405,7 @@ fn put(state: &mut State, calendar: &str, mut event: Resource, touched: bool) ->
     }
     let revision = state.next_revision();
     let kind = text(&event, "eventType").unwrap_or("default").to_owned();
+    let keeps_orphans = state.settings.keep_orphaned_exceptions;
     let mut orphans = Vec::new();
     if let Some(place) = state.calendars.get_mut(calendar) {
         let revived =
@@ -421,7 +422,7 @@ fn put(state: &mut State, calendar: &str, mut event: Resource, touched: bool) ->
                         .as_ref()
                         .is_some_and(|series| series.contains(&start, place.zone))
                 });
-                if orphan && !is_cancelled(exception) {
+                if orphan && !keeps_orphans && !is_cancelled(exception) {
                     exception.insert("status".into(), json!("cancelled"));
                     return true;
                 }

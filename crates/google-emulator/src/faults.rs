@@ -22,7 +22,9 @@ pub struct Rule {
     /// Only calls about this calendar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
-    /// `events.list`, `oauth.token`, `push`, `push.sync`; `events.*` and `*` match as they read, `*` no pushes.
+    /// `events.list`, `oauth.token`, `push`, `push.sync`; `events.*` and `*` match as they read, `*` no pushes. `writes`:
+    /// each call that changes an event. A rule for `oauth.token` with a `user` meets refreshes only, for the exchange of
+    /// a code has no account yet.
     #[serde(default = "any_endpoint")]
     pub endpoint: String,
     /// From 0 to 1.
@@ -43,6 +45,15 @@ pub struct Rule {
     #[serde(default)]
     pub struck: u64,
 }
+
+/// The calls that Google's limit on a user's edits concerns.
+const WRITES: [&str; 5] = [
+    "events.insert",
+    "events.patch",
+    "events.update",
+    "events.delete",
+    "events.move",
+];
 
 fn any_endpoint() -> String {
     "*".into()
@@ -80,6 +91,11 @@ pub enum Fault {
         #[serde(default)]
         retry_after: Option<u64>,
     },
+    /// The call is not handled: 403 `rateLimitExceeded` that names the limit, such as `Queries per minute` (the
+    /// project's) or `Queries per minute per user`.
+    NamedLimit { limit: String },
+    /// `events.list`: the call waits this long for each event that it asks for (`maxResults`).
+    SlowPage { ms_per_event: u64 },
     /// A 502 with an HTML page, as a proxy in between gives.
     BadGateway,
     /// The connection is closed without an answer; with `after`, when the call has been handled.
@@ -264,6 +280,7 @@ impl Rule {
     fn matches(&self, call: Call<'_>) -> bool {
         let endpoint = match self.endpoint.as_str() {
             "*" => !call.endpoint.starts_with("push"),
+            "writes" => WRITES.contains(&call.endpoint),
             exact => match exact.strip_suffix('*') {
                 Some(prefix) => call.endpoint.starts_with(prefix),
                 None => call.endpoint == exact,

@@ -29,6 +29,8 @@ pub struct Settings {
     pub push_retries: u32,
     /// Wait before the first retry of a push; it doubles with each, up to a minute.
     pub push_retry_ms: u64,
+    /// Keep an exception whose instance its series has lost. Google documents neither behaviour.
+    pub keep_orphaned_exceptions: bool,
     /// Requests a minute, off by default.
     pub quota: Option<Quota>,
 }
@@ -46,6 +48,7 @@ impl Default for Settings {
             testing_mode: false,
             push_retries: 8,
             push_retry_ms: 1000,
+            keep_orphaned_exceptions: false,
             quota: None,
         }
     }
