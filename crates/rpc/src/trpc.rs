@@ -3,6 +3,9 @@
 //! One call: `GET /path?input=…` or `POST /path`. A batch: `/a,b?batch=1` with inputs by index. A batch whose client
 //! accepts `application/jsonl` is answered with a head line that announces the calls, then a line for each call as it
 //! finishes. A query may be sent by POST (the client's `methodOverride`); a mutation not by GET.
+//!
+//! A client with the transformer superjson sends each input as `{"json": …, "meta": …}`, also where there is none. It is
+//! answered in the same form. Inputs and outputs are plain JSON, so `meta` has nothing to say.
 
 mod reply;
 
@@ -18,7 +21,7 @@ use crate::error::share;
 use crate::http::{Body, Request, Response, ResponseHeaders, decode_component};
 use crate::procedure::Output;
 use crate::{Code, Kind, MAX_BATCH, Router, RpcError};
-use reply::{TrpcReply, respond};
+use reply::{Transform, TrpcReply, respond};
 
 const JSONL: &str = "application/jsonl";
 
@@ -39,19 +42,25 @@ where
             body: Body::Empty,
         };
     }
-    let parsed = match TrpcRequest::read(router, &request) {
+    let batched = request.parameter("batch").as_deref() == Some("1");
+    let mut inputs = TrpcInputs::read(&request, batched);
+    let transform = inputs.unwrap_superjson();
+    let parsed = match TrpcRequest::read(router, &request, batched) {
         Ok(parsed) => parsed,
-        Err(error) => return TrpcReply::failure(&error, None).into_response(),
+        Err(error) => return TrpcReply::failure(&error, None, transform).into_response(),
     };
-    let calls = parsed.calls(router, &request, &context);
+    let streams = batched && request.accept.as_deref() == Some(JSONL);
+    // A line of a stream is transformed as a whole.
+    let of_calls = if streams { Transform::None } else { transform };
+    let calls = parsed.calls(router, &request, &context, inputs, of_calls);
     if !parsed.batch {
         let replies = join_all(calls.into_iter().map(TrpcCall::run)).await;
         return match replies.into_iter().next() {
             Some(reply) => reply.into_response().with(outgoing),
-            None => TrpcReply::failure(&RpcError::of(Code::BadRequest), None).into_response(),
+            None => TrpcReply::failure(&RpcError::of(Code::BadRequest), None, transform).into_response(),
         };
     }
-    if request.accept.as_deref() != Some(JSONL) {
+    if !streams {
         return batch(join_all(calls.into_iter().map(TrpcCall::run)).await).with(outgoing);
     }
     let calls: FuturesUnordered<_> = calls
@@ -59,13 +68,14 @@ where
         .enumerate()
         .map(|(index, call)| async move { (index, call.run().await) })
         .collect();
-    let head = head_line(calls.len());
+    let head = transform.line(&head_line(calls.len()));
+    let line = move |(index, reply): (usize, TrpcReply)| transform.line(&reply.line(index));
     if parsed.kind == Some(Kind::Mutation) {
         // A mutation may add headers (a cookie), which have to be sent before the first line.
-        let lines: Vec<_> = calls.map(|(index, reply)| reply.line(index)).collect().await;
+        let lines: Vec<_> = calls.map(line).collect().await;
         return streamed(stream::iter([vec![head], lines].concat())).with(outgoing);
     }
-    streamed(stream::iter([head]).chain(calls.map(|(index, reply)| reply.line(index))))
+    streamed(stream::iter([head]).chain(calls.map(line)))
 }
 
 /// A request, parsed and not yet run.
@@ -77,8 +87,7 @@ struct TrpcRequest {
 }
 
 impl TrpcRequest {
-    fn read<C: Send + 'static>(router: &Router<C>, request: &Request) -> Result<Self, RpcError> {
-        let batch = request.parameter("batch").as_deref() == Some("1");
+    fn read<C: Send + 'static>(router: &Router<C>, request: &Request, batch: bool) -> Result<Self, RpcError> {
         let Some(path) = decode_component(&request.path) else {
             let message = format!("Invalid URL-encoding in path \"{}\"", request.path);
             return Err(RpcError::new(Code::BadRequest, message));
@@ -124,14 +133,16 @@ impl TrpcRequest {
         router: &Arc<Router<C>>,
         request: &Request,
         context: &Result<C, RpcError>,
+        mut inputs: TrpcInputs,
+        transform: Transform,
     ) -> Vec<TrpcCall<C>> {
-        let mut inputs = TrpcInputs::read(request, self.batch);
         let call = |(index, path): (usize, &String)| TrpcCall {
             router: Arc::clone(router),
             method: request.method.clone(),
             path: path.clone(),
             context: share(context),
             input: inputs.take(index),
+            transform,
         };
         self.paths.iter().enumerate().map(call).collect()
     }
@@ -182,6 +193,23 @@ impl TrpcInputs {
         }
     }
 
+    /// Unwraps inputs that superjson has wrapped. A client has one transformer for all its calls.
+    fn unwrap_superjson(&mut self) -> Transform {
+        let inputs: Vec<&mut Value> = match self {
+            Self::One(value) => vec![value],
+            Self::Many(Value::Array(values)) => values.iter_mut().collect(),
+            Self::Many(Value::Object(values)) => values.values_mut().collect(),
+            _ => Vec::new(),
+        };
+        if inputs.is_empty() || !inputs.iter().all(|input| is_superjson(input)) {
+            return Transform::None;
+        }
+        for input in inputs {
+            *input = input["json"].take();
+        }
+        Transform::Superjson
+    }
+
     fn take(&mut self, index: usize) -> Result<Option<Value>, RpcError> {
         match self {
             Self::Absent => Ok(None),
@@ -193,6 +221,12 @@ impl TrpcInputs {
     }
 }
 
+fn is_superjson(input: &Value) -> bool {
+    input.as_object().is_some_and(|input| {
+        input.contains_key("json") && input.keys().all(|key| matches!(key.as_str(), "json" | "meta"))
+    })
+}
+
 /// One call of a request, ready to run.
 struct TrpcCall<C> {
     router: Arc<Router<C>>,
@@ -200,16 +234,18 @@ struct TrpcCall<C> {
     path: String,
     context: Result<C, RpcError>,
     input: Result<Option<Value>, RpcError>,
+    transform: Transform,
 }
 
 impl<C: Clone + Send + Sync + 'static> TrpcCall<C> {
     async fn run(self) -> TrpcReply {
         let (path, router, started) = (self.path.clone(), Arc::clone(&self.router), Instant::now());
+        let transform = self.transform;
         let result = self.result().await;
         router.observe(&path, &result, started.elapsed());
         match result {
-            Ok(output) => TrpcReply::success(&output),
-            Err(error) => TrpcReply::failure(&error, Some(&path)),
+            Ok(output) => TrpcReply::success(&output, transform),
+            Err(error) => TrpcReply::failure(&error, Some(&path), transform),
         }
     }
 
@@ -248,11 +284,11 @@ fn batch(replies: Vec<TrpcReply>) -> Response {
 }
 
 /// `{"0":[[0],[null,0,0]],…}`: call 0 is a promise that chunk 0 fulfils.
-fn head_line(calls: usize) -> Bytes {
+fn head_line(calls: usize) -> String {
     let promises: Vec<_> = (0..calls)
         .map(|index| format!("\"{index}\":[[0],[null,0,{index}]]"))
         .collect();
-    format!("{{{}}}\n", promises.join(",")).into()
+    format!("{{{}}}", promises.join(","))
 }
 
 fn streamed(lines: impl stream::Stream<Item = Bytes> + Send + 'static) -> Response {

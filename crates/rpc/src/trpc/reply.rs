@@ -9,17 +9,49 @@ use crate::http::{Body, Response};
 use crate::procedure::Output;
 use crate::{Code, Issue, RpcError};
 
+/// The form of the data and errors that a client expects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transform {
+    None,
+    /// `{"json": …}`
+    Superjson,
+}
+
+impl Transform {
+    fn apply<T>(self, value: T) -> Transformed<T> {
+        match self {
+            Self::None => Transformed::None(value),
+            Self::Superjson => Transformed::Superjson { json: value },
+        }
+    }
+
+    /// A line of a JSONL response.
+    pub(super) fn line(self, line: &str) -> Bytes {
+        match self {
+            Self::None => format!("{line}\n").into(),
+            Self::Superjson => format!("{{\"json\":{line}}}\n").into(),
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Transformed<T> {
+    None(T),
+    Superjson { json: T },
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "lowercase")]
 enum Envelope<'a> {
     Result(TrpcSuccess<'a>),
-    Error(TrpcFailure<'a>),
+    Error(Transformed<TrpcFailure<'a>>),
 }
 
 #[derive(Serialize)]
 struct TrpcSuccess<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    data: Option<&'a RawValue>,
+    data: Option<Transformed<Option<&'a RawValue>>>,
 }
 
 #[derive(Serialize)]
@@ -52,15 +84,17 @@ pub(super) struct TrpcReply {
 }
 
 impl TrpcReply {
-    pub(super) fn success(output: &Output) -> Self {
+    pub(super) fn success(output: &Output, transform: Transform) -> Self {
+        let data = output.as_deref();
+        let is_sent = data.is_some() || transform == Transform::Superjson;
         let envelope = Envelope::Result(TrpcSuccess {
-            data: output.as_deref(),
+            data: is_sent.then(|| transform.apply(data)),
         });
         Self::new(200, &envelope, Vec::new())
     }
 
-    pub(super) fn failure(error: &RpcError, path: Option<&str>) -> Self {
-        let envelope = Envelope::Error(TrpcFailure {
+    pub(super) fn failure(error: &RpcError, path: Option<&str>, transform: Transform) -> Self {
+        let envelope = Envelope::Error(transform.apply(TrpcFailure {
             message: error.message.as_deref().unwrap_or(error.code.name()),
             code: error.code.json_rpc(),
             data: TrpcFailureData {
@@ -71,7 +105,7 @@ impl TrpcReply {
                 issues: &error.issues,
                 details: error.details.as_deref(),
             },
-        });
+        }));
         Self::new(error.code.status(), &envelope, error.headers())
     }
 
@@ -84,8 +118,8 @@ impl TrpcReply {
     }
 
     /// This call's line of a JSONL response: chunk `index`, fulfilled, complete.
-    pub(super) fn line(self, index: usize) -> Bytes {
-        format!("[{index},0,[[{}]]]\n", self.json).into()
+    pub(super) fn line(self, index: usize) -> String {
+        format!("[{index},0,[[{}]]]", self.json)
     }
 
     pub(super) fn into_response(self) -> Response {

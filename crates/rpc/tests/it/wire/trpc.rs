@@ -286,3 +286,44 @@ fn procedures_have_typescript_signatures() {
         ]
     );
 }
+
+/// As `@trpc/client` with `transformer: superjson` sends and reads them.
+#[tokio::test]
+async fn superjson_clients_are_answered_in_their_form() {
+    let input = encoded(r#"{"json":{"days":7}}"#);
+    assert_snapshot!(get(&format!("{UPCOMING}?input={input}")).await, @r#"
+    200
+    {"result":{"data":{"json":{"user":"alice","days":7}}}}
+    "#);
+    let none = encoded(r#"{"json":null,"meta":{"values":["undefined"]}}"#);
+    assert_snapshot!(get(&format!("{UPCOMING}?input={none}")).await, @r#"
+    200
+    {"result":{"data":{"json":{"user":"alice","days":1}}}}
+    "#);
+    assert_snapshot!(get(&format!("nothing?input={none}")).await, @r#"
+    200
+    {"result":{"data":{"json":null}}}
+    "#);
+    let missing = get(&format!("missing?input={none}")).await;
+    assert!(
+        missing.contains(r#"{"error":{"json":{"message":"No procedure found on path \"missing\"""#),
+        "{missing}"
+    );
+    let batch = encoded(r#"{"0":{"json":{"days":2}},"1":{"json":null,"meta":{"values":["undefined"]}}}"#);
+    let target = format!("{UPCOMING},{UPCOMING}?batch=1&input={batch}");
+    assert_snapshot!(get(&target).await, @r#"
+    200
+    [{"result":{"data":{"json":{"user":"alice","days":2}}}},{"result":{"data":{"json":{"user":"alice","days":1}}}}]
+    "#);
+    let mut streamed = request("GET", &target, None);
+    streamed.accept = Some("application/jsonl".to_owned());
+    let lines = send(streamed).await;
+    assert!(
+        lines.contains(r#"{"json":{"0":[[0],[null,0,0]],"1":[[0],[null,0,1]]}}"#),
+        "{lines}"
+    );
+    assert!(
+        lines.contains(r#"{"json":[0,0,[[{"result":{"data":{"user":"alice","days":2}}}]]]}"#),
+        "{lines}"
+    );
+}
