@@ -15,6 +15,8 @@ const REFUSAL_COST: u32 = 20;
 /// The most that a source may save up, and the most that it may owe.
 const BURST: Duration = Duration::from_secs(2);
 const DEBT: Duration = Duration::from_secs(10);
+/// How long a source of a genuine push is taken for Google's.
+const GENUINE_FOR: Duration = Duration::from_hours(1);
 /// Tracked sources; an attacker with more addresses hits the process-wide limit.
 const SOURCES: u64 = 20_000;
 
@@ -67,6 +69,8 @@ pub struct Sources {
     started: Instant,
     /// For each source, when its budget will be full again, in nanoseconds since `started`.
     full_at: Cache<IpAddr, Arc<AtomicU64>>,
+    /// Sources of genuine pushes.
+    genuine: Cache<IpAddr, ()>,
 }
 
 impl Sources {
@@ -77,6 +81,10 @@ impl Sources {
             full_at: Cache::builder()
                 .max_capacity(SOURCES)
                 .time_to_idle(BURST + DEBT)
+                .build(),
+            genuine: Cache::builder()
+                .max_capacity(SOURCES)
+                .time_to_idle(GENUINE_FOR)
                 .build(),
         }
     }
@@ -89,6 +97,19 @@ impl Sources {
     /// Charges `source` for a rejected push.
     pub fn charge(&self, source: IpAddr) {
         self.take(source, REFUSAL_COST, DEBT);
+    }
+
+    /// Remembers that `source` has sent a genuine push.
+    pub fn note_genuine(&self, source: IpAddr) {
+        let source = network_of(source);
+        if self.genuine.get(&source).is_none() {
+            self.genuine.insert(source, ());
+        }
+    }
+
+    /// Whether `source` has sent a genuine push lately, so it is most likely Google.
+    pub fn is_genuine(&self, source: IpAddr) -> bool {
+        self.genuine.contains_key(&network_of(source))
     }
 
     fn take(&self, source: IpAddr, requests: u32, ahead: Duration) -> bool {

@@ -50,8 +50,10 @@ async fn admit(request: &HttpRequest, body: web::Payload, webhook: &Webhook) -> 
         return Err(Refusal::TooManyFromSource);
     }
     let outcome = verify_and_accept(request, body, &webhook.intake).await;
-    if let Err(refusal) = &outcome {
-        penalize(refusal, &webhook.sources, source);
+    match (&outcome, source) {
+        (Ok(()), Some(source)) => webhook.sources.note_genuine(source),
+        (Ok(()), None) => {}
+        (Err(refusal), source) => penalize(refusal, &webhook.sources, source),
     }
     outcome
 }
@@ -92,9 +94,13 @@ async fn discard_body(body: web::Payload) -> Result<(), Refusal> {
 }
 
 /// Charges the source's budget for requests it got wrong, and logs possible attacks, at a rate that the budget bounds.
+///
+/// Google keeps pushing to channels that this database does not have: of another installation, or from before a backup
+/// was restored. They come from the addresses of the genuine pushes and must not use up their budget.
 fn penalize(refusal: &Refusal, sources: &Sources, source: Option<IpAddr>) {
     match refusal {
         Refusal::Overloaded | Refusal::TooManyFromSource | Refusal::Unavailable => return,
+        Refusal::UnknownChannel if source.is_some_and(|source| sources.is_genuine(source)) => return,
         Refusal::WrongToken | Refusal::WrongResource => {
             tracing::warn!(reason = %refusal, "Rejected a forged push");
         }

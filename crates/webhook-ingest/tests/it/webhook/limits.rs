@@ -116,3 +116,28 @@ async fn a_flood_costs_few_transactions_and_loses_nothing(pool: PgPool) {
     }
     service.stop().await;
 }
+
+/// Google keeps pushing to channels of a database that was replaced, from the addresses of the genuine pushes.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn unknown_channels_leave_the_budget_of_googles_address(pool: PgPool) {
+    calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    let service = Service::start(&pool, &[("WEBHOOK_MAX_PER_SOURCE", "60")]).await;
+    let genuine = async || service.genuine().send().await.unwrap().status();
+    assert_eq!(genuine().await, StatusCode::OK);
+    for _ in 0..30 {
+        let unknown = service.push(&Uuid::new_v4().to_string(), TOKEN, GOOGLE_RESOURCE);
+        assert_eq!(unknown.send().await.unwrap().status(), StatusCode::NOT_FOUND);
+    }
+    assert_eq!(genuine().await, StatusCode::OK);
+    // A wrong token is a guess, wherever it comes from.
+    let mut statuses = Vec::new();
+    for _ in 0..30 {
+        let forged = service.push(CHANNEL, "guess", GOOGLE_RESOURCE);
+        statuses.push(forged.send().await.unwrap().status());
+    }
+    assert!(
+        statuses.contains(&StatusCode::SERVICE_UNAVAILABLE),
+        "{statuses:?}"
+    );
+    service.stop().await;
+}
