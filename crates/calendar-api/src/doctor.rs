@@ -9,6 +9,7 @@ mod database;
 mod google;
 mod public;
 mod report;
+mod robots;
 
 use std::time::Duration;
 

@@ -5,7 +5,7 @@ use reqwest::{Client, Response, StatusCode, redirect};
 use serde_json::Value;
 use url::Url;
 
-use super::{Report, TIMEOUT};
+use super::{Report, TIMEOUT, robots};
 use crate::config::Config;
 
 const CHECKS: [&str; 5] = ["certificate", "robots.txt", "webhook", "api", "socket"];
@@ -36,7 +36,7 @@ pub async fn examine(report: &mut Report, config: &Config, clock: &Clock) {
         }
         return;
     }
-    robots(report, &http, config, origin).await;
+    robots_txt(report, &http, config, origin).await;
     webhook(report, &http, config).await;
     api(report, &http, origin).await;
     socket(report, config, origin, clock).await;
@@ -83,7 +83,7 @@ fn remedy(error: &reqwest::Error, found: &str) -> &'static str {
     }
 }
 
-async fn robots(report: &mut Report, http: &Client, config: &Config, origin: &Url) {
+async fn robots_txt(report: &mut Report, http: &Client, config: &Config, origin: &Url) {
     let remedy = "route /robots.txt to webhook-ingest: Google sends no push to a path that it forbids";
     match send(http.get(below(origin, "/robots.txt"))).await {
         Err(error) => report.failed("robots.txt", error, remedy),
@@ -93,47 +93,18 @@ async fn robots(report: &mut Report, http: &Client, config: &Config, origin: &Ur
                 .settings()
                 .webhook_address()
                 .map(|url| url.path().to_owned());
-            if forbids(&body, path.as_deref().unwrap_or("/")) {
+            if robots::forbids(&body, path.as_deref().unwrap_or("/")) {
                 report.failed("robots.txt", "it forbids the webhook", remedy);
             } else {
                 report.ok("robots.txt", "it allows the webhook");
             }
         }
-        // By convention a missing file allows everything.
-        Ok((StatusCode::NOT_FOUND, _)) => report.ok("robots.txt", "missing, which allows everything"),
+        // Google takes each of these for a missing file, but not 429.
+        Ok((status, _)) if status.is_client_error() && status != StatusCode::TOO_MANY_REQUESTS => {
+            report.ok("robots.txt", "missing, which allows everything");
+        }
         Ok((status, _)) => report.failed("robots.txt", format!("answered {status}"), remedy),
     }
-}
-
-/// Whether `path` is forbidden to APIs-Google. The longest rule decides; of two equally long ones, the one that allows.
-fn forbids(robots: &str, path: &str) -> bool {
-    let (mut applies, mut in_rules, mut longest) = (false, false, (0, true));
-    for line in robots.lines() {
-        let line = line.split('#').next().unwrap_or_default();
-        let Some((field, value)) = line.split_once(':') else {
-            continue;
-        };
-        let value = value.trim();
-        match field.trim().to_lowercase().as_str() {
-            "user-agent" => {
-                let is_google = value == "*" || value.eq_ignore_ascii_case("APIs-Google");
-                applies = is_google || (applies && !in_rules);
-                in_rules = false;
-            }
-            rule @ ("allow" | "disallow") => {
-                in_rules = true;
-                let prefix = value.trim_end_matches('*');
-                if applies && !value.is_empty() && path.starts_with(prefix) && prefix.len() >= longest.0 {
-                    longest = (
-                        prefix.len(),
-                        rule == "allow" || (prefix.len() == longest.0 && longest.1 && longest.0 > 0),
-                    );
-                }
-            }
-            _ => {}
-        }
-    }
-    !longest.1
 }
 
 /// webhook-ingest answers a request without the headers of a push in its own way.
@@ -267,35 +238,5 @@ fn causes(error: &reqwest::Error) -> String {
         "timed out".to_owned()
     } else {
         causes.join(": ")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn robots_txt_is_read_as_by_a_crawler() {
-        let hook = "/api/calendar/webhook";
-        for (robots, forbidden) in [
-            ("", false),
-            ("User-agent: *\nDisallow: /\n", true),
-            ("User-agent: *\nDisallow:\n", false),
-            (
-                "User-agent: *\nAllow: /api/calendar/webhook\nDisallow: /\n",
-                false,
-            ),
-            ("User-agent: *\nDisallow: /\nAllow: /api/\n", false),
-            ("User-agent: *\nDisallow: /api/ # no robots\n", true),
-            ("User-agent: Somebot\nDisallow: /\n", false),
-            ("User-agent: Somebot\nUser-agent: *\nDisallow: /\n", true),
-            ("User-agent: APIs-Google\nDisallow: /api\n", true),
-            (
-                "User-agent: *\nAllow: /\nUser-agent: Somebot\nDisallow: /\n",
-                false,
-            ),
-        ] {
-            assert_eq!(forbids(robots, hook), forbidden, "{robots:?}");
-        }
     }
 }

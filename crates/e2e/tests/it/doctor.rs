@@ -162,7 +162,7 @@ async fn public_addresses_are_checked_from_outside() -> Result<()> {
     ensure!(remedy.contains("the whole chain"), "{certificate}");
     drop(untrusted);
 
-    let forbidding = answering("User-agent: *\nDisallow: /\n")?;
+    let forbidding = answering("User-agent: APIs-Google\nDisallow: /\n")?;
     finds(
         &stack,
         &[("PUBLIC_URL", &forbidding)],
