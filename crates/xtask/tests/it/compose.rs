@@ -104,6 +104,23 @@ fn only_the_proxy_is_published_outside_the_inner_network() {
     }
 }
 
+/// Docker publishes on both families where no address is named:
+/// <https://docs.docker.com/engine/network/port-publishing/>.
+#[test]
+fn the_proxy_is_published_on_both_families_by_default() {
+    for (env_file, address) in [
+        (".env.example", Value::Null),
+        ("deploy/demo.env", "127.0.0.1".into()),
+    ] {
+        let ports = services(&[env_file])["proxy"]["ports"].take();
+        let ports = ports.as_array().unwrap();
+        assert_eq!(ports.len(), 3);
+        for port in ports {
+            assert_eq!(port["host_ip"], address, "{env_file}: {port}");
+        }
+    }
+}
+
 #[test]
 fn services_start_after_their_dependencies_and_have_health_checks() {
     let services = services(&[".env.example"]);
