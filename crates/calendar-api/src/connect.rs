@@ -2,32 +2,37 @@
 //!
 //! The `connect` mutation stores a flow (hashed `state`, sealed PKCE verifier, the user, the browser's cookie, the page to
 //! return to) and returns the URL of Google's consent page. Google redirects the browser to [`callback`], which takes the flow,
-//! once, and continues only in the browser that began it. In every case the browser ends on the application's page, with
+//! once, and continues only in the browser that began it. A repeated callback of the same browser (reload, back) ends as the
+//! first one did, and a prefetch changes nothing. In every case the browser ends on the application's page, with
 //! `?calwire=connected`, `denied` or `error`, and a code in `calwire_reason`; Google's own text is not passed on.
 
 mod return_to;
+
+use std::time::Duration;
 
 use actix_web::http::header;
 use actix_web::{HttpRequest, HttpResponse, web};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
+use common::ids::ConnectionId;
 use google::oauth::Pkce;
-use google::{AuthorizationRequest, scopes};
+use google::{AuthorizationRequest, ListCursor, scopes};
 use rand::RngExt;
 use rpc::RpcError;
 use secrecy::SecretString;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use store::connections::Connected;
-use store::oauth_states::{self, OauthState};
+use store::oauth_states::{self, Found, OauthState};
 use store::seal::Binding;
-use subtle::ConstantTimeEq;
+use sync::calls::{self, CallError, Purpose};
 use url::Url;
 
 pub use return_to::ReturnTo;
 
 use crate::browser_key::{BrowserKey, FLOW_MAX_SECONDS};
+use crate::procedures::no_connection;
 use crate::state::{Caller, State};
 
 /// The path to which Google redirects the browser.
@@ -36,14 +41,32 @@ pub const CALLBACK_PATH: &str = "/oauth/google/callback";
 /// Longer than our `state` and Google's codes.
 const PARAMETER_MAX_LEN: usize = 2048;
 
+/// How long the browser waits for Google to say whether the account has a calendar.
+const CALENDAR_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
 /// The callback's URL, as registered with Google.
 fn redirect_uri(state: &State) -> String {
     state.browser_url.join(CALLBACK_PATH).into()
 }
 
 /// Begins a flow. Returns the URL of Google's consent page.
-pub async fn begin(caller: &Caller, return_to: &ReturnTo) -> Result<Url, RpcError> {
+///
+/// `again`: the connection to connect again. Its account is preselected on Google's page.
+pub async fn begin(
+    caller: &Caller,
+    return_to: &ReturnTo,
+    again: Option<ConnectionId>,
+) -> Result<Url, RpcError> {
     let state = &caller.state;
+    let mut conn = state.sync.pool.acquire().await?;
+    let account = match again {
+        None => None,
+        Some(id) => {
+            let connections = store::connections::of_user(&mut conn, &caller.user).await?;
+            let found = connections.into_iter().find(|connection| connection.id == id);
+            Some(found.ok_or_else(|| no_connection(id))?)
+        }
+    };
     let token = random_token();
     let state_sha256: [u8; 32] = Sha256::digest(token.as_bytes()).into();
     let pkce = Pkce::generate();
@@ -62,9 +85,9 @@ pub async fn begin(caller: &Caller, return_to: &ReturnTo) -> Result<Url, RpcErro
             .keyring
             .seal(&verifier_of(&[&state_sha256]), &pkce.verifier),
         return_to: return_to.below(origin).into(),
+        google_sub: account.as_ref().map(|account| account.google_sub.clone()),
         expires_at: state.now() + TimeDelta::seconds(FLOW_MAX_SECONDS),
     };
-    let mut conn = state.sync.pool.acquire().await?;
     oauth_states::insert(&mut conn, &state_sha256, &flow).await?;
     caller
         .outgoing
@@ -74,7 +97,7 @@ pub async fn begin(caller: &Caller, return_to: &ReturnTo) -> Result<Url, RpcErro
         scopes: &scopes::REQUESTED,
         state: &token,
         code_challenge: &pkce.challenge,
-        login_hint: None,
+        login_hint: account.as_ref().map(|account| account.email.as_str()),
         // Without it Google sends no refresh token if the user has consented before.
         force_consent: true,
     }))
@@ -86,6 +109,10 @@ enum FlowResult {
     Connected,
     /// Connected, but the user unticked the calendar.
     ConnectedWithoutCalendar,
+    /// Connected, but Google Calendar is turned off for the account.
+    ConnectedCalendarOff,
+    /// Connected, but the user chose another account than the one to connect again.
+    ConnectedOtherAccount,
     Denied,
     Failed(&'static str),
 }
@@ -96,8 +123,20 @@ impl FlowResult {
         match self {
             Self::Connected => ("connected", None),
             Self::ConnectedWithoutCalendar => ("connected", Some("scope_missing")),
+            Self::ConnectedCalendarOff => ("connected", Some("calendar_off")),
+            Self::ConnectedOtherAccount => ("connected", Some("other_account")),
             Self::Denied => ("denied", None),
             Self::Failed(reason) => ("error", Some(reason)),
+        }
+    }
+}
+
+impl FlowResult {
+    /// As stored with the flow: the parameters, separated by a space.
+    fn outcome(self) -> String {
+        match self.parameters() {
+            (status, None) => status.to_owned(),
+            (status, Some(reason)) => format!("{status} {reason}"),
         }
     }
 }
@@ -123,24 +162,36 @@ pub async fn callback(
         },
         web::Query::into_inner,
     );
-    let (result, return_to) = match take_flow(&state, &request, query.state.as_deref()).await {
-        Ok(flow) => {
-            let result = finish(&state, &flow, query)
+    if is_prefetch(&request) {
+        return HttpResponse::ServiceUnavailable()
+            .insert_header((header::CACHE_CONTROL, "no-store"))
+            .finish();
+    }
+    let origin = state.app_origins.first().unwrap_or(&state.browser_url);
+    let fallback: String = ReturnTo::default().below(origin).into();
+    let (outcome, return_to) = match take_flow(&state, &request, query.state.as_deref()).await {
+        Ok(TakenFlow::First(flow)) => {
+            let return_to = flow.return_to.clone();
+            // Spawned, so that it finishes even if the browser goes away: its next callback gets the outcome.
+            let finished = tokio::spawn(async move {
+                let result = finish(&state, &flow, query).await;
+                let outcome = result.unwrap_or_else(|failure| failure).outcome();
+                store_outcome(&state, &flow, &outcome).await;
+                outcome
+            });
+            let outcome = finished
                 .await
-                .unwrap_or_else(|failure| failure);
-            (result, flow.return_to)
+                .unwrap_or_else(|error| unexpected(&error).outcome());
+            (outcome, return_to)
         }
-        Err(failure) => {
-            let origin = state.app_origins.first().unwrap_or(&state.browser_url);
-            (failure, ReturnTo::default().below(origin).into())
-        }
+        Ok(TakenFlow::Repeated { return_to, outcome }) => (outcome, return_to),
+        Err(failure) => (failure.outcome(), fallback),
     };
-    let (status, reason) = result.parameters();
-    tracing::info!(
-        connect.status = status,
-        connect.reason = reason,
-        "Connect flow finished"
-    );
+    tracing::info!(connect.outcome = outcome, "Connect flow finished");
+    let (status, reason) = match outcome.split_once(' ') {
+        Some((status, reason)) => (status, Some(reason)),
+        None => (outcome.as_str(), None),
+    };
     match with_outcome(&return_to, status, reason) {
         Some(url) => HttpResponse::SeeOther()
             .insert_header((header::LOCATION, String::from(url)))
@@ -169,41 +220,98 @@ fn with_outcome(return_to: &str, status: &str, reason: Option<&str>) -> Option<U
     Some(url)
 }
 
+/// Whether a browser or an extension only fetches ahead: <https://wicg.github.io/nav-speculation/prefetch.html>. It gets an
+/// error, which is not used, and the flow stays as it is.
+fn is_prefetch(request: &HttpRequest) -> bool {
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .into_iter()
+        .flat_map(|name| request.headers().get_all(name))
+        .filter_map(|value| value.to_str().ok())
+        .any(|value| value.contains("prefetch") || value.contains("preview"))
+}
+
 struct Flow {
+    state_sha256: [u8; 32],
     user: common::ids::UserId,
     verifier: SecretString,
+    google_sub: Option<String>,
     return_to: String,
 }
 
+enum TakenFlow {
+    First(Flow),
+    /// The same browser has been here before.
+    Repeated {
+        return_to: String,
+        outcome: String,
+    },
+}
+
+/// How long a repeated callback waits for the first one to finish.
+const FIRST_WAIT: Duration = Duration::from_secs(10);
+const FIRST_CHECK_EVERY: Duration = Duration::from_millis(200);
+
 /// Takes the flow of `state`, if it has not expired and this is its browser.
-async fn take_flow(state: &State, request: &HttpRequest, token: Option<&str>) -> Result<Flow, FlowResult> {
+async fn take_flow(
+    state: &State,
+    request: &HttpRequest,
+    token: Option<&str>,
+) -> Result<TakenFlow, FlowResult> {
     const INVALID: FlowResult = FlowResult::Failed("invalid_state");
     let token = token
         .filter(|token| token.len() <= PARAMETER_MAX_LEN)
         .ok_or(INVALID)?;
     let state_sha256: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-    let taken = async {
+    let browser_sha256 = BrowserKey::of(request, &state.browser_url).map(|browser| browser.sha256());
+    let taken = async || {
         let mut conn = state.sync.pool.acquire().await?;
-        oauth_states::take(&mut conn, &state_sha256).await
+        let browser = browser_sha256.as_ref().map(<[u8; 32]>::as_slice);
+        oauth_states::take(&mut conn, state.now(), &state_sha256, browser).await
     };
-    let flow = taken.await.map_err(|error| unexpected(&error))?.ok_or(INVALID)?;
+    let started = tokio::time::Instant::now();
+    let flow = loop {
+        match taken()
+            .await
+            .map_err(|error| unexpected(&error))?
+            .ok_or(INVALID)?
+        {
+            Found::Taken(flow) => break flow,
+            Found::OtherBrowser => return Err(FlowResult::Failed("other_browser")),
+            Found::Used {
+                return_to,
+                outcome: Some(outcome),
+            } => return Ok(TakenFlow::Repeated { return_to, outcome }),
+            // The process of the first may have died.
+            Found::Used { .. } if started.elapsed() > FIRST_WAIT => return Err(INVALID),
+            Found::Used { .. } => tokio::time::sleep(FIRST_CHECK_EVERY).await,
+        }
+    };
     if flow.expires_at <= state.now() {
         return Err(FlowResult::Failed("expired_state"));
-    }
-    let browser = BrowserKey::of(request, &state.browser_url).ok_or(FlowResult::Failed("other_browser"))?;
-    if !bool::from(browser.sha256().ct_eq(&flow.browser_sha256)) {
-        return Err(FlowResult::Failed("other_browser"));
     }
     let verifier = state
         .sync
         .keyring
         .open(&verifier_of(&[&state_sha256]), &flow.pkce_verifier)
         .map_err(|error| unexpected(&error))?;
-    Ok(Flow {
+    Ok(TakenFlow::First(Flow {
+        state_sha256,
         user: flow.user,
         verifier,
+        google_sub: flow.google_sub,
         return_to: flow.return_to,
-    })
+    }))
+}
+
+/// Without it a repeated callback is answered `invalid_state`, so a failure does no more harm than that.
+async fn store_outcome(state: &State, flow: &Flow, outcome: &str) {
+    let stored = async {
+        let mut conn = state.sync.pool.acquire().await?;
+        oauth_states::finish(&mut conn, &flow.state_sha256, outcome).await
+    };
+    if let Err(error) = stored.await {
+        tracing::warn!(%error, "Could not store the outcome of a connect flow");
+    }
 }
 
 /// Exchanges the code, looks up the account, and stores the connection.
@@ -230,12 +338,35 @@ async fn finish(state: &State, flow: &Flow, query: CallbackQuery) -> Result<Flow
         .await
         .map_err(|error| unexpected(&error))?;
     match connected {
-        Connected::Done { .. } if sync::connections::has_calendar_access(&grant.scopes) => {
-            Ok(FlowResult::Connected)
+        Connected::Done { id, .. } if sync::connections::has_calendar_access(&grant.scopes) => {
+            Ok(if calendar_is_off(state, id).await {
+                FlowResult::ConnectedCalendarOff
+            } else if flow
+                .google_sub
+                .as_ref()
+                .is_some_and(|expected| *expected != account.sub)
+            {
+                FlowResult::ConnectedOtherAccount
+            } else {
+                FlowResult::Connected
+            })
         }
         Connected::Done { .. } => Ok(FlowResult::ConnectedWithoutCalendar),
         Connected::RefreshTokenMissing => Err(FlowResult::Failed("refresh_token_missing")),
     }
+}
+
+/// Whether Google says that the account has no calendar. If it does not answer soon, the first pull finds out.
+async fn calendar_is_off(state: &State, connection: ConnectionId) -> bool {
+    let listing = calls::call(&state.sync, connection, Purpose::Sync, |access| async move {
+        state
+            .sync
+            .google
+            .calendar_list(&access, &ListCursor::default())
+            .await
+    });
+    let answer = tokio::time::timeout(CALENDAR_CHECK_TIMEOUT, listing).await;
+    matches!(answer, Ok(Err(CallError::Google(google::Error::CalendarOff))))
 }
 
 fn of_google(error: &google::Error) -> FlowResult {

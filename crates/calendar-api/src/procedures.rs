@@ -42,18 +42,26 @@ pub fn router() -> Router<Caller> {
         .query("realtime.getConnectionToken", realtime::get_connection_token)
         .query("realtime.getSubscriptionToken", realtime::get_subscription_token)
         .query("realtime.getState", realtime::get_state)
-        .temporary_errors(is_temporary)
+        .temporary_errors(|error| {
+            if database_error(error).is_some_and(store::is_read_only_error) {
+                store::renew_connections();
+            }
+            is_temporary(error)
+        })
         .admitted_by(|caller| caller.in_turn().boxed())
         .observed_by(crate::metrics::called)
 }
 
-/// Whether an error is that of a database that is busy, restarting or unreachable.
-fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
-    let database = match error.downcast_ref::<CallError>() {
+fn database_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e sqlx::Error> {
+    match error.downcast_ref::<CallError>() {
         Some(CallError::Database(error)) => Some(error),
         _ => error.downcast_ref::<sqlx::Error>(),
-    };
-    match database {
+    }
+}
+
+/// Whether an error is that of a database that is busy, restarting, unreachable, or read-only after a failover.
+fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
+    match database_error(error) {
         // `Protocol`: a proxy in front of Postgres closed the connection in the middle of a message.
         Some(
             sqlx::Error::PoolTimedOut
@@ -63,7 +71,7 @@ fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
         ) => true,
         // Connection failures, too many connections, a shutdown, a statement or lock timeout.
         Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
-            matches!(&*code, "55P03" | "40001" | "40P01")
+            matches!(&*code, "55P03" | "40001" | "40P01" | "25006")
                 || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
         }),
         _ => false,
@@ -90,7 +98,7 @@ async fn own_calendars(
     }
 }
 
-fn no_connection(id: ConnectionId) -> RpcError {
+pub(crate) fn no_connection(id: ConnectionId) -> RpcError {
     RpcError::new(Code::NotFound, format!("There is no connection {id}")).with_reason("CONNECTION_NOT_FOUND")
 }
 

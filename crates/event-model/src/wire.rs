@@ -181,6 +181,8 @@ pub enum ConnectionState {
     ReauthRequired,
     /// The user did not grant access to the calendar.
     ScopeMissing,
+    /// Google Calendar is turned off for this account, usually by an administrator. Calwire looks again every hour.
+    CalendarOff,
     Disconnected,
 }
 

@@ -53,9 +53,11 @@ pub(crate) fn calendar(
         }
         (401, _) => Error::Unauthorized,
         (403 | 429, "userRateLimitExceeded") => limited(Limit::User),
-        (403 | 429, "quotaExceeded" | "dailyLimitExceeded") => limited(Limit::Usage),
-        (403, "rateLimitExceeded") | (429, _) => limited(Limit::Project),
+        (403 | 429, "quotaExceeded") => limited(Limit::Usage),
+        (403 | 429, "dailyLimitExceeded") => limited(Limit::Project),
+        (403, "rateLimitExceeded" | "RATE_LIMIT_EXCEEDED") | (429, _) => limited(whose_limit(body)),
         (403, "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT") => Error::ScopeMissing,
+        (403, "notACalendarUser") => Error::CalendarOff,
         (403, "accessNotConfigured" | "SERVICE_DISABLED") => Error::ClientMisconfigured { reason },
         (412, _) => Error::Conflict,
         (400..500, "") | (408 | 409 | ..400 | 500.., _) => transient_status(status),
@@ -78,7 +80,7 @@ pub(crate) fn oauth(status: u16, body: Option<&Value>, retry_after: Option<Durat
         .unwrap_or_default();
     match (status, reason.as_str()) {
         (429, _) => Error::RateLimited {
-            limit: Limit::Project,
+            limit: Limit::Unnamed,
             retry_after,
         },
         (400..500, "invalid_grant") => Error::GrantRejected,
@@ -94,7 +96,10 @@ pub(crate) fn oauth(status: u16, body: Option<&Value>, retry_after: Option<Durat
             | "unsupported_grant_type"
             | "org_internal",
         ) => Error::ClientMisconfigured { reason },
-        (400..500, "admin_policy_enforced" | "access_denied") => Error::Forbidden { reason },
+        // Observed at refreshes: <https://github.com/dust-tt/dust/pull/31975>.
+        (400..500, "admin_policy_enforced" | "access_denied" | "policy_enforced") => {
+            Error::GrantRefused { reason }
+        }
         (408 | ..400 | 500.., _) | (_, "") => transient_status(status),
         _ => Error::Refused { reason },
     }
@@ -123,6 +128,31 @@ fn envelope(body: &Value) -> Envelope {
             .or_else(|| text("/error/status"))
             .unwrap_or_default(),
         location: text("/error/errors/0/location").unwrap_or_default(),
+    }
+}
+
+/// Whose limit a `rateLimitExceeded` is about. Google gives that reason for the project's limits and for an account's;
+/// only the limit's name distinguishes them. It is in `details` (`quota_limit`) or in the message: `… and limit 'Queries per
+/// minute per user' of service …` (<https://github.com/Atrejoe/Inky-Calendar-Server/issues/104>, and without `per user`
+/// <https://github.com/calcom/cal.diy/issues/18079>). Without a name it can also be a limit on one calendar:
+/// <https://developers.google.com/workspace/calendar/api/guides/quota>.
+fn whose_limit(body: Option<&Value>) -> Limit {
+    let name = body.and_then(|body| {
+        let details = body.pointer("/error/details").and_then(Value::as_array);
+        let detail = details
+            .into_iter()
+            .flatten()
+            .find_map(|detail| detail.pointer("/metadata/quota_limit")?.as_str());
+        detail.or_else(|| {
+            let message = body.pointer("/error/message")?.as_str()?;
+            let (_, rest) = message.split_once("limit '")?;
+            rest.split('\'').next()
+        })
+    });
+    match name {
+        None => Limit::Unnamed,
+        Some(name) if name.to_ascii_lowercase().contains("user") => Limit::User,
+        Some(_) => Limit::Project,
     }
 }
 
@@ -181,8 +211,9 @@ mod tests {
             (400, "channelIdNotUnique", Error::AlreadyExists),
             (401, "authError", Error::Unauthorized),
             (403, "userRateLimitExceeded", limited(Limit::User)),
-            (403, "rateLimitExceeded", limited(Limit::Project)),
-            (429, "rateLimitExceeded", limited(Limit::Project)),
+            (403, "rateLimitExceeded", limited(Limit::Unnamed)),
+            (429, "rateLimitExceeded", limited(Limit::Unnamed)),
+            (403, "dailyLimitExceeded", limited(Limit::Project)),
             (429, "userRateLimitExceeded", limited(Limit::User)),
             (403, "quotaExceeded", limited(Limit::Usage)),
             (403, "insufficientPermissions", Error::ScopeMissing),
@@ -191,6 +222,7 @@ mod tests {
                 "forbiddenForNonOrganizer",
                 forbidden("forbiddenForNonOrganizer"),
             ),
+            (403, "notACalendarUser", Error::CalendarOff),
             (404, "notFound", Error::NotFound),
             (409, "duplicate", Error::AlreadyExists),
             (410, "fullSyncRequired", Error::SyncTokenExpired),
@@ -201,6 +233,43 @@ mod tests {
             (302, "", transient("status 302")),
         ] {
             assert_eq!(listing(status, reason), expected, "{status} {reason}");
+        }
+    }
+
+    #[test]
+    fn the_limits_name_says_whose_it_is() {
+        let message = |limit: &str| {
+            let text = format!(
+                "Quota exceeded for quota metric 'Queries' and limit '{limit}' of service 'calendar-json.googleapis.com' \
+                 for consumer 'project_number:1'."
+            );
+            json!({"error": {"code": 403, "message": text, "errors": [{"reason": "rateLimitExceeded"}]}})
+        };
+        let detail = |limit: &str| {
+            json!({"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": [
+                {"reason": "RATE_LIMIT_EXCEEDED", "metadata": {"quota_limit": limit}}]}})
+        };
+        for (status, body, limit) in [
+            (403, message("Queries per minute"), Limit::Project),
+            (403, message("Queries per day"), Limit::Project),
+            (403, message("Queries per minute per user"), Limit::User),
+            (403, message("Queries per user per 100 seconds"), Limit::User),
+            (429, detail("defaultPerMinutePerProject"), Limit::Project),
+            (429, detail("defaultPerMinutePerUser"), Limit::User),
+            (
+                403,
+                json!({"error": {"message": "Rate Limit Exceeded",
+                "errors": [{"reason": "rateLimitExceeded"}]}}),
+                Limit::Unnamed,
+            ),
+        ] {
+            let error = calendar(
+                Endpoint::Listing,
+                status,
+                Some(&body),
+                Some(Duration::from_secs(7)),
+            );
+            assert_eq!(error, limited(limit), "{body}");
         }
     }
 
@@ -276,6 +345,12 @@ mod tests {
             Error::ClientMisconfigured { .. }
         ));
         assert!(matches!(error(400, "invalid_request"), Error::Refused { .. }));
+        for reason in ["admin_policy_enforced", "access_denied", "policy_enforced"] {
+            let refused = Error::GrantRefused {
+                reason: reason.into(),
+            };
+            assert_eq!(error(400, reason), refused);
+        }
         assert!(matches!(error(500, "invalid_grant"), Error::Transient { .. }));
         assert!(matches!(oauth(400, None, None), Error::Transient { .. }));
         assert!(matches!(oauth(429, None, None), Error::RateLimited { .. }));

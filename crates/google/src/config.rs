@@ -6,6 +6,8 @@ use reqwest::Url;
 use secrecy::{ExposeSecret, SecretString};
 use yup_oauth2::ApplicationSecret;
 
+use crate::proxy::Proxies;
+
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// The addresses of Google's endpoints. The default is Google; tests and demos use [`Endpoints::at`] with an emulator.
@@ -59,6 +61,8 @@ pub struct GoogleConfig {
     pub client_id: String,
     pub client_secret: SecretString,
     pub endpoints: Endpoints,
+    /// The default is the environment's.
+    pub proxies: Proxies,
     /// The longest that one request may take, its body included.
     pub timeout: Duration,
 }
@@ -70,6 +74,7 @@ impl GoogleConfig {
             client_id: client_id.into(),
             client_secret,
             endpoints: Endpoints::default(),
+            proxies: Proxies::from_env(),
             timeout: DEFAULT_TIMEOUT,
         }
     }

@@ -15,6 +15,10 @@ pub enum Error {
     /// The refresh token was rejected (`invalid_grant`). Only a second rejection, a while later, ends the grant.
     #[error("Google rejected the refresh token (invalid_grant)")]
     GrantRejected,
+    /// A policy stops this account's grant (`admin_policy_enforced`, `access_denied`, `policy_enforced`), at the token
+    /// endpoint only: <https://developers.google.com/identity/protocols/oauth2#expiration>. The refresh token may work again.
+    #[error("a policy of the account refuses the grant: {reason}")]
+    GrantRefused { reason: String },
     /// The grant does not cover this call. The user has to grant more.
     #[error("the grant lacks the scope for this call")]
     ScopeMissing,
@@ -36,6 +40,13 @@ pub enum Error {
         limit: Limit,
         retry_after: Option<Duration>,
     },
+    /// A page of events did not arrive in time. If it happens again, request smaller pages.
+    #[error("Google did not send a page of events in time")]
+    PageTimedOut,
+    /// Google Calendar is turned off for this account (403 `notACalendarUser`):
+    /// <https://github.com/closeio/sync-engine/pull/462>. An administrator can turn it on again.
+    #[error("Google Calendar is turned off for this account")]
+    CalendarOff,
     /// The event has changed since the etag in `If-Match` (412).
     #[error("the event was changed by someone else")]
     Conflict,
@@ -65,10 +76,13 @@ pub enum Error {
 /// Which quota is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
-    /// This user's (403 `userRateLimitExceeded`).
+    /// This account's (403 `userRateLimitExceeded`, or a limit that Google names as one per user).
     User,
-    /// The project's (403 `rateLimitExceeded`, 429).
+    /// The project's, by the name that Google gave it.
     Project,
-    /// The long one (403 `quotaExceeded`): hours, not seconds.
+    /// Google did not say whose (403 `rateLimitExceeded`, 429): the account's, its calendar's, or the project's.
+    Unnamed,
+    /// The account's edits, for hours (403 `quotaExceeded`). Its calendars can still be read:
+    /// <https://support.google.com/a/answer/2905486>.
     Usage,
 }

@@ -9,7 +9,7 @@ use crate::calendar::{ListCursor, Next};
 use crate::classify::{self, Endpoint, transient};
 use crate::hub::path_segment;
 use crate::oauth::bearer;
-use crate::transport::send;
+use crate::transport::{TIMED_OUT, send};
 use crate::{Error, Google};
 
 /// The most events that Google returns on one page.
@@ -62,7 +62,7 @@ impl Google {
     ///
     /// `page_size` must be the same on every page of a listing and, by Google's rules, of the listings that continue from
     /// its sync token. `showDeleted` is never sent: with a sync token deletions are always included, and a full listing
-    /// still has the cancelled instances of series that exist.
+    /// still has the cancelled instances of series that exist. [`Error::PageTimedOut`]: a smaller page may arrive in time.
     pub async fn events(
         &self,
         access: &SecretString,
@@ -91,7 +91,10 @@ impl Google {
             .get(url)
             .bearer_auth(bearer(access)?)
             .query(&query);
-        let answer = send(request).await?;
+        let answer = send(request).await.map_err(|error| match error {
+            Error::Transient { reason } if reason == TIMED_OUT => Error::PageTimedOut,
+            error => error,
+        })?;
         if !answer.is_success() {
             return Err(classify::calendar(
                 Endpoint::Listing,

@@ -6,7 +6,6 @@ use google_calendar3::common::{self, Client, Delegate, Response, Retry};
 use google_calendar3::{CalendarHub, api};
 use http_body_util::combinators::BoxBody;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use secrecy::SecretString;
@@ -14,11 +13,12 @@ use serde_json::Value;
 
 use crate::classify::{self, Endpoint, transient};
 use crate::oauth::bearer;
-use crate::transport::{USER_AGENT, retry_after};
+use crate::proxy::{Proxies, ProxyConnector};
+use crate::transport::{TIMED_OUT, USER_AGENT, retry_after};
 use crate::{Error, SetupError};
 
 /// One named type, so that the services do not each instantiate the generated code.
-pub(crate) type Connector = HttpsConnector<HttpConnector>;
+pub(crate) type Connector = HttpsConnector<ProxyConnector>;
 
 /// The characters that are percent-encoded in a path segment. `.` is among them, since `..` would leave the segment.
 const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
@@ -31,7 +31,7 @@ pub(crate) struct HubFactory {
 }
 
 impl HubFactory {
-    pub fn new(base_url: &str, timeout: Duration) -> Result<Self, SetupError> {
+    pub fn new(base_url: &str, timeout: Duration, proxies: Proxies) -> Result<Self, SetupError> {
         let connector = HttpsConnectorBuilder::new()
             // Explicit, since the constructor that uses the process's default provider panics where none is set.
             .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
@@ -39,7 +39,7 @@ impl HubFactory {
             .https_or_http()
             .enable_http1()
             .enable_http2()
-            .build();
+            .wrap_connector(ProxyConnector::new(proxies));
         let client = hyper_util::client::legacy::Client::builder(TokioExecutor::new())
             .build::<_, BoxBody<_, _>>(connector);
         Ok(Self {
@@ -63,7 +63,7 @@ impl HubFactory {
     ) -> Result<common::Result<T>, Error> {
         tokio::time::timeout(self.timeout, call)
             .await
-            .map_err(|_| transient("timeout"))
+            .map_err(|_| transient(TIMED_OUT))
     }
 }
 

@@ -26,6 +26,7 @@ pub mod error;
 mod events;
 mod hub;
 pub mod oauth;
+mod proxy;
 pub mod push;
 pub mod scopes;
 mod transport;
@@ -36,6 +37,7 @@ pub use config::{Endpoints, GoogleConfig};
 pub use error::{BODY_MAX_LEN, Error, Limit};
 pub use events::{EVENTS_PAGE_MAX, EventsPage, RawEvent};
 pub use oauth::{AccessToken, AuthorizationRequest, Grant, Pkce, UserInfo};
+pub use proxy::Proxies;
 pub use write::{EventPath, SendUpdates};
 
 /// Why the client cannot be created. Displays as one line.
@@ -45,6 +47,10 @@ pub enum SetupError {
     Certificates(std::io::Error),
     #[error("cannot set up the HTTP client: {0}")]
     HttpClient(String),
+    #[error(
+        "HTTPS_PROXY or ALL_PROXY names a proxy that is not http://: unset it, or list Google's hosts in NO_PROXY"
+    )]
+    Proxy,
 }
 
 /// A client of Google's OAuth and Calendar v3. Clones share connections.
@@ -65,8 +71,8 @@ impl Google {
     pub fn new(config: GoogleConfig) -> Result<Self, SetupError> {
         let calendar_url = config.endpoints.calendar_url.clone();
         Ok(Self(Arc::new(Inner {
-            http: transport::Http::new(config.timeout)?,
-            hub: hub::HubFactory::new(calendar_url.as_str(), config.timeout)?,
+            http: transport::Http::new(config.timeout, &config.proxies, calendar_url.as_str())?,
+            hub: hub::HubFactory::new(calendar_url.as_str(), config.timeout, config.proxies.clone())?,
             revoke_url: config.endpoints.revoke_url.clone(),
             userinfo_url: config.endpoints.userinfo_url.clone(),
             calendar_url,

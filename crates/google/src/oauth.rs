@@ -29,10 +29,12 @@ pub struct AuthorizationRequest<'a> {
     pub state: &'a str,
     /// [`Pkce::challenge`] (S256).
     pub code_challenge: &'a str,
-    /// The account to preselect, if known.
+    /// The account to preselect, if known: its address or `sub`.
     pub login_hint: Option<&'a str>,
     /// Ask again for scopes that are already granted. Needed to get another refresh token. Each such consent uses one of the
-    /// hundred refresh tokens that an account may have per client, so not for every login.
+    /// hundred refresh tokens that an account may have per client, so not for every login. Without a `login_hint` the user
+    /// also chooses the account, even in a browser with one session:
+    /// <https://developers.google.com/identity/protocols/oauth2/web-server#creatingclient>.
     pub force_consent: bool,
 }
 
@@ -96,7 +98,8 @@ struct TokenBody {
 }
 
 impl Google {
-    /// The URL of the consent page, to which the user's browser is redirected.
+    /// The URL of the consent page, to which the user's browser is redirected. `include_granted_scopes` is not sent: the
+    /// grant would contain the scopes that the host application has in the same Google project.
     #[expect(clippy::expect_used, reason = "auth_uri was a Url when the client was made")]
     pub fn authorization_url(&self, request: &AuthorizationRequest<'_>) -> Url {
         let mut url = Url::parse(&self.0.client.auth_uri).expect("a URL");
@@ -109,14 +112,18 @@ impl Google {
                 .append_pair("scope", &request.scopes.join(" "))
                 .append_pair("state", request.state)
                 .append_pair("access_type", "offline")
-                .append_pair("include_granted_scopes", "true")
                 .append_pair("code_challenge", request.code_challenge)
                 .append_pair("code_challenge_method", "S256");
             if let Some(hint) = request.login_hint {
                 query.append_pair("login_hint", hint);
             }
             if request.force_consent {
-                query.append_pair("prompt", "consent");
+                let prompt = if request.login_hint.is_some() {
+                    "consent"
+                } else {
+                    "select_account consent"
+                };
+                query.append_pair("prompt", prompt);
             }
         }
         url
@@ -181,7 +188,7 @@ impl Google {
     }
 
     /// Gets a new access token. [`Error::GrantRejected`] is Google's `invalid_grant`, which a race can cause as well as a
-    /// revocation. No other error says anything about the grant.
+    /// revocation. [`Error::GrantRefused`] is a policy's. No other error says anything about the grant.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<AccessToken, Error> {
         let body = self
             .token(&[
@@ -198,7 +205,7 @@ impl Google {
     }
 
     /// Revokes the grant of `token` (a refresh or an access token), and with it every token of this account for all clients
-    /// of the project. A token that Google no longer knows counts as revoked.
+    /// of the project: <https://github.com/googleapis/google-auth-library-nodejs/issues/1338>. A token that Google no longer knows counts as revoked.
     pub async fn revoke(&self, token: &SecretString) -> Result<(), Error> {
         let request = self
             .0

@@ -15,6 +15,15 @@ const EVENTS_OWNED_READONLY: &str = "https://www.googleapis.com/auth/calendar.ev
 /// The scopes that Calwire requests: the fewest that two-way sync needs.
 pub const REQUESTED: [&str; 4] = [OPENID, EMAIL, EVENTS, CALENDAR_LIST_READONLY];
 
+/// The scopes of a grant that has nothing but [`REQUESTED`]: Google also returns `email` by its long name.
+pub const OURS: [&str; 5] = [
+    OPENID,
+    EMAIL,
+    "https://www.googleapis.com/auth/userinfo.email",
+    EVENTS,
+    CALENDAR_LIST_READONLY,
+];
+
 /// Events can be listed and watched.
 pub fn allows_events<S: AsRef<str>>(granted: &[S]) -> bool {
     any(

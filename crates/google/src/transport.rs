@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::classify::transient;
 use crate::error::BODY_MAX_LEN;
+use crate::proxy::Proxies;
 use crate::{Error, SetupError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -17,6 +18,7 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// No connection was made, so the request had no effect.
 pub(crate) const CANNOT_CONNECT: &str = "cannot connect";
+pub(crate) const TIMED_OUT: &str = "timeout";
 pub(crate) const USER_AGENT: &str = concat!("calwire/", env!("CARGO_PKG_VERSION"));
 
 pub(crate) struct Http(Client);
@@ -29,15 +31,20 @@ pub(crate) struct Answer {
 }
 
 impl Http {
-    pub fn new(timeout: Duration) -> Result<Self, SetupError> {
-        Client::builder()
+    /// `endpoint`: decides whether there is a proxy on the way.
+    pub fn new(timeout: Duration, proxies: &Proxies, endpoint: &str) -> Result<Self, SetupError> {
+        let builder = Client::builder()
             .user_agent(USER_AGENT)
             .connect_timeout(CONNECT_TIMEOUT)
             .timeout(timeout)
             // A token must never be sent to a host that a response names.
             .redirect(redirect::Policy::none())
-            // The generated client supports no proxies either.
-            .no_proxy()
+            .no_proxy();
+        let builder = match proxies.for_reqwest(endpoint)? {
+            Some(proxy) => builder.proxy(proxy),
+            None => builder,
+        };
+        builder
             .build()
             .map(Self)
             .map_err(|error| SetupError::HttpClient(error.to_string()))
@@ -80,10 +87,11 @@ impl Answer {
 /// Describes a failed request in a few words. `reqwest`'s own message has the URL, and with it calendar ids, which are
 /// mail addresses.
 pub(crate) fn describe(error: &reqwest::Error) -> Error {
-    transient(if error.is_timeout() {
-        "timeout"
-    } else if error.is_connect() {
+    // A connection that was not made in time is both.
+    transient(if error.is_connect() {
         CANNOT_CONNECT
+    } else if error.is_timeout() {
+        TIMED_OUT
     } else if error.is_body() || error.is_decode() {
         "the response was cut short"
     } else {

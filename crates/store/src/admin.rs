@@ -37,11 +37,12 @@ pub async fn connection(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Resu
         r#"select json_build_object(
                'connection', n.id, 'user', n.user_id, 'google_account', n.google_sub, 'scopes', n.scopes,
                'created_at', n.created_at, 'granted_at', n.granted_at, 'grant_suspect_at', n.grant_suspect_at,
-               'grant_ended_at', n.grant_ended_at, 'disconnected_at', n.disconnected_at,
+               'grant_ended_at', n.grant_ended_at, 'grant_ended_reason', n.grant_ended_reason, 'disconnected_at', n.disconnected_at,
                'has_refresh_token', n.refresh_token is not null,
                'access_token_expires_at', n.access_expires_at,
                'refresh_leased_until', n.refresh_leased_until,
                'paused_until', (select until from quota_pauses where bucket = 'user:' || n.google_sub),
+               'writes_paused_until', (select until from quota_pauses where bucket = 'writes:' || n.google_sub),
                'calendar_list', (select json_build_object(
                                      'last_pull_at', s.last_pull_at, 'last_push_at', s.last_push_at, 'due',
                                      s.dirty_seq > s.synced_seq, 'due_since', s.dirty_at, 'attempts', s.attempts,

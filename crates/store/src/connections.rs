@@ -14,11 +14,12 @@ use crate::seal::{Binding, Keyring, Unsealable};
 
 pub use disconnect::{
     Disconnecting, Mirrored, RefreshToken, account_is_shared, acquire_disconnecting, defer_disconnecting,
-    disconnect, extend_disconnecting, mirrored, purge, purge_mirror, refresh_token, strip,
+    disconnect, extend_disconnecting, keep_grants, keeps_grant, mirrored, purge, purge_mirror, refresh_token,
+    strip,
 };
 pub use grant::{
-    Refresh, Refreshed, Tokens, Verdict, acquire_refresh, reject_grant, release_refresh, settle_refresh,
-    tokens,
+    Refresh, Refreshed, Tokens, Verdict, acquire_recheck, acquire_refresh, reject_grant, release_refresh,
+    revive_grant, settle_refresh, tokens,
 };
 
 /// One connected Google account, without its tokens.
@@ -29,6 +30,8 @@ pub struct Connection {
     pub email: String,
     pub scopes: Vec<String>,
     pub grant_ended_at: Option<DateTime<Utc>>,
+    /// The policy that ended it, in Google's word. None: it has not ended, or was revoked or expired.
+    pub grant_ended_reason: Option<String>,
     pub disconnected_at: Option<DateTime<Utc>>,
     pub created_at: DateTime<Utc>,
     pub queue: QueueState,
@@ -43,6 +46,8 @@ pub struct QueueState {
     pub failing_since: Option<DateTime<Utc>>,
     /// A pull failed because the grant lacks a scope.
     pub scope_missing: bool,
+    /// Google Calendar is turned off for the account.
+    pub calendar_off: bool,
 }
 
 /// The result of a consent.
@@ -70,8 +75,8 @@ pub enum Connected {
 
 /// Stores a consent. There is one row per user and account, however often the user connects.
 ///
-/// A connection that is being disconnected is not revived: it is deleted with all its data, and a new one is created.
-/// Pushes on its channels that were not stopped yet are rejected until Google ends them.
+/// A connection that is being disconnected is not revived: it steps aside, and a new one is created. Deleting its data
+/// continues in slices. Pushes on its channels that were not stopped yet are rejected until Google ends them.
 pub async fn connect(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -79,7 +84,15 @@ pub async fn connect(
     grant: &NewGrant<'_>,
 ) -> sqlx::Result<Connected> {
     sqlx::query!(
-        "delete from connections where user_id = $1 and google_sub = $2 and disconnected_at is not null",
+        // Its grant is the new connection's now, so it keeps no token to revoke it by.
+        "with aside as (
+             update connections
+             set google_sub = google_sub || '#' || id, refresh_token = null, access_token = null, access_expires_at = null,
+                 refresh_lease = null, refresh_leased_until = null, leave_not_before = '-infinity'
+             where user_id = $1 and google_sub = $2 and disconnected_at is not null
+             returning id
+         )
+         delete from watches using aside where connection_id = aside.id",
         grant.user.as_str(),
         grant.google_sub,
     )
@@ -109,7 +122,8 @@ pub async fn connect(
         // The lease goes too: a refresh under way is about the tokens from before and may not overwrite these.
         "update connections
          set refresh_token = coalesce($2, refresh_token), access_token = $3, access_expires_at = $4,
-             grant_suspect_at = null, grant_ended_at = null, refresh_lease = null, refresh_leased_until = null,
+             grant_suspect_at = null, grant_suspect_reason = null, grant_ended_at = null, grant_ended_reason = null,
+             grant_recheck_at = null, refresh_lease = null, refresh_leased_until = null,
              granted_at = $5
          where id = $1",
         row.id,
@@ -140,14 +154,16 @@ pub async fn is_active(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Resul
 /// A user's connections, oldest first, without those that are being disconnected.
 pub async fn of_user(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Vec<Connection>> {
     let rows = sqlx::query!(
-        r#"select n.id, n.google_sub, n.email, n.scopes, n.grant_ended_at, n.disconnected_at, n.created_at,
-                  p.importing as "importing!", p.failing_since, p.scope_missing as "scope_missing!"
+        r#"select n.id, n.google_sub, n.email, n.scopes, n.grant_ended_at, n.grant_ended_reason, n.disconnected_at, n.created_at,
+                  p.importing as "importing!", p.failing_since, p.scope_missing as "scope_missing!",
+                  p.calendar_off as "calendar_off!"
            from connections n
            cross join lateral (
                select coalesce(bool_or(s.last_pull_at is null), true) as importing,
                       min(s.dirty_at) filter (where s.dirty_seq > s.synced_seq and s.last_error is not null)
                           as failing_since,
-                      coalesce(bool_or(s.last_error = 'scope_missing'), false) as scope_missing
+                      coalesce(bool_or(s.last_error = 'scope_missing'), false) as scope_missing,
+                      coalesce(bool_or(s.last_error = 'calendar_off'), false) as calendar_off
                from sync_state s left join calendars c on c.id = s.resource_id
                where s.connection_id = n.id
                  and (s.kind = 'calendar_list' or (c.selected and c.access_lost_at is null))
@@ -166,12 +182,14 @@ pub async fn of_user(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Vec
             email: row.email,
             scopes: row.scopes,
             grant_ended_at: row.grant_ended_at,
+            grant_ended_reason: row.grant_ended_reason,
             disconnected_at: row.disconnected_at,
             created_at: row.created_at,
             queue: QueueState {
                 importing: row.importing,
                 failing_since: row.failing_since,
                 scope_missing: row.scope_missing,
+                calendar_off: row.calendar_off,
             },
         })
         .collect())

@@ -36,6 +36,8 @@ pub struct Version {
     pub status: String,
     pub updated: Option<DateTime<Utc>>,
     pub recurring_event_id: Option<String>,
+    /// Its JSON equals the incoming event's.
+    pub has_same_content: bool,
 }
 
 /// An event as readers see it.
@@ -46,17 +48,37 @@ pub struct Current {
     pub raw: String,
 }
 
-/// The stored versions of these events. Events that are not stored are left out.
-pub async fn versions(
+/// The stored versions of the events that are incoming. Events that are not stored are left out.
+pub async fn versions<'a>(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+    incoming: impl Iterator<Item = &'a NewEvent>,
+) -> sqlx::Result<Vec<Version>> {
+    let (ids, raws): (Vec<&str>, Vec<&str>) = incoming.map(|event| (&*event.event_id, &*event.raw)).unzip();
+    sqlx::query_as!(
+        Version,
+        r#"select e.event_id, e.etag, e.status, e.updated, e.recurring_event_id, e.raw = n.raw::jsonb as "has_same_content!"
+           from unnest($3::text[], $4::text[]) as n (event_id, raw)
+           join events e on e.calendar_id = $1 and e.generation = $2 and e.event_id = n.event_id"#,
+        calendar.as_uuid(),
+        generation,
+        &ids as &[&str],
+        &raws as &[&str],
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The ids among these that are stored.
+pub async fn stored_ids(
     conn: &mut PgConnection,
     calendar: CalendarId,
     generation: i64,
     event_ids: &[String],
-) -> sqlx::Result<Vec<Version>> {
-    sqlx::query_as!(
-        Version,
-        "select event_id, etag, status, updated, recurring_event_id from events
-         where calendar_id = $1 and generation = $2 and event_id = any($3)",
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        "select event_id from events where calendar_id = $1 and generation = $2 and event_id = any($3)",
         calendar.as_uuid(),
         generation,
         event_ids,
@@ -166,8 +188,33 @@ pub async fn get(
     .await
 }
 
+/// The ids of a series' exceptions, in the generation that readers see, whose original start (as stored) is `from` or later
+/// and that are not cancelled.
+pub async fn exceptions_from(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    series_id: &str,
+    from: &str,
+    limit: i64,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select e.event_id from events e
+           join sync_state s on s.resource_id = e.calendar_id and s.generation = e.generation
+           where e.calendar_id = $1 and e.recurring_event_id = $2
+             and e.original_start collate "C" >= $3 and e.status <> 'cancelled'
+           order by e.original_start
+           limit $4"#,
+        calendar.as_uuid(),
+        series_id,
+        from,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// Marks the exceptions of a series as cancelled whose original start (as stored) is `from` or later, because the series
-/// ends before. Google does the same, so its pushes about them are echoes.
+/// ends before.
 pub async fn cancel_exceptions(
     conn: &mut PgConnection,
     calendar: CalendarId,

@@ -134,7 +134,7 @@ pub async fn quota(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<
     sqlx::query_as!(
         QuotaUsage,
         r#"select (select coalesce(max(used), 0)::bigint from quota_usage where bucket = 'project' and minute > $1) as "used!",
-                  (select count(*) from quota_pauses where bucket <> 'project' and until > clock_timestamp()) as "users_paused!",
+                  (select count(distinct split_part(bucket, ':', 2)) from quota_pauses where bucket <> 'project' and until > clock_timestamp()) as "users_paused!",
                   (select until from quota_pauses where bucket = 'project' and until > clock_timestamp()) as project_paused_until"#,
         now - TimeDelta::minutes(2),
     )

@@ -4,22 +4,27 @@
 //! token digest never change, and Google's resource id does not once it is known. [`mark_pushed`] is one statement for any
 //! number of pushes.
 
-use std::str::FromStr;
-
 use chrono::{DateTime, Utc};
 use common::ids::ResourceId;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
+
+use crate::connect::{self, Timeouts};
 
 /// A separate connection for [`mark_pushed`], so that pushes never wait for other work of this process. Its statements time
 /// out before Google does.
 pub async fn connect(database_url: &str) -> sqlx::Result<PgConnection> {
-    let options = PgConnectOptions::from_str(database_url)?
-        .application_name("calwire-intake")
-        .options([("statement_timeout", "2s"), ("lock_timeout", "1s")]);
-    PgConnection::connect_with(&options).await
+    let options = connect::options(database_url)?.application_name("calwire-intake");
+    let mut conn = PgConnection::connect_with(&options).await?;
+    connect::set_timeouts(&mut conn, TIMEOUTS).await?;
+    Ok(conn)
 }
+
+const TIMEOUTS: Timeouts = Timeouts {
+    statement: "2s",
+    lock: "1s",
+    idle_in_transaction: "0",
+};
 
 /// The row of a channel, against which pushes are checked.
 #[derive(Debug, Clone, PartialEq, Eq)]

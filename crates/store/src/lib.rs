@@ -4,14 +4,13 @@
 //! `sqlx::Result`; a lookup returns an `Option`. Functions are called qualified: `watches::begin(…)`. Every statement that
 //! a user can reach has the user's id in its `WHERE`.
 
-use std::str::FromStr;
-use std::time::Duration;
-
 use common::ids::UserId;
 use sqlx::error::BoxDynError;
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions, PgTypeInfo, PgValueRef};
-use sqlx::{Connection, Decode, PgPool, Postgres};
+use sqlx::postgres::{PgTypeInfo, PgValueRef};
+use sqlx::{Decode, PgPool, Postgres};
+
+mod connect;
 
 pub mod admin;
 pub mod calendars;
@@ -40,13 +39,12 @@ pub mod watches;
 pub mod write_intents;
 pub mod zone_data;
 
+pub use connect::{
+    connect, connect_for_admin, connect_once, is_read_only_error, is_writable, renew_connections,
+};
+
 /// The schema, embedded. `calendar-api migrate` runs it; everything else only checks it.
 pub static MIGRATOR: Migrator = sqlx::migrate!("../../migrations");
-
-/// Longer than any statement here takes. A lock held elsewhere becomes an error instead of a hang.
-const STATEMENT_TIMEOUT: &str = "15s";
-const LOCK_TIMEOUT: &str = "5s";
-const IDLE_IN_TRANSACTION_TIMEOUT: &str = "20s";
 
 /// A user id as a column. Only valid ones are stored, so a failure means that the row was edited by hand.
 pub(crate) struct UserIdColumn(UserId);
@@ -78,58 +76,9 @@ pub(crate) fn user_id(stored: String) -> sqlx::Result<UserId> {
     UserId::parse(stored).map_err(|error| sqlx::Error::Decode(error.into()))
 }
 
-/// A connection that was idle for this long is tested before use: Postgres may have restarted.
-const TESTED_AFTER: Duration = Duration::from_secs(1);
-
-/// A pool with a timeout on everything: acquiring a connection, waiting for a lock, running a statement.
-pub async fn connect(
-    database_url: &str,
-    max_connections: u32,
-    acquire_timeout: Duration,
-) -> sqlx::Result<PgPool> {
-    let options = PgConnectOptions::from_str(database_url)?.options([
-        ("statement_timeout", STATEMENT_TIMEOUT),
-        ("lock_timeout", LOCK_TIMEOUT),
-        ("idle_in_transaction_session_timeout", IDLE_IN_TRANSACTION_TIMEOUT),
-    ]);
-    PgPoolOptions::new()
-        .max_connections(max_connections)
-        .acquire_timeout(acquire_timeout)
-        // Not at every acquire: that would be a round trip before every single statement.
-        .test_before_acquire(false)
-        .before_acquire(|conn, meta| {
-            Box::pin(async move {
-                if meta.idle_for >= TESTED_AFTER {
-                    conn.ping().await?;
-                }
-                Ok(true)
-            })
-        })
-        .connect_with(options)
-        .await
-}
-
-/// Longer than any statement of a service, so that a lock held by one is free by then.
-const CARE_LOCK_TIMEOUT: &str = "30s";
-
-/// For migrations and other admin commands: no statement timeout, and a lock timeout that outlasts the services' statements.
-pub async fn connect_for_admin(database_url: &str, acquire_timeout: Duration) -> sqlx::Result<PgPool> {
-    let options = PgConnectOptions::from_str(database_url)?.options([("lock_timeout", CARE_LOCK_TIMEOUT)]);
-    PgPoolOptions::new()
-        .max_connections(2)
-        .acquire_timeout(acquire_timeout)
-        .connect_with(options)
-        .await
-}
-
 /// A transaction in which all statements read from one snapshot.
 pub async fn begin_snapshot(pool: &PgPool) -> sqlx::Result<sqlx::Transaction<'static, Postgres>> {
     pool.begin_with("begin isolation level repeatable read").await
-}
-
-/// Checks that the database responds.
-pub async fn ping(pool: &PgPool) -> sqlx::Result<()> {
-    sqlx::query("select 1").execute(pool).await.map(|_| ())
 }
 
 /// Why a service does not start with a database.

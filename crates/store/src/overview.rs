@@ -272,7 +272,7 @@ async fn quota(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Quot
            select coalesce((select used from recent where bucket = 'project'), 0) as "project!",
                   coalesce((select max(used) from recent where bucket <> 'project'), 0) as "user!",
                   exists (select from paused where bucket = 'project') as "project_paused!",
-                  (select count(*) from paused where bucket <> 'project') as "users_paused!""#,
+                  (select count(distinct split_part(bucket, ':', 2)) from paused where bucket <> 'project') as "users_paused!""#,
         minute,
         carried,
         crate::sync_state::interval(Duration::from_mins(1)),

@@ -30,19 +30,20 @@ pub enum Take {
 }
 
 /// Takes `units` from both budgets, from `narrow` first. If `wide` is used up, `narrow` has lost them; in the other order
-/// one busy user could drain the project. Runs as its own transaction.
+/// one busy user could drain the project. `pauses`: a third bucket whose pauses count. Runs as its own transaction.
 pub async fn take(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     narrow: Budget<'_>,
     wide: Budget<'_>,
+    pauses: Option<&str>,
     units: i32,
 ) -> sqlx::Result<Take> {
     let (minute, carried) = window(now);
     let taken = sqlx::query!(
         r#"with paused as (
                select extract(epoch from max(until) - clock_timestamp())::float8 as wait from quota_pauses
-               where bucket in ($3, $5) and until > clock_timestamp()
+               where bucket in ($3, $5, $8) and until > clock_timestamp()
            ), recent as (
                select coalesce(sum(used) filter (where bucket = $3), 0)::float8 * $2::float8 as narrow,
                       coalesce(sum(used) filter (where bucket = $5), 0)::float8 * $2::float8 as wide
@@ -71,6 +72,7 @@ pub async fn take(
         wide.bucket,
         f64::from(wide.per_minute),
         units,
+        pauses,
     )
     .fetch_one(conn)
     .await?;
@@ -92,6 +94,31 @@ pub async fn pause(conn: &mut PgConnection, bucket: &str, wait: Duration) -> sql
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// As [`pause`], for a limit whose owner Google did not name. Returns how many accounts have met such a limit during the
+/// last `within`, this one included. A bucket is a word, a colon and the account.
+pub async fn pause_unnamed(
+    conn: &mut PgConnection,
+    bucket: &str,
+    wait: Duration,
+    within: Duration,
+) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(
+        r#"with paused as (
+               insert into quota_pauses as p (bucket, until, unnamed_at)
+               values ($1, clock_timestamp() + $2, clock_timestamp())
+               on conflict (bucket) do update
+               set until = greatest(p.until, excluded.until), unnamed_at = excluded.unnamed_at
+           )
+           select 1 + count(distinct split_part(bucket, ':', 2)) as "accounts!" from quota_pauses
+           where unnamed_at > clock_timestamp() - $3::interval and split_part(bucket, ':', 2) <> split_part($1, ':', 2)"#,
+        bucket,
+        interval(wait),
+        interval(within),
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// Deletes minutes that no window covers any more, and expired pauses.
@@ -136,7 +163,7 @@ mod tests {
     async fn taken(conn: &mut PgConnection, now: DateTime<Utc>, narrow: Budget<'_>, n: usize) -> usize {
         let mut taken = 0;
         for _ in 0..n {
-            taken += usize::from(take(conn, now, narrow, PROJECT, 1).await.unwrap() == Take::Taken);
+            taken += usize::from(take(conn, now, narrow, PROJECT, None, 1).await.unwrap() == Take::Taken);
         }
         taken
     }
@@ -167,11 +194,15 @@ mod tests {
     async fn a_call_takes_all_its_units_or_none(pool: PgPool) {
         let mut conn = pool.acquire().await.unwrap();
         let now: DateTime<Utc> = "2026-11-22T10:00:00Z".parse().unwrap();
-        let mut three = async || take(&mut conn, now, user("user:a"), PROJECT, 3).await.unwrap();
+        let mut three = async || {
+            take(&mut conn, now, user("user:a"), PROJECT, None, 3)
+                .await
+                .unwrap()
+        };
         assert_eq!((three().await, three().await), (Take::Taken, Take::Spent));
         assert_eq!(taken(&mut conn, now, user("user:a"), 9).await, 1);
         // The project's ten: four for user a, three for user b; three more fit for user c, none for user d.
-        let mut of = async |name| take(&mut conn, now, user(name), PROJECT, 3).await.unwrap();
+        let mut of = async |name| take(&mut conn, now, user(name), PROJECT, None, 3).await.unwrap();
         assert_eq!(
             (of("user:b").await, of("user:c").await, of("user:d").await),
             (Take::Taken, Take::Taken, Take::Spent)
@@ -187,7 +218,9 @@ mod tests {
         // The caller's clock does not matter.
         for minutes in [-5, 0, 5] {
             let at = now + TimeDelta::minutes(minutes);
-            let refused = take(&mut conn, at, user("user:a"), PROJECT, 1).await.unwrap();
+            let refused = take(&mut conn, at, user("user:a"), PROJECT, None, 1)
+                .await
+                .unwrap();
             let Take::Paused(wait) = refused else {
                 panic!("{minutes}: {refused:?}")
             };
@@ -200,5 +233,23 @@ mod tests {
             .unwrap();
         assert_eq!(taken(&mut conn, now, user("user:a"), 5).await, 4);
         assert!(purge(&mut conn, now + TimeDelta::hours(1)).await.unwrap() >= 2);
+    }
+
+    #[sqlx::test(migrator = "crate::MIGRATOR")]
+    async fn unnamed_limits_are_counted_by_account(pool: PgPool) {
+        let mut conn = pool.acquire().await.unwrap();
+        let mut meet = async |bucket| {
+            let (wait, within) = (Duration::from_mins(1), Duration::from_secs(10));
+            pause_unnamed(&mut conn, bucket, wait, within).await.unwrap()
+        };
+        assert_eq!(meet("user:a").await, 1);
+        assert_eq!(meet("user:a").await, 1);
+        assert_eq!(meet("writes:a").await, 1);
+        assert_eq!(meet("writes:b").await, 2);
+        sqlx::query("update quota_pauses set unnamed_at = clock_timestamp() - interval '11 seconds' where bucket like '%a'")
+            .execute(&pool)
+            .await
+            .unwrap();
+        assert_eq!(meet("user:c").await, 2);
     }
 }

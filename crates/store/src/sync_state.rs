@@ -106,6 +106,8 @@ pub struct Pull {
     pub horizon_until: Option<DateTime<Utc>>,
     /// When the last full listing after the first took effect.
     pub rebuilt_at: Option<DateTime<Utc>>,
+    /// Why the last attempt failed. None: it succeeded.
+    pub last_error: Option<String>,
     /// Another worker's lease on it expired.
     pub taken_over: bool,
     /// How often that happened since the last successful pull.

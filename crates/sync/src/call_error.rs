@@ -11,9 +11,12 @@ pub enum CallError {
     /// Google's error; for a rejected access token, the error after one forced refresh.
     #[error(transparent)]
     Google(#[from] Error),
+    /// The error of a refresh. It says nothing about the calendar or event that the call was for.
+    #[error("could not refresh the access token: {0}")]
+    Token(Error),
     #[error("the account is disconnected")]
     Disconnected,
-    /// Confirmed. No call will succeed until the user connects again.
+    /// Confirmed. No call will succeed until the user connects again, or a policy that stops the grant changes.
     #[error("the grant has ended")]
     GrantEnded,
     /// Google has refused the refresh token once. A second attempt after `retry_after` decides whether the grant has

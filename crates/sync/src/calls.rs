@@ -42,14 +42,14 @@ where
     let (mut access, google_sub) = access_token(ctx, connection, purpose, None).await?;
     let mut forced = false;
     loop {
-        quota::take(ctx, &google_sub, units).await?;
+        quota::take(ctx, &google_sub, purpose, units).await?;
         match measured(call(access.clone())).await {
             Err(Error::Unauthorized) if !forced => {
                 forced = true;
                 access = access_token(ctx, connection, purpose, Some(&access)).await?.0;
             }
             Err(Error::RateLimited { limit, retry_after }) => {
-                quota::note_limit(ctx, &google_sub, limit, retry_after).await?;
+                quota::note_limit(ctx, &google_sub, purpose, limit, retry_after).await?;
                 return Err(Error::RateLimited { limit, retry_after }.into());
             }
             answer => return Ok(answer?),

@@ -216,7 +216,7 @@ async fn change(ctx: &Context, calendar: &Calendar, turn: &Turn, mark: &str) -> 
         }
     }
     let body = &body;
-    let created = call(ctx, calendar.connection_id, Purpose::Sync, |access| async move {
+    let created = call(ctx, calendar.connection_id, Purpose::Write, |access| async move {
         ctx.google
             .insert_event(&access, &calendar.google_id, body, SendUpdates::None)
             .await
@@ -231,7 +231,7 @@ async fn patch(ctx: &Context, calendar: &Calendar, event: &str, body: &Value) ->
         calendar: &calendar.google_id,
         event,
     };
-    call(ctx, calendar.connection_id, Purpose::Sync, |access| async move {
+    call(ctx, calendar.connection_id, Purpose::Write, |access| async move {
         ctx.google
             .patch_event(&access, path, None, body, SendUpdates::None)
             .await

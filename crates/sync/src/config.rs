@@ -48,6 +48,14 @@ pub struct Config {
     #[serde(default, deserialize_with = "parse_google_auth_url")]
     pub google_auth_url: Option<Url>,
 
+    /// Whether disconnecting an account revokes its grant at Google, which ends every grant of the same Google project for
+    /// the account. `false` where another application, such as the host's sign-in, shares the project.
+    #[serde(
+        default = "revoke_on_disconnect",
+        deserialize_with = "parse_revoke_on_disconnect"
+    )]
+    pub revoke_on_disconnect: bool,
+
     /// The keys that seal Google's tokens: `id:base64 of 32 bytes`, separated by commas. The first one seals, all of
     /// them open.
     #[serde(deserialize_with = "parse_token_keys")]
@@ -62,6 +70,11 @@ const fn database_max_connections() -> u32 {
     16
 }
 
+const fn revoke_on_disconnect() -> bool {
+    true
+}
+
+parsed!(parse_revoke_on_disconnect: bool, "REVOKE_ON_DISCONNECT");
 parsed!(parse_max_connections: u32, "DATABASE_MAX_CONNECTIONS");
 parsed!(parse_token_keys: Keyring, "TOKEN_KEYS");
 parsed!(parse_tuning: Settings, "TUNING");
@@ -134,6 +147,7 @@ impl Config {
         Settings {
             public_url: self.public_url.clone(),
             webhook_url: self.webhook_url.clone(),
+            revoke_on_disconnect: self.revoke_on_disconnect,
             ..self.tuning.clone()
         }
     }
@@ -200,6 +214,7 @@ mod tests {
             ("GOOGLE_BASE_URL", "http://127.0.0.1:9"),
             ("GOOGLE_AUTH_URL", "http://localhost:8/consent"),
             ("TUNING", "grant_confirm_seconds=1,poll_unwatched_seconds=2"),
+            ("REVOKE_ON_DISCONNECT", "false"),
         ])
         .unwrap();
         let settings = config.settings();
@@ -208,6 +223,7 @@ mod tests {
             "https://calendar.example.com/api/calendar/webhook"
         );
         assert_eq!(settings.grant_confirm_delay, secs(1));
+        assert!(!settings.revoke_on_disconnect);
         assert_eq!(settings.poll_unwatched, secs(2));
         assert_eq!(settings.watch_ttl, Settings::default().watch_ttl);
         let endpoints = config.google().endpoints;
@@ -227,6 +243,7 @@ mod tests {
             ("TUNING", "watch_ttl_seconds=a week"),
             ("TUNING", "watch_seconds=1"),
             ("GOOGLE_BASE_URL", "google"),
+            ("REVOKE_ON_DISCONNECT", "no"),
             ("GOOGLE_AUTH_URL", "consent"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();

@@ -12,6 +12,7 @@ mod disconnect;
 mod receipt;
 mod state;
 
+pub use crate::tokens::recheck_refused_once;
 pub use disconnect::{AT_ONCE, disconnect, disconnect_once};
 pub use receipt::{Channels, Forgotten, GrantEnd, Receipt};
 pub use state::{has_calendar_access, state};

@@ -2,12 +2,21 @@
 
 use crate::Context;
 
-/// The database responds.
+/// The database responds and accepts writes.
 pub async fn database(ctx: Context) -> Result<(), String> {
-    store::ping(&ctx.pool).await.map_err(|error| {
-        tracing::warn!(%error, "The database does not respond");
-        "it does not respond".to_owned()
-    })
+    let writable = async { store::is_writable(&mut *ctx.pool.acquire().await?).await };
+    match writable.await {
+        Ok(true) => Ok(()),
+        Ok(false) => {
+            tracing::warn!("The database is read-only; connecting again");
+            store::renew_connections();
+            Err("it is read-only".to_owned())
+        }
+        Err(error) => {
+            tracing::warn!(%error, "The database does not respond");
+            Err("it does not respond".to_owned())
+        }
+    }
 }
 
 /// The database has the schema of this build.

@@ -35,7 +35,7 @@ use common::lease::Settled;
 use common::telemetry::trace;
 use common::worker::Pass;
 use event_model::wire::{Change, ConnectionState};
-use store::sync_state::{self, Kind, Pull};
+use store::sync_state::{self, Cause, Kind, Pull};
 use store::{calendars, events, watches};
 use tokio::sync::Semaphore;
 use tracing::Instrument;
@@ -51,6 +51,9 @@ use crate::{Context, calendar_list, metrics};
 
 /// When a calendar that the account cannot read is tried again. Google does not notify us when access is restored.
 const ACCESS_RECHECK: Backoff = Backoff::new(Duration::from_mins(1), Duration::from_hours(1));
+
+/// When a calendar is tried again that Google has once refused, and its account's list of calendars is read.
+const DOUBT_RECHECK: Duration = Duration::from_secs(10);
 
 /// Rows of outdated generations deleted per transaction.
 const PURGE_BATCH: i64 = 5_000;
@@ -190,7 +193,9 @@ async fn give_up(session: &Session<'_>, error: PullError) -> sqlx::Result<()> {
             defer(session, delay, reason).await?;
         }
         PullError::Suspend { reason } => suspend(session, reason).await?,
+        PullError::AccessLost if pull_is_first_to_doubt(session) => doubt_access(session).await?,
         PullError::AccessLost => lose_access(session).await?,
+        PullError::CalendarOff => calendar_off(session).await?,
         // `rebuild::pull` turns this into a retry, so it does not get here.
         PullError::Rebuild(_) => {
             defer(session, Duration::from_mins(1), "sync_token_refused").await?;
@@ -230,6 +235,53 @@ async fn suspend(session: &Session<'_>, reason: &str) -> sqlx::Result<()> {
     }
     crash_point!("pull.before_suspend");
     if sync_state::suspend(&mut tx, &pull.lease, reason).await? {
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Whether Google refuses a calendar for the first time since the last success. A single 404 or 403 can be a fault of
+/// Google's, and hiding a calendar empties the user's page.
+fn pull_is_first_to_doubt(session: &Session<'_>) -> bool {
+    let pull = session.pull;
+    let known = [
+        Some(decision::ACCESS_DOUBTFUL),
+        Some(PullError::AccessLost.reason()),
+    ];
+    pull.kind == Kind::Events && !known.contains(&pull.last_error.as_deref())
+}
+
+/// Tries the calendar again soon, and reads the account's list of calendars: if the calendar is no longer in it, that
+/// pull hides it.
+async fn doubt_access(session: &Session<'_>) -> sqlx::Result<()> {
+    let pull = session.pull;
+    let mut tx = session.ctx.pool.begin().await?;
+    session
+        .record(&mut tx, Summary::failed(decision::ACCESS_DOUBTFUL))
+        .await?;
+    let list = pull.connection_id.into();
+    sync_state::mark_dirty(&mut tx, session.ctx.clock.now(), &[list], Cause::Poll).await?;
+    let wait = jittered(DOUBT_RECHECK);
+    if sync_state::defer(&mut tx, &pull.lease, wait, decision::ACCESS_DOUBTFUL).await? {
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Schedules a retry. The state is the whole connection's: only the first pull that finds it sends a message.
+async fn calendar_off(session: &Session<'_>) -> sqlx::Result<()> {
+    let (pull, reason) = (session.pull, decision::CALENDAR_OFF);
+    let connection_id = pull.connection_id;
+    let mut tx = session.ctx.pool.begin().await?;
+    session.record(&mut tx, Summary::failed(reason)).await?;
+    if !sync_state::any_failed_with(&mut tx, connection_id, reason).await? {
+        tracing::info!(connection.id = %connection_id, "Google Calendar is turned off for this account");
+        let state = ConnectionState::CalendarOff;
+        let change = Change::ConnectionChanged { connection_id, state };
+        outbox::append(&mut tx, session.ctx.clock.now(), &pull.user_id, change).await?;
+    }
+    let wait = jittered(ACCESS_RECHECK.bound(pull.lease.attempts));
+    if sync_state::defer(&mut tx, &pull.lease, wait, reason).await? {
         tx.commit().await?;
     }
     Ok(())

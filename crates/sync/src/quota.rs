@@ -9,6 +9,7 @@ use google::Limit;
 use store::quota::{self, Budget, Take};
 
 use crate::call_error::CallError;
+use crate::tokens::Purpose;
 use crate::{Context, metrics};
 
 /// The budget of all users together.
@@ -23,11 +24,15 @@ const USER_PER_MINUTE: i32 = 480;
 const SPENT_WAIT: Duration = Duration::from_secs(20);
 /// Spreads the callers that wait for the end of the same pause.
 const PAUSE_SPREAD: Duration = Duration::from_millis(500);
-/// The pause for each kind of limit if Google does not send `Retry-After`.
+/// The pause for each kind of limit, if Google does not send `Retry-After`.
 const USER_WAIT: Duration = Duration::from_secs(30);
 const PROJECT_WAIT: Duration = Duration::from_secs(15);
 /// `quotaExceeded` lasts for hours; Google does not document how many.
 const USAGE_WAIT: Duration = Duration::from_hours(1);
+/// Google does not always name the limit that a call met. The project pauses when [`ACCOUNTS`] accounts have met such a
+/// limit within this time; one account alone slows only itself.
+const TOGETHER: Duration = Duration::from_secs(10);
+const ACCOUNTS: i64 = 3;
 /// A longer `Retry-After` is shortened to this.
 const WAIT_MAX: Duration = Duration::from_hours(1);
 
@@ -46,41 +51,71 @@ impl Units {
 }
 
 /// Takes the units of a call from the budgets of this Google account and of the project.
-pub async fn take(ctx: &Context, google_sub: &str, Units(units): Units) -> Result<(), CallError> {
+pub async fn take(
+    ctx: &Context,
+    google_sub: &str,
+    purpose: Purpose,
+    Units(units): Units,
+) -> Result<(), CallError> {
     let bucket = bucket(google_sub);
+    let writes = (purpose == Purpose::Write).then(|| writes(google_sub));
     let mut conn = ctx.pool.acquire().await?;
     let now = ctx.clock.now();
-    let retry_after = match quota::take(&mut conn, now, user(&bucket), PROJECT, units).await? {
-        Take::Taken => return Ok(()),
-        Take::Spent => {
-            metrics::over_budget("spent");
-            common::backoff::jittered(SPENT_WAIT)
-        }
-        Take::Paused(wait) => {
-            metrics::over_budget("paused");
-            wait + common::backoff::jittered(PAUSE_SPREAD)
-        }
-    };
+    let retry_after =
+        match quota::take(&mut conn, now, user(&bucket), PROJECT, writes.as_deref(), units).await? {
+            Take::Taken => return Ok(()),
+            Take::Spent => {
+                metrics::over_budget("spent");
+                common::backoff::jittered(SPENT_WAIT)
+            }
+            Take::Paused(wait) => {
+                metrics::over_budget("paused");
+                wait + common::backoff::jittered(PAUSE_SPREAD)
+            }
+        };
     Err(CallError::OverBudget { retry_after })
 }
 
-/// Pauses all calls that a limit applies to.
+/// Pauses the calls that a limit applies to. A limit that a write met, other than one on all the account's calls, pauses
+/// the account's writes: Google limits edits of a user and of a calendar apart from reads.
 pub(crate) async fn note_limit(
     ctx: &Context,
     google_sub: &str,
+    purpose: Purpose,
     limit: Limit,
     retry_after: Option<Duration>,
 ) -> Result<(), CallError> {
-    let bucket = bucket(google_sub);
+    let of_calls = if purpose == Purpose::Write {
+        writes(google_sub)
+    } else {
+        bucket(google_sub)
+    };
     let (bucket, wait) = match limit {
-        Limit::Project => (PROJECT.bucket, PROJECT_WAIT),
-        Limit::User => (bucket.as_str(), USER_WAIT),
-        Limit::Usage => (bucket.as_str(), USAGE_WAIT),
+        Limit::Project => (PROJECT.bucket.to_owned(), PROJECT_WAIT),
+        Limit::User => (bucket(google_sub), USER_WAIT),
+        Limit::Unnamed => (of_calls, USER_WAIT),
+        Limit::Usage => (of_calls, USAGE_WAIT),
     };
     let wait = retry_after.unwrap_or(wait).min(WAIT_MAX);
     tracing::warn!(?limit, wait_s = wait.as_secs(), "Rate limited by Google");
     let mut conn = ctx.pool.acquire().await?;
-    Ok(quota::pause(&mut conn, bucket, wait).await?)
+    if limit != Limit::Unnamed {
+        return Ok(quota::pause(&mut conn, &bucket, wait).await?);
+    }
+    let accounts = quota::pause_unnamed(&mut conn, &bucket, wait, TOGETHER).await?;
+    if accounts >= ACCOUNTS {
+        tracing::warn!(
+            accounts,
+            "Several accounts are rate limited by Google; pausing all calls"
+        );
+        quota::pause(&mut conn, PROJECT.bucket, PROJECT_WAIT).await?;
+    }
+    Ok(())
+}
+
+/// Pauses of an account's writes only.
+fn writes(google_sub: &str) -> String {
+    format!("writes:{google_sub}")
 }
 
 fn bucket(google_sub: &str) -> String {

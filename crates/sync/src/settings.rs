@@ -36,6 +36,9 @@ pub struct Settings {
     /// How long after the first `invalid_grant` a second one, for the same refresh token, ends the grant.
     #[serde(rename = "grant_confirm_seconds", deserialize_with = "seconds")]
     pub grant_confirm_delay: Duration,
+    /// Whether disconnecting an account revokes its grant at Google.
+    #[serde(skip)]
+    pub revoke_on_disconnect: bool,
     /// The life requested for a channel; Google may grant less.
     #[serde(rename = "watch_ttl_seconds", deserialize_with = "seconds")]
     pub watch_ttl: Duration,
@@ -67,6 +70,7 @@ impl Default for Settings {
             lease: Duration::from_mins(1),
             write_deadline: Duration::from_secs(10),
             grant_confirm_delay: Duration::from_secs(30),
+            revoke_on_disconnect: true,
             // A week is Google's own default; it shortens longer requests anyway.
             watch_ttl: Duration::from_hours(7 * 24),
             watch_silence_max: Duration::from_hours(12),

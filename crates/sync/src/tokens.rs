@@ -5,9 +5,11 @@
 //! there. No transaction is open during the call to Google. The old refresh token is kept until the new one is stored,
 //! so a process that dies in between loses nothing.
 //!
-//! Only `invalid_grant` says anything about the grant, and even that can be a race: the error is about the refresh
-//! token that was used. The grant ends only when the same token is refused a second time, [`grant_confirm_delay`]
-//! later.
+//! Only `invalid_grant` and the refusals of a policy say anything about the grant, and even `invalid_grant` can be a race:
+//! the error is about the refresh token that was used. The grant ends only when the same token is refused a second time
+//! in the same way, [`grant_confirm_delay`] later. After a policy's refusal the tokens are kept: a policy changes, and
+//! [`recheck_refused_once`] tries them again. Any other error of the token endpoint is [`CallError::Token`], so that it
+//! is never taken for an error of a calendar.
 //!
 //! [`grant_confirm_delay`]: crate::Settings::grant_confirm_delay
 
@@ -19,11 +21,13 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::jittered;
 use common::crash_point;
 use common::ids::ConnectionId;
+use common::worker::Pass;
 use event_model::wire::{Change, ConnectionState};
 use google::Error;
 use secrecy::{ExposeSecret, SecretString};
 use store::connections::{self, Refresh, Refreshed, Tokens, Verdict};
 use store::seal::Unsealable;
+use store::sync_state;
 
 use crate::call_error::CallError;
 use crate::{Context, metrics, outbox};
@@ -32,6 +36,8 @@ use crate::{Context, metrics, outbox};
 const LIFE_MIN: TimeDelta = TimeDelta::minutes(5);
 /// Longer than the timeout of a call to Google, so a lease expires only if its holder died.
 const LEASE: Duration = Duration::from_secs(40);
+/// How often a grant that a policy has ended is tried again. Administrators change policies in hours, not minutes.
+const RECHECK_EVERY: Duration = Duration::from_hours(6);
 /// How often a waiting task checks whether another process has stored a new token.
 const CHECK_EVERY: Duration = Duration::from_millis(150);
 /// After how many checks a waiting task gives up: a little longer than a lease.
@@ -42,6 +48,8 @@ const CHECKS_MAX: u32 = 300;
 pub enum Purpose {
     /// Not allowed once the account is disconnected.
     Sync,
+    /// As `Sync`, for a call that changes an event. A limit that it meets does not slow reads.
+    Write,
     /// Also allowed while an account is being disconnected.
     Cleanup,
 }
@@ -101,7 +109,7 @@ async fn stored(
         connections::tokens(&mut conn, &ctx.keyring, connection).await?
     };
     let tokens = tokens.ok_or(CallError::Disconnected)?;
-    if tokens.disconnected_at.is_some() && purpose == Purpose::Sync {
+    if tokens.disconnected_at.is_some() && purpose != Purpose::Cleanup {
         return Err(CallError::Disconnected);
     }
     if tokens.grant_ended_at.is_some() {
@@ -167,24 +175,65 @@ async fn refresh_token(ctx: &Context, refresh: Refresh) -> Result<Option<(Secret
         }
         Err(Error::GrantRejected) => {
             metrics::refreshed("rejected");
-            record_rejection(ctx, &refresh).await?;
+            record_rejection(ctx, &refresh, None).await?;
+            Ok(None)
+        }
+        Err(Error::GrantRefused { reason }) => {
+            metrics::refreshed("rejected");
+            record_rejection(ctx, &refresh, Some(&reason)).await?;
             Ok(None)
         }
         Err(error) => {
             metrics::refreshed("failed");
             release(ctx, &refresh).await?;
-            Err(error.into())
+            Err(CallError::Token(error))
         }
     }
 }
 
-/// Records an `invalid_grant`; the state and its message commit together. For an account that is being disconnected no
+/// Tries one grant again that a policy has ended. If Google accepts its token now, the account is pulled again.
+pub async fn recheck_refused_once(ctx: &Context) -> Result<Pass, CallError> {
+    let refresh = {
+        let mut conn = ctx.pool.acquire().await?;
+        connections::acquire_recheck(&mut conn, ctx.clock.now(), &ctx.keyring, LEASE, RECHECK_EVERY).await?
+    };
+    let Some(refresh) = refresh else {
+        return Ok(Pass::Idle);
+    };
+    let (connection, user) = (refresh.lease.key, refresh.user_id.clone());
+    match refresh_token(ctx, refresh).await {
+        Ok(Some(_)) => {}
+        Ok(None) => return Ok(Pass::Worked),
+        Err(error @ CallError::Database(_)) => return Err(error),
+        Err(error) => {
+            tracing::warn!(connection.id = %connection, %error, "Could not try a refused grant again");
+            return Ok(Pass::Worked);
+        }
+    }
+    let now = ctx.clock.now();
+    let mut tx = ctx.pool.begin().await?;
+    if connections::revive_grant(&mut tx, connection).await? {
+        let change = Change::ConnectionChanged {
+            connection_id: connection,
+            state: ConnectionState::Healthy,
+        };
+        // Lock order: the stream before rows of the queue, see `user_stream::next_seq`.
+        outbox::append(&mut tx, now, &user, change).await?;
+        sync_state::resume_connection(&mut tx, now, connection).await?;
+        tracing::info!(connection.id = %connection, "Google accepts a grant again that a policy had ended");
+    }
+    tx.commit().await?;
+    Ok(Pass::Worked)
+}
+
+/// Records a refusal of the grant: an `invalid_grant`, or a policy's with its `reason`. The state and its message commit together. For an account that is being disconnected no
 /// message is sent: the user has asked for it, and may have been deleted already.
-async fn record_rejection(ctx: &Context, refresh: &Refresh) -> Result<(), CallError> {
+async fn record_rejection(ctx: &Context, refresh: &Refresh, reason: Option<&str>) -> Result<(), CallError> {
     let now = ctx.clock.now();
     let connection = refresh.lease.key;
     let mut tx = ctx.pool.begin().await?;
-    let verdict = connections::reject_grant(&mut tx, now, refresh, ctx.settings.grant_confirm_delay).await?;
+    let verdict =
+        connections::reject_grant(&mut tx, now, refresh, reason, ctx.settings.grant_confirm_delay).await?;
     if matches!(verdict, Verdict::Ended { .. }) {
         store::watches::write_off_of_connection(&mut tx, connection).await?;
     }
@@ -211,12 +260,12 @@ async fn record_rejection(ctx: &Context, refresh: &Refresh) -> Result<(), CallEr
             is_disconnecting: false,
         } => {
             metrics::grant_ended();
-            tracing::warn!(connection.id = %connection, "Grant ended by Google; the user must connect again");
+            tracing::warn!(connection.id = %connection, reason, "Grant ended by Google; the user must connect again");
         }
         Verdict::Suspect { .. } => {
             tracing::info!(connection.id = %connection, "Google refused a refresh token once; will try again");
         }
-        Verdict::Outdated => {}
+        Verdict::EndedBefore | Verdict::Outdated => {}
     }
     Ok(())
 }

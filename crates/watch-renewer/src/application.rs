@@ -108,6 +108,7 @@ fn spawn_loops(background: &mut Background, ctx: &Context) {
     spawn!("stop", WATCH_EVERY, watch::stop_once);
     spawn!("poll", POLL_EVERY, poll::run_once);
     spawn!("disconnect", DISCONNECT_EVERY, connections::disconnect_once);
+    spawn!("recheck", PURGE_EVERY, connections::recheck_refused_once);
     spawn!("horizon", HORIZON_EVERY, pull::extend_horizon_once);
     spawn!("sweep", SWEEP_EVERY, pull::purge_once);
     spawn!("purge", PURGE_EVERY, poll::purge_once);

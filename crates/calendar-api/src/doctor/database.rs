@@ -2,7 +2,7 @@
 
 use common::clock::Clock;
 use secrecy::ExposeSecret;
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::PgPool;
 use store::restored::Location;
 use store::seal::KeyCheckError;
 use store::{SchemaError, health};
@@ -18,7 +18,7 @@ const ADMIN_CONNECTIONS: i64 = 10;
 pub async fn connect(report: &mut Report, config: &Config) -> Option<PgPool> {
     let url = config.sync.database_url.expose_secret();
     // A pool retries, and would report a timeout instead of the cause.
-    let once = tokio::time::timeout(TIMEOUT, PgConnection::connect(url));
+    let once = tokio::time::timeout(TIMEOUT, store::connect_once(url));
     let server = match once.await {
         Ok(Ok(mut conn)) => health::server(&mut conn).await,
         Ok(Err(error)) => Err(error),

@@ -21,12 +21,17 @@ use crate::state::Caller;
 #[ts(optional_fields)]
 pub struct ConnectInput {
     /// The page to return to, as a path of the calling application: `/settings?tab=calendar`. It gets `?calwire=connected`,
-    /// `denied` or `error`. A `calwire_reason` is added: `scope_missing` when the user is connected but unticked the calendar;
+    /// `denied` or `error`. A `calwire_reason` is added: `scope_missing` when the user is connected but unticked the calendar,
+    /// `calendar_off` when Google Calendar is turned off for the account, `other_account` when another account than that of
+    /// `connectionId` was chosen and is connected now, too;
     /// with an error `invalid_state`, `expired_state`, `other_browser`, `code_missing`,
     /// `code_rejected`, `refresh_token_missing`, `refused_by_google`, `google_unavailable`, `misconfigured` or `internal`.
     #[serde(deserialize_with = "return_to")]
     #[ts(as = "Option<String>")]
     return_to: ReturnTo,
+    /// The connection to connect again: Google's page preselects its account. Default: the user chooses an account.
+    #[ts(as = "Option<String>")]
+    connection_id: Option<ConnectionId>,
 }
 
 fn return_to<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ReturnTo, D::Error> {
@@ -45,7 +50,7 @@ pub struct Connect {
 
 /// `calendar.google.connect`
 pub async fn connect(caller: Caller, input: ConnectInput) -> Result<Connect, RpcError> {
-    let url = connect::begin(&caller, &input.return_to).await?;
+    let url = connect::begin(&caller, &input.return_to, input.connection_id).await?;
     Ok(Connect { url: url.into() })
 }
 
@@ -105,6 +110,10 @@ pub struct ConnectionInfo {
     id: ConnectionId,
     email: String,
     state: ConnectionState,
+    /// With `reauth_required`, the policy of the account's organization that ended the grant, in Google's word:
+    /// `admin_policy_enforced`, `access_denied` or `policy_enforced`. Its administrator has to allow this application.
+    /// Null: the grant was revoked or has expired.
+    reason: Option<String>,
     has_calendar_access: bool,
     /// The user has granted permission to change events, too.
     can_write: bool,
@@ -133,6 +142,7 @@ pub async fn status(caller: Caller, _: Nothing) -> Result<Status, RpcError> {
                 state: sync::connections::state(&connection, now),
                 has_calendar_access: sync::connections::has_calendar_access(&connection.scopes),
                 can_write: scopes::allows_event_writes(&connection.scopes),
+                reason: connection.grant_ended_reason,
                 created_at: connection.created_at,
                 email: connection.email,
             })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use google::{
     AuthorizationRequest, Endpoints, Error, Google, GoogleConfig, Limit, ListCursor, NewChannel, Next, Pkce,
+    Proxies,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::json;
@@ -102,7 +103,7 @@ async fn both_clients_classify_alike() {
         (
             ResponseTemplate::new(429).insert_header("retry-after", "3"),
             Error::RateLimited {
-                limit: Limit::Project,
+                limit: Limit::Unnamed,
                 retry_after: Some(Duration::from_secs(3)),
             },
         ),
@@ -142,7 +143,7 @@ async fn a_body_beyond_the_limit_is_refused() {
 async fn a_stalled_or_truncated_response_is_transient() {
     let (_server, google) = answering(ResponseTemplate::new(200).set_delay(TIMEOUT * 20)).await;
     let started = std::time::Instant::now();
-    assert!(is_transient(&events_error(&google).await));
+    assert_eq!(events_error(&google).await, Error::PageTimedOut);
     assert!(is_transient(&list_error(&google).await));
     assert!(started.elapsed() < TIMEOUT * 6);
 
@@ -339,5 +340,65 @@ async fn the_consent_page_requests_offline_access_with_pkce() {
     assert_eq!(asked["scope"], google::scopes::REQUESTED.join(" "));
     assert!(!asked.contains_key("prompt") && !asked.contains_key("login_hint"));
     request.force_consent = true;
-    assert_eq!(query(&request)["prompt"], "consent");
+    assert_eq!(query(&request)["prompt"], "select_account consent");
+    request.login_hint = Some("alice@example.com");
+    let asked = query(&request);
+    assert_eq!(
+        (&*asked["prompt"], &*asked["login_hint"]),
+        ("consent", "alice@example.com")
+    );
+    assert!(!asked.contains_key("include_granted_scopes"));
+}
+
+/// Both clients go through the proxy to Google, and past it to an emulator.
+#[tokio::test]
+async fn google_is_reached_through_the_proxy() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://user:word@{}", listener.local_addr().unwrap());
+    let heads = tokio::spawn(async move {
+        let mut heads = Vec::new();
+        while heads.len() < 3 {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut head = vec![0; 4_096];
+            let length = stream.read(&mut head).await.unwrap();
+            heads.push(String::from_utf8_lossy(&head[..length]).into_owned());
+        }
+        heads
+    });
+    let mut config = GoogleConfig::new("id", "secret".into());
+    config.proxies = Proxies::all(&proxy);
+    config.timeout = Duration::from_secs(2);
+    let google = Google::new(config.clone()).unwrap();
+    assert!(is_transient(&events_error(&google).await));
+    assert!(is_transient(&list_error(&google).await));
+    assert!(is_transient(&google.refresh(&"1//r".into()).await.unwrap_err()));
+    let heads = tokio::time::timeout(Duration::from_secs(5), heads)
+        .await
+        .unwrap()
+        .unwrap();
+    for (head, host) in heads.iter().zip(["www", "www", "oauth2"]) {
+        assert!(
+            head.starts_with(&format!("CONNECT {host}.googleapis.com:443 ")),
+            "{head}"
+        );
+        assert!(
+            head.to_lowercase()
+                .contains("proxy-authorization: basic dxnlcjp3b3jk"),
+            "{head}"
+        );
+    }
+    let (server, _) = answering(envelope(404, "notFound")).await;
+    config.endpoints = Endpoints::at(&server.uri().parse().unwrap());
+    let emulated = Google::new(config.clone()).unwrap();
+    assert_eq!(events_error(&emulated).await, Error::NotFound);
+    assert_eq!(list_error(&emulated).await, Error::NotFound);
+    config.endpoints = Endpoints::default();
+    config.proxies = Proxies::all("socks5://127.0.0.1:1080");
+    assert!(
+        Google::new(config)
+            .err()
+            .unwrap()
+            .to_string()
+            .starts_with("HTTPS_PROXY")
+    );
 }

@@ -320,7 +320,7 @@ async fn a_rate_limit_is_known_and_etags_are_sent_unchanged() {
         }
     };
     let expected = Error::RateLimited {
-        limit: Limit::Project,
+        limit: Limit::Unnamed,
         retry_after: Some(Duration::from_secs(7)),
     };
     assert_eq!(patch("\"3181161784712000\"").await, expected);

@@ -148,6 +148,32 @@ pub async fn account_is_shared(conn: &mut PgConnection, id: ConnectionId) -> sql
     .await
 }
 
+/// Marks the grants among `ids` that are kept at Google: those with other scopes than `ours`, or all without `ours`.
+pub async fn keep_grants(
+    conn: &mut PgConnection,
+    ids: &[ConnectionId],
+    ours: Option<&[&str]>,
+) -> sqlx::Result<()> {
+    let ids: Vec<Uuid> = ids.iter().map(|id| id.as_uuid()).collect();
+    sqlx::query!(
+        "update connections set keep_grant = true
+         where id = any($1) and ($2::text[] is null or not scopes <@ $2)",
+        &ids,
+        ours as Option<&[&str]>,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Whether a grant was marked by [`keep_grants`].
+pub async fn keeps_grant(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<bool> {
+    let kept = sqlx::query_scalar!("select keep_grant from connections where id = $1", id.as_uuid())
+        .fetch_optional(conn)
+        .await?;
+    Ok(kept.unwrap_or(false))
+}
+
 /// The refresh token of a connection.
 #[derive(Debug)]
 pub enum RefreshToken {
@@ -275,7 +301,7 @@ pub async fn purge(conn: &mut PgConnection, lease: &Lease<ConnectionId>) -> sqlx
              delete from connections where id = $1 and leave_lease = $2 and disconnected_at is not null
              returning id, google_sub
          ), unused as (
-             select 'user:' || g.google_sub as bucket from gone g
+             select kind || ':' || g.google_sub as bucket from gone g, unnest(array['user', 'writes']) kind
              where not exists (select from connections o where o.google_sub = g.google_sub and o.id <> g.id)
          ), gone_usage as (
              delete from quota_usage q using unused u where q.bucket = u.bucket

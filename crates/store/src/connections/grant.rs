@@ -108,6 +108,65 @@ pub async fn acquire_refresh(
     }))
 }
 
+/// As [`acquire_refresh`], for a grant that a policy has ended and that is due to be tried again. The next try is due after
+/// `every`.
+pub async fn acquire_recheck(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    keyring: &Keyring,
+    lease: Duration,
+    every: Duration,
+) -> sqlx::Result<Option<Refresh>> {
+    let Some(row) = sqlx::query!(
+        r#"update connections
+           set refresh_lease = gen_random_uuid(), refresh_leased_until = clock_timestamp() + $2,
+               grant_recheck_at = $1::timestamptz + $3::interval
+           where id = (
+               select id from connections
+               where grant_ended_reason is not null and disconnected_at is null and grant_recheck_at <= $1
+               order by grant_recheck_at
+               limit 1
+               for update skip locked
+           )
+           returning id, user_id, google_sub, refresh_lease as "lease!", refresh_token as "record!""#,
+        now,
+        interval(lease),
+        interval(every),
+    )
+    .fetch_optional(conn)
+    .await?
+    else {
+        return Ok(None);
+    };
+    let (id, user_id) = (row.id.into(), crate::user_id(row.user_id)?);
+    Ok(Some(Refresh {
+        refresh_token: open(
+            keyring,
+            "refresh_token",
+            id,
+            &user_id,
+            &row.google_sub,
+            &row.record,
+        ),
+        lease: Lease::new(id, row.lease, 1),
+        user_id,
+        google_sub: row.google_sub,
+        record: row.record,
+    }))
+}
+
+/// Ends the end of a grant whose token Google accepts again. False: it had not ended, or the account is disconnected.
+pub async fn revive_grant(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<bool> {
+    let revived = sqlx::query!(
+        "update connections set grant_ended_at = null, grant_ended_reason = null, grant_recheck_at = null
+         where id = $1 and grant_ended_reason is not null and disconnected_at is null",
+        id.as_uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(revived.rows_affected() == 1)
+}
+
 /// The result of a refresh.
 #[derive(Debug)]
 pub struct Refreshed<'a> {
@@ -131,7 +190,7 @@ pub async fn settle_refresh(
     let stored = sqlx::query!(
         "update connections
          set access_token = $3, access_expires_at = $4, refresh_token = coalesce($5, refresh_token),
-             scopes = coalesce($6, scopes), grant_suspect_at = null,
+             scopes = coalesce($6, scopes), grant_suspect_at = null, grant_suspect_reason = null,
              refresh_lease = null, refresh_leased_until = null, updated_at = $7
          where id = $1 and refresh_lease = $2",
         id.as_uuid(),
@@ -160,23 +219,27 @@ pub async fn release_refresh(conn: &mut PgConnection, refresh: &Refresh) -> sqlx
     Ok(())
 }
 
-/// The meaning of an `invalid_grant`.
+/// The meaning of a refusal of the refresh token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {
     /// It is the first for this refresh token, or too soon after the first.
     Suspect { since: DateTime<Utc> },
-    /// Confirmed: the grant has ended and its tokens are deleted. `is_disconnecting`: the user had already disconnected the account.
+    /// Confirmed: the grant has ended. Its tokens are deleted, unless a policy ended it. `is_disconnecting`: the user had already disconnected the account.
     Ended { is_disconnecting: bool },
+    /// It had ended before.
+    EndedBefore,
     /// The token was replaced in the meantime: read it again.
     Outdated,
 }
 
-/// Records an `invalid_grant` and ends the lease. The grant ends if Google sent one for the same refresh token at least
-/// `confirm_delay` ago, by the database's clock, since two processes may have received them.
+/// Records a refusal and ends the lease: an `invalid_grant`, or with a `reason` one by a policy. The grant ends if Google
+/// refused the same refresh token in the same way at least `confirm_delay` ago, by the database's clock, since two
+/// processes may have received them. A grant that has ended already stays so.
 pub async fn reject_grant(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     refresh: &Refresh,
+    reason: Option<&str>,
     confirm_delay: Duration,
 ) -> sqlx::Result<Verdict> {
     #[cfg(feature = "simulation")]
@@ -185,29 +248,40 @@ pub async fn reject_grant(
     }
     let row = sqlx::query!(
         r#"with verdict as (
-               select id, grant_suspect_at is not null and grant_suspect_at <= clock_timestamp() - $5::interval as ended
-               from connections where id = $1 and refresh_lease = $2 and refresh_token = $3
-               for update
+               select id, grant_ended_at is not null as was_ended, same,
+                      same and grant_suspect_at <= clock_timestamp() - $5::interval as ended
+               from connections
+               cross join lateral (
+                   select grant_suspect_at is not null and grant_suspect_reason is not distinct from $6::text as same
+               ) refusal
+               where id = $1 and refresh_lease = $2 and refresh_token = $3
+               for update of connections
            )
            update connections n
-           set grant_suspect_at = coalesce(grant_suspect_at, clock_timestamp()),
-               grant_ended_at = case when ended then $4::timestamptz end,
-               refresh_token = case when not ended then refresh_token end,
-               access_token = case when not ended then access_token end,
-               access_expires_at = case when not ended then access_expires_at end,
+           set grant_suspect_at = case when same then grant_suspect_at else clock_timestamp() end,
+               grant_suspect_reason = $6,
+               grant_ended_at = case when ended then coalesce(grant_ended_at, $4::timestamptz) else grant_ended_at end,
+               grant_ended_reason = case when ended then $6 else grant_ended_reason end,
+               grant_recheck_at = case when ended and $6 is not null then coalesce(grant_recheck_at, $4) else grant_recheck_at end,
+               refresh_token = case when not ended or $6 is not null then refresh_token end,
+               access_token = case when not ended or $6 is not null then access_token end,
+               access_expires_at = case when not ended or $6 is not null then access_expires_at end,
                refresh_lease = null, refresh_leased_until = null, updated_at = $4
            from verdict v where n.id = v.id
-           returning ended as "ended!", grant_suspect_at as "since!", disconnected_at is not null as "is_disconnecting!""#,
+           returning ended as "ended!", was_ended as "was_ended!", grant_suspect_at as "since!",
+                     disconnected_at is not null as "is_disconnecting!""#,
         refresh.lease.key.as_uuid(),
         refresh.lease.token,
         refresh.record,
         now,
         interval(confirm_delay),
+        reason,
     )
     .fetch_optional(conn)
     .await?;
     Ok(match row {
         None => Verdict::Outdated,
+        Some(row) if row.was_ended => Verdict::EndedBefore,
         Some(row) if row.ended => Verdict::Ended {
             is_disconnecting: row.is_disconnecting,
         },

@@ -25,6 +25,7 @@ struct PullRow {
     sweep_digest: Option<Vec<u8>>,
     horizon_until: Option<DateTime<Utc>>,
     rebuilt_at: Option<DateTime<Utc>>,
+    last_error: Option<String>,
     lease_token: Uuid,
     attempts: i32,
     taken_over: bool,
@@ -54,6 +55,7 @@ impl TryFrom<PullRow> for Pull {
             sweep_digest: row.sweep_digest,
             horizon_until: row.horizon_until,
             rebuilt_at: row.rebuilt_at,
+            last_error: row.last_error,
             taken_over: row.taken_over,
             lease_losses: row.steals.unsigned_abs(),
             traceparent: row.traceparent,
@@ -82,7 +84,7 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
          from due
          where s.resource_id = due.resource_id and set_config('synchronous_commit', 'off', true) is not null
          returning s.resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, page_size,
-                   generation, sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
+                   generation, sweep_digest, horizon_until, rebuilt_at, last_error, lease_token as \"lease_token!\", attempts,
                    due.taken_over as \"taken_over!\", steals, traceparent",
         interval(lease),
         limit,
@@ -114,7 +116,7 @@ pub async fn acquire_behind_horizon(
              for update skip locked
          )
          returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, page_size,
-                   generation, sweep_digest, horizon_until, rebuilt_at, lease_token as \"lease_token!\", attempts,
+                   generation, sweep_digest, horizon_until, rebuilt_at, last_error, lease_token as \"lease_token!\", attempts,
                    false as \"taken_over!\", steals, null as traceparent",
         interval(lease),
         until,

@@ -4,6 +4,7 @@ mod indexes;
 mod intake;
 mod mirror;
 mod occurrences;
+mod pooler;
 mod pull_log;
 mod queue;
 mod sealed;

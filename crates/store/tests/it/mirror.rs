@@ -13,8 +13,11 @@ async fn an_older_version_never_replaces_a_newer_one(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
     let id = calendar_of(&mut conn, "alice").await;
     let etag_after = async |conn: &mut PgConnection, event: NewEvent| {
-        events::upsert(conn, id, 1, &[event]).await.unwrap();
-        events::versions(conn, id, 1, &["a".into()]).await.unwrap()[0]
+        events::upsert(conn, id, 1, std::slice::from_ref(&event))
+            .await
+            .unwrap();
+        let incoming = std::iter::once(&event);
+        events::versions(conn, id, 1, incoming).await.unwrap()[0]
             .etag
             .clone()
     };

@@ -5,7 +5,9 @@
 //!
 //! 1. Delete the mirror and its dead letters. Pulls and writes that are running can no longer commit.
 //! 2. Stop the channels at Google, while the grant still exists. [`STOP_PATIENCE`] bounds this step.
-//! 3. Revoke the grant, unless another connection uses the same Google account: revoking would end its grant too.
+//! 3. Revoke the grant, unless another connection uses the same Google account, the grant has scopes of another
+//!    application of the same Google project, or the installation never revokes: revoking ends all grants of the
+//!    project for this account.
 //! 4. Delete the row and with it the tokens. If Google has not confirmed the revocation, the row is kept for
 //!    [`REVOKE_PATIENCE`].
 //!
@@ -20,6 +22,7 @@ use common::ids::{ConnectionId, UserId};
 use common::worker::Pass;
 use event_model::wire::ConnectionState;
 use futures_util::future::join_all;
+use google::scopes;
 use store::connections::{self, Disconnecting, Mirrored, RefreshToken};
 use store::dead_letters;
 use store::watches::{self, Stopping};
@@ -75,6 +78,11 @@ async fn begin(ctx: &Context, user: &UserId, id: Option<ConnectionId>) -> sqlx::
     let mut tx = ctx.pool.begin().await?;
     let all = connections::disconnect(&mut tx, now, user, id, LEASE).await?;
     let ids: Vec<_> = all.iter().map(|disconnecting| disconnecting.lease.key).collect();
+    let ours = ctx
+        .settings
+        .revoke_on_disconnect
+        .then_some(scopes::OURS.as_slice());
+    connections::keep_grants(&mut tx, &ids, ours).await?;
     watches::replace_of_connections(&mut tx, &ids).await?;
     let mut begun = Vec::new();
     for disconnecting in all {
@@ -253,13 +261,16 @@ async fn stop_channels(
     stopping.await
 }
 
-/// Revokes the grant, unless another connection uses the same Google account.
+/// Revokes the grant, unless revoking would end more than it.
 async fn end_grant(ctx: &Context, disconnecting: &Disconnecting) -> sqlx::Result<GrantEnd> {
     let id = disconnecting.lease.key;
     let token = {
         let mut conn = ctx.pool.acquire().await?;
         if connections::account_is_shared(&mut conn, id).await? {
             return Ok(GrantEnd::KeptForOthers);
+        }
+        if connections::keeps_grant(&mut conn, id).await? {
+            return Ok(GrantEnd::Kept);
         }
         connections::refresh_token(&mut conn, &ctx.keyring, id).await?
     };

@@ -36,6 +36,10 @@ pub enum GrantEnd {
     /// Kept, because another user of this application is connected to the same Google account; revoking it would
     /// disconnect them too.
     KeptForOthers,
+    /// Kept, because the grant also has permissions that another application of the same Google project was given, or
+    /// because this installation never revokes (`REVOKE_ON_DISCONNECT`); revoking it would end theirs too. The user can end
+    /// it on the Google account's page of connected applications.
+    Kept,
     /// It had ended before.
     EndedBefore,
     /// Google has not confirmed the revocation yet. It is retried for a day; after that, only the user can revoke it,

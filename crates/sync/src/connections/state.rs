@@ -27,6 +27,7 @@ fn derive(connection: &Connection, has_calendar_access: bool, now: DateTime<Utc>
         importing,
         failing_since,
         scope_missing,
+        calendar_off,
     } = connection.queue;
     if connection.disconnected_at.is_some() {
         ConnectionState::Disconnected
@@ -34,6 +35,8 @@ fn derive(connection: &Connection, has_calendar_access: bool, now: DateTime<Utc>
         ConnectionState::ReauthRequired
     } else if !has_calendar_access || scope_missing {
         ConnectionState::ScopeMissing
+    } else if calendar_off {
+        ConnectionState::CalendarOff
     } else if failing_since.is_some_and(|since| now - since > DELAYED_AFTER) {
         ConnectionState::Delayed
     } else if importing {
@@ -69,6 +72,7 @@ mod tests {
             email: "alice@example.com".into(),
             scopes: vec![],
             grant_ended_at: None,
+            grant_ended_reason: None,
             disconnected_at: None,
             created_at: now,
             queue: QueueState::default(),
@@ -91,6 +95,10 @@ mod tests {
         assert_eq!(
             state(|c, _| c.queue.scope_missing = true),
             ConnectionState::ScopeMissing
+        );
+        assert_eq!(
+            state(|c, _| c.queue.calendar_off = true),
+            ConnectionState::CalendarOff
         );
         assert_eq!(
             state(|c, now| {

@@ -90,8 +90,8 @@ impl Diff {
         generation: i64,
         incoming: HashMap<String, Incoming>,
     ) -> sqlx::Result<Self> {
-        let ids: Vec<String> = incoming.keys().cloned().collect();
-        let versions = events::versions(conn, calendar, generation, &ids).await?;
+        let rows = incoming.values().map(|event| &event.row);
+        let versions = events::versions(conn, calendar, generation, rows).await?;
         let known: HashMap<String, Version> = versions.into_iter().map(|v| (v.event_id.clone(), v)).collect();
         let mut diff = Self::default();
         for (id, event) in incoming {
@@ -121,10 +121,11 @@ impl Diff {
     }
 }
 
-/// An echo of our own write, a push about a version that we hold, or a response from a replica that lags behind.
+/// An echo of our own write, a push about a version that we hold, or a response from a replica that lags behind. An equal
+/// etag is not enough: Google has been seen to change an event's content, such as its conference, without it.
 fn is_echo_or_older(known: &Version, incoming: &Incoming) -> bool {
     let row = &incoming.row;
-    let same = known.etag == row.etag && known.status == row.status;
+    let same = known.etag == row.etag && known.status == row.status && known.has_same_content;
     // A bare tombstone has neither etag nor time. It says only that the event is deleted, which is a change only once.
     let older = match (known.updated, row.updated) {
         (Some(known), Some(incoming)) => incoming < known,

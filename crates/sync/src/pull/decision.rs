@@ -24,8 +24,10 @@ pub(crate) enum PullError {
     Suspend {
         reason: &'static str,
     },
-    /// The account can no longer read the resource.
+    /// Google says that the account cannot read the resource. One answer is not enough to hide a calendar.
     AccessLost,
+    /// Google Calendar is turned off for the account.
+    CalendarOff,
     /// Another worker holds the resource.
     LeaseLost,
     Database(sqlx::Error),
@@ -38,6 +40,7 @@ impl PullError {
             Self::Rebuild(_) => "sync_token_refused",
             Self::Retry { reason, .. } | Self::Suspend { reason } => reason,
             Self::AccessLost => "access_lost",
+            Self::CalendarOff => CALENDAR_OFF,
             Self::LeaseLost => "lease_lost",
             Self::Database(_) => "database",
         }
@@ -55,7 +58,18 @@ impl From<sqlx::Error> for PullError {
 /// [`ConnectionState::ScopeMissing`]: event_model::wire::ConnectionState::ScopeMissing
 pub(crate) const SCOPE_MISSING: &str = "scope_missing";
 
-/// The reason for a full listing after a response that was too large to read.
+/// The text in `sync_state.last_error` that makes the connection's state [`ConnectionState::CalendarOff`].
+///
+/// [`ConnectionState::CalendarOff`]: event_model::wire::ConnectionState::CalendarOff
+pub(crate) const CALENDAR_OFF: &str = "calendar_off";
+
+/// Google has once said that the account cannot read a calendar.
+pub(crate) const ACCESS_DOUBTFUL: &str = "access_doubtful";
+
+/// Google has once not sent a page in time. The second time, pages become smaller.
+pub(crate) const PAGE_TIMED_OUT: &str = "page_timed_out";
+
+/// The reason for a full listing after a response that was too large to read, or too slow.
 pub(crate) const LARGE_PAGES: &str = "large_pages";
 
 /// Failures that usually pass within seconds.
@@ -77,6 +91,13 @@ pub(crate) fn decide(error: CallError, attempt: u32) -> PullError {
     };
     match error {
         CallError::Google(error) => decide_google(&error, attempt),
+        CallError::Busy | CallError::Token(Error::Transient { .. }) => retry(TRANSIENT, "transient"),
+        CallError::Token(Error::RateLimited { retry_after, .. }) => {
+            rate_limited(Limit::Unnamed, retry_after, attempt)
+        }
+        CallError::Token(Error::ClientMisconfigured { .. }) => retry(STUBBORN, "client_misconfigured"),
+        // Whatever else the token endpoint answers, neither the calendar nor its sync token is at fault.
+        CallError::Token(_) => retry(STUBBORN, "token_endpoint"),
         CallError::Disconnected => PullError::Suspend {
             reason: "disconnected",
         },
@@ -91,7 +112,6 @@ pub(crate) fn decide(error: CallError, attempt: u32) -> PullError {
             delay: retry_after,
             reason: "rate_limited",
         },
-        CallError::Busy => retry(TRANSIENT, "transient"),
         // During a key rotation, a process that was not restarted yet does not know the new key. One that knows it
         // takes the resource soon, and retrying costs no call to Google.
         CallError::Sealed(Unsealable::UnknownKey(_)) => retry(TRANSIENT, "tokens_unreadable"),
@@ -109,11 +129,15 @@ fn decide_google(error: &Error, attempt: u32) -> PullError {
         Error::SyncTokenExpired => PullError::Rebuild("token_expired"),
         Error::RateLimited { limit, retry_after } => rate_limited(*limit, *retry_after, attempt),
         Error::NotFound | Error::Forbidden { .. } => PullError::AccessLost,
+        Error::CalendarOff => PullError::CalendarOff,
+        Error::PageTimedOut => retry(TRANSIENT, PAGE_TIMED_OUT),
         Error::ScopeMissing => PullError::Suspend {
             reason: SCOPE_MISSING,
         },
         // A refreshed token was refused too, or the grant is suspect. `tokens` decides whether the grant has ended.
-        Error::Unauthorized | Error::GrantRejected => retry(STUBBORN, "unauthorized"),
+        Error::Unauthorized | Error::GrantRejected | Error::GrantRefused { .. } => {
+            retry(STUBBORN, "unauthorized")
+        }
         Error::ClientMisconfigured { .. } => retry(STUBBORN, "client_misconfigured"),
         Error::Transient { .. } | Error::OutcomeUnknown { .. } => retry(TRANSIENT, "transient"),
         Error::Refused { .. }
@@ -127,7 +151,7 @@ fn decide_google(error: &Error, attempt: u32) -> PullError {
 
 fn rate_limited(limit: Limit, retry_after: Option<Duration>, attempt: u32) -> PullError {
     let (wait, reason) = match limit {
-        Limit::User | Limit::Project => (LIMITED.delay(attempt), "rate_limited"),
+        Limit::User | Limit::Project | Limit::Unnamed => (LIMITED.delay(attempt), "rate_limited"),
         Limit::Usage => (jittered(USAGE_PAUSE), QUOTA_SPENT),
     };
     PullError::Retry {

@@ -10,14 +10,14 @@ use sqlx::{PgConnection, Postgres, Transaction};
 use store::pull_log::{self, NewEntry, Outcome};
 use store::sync_state::{self, Kind, Pull};
 
-use super::decision::{LARGE_PAGES, PullError, decide};
+use super::decision::{LARGE_PAGES, PAGE_TIMED_OUT, PullError, decide};
 use crate::calls::{self, CallError, Purpose};
 use crate::{Context, metrics};
 
 /// No calendar has this many pages, even at a few events each: a longer listing is broken.
 const PAGES_MAX: usize = 10_000;
 
-/// The smallest page size to request when Google's responses are too large.
+/// The smallest page size to request when Google's responses are too large or too slow.
 const PAGE_SIZE_MIN: u16 = 10;
 
 /// A running pull.
@@ -29,7 +29,7 @@ pub(crate) struct Session<'a> {
     /// Pages received from Google.
     pub pages: u32,
     /// Events per page: the page size that the sync token belongs to, else the configured one; smaller after a response
-    /// that was too large.
+    /// that was too large or too slow.
     page_size: u16,
 }
 
@@ -117,8 +117,8 @@ impl<'a> Session<'a> {
         self.page_size
     }
 
-    /// The next page of a calendar's events; none after the last. If a page is too large to read, the next listing
-    /// requests smaller pages.
+    /// The next page of a calendar's events; none after the last. If a page is too large to read, or for the
+    /// second time too slow, the next listing requests smaller pages.
     pub async fn events(
         &mut self,
         google_id: &str,
@@ -146,6 +146,12 @@ impl<'a> Session<'a> {
             // The page size must be the same in a whole listing and in those that continue from its token, so start
             // over.
             Err(CallError::Google(google::Error::AnswerTooLarge)) if page_size > PAGE_SIZE_MIN => {
+                self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
+                Err(PullError::Rebuild(LARGE_PAGES))
+            }
+            Err(CallError::Google(google::Error::PageTimedOut))
+                if page_size > PAGE_SIZE_MIN && self.pull.last_error.as_deref() == Some(PAGE_TIMED_OUT) =>
+            {
                 self.page_size = (page_size / 10).max(PAGE_SIZE_MIN);
                 Err(PullError::Rebuild(LARGE_PAGES))
             }

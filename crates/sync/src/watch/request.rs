@@ -148,6 +148,7 @@ async fn record_failure(
         CallError::Google(
             Error::Refused { .. }
             | Error::ScopeMissing
+            | Error::CalendarOff
             | Error::Forbidden { .. }
             | Error::NotFound
             | Error::ClientMisconfigured { .. },

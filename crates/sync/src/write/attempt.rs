@@ -148,7 +148,15 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Calls Google for the request's account.
+    /// Reads from Google for the request's account. Possible while its writes are paused.
+    pub async fn read<T, F>(&self, call: impl Fn(SecretString) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.call_google(Purpose::Sync, Units::CALL, call).await
+    }
+
+    /// Calls Google to change an event.
     pub async fn call<T, F>(&self, call: impl Fn(SecretString) -> F) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, Error>>,
@@ -156,13 +164,26 @@ impl<'a> Attempt<'a> {
         self.call_for(Units::CALL, call).await
     }
 
+    /// As [`call()`](Self::call), for a call that costs another number of units.
     pub async fn call_for<T, F>(&self, units: Units, call: impl Fn(SecretString) -> F) -> Result<T, CallError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        self.call_google(Purpose::Write, units, call).await
+    }
+
+    async fn call_google<T, F>(
+        &self,
+        purpose: Purpose,
+        units: Units,
+        call: impl Fn(SecretString) -> F,
+    ) -> Result<T, CallError>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let connection = self.intent.connection_id;
         common::crash_point!("write.before_google");
-        let answer = calls::call_for(self.ctx, connection, Purpose::Sync, units, call).await;
+        let answer = calls::call_for(self.ctx, connection, purpose, units, call).await;
         common::crash_point!("write.after_google");
         answer
     }

@@ -169,7 +169,7 @@ async fn lacks_any(
 ) -> sqlx::Result<bool> {
     let alive = incoming.iter().filter(|(_, incoming)| !incoming.is_cancelled());
     let ids: Vec<String> = alive.map(|(id, _)| id.clone()).collect();
-    let known = events::versions(conn, calendar, generation, &ids).await?;
+    let known = events::stored_ids(conn, calendar, generation, &ids).await?;
     Ok(known.len() < ids.len())
 }
 
@@ -189,10 +189,9 @@ async fn drop_orphan_tombstones(
     if ids.is_empty() {
         return Ok(());
     }
-    let versions = events::versions(conn, calendar, generation, &ids).await?;
-    let known: HashSet<String> = versions
+    let stored = events::stored_ids(conn, calendar, generation, &ids).await?;
+    let known: HashSet<String> = stored
         .into_iter()
-        .map(|version| version.event_id)
         .chain(
             incoming
                 .keys()

@@ -67,11 +67,18 @@ impl Standing {
                 delay: TRANSIENT.delay(tries),
                 in_doubt: true,
             },
-            CallError::Google(Error::Transient { .. } | Error::Unauthorized | Error::GrantRejected)
+            CallError::Google(
+                Error::Transient { .. } | Error::PageTimedOut | Error::Unauthorized | Error::GrantRejected,
+            )
+            | CallError::Token(Error::Transient { .. } | Error::GrantRejected | Error::GrantRefused { .. })
             | CallError::Busy
             | CallError::Sealed(_) => self.retry(),
             CallError::OverBudget { retry_after }
             | CallError::Google(Error::RateLimited {
+                retry_after: Some(retry_after),
+                ..
+            })
+            | CallError::Token(Error::RateLimited {
                 retry_after: Some(retry_after),
                 ..
             }) if !in_doubt && retry_after >= time_left => Reason::QuotaExceeded.into(),
@@ -79,13 +86,20 @@ impl Standing {
                 after(retry_after)
             }
             CallError::Google(Error::RateLimited {
-                limit: Limit::User | Limit::Project,
+                limit: Limit::User | Limit::Project | Limit::Unnamed,
                 retry_after,
-            }) => after(retry_after.unwrap_or_else(|| LIMITED.delay(tries))),
+            })
+            | CallError::Token(Error::RateLimited { retry_after, .. }) => {
+                after(retry_after.unwrap_or_else(|| LIMITED.delay(tries)))
+            }
             _ if in_doubt => Reason::OutcomeUnknown.into(),
             CallError::Disconnected => Reason::NotConnected.into(),
             CallError::GrantEnded => Reason::ReauthRequired.into(),
             CallError::Google(error) => Interrupt::Failed(refusal(error)),
+            CallError::Token(error) => Interrupt::Failed(Failure {
+                reason: Reason::Misconfigured,
+                google_reason: Some(error.to_string()),
+            }),
         }
     }
 }
@@ -95,6 +109,7 @@ fn refusal(error: Error) -> Failure {
         Error::RateLimited { .. } => (Reason::QuotaExceeded, Some("quotaExceeded".to_owned())),
         Error::ScopeMissing => (Reason::WriteScopeMissing, None),
         Error::Forbidden { reason } => (Reason::ForbiddenByGoogle, Some(reason)),
+        Error::CalendarOff => (Reason::ForbiddenByGoogle, Some("notACalendarUser".to_owned())),
         Error::Refused { reason } => (Reason::RefusedByGoogle, Some(reason)),
         Error::NotFound => (Reason::EventNotFound, None),
         Error::AlreadyDeleted => (Reason::EventDeleted, None),

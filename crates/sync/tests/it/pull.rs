@@ -5,6 +5,7 @@ mod calendars;
 mod convergence;
 mod faults;
 mod incremental;
+mod limits;
 mod overview;
 mod pull_log;
 mod rebuild;

@@ -102,17 +102,27 @@ export type Connect = {
 export type ConnectInput = {
   /**
    * The page to return to, as a path of the calling application: `/settings?tab=calendar`. It gets `?calwire=connected`,
-   * `denied` or `error`. A `calwire_reason` is added: `scope_missing` when the user is connected but unticked the calendar;
+   * `denied` or `error`. A `calwire_reason` is added: `scope_missing` when the user is connected but unticked the calendar,
+   * `calendar_off` when Google Calendar is turned off for the account, `other_account` when another account than that of
+   * `connectionId` was chosen and is connected now, too;
    * with an error `invalid_state`, `expired_state`, `other_browser`, `code_missing`,
    * `code_rejected`, `refresh_token_missing`, `refused_by_google`, `google_unavailable`, `misconfigured` or `internal`.
    */
   returnTo?: string | undefined;
+  /** The connection to connect again: Google's page preselects its account. Default: the user chooses an account. */
+  connectionId?: string | undefined;
 };
 
 export type ConnectionInfo = {
   id: string;
   email: string;
   state: ConnectionState;
+  /**
+   * With `reauth_required`, the policy of the account's organization that ended the grant, in Google's word:
+   * `admin_policy_enforced`, `access_denied` or `policy_enforced`. Its administrator has to allow this application.
+   * Null: the grant was revoked or has expired.
+   */
+  reason: string | null;
   hasCalendarAccess: boolean;
   /** The user has granted permission to change events, too. */
   canWrite: boolean;
@@ -121,7 +131,7 @@ export type ConnectionInfo = {
 
 /** The state of one connected Google account, derived from evidence. */
 export type ConnectionState =
-  'healthy' | 'importing' | 'delayed' | 'reauth_required' | 'scope_missing' | 'disconnected';
+  'healthy' | 'importing' | 'delayed' | 'reauth_required' | 'scope_missing' | 'calendar_off' | 'disconnected';
 
 export type CreateEventInput = {
   idempotencyKey: string;
@@ -363,7 +373,7 @@ export type Freshness = {
 };
 
 /** The state of the grant at Google. */
-export type GrantEnd = 'revoked' | 'keptForOthers' | 'endedBefore' | 'pending';
+export type GrantEnd = 'revoked' | 'keptForOthers' | 'kept' | 'endedBefore' | 'pending';
 
 /** A guest to invite. An attendee of an Event will do. */
 export type GuestInput = {

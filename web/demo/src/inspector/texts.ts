@@ -25,6 +25,7 @@ export const STATE_TEXTS: Record<ConnectionState, string> = {
   delayed: 'is delayed and being retried',
   reauth_required: 'has to be connected again',
   scope_missing: 'is connected without the calendar',
+  calendar_off: 'has Google Calendar turned off',
   disconnected: 'was disconnected',
 };
 
@@ -36,6 +37,7 @@ const ERRORS: Record<string, string> = {
   reauth_required: 'Google ended the access. Connect the account again.',
   grant_suspect: 'Google may have ended the access. This is being verified.',
   scope_missing: 'The calendar was not ticked on Google’s page. Connect again and leave it ticked.',
+  calendar_off: 'Google Calendar is turned off for this account. Calwire looks again every hour.',
   disconnected: 'The account is disconnected.',
   client_misconfigured: 'Google rejected this installation’s OAuth client.',
   tokens_unreadable: 'The stored tokens cannot be decrypted: a key in TOKEN_KEYS is missing.',
@@ -44,6 +46,9 @@ const ERRORS: Record<string, string> = {
   listing_restarted: 'The listing was interrupted and started again.',
   endless_listing: 'Google’s list did not end. Retrying.',
   sweep_held: 'Most events were missing from Google’s list. They are removed only if a second list confirms it.',
+  access_doubtful: 'Google refused this calendar once. It is hidden only if Google does so again.',
+  page_timed_out: 'Google did not send a page in time. If it happens again, smaller pages are requested.',
+  token_endpoint: 'Google gave no access token. Retrying with increasing delays.',
   access_lost: 'The account does not have access to this calendar any more.',
   database: 'The database could not store the result. Retrying.',
   lease_lost: 'Another worker took over.',

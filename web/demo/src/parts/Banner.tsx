@@ -30,7 +30,7 @@ function textOf({ status, reason }: Outcome): BannerText {
       remedy: 'Nothing was stored. Connect again whenever you like.',
     };
   }
-  if (status === 'connected') return reason === 'scope_missing' ? SCOPE_MISSING : CONNECTED;
+  if (status === 'connected') return NOTES[reason ?? ''] ?? CONNECTED;
   return { tone: 'bad', ...(FAILURES[reason ?? ''] ?? UNKNOWN) };
 }
 
@@ -44,6 +44,20 @@ const SCOPE_MISSING: BannerText = {
   tone: 'warn',
   title: 'Connected, but without the calendar.',
   remedy: 'The box for your calendar was not ticked on Google’s page. Connect again and leave it ticked.',
+};
+
+const NOTES: Record<string, BannerText> = {
+  scope_missing: SCOPE_MISSING,
+  other_account: {
+    tone: 'warn',
+    title: 'Another account was connected.',
+    remedy: 'The one that needs you is still waiting. Connect it again and choose it on Google’s page.',
+  },
+  calendar_off: {
+    tone: 'warn',
+    title: 'Connected, but Google Calendar is turned off for this account.',
+    remedy: 'Its administrator can turn it on. Calwire looks again every hour.',
+  },
 };
 
 const UNKNOWN = { title: 'Google could not be connected.', remedy: 'Please try again.' };

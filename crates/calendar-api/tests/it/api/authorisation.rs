@@ -78,8 +78,8 @@ pub const CASES: [Case; 21] = [
     ),
     (
         "calendar.google.connect",
-        SeesOwn,
-        |_| json!({"returnTo": "/settings"}),
+        NotFound,
+        |alice| json!({"returnTo": "/settings", "connectionId": alice.connection}),
     ),
     ("calendar.google.status", SeesOwn, |_| Value::Null),
     ("realtime.getConnectionToken", SeesOwn, |_| Value::Null),

@@ -333,3 +333,132 @@ async fn the_browser_returns_to_the_application_only(pool: PgPool) {
         );
     }
 }
+
+/// Google Calendar can be off for an account: <https://github.com/closeio/sync-engine/pull/462>.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn the_callback_says_that_google_calendar_is_off(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let begun = api.begin("alice", json!({})).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let off = json!({"error": {"code": 403, "message": "The user must be signed up for Google Calendar.",
+        "errors": [{"domain": "calendar", "reason": "notACalendarUser"}]}});
+    Mock::given(method("GET"))
+        .and(path("/calendar/v3/users/me/calendarList"))
+        .respond_with(ResponseTemplate::new(403).set_body_json(off))
+        .mount(&api.google)
+        .await;
+    let state = begun.parameter("state");
+    let landed = api
+        .back(&format!("state={state}&code=abc"), Some(&begun.cookie))
+        .await;
+    assert_eq!(
+        landed,
+        "http://localhost:3000/?calwire=connected&calwire_reason=calendar_off"
+    );
+    assert_eq!(api.connections().await, 1);
+}
+
+/// A reload, the back button, a link checker with the browser's cookie.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_repeated_callback_ends_as_the_first(pool: PgPool) {
+    let api = Api::start(pool).await;
+    for (token, landed) in [
+        (grant(&all_scopes(), Some("refresh")), "/?calwire=connected"),
+        (
+            grant("openid", Some("refresh")),
+            "/?calwire=connected&calwire_reason=scope_missing",
+        ),
+        (
+            ResponseTemplate::new(400).set_body_json(json!({"error": "invalid_grant"})),
+            "/?calwire=error&calwire_reason=code_rejected",
+        ),
+    ] {
+        api.google_grants(token.set_delay(std::time::Duration::from_millis(300)))
+            .await;
+        let begun = api.begin("alice", json!({})).await;
+        let query = format!("state={}&code=abc", begun.parameter("state"));
+        let twice = || api.back(&query, Some(&begun.cookie));
+        let (first, second) = tokio::join!(twice(), twice());
+        for url in [first, second, twice().await] {
+            assert_eq!(url, format!("http://localhost:3000{landed}"));
+        }
+        let requests = api.google.received_requests().await.unwrap();
+        let exchanges = requests
+            .iter()
+            .filter(|request| request.url.path() == "/token")
+            .count();
+        assert_eq!(exchanges, 1, "{landed}");
+    }
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_prefetched_callback_changes_nothing(pool: PgPool) {
+    let api = Api::start(pool).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let begun = api.begin("alice", json!({})).await;
+    let query = format!("state={}&code=abc", begun.parameter("state"));
+    for (name, value) in [
+        ("sec-purpose", "prefetch;prerender"),
+        ("purpose", "prefetch"),
+        ("x-moz", "prefetch"),
+    ] {
+        let url = format!("{}/oauth/google/callback?{query}", api.base);
+        let request = api
+            .http
+            .get(url)
+            .header("cookie", &begun.cookie)
+            .header(name, value);
+        let response = request.send().await.unwrap();
+        assert_eq!(
+            (response.status().as_u16(), &response.headers()["cache-control"]),
+            (503, &"no-store".parse().unwrap())
+        );
+    }
+    assert!(api.google.received_requests().await.unwrap().is_empty());
+    let landed = api.back(&query, Some(&begun.cookie)).await;
+    assert_eq!(landed, "http://localhost:3000/?calwire=connected");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn reconnecting_names_the_account_and_notices_another(pool: PgPool) {
+    let api = Api::start(pool.clone()).await;
+    api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
+    let first = api.begin("alice", json!({})).await;
+    assert_eq!(
+        (first.parameter("prompt"), first.parameter("login_hint")),
+        ("select_account consent".into(), String::new())
+    );
+    let finish = async |begun: &Begun| {
+        let query = format!("state={}&code=abc", begun.parameter("state"));
+        api.back(&query, Some(&begun.cookie)).await
+    };
+    assert_eq!(finish(&first).await, "http://localhost:3000/?calwire=connected");
+    let status = api
+        .query("alice", "calendar.google.status", Value::Null)
+        .await
+        .unwrap();
+    let id = status["connections"][0]["id"].clone();
+
+    let again = api.begin("alice", json!({"connectionId": id})).await;
+    assert_eq!(
+        (again.parameter("prompt"), again.parameter("login_hint")),
+        ("consent".into(), "alice@example.com".into())
+    );
+    assert_eq!(finish(&again).await, "http://localhost:3000/?calwire=connected");
+    assert_eq!(api.connections().await, 1);
+
+    let other = api.begin("alice", json!({"connectionId": id})).await;
+    sqlx::query("update oauth_states set google_sub = 'another' where taken_at is null")
+        .execute(&pool)
+        .await
+        .unwrap();
+    assert_eq!(
+        finish(&other).await,
+        "http://localhost:3000/?calwire=connected&calwire_reason=other_account"
+    );
+    let refused = api
+        .mutate("bob", "calendar.google.connect", json!({"connectionId": id}))
+        .await
+        .unwrap_err();
+    assert_eq!(refused["reason"], "CONNECTION_NOT_FOUND");
+}

@@ -83,3 +83,57 @@ async fn calls_are_503_without_postgres_and_recover(pool: PgPool) {
     line.restore().await;
     api.query("alice", status, Value::Null).await.unwrap();
 }
+
+/// A failover: sessions that were opened during it stay read-only, although the server at the address no longer is.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn calls_are_503_while_the_database_is_read_only(pool: PgPool) {
+    let api = Api::start(pool.clone()).await;
+    let connect = "calendar.google.connect";
+    api.mutate("alice", connect, json!({})).await.unwrap();
+    let database: String = sqlx::query_scalar("select current_database()")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    let administer = async |sql: String| {
+        sqlx::query(sqlx::AssertSqlSafe(sql))
+            .execute(&pool)
+            .await
+            .unwrap();
+    };
+    let ready = async || {
+        let url = format!("{}/readyz", api.base);
+        api.http.get(url).send().await.unwrap().status().as_u16()
+    };
+    administer(format!(
+        "alter database {database:?} set default_transaction_read_only = on"
+    ))
+    .await;
+    let ended = "select pg_terminate_backend(pid) from pg_stat_activity
+                 where datname = current_database() and pid <> pg_backend_pid()";
+    sqlx::query(ended).execute(&pool).await.unwrap();
+    for attempt in 0..3 {
+        let response = api.post("alice", connect, &json!({})).send().await.unwrap();
+        assert_eq!(response.status(), 503, "{attempt}");
+        assert_eq!(response.headers()["retry-after"], "1");
+    }
+    assert_eq!(ready().await, 503);
+    let mut conn = pool.acquire().await.unwrap();
+    for sql in [
+        "set default_transaction_read_only = off",
+        &format!("alter database {database:?} reset default_transaction_read_only"),
+    ] {
+        sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+            .execute(&mut *conn)
+            .await
+            .unwrap();
+    }
+    assert_eq!(
+        api.post("alice", connect, &json!({}))
+            .send()
+            .await
+            .unwrap()
+            .status(),
+        200
+    );
+    assert_eq!(ready().await, 200);
+}

@@ -247,7 +247,11 @@ pub const GUIDE: &[Entry] = &[
     Entry {
         path: "calendar.google.connect",
         about: "Starts to connect a Google account: send the browser to `url`. It ends on the page `returnTo`.",
-        errors: &[],
+        errors: &[&[error(
+            Code::NotFound,
+            "CONNECTION_NOT_FOUND",
+            "The user has no such connection.",
+        )]],
     },
     Entry {
         path: "calendar.google.disconnect",

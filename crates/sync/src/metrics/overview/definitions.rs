@@ -4,18 +4,22 @@ use common::telemetry::metrics::{Kind, Metric};
 
 pub(super) const MODES: [&str; 4] = ["push", "polling", "stale", "paused"];
 /// The reasons with a label of their own; all others count as [`OTHER`].
-pub(super) const REASONS: [&str; 22] = [
+pub(super) const REASONS: [&str; 26] = [
     "none",
     "importing",
     "disconnected",
     "reauth_required",
     "scope_missing",
+    "calendar_off",
     "access_lost",
+    "access_doubtful",
     "push_not_supported",
     "push_missed",
     "rate_limited",
     "quota_spent",
     "transient",
+    "page_timed_out",
+    "token_endpoint",
     "database",
     "unauthorized",
     "refused",

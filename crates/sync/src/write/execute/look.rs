@@ -114,7 +114,7 @@ async fn get_once(
         event,
     };
     match attempt
-        .call(|access| async move { google.event(&access, path).await })
+        .read(|access| async move { google.event(&access, path).await })
         .await
     {
         Ok(event) => read(event, calendar).map(Some),
@@ -128,7 +128,7 @@ async fn get_once(
 async fn check_access(attempt: &Attempt<'_>, calendar: &Calendar) -> Result<(), Interrupt> {
     let (google, id) = (&attempt.ctx.google, calendar.google_id.as_str());
     match attempt
-        .call(|access| async move { google.events(&access, id, &ListCursor::default(), 1).await })
+        .read(|access| async move { google.events(&access, id, &ListCursor::default(), 1).await })
         .await
     {
         Ok(_) => Ok(()),

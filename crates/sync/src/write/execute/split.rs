@@ -8,6 +8,7 @@ use event_model::merge::{Collision, merge, merge_without_base};
 use event_model::span::Span;
 use serde_json::{Map, Value};
 use store::calendars::Calendar;
+use store::events;
 use store::write_intents::State;
 use uuid::Uuid;
 
@@ -23,6 +24,9 @@ use super::create::{already_inserted, insert_event};
 use super::look::{from_google, from_mirror};
 use super::reconcile::{Reconciled, reconcile, reconcile_from};
 use crate::pull::context;
+
+/// More exceptions than this are not requested one by one; the rest counts as cancelled.
+const EXCEPTIONS_MAX: i64 = 50;
 
 /// The properties that the new series does not take over: Google sets them, or they belong to the one event.
 const NOT_COPIED: [&str; 16] = [
@@ -59,6 +63,7 @@ pub(super) async fn split(attempt: &mut Attempt<'_>, mut split: Split) -> Result
     };
     let mut effects = Effects::done(attempt.answer(), false);
     effects.cancel_from = Some((id.clone(), split.at.clone()));
+    add_what_is_left(attempt, &calendar, &id, &split.at, &mut effects).await?;
     if let Some(new) = split.new.clone() {
         split.ended = Some(ended.raw.clone());
         attempt.plan.operation = Operation::Split(Box::new(split));
@@ -91,6 +96,26 @@ pub(super) async fn split(attempt: &mut Attempt<'_>, mut split: Split) -> Result
         effects.add(calendar.id, version);
     }
     Ok(effects)
+}
+
+/// Requests the exceptions beyond the end of the old series. Google does not document whether it cancels those that were
+/// moved, and reports none that it left alone.
+async fn add_what_is_left(
+    attempt: &Attempt<'_>,
+    calendar: &Calendar,
+    series: &str,
+    from: &str,
+    effects: &mut Effects,
+) -> Result<(), Interrupt> {
+    let mut conn = attempt.ctx.pool.acquire().await?;
+    let left = events::exceptions_from(&mut conn, calendar.id, series, from, EXCEPTIONS_MAX).await?;
+    drop(conn);
+    for exception in left {
+        if let Some(version) = from_google(attempt, calendar, &exception).await? {
+            effects.add(calendar.id, version);
+        }
+    }
+    Ok(())
 }
 
 fn read(raw: &Value, calendar: &Calendar) -> Result<Version, Interrupt> {

@@ -274,3 +274,59 @@ async fn dead_letters_are_kept_for_a_week(pool: PgPool) {
     sync::poll::purge_once(&stage.ctx).await.unwrap();
     assert_eq!(dead_letters(&stage).await, 0);
 }
+
+/// Revoking one token ends all grants of the project for the account, so also the host application's:
+/// <https://github.com/googleapis/google-auth-library-nodejs/issues/1338>.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn grant_that_others_need_is_not_revoked(pool: PgPool) {
+    let mut stage = watched(pool).await;
+    stage
+        .execute(
+            "update connections set scopes = scopes || 'https://www.googleapis.com/auth/drive.file'::text",
+        )
+        .await;
+    assert_eq!(disconnect(&stage, "alice").await[0].grant, GrantEnd::Kept);
+    stage.connect("alice", ALICE).await;
+    stage.configure(|settings| settings.revoke_on_disconnect = false);
+    let receipt = disconnect(&stage, "alice").await.remove(0);
+    assert_eq!((receipt.grant, receipt.data.deleted), (GrantEnd::Kept, true));
+    assert_eq!(
+        (stage.requests_to("oauth.revoke"), connected(&stage).await),
+        (0, 0)
+    );
+}
+
+/// The first statement of a new connection must not delete an old one's mirror: that takes as long as the mirror is large.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn reconnecting_leaves_the_old_mirror_to_its_slices(pool: PgPool) {
+    let stage = watched(pool).await;
+    stage
+        .google
+        .insert(ALICE, "primary", timed("Old and new"))
+        .unwrap();
+    stage.pull_all().await;
+    let mut conn = stage.ctx.pool.acquire().await.unwrap();
+    let lease = Duration::from_secs(1);
+    let old = store::connections::disconnect(&mut conn, stage.now(), &user_id("alice"), None, lease)
+        .await
+        .unwrap()
+        .remove(0);
+    let before = mirrored(&stage).await;
+    let new = stage.connect("alice", ALICE).await;
+    assert_ne!(new, old.lease.key);
+    assert!(
+        mirrored(&stage).await > before,
+        "nothing of the old mirror is deleted yet"
+    );
+    stage.pull_all().await;
+    let events: i64 = stage.one("select count(*) from events").await;
+    assert_eq!(events, 2);
+    stage
+        .execute("update connections set leave_leased_until = now() - interval '1 second'")
+        .await;
+    disconnect_rest(&stage).await;
+    assert_eq!(connected(&stage).await, 1);
+    let events: i64 = stage.one("select count(*) from events").await;
+    assert_eq!(events, 1);
+    assert_eq!(stage.requests_to("oauth.revoke"), 0);
+}

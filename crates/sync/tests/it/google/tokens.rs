@@ -12,6 +12,7 @@ use sync::Context;
 use sync::calls::{CallError, Purpose, call};
 
 use common::ids::ConnectionId;
+use common::worker::Pass;
 
 async fn list(ctx: &Context, connection: ConnectionId) -> Result<usize, CallError> {
     let page = call(ctx, connection, Purpose::Sync, |access| async move {
@@ -146,7 +147,7 @@ async fn only_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
         let rule = stage.google.fault(Rule::new("oauth.token", fault.clone()));
         let error = list(&stage.ctx, id).await.unwrap_err();
         assert!(
-            matches!(error, CallError::Google(Error::Transient { .. })),
+            matches!(error, CallError::Token(Error::Transient { .. })),
             "{fault:?}: {error}"
         );
         stage.google.clear_fault(&rule);
@@ -168,7 +169,7 @@ async fn only_a_second_invalid_grant_ends_a_grant(pool: PgPool) {
     stage.google.fault(token_error(401, "invalid_client"));
     let error = list(&stage.ctx, id).await.unwrap_err();
     assert!(
-        matches!(error, CallError::Google(Error::ClientMisconfigured { .. })),
+        matches!(error, CallError::Token(Error::ClientMisconfigured { .. })),
         "{error}"
     );
     let ended: i64 = stage
@@ -211,7 +212,8 @@ async fn rejection_of_a_replaced_token_is_ignored(pool: PgPool) {
     stage.connect("alice", ALICE).await;
     for _ in 0..2 {
         let verdict =
-            connections::reject_grant(&mut conn, stage.now(), &refresh, std::time::Duration::ZERO).await;
+            connections::reject_grant(&mut conn, stage.now(), &refresh, None, std::time::Duration::ZERO)
+                .await;
         assert_eq!(verdict.unwrap(), connections::Verdict::Outdated);
     }
     assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
@@ -251,7 +253,7 @@ async fn lost_response_costs_only_another_refresh(pool: PgPool) {
         .fault(Rule::new("oauth.token", Fault::Reset { after: true }).times(1));
     let error = list(&stage.ctx, id).await.unwrap_err();
     assert!(
-        matches!(error, CallError::Google(Error::Transient { .. })),
+        matches!(error, CallError::Token(Error::Transient { .. })),
         "{error}"
     );
     assert_eq!(list(&stage.ctx, id).await.unwrap(), 2);
@@ -362,4 +364,130 @@ async fn tokens_are_sealed_to_their_row(pool: PgPool) {
         .await
         .unwrap();
     assert_eq!(missing, [1]);
+}
+
+/// A policy's refusal is the grant's: the state says so with its reason, and calendars, sync tokens and the refresh token
+/// stay as they are. <https://github.com/dust-tt/dust/pull/31975>
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn policy_ends_the_grant_and_touches_nothing_else(pool: PgPool) {
+    for reason in ["admin_policy_enforced", "access_denied", "policy_enforced"] {
+        let stage = Stage::new(pool.clone()).await;
+        let id = stage.connect("alice", ALICE).await;
+        stage.pull_all().await;
+        let kept: &str = "select string_agg(concat(sync_token, c.access_lost_at, n.refresh_token), ' ' order by resource_id)
+             from connections n join sync_state s on s.connection_id = n.id left join calendars c on c.id = resource_id";
+        let before: String = stage.one(kept).await;
+        stage.google.expire_access_tokens(ALICE);
+        let rule = stage.google.fault(token_error(400, reason).of_user(ALICE));
+        let calls = async || list(&stage.ctx, id).await.unwrap_err();
+        assert!(
+            matches!(calls().await, CallError::GrantSuspect { .. }),
+            "{reason}"
+        );
+        // Another kind of refusal does not confirm this one.
+        stage.age_suspicions().await;
+        stage.google.clear_fault(&rule);
+        let other = stage
+            .google
+            .fault(token_error(400, "invalid_grant").of_user(ALICE));
+        assert!(
+            matches!(calls().await, CallError::GrantSuspect { .. }),
+            "{reason}"
+        );
+        stage.google.clear_fault(&other);
+        let rule = stage.google.fault(token_error(400, reason).of_user(ALICE));
+        stage.age_suspicions().await;
+        assert!(
+            matches!(calls().await, CallError::GrantSuspect { .. }),
+            "{reason}"
+        );
+        stage.age_suspicions().await;
+        stage
+            .execute("update sync_state set dirty_seq = dirty_seq + 1")
+            .await;
+        stage.pull_all().await;
+        assert!(matches!(calls().await, CallError::GrantEnded), "{reason}");
+        let connection = async || {
+            let mut conn = stage.ctx.pool.acquire().await.unwrap();
+            connections::of_user(&mut conn, &user_id("alice"))
+                .await
+                .unwrap()
+                .remove(0)
+        };
+        let ended = connection().await;
+        assert_eq!(ended.grant_ended_reason.as_deref(), Some(reason));
+        assert_eq!(
+            json!(sync::connections::state(&ended, stage.now())),
+            json!("reauth_required")
+        );
+        assert_eq!(stage.one::<String>(kept).await, before, "{reason}");
+
+        // Tried again while the policy lasts, then when it has changed.
+        for hours in [0, 7] {
+            stage.pass(TimeDelta::hours(hours));
+            assert_eq!(
+                sync::connections::recheck_refused_once(&stage.ctx).await.unwrap(),
+                Pass::Worked
+            );
+            assert_eq!(
+                sync::connections::recheck_refused_once(&stage.ctx).await.unwrap(),
+                Pass::Idle
+            );
+            assert!(connection().await.grant_ended_at.is_some());
+        }
+        stage.google.clear_fault(&rule);
+        stage.pass(TimeDelta::hours(7));
+        assert_eq!(
+            sync::connections::recheck_refused_once(&stage.ctx).await.unwrap(),
+            Pass::Worked
+        );
+        stage.pull_all().await;
+        assert_eq!(
+            json!(sync::connections::state(&connection().await, stage.now())),
+            json!("healthy")
+        );
+        let states: Vec<_> = stage
+            .messages("alice")
+            .await
+            .into_iter()
+            .map(|m| m["state"].clone())
+            .collect();
+        assert!(
+            states.ends_with(&[json!("reauth_required"), json!("healthy")]),
+            "{states:?}"
+        );
+        stage.execute("delete from connections").await;
+        stage.execute("delete from outbox").await;
+    }
+}
+
+/// No answer of the token endpoint is about a calendar, even one with a name that Calendar v3 gives a meaning.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn errors_of_the_token_endpoint_are_no_calendars(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    stage.connect("alice", ALICE).await;
+    stage.pull_all().await;
+    let kept: &str =
+        "select string_agg(concat(sync_token, generation, c.access_lost_at), ' ' order by resource_id)
+         from sync_state left join calendars c on c.id = resource_id";
+    let before: String = stage.one(kept).await;
+    for (status, code) in [
+        (400, "invalid_request"),
+        (403, "forbidden"),
+        (404, "notFound"),
+        (410, "gone"),
+    ] {
+        stage.google.expire_access_tokens(ALICE);
+        let rule = stage.google.fault(token_error(status, code).of_user(ALICE));
+        stage
+            .execute("update sync_state set dirty_seq = dirty_seq + 1, not_before = now()")
+            .await;
+        stage.pull_all().await;
+        let failed: String = stage
+            .one("select string_agg(distinct last_error, ' ') from sync_state")
+            .await;
+        assert_eq!(failed, "token_endpoint", "{code}");
+        assert_eq!(stage.one::<String>(kept).await, before, "{code}");
+        stage.google.clear_fault(&rule);
+    }
 }

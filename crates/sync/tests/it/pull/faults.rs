@@ -92,7 +92,7 @@ async fn forbidden_is_classified_by_its_reason(pool: PgPool) {
         ("userRateLimitExceeded", "rate_limited"),
         ("quotaExceeded", "quota_spent"),
         ("insufficientPermissions", "scope_missing"),
-        ("forbidden", "access_lost"),
+        ("forbidden", "access_doubtful"),
     ] {
         world.fault(Rule::new("events.list", error(403, reason)).of_calendar(ALICE));
         world.push_and_settle(&alice()).await;

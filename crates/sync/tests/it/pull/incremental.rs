@@ -233,3 +233,35 @@ async fn text_that_postgres_cannot_store_is_dropped_alone(pool: PgPool) {
         .collect();
     assert_eq!(titles, ["Null", "Beside"]);
 }
+
+/// An etag that is known does not prove that the content is.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn other_content_with_a_known_etag_is_no_echo(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let before = world.sync_token(&alice(), ALICE).await;
+    world.add(ALICE, world.event("Lunch", 1, 11));
+    world.push_and_settle(&alice()).await;
+    world.messages(&alice()).await;
+    let list_again = async || {
+        sqlx::query("update sync_state set sync_token = $1 where resource_id = $2")
+            .bind(&before)
+            .bind(world.id(&alice(), ALICE).await.as_uuid())
+            .execute(&world.pool)
+            .await
+            .unwrap();
+        world.push_and_settle(&alice()).await;
+        world.message_types(&alice()).await
+    };
+    assert!(list_again().await.is_empty(), "an echo");
+    sqlx::query(r#"update events set raw = raw || '{"summary": "As it was"}'"#)
+        .execute(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(list_again().await, ["events.changed"]);
+    let raw: String = sqlx::query_scalar("select raw->>'summary' from events")
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(raw, "Lunch");
+    assert!(list_again().await.is_empty(), "an echo");
+}

@@ -255,3 +255,32 @@ async fn settle_writes(world: &World) {
         sync::write::run_once(&world.ctx).await.unwrap();
     }
 }
+
+/// Google stops a user's edits for hours, and the calendars can still be read: <https://support.google.com/a/answer/2905486>.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn spent_quota_of_writes_leaves_reading_alone(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    for reason in ["quotaExceeded", "rateLimitExceeded"] {
+        let limit = Fault::Error {
+            status: 403,
+            reason: Some(reason.into()),
+            message: None,
+            retry_after: Some(3_600),
+        };
+        world.fault(Rule::new("writes", limit).times(1));
+        for _ in 0..2 {
+            let (found, _) = failure(&world, create(hour(&world, "Review", 2, 9))).await;
+            assert_eq!(found.name(), "QUOTA_EXCEEDED", "{reason}");
+        }
+        let writes = world.google.requests_to("events.insert").len();
+        world.add(ALICE, world.event("In Google", 1, 9));
+        world.push_and_settle(&alice()).await;
+        assert_eq!(world.last_error(&alice(), ALICE).await, None, "{reason}");
+        world.assert_in_step(&alice(), ALICE).await;
+        assert_eq!(world.google.requests_to("events.insert").len(), writes);
+        sqlx::query("delete from quota_pauses")
+            .execute(&world.pool)
+            .await
+            .unwrap();
+    }
+}

@@ -7,8 +7,11 @@ import { useSession } from '../context.js';
 import { useAction } from './use-action.js';
 
 export interface UseConnectResult {
-  /** Opens Google's consent page in place of this one. The browser returns to `returnTo`, a path of this application. */
-  connect(options?: { returnTo?: string }): Promise<void>;
+  /**
+   * Opens Google's consent page in place of this one. The browser returns to `returnTo`, a path of this application.
+   * `connectionId`: the account to connect again, which Google's page preselects.
+   */
+  connect(options?: { returnTo?: string; connectionId?: string }): Promise<void>;
   /** Disconnects one Google account, or all of the user's. Resolves to the server's receipts, or null if it failed. */
   disconnect: (connectionId?: string) => Promise<Disconnect | null>;
   isPending: boolean;
@@ -21,9 +24,12 @@ export function useConnect(): UseConnectResult {
   const { run, isPending, error } = useAction(session);
 
   const connect = useCallback(
-    ({ returnTo = defaultReturnTo() }: { returnTo?: string | undefined } = {}) =>
+    ({
+      returnTo = defaultReturnTo(),
+      connectionId,
+    }: { returnTo?: string | undefined; connectionId?: string | undefined } = {}) =>
       run(async ({ api }) => {
-        const { url } = await api.calendar.google.connect.mutate({ returnTo });
+        const { url } = await api.calendar.google.connect.mutate({ returnTo, connectionId });
         void run(leavingPage);
         navigate(url);
       }).then(() => undefined),

@@ -48,7 +48,13 @@ export function AccountCard(props: AccountCardProps): ReactElement {
         </div>
         <div className="calwire-manager-actions">
           {(isBroken(account) || !account.canWrite) && (
-            <ConnectButton labels={labels} text={labels.reconnect} returnTo={returnTo} quiet={!isBroken(account)} />
+            <ConnectButton
+              labels={labels}
+              text={labels.reconnect}
+              returnTo={returnTo}
+              connectionId={account.id}
+              quiet={!isBroken(account)}
+            />
           )}
           <button
             type="button"

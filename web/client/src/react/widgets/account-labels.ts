@@ -1,5 +1,5 @@
 /** The state of an account's grant at Google after a disconnect. */
-type GrantEnd = 'revoked' | 'keptForOthers' | 'endedBefore' | 'pending';
+type GrantEnd = 'revoked' | 'keptForOthers' | 'kept' | 'endedBefore' | 'pending';
 type Role = 'owner' | 'writer' | 'writerWithoutPrivateAccess' | 'reader' | 'freeBusyReader';
 
 /** Texts about accounts and the user's stored data. */
@@ -80,7 +80,7 @@ export const englishAccountLabels: AccountLabels = {
     calendars === 0
       ? 'Nothing is read from this account any more.'
       : `Nothing is read from this account any more, and its ${plural(calendars, 'calendar goes', 'calendars go')} from here at once.`,
-    'Google stops sending changes, and the access is revoked there. It is kept if someone else here uses the same Google account.',
+    'Google stops sending changes, and the access is revoked there. It is kept if someone else here uses the same Google account, or if your sign-in here depends on it.',
     'Everything that was copied from it is deleted within a minute.',
     'In Google itself nothing changes. You can connect it again at any time.',
   ],
@@ -99,6 +99,7 @@ export const englishAccountLabels: AccountLabels = {
   grantEnded: {
     revoked: 'Google has confirmed that the access is revoked.',
     keptForOthers: 'The access at Google was kept: someone else here uses the same Google account.',
+    kept: 'The access at Google was kept, because other parts of this application use it. Your Google account’s page of connected applications ends it.',
     endedBefore: 'The access at Google had ended before.',
     pending:
       'Google has not confirmed yet that the access is revoked. It is tried again for a day; your Google account’s page of connected applications ends it at once.',

@@ -215,6 +215,7 @@ export const englishLabels: Labels = {
     delayed: 'Delayed',
     reauth_required: 'Sign in again',
     scope_missing: 'No calendar access',
+    calendar_off: 'Calendar is turned off',
     disconnected: 'Disconnected',
   },
   remedies: {
@@ -223,6 +224,7 @@ export const englishLabels: Labels = {
     delayed: 'Google answers slowly; it is being tried again. There is nothing to do.',
     reauth_required: 'Google has ended the connection. Reconnect to continue; what you see stays as it was.',
     scope_missing: 'The box for the calendar was left unticked on Google’s page. Connect again and tick it.',
+    calendar_off: 'Google Calendar is turned off for this account. Its administrator can turn it on; Calwire looks again every hour.',
     disconnected: 'This account is no longer read.',
   },
   modes: {

@@ -11,14 +11,20 @@ interface ConnectButtonProps {
   labels: Labels;
   text: string;
   returnTo?: string | undefined;
+  /** The account to connect again. */
+  connectionId?: string;
   quiet?: boolean;
 }
 
 /** Opens Google's consent page. */
-export function ConnectButton({ labels, text, returnTo, quiet }: ConnectButtonProps): ReactElement {
+export function ConnectButton({ labels, text, returnTo, connectionId, quiet }: ConnectButtonProps): ReactElement {
   const connecting = useConnect();
   const { isPending, error } = connecting;
-  const go = () => connecting.connect(returnTo === undefined ? {} : { returnTo });
+  const go = () =>
+    connecting.connect({
+      ...(returnTo !== undefined && { returnTo }),
+      ...(connectionId !== undefined && { connectionId }),
+    });
   return (
     <>
       <button
@@ -153,7 +159,7 @@ export function ReconnectNotice({
           <p>
             <Foreign>{(state === 'reauth_required' ? labels.reauth : labels.scopeMissing)(plainLine(email))}</Foreign>
           </p>
-          <ConnectButton labels={labels} text={labels.reconnect} returnTo={returnTo} quiet />
+          <ConnectButton labels={labels} text={labels.reconnect} returnTo={returnTo} connectionId={id} quiet />
         </li>
       ))}
     </ul>

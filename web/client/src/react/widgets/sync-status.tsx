@@ -72,12 +72,13 @@ export function SyncStatus({ returnTo, defaultOpen = false, ...props }: SyncStat
 function summaryOf({ connections, calendars }: UseSyncStatusResult, labels: Labels): string {
   const broken = brokenOf(connections).length;
   if (broken > 0) return labels.needsAttention(broken);
+  if (connections.some(({ state }) => state === 'calendar_off')) return labels.states.calendar_off;
   if (connections.some(({ state }) => state === 'importing')) return labels.states.importing;
   return calendars.some(({ mode }) => mode === 'stale' || mode === 'paused') ? labels.working : labels.allGood;
 }
 
 function toneOf({ connections, calendars, isLoading }: UseSyncStatusResult): 'good' | 'waiting' | 'bad' {
-  if (brokenOf(connections).length > 0) return 'bad';
+  if (brokenOf(connections).length > 0 || connections.some(({ state }) => state === 'calendar_off')) return 'bad';
   const waiting = isLoading || connections.some(({ state }) => state === 'importing' || state === 'delayed');
   return waiting || calendars.some(({ mode }) => mode === 'stale' || mode === 'paused') ? 'waiting' : 'good';
 }
@@ -88,6 +89,7 @@ export const STATE_TONES = {
   delayed: 'waiting',
   reauth_required: 'bad',
   scope_missing: 'bad',
+  calendar_off: 'bad',
   disconnected: 'bad',
 } as const;
 
@@ -111,7 +113,7 @@ function Accounts({ connections, labels, returnTo }: AccountsProps): ReactElemen
           </p>
           <p className="calwire-quiet">{labels.remedies[state]}</p>
           {(state === 'reauth_required' || state === 'scope_missing' || state === 'disconnected') && (
-            <ConnectButton labels={labels} text={labels.reconnect} returnTo={returnTo} />
+            <ConnectButton labels={labels} text={labels.reconnect} returnTo={returnTo} connectionId={id} />
           )}
         </li>
       ))}
