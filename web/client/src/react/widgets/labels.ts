@@ -224,7 +224,8 @@ export const englishLabels: Labels = {
     delayed: 'Google answers slowly; it is being tried again. There is nothing to do.',
     reauth_required: 'Google has ended the connection. Reconnect to continue; what you see stays as it was.',
     scope_missing: 'The box for the calendar was left unticked on Google’s page. Connect again and tick it.',
-    calendar_off: 'Google Calendar is turned off for this account. Its administrator can turn it on; Calwire looks again every hour.',
+    calendar_off:
+      'Google Calendar is turned off for this account. Its administrator can turn it on; Calwire looks again every hour.',
     disconnected: 'This account is no longer read.',
   },
   modes: {

@@ -99,6 +99,7 @@ export class Server {
       id: 'k-1',
       email: 'alice@example.com',
       state: 'healthy',
+      reason: null,
       hasCalendarAccess: true,
       canWrite: true,
       createdAt: NOW.toISOString(),
