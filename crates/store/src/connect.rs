@@ -30,6 +30,9 @@ const ADMIN_TIMEOUTS: Timeouts = Timeouts {
 /// primary.
 const TESTED_AFTER: Duration = Duration::from_secs(1);
 
+/// After a read-only session was met, every connection is tested before use for this long.
+const FAILOVER: Duration = Duration::from_mins(1);
+
 /// The timeouts of a session, in Postgres's notation and canonical form.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Timeouts {
@@ -54,7 +57,7 @@ pub async fn connect(
                 if is_outdated(meta.age) {
                     return Ok(false);
                 }
-                if meta.idle_for >= TESTED_AFTER {
+                if meta.idle_for >= TESTED_AFTER || is_failing_over() {
                     return is_writable(conn).await;
                 }
                 Ok(true)
@@ -132,6 +135,12 @@ static OUTDATED_SINCE: Mutex<Option<Instant>> = Mutex::new(None);
 /// Closes all connections that exist now, each before its next use. After a failover they lead to the wrong server.
 pub fn renew_connections() {
     *OUTDATED_SINCE.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+}
+
+/// Whether the database was read-only within [`FAILOVER`]: a connection that was opened since may be, too.
+fn is_failing_over() -> bool {
+    let since = *OUTDATED_SINCE.lock().unwrap_or_else(PoisonError::into_inner);
+    since.is_some_and(|since| since.elapsed() < FAILOVER)
 }
 
 fn is_outdated(age: Duration) -> bool {
