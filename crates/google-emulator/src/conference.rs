@@ -17,6 +17,16 @@ pub fn set(event: &mut Resource, old: &Resource, fields: &Resource, understood: 
         return;
     };
     let mut data = data.clone();
+    let request = |data: &Value| data.pointer("/createRequest/requestId").cloned();
+    // Google ignores a request with the id of the previous one, and grants any other, whatever became of that one
+    // (https://developers.google.com/workspace/calendar/api/v3/reference/events#conferenceData).
+    let before = old.get("conferenceData").and_then(request);
+    if before.is_some()
+        && before != request(&data)
+        && let Some(Value::Object(request)) = data.get_mut("createRequest")
+    {
+        request.shift_remove("status");
+    }
     grant_request(&mut data);
     match meet_link(&data) {
         Some(uri) => event.insert("hangoutLink".into(), json!(uri)),

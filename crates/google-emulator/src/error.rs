@@ -49,6 +49,11 @@ impl ApiError {
         Self::bad_request("invalidParameter", message).at("parameter", name)
     }
 
+    /// Events of this type do not allow it.
+    pub fn event_type(message: impl Into<String>) -> Self {
+        Self::new(400, "calendar", "eventTypeRestriction", message)
+    }
+
     pub fn required(message: &str) -> Self {
         Self::bad_request("required", message)
     }

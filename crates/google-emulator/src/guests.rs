@@ -123,7 +123,9 @@ fn changed(old: &Resource, new: &Resource) -> bool {
         .any(|key| old.get(key) != new.get(key))
 }
 
-/// A write that says `attendeesOmitted` updates the writer's own answer and leaves the list as it is.
+/// A write that says `attendeesOmitted` updates the writer's own response and leaves the list as it is. By the documentation
+/// of the field the response alone: a comment beside it is dropped
+/// (<https://developers.google.com/workspace/calendar/api/v3/reference/events#attendeesOmitted>).
 pub fn only_own_answer(calendar: &str, old: &Resource, body: &Resource) -> Resource {
     let mut body = body.clone();
     if body.get("attendeesOmitted") != Some(&Value::Bool(true)) {
@@ -139,12 +141,10 @@ pub fn only_own_answer(calendar: &str, old: &Resource, body: &Resource) -> Resou
     };
     let answer = given.iter().find(|guest| guest["email"] == calendar);
     let own = list.iter_mut().find(|guest| guest["email"] == calendar);
-    if let (Some(Value::Object(answer)), Some(Value::Object(own))) = (answer, own) {
-        for key in ["responseStatus", "comment", "additionalGuests"] {
-            if let Some(value) = answer.get(key) {
-                own.insert(key.to_owned(), value.clone());
-            }
-        }
+    if let (Some(Value::Object(answer)), Some(Value::Object(own))) = (answer, own)
+        && let Some(response) = answer.get("responseStatus")
+    {
+        own.insert("responseStatus".to_owned(), response.clone());
     }
     body.insert("attendees".into(), Value::Array(list));
     body

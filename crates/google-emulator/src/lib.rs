@@ -31,6 +31,7 @@ mod colors;
 mod conference;
 mod error;
 mod event_list;
+mod event_types;
 mod event_view;
 mod event_write;
 mod faults;

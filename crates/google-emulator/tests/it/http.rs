@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod convergence;
+mod event_types;
 mod events;
 mod faults;
 mod oauth;
