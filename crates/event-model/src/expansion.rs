@@ -21,7 +21,7 @@ use crate::resource::{EventResource, When};
 use crate::span::{Span, Start};
 use crate::wire::Window;
 use crate::zone::Zone;
-pub use instance::Occurrence;
+pub use instance::{Occurrence, whole};
 use instance::{Placement, template};
 pub use series::MAX_INSTANCES;
 pub use window::{all_day_overlaps, days_window, horizon, hot_window, overlaps};

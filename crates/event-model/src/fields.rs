@@ -9,10 +9,10 @@ use strum::{IntoStaticStr, VariantArray};
 use ts_rs::TS;
 
 use crate::calendar::CalendarContext;
-use crate::resource::EventResource;
+use crate::resource::{ConferenceState, EventResource};
 use crate::span::Span;
 use crate::text::non_empty;
-use crate::wire::Reminders;
+use crate::wire::{Reminders, Transparency};
 
 /// One of the fields. Start, end and zone are one: two edits that move an event and lengthen it have no sensible merge.
 #[derive(
@@ -43,6 +43,8 @@ pub enum Field {
     Recurrence,
     Reminders,
     Conference,
+    Transparency,
+    Visibility,
 }
 
 impl Field {
@@ -71,6 +73,11 @@ pub struct Fields {
     pub recurrence: Vec<String>,
     pub reminders: Option<Reminders>,
     pub conference: Conference,
+    #[serde(default)]
+    pub transparency: Transparency,
+    /// None: as the calendar's settings say.
+    #[serde(default)]
+    pub visibility: Option<String>,
 }
 
 /// A guest as the organizer edits one. The guest's response is no part of an edit.
@@ -88,15 +95,25 @@ pub struct Guest {
 pub enum Conference {
     #[default]
     None,
+    /// Google has been asked for a meeting, and has not created it yet. It may never do so: it can be asked again.
+    Pending,
     /// Google is to create a Meet link, or there is a meeting without a known link.
     Requested,
     At(String),
 }
 
 impl Conference {
-    /// Whether there is a meeting, requested ones included.
-    pub fn exists(&self) -> bool {
-        !matches!(self, Self::None)
+    /// Whether an edit leaves this alone: Google chooses the link, so any two meetings are alike.
+    pub fn is_like(&self, other: &Self) -> bool {
+        self.stage() == other.stage()
+    }
+
+    fn stage(&self) -> u8 {
+        match self {
+            Self::None => 0,
+            Self::Pending => 1,
+            Self::Requested | Self::At(_) => 2,
+        }
     }
 }
 
@@ -121,11 +138,17 @@ impl Fields {
             attendees: guests.collect(),
             recurrence: event.recurrence.clone(),
             reminders: event.reminders.clone(),
-            conference: match (&event.conference_url, event.has_conference) {
+            conference: match (&event.conference_url, event.conference) {
                 (Some(url), _) => Conference::At(url.clone()),
-                (None, true) => Conference::Requested,
-                (None, false) => Conference::None,
+                (None, ConferenceState::Exists) => Conference::Requested,
+                (None, ConferenceState::Pending) => Conference::Pending,
+                (None, ConferenceState::None) => Conference::None,
             },
+            transparency: event.transparency,
+            visibility: event
+                .visibility
+                .clone()
+                .filter(|visibility| visibility != "default"),
         }
     }
 
@@ -141,7 +164,9 @@ impl Fields {
             Field::Attendees => self.attendees == other.attendees,
             Field::Recurrence => self.recurrence == other.recurrence,
             Field::Reminders => self.reminders == other.reminders,
-            Field::Conference => self.conference.exists() == other.conference.exists(),
+            Field::Conference => self.conference.is_like(&other.conference),
+            Field::Transparency => self.transparency == other.transparency,
+            Field::Visibility => self.visibility == other.visibility,
         }
     }
 
@@ -154,3 +179,6 @@ impl Fields {
             .collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

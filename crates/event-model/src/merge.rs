@@ -36,6 +36,8 @@ pub fn merge(base: &Fields, ours: &Fields, theirs: &Fields) -> Result<Fields, Co
         ColorId => color_id,
         Recurrence => recurrence,
         Reminders => reminders,
+        Transparency => transparency,
+        Visibility => visibility,
     }
     let conference = conference(&base.conference, &ours.conference, &theirs.conference);
     merged.conference = conference.clone();
@@ -68,9 +70,12 @@ pub fn merge_without_base(
     }
 }
 
-/// If only one side added or removed the meeting, that side wins. Otherwise the present meeting stays, with its link.
+/// If only one side added or removed the meeting, that side wins. Otherwise the present meeting stays, with its link. A
+/// meeting that the other side has requested by then is not requested twice.
 fn conference<'a>(base: &Conference, ours: &'a Conference, theirs: &'a Conference) -> &'a Conference {
-    let keeps = ours.exists() == base.exists() || ours.exists() == theirs.exists();
+    let is_requested =
+        *ours == Conference::Requested && *theirs == Conference::Pending && !base.is_like(theirs);
+    let keeps = ours.is_like(base) || ours.is_like(theirs) || is_requested;
     if keeps { theirs } else { ours }
 }
 

@@ -11,9 +11,14 @@ use ts_rs::TS;
 use crate::fields::{Conference, Field, Fields, Guest};
 use crate::recurrence;
 use crate::span::Span;
+<<<<<<< HEAD
 use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, is_shown, non_empty};
 use crate::wire::Reminders;
 use crate::zone::Zone;
+=======
+use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, non_empty, restore};
+use crate::wire::{Reminders, Transparency, Visibility};
+>>>>>>> cc72e64 (event-model: Keep what an edit does not mention)
 
 /// Google's own limit for one event.
 const GUESTS_MAX: usize = 200;
@@ -48,7 +53,7 @@ pub struct EventPatch {
     pub location: Option<Option<String>>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub color_id: Option<Option<String>>,
-    /// The whole list. Guests keep their responses; a guest who is missing is uninvited.
+    /// The whole list. Guests keep their responses; a guest who is missing is uninvited. Guests without an address stay.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub attendees: Option<Option<Vec<GuestInput>>>,
     /// RRULE, EXDATE and RDATE lines.
@@ -60,17 +65,26 @@ pub struct EventPatch {
     /// `"meet"` asks Google for a Meet link where there is no meeting yet.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub conference: Option<Option<ConferenceInput>>,
+    /// Whether its time is taken. `null`: it is.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub transparency: Option<Option<Transparency>>,
+    /// Who sees the details. `null`: as the calendar's settings say.
+    #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
+    pub visibility: Option<Option<Visibility>>,
 }
 
 /// A guest to invite. An attendee of an Event will do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase", default)]
-#[ts(optional_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct GuestInput {
-    pub email: String,
-    #[ts(as = "Option<bool>")]
+    /// `null`: a guest whose address Google does not show. Such guests stay as they are, listed or not.
+    #[serde(deserialize_with = "Option::deserialize")]
+    pub email: Option<String>,
+    #[serde(default)]
+    #[ts(optional, as = "Option<bool>")]
     pub optional: bool,
-    #[ts(as = "Option<Option<String>>")]
+    #[serde(default)]
+    #[ts(optional, as = "Option<Option<String>>")]
     pub display_name: Option<String>,
 }
 
@@ -122,6 +136,8 @@ impl EventPatch {
             ("conference", self.conference.is_some()),
             ("reminders", self.reminders.is_some()),
             ("colorId", self.color_id.is_some()),
+            ("transparency", self.transparency.is_some()),
+            ("visibility", self.visibility.is_some()),
         ]
         .into_iter()
         .filter_map(|(name, given)| given.then_some(name))
@@ -166,10 +182,20 @@ impl EventPatch {
         }
         match self.conference {
             Some(None) => fields.conference = Conference::None,
-            Some(Some(ConferenceInput::Meet)) if fields.conference == Conference::None => {
+            Some(Some(ConferenceInput::Meet))
+                if !matches!(fields.conference, Conference::At(_) | Conference::Requested) =>
+            {
                 fields.conference = Conference::Requested;
             }
             None | Some(Some(ConferenceInput::Meet)) => {}
+        }
+        if let Some(transparency) = self.transparency {
+            fields.transparency = transparency.unwrap_or_default();
+        }
+        if let Some(visibility) = self.visibility {
+            fields.visibility = visibility
+                .filter(|visibility| *visibility != Visibility::Default)
+                .map(|visibility| <&str>::from(visibility).to_owned());
         }
         Ok(fields)
     }
@@ -177,10 +203,11 @@ impl EventPatch {
 
 fn edit_text(field: &mut Option<String>, edit: Option<&Option<String>>, shown_max: usize) {
     let Some(edit) = edit else { return };
-    // A browser receives very long texts cut, and sends them back so.
-    if !is_shown(edit.as_deref(), field.as_deref(), shown_max) {
-        *field = non_empty(edit.as_deref());
-    }
+    let edited = match (edit, &field) {
+        (Some(edit), Some(present)) => Some(restore(edit, present, shown_max)),
+        (edit, _) => edit.clone(),
+    };
+    *field = non_empty(edited.as_deref());
 }
 
 fn read_guests(
@@ -189,7 +216,8 @@ fn read_guests(
 ) -> Result<BTreeMap<String, Guest>, Invalid> {
     let mut guests = BTreeMap::new();
     for guest in given {
-        let email = guest.email.trim().to_lowercase();
+        let Some(email) = &guest.email else { continue };
+        let email = email.trim().to_lowercase();
         let is_address = email
             .split_once('@')
             .is_some_and(|(name, host)| !name.is_empty() && !host.is_empty());

@@ -1,10 +1,12 @@
 //! Which fields of an event the user may change, by Google's rules: for the page before a user edits, and again before a
 //! write.
 
+use chrono::TimeDelta;
 use strum::{IntoStaticStr, VariantNames};
 
 use crate::calendar::AccessRole;
 use crate::resource::EventResource;
+use crate::span::Span;
 
 /// A rule of Google's that forbids an edit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, IntoStaticStr, VariantNames)]
@@ -58,10 +60,11 @@ impl Restriction {
 }
 
 /// The fields that `canEdit` may list, in this order.
-const FIELDS: [&str; 11] = [
+const FIELDS: [&str; 14] = [
     "title",
     "start",
     "end",
+    "allDay",
     "description",
     "location",
     "attendees",
@@ -69,6 +72,8 @@ const FIELDS: [&str; 11] = [
     "conference",
     "reminders",
     "colorId",
+    "transparency",
+    "visibility",
     "responseStatus",
 ];
 
@@ -86,33 +91,26 @@ pub fn can_edit(event: &EventResource, role: &AccessRole) -> Vec<String> {
 /// - Only a writer or an owner changes events, and no one a cancelled event or a private one seen as busy.
 /// - Only the organizer changes shared fields (Google answers others with `forbiddenForNonOrganizer`), or every guest if
 ///   `guestsCanModify`; by default guests may invite others. An event without an organizer belongs to its calendar.
-/// - Events from Gmail and birthdays are made by Google and accept few changes. Status events (out of office, focus time,
-///   working location) have neither a location nor guests.
-/// - Colour, reminders and the response to the invitation belong to each copy.
+/// - Each type of event has fields that cannot be changed ([`type_restriction`]).
+/// - Colour, reminders, what others see of it, and the response to the invitation belong to each copy.
 pub fn edit_restriction(event: &EventResource, role: &AccessRole, field: &str) -> Option<Restriction> {
     write_restriction(event, role).or_else(|| match field {
-        "reminders"
-            if matches!(
-                event.event_type.as_str(),
-                "fromGmail" | "birthday" | "workingLocation"
-            ) =>
-        {
-            Some(Restriction::EventType)
-        }
-        "colorId" | "reminders" => None,
         "responseStatus" => {
             let is_invited = event.attendees.iter().any(|guest| guest.is_self);
             (!is_invited).then_some(Restriction::NotInvited)
         }
         "recurrence" if event.recurring_event_id.is_some() => Some(Restriction::InstanceOfSeries),
-        shared => type_restriction(event, shared).or_else(|| role_restriction(event, shared)),
+        field => type_restriction(event, field).or_else(|| match field {
+            "colorId" | "reminders" | "transparency" | "visibility" => None,
+            shared => role_restriction(event, shared),
+        }),
     })
 }
 
 /// Why the user may not delete the event from this calendar. Deleting removes it for all guests if the user organizes it, and
 /// otherwise from this calendar alone.
 pub fn delete_restriction(event: &EventResource, role: &AccessRole) -> Option<Restriction> {
-    write_restriction(event, role)
+    write_restriction(event, role).or_else(|| event.is_linked_birthday.then_some(Restriction::EventType))
 }
 
 /// Why the user may not move the event to another calendar.
@@ -138,15 +136,48 @@ fn write_restriction(event: &EventResource, role: &AccessRole) -> Option<Restric
     }
 }
 
+/// By Google's guides on [event types](https://developers.google.com/workspace/calendar/api/guides/event-types) and
+/// [status events](https://developers.google.com/workspace/calendar/api/guides/calendar-status), and the
+/// [release note](https://developers.google.com/workspace/calendar/docs/release-notes) on events from Gmail (2024-05-22).
 fn type_restriction(event: &EventResource, field: &str) -> Option<Restriction> {
     let allows = match event.event_type.as_str() {
-        "fromGmail" => false,
-        "birthday" => field == "title",
-        "workingLocation" => matches!(field, "start" | "end"),
-        "outOfOffice" | "focusTime" => !matches!(field, "location" | "attendees" | "conference"),
+        "birthday" => match field {
+            "title" | "reminders" | "colorId" => true,
+            // The date of a contact is changed in Google Contacts. A birthday is all day.
+            "start" | "end" => !event.is_linked_birthday,
+            _ => false,
+        },
+        "fromGmail" => matches!(
+            field,
+            "colorId" | "reminders" | "visibility" | "transparency" | "attendees"
+        ),
+        // Public and free, and without a reminder.
+        "workingLocation" => matches!(field, "start" | "end" | "allDay" | "colorId"),
+        // Timed and busy.
+        "outOfOffice" | "focusTime" => !matches!(
+            field,
+            "location" | "attendees" | "conference" | "allDay" | "transparency"
+        ),
         _ => true,
     };
     (!allows).then_some(Restriction::EventType)
+}
+
+/// Whether events of this type may take place then: a birthday, and a working location of whole days, is one day long.
+pub fn span_restriction(event: &EventResource, span: Span) -> Option<Restriction> {
+    let is_one_day = !span.is_all_day() || span.length() == TimeDelta::days(1);
+    let needs_one_day = matches!(event.event_type.as_str(), "birthday" | "workingLocation");
+    (needs_one_day && !is_one_day).then_some(Restriction::EventType)
+}
+
+/// Whether the event may carry private extended properties of ours. Google refuses them in birthdays
+/// (phw198/OutlookGoogleCalendarSync#2103), and has refused them in copies of guests (kewisch/gdata-provider#3).
+pub fn takes_properties(event: &EventResource) -> bool {
+    let has_known_type = matches!(
+        event.event_type.as_str(),
+        "default" | "fromGmail" | "focusTime" | "outOfOffice" | "workingLocation"
+    );
+    has_known_type && is_organizer(event)
 }
 
 fn role_restriction(event: &EventResource, field: &str) -> Option<Restriction> {
@@ -182,6 +213,14 @@ mod tests {
     use super::*;
     use crate::resource::parse;
 
+    fn with(base: &serde_json::Value, change: &serde_json::Value) -> serde_json::Value {
+        let mut raw = base.clone();
+        for (key, value) in change.as_object().unwrap() {
+            raw[key] = value.clone();
+        }
+        raw
+    }
+
     #[test]
     fn permissions_follow_google() {
         let base = json!({
@@ -189,13 +228,10 @@ mod tests {
             "attendees": [{"email": "me@example.com", "self": true}, {"email": "o@example.com"}],
         });
         let edit = |role: &str, change: serde_json::Value| {
-            let mut raw = base.clone();
-            for (key, value) in change.as_object().unwrap() {
-                raw[key] = value.clone();
-            }
+            let raw = with(&base, &change);
             can_edit(&parse(&raw.to_string()).unwrap(), &AccessRole::from(role)).join(" ")
         };
-        let all = "title start end description location attendees recurrence conference reminders colorId responseStatus";
+        let all = "title start end allDay description location attendees recurrence conference reminders colorId transparency visibility responseStatus";
         let mine = json!({"organizer": {"self": true}});
         assert_eq!(edit("owner", mine.clone()), all);
         assert_eq!(edit("writer", json!({"organizer": null})), all);
@@ -206,11 +242,11 @@ mod tests {
         // A guest.
         assert_eq!(
             edit("owner", json!({})),
-            "attendees reminders colorId responseStatus"
+            "attendees reminders colorId transparency visibility responseStatus"
         );
         assert_eq!(
             edit("owner", json!({"guestsCanInviteOthers": false})),
-            "reminders colorId responseStatus"
+            "reminders colorId transparency visibility responseStatus"
         );
         assert_eq!(edit("owner", json!({"guestsCanModify": true})), all);
         // An incomplete list of guests is not written back.
@@ -223,7 +259,7 @@ mod tests {
         );
         assert_eq!(
             edit("owner", json!({"organizer": {"self": true}, "locked": true})),
-            "attendees reminders colorId responseStatus"
+            "attendees reminders colorId transparency visibility responseStatus"
         );
         // Roles.
         for role in ["reader", "freeBusyReader", "none", "somethingNew", ""] {
@@ -245,16 +281,27 @@ mod tests {
                 json!({"eventType": kind, "organizer": {"self": true}, "attendees": []}),
             )
         };
-        assert_eq!(of_type("fromGmail"), "colorId");
-        assert_eq!(of_type("birthday"), "title colorId");
-        assert_eq!(of_type("workingLocation"), "start end colorId");
+        assert_eq!(
+            of_type("fromGmail"),
+            "attendees reminders colorId transparency visibility"
+        );
+        assert_eq!(of_type("birthday"), "title start end reminders colorId");
+        assert_eq!(of_type("workingLocation"), "start end allDay colorId");
         assert_eq!(
             of_type("outOfOffice"),
-            "title start end description recurrence reminders colorId"
+            "title start end description recurrence reminders colorId visibility"
         );
-        assert_eq!(
-            of_type("somethingNew"),
-            "title start end description location attendees recurrence conference reminders colorId"
-        );
+        assert_eq!(of_type("somethingNew"), all.replace(" responseStatus", ""));
+        // Birthdays that Google Contacts or the account's profile owns.
+        for birthday in [json!({"contact": "people/c1"}), json!({"type": "self"})] {
+            let linked = json!({"eventType": "birthday", "birthdayProperties": birthday, "attendees": [],
+                "organizer": {"self": true}});
+            assert_eq!(edit("owner", linked.clone()), "title reminders colorId");
+            let event = parse(&with(&base, &linked).to_string()).unwrap();
+            assert_eq!(
+                delete_restriction(&event, &AccessRole::Owner),
+                Some(Restriction::EventType)
+            );
+        }
     }
 }

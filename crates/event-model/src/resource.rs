@@ -12,7 +12,7 @@ use chrono::{DateTime, Utc};
 
 use crate::wire::{Attendee, EventStatus, Person, Reminders, Transparency};
 pub use clean::clean;
-use raw::{RawConference, RawFields, RawPerson, RawReminders, list, read};
+use raw::{RawBirthday, RawConference, RawFields, RawPerson, RawReminders, list, read};
 pub use time::{Timed, When};
 
 /// The fields of a Google event that Calwire uses.
@@ -43,8 +43,7 @@ pub struct EventResource {
     pub html_link: Option<String>,
     /// Where to join a video meeting; `https`.
     pub conference_url: Option<String>,
-    /// There is a video meeting, even if its link is unknown.
-    pub has_conference: bool,
+    pub conference: ConferenceState,
     /// None: Google sends none.
     pub reminders: Option<Reminders>,
     /// `default` where Google sends none.
@@ -60,6 +59,18 @@ pub struct EventResource {
     pub guests_can_invite_others: bool,
     /// A copy whose main fields Google lets no one change.
     pub locked: bool,
+    /// A birthday that a contact or the account's profile owns.
+    pub is_linked_birthday: bool,
+}
+
+/// Whether there is a video meeting.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConferenceState {
+    None,
+    /// Google has been asked for one, and has not created it yet.
+    Pending,
+    /// Even if its link is unknown.
+    Exists,
 }
 
 /// The text is not an event.
@@ -129,7 +140,11 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
         description: read(fields.description),
         location: read(fields.location),
         html_link: read::<String>(fields.html_link).filter(|link| has_scheme(link, &["https", "http"])),
-        has_conference: hangout_link.is_some() || conference.is_some(),
+        conference: match &conference {
+            _ if hangout_link.is_some() => ConferenceState::Exists,
+            None => ConferenceState::None,
+            Some(conference) => conference.state(),
+        },
         conference_url: conference_url(hangout_link, conference),
         reminders: read::<RawReminders>(fields.reminders).map(Reminders::from),
         event_type: read(fields.event_type).unwrap_or_else(|| "default".to_owned()),
@@ -145,6 +160,8 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
         guests_can_modify: read(fields.guests_can_modify).unwrap_or(false),
         guests_can_invite_others: read(fields.guests_can_invite_others).unwrap_or(true),
         locked: read(fields.locked).unwrap_or(false),
+        is_linked_birthday: read::<RawBirthday>(fields.birthday_properties)
+            .is_some_and(|birthday| birthday.is_linked()),
         id,
         status,
         recurring_event_id,

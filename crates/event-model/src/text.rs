@@ -6,25 +6,62 @@ pub const MAX_TITLE: usize = 1_024;
 pub const MAX_LOCATION: usize = 1_024;
 pub const MAX_DESCRIPTION: usize = 8_192;
 
+/// Stands for the rest of a cut text.
+const ELLIPSIS: char = '…';
+/// The number of characters before the ellipsis, or after the cut, that identify the place.
+const CONTEXT: usize = 16;
+
 /// The text, or its first `max` characters and an ellipsis.
 pub fn cut(text: &str, max: usize) -> String {
-    match text.char_indices().nth(max) {
+    match split(text, max) {
         None => text.to_owned(),
-        Some((end, _)) => format!("{}…", &text[..end]),
+        Some((head, _)) => format!("{head}{ELLIPSIS}"),
     }
+}
+
+/// The first `max` characters and the rest. None: there is no rest.
+fn split(text: &str, max: usize) -> Option<(&str, &str)> {
+    text.char_indices().nth(max).map(|(end, _)| text.split_at(end))
+}
+
+/// An edited text as it is to be stored, given the present one, which a browser received [`cut`] to `max` characters.
+///
+/// The ellipsis stands for the rest: where it was left in place, the rest takes its place again. A text without it is whole:
+/// it comes from a reader of the whole text, or from a user who removed the end.
+pub fn restore(edited: &str, present: &str, max: usize) -> String {
+    let Some((head, rest)) = split(present, max) else {
+        return edited.to_owned();
+    };
+    let before = last(head, CONTEXT);
+    let in_place = edited.rfind(&format!("{before}{ELLIPSIS}"));
+    if let Some(at) = in_place.filter(|_| !rest.starts_with(ELLIPSIS)) {
+        let (start, end) = edited.split_at(at + before.len());
+        return format!("{start}{rest}{}", &end[ELLIPSIS.len_utf8()..]);
+    }
+    let after = split(rest, CONTEXT).map_or(rest, |(start, _)| start);
+    if edited.contains(&format!("{before}{after}")) {
+        return edited.to_owned();
+    }
+    // The last words before the ellipsis were edited.
+    let alike = edited
+        .chars()
+        .zip(head.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    match edited.strip_suffix(ELLIPSIS) {
+        Some(start) if alike >= max / 2 => format!("{start}{rest}"),
+        _ => edited.to_owned(),
+    }
+}
+
+fn last(text: &str, characters: usize) -> &str {
+    let start = text.char_indices().rev().nth(characters - 1);
+    &text[start.map_or(0, |(at, _)| at)..]
 }
 
 /// None for an empty text: Google stores both alike, and they look the same.
 pub fn non_empty(text: Option<&str>) -> Option<String> {
     text.filter(|text| !text.is_empty()).map(str::to_owned)
-}
-
-/// Whether `given` is `full` as a browser received it, cut to `max` characters. Such a text is no edit.
-pub fn is_shown(given: Option<&str>, full: Option<&str>, max: usize) -> bool {
-    match (given, full) {
-        (Some(given), Some(full)) => given == cut(full, max),
-        _ => false,
-    }
 }
 
 #[cfg(test)]
@@ -36,5 +73,33 @@ mod tests {
         assert_eq!(cut("déjà", 4), "déjà");
         assert_eq!(cut("déjà vu", 4), "déjà…");
         assert_eq!(cut("", 0), "");
+    }
+
+    #[test]
+    fn an_edit_of_a_cut_text_keeps_the_rest() {
+        let words: Vec<String> = (0..2_000).map(|word| format!("word{word} ")).collect();
+        let present = words.concat();
+        let shown = cut(&present, MAX_DESCRIPTION);
+        let restored = |edited: &str| restore(edited, &present, MAX_DESCRIPTION);
+        assert_eq!(restored(&shown), present);
+        let edit = |text: &str| text.replacen("word7 ", "Wort7 ", 1);
+        assert_eq!(restored(&edit(&shown)), edit(&present));
+        assert_eq!(restored(&format!("{shown} P.S.")), format!("{present} P.S."));
+        let end = shown.trim_end_matches(ELLIPSIS);
+        let cut_word = end.rsplit(' ').next().unwrap();
+        let other_end = format!("{}ne", end.strip_suffix(cut_word).unwrap());
+        let rest = &present[end.len()..];
+        assert_eq!(restored(&format!("{other_end}…")), format!("{other_end}{rest}"));
+        // Whole texts: of a reader of all of it, a removed end, and a new text.
+        for whole in [
+            edit(&present),
+            format!("{present}more"),
+            end.to_owned(),
+            "To be continued…".to_owned(),
+        ] {
+            assert_eq!(restored(&whole), whole);
+        }
+        // A text that was shown whole, with an ellipsis of its own.
+        assert_eq!(restore("wait…", "wait for it", MAX_DESCRIPTION), "wait…");
     }
 }

@@ -37,6 +37,11 @@ pub struct Event {
     /// Whether its time is taken.
     #[serde(default)]
     pub transparency: Transparency,
+    /// Who sees the details: `default` (as the calendar's settings say), `public`, `private`, `confidential`, or a value that
+    /// Google may add.
+    #[serde(default = "default_visibility")]
+    #[ts(optional, as = "Option<String>")]
+    pub visibility: String,
     pub color_id: Option<String>,
     pub attendees: Vec<Attendee>,
     pub organizer: Option<Person>,
@@ -50,6 +55,15 @@ pub struct Event {
     pub reminders: Option<Reminders>,
     /// The fields that this user may change here, by Google's rules. Empty: read only.
     pub can_edit: Vec<String>,
+    /// Whether this user may delete it from this calendar.
+    #[serde(default)]
+    #[ts(optional, as = "Option<bool>")]
+    pub can_delete: bool,
+    /// The texts that are longer in Google and end here with an ellipsis, which stands for the rest: `title`, `description`,
+    /// `location`. `getEvent` returns them whole. An edit that leaves the ellipsis in place keeps the rest.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<String>>")]
+    pub cut_fields: Vec<String>,
     /// The version that an edit is based on.
     pub etag: String,
     /// The same for a meeting in every calendar that has a copy of it, and for all instances of a series.
@@ -66,6 +80,10 @@ pub struct Event {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[ts(optional, as = "Option<Vec<EventCopy>>")]
     pub copies: Vec<EventCopy>,
+}
+
+fn default_visibility() -> String {
+    "default".to_owned()
 }
 
 /// A copy of a meeting in one of several calendars.
@@ -100,6 +118,17 @@ pub enum Transparency {
     Transparent,
 }
 
+/// Who sees the details of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, strum::IntoStaticStr)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+pub enum Visibility {
+    /// As the calendar's settings say.
+    Default,
+    Public,
+    Private,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Person {
@@ -117,6 +146,10 @@ pub struct Attendee {
     #[serde(rename = "self")]
     pub is_self: bool,
     pub optional: bool,
+    /// A room or other equipment, not a person.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[ts(optional, as = "Option<bool>")]
+    pub resource: bool,
     /// `needsAction`, `declined`, `tentative` or `accepted`.
     pub response_status: String,
 }

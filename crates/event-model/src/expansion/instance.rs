@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use crate::calendar::CalendarContext;
 use crate::duplicates;
-use crate::permissions::can_edit;
+use crate::permissions::{can_edit, delete_restriction};
 use crate::resource::EventResource;
 use crate::span::Span;
 use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, cut};
@@ -86,6 +86,30 @@ impl Placement {
     }
 }
 
+/// The texts that are longer than a browser receives.
+fn cut_fields(event: &EventResource) -> Vec<String> {
+    let is_longer =
+        |text: &Option<String>, max| text.as_ref().is_some_and(|text| text.chars().nth(max).is_some());
+    let mut fields = vec![
+        ("title", is_longer(&event.title, MAX_TITLE)),
+        ("description", is_longer(&event.description, MAX_DESCRIPTION)),
+        ("location", is_longer(&event.location, MAX_LOCATION)),
+    ];
+    fields.retain(|(_, is_cut)| *is_cut);
+    fields.into_iter().map(|(field, _)| field.to_owned()).collect()
+}
+
+/// The same event with its texts whole.
+pub fn whole(instance: Event, event: &EventResource) -> Event {
+    Event {
+        title: event.title.clone().unwrap_or_default(),
+        description: event.description.clone(),
+        location: event.location.clone(),
+        cut_fields: Vec::new(),
+        ..instance
+    }
+}
+
 /// The part that all instances of an event have in common.
 pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
     Event {
@@ -110,6 +134,7 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
         status: event.wire_status(),
         event_type: event.event_type.clone(),
         transparency: event.transparency,
+        visibility: event.visibility.clone().unwrap_or_else(|| "default".to_owned()),
         color_id: event.color_id.clone(),
         attendees: event.attendees.clone(),
         organizer: event.organizer.clone(),
@@ -117,6 +142,8 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
         recurrence: event.recurrence.clone(),
         reminders: event.reminders.clone(),
         can_edit: can_edit(event, &calendar.access_role),
+        can_delete: delete_restriction(event, &calendar.access_role).is_none(),
+        cut_fields: cut_fields(event),
         etag: event.etag.clone(),
         ical_uid: event.ical_uid.clone(),
         copy_rank: duplicates::rank(calendar, event),

@@ -1,10 +1,8 @@
 //! The fields as JSON: the body of a write to Google, and a conflict for the browser.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
 
-use super::{Conference, Field, Fields};
+use super::{Conference, Field, Fields, Guest};
 use crate::span::Span;
 use crate::wire::Reminders;
 
@@ -27,9 +25,11 @@ impl Fields {
         shown.insert("reminders".into(), json!(self.reminders));
         let url = match &self.conference {
             Conference::At(url) => Some(url),
-            Conference::None | Conference::Requested => None,
+            Conference::None | Conference::Pending | Conference::Requested => None,
         };
         shown.insert("conferenceUrl".into(), json!(url));
+        shown.insert("transparency".into(), json!(self.transparency));
+        shown.insert("visibility".into(), json!(self.visibility()));
         shown.into()
     }
 
@@ -48,31 +48,36 @@ impl Fields {
                 Field::Recurrence => drop(body.insert("recurrence".into(), json!(self.recurrence))),
                 Field::Reminders => drop(body.insert("reminders".into(), self.google_reminders())),
                 Field::Conference => drop(body.insert("conferenceData".into(), self.meet(request_id))),
+                Field::Transparency => drop(body.insert("transparency".into(), json!(self.transparency))),
+                Field::Visibility => drop(body.insert("visibility".into(), json!(self.visibility()))),
             }
         }
         body
     }
 
-    /// Google's list, edited. A write replaces the whole list, and Google knows more of a guest than an edit does.
+    fn visibility(&self) -> &str {
+        self.visibility.as_deref().unwrap_or("default")
+    }
+
+    /// Google's list, edited. A write replaces the whole list, and Google knows more of a guest than an edit does. A guest
+    /// without an address cannot be edited, and stays.
     fn guests_over(&self, before: &Value) -> Value {
-        let known: BTreeMap<String, &Value> = before["attendees"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(|guest| Some((guest["email"].as_str()?.to_lowercase(), guest)))
-            .collect();
-        let guests = self.attendees.iter().map(|(email, guest)| {
-            let mut edited = match known.get(email) {
-                Some(Value::Object(known)) => known.clone(),
-                _ => Map::from_iter([("email".to_owned(), json!(email))]),
+        let mut new = self.attendees.clone();
+        let mut guests = Vec::new();
+        for known in before["attendees"].as_array().into_iter().flatten() {
+            let Some(email) = known["email"].as_str().map(str::to_lowercase) else {
+                guests.push(known.clone());
+                continue;
             };
-            edited.insert("optional".into(), json!(guest.optional));
-            if let Some(name) = &guest.display_name {
-                edited.insert("displayName".into(), json!(name));
+            if let (Value::Object(known), Some(guest)) = (known, new.remove(&email)) {
+                guests.push(edited(known.clone(), &guest));
             }
-            Value::Object(edited)
-        });
-        guests.collect()
+        }
+        guests.extend(new.into_iter().map(|(email, guest)| {
+            let invited = Map::from_iter([("email".to_owned(), json!(email))]);
+            edited(invited, &guest)
+        }));
+        guests.into()
     }
 
     fn google_reminders(&self) -> Value {
@@ -92,8 +97,19 @@ impl Fields {
     fn meet(&self, request_id: &str) -> Value {
         match self.conference {
             Conference::None => Value::Null,
-            Conference::Requested | Conference::At(_) => json!({"createRequest": {
+            Conference::Pending | Conference::Requested | Conference::At(_) => json!({"createRequest": {
                 "requestId": request_id, "conferenceSolutionKey": {"type": "hangoutsMeet"}}}),
         }
     }
+}
+
+/// Google's entry of a guest, edited. A value that is as before is not written.
+fn edited(mut entry: Map<String, Value>, guest: &Guest) -> Value {
+    if entry.get("optional").and_then(Value::as_bool).unwrap_or(false) != guest.optional {
+        entry.insert("optional".into(), json!(guest.optional));
+    }
+    if let Some(name) = &guest.display_name {
+        entry.insert("displayName".into(), json!(name));
+    }
+    entry.into()
 }

@@ -5,8 +5,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::span::Span;
+<<<<<<< HEAD
 use crate::wire::{Reminder, Reminders};
 use crate::zone::Zone;
+=======
+use crate::wire::{Reminder, Reminders, Transparency};
+>>>>>>> cc72e64 (event-model: Keep what an edit does not mention)
 
 fn base() -> Fields {
     Fields {
@@ -134,10 +138,14 @@ prop_compose! {
     fn fields()(
         title in text(), when in span(), description in text(), location in text(), color_id in text(),
         attendees in btree_map("[ab]", guest(), 0..3), recurrence in vec("RRULE:FREQ=(DAILY|WEEKLY)", 0..2),
-        reminders in reminders(), meets in any::<bool>(),
+        reminders in reminders(), meets in any::<bool>(), is_free in any::<bool>(), visibility in text(),
     ) -> Fields {
         let conference = if meets { Conference::Requested } else { Conference::None };
-        Fields { title, when, description, location, color_id, attendees, recurrence, reminders, conference }
+        let transparency = if is_free { Transparency::Transparent } else { Transparency::Opaque };
+        Fields {
+            title, when, description, location, color_id, attendees, recurrence, reminders, conference, transparency,
+            visibility,
+        }
     }
 }
 
@@ -159,13 +167,15 @@ fn edited(base: &Fields, other: &Fields, mask: u16) -> Fields {
             Field::Recurrence => edited.recurrence = other.recurrence,
             Field::Reminders => edited.reminders = other.reminders,
             Field::Conference => edited.conference = other.conference,
+            Field::Transparency => edited.transparency = other.transparency,
+            Field::Visibility => edited.visibility = other.visibility,
         }
     }
     edited
 }
 
 prop_compose! {
-    fn sides()(base in fields(), a in fields(), b in fields(), ours in 0_u16..512, theirs in 0_u16..512)
+    fn sides()(base in fields(), a in fields(), b in fields(), ours in 0_u16..2048, theirs in 0_u16..2048)
         -> (Fields, Fields, Fields)
     {
         let (ours, theirs) = (edited(&base, &a, ours), edited(&base, &b, theirs));

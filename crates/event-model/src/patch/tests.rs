@@ -146,6 +146,10 @@ fn guests_are_addresses_and_keep_their_names() {
     assert_eq!((ann.optional, ann.display_name.as_deref()), (true, Some("Ann")));
     assert_eq!(fields.attendees.len(), 2);
     assert!(apply(json!({"attendees": null})).unwrap().attendees.is_empty());
+    let hidden = json!({"attendees": [{"email": null, "displayName": "Hidden"}]});
+    assert!(apply(hidden).unwrap().attendees.is_empty());
+    let no_address = json!({"attendees": [{"displayName": "Ann"}]});
+    assert!(serde_json::from_value::<EventPatch>(no_address).is_err());
     for email in ["", "ann", "@example.com", "a@", "a b@example.com"] {
         assert_eq!(
             apply(json!({"attendees": [{"email": email}]})).unwrap_err().field,

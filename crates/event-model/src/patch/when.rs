@@ -7,15 +7,20 @@ use crate::span::Span;
 use crate::zone::{self, Zone};
 
 impl EventPatch {
+    /// Whether the event is to be all-day. None: as it is.
+    pub fn all_day_given(&self) -> Option<bool> {
+        let is_date = |text: &String| text.parse::<NaiveDate>().is_ok();
+        self.all_day
+            .or_else(|| self.start.as_ref().or(self.end.as_ref()).map(is_date))
+    }
+
     /// None: the edit leaves start and end as they are.
     pub(super) fn when(&self, base: Option<Span>, calendar_zone: Zone) -> Result<Option<Span>, Invalid> {
         if self.start.is_none() && self.end.is_none() && self.all_day.is_none() && self.time_zone.is_none() {
             return Ok(None);
         }
-        let is_date = |text: &String| text.parse::<NaiveDate>().is_ok();
         let all_day = self
-            .all_day
-            .or_else(|| self.start.as_ref().or(self.end.as_ref()).map(is_date))
+            .all_day_given()
             .unwrap_or_else(|| base.is_some_and(Span::is_all_day));
         let base = base.filter(|base| base.is_all_day() == all_day);
         if all_day {

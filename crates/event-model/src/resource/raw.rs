@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
+use super::ConferenceState;
 use crate::wire::{Attendee, Person, Reminder, Reminders};
 
 /// Every field stays text at first, so that each is read, or ignored, on its own.
@@ -66,6 +67,8 @@ pub struct RawFields<'a> {
     pub guests_can_invite_others: Option<&'a RawValue>,
     #[serde(borrow)]
     pub locked: Option<&'a RawValue>,
+    #[serde(borrow)]
+    pub birthday_properties: Option<&'a RawValue>,
 }
 
 pub fn read<T: DeserializeOwned>(field: Option<&RawValue>) -> Option<T> {
@@ -91,6 +94,7 @@ pub struct RawPerson {
     #[serde(rename = "self")]
     is_self: Option<bool>,
     optional: Option<bool>,
+    resource: Option<bool>,
     response_status: Option<String>,
 }
 
@@ -101,6 +105,7 @@ impl From<RawPerson> for Attendee {
             display_name: person.display_name,
             is_self: person.is_self.unwrap_or(false),
             optional: person.optional.unwrap_or(false),
+            resource: person.resource.unwrap_or(false),
             response_status: person.response_status.unwrap_or_else(|| "needsAction".to_owned()),
         }
     }
@@ -151,6 +156,49 @@ impl From<RawReminders> for Reminders {
 pub struct RawConference {
     #[serde(default)]
     pub entry_points: Vec<EntryPoint>,
+    #[serde(default)]
+    create_request: Option<RawCreateRequest>,
+}
+
+impl RawConference {
+    /// There is a meeting. Google keeps a request for one that it could not create, and one that it is still working on
+    /// (<https://developers.google.com/workspace/calendar/api/v3/reference/events#conferenceData>).
+    pub fn state(&self) -> ConferenceState {
+        let request = self
+            .create_request
+            .as_ref()
+            .and_then(|request| request.status.as_ref());
+        match request.and_then(|status| status.status_code.as_deref()) {
+            Some("failure") if self.entry_points.is_empty() => ConferenceState::None,
+            Some("pending") if self.entry_points.is_empty() => ConferenceState::Pending,
+            _ => ConferenceState::Exists,
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct RawCreateRequest {
+    status: Option<RawRequestStatus>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawRequestStatus {
+    status_code: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RawBirthday {
+    contact: Option<String>,
+    r#type: Option<String>,
+}
+
+impl RawBirthday {
+    /// A contact or the account's own profile owns the date.
+    pub fn is_linked(&self) -> bool {
+        self.contact.is_some() || self.r#type.as_deref() == Some("self")
+    }
 }
 
 #[derive(Deserialize)]

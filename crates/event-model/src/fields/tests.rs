@@ -1,0 +1,86 @@
+use chrono_tz::Europe::Berlin;
+use ids::CalendarId;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::calendar::AccessRole;
+use crate::patch::EventPatch;
+use crate::resource::parse;
+
+fn fields(event: &Value) -> Fields {
+    let calendar = CalendarContext {
+        id: CalendarId::generate(),
+        time_zone: Berlin,
+        access_role: AccessRole::Owner,
+        is_primary: true,
+    };
+    Fields::of(&parse(&event.to_string()).unwrap(), &calendar)
+}
+
+/// The body of the write that this edit makes of an event.
+fn write(event: &Value, patch: Value) -> Value {
+    let before = fields(event);
+    let patch: EventPatch = serde_json::from_value(patch).unwrap();
+    let edited = patch.apply(&before, Berlin).unwrap();
+    edited.write_over(event, &before, "request").into()
+}
+
+#[test]
+fn a_changed_guest_list_keeps_what_google_knows() {
+    let room =
+        json!({"email": "room@resource.calendar.google.com", "resource": true, "responseStatus": "accepted"});
+    let hidden = json!({"displayName": "Ann", "id": "1042", "responseStatus": "tentative"});
+    let bob = json!({"email": "bob@example.com", "comment": "Late", "responseStatus": "accepted"});
+    let event = json!({"id": "e", "attendees": [room, hidden, bob, {"email": "eve@example.com"}]});
+    let list = json!([
+        {"email": "room@resource.calendar.google.com"}, {"email": null, "displayName": "Ann"},
+        {"email": "Bob@example.com", "optional": true}, {"email": "carol@example.com"}]);
+    let mut optional_bob = bob.clone();
+    optional_bob["optional"] = json!(true);
+    assert_eq!(
+        write(&event, json!({"attendees": list})),
+        json!({"attendees": [room, hidden, optional_bob, {"email": "carol@example.com"}]})
+    );
+    assert_eq!(
+        write(&event, json!({"attendees": null})),
+        json!({"attendees": [hidden]})
+    );
+}
+
+/// Google keeps the request for a meeting that it did not create, and ignores another with the same id.
+#[test]
+fn a_meeting_that_google_did_not_create_is_asked_for_again() {
+    let requested = |status: &str| json!({"id": "e", "conferenceData": {"createRequest": {"requestId": "old", "status": {"statusCode": status}}}});
+    let meet = || json!({"conference": "meet"});
+    for status in ["failure", "pending"] {
+        let body = write(&requested(status), meet());
+        assert_eq!(
+            body["conferenceData"]["createRequest"]["requestId"], "request",
+            "{status}"
+        );
+    }
+    assert_eq!(write(&requested("success"), meet()), json!({}));
+    let removed = write(&requested("pending"), json!({"conference": null}));
+    assert_eq!(removed, json!({"conferenceData": null}));
+    assert_eq!(
+        write(&requested("failure"), json!({"conference": null})),
+        json!({})
+    );
+}
+
+#[test]
+fn visibility_and_transparency_are_read_and_written() {
+    let event = json!({"id": "e", "visibility": "private", "transparency": "transparent"});
+    let clear = json!({"visibility": null, "transparency": null});
+    let cleared = json!({"visibility": "default", "transparency": "opaque"});
+    assert_eq!(write(&event, clear), cleared);
+    assert_eq!(
+        write(
+            &json!({"id": "e"}),
+            json!({"visibility": "default", "transparency": "opaque"})
+        ),
+        json!({})
+    );
+    let public = json!({"visibility": "public"});
+    assert_eq!(write(&event, public.clone()), public);
+}
