@@ -36,6 +36,7 @@ mod request;
 mod result;
 mod submit;
 mod target;
+mod whole;
 mod worker;
 mod write_marker;
 
@@ -47,6 +48,7 @@ pub use attempt::LIFE;
 pub use request::{Command, Mail, Refused, Request, Response, Scope};
 pub use result::{Conflict, Failure, Reason, WriteResult};
 pub use submit::{Submitted, submit};
+pub use whole::whole_event;
 pub use worker::run_once;
 
 use crate::Context;

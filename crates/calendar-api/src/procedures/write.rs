@@ -29,7 +29,8 @@ pub struct CreateEventInput {
     calendar_id: CalendarId,
     /// With a `start` and an `end`.
     event: EventPatch,
-    /// Which guests Google mails. Default: none.
+    /// Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+    /// some of them.
     send_updates: Option<Mail>,
 }
 
@@ -50,7 +51,8 @@ pub struct UpdateEventInput {
     patch: EventPatch,
     /// For a series. Default: the instance alone.
     scope: Option<Scope>,
-    /// Which guests Google mails. Default: none.
+    /// Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+    /// some of them.
     send_updates: Option<Mail>,
 }
 
@@ -70,7 +72,8 @@ pub struct DeleteEventInput {
     base_etag: Option<GoogleText>,
     /// For a series. Default: the instance alone.
     scope: Option<Scope>,
-    /// Which guests Google mails. Default: none.
+    /// Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+    /// some of them.
     send_updates: Option<Mail>,
 }
 
@@ -88,7 +91,8 @@ pub struct MoveEventInput {
     /// Of the same account.
     #[ts(type = "string")]
     destination_calendar_id: CalendarId,
-    /// Which guests Google mails. Default: none.
+    /// Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+    /// some of them.
     send_updates: Option<Mail>,
 }
 
@@ -108,7 +112,8 @@ pub struct RespondToEventInput {
     comment: Option<String>,
     /// For a series: `this` or `all`. Default: the instance alone.
     scope: Option<Scope>,
-    /// Which guests Google mails. Default: none.
+    /// Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+    /// some of them.
     send_updates: Option<Mail>,
 }
 
@@ -138,7 +143,7 @@ pub struct DeletedEvent {
 pub async fn create_event(caller: Caller, input: CreateEventInput) -> Result<WrittenEvent, RpcError> {
     let request = Request {
         calendar: input.calendar_id,
-        mail: input.send_updates.unwrap_or_default(),
+        mail: input.send_updates,
         command: Command::Create { event: input.event },
     };
     write(&caller, &input.idempotency_key, request, "event")
@@ -150,7 +155,7 @@ pub async fn create_event(caller: Caller, input: CreateEventInput) -> Result<Wri
 pub async fn update_event(caller: Caller, input: UpdateEventInput) -> Result<WrittenEvent, RpcError> {
     let request = Request {
         calendar: input.calendar_id,
-        mail: input.send_updates.unwrap_or_default(),
+        mail: input.send_updates,
         command: Command::Update {
             event_id: input.event_id.into_string(),
             base_etag: input.base_etag.into_string(),
@@ -167,7 +172,7 @@ pub async fn update_event(caller: Caller, input: UpdateEventInput) -> Result<Wri
 pub async fn delete_event(caller: Caller, input: DeleteEventInput) -> Result<DeletedEvent, RpcError> {
     let request = Request {
         calendar: input.calendar_id,
-        mail: input.send_updates.unwrap_or_default(),
+        mail: input.send_updates,
         command: Command::Delete {
             event_id: input.event_id.into_string(),
             base_etag: input.base_etag.map(GoogleText::into_string),
@@ -186,7 +191,7 @@ pub async fn delete_event(caller: Caller, input: DeleteEventInput) -> Result<Del
 pub async fn move_event(caller: Caller, input: MoveEventInput) -> Result<WrittenEvent, RpcError> {
     let request = Request {
         calendar: input.calendar_id,
-        mail: input.send_updates.unwrap_or_default(),
+        mail: input.send_updates,
         command: Command::Move {
             event_id: input.event_id.into_string(),
             destination: input.destination_calendar_id,
@@ -201,7 +206,7 @@ pub async fn move_event(caller: Caller, input: MoveEventInput) -> Result<Written
 pub async fn respond_to_event(caller: Caller, input: RespondToEventInput) -> Result<WrittenEvent, RpcError> {
     let request = Request {
         calendar: input.calendar_id,
-        mail: input.send_updates.unwrap_or_default(),
+        mail: input.send_updates,
         command: Command::Respond {
             event_id: input.event_id.into_string(),
             response: input.response_status,

@@ -195,7 +195,7 @@ async fn others_event(world: &mut World, user: User) -> Result<()> {
     let calendar = event["calendarId"].as_str().unwrap_or_default().parse()?;
     let request = Request {
         calendar,
-        mail: Mail::None,
+        mail: Some(Mail::None),
         command: Command::Delete {
             event_id: super::browser::text(&event["id"]),
             base_etag: None,

@@ -26,7 +26,7 @@ pub async fn shrink(
             let mut rest = plan.clone();
             rest.drain(start..(start + size).min(plan.len()));
             runs += 1;
-            if let Some((step, violation)) = run(template, seed, &rest).await?.failure
+            if let Some((step, violation)) = Box::pin(run(template, seed, &rest)).await?.failure
                 && violation.invariant == invariant
             {
                 rest.truncate(step + 1);

@@ -127,7 +127,7 @@ async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Resul
         calendar: calendar.google_id.clone(),
         request: Request {
             calendar: calendar.id,
-            mail: Mail::All,
+            mail: Some(Mail::All),
             command,
         },
         title: renames.then_some(title),

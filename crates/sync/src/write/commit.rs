@@ -206,7 +206,7 @@ async fn drop_orphan_tombstones(
 }
 
 /// The instance to answer with, even outside the window of stored instances.
-async fn find_instance(
+pub(super) async fn find_instance(
     conn: &mut PgConnection,
     calendar: &Calendar,
     generation: i64,

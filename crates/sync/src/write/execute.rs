@@ -18,12 +18,13 @@ pub async fn execute(attempt: &mut Attempt<'_>) -> sqlx::Result<Progress<Box<Eff
     attempt.begin_try().await?;
     let outcome = match attempt.plan.operation.clone() {
         Operation::Insert { body } => create::insert(attempt, &body).await,
-        Operation::Patch(edit) => change::update(attempt, &edit).await,
+        // Boxed: futures that hold several versions of an event are large.
+        Operation::Patch(edit) => Box::pin(change::update(attempt, &edit)).await,
         Operation::Respond { response, comment } => {
-            change::respond(attempt, response.into(), comment.as_deref()).await
+            Box::pin(change::respond(attempt, response.into(), comment.as_deref())).await
         }
         Operation::Delete { base, is_conditional } => {
-            change::delete(attempt, base.as_deref(), is_conditional).await
+            Box::pin(change::delete(attempt, base.as_deref(), is_conditional)).await
         }
         Operation::Move { destination } => relocate::move_event(attempt, destination).await,
         Operation::Split(split) => Box::pin(split::split(attempt, *split)).await,

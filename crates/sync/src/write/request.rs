@@ -14,7 +14,8 @@ use super::result::Reason;
 #[serde(rename_all = "camelCase")]
 pub struct Request {
     pub calendar: CalendarId,
-    pub mail: Mail,
+    /// None: all, if there are guests.
+    pub mail: Option<Mail>,
     pub command: Command,
 }
 
@@ -73,14 +74,13 @@ pub enum Response {
 }
 
 /// The guests that Google mails.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 #[ts(rename = "SendUpdates")]
 pub enum Mail {
     All,
     /// Guests who do not use Google Calendar.
     ExternalOnly,
-    #[default]
     None,
 }
 

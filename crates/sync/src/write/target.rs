@@ -46,6 +46,11 @@ impl Version {
         })
     }
 
+    /// Guests, known to us by an address or not.
+    pub fn has_guests(&self) -> bool {
+        !self.event.attendees.is_empty()
+    }
+
     /// The instance of this series that starts at `start`, as generated: without an exception.
     fn instance(&self, id: &str, start: Start) -> Option<Self> {
         let fields = Fields {

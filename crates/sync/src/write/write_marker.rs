@@ -1,7 +1,7 @@
 //! The ids of the last requests that were written to an event, kept in the event itself, in private extended properties
 //! that only this application reads. They show whether a request was applied.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use uuid::Uuid;
 
 const PROPERTY: &str = "calwireWrites";
@@ -10,14 +10,22 @@ const PROPERTY: &str = "calwireWrites";
 /// 32.
 const IDS_MAX: usize = 8;
 
-/// Adds the request to those that `before` (the event as Google has it) carries.
+/// Adds the request to those that `before` (the event as Google has it) carries, beside the body's other properties.
 pub fn add(body: &mut Map<String, Value>, before: &Value, request: Uuid) {
     let mut ids = vec![request.simple().to_string()];
     ids.extend(carried(before).map(str::to_owned).take(IDS_MAX - 1));
-    body.insert(
-        "extendedProperties".into(),
-        json!({"private": {PROPERTY: ids.join(" ")}}),
-    );
+    let mut properties = taken(body, "extendedProperties");
+    let mut private = taken(&mut properties, "private");
+    private.insert(PROPERTY.into(), ids.join(" ").into());
+    properties.insert("private".into(), private.into());
+    body.insert("extendedProperties".into(), properties.into());
+}
+
+fn taken(body: &mut Map<String, Value>, key: &str) -> Map<String, Value> {
+    match body.remove(key) {
+        Some(Value::Object(object)) => object,
+        _ => Map::new(),
+    }
 }
 
 /// Whether the request has been written to the event.
@@ -35,6 +43,8 @@ fn carried(event: &Value) -> impl Iterator<Item = &str> {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

@@ -11,5 +11,6 @@ mod expired;
 mod kill;
 mod refusals;
 mod series;
+mod untouched;
 mod user;
 mod zones;

@@ -1,6 +1,6 @@
 //! Changes to an existing event: an edit, a guest's answer, a deletion.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::attempt::Attempt;
@@ -10,8 +10,9 @@ use super::super::plan::Edit;
 use super::super::result::{Conflict, Reason};
 use super::super::target::Version;
 use super::super::write_marker;
-use super::reconcile::{Decision, Reconciled, reconcile};
+use super::reconcile::{Decision, Reconciled, reconcile, reconcile_from};
 use event_model::fields::{Field, Fields};
+use event_model::permissions::takes_properties;
 
 pub(super) async fn update(attempt: &mut Attempt<'_>, edit: &Edit) -> Result<Effects, Interrupt> {
     let calendar = attempt.calendar().await?;
@@ -23,7 +24,8 @@ pub(super) async fn update(attempt: &mut Attempt<'_>, edit: &Edit) -> Result<Eff
     Ok(reconciled.into_effects(attempt, &id))
 }
 
-/// Merges the edit into the event's current version, in the name of `request`.
+/// Merges the edit into the event's current version, in the name of `request`. Whether an event without a marker has the edit
+/// already shows in its fields.
 pub(super) fn decide_edit(edit: &Edit, request: Uuid, theirs: Version) -> Decision {
     if write_marker::contains(&theirs.raw, request) {
         return done(theirs, false);
@@ -35,16 +37,23 @@ pub(super) fn decide_edit(edit: &Edit, request: Uuid, theirs: Version) -> Decisi
         Ok(wanted) => wanted,
         Err(collision) => return in_conflict(collision.fields, edit, theirs),
     };
-    let merged = edit.is_outdated_by(&theirs.fields);
     let mut body = wanted.write_over(&theirs.raw, &theirs.fields, &request.simple().to_string());
     if body.is_empty() {
+        // It has the edit, perhaps from an earlier call. What else differs is others' work.
+        let merged = edit.base.is_some() && !edit.ours.differing(&theirs.fields).is_empty();
         return done(theirs, merged);
     }
-    write_marker::add(&mut body, &theirs.raw, request);
+    if body.contains_key("attendees") && theirs.event.attendees_omitted {
+        // The whole list would be replaced by the part that Google showed.
+        return Decision::Fail(Reason::ForbiddenByGoogle);
+    }
+    if takes_properties(&theirs.event) {
+        write_marker::add(&mut body, &theirs.raw, request);
+    }
     Decision::Patch {
+        merged: edit.is_outdated_by(&theirs.fields),
         etag: theirs.etag,
         body: body.into(),
-        merged,
     }
 }
 
@@ -85,47 +94,88 @@ pub(super) async fn respond(
     comment: Option<&str>,
 ) -> Result<Effects, Interrupt> {
     let calendar = attempt.calendar().await?;
-    let (id, request) = (attempt.intent.event_id.clone(), attempt.id());
-    let decide = |theirs| decide_response(response, comment, request, theirs);
-    let reconciled = reconcile(attempt, &calendar, &id, decide).await?;
+    let id = attempt.intent.event_id.clone();
+    let decide = |theirs| decide_response(response, comment, Guests::Own, theirs);
+    let answered = reconcile(attempt, &calendar, &id, decide).await?;
+    let reconciled = match answered {
+        // Google has taken the response and dropped the comment.
+        Reconciled::Done { version, merged } if !has_comment(&version, comment) => {
+            let decide = |theirs| decide_response(response, comment, Guests::All, theirs);
+            let found = Some(Version::clone(&version));
+            match reconcile_from(attempt, &calendar, &id, found, decide).await {
+                // Google has the response, which matters more.
+                Err(Interrupt::Failed(_)) => Reconciled::Done { version, merged },
+                commented => commented?,
+            }
+        }
+        answered => answered,
+    };
     Ok(reconciled.into_effects(attempt, &id))
 }
 
-fn decide_response(response: &str, comment: Option<&str>, request: Uuid, theirs: Version) -> Decision {
+/// The guests that the answer to an invitation is sent with.
+#[derive(Clone, Copy)]
+enum Guests {
+    /// By its documentation, Google then updates the participant's own response and leaves the other guests alone
+    /// (<https://developers.google.com/workspace/calendar/api/v3/reference/events#attendeesOmitted>).
+    Own,
+    All,
+}
+
+fn decide_response(response: &str, comment: Option<&str>, guests: Guests, theirs: Version) -> Decision {
     if theirs.event.is_cancelled() {
         return Decision::Finish(Reconciled::Gone(Some(Box::new(theirs))));
     }
     let Some(own) = own_entry(&theirs.raw) else {
         return Decision::Fail(Reason::EventNotFound);
     };
-    let is_same =
-        own["responseStatus"] == response && comment.is_none_or(|comment| own["comment"] == comment);
-    if write_marker::contains(&theirs.raw, request) || is_same {
+    let is_answered = own["responseStatus"] == response;
+    if is_answered && has_comment(&theirs, comment) {
         return done(theirs, false);
     }
-    let mut entry = Map::from_iter([
-        ("email".to_owned(), own["email"].clone()),
-        ("responseStatus".to_owned(), response.into()),
-    ]);
-    if let Some(comment) = comment {
-        entry.insert("comment".into(), comment.into());
-    }
-    // With `attendeesOmitted`, Google updates this entry and leaves the other guests alone.
-    let mut body = Map::from_iter([
-        ("attendeesOmitted".to_owned(), true.into()),
-        ("attendees".to_owned(), json!([entry])),
-    ]);
-    write_marker::add(&mut body, &theirs.raw, request);
+    let answer = |mut entry: Value| {
+        entry["responseStatus"] = response.into();
+        if let Some(comment) = comment {
+            entry["comment"] = comment.into();
+        }
+        entry
+    };
+    let body = match guests {
+        Guests::Own => {
+            let entry = answer(json!({"email": own["email"]}));
+            json!({"attendeesOmitted": true, "attendees": [entry]})
+        }
+        // Google does not show the whole list, and takes nothing more.
+        Guests::All if theirs.event.attendees_omitted && is_answered => return done(theirs, false),
+        Guests::All if theirs.event.attendees_omitted => return Decision::Fail(Reason::ForbiddenByGoogle),
+        Guests::All => {
+            let all = theirs.raw["attendees"].as_array().into_iter().flatten();
+            let all = all
+                .cloned()
+                .map(|guest| if is_own(&guest) { answer(guest) } else { guest });
+            json!({"attendees": all.collect::<Vec<_>>()})
+        }
+    };
     Decision::Patch {
         etag: theirs.etag,
-        body: body.into(),
+        body,
         merged: false,
     }
 }
 
+fn has_comment(version: &Version, comment: Option<&str>) -> bool {
+    comment.is_none_or(|comment| {
+        own_entry(&version.raw).is_some_and(|own| own["comment"].as_str().unwrap_or_default() == comment)
+    })
+}
+
 fn own_entry(event: &Value) -> Option<&Value> {
     let guests = event["attendees"].as_array()?;
-    guests.iter().find(|guest| guest["self"] == true)
+    guests.iter().find(|guest| is_own(guest))
+}
+
+fn is_own(guest: &Value) -> bool {
+    guest["self"] == true
 }
 
 pub(super) async fn delete(
@@ -155,12 +205,17 @@ fn decide_deletion(base: Option<&Fields>, is_conditional: bool, theirs: Version)
 }
 
 /// The fields whose change makes it another event than the one that the user wanted to delete. None: it is still that one.
-/// A color, a reminder or a guest's answer does not matter.
+/// A color, a reminder, who sees it, or a guest's answer does not matter.
 fn changed_since(base: Option<&Fields>, theirs: &Version) -> Option<Vec<Field>> {
     let Some(base) = base else {
         return Some(vec![]);
     };
     let mut changed = base.differing(&theirs.fields);
-    changed.retain(|field| !matches!(field, Field::ColorId | Field::Reminders | Field::Conference));
+    changed.retain(|field| {
+        !matches!(
+            field,
+            Field::ColorId | Field::Reminders | Field::Conference | Field::Transparency | Field::Visibility
+        )
+    });
     (!changed.is_empty()).then_some(changed)
 }

@@ -50,6 +50,10 @@ pub(super) async fn move_event(
                 return Ok(moved(attempt, &id, &destination, version));
             }
             match from_google(attempt, &calendar, &id).await? {
+                // The call had no condition. Google answers so now and then, and accepts the next call.
+                Some(here) if !here.event.is_cancelled() && matches!(error, Error::Conflict) => {
+                    Err(attempt.retry(false))
+                }
                 // A calendar accepts an id once, even if its event was moved away or deleted.
                 Some(here) if !here.event.is_cancelled() => Err(Interrupt::Failed(Failure {
                     reason: Reason::RefusedByGoogle,

@@ -5,6 +5,7 @@
 
 use event_model::fields::{Field, Fields};
 use event_model::merge::{Collision, merge, merge_without_base};
+use event_model::resource::ConferenceState;
 use event_model::span::Span;
 use serde_json::{Map, Value};
 use store::calendars::Calendar;
@@ -16,7 +17,7 @@ use super::super::attempt::Attempt;
 use super::super::effects::Effects;
 use super::super::interrupt::Interrupt;
 use super::super::plan::{NewSeries, Operation, Split};
-use super::super::result::WriteResult;
+use super::super::result::{Reason, WriteResult};
 use super::super::target::Version;
 use super::super::write_marker;
 use super::change::{conflict, decide_edit};
@@ -45,7 +46,7 @@ const NOT_COPIED: [&str; 16] = [
     "recurringEventId",
     "originalStartTime",
     "privateCopy",
-    "extendedProperties",
+    "attendeesOmitted",
 ];
 
 pub(super) async fn split(attempt: &mut Attempt<'_>, mut split: Split) -> Result<Effects, Interrupt> {
@@ -188,6 +189,10 @@ async fn start(
     if let Some(inserted) = already_inserted(attempt, calendar, &new.id).await? {
         return Ok(inserted);
     }
+    if ended.event.attendees_omitted {
+        // The guests that Google did not show would not be in the new series. The old one is restored.
+        return Err(Reason::ForbiddenByGoogle.into());
+    }
     let wanted = merged(new, ended).unwrap_or_else(|_| new.ours.clone());
     let mut body: Map<String, Value> = ended
         .raw
@@ -197,20 +202,34 @@ async fn start(
         .filter(|(key, _)| !NOT_COPIED.contains(&key.as_str()))
         .map(|(key, value)| (key.clone(), value.clone()))
         .collect();
+    if ended.event.conference != ConferenceState::Exists {
+        // A request for a meeting that Google has not granted.
+        body.remove("conferenceData");
+    }
     let edits = wanted.write_over(&ended.raw, &ended.fields, &attempt.id().simple().to_string());
     body.extend(edits);
     body.retain(|_, value| !value.is_null());
     body.insert("id".into(), new.id.clone().into());
     body.insert("recurrence".into(), wanted.recurrence.clone().into());
     body.extend(wanted.when.into_iter().flat_map(Span::google_insert));
-    // Google sets these itself for a new event. Guests who accepted the old series are asked again by the mail about the new.
     if let Some(Value::Array(guests)) = body.get_mut("attendees") {
-        for guest in guests.iter_mut().filter_map(Value::as_object_mut) {
-            guest.retain(|key, _| !matches!(key.as_str(), "self" | "organizer" | "id"));
-        }
+        guests
+            .iter_mut()
+            .filter_map(Value::as_object_mut)
+            .for_each(invite_again);
     }
     write_marker::add(&mut body, &Value::Null, attempt.id());
     insert_event(attempt, calendar, &body.into(), &new.id).await
+}
+
+/// A guest of the old series as a guest of the new one. Their answer was to the old one: with another status than
+/// `needsAction`, some guests do not see a new event
+/// (<https://developers.google.com/workspace/calendar/api/v3/reference/events#attendees.responseStatus>).
+fn invite_again(guest: &mut Map<String, Value>) {
+    let is_organizer = guest.get("organizer") == Some(&Value::Bool(true));
+    guest.retain(|key, _| matches!(key.as_str(), "email" | "displayName" | "optional" | "resource"));
+    let response = if is_organizer { "accepted" } else { "needsAction" };
+    guest.insert("responseStatus".into(), response.into());
 }
 
 /// Restores the old series, since Google refused the new one.

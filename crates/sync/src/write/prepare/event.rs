@@ -40,7 +40,7 @@ impl Planner {
             at: self.instant(when.start()),
         };
         let operation = Operation::Insert { body: body.into() };
-        Ok(self.finish(event_id, operation, answer))
+        Ok(self.finish(event_id, operation, answer, !fields.attendees.is_empty()))
     }
 
     pub async fn update(
@@ -57,15 +57,16 @@ impl Planner {
                 self.check_edit(&target.version.event, patch)?;
                 let base = target::fields_at(conn, &self.calendar, &target, base_etag).await?;
                 let from = base.as_ref().unwrap_or(&target.version.fields);
-                let ours = patch.apply(from, self.context.time_zone)?;
+                let ours = self.apply(&target.version.event, patch, from)?;
                 let answer = self.answer(&target.version, Some(event_id), &ours);
+                let has_guests = target.version.has_guests() || !ours.attendees.is_empty();
                 let edit = Edit {
                     touched: patch.touched(),
                     base,
                     ours,
                 };
                 let operation = Operation::Patch(Box::new(edit));
-                Ok(self.finish(event_id.to_owned(), operation, answer))
+                Ok(self.finish(event_id.to_owned(), operation, answer, has_guests))
             }
             Part::All => self.update_all(conn, &target, base_etag, patch).await,
             Part::Following => self.split(conn, &target, Some(base_etag), Some(patch)).await,
@@ -107,7 +108,8 @@ impl Planner {
             base: base.map(Box::new),
             is_conditional: base_etag.is_some(),
         };
-        Ok(self.finish(version.event.id.clone(), operation, answer))
+        let id = version.event.id.clone();
+        Ok(self.finish(id, operation, answer, version.has_guests()))
     }
 
     pub async fn move_event(
@@ -138,7 +140,12 @@ impl Planner {
         let operation = Operation::Move {
             destination: destination.id,
         };
-        Ok(self.finish(event_id.to_owned(), operation, answer))
+        Ok(self.finish(
+            event_id.to_owned(),
+            operation,
+            answer,
+            target.version.has_guests(),
+        ))
     }
 
     pub async fn respond(
@@ -168,6 +175,7 @@ impl Planner {
             .map(|_| version.event.id.as_str());
         let answer = self.answer(version, instance, &version.fields);
         let operation = Operation::Respond { response, comment };
-        Ok(self.finish(version.event.id.clone(), operation, answer))
+        let id = version.event.id.clone();
+        Ok(self.finish(id, operation, answer, version.has_guests()))
     }
 }

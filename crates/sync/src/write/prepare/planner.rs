@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use event_model::calendar::{AccessRole, CalendarContext};
 use event_model::fields::Fields;
 use event_model::patch::EventPatch;
-use event_model::permissions::edit_restriction;
+use event_model::permissions::{edit_restriction, span_restriction};
 use event_model::resource::EventResource;
 use event_model::span::{Span, Start};
 use event_model::zone;
@@ -30,7 +30,8 @@ pub struct Planner {
     pub id: Uuid,
     pub calendar: Calendar,
     pub context: CalendarContext,
-    pub mail: Mail,
+    /// None: the caller did not say.
+    pub mail: Option<Mail>,
 }
 
 impl Planner {
@@ -38,13 +39,23 @@ impl Planner {
         &self.context.access_role
     }
 
-    pub fn finish(self, event_id: String, operation: Operation, answer: AnswerInstance) -> Prepared {
+    /// `has_guests`: the event is shared with guests. They are mailed unless the caller says otherwise, since Google warns
+    /// that without mail an event may be lost for some of them
+    /// (<https://developers.google.com/workspace/calendar/api/v3/reference/events/insert#sendUpdates>).
+    pub fn finish(
+        self,
+        event_id: String,
+        operation: Operation,
+        answer: AnswerInstance,
+        has_guests: bool,
+    ) -> Prepared {
+        let default = if has_guests { Mail::All } else { Mail::None };
         Prepared {
             id: self.id,
             calendar: self.calendar,
             event_id,
             plan: Plan {
-                mail: self.mail,
+                mail: self.mail.unwrap_or(default),
                 operation,
                 answer,
             },
@@ -67,7 +78,24 @@ impl Planner {
                 return Err(Refused::Rule { rule, field });
             }
         }
-        Ok(())
+        let is_all_day = event.start.map(|start| start.date().is_some());
+        let changes_kind = patch.all_day_given().is_some() && patch.all_day_given() != is_all_day;
+        match edit_restriction(event, self.role(), "allDay") {
+            Some(rule) if changes_kind => Err(Refused::Rule {
+                rule,
+                field: "allDay",
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// The event with the edit, if events of its type may take place then.
+    pub fn apply(&self, event: &EventResource, patch: &EventPatch, base: &Fields) -> Result<Fields, Refused> {
+        let ours = patch.apply(base, self.context.time_zone)?;
+        match ours.when.and_then(|when| span_restriction(event, when)) {
+            Some(rule) if ours.when != base.when => Err(Refused::Rule { rule, field: "end" }),
+            _ => Ok(ours),
+        }
     }
 
     pub fn answer(&self, version: &Version, instance: Option<&str>, fields: &Fields) -> AnswerInstance {

@@ -71,16 +71,18 @@ impl Planner {
         self.check_edit(&master.event, patch)?;
         let base = self.series_at(conn, target, master, base_etag).await?;
         let from = base.as_ref().unwrap_or(&master.fields);
-        let (ours, touched) = self.edit_series(from, target.version.fields.when, patch)?;
+        let (ours, touched) = self.edit_series(master, from, target.version.fields.when, patch)?;
         let id = master.event.id.clone();
         let answer = self.answer(master, None, &ours);
+        let has_guests = master.has_guests() || !ours.attendees.is_empty();
         let edit = Edit { base, ours, touched };
-        Ok(self.finish(id, Operation::Patch(Box::new(edit)), answer))
+        Ok(self.finish(id, Operation::Patch(Box::new(edit)), answer, has_guests))
     }
 
     /// Edits a series by way of an instance: moving the instance moves all of them by as much.
     fn edit_series(
         &self,
+        master: &Version,
         series: &Fields,
         seen: Option<Span>,
         patch: &EventPatch,
@@ -89,7 +91,7 @@ impl Planner {
             when: seen.or(series.when),
             ..series.clone()
         };
-        let mut ours = patch.apply(&through, self.context.time_zone)?;
+        let mut ours = self.apply(&master.event, patch, &through)?;
         let mut touched = patch.touched();
         let (Some(first), Some(seen), Some(new)) = (series.when, through.when, ours.when) else {
             return Ok((ours, touched));
@@ -138,6 +140,13 @@ impl Planner {
                 field: "recurrence",
             });
         }
+        if patch.is_some() && master.event.attendees_omitted {
+            // The new series would invite only the guests that Google shows.
+            return Err(Refused::Rule {
+                rule: Restriction::AttendeesOmitted,
+                field: "attendees",
+            });
+        }
         let base = match base_etag {
             Some(etag) => self.series_at(conn, target, master, etag).await?,
             None => Some(master.fields.clone()),
@@ -157,7 +166,7 @@ impl Planner {
             ..seen.clone()
         };
         let new = patch
-            .map(|patch| self.new_series(target, rest, base.is_some(), patch))
+            .map(|patch| self.new_series(master, target, rest, base.is_some(), patch))
             .transpose()?;
         let series = new.as_ref().map_or(&master.event.id, |new| &new.id);
         let start = new.as_ref().and_then(|new| new.ours.when);
@@ -178,17 +187,23 @@ impl Planner {
             undo: None,
         };
         let id = master.event.id.clone();
-        Ok(self.finish(id, Operation::Split(Box::new(split)), answer))
+        let new_guests = split
+            .new
+            .as_ref()
+            .is_some_and(|new| !new.ours.attendees.is_empty());
+        let has_guests = master.has_guests() || new_guests;
+        Ok(self.finish(id, Operation::Split(Box::new(split)), answer, has_guests))
     }
 
     fn new_series(
         &self,
+        master: &Version,
         target: &Target,
         rest: Fields,
         is_known: bool,
         patch: &EventPatch,
     ) -> Result<NewSeries, Refused> {
-        let (ours, touched) = self.edit_series(&rest, target.version.fields.when, patch)?;
+        let (ours, touched) = self.edit_series(master, &rest, target.version.fields.when, patch)?;
         Ok(NewSeries {
             // Not the request's id, which names the events that a request creates. As hard to guess.
             id: new_uuid().simple().to_string(),

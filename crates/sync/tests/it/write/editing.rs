@@ -159,7 +159,7 @@ async fn an_event_moves_to_another_calendar_under_its_id(pool: PgPool) {
     };
     let request = Request {
         calendar: team,
-        mail: Mail::All,
+        mail: Some(Mail::All),
         command: back,
     };
     let moved_back = sync::write::submit(&world.ctx, &alice(), "back", request)

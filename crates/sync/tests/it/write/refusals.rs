@@ -86,7 +86,7 @@ async fn invalid_requests_are_refused_before_google_is_called(pool: PgPool) {
     let command = create(hour(&world, "Review", 2, 9));
     let request = sync::write::Request {
         calendar: team,
-        mail: sync::write::Mail::None,
+        mail: Some(sync::write::Mail::None),
         command: command.clone(),
     };
     let refused = submit(&world.ctx, &alice(), &key(), request.clone())
@@ -139,7 +139,7 @@ async fn losing_access_to_a_calendar_deletes_no_events(pool: PgPool) {
     for command in [edit, delete(&event, None), moved] {
         let request = sync::write::Request {
             calendar,
-            mail: sync::write::Mail::None,
+            mail: Some(sync::write::Mail::None),
             command,
         };
         let submitted = submit(&world.ctx, &alice(), &key(), request).await.unwrap();

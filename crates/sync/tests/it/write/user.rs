@@ -17,7 +17,7 @@ pub fn patch(patch: Value) -> EventPatch {
 pub async fn request(world: &World, command: Command) -> Request {
     Request {
         calendar: own(world).await,
-        mail: SendTo::All,
+        mail: Some(SendTo::All),
         command,
     }
 }
