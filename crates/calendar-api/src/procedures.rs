@@ -23,6 +23,7 @@ pub fn router() -> Router<Caller> {
     Router::new()
         .query("calendar.google.getUpcomingEvents", events::get_upcoming_events)
         .query("calendar.google.getEvents", events::get_events)
+        .query("calendar.google.getEvent", events::get_event)
         .query("calendar.google.getSyncActivity", activity::get_sync_activity)
         .query("calendar.google.listCalendars", calendars::list_calendars)
         .mutation("calendar.google.createEvent", write::create_event)

@@ -11,14 +11,9 @@ use ts_rs::TS;
 use crate::fields::{Conference, Field, Fields, Guest};
 use crate::recurrence;
 use crate::span::Span;
-<<<<<<< HEAD
-use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, is_shown, non_empty};
-use crate::wire::Reminders;
-use crate::zone::Zone;
-=======
 use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, non_empty, restore};
 use crate::wire::{Reminders, Transparency, Visibility};
->>>>>>> cc72e64 (event-model: Keep what an edit does not mention)
+use crate::zone::Zone;
 
 /// Google's own limit for one event.
 const GUESTS_MAX: usize = 200;

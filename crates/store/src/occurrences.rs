@@ -34,13 +34,14 @@ pub struct Found {
 }
 
 /// Instances of a user within a range, in no order. They include the first `limit` timed and the first `limit` all-day ones,
-/// to be merged in the reader's zone (`sync::read::events`). From the selected calendars, or from those named, but never
+/// to be merged in the reader's zone (`sync::read::events`). `types`: events of these types alone. From the selected calendars, or from those named, but never
 /// from another user's, from one that Google no longer shows to its account, or from an account that is being disconnected.
 pub async fn within(
     conn: &mut PgConnection,
     user: &UserId,
     span: Span,
     calendars: Option<&[CalendarId]>,
+    types: Option<&[String]>,
     limit: i64,
 ) -> sqlx::Result<Vec<Found>> {
     let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
@@ -60,17 +61,20 @@ pub async fn within(
           from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
           where o.user_id = $1 and o.starts_at >= $3::timestamptz - interval '36 hours' and o.starts_at < $4
             and o.start_date is null and (o.ends_at > $3 or o.starts_at >= $3)
+            and ($8::text[] is null or o.payload->>'eventType' = any($8))
           order by o.starts_at limit $7)
          union all
          (select 2, o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
           from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
           where o.user_id = $1 and o.ends_at - o.starts_at > interval '36 hours' and o.ends_at > $3
             and o.starts_at < $3::timestamptz - interval '36 hours' and o.start_date is null
+            and ($8::text[] is null or o.payload->>'eventType' = any($8))
           order by o.starts_at limit $7)
          union all
          (select 3, o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
           from occurrences o join shown on shown.id = o.calendar_id and shown.generation = o.generation
           where o.user_id = $1 and o.start_date >= $5::date - 2 and o.start_date < $6 and o.end_date > $5
+            and ($8::text[] is null or o.payload->>'eventType' = any($8))
           order by o.start_date limit $7)
          union all
          (select 4, o.calendar_id, o.starts_at, o.start_date, o.instance_id, o.payload
@@ -78,6 +82,7 @@ pub async fn within(
           where o.user_id = $1 and o.ends_at - o.starts_at > interval '36 hours'
             and o.ends_at > $3::timestamptz - interval '26 hours'
             and o.start_date < $5::date - 2 and o.end_date > $5
+            and ($8::text[] is null or o.payload->>'eventType' = any($8))
           order by o.start_date limit $7)"#,
         user.as_str(),
         ids.as_deref(),
@@ -86,6 +91,7 @@ pub async fn within(
         span.first_day,
         span.day_after_last,
         limit,
+        types,
     )
     .fetch_all(conn)
     .await?;

@@ -31,6 +31,8 @@ pub struct Query<'a> {
     pub zone: Zone,
     /// None: the selected calendars.
     pub calendars: Option<&'a [CalendarId]>,
+    /// Google's `eventType`s. None: all.
+    pub types: Option<&'a [String]>,
     /// At most this many events, the first ones by start. At least 1.
     pub limit: usize,
     pub duplicates: Duplicates,
@@ -76,7 +78,7 @@ async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sq
     };
     loop {
         let rows = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = occurrences::within(conn, user, span(query), query.calendars, rows).await?;
+        let found = occurrences::within(conn, user, span(query), query.calendars, query.types, rows).await?;
         if query.duplicates == Duplicates::Separate || is_enough(&found, limit, query.limit) {
             return Ok(found);
         }
@@ -204,7 +206,13 @@ async fn beyond_horizon(
             Some(dates) => expansion::all_day_overlaps(dates, query.window, query.zone),
             None => expansion::overlaps(occurrence.starts_at, occurrence.ends_at, query.window),
         };
-        if touches && known.insert((occurrence.event.calendar_id, occurrence.instance_id.clone())) {
+        let is_asked_for = query
+            .types
+            .is_none_or(|types| types.contains(&occurrence.event.event_type));
+        if touches
+            && is_asked_for
+            && known.insert((occurrence.event.calendar_id, occurrence.instance_id.clone()))
+        {
             beyond.push(as_found(occurrence)?);
         }
     }

@@ -5,7 +5,7 @@ use common::ids::CalendarId;
 use event_model::expansion::{MAX_INSTANCES, days_window};
 use event_model::wire::{Event, Freshness, Mode, Window};
 use event_model::zone::Zone;
-use rpc::RpcError;
+use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
@@ -13,7 +13,7 @@ use store::connections::Connection;
 use sync::read::{Duplicates, Query};
 use ts_rs::TS;
 
-use super::input::{Bounded, CalendarIds, time_zone};
+use super::input::{Bounded, CalendarIds, EventType, GoogleText, time_zone};
 use super::own_calendars;
 use crate::state::Caller;
 use crate::{on_view, reading};
@@ -26,7 +26,7 @@ pub struct UpcomingEventsInput {
     #[ts(as = "Option<u32>")]
     days: Bounded<0, 365>,
     #[ts(as = "Option<u32>")]
-    max_results: Bounded<1, 50>,
+    max_results: Bounded<1, 250>,
     /// Default: the selected ones.
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
@@ -34,6 +34,8 @@ pub struct UpcomingEventsInput {
     #[serde(deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
     time_zone: Option<Zone>,
+    /// Default: all types.
+    event_types: Option<Vec<EventType>>,
 }
 
 impl Default for UpcomingEventsInput {
@@ -43,6 +45,7 @@ impl Default for UpcomingEventsInput {
             max_results: Bounded::new(10),
             calendar_ids: None,
             time_zone: None,
+            event_types: None,
         }
     }
 }
@@ -62,6 +65,18 @@ pub struct EventsInput {
     #[serde(default, deserialize_with = "time_zone")]
     #[ts(as = "Option<String>")]
     time_zone: Option<Zone>,
+    /// Default: all types.
+    event_types: Option<Vec<EventType>>,
+}
+
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct EventInput {
+    #[ts(type = "string")]
+    calendar_id: CalendarId,
+    /// The Event's `id`.
+    #[ts(type = "string")]
+    event_id: GoogleText,
 }
 
 #[derive(Debug, Serialize, TS)]
@@ -98,12 +113,12 @@ const SPAN_MAX: TimeDelta = TimeDelta::days(4_018);
 pub async fn get_upcoming_events(caller: Caller, input: UpcomingEventsInput) -> Result<EventList, RpcError> {
     on_view::request_pull(&caller.state.recent_views, &caller.state.sync, &caller.user);
     let now = caller.state.now();
-    let named = input.calendar_ids.as_ref().map(CalendarIds::as_slice);
+    let filter = Filter::of(input.calendar_ids.as_ref(), input.event_types.as_deref());
     let window = |zone| days_window(now, input.days.get(), zone);
     read(
         &caller,
         now,
-        named,
+        &filter,
         input.time_zone,
         window,
         input.max_results.get() as usize,
@@ -124,11 +139,11 @@ pub async fn get_events(caller: Caller, input: EventsInput) -> Result<EventList,
         from: input.from,
         to: input.to,
     };
-    let named = input.calendar_ids.as_ref().map(CalendarIds::as_slice);
+    let filter = Filter::of(input.calendar_ids.as_ref(), input.event_types.as_deref());
     read(
         &caller,
         caller.state.now(),
-        named,
+        &filter,
         input.time_zone,
         |_| window,
         EVENTS_MAX,
@@ -136,14 +151,49 @@ pub async fn get_events(caller: Caller, input: EventsInput) -> Result<EventList,
     .await
 }
 
+/// `calendar.google.getEvent`: one event, with its texts whole.
+pub async fn get_event(caller: Caller, input: EventInput) -> Result<Event, RpcError> {
+    let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
+    let named = [input.calendar_id];
+    let own = own_calendars(&mut tx, &caller, Some(&named)).await?;
+    let calendar = own
+        .iter()
+        .find(|calendar| calendar.id == input.calendar_id && calendar.access_lost_at.is_none());
+    let found = match calendar {
+        Some(calendar) => sync::write::whole_event(&mut tx, calendar, input.event_id.as_str()).await?,
+        None => None,
+    };
+    found.ok_or_else(|| {
+        RpcError::new(Code::NotFound, "Event not found in this calendar").with_reason("EVENT_NOT_FOUND")
+    })
+}
+
+/// The events that a reader asks for.
+struct Filter<'a> {
+    /// None: the selected calendars.
+    calendars: Option<&'a [CalendarId]>,
+    /// None: all.
+    types: Option<Vec<String>>,
+}
+
+impl<'a> Filter<'a> {
+    fn of(calendars: Option<&'a CalendarIds>, types: Option<&[EventType]>) -> Self {
+        Self {
+            calendars: calendars.map(CalendarIds::as_slice),
+            types: types.map(|types| types.iter().map(|&kind| <&str>::from(kind).to_owned()).collect()),
+        }
+    }
+}
+
 async fn read(
     caller: &Caller,
     now: DateTime<Utc>,
-    named: Option<&[CalendarId]>,
+    filter: &Filter<'_>,
     zone: Option<Zone>,
     window: impl FnOnce(Zone) -> Window,
     limit: usize,
 ) -> Result<EventList, RpcError> {
+    let named = filter.calendars;
     let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
     let connections = store::connections::of_user(&mut tx, &caller.user).await?;
     let own = own_calendars(&mut tx, caller, named).await?;
@@ -154,6 +204,7 @@ async fn read(
         window: window(zone),
         zone,
         calendars: named,
+        types: filter.types.as_deref(),
         limit: limit + 1,
         duplicates: Duplicates::Merged,
     };

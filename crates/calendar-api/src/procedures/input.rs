@@ -124,6 +124,19 @@ impl<'de> Deserialize<'de> for GoogleText {
     }
 }
 
+/// A type of event, as Google names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, TS, strum::IntoStaticStr)]
+#[serde(rename_all = "camelCase")]
+#[strum(serialize_all = "camelCase")]
+pub enum EventType {
+    Default,
+    Birthday,
+    FocusTime,
+    FromGmail,
+    OutOfOffice,
+    WorkingLocation,
+}
+
 /// A time zone by its IANA name. None: not given, or unknown here. A browser may know newer zones, or none (`Etc/Unknown`).
 pub fn time_zone<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Zone>, D::Error> {
     let name = Option::<String>::deserialize(deserializer)?;

@@ -138,6 +138,7 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
         window,
         zone: reading::zone_of(&own),
         calendars: None,
+        types: None,
         limit: SNAPSHOT_MAX + 1,
         duplicates: Duplicates::Separate,
     };

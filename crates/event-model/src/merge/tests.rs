@@ -5,12 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::span::Span;
-<<<<<<< HEAD
-use crate::wire::{Reminder, Reminders};
-use crate::zone::Zone;
-=======
 use crate::wire::{Reminder, Reminders, Transparency};
->>>>>>> cc72e64 (event-model: Keep what an edit does not mention)
+use crate::zone::Zone;
 
 fn base() -> Fields {
     Fields {

@@ -107,7 +107,7 @@ async fn a_read_has_the_overlapping_instances_of_its_user(pool: PgPool) {
         day_after_last: "2026-11-23".parse().unwrap(),
     };
     let mut ids = async |user: &UserId, calendars: Option<&[CalendarId]>, limit| {
-        let mut found: Vec<_> = occurrences::within(&mut conn, user, span, calendars, limit)
+        let mut found: Vec<_> = occurrences::within(&mut conn, user, span, calendars, None, limit)
             .await
             .unwrap()
             .into_iter()

@@ -281,6 +281,7 @@ impl World {
             window,
             zone: berlin(),
             calendars: None,
+            types: None,
             limit: 1_000,
             duplicates: read::Duplicates::Merged,
         };

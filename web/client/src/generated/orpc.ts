@@ -12,6 +12,8 @@ import type {
   DeletedEvent,
   Disconnect,
   DisconnectInput,
+  Event,
+  EventInput,
   EventList,
   EventsInput,
   ExportDataInput,
@@ -75,6 +77,7 @@ export type AppClient = {
       deleteEvent: Procedure<DeleteEventInput, DeletedEvent>;
       disconnect: Procedure<DisconnectInput | undefined, Disconnect>;
       exportData: Procedure<ExportDataInput | undefined, DataExport>;
+      getEvent: Procedure<EventInput, Event>;
       getEvents: Procedure<EventsInput, EventList>;
       getSyncActivity: Procedure<SyncActivityInput | undefined, SyncActivity>;
       getUpcomingEvents: Procedure<UpcomingEventsInput | undefined, EventList>;

@@ -12,6 +12,8 @@ import type {
   DeletedEvent,
   Disconnect,
   DisconnectInput,
+  Event,
+  EventInput,
   EventList,
   EventsInput,
   ExportDataInput,
@@ -72,6 +74,7 @@ export type AppRouter = TRPCBuiltRouter<
         deleteEvent: Mutation<DeleteEventInput, DeletedEvent>;
         disconnect: Mutation<DisconnectInput | undefined, Disconnect>;
         exportData: Query<ExportDataInput | undefined, DataExport>;
+        getEvent: Query<EventInput, Event>;
         getEvents: Query<EventsInput, EventList>;
         getSyncActivity: Query<SyncActivityInput | undefined, SyncActivity>;
         getUpcomingEvents: Query<UpcomingEventsInput | undefined, EventList>;

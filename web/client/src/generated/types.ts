@@ -5,6 +5,8 @@ export type Attendee = {
   displayName: string | null;
   self: boolean;
   optional: boolean;
+  /** A room or other equipment, not a person. */
+  resource?: boolean | undefined;
   /** `needsAction`, `declined`, `tentative` or `accepted`. */
   responseStatus: string;
 };
@@ -138,7 +140,10 @@ export type CreateEventInput = {
   calendarId: string;
   /** With a `start` and an `end`. */
   event: EventPatch;
-  /** Which guests Google mails. Default: none. */
+  /**
+   * Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+   * some of them.
+   */
   sendUpdates?: SendUpdates | undefined;
 };
 
@@ -199,7 +204,10 @@ export type DeleteEventInput = {
   baseEtag?: string | undefined;
   /** For a series. Default: the instance alone. */
   scope?: SeriesScope | undefined;
-  /** Which guests Google mails. Default: none. */
+  /**
+   * Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+   * some of them.
+   */
   sendUpdates?: SendUpdates | undefined;
 };
 
@@ -262,6 +270,11 @@ export type Event = {
   eventType: string;
   /** Whether its time is taken. */
   transparency: Transparency;
+  /**
+   * Who sees the details: `default` (as the calendar's settings say), `public`, `private`, `confidential`, or a value that
+   * Google may add.
+   */
+  visibility?: string | undefined;
   colorId: string | null;
   attendees: Array<Attendee>;
   organizer: Person | null;
@@ -273,6 +286,13 @@ export type Event = {
   reminders: Reminders | null;
   /** The fields that this user may change here, by Google's rules. Empty: read only. */
   canEdit: Array<string>;
+  /** Whether this user may delete it from this calendar. */
+  canDelete?: boolean | undefined;
+  /**
+   * The texts that are longer in Google and end here with an ellipsis, which stands for the rest: `title`, `description`,
+   * `location`. `getEvent` returns them whole. An edit that leaves the ellipsis in place keeps the rest.
+   */
+  cutFields?: Array<string> | undefined;
   /** The version that an edit is based on. */
   etag: string;
   /** The same for a meeting in every calendar that has a copy of it, and for all instances of a series. */
@@ -296,6 +316,12 @@ export type EventCopy = {
   eventId: string;
   /** The response of the calendar's owner to the invitation; none if the owner is not a guest. */
   responseStatus: string | null;
+};
+
+export type EventInput = {
+  calendarId: string;
+  /** The Event's `id`. */
+  eventId: string;
 };
 
 export type EventList = {
@@ -328,7 +354,7 @@ export type EventPatch = {
   description?: string | null | undefined;
   location?: string | null | undefined;
   colorId?: string | null | undefined;
-  /** The whole list. Guests keep their responses; a guest who is missing is uninvited. */
+  /** The whole list. Guests keep their responses; a guest who is missing is uninvited. Guests without an address stay. */
   attendees?: Array<GuestInput> | null | undefined;
   /** RRULE, EXDATE and RDATE lines. */
   recurrence?: Array<string> | null | undefined;
@@ -336,9 +362,16 @@ export type EventPatch = {
   reminders?: Reminders | null | undefined;
   /** `"meet"` asks Google for a Meet link where there is no meeting yet. */
   conference?: ConferenceInput | null | undefined;
+  /** Whether its time is taken. `null`: it is. */
+  transparency?: Transparency | null | undefined;
+  /** Who sees the details. `null`: as the calendar's settings say. */
+  visibility?: Visibility | null | undefined;
 };
 
 export type EventStatus = 'confirmed' | 'tentative' | 'cancelled';
+
+/** A type of event, as Google names it. */
+export type EventType = 'default' | 'birthday' | 'focusTime' | 'fromGmail' | 'outOfOffice' | 'workingLocation';
 
 export type EventsInput = {
   from: string;
@@ -347,6 +380,8 @@ export type EventsInput = {
   calendarIds?: Array<string> | undefined;
   /** The IANA time zone of all-day events. Default, and where it is unknown to the server: the primary calendar's. */
   timeZone?: string | undefined;
+  /** Default: all types. */
+  eventTypes?: Array<EventType> | undefined;
 };
 
 export type ExportDataInput = {
@@ -377,7 +412,8 @@ export type GrantEnd = 'revoked' | 'keptForOthers' | 'kept' | 'endedBefore' | 'p
 
 /** A guest to invite. An attendee of an Event will do. */
 export type GuestInput = {
-  email: string;
+  /** `null`: a guest whose address Google does not show. Such guests stay as they are, listed or not. */
+  email: string | null;
   optional?: boolean | undefined;
   displayName?: string | null | undefined;
 };
@@ -405,7 +441,10 @@ export type MoveEventInput = {
   eventId: string;
   /** Of the same account. */
   destinationCalendarId: string;
-  /** Which guests Google mails. Default: none. */
+  /**
+   * Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+   * some of them.
+   */
   sendUpdates?: SendUpdates | undefined;
 };
 
@@ -476,7 +515,10 @@ export type RespondToEventInput = {
   comment?: string | undefined;
   /** For a series: `this` or `all`. Default: the instance alone. */
   scope?: SeriesScope | undefined;
-  /** Which guests Google mails. Default: none. */
+  /**
+   * Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+   * some of them.
+   */
   sendUpdates?: SendUpdates | undefined;
 };
 
@@ -614,6 +656,8 @@ export type UpcomingEventsInput = {
   calendarIds?: Array<string> | undefined;
   /** The IANA time zone of the days. Default, and where it is unknown to the server: the primary calendar's. */
   timeZone?: string | undefined;
+  /** Default: all types. */
+  eventTypes?: Array<EventType> | undefined;
 };
 
 export type UpdateEventInput = {
@@ -626,9 +670,15 @@ export type UpdateEventInput = {
   patch: EventPatch;
   /** For a series. Default: the instance alone. */
   scope?: SeriesScope | undefined;
-  /** Which guests Google mails. Default: none. */
+  /**
+   * Which guests Google mails. Default: `all`, if there are guests. Google warns that with `none` an event may be lost for
+   * some of them.
+   */
   sendUpdates?: SendUpdates | undefined;
 };
+
+/** Who sees the details of an event. */
+export type Visibility = 'default' | 'public' | 'private';
 
 export type WatchActivity = {
   expiresAt: string;

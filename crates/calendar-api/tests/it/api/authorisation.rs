@@ -26,7 +26,7 @@ use ForOtherUser::{Forbidden, NotFound, SeesOwn};
 pub type Case = (&'static str, ForOtherUser, fn(&Owner) -> Value);
 
 /// In an order in which alice can make all calls, one after the other.
-pub const CASES: [Case; 21] = [
+pub const CASES: [Case; 22] = [
     (
         "calendar.google.getUpcomingEvents",
         NotFound,
@@ -36,6 +36,11 @@ pub const CASES: [Case; 21] = [
         json!({"from": noon(), "to": noon() + chrono::TimeDelta::days(2), "calendarIds": [alice.calendar],
                "timeZone": "Europe/Zurich"})
     }),
+    (
+        "calendar.google.getEvent",
+        NotFound,
+        |alice| json!({"calendarId": alice.calendar, "eventId": alice.edited["id"]}),
+    ),
     ("calendar.google.getSyncActivity", NotFound, Owner::calendars),
     ("calendar.google.listCalendars", SeesOwn, |_| Value::Null),
     ("calendar.google.createEvent", NotFound, |alice| {

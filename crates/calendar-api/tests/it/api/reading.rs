@@ -134,12 +134,12 @@ async fn out_of_bounds_inputs_are_rejected_by_field(pool: PgPool) {
         (
             json!({"maxResults": 0}),
             "maxResults",
-            "a whole number from 1 to 50",
+            "a whole number from 1 to 250",
         ),
         (
-            json!({"maxResults": 51}),
+            json!({"maxResults": 251}),
             "maxResults",
-            "a whole number from 1 to 50",
+            "a whole number from 1 to 250",
         ),
         (json!({"timeZone": 1}), "timeZone", "string"),
         (json!({"calendarIds": ["x"]}), "calendarIds[0]", "UUID"),
@@ -328,4 +328,59 @@ async fn viewing_a_polled_calendar_requests_a_pull_once_a_minute(pool: PgPool) {
         0
     );
     assert_eq!(dirty().await, 1);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn meetings_are_found_behind_many_birthdays(pool: PgPool) {
+    let (_, calendar) = connected(&pool, "alice").await;
+    let api = Api::start(pool.clone()).await;
+    for number in 0..60 {
+        let id = format!("birthday {number}");
+        occurrence(
+            &pool,
+            "alice",
+            calendar,
+            &id,
+            "2026-11-23T00:00:00Z",
+            "2026-11-24T00:00:00Z",
+        )
+        .await;
+    }
+    sqlx::query("update occurrences set payload = payload || '{\"eventType\": \"birthday\"}'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    occurrence(
+        &pool,
+        "alice",
+        calendar,
+        "meeting",
+        "2026-11-25T09:00:00Z",
+        "2026-11-25T10:00:00Z",
+    )
+    .await;
+    sqlx::query("update occurrences set payload = payload || '{\"eventType\": \"default\"}' where event_id = 'meeting'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let upcoming = async |input: Value| api.query("alice", UPCOMING, input).await.unwrap();
+    let types = json!(["default", "focusTime"]);
+    let answer = upcoming(json!({"days": 7, "maxResults": 50, "eventTypes": types})).await;
+    assert_eq!(
+        (titles(&answer), &answer["truncated"]),
+        (vec!["meeting"], &json!(false))
+    );
+    let all = upcoming(json!({"days": 7, "maxResults": 250})).await;
+    assert_eq!(titles(&all).len(), 61);
+    let range = json!({"from": "2026-11-22T00:00:00Z", "to": "2026-11-29T00:00:00Z", "eventTypes": types});
+    let answer = api
+        .query("alice", "calendar.google.getEvents", range)
+        .await
+        .unwrap();
+    assert_eq!(titles(&answer), ["meeting"]);
+    let refused = api
+        .query("alice", UPCOMING, json!({"eventTypes": ["party"]}))
+        .await
+        .unwrap_err();
+    assert_eq!(refused["code"], "BAD_REQUEST");
 }

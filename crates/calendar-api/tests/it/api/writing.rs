@@ -262,3 +262,28 @@ async fn writes_to_another_users_calendar_are_rejected(pool: PgPool) {
         );
     }
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_cut_text_can_be_read_whole(pool: PgPool) {
+    let writer = Writer::new(pool).await;
+    let description = "word ".repeat(2_000);
+    let event = json!({"title": "Review", "start": "2026-11-25T09:00:00Z", "end": "2026-11-25T10:00:00Z",
+        "description": description});
+    let made = writer
+        .call("createEvent", "one", json!({"event": event}))
+        .await
+        .unwrap();
+    let cut = &made["event"];
+    assert_eq!(cut["cutFields"], json!(["description"]));
+    let read = async |user: &str, id: &Value| {
+        let input = json!({"calendarId": writer.calendar, "eventId": id});
+        writer.api.query(user, "calendar.google.getEvent", input).await
+    };
+    let whole = read("alice", &cut["id"]).await.unwrap();
+    assert_eq!(whole["description"], json!(description));
+    assert_eq!((&whole["etag"], whole.get("cutFields")), (&cut["etag"], None));
+    let unknown = read("alice", &json!("nothere")).await.unwrap_err();
+    assert_eq!(unknown["reason"], "EVENT_NOT_FOUND");
+    let other = read("bob", &cut["id"]).await.unwrap_err();
+    assert_eq!(other["reason"], "CALENDAR_NOT_FOUND");
+}

@@ -289,13 +289,25 @@ pub const GUIDE: &[Entry] = &[
     },
     Entry {
         path: "calendar.google.getUpcomingEvents",
-        about: "Current and upcoming events, from now to the end of a local day. `days` from 0 to 365, default 1; `maxResults` from 1 to 50, default 10.",
+        about: "Current and upcoming events, from now to the end of a local day. `days` from 0 to 365, default 1; `maxResults` from 1 to 250, default 10.",
         errors: &[OWN_CALENDAR],
     },
     Entry {
         path: "calendar.google.getEvents",
         about: "The events that overlap a time span of at most eleven years.",
         errors: &[OWN_CALENDAR],
+    },
+    Entry {
+        path: "calendar.google.getEvent",
+        about: "One event, with the texts whole that other answers cut (`cutFields`).",
+        errors: &[
+            OWN_CALENDAR,
+            &[error(
+                Code::NotFound,
+                "EVENT_NOT_FOUND",
+                "The calendar has no such event.",
+            )],
+        ],
     },
     Entry {
         path: "calendar.google.getSyncActivity",

@@ -324,6 +324,7 @@ async fn duplicates_are_read_once_and_limits_count_meetings(pool: PgPool) {
             },
             zone: Zone::UTC,
             calendars: None,
+            types: None,
             limit,
             duplicates,
         };
@@ -364,6 +365,7 @@ async fn a_daily_series_is_read_over_eleven_years(pool: PgPool) {
         },
         zone: Zone::UTC,
         calendars: None,
+        types: None,
         limit: 5_001,
         duplicates: Duplicates::Merged,
     };
