@@ -73,6 +73,8 @@ describe('a snapshot', () => {
     const kept = [...eventsOf(data)];
     expect(kept).toHaveLength(1_000);
     expect(Math.max(...kept.map(({ description }) => description?.length ?? 0))).toBeLessThan(2_100);
+    // An edit must not take the start of a text for all of it.
+    expect(kept.every(({ cutFields }) => cutFields?.includes('description'))).toBe(true);
     const ask = { days: 1, maxResults: 50, calendarIds: undefined, zone: 'UTC' };
     const ids = (data: LiveData) => upcoming(data, NOW, ask)?.events.map(({ id }) => id);
     expect(ids(data)).toEqual(ids(known(many)));

@@ -113,6 +113,14 @@ describe('upcoming events', () => {
     expect(upcoming(data, NOW, { ...ask, calendarIds: ['home', 'elsewhere'] })).toBeNull();
   });
 
+  it('can be limited to types of events', () => {
+    const birthdays = Array.from({ length: 60 }, (_, i) => anEvent({ ...day(`b${i}`, 24, 25), eventType: 'birthday' }));
+    const data = known(...birthdays, at('meeting', '25T09:00:00', '25T10:00:00'));
+    const meetings = upcoming(data, NOW, { ...ask, eventTypes: ['default'] });
+    expect(ids(meetings?.events ?? [])).toEqual(['meeting']);
+    expect(ids(upcoming(data, NOW, ask)?.events ?? [])).not.toContain('meeting');
+  });
+
   it('are unknown beyond the window', () => {
     const data = known();
     expect(upcoming(data, NOW, { ...ask, days: 39 })).not.toBeNull();

@@ -1,9 +1,19 @@
 /** Conflicting edits of the same fields, as the server reports them. All but the types is loaded lazily. */
-import type { EventPatch, GuestInput, Reminders } from '../generated/types.js';
+import type { EventPatch, GuestInput, Reminders, Transparency } from '../generated/types.js';
 
 /** `when` is start, end and zone together. */
 export type ConflictField =
-  'title' | 'when' | 'description' | 'location' | 'colorId' | 'attendees' | 'recurrence' | 'reminders' | 'conference';
+  | 'title'
+  | 'when'
+  | 'description'
+  | 'location'
+  | 'colorId'
+  | 'attendees'
+  | 'recurrence'
+  | 'reminders'
+  | 'conference'
+  | 'transparency'
+  | 'visibility';
 
 /** The editable fields of an event, by the event's own names. */
 export interface EventVersion {
@@ -18,6 +28,8 @@ export interface EventVersion {
   recurrence: string[];
   reminders: Reminders | null;
   conferenceUrl: string | null;
+  transparency?: Transparency;
+  visibility?: string;
 }
 
 export interface EditConflict {
@@ -52,4 +64,6 @@ const PARTS: Record<ConflictField, (keyof EventPatch)[]> = {
   recurrence: ['recurrence'],
   reminders: ['reminders'],
   conference: ['conference'],
+  transparency: ['transparency'],
+  visibility: ['visibility'],
 };

@@ -4,7 +4,7 @@ import { seriesOf } from './occurrence.js';
 import { addDays, atWall, DAY, isZone, localZone, rfc3339, wallAt } from './zone.js';
 
 interface MailingOption {
-  /** Which guests Google mails. Default: none. */
+  /** Which guests Google mails. Default: all, if there are guests. */
   sendUpdates?: SendUpdates | undefined;
 }
 
@@ -78,6 +78,8 @@ export function patched(event: Event, patch: EventPatch): Event {
   if (patch.recurrence !== undefined) next.recurrence = patch.recurrence ?? [];
   if (patch.reminders !== undefined) next.reminders = patch.reminders;
   if (patch.conference === null) next.conferenceUrl = null;
+  if (patch.transparency !== undefined) next.transparency = patch.transparency ?? 'opaque';
+  if (patch.visibility !== undefined) next.visibility = patch.visibility ?? 'default';
   if (patch.attendees !== undefined) next.attendees = guestsOf(event, patch.attendees ?? []);
   return next;
 }
@@ -90,14 +92,16 @@ function timesOf(event: Event, { start, end, timeZone }: EventPatch): EventTimes
   return { start: start ?? event.start, end: end ?? event.end, allDay, timeZone: zone };
 }
 
-/** Existing guests keep their response. */
+/** Existing guests keep their response. Guests without an address cannot be edited, and stay. */
 function guestsOf(event: Event, guests: NonNullable<EventPatch['attendees']>): Attendee[] {
-  return guests.map(({ email, displayName = null, optional = false }) => {
+  const listed = guests.flatMap(({ email, displayName = null, optional = false }): Attendee[] => {
+    if (email === null) return [];
     const known = event.attendees.find((guest) => guest.email?.toLowerCase() === email.toLowerCase());
-    return known
-      ? { ...known, optional }
-      : { email, displayName, optional, self: false, responseStatus: 'needsAction' };
+    return [
+      known ? { ...known, optional } : { email, displayName, optional, self: false, responseStatus: 'needsAction' },
+    ];
   });
+  return [...listed, ...event.attendees.filter(({ email }) => email === null)];
 }
 
 export function answered(event: Event, responseStatus: ResponseStatus): Event {

@@ -1,12 +1,20 @@
 /** Keys of the query cache. Each starts with the user, so no user is shown another's data. */
 import type { QueryClient } from '@tanstack/react-query';
 
-import type { Event, EventList, EventsInput, SyncActivityInput, UpcomingEventsInput } from '../generated/types.js';
+import type {
+  Event,
+  EventInput,
+  EventList,
+  EventsInput,
+  SyncActivityInput,
+  UpcomingEventsInput,
+} from '../generated/types.js';
 
 export const keys = {
   user: (userId: string | null) => ['calwire', userId] as const,
   upcoming: (userId: string | null, input: UpcomingEventsInput) => ['calwire', userId, 'upcoming', input] as const,
   events: (userId: string | null, input: EventsInput) => ['calwire', userId, 'events', input] as const,
+  event: (userId: string | null, input: EventInput & { etag: string }) => ['calwire', userId, 'event', input] as const,
   calendars: (userId: string | null) => ['calwire', userId, 'calendars'] as const,
   status: (userId: string | null) => ['calwire', userId, 'status'] as const,
   activity: (userId: string | null, input: SyncActivityInput) => ['calwire', userId, 'activity', input] as const,

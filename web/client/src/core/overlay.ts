@@ -7,10 +7,11 @@
  *   server sends another version, that is shown.
  * - Without edits, the result is exactly the server's data.
  */
-import type { Event } from '../generated/types.js';
+import type { Event, EventType } from '../generated/types.js';
 import { answered, type Edit, isInPart, isPlain, newEvent, partOf, patched, patchedLike } from './edit.js';
 import { inOrder, seriesOf, type Span, touching } from './occurrence.js';
 import { group, type LiveData, type SeriesById } from './reducer.js';
+import { isOfType } from './upcoming.js';
 
 /**
  * `undoable`: not sent yet. `sending`: no response yet. `pending`: the server keeps trying. `landed`: applied, but not in the
@@ -58,6 +59,7 @@ export interface ListContext {
   span: Span;
   zone: string;
   calendarIds: readonly string[] | undefined;
+  eventTypes?: readonly EventType[] | undefined;
   /** A list may contain only a part of a series. The live data has its version. */
   data: LiveData | null;
 }
@@ -65,7 +67,7 @@ export interface ListContext {
 /** A listed range with edits applied: the events that touch the span. */
 export function overlaidList(events: Event[], writes: readonly Write[], context: ListContext): Event[] {
   if (writes.length === 0) return events;
-  const { span, zone, calendarIds, data } = context;
+  const { span, zone, calendarIds, eventTypes, data } = context;
   const touches = touching(span, zone);
   let calendars: Calendars = group(events);
   for (const write of writes) {
@@ -73,7 +75,12 @@ export function overlaidList(events: Event[], writes: readonly Write[], context:
     calendars = withWrite(calendars, write, touches, version);
   }
   const all = [...calendars.values()].flatMap((calendar) => [...calendar.values()].flat());
-  return inOrder(calendarIds ? all.filter(({ calendarId }) => calendarIds.includes(calendarId)) : all, zone);
+  const isIn = ({ calendarId }: Event) => calendarIds?.includes(calendarId) ?? true;
+  const isAskedFor = isOfType(eventTypes);
+  return inOrder(
+    all.filter((event) => isIn(event) && isAskedFor(event)),
+    zone,
+  );
 }
 
 type Calendars = LiveData['series'];

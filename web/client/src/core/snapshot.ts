@@ -13,7 +13,7 @@ import { DAY } from './zone.js';
 const VERSION = 1;
 /** A few hundred kilobytes. Users with more events see the rest when the server has answered. */
 const EVENTS_MAX = 1_000;
-/** Descriptions can be long, and the first paint shows only their start. */
+/** Descriptions can be long, and the first paint shows only their start. An edit needs the whole text. */
 const DESCRIPTION_MAX = 2_000;
 const AGE_MAX = 30 * DAY;
 /** Events that ended longer ago are past in every zone. */
@@ -139,5 +139,6 @@ function bounded(data: LiveData, now: number): LiveData {
 function shortened(event: Event): Event {
   const { description } = event;
   if (description === null || description.length <= DESCRIPTION_MAX) return event;
-  return { ...event, description: `${description.slice(0, DESCRIPTION_MAX)}…` };
+  const cutFields = [...new Set([...(event.cutFields ?? []), 'description'])];
+  return { ...event, description: `${description.slice(0, DESCRIPTION_MAX)}…`, cutFields };
 }

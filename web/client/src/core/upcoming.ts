@@ -1,4 +1,4 @@
-import type { Event } from '../generated/types.js';
+import type { Event, EventType } from '../generated/types.js';
 import { mergeDuplicates } from './duplicates.js';
 import { daysWindow, inOrder, type Span, touching } from './occurrence.js';
 import { eventsOf, type LiveData } from './reducer.js';
@@ -21,16 +21,26 @@ export function willCover(now: number, span: Span): boolean {
   return span.from >= today - 8 * day + ALL_DAY_SLACK && span.to <= today + 42 * day - ALL_DAY_SLACK;
 }
 
-/** The loaded events that touch the span, in order, each meeting once. */
-export function eventsWithin(data: LiveData, span: Span, zone: string, calendarIds?: readonly string[]): Event[] {
-  const touches = touching(span, zone);
-  return mergeDuplicates(inOrder([...eventsOf(data, calendarIds)].filter(touches), zone));
+/** Limits events. Undefined: the selected calendars, all types. */
+export interface EventFilter {
+  calendarIds?: readonly string[] | undefined;
+  eventTypes?: readonly EventType[] | undefined;
 }
 
-export interface UpcomingQuery {
+export function isOfType(types: readonly EventType[] | undefined): (event: Event) => boolean {
+  return ({ eventType }) => types?.includes(eventType as EventType) ?? true;
+}
+
+/** The loaded events that touch the span, in order, each meeting once. */
+export function eventsWithin(data: LiveData, span: Span, zone: string, filter: EventFilter = {}): Event[] {
+  const [touches, isAskedFor] = [touching(span, zone), isOfType(filter.eventTypes)];
+  const events = [...eventsOf(data, filter.calendarIds)].filter((event) => touches(event) && isAskedFor(event));
+  return mergeDuplicates(inOrder(events, zone));
+}
+
+export interface UpcomingQuery extends EventFilter {
   days: number;
   maxResults: number;
-  calendarIds: readonly string[] | undefined;
   zone: string;
 }
 
@@ -43,10 +53,10 @@ export interface Upcoming {
 
 /** Running and upcoming events, as the server would list them; null when only the server can. */
 export function upcoming(data: LiveData, now: number, query: UpcomingQuery): Upcoming | null {
-  const { days, maxResults, calendarIds, zone } = query;
+  const { days, maxResults, zone } = query;
   const span = daysWindow(now, days, zone);
-  if (!covers(data, span, calendarIds)) return null;
-  const found = eventsWithin(data, span, zone, calendarIds);
+  if (!covers(data, span, query.calendarIds)) return null;
+  const found = eventsWithin(data, span, zone, query);
   const events = found.slice(0, maxResults);
   return { events, truncated: found.length > maxResults, validUntil: nextBoundary(events, now, zone) };
 }

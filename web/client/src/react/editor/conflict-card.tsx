@@ -7,6 +7,7 @@ import { useEventEditor } from '../hooks/index.js';
 import type { Edit } from '../hooks/use-event-editor.js';
 import { plainText, shorten } from '../format/index.js';
 import { Foreign, type Words } from '../widgets/base.js';
+import { visibilityText } from '../widgets/event-text.js';
 import { type NextEdit, QUIET, unchanged, type UseSendingResult } from './use-sending.js';
 
 interface CardProps {
@@ -199,6 +200,10 @@ function textOf(field: ConflictField, version: EventVersion, { labels, formats }
     }
     case 'conference':
       return version.conferenceUrl ?? labels.nothing;
+    case 'transparency':
+      return labels.transparencies[version.transparency ?? 'opaque'];
+    case 'visibility':
+      return visibilityText(version.visibility, labels);
     case 'colorId':
       return version.colorId === null ? labels.calendarColour : (labels.colours[version.colorId] ?? version.colorId);
     case 'title':

@@ -2,7 +2,17 @@ import { describe, expect, it } from 'vitest';
 
 import { nextSlot } from '../format/index.js';
 import { event } from '../widgets/testing.js';
-import { draftOf, eventOf, guestsIn, newDraft, patchOf, problemsOf, withGuests, withStart } from './draft.js';
+import {
+  draftOf,
+  eventOf,
+  guestsIn,
+  newDraft,
+  patchOf,
+  problemsOf,
+  withGuests,
+  withStart,
+  withWhole,
+} from './draft.js';
 import { linesOf, repeatOf } from './repeat.js';
 
 const ZONE = 'Europe/Berlin';
@@ -61,6 +71,23 @@ describe('a draft', () => {
     );
     const draft = { ...opened, location: '', description: '', meeting: false };
     expect(patchOf(draft, opened)).toEqual({ location: null, description: null, conference: null });
+  });
+
+  it('gets the whole texts that the event has cut', () => {
+    const cut = event({ id: 'e', title: 'Review', description: 'start…', cutFields: ['description'] });
+    const opened = draftOf(cut, ZONE);
+    const whole = event({ ...cut, title: 'Renamed', description: 'start and end', cutFields: [] });
+    expect(withWhole(opened, opened, cut, whole)).toEqual({ ...opened, description: 'start and end' });
+    const edited = { ...opened, description: 'start and edited end' };
+    expect(withWhole(edited, opened, cut, whole)).toEqual(edited);
+  });
+
+  it('has who sees what of it', () => {
+    const opened = draftOf(event({ id: 'e', visibility: 'confidential' }), ZONE);
+    expect(opened).toMatchObject({ visibility: 'private', transparency: 'opaque' });
+    expect(patchOf({ ...opened, title: 'New' }, opened)).toEqual({ title: 'New' });
+    const free = { ...opened, visibility: 'default', transparency: 'transparent' } as const;
+    expect(patchOf(free, opened)).toEqual({ visibility: 'default', transparency: 'transparent' });
   });
 
   it('has an inclusive end day, unlike Google', () => {

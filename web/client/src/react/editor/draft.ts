@@ -1,6 +1,6 @@
 /** The form's values, and the edit that they make. Pure. */
 import { addDays, atWall, dateAt, isZone, rfc3339, wallAt } from '../../core/zone.js';
-import type { EventPatch, GuestInput, Reminders } from '../../generated/types.js';
+import type { EventPatch, GuestInput, Reminders, Transparency, Visibility } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import type { Slot } from '../format/index.js';
 import { lastDay, linesOf, NO_REPEAT, type Repeat, repeatOf } from './repeat.js';
@@ -19,13 +19,18 @@ export interface Draft {
   location: string;
   description: string;
   colorId: string | null;
-  guests: GuestInput[];
+  guests: Invited[];
   /** Typed guests that have not been added yet. */
   guestText: string;
   reminders: Reminders;
   repeat: Repeat;
   meeting: boolean;
+  transparency: Transparency;
+  visibility: Visibility;
 }
+
+/** A guest who can be invited. */
+export type Invited = GuestInput & { email: string };
 
 export const DEFAULT_REMINDERS: Reminders = { useDefault: true, overrides: [] };
 
@@ -42,6 +47,8 @@ export function newDraft(slot: Slot, calendarId: string, timeZone: string): Draf
     reminders: DEFAULT_REMINDERS,
     repeat: NO_REPEAT,
     meeting: false,
+    transparency: 'opaque',
+    visibility: 'default',
   };
 }
 
@@ -64,7 +71,23 @@ export function draftOf(event: CalendarEvent, viewerZone: string): Draft {
     reminders: event.reminders ?? DEFAULT_REMINDERS,
     repeat: until === null ? repeat : { ...repeat, end: { kind: 'on', date: until } },
     meeting: event.conferenceUrl !== null,
+    transparency: event.transparency,
+    visibility: isVisibility(event.visibility) ? event.visibility : event.visibility ? 'private' : 'default',
   };
+}
+
+const VISIBILITIES: readonly string[] = ['default', 'public', 'private'] satisfies Visibility[];
+
+function isVisibility(text: string | undefined): text is Visibility {
+  return text !== undefined && VISIBILITIES.includes(text);
+}
+
+/** The draft with the texts whole that the event has cut, unless the user has edited them. */
+export function withWhole(draft: Draft, opened: Draft, { cutFields = [] }: CalendarEvent, whole: CalendarEvent): Draft {
+  const next = { ...draft };
+  for (const field of ['title', 'description', 'location'] as const)
+    if (cutFields.includes(field) && draft[field] === opened[field]) next[field] = whole[field] ?? '';
+  return next;
 }
 
 type DraftTimes = Pick<Draft, 'allDay' | 'startDate' | 'startTime' | 'endDate' | 'endTime' | 'timeZone'>;
@@ -137,6 +160,8 @@ export function eventOf(draft: Draft): EventPatch {
   if (!draft.reminders.useDefault) patch.reminders = draft.reminders;
   if (draft.repeat.frequency !== 'none') patch.recurrence = rule(draft);
   if (draft.meeting) patch.conference = 'meet';
+  if (draft.transparency !== 'opaque') patch.transparency = draft.transparency;
+  if (draft.visibility !== 'default') patch.visibility = draft.visibility;
   return patch;
 }
 
@@ -156,6 +181,8 @@ export function patchOf(draft: Draft, opened: Draft): EventPatch {
   if (!same(draft.reminders, opened.reminders)) patch.reminders = draft.reminders.useDefault ? null : draft.reminders;
   if (!same(draft.repeat, opened.repeat)) patch.recurrence = draft.repeat.frequency === 'none' ? null : rule(draft);
   if (draft.meeting !== opened.meeting) patch.conference = draft.meeting ? 'meet' : null;
+  if (draft.transparency !== opened.transparency) patch.transparency = draft.transparency;
+  if (draft.visibility !== opened.visibility) patch.visibility = draft.visibility;
   return patch;
 }
 
@@ -187,7 +214,7 @@ function rule(draft: Draft): string[] {
 }
 
 /** All guests, including those that are typed but not added. */
-export function guestsOf({ guests, guestText }: Pick<Draft, 'guests' | 'guestText'>): GuestInput[] {
+export function guestsOf({ guests, guestText }: Pick<Draft, 'guests' | 'guestText'>): Invited[] {
   return withGuests(guests, guestsIn(guestText) ?? []);
 }
 
@@ -195,7 +222,7 @@ export function guestsOf({ guests, guestText }: Pick<Draft, 'guests' | 'guestTex
 const GUEST = /(?:("[^"]*"\s*|[^<>@,;"]*)<)?([^<>@,;\s]+@[^<>@,;\s]+)>?/g;
 
 /** Parses guests separated by commas or spaces; null if the text contains anything else. */
-export function guestsIn(text: string): GuestInput[] | null {
+export function guestsIn(text: string): Invited[] | null {
   if (/[^\s,;]/.test(text.replace(GUEST, ''))) return null;
   return [...text.matchAll(GUEST)].map(([, name = '', email = '']) => {
     const displayName = name.replaceAll('"', '').trim();
@@ -203,7 +230,7 @@ export function guestsIn(text: string): GuestInput[] | null {
   });
 }
 
-export function withGuests(guests: readonly GuestInput[], more: readonly GuestInput[]): GuestInput[] {
+export function withGuests(guests: readonly Invited[], more: readonly Invited[]): Invited[] {
   const known = new Set(guests.map(({ email }) => email.toLowerCase()));
   return [...guests, ...more.filter(({ email }) => !known.has(email.toLowerCase()))];
 }

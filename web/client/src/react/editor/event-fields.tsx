@@ -1,15 +1,16 @@
 import type { ReactElement } from 'react';
 
-import type { SendUpdates, SeriesScope } from '../../generated/types.js';
+import type { SendUpdates, SeriesScope, Transparency, Visibility } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import type { Words } from '../widgets/base.js';
+import type { Labels } from '../widgets/labels.js';
 import { ColourField } from './colour-field.js';
 import type { Draft, problemsOf } from './draft.js';
 import { Check, Choices, Field, Select } from './field.js';
 import { GuestsField } from './guests-field.js';
 import { RemindersField } from './reminders-field.js';
 import { RepeatField } from './repeat-field.js';
-import { lockOf } from './permissions.js';
+import { allDayLock, hasGuests, lockOf } from './permissions.js';
 import { useWritable } from './use-writable.js';
 import { WhenFields } from './when-fields.js';
 
@@ -24,6 +25,8 @@ interface FieldsProps {
   opened: Draft;
   /** Null for a new event. */
   event: CalendarEvent | null;
+  /** The texts that the event has cut are known whole. */
+  isWhole: boolean;
   problems: ReturnType<typeof problemsOf>;
   mailing: Mailing;
   words: Words;
@@ -33,18 +36,21 @@ interface FieldsProps {
 
 const SCOPES: readonly SeriesScope[] = ['this', 'following', 'all'];
 const MAILINGS: readonly SendUpdates[] = ['all', 'externalOnly', 'none'];
+const TRANSPARENCIES: readonly Transparency[] = ['opaque', 'transparent'];
+const VISIBILITIES: readonly Visibility[] = ['default', 'public', 'private'];
 
 export function EventFields(props: FieldsProps): ReactElement {
-  const { draft, opened, event, problems, mailing, words, onChange, onMailing } = props;
+  const { draft, opened, event, isWhole, problems, mailing, words, onChange, onMailing } = props;
   const { labels } = words;
   const { all } = useWritable();
   const calendar = all.find(({ id }) => id === draft.calendarId);
-  const lock = (field: string) => (event ? lockOf(event, field, calendar, labels) : null);
+  const lock = (field: string) =>
+    event ? (loadingLock(field, event, isWhole, labels) ?? lockOf(event, field, calendar, labels)) : null;
   const put = (change: Partial<Draft>) => {
     onChange({ ...draft, ...change });
   };
   const isInstance = event !== null && event.recurringEventId !== null;
-  const isGuested = draft.guests.length > 0 || (event?.attendees.some(({ self }) => !self) ?? false);
+  const isGuested = draft.guests.length > 0 || hasGuests(event?.attendees ?? []);
   return (
     <>
       {isInstance && (
@@ -72,7 +78,14 @@ export function EventFields(props: FieldsProps): ReactElement {
           />
         )}
       </Field>
-      <WhenFields draft={draft} problems={problems} words={words} locked={lock('start')} onChange={onChange} />
+      <WhenFields
+        draft={draft}
+        problems={problems}
+        words={words}
+        locked={lock('start')}
+        allDayLocked={event && allDayLock(event, labels)}
+        onChange={onChange}
+      />
       <RepeatField
         repeat={draft.repeat}
         custom={opened.repeat.frequency === 'custom' ? opened.repeat.lines : null}
@@ -158,8 +171,37 @@ export function EventFields(props: FieldsProps): ReactElement {
           put({ reminders });
         }}
       />
+      <Field label={labels.transparency} locked={lock('transparency')}>
+        {(control) => (
+          <Select
+            control={control}
+            options={TRANSPARENCIES.map((each) => [each, labels.transparencies[each]] as const)}
+            value={draft.transparency}
+            onChange={(transparency) => {
+              put({ transparency });
+            }}
+          />
+        )}
+      </Field>
+      <Field label={labels.visibility} locked={lock('visibility')}>
+        {(control) => (
+          <Select
+            control={control}
+            options={VISIBILITIES.map((each) => [each, labels.visibilities[each]] as const)}
+            value={draft.visibility}
+            onChange={(visibility) => {
+              put({ visibility });
+            }}
+          />
+        )}
+      </Field>
     </>
   );
+}
+
+/** A cut text can be changed when all of it is known. */
+function loadingLock(field: string, { cutFields }: CalendarEvent, isWhole: boolean, labels: Labels): string | null {
+  return !isWhole && cutFields?.includes(field) ? labels.loadingText : null;
 }
 
 /** The recurrence cannot be changed for one instance alone. */

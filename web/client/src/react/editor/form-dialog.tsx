@@ -7,9 +7,11 @@ import type { Edit, EditConflict, EditOutcome, UseEventEditorResult } from '../h
 import type { Words } from '../widgets/base.js';
 import { Dialog } from '../widgets/dialog.js';
 import { ConflictCard } from './conflict-card.js';
-import { type Draft, draftOf, eventOf, guestsOf, newDraft, patchOf, problemsOf } from './draft.js';
+import { type Draft, draftOf, eventOf, guestsOf, newDraft, patchOf, problemsOf, withWhole } from './draft.js';
 import { EventFields, type Mailing } from './event-fields.js';
+import { hasGuests } from './permissions.js';
 import { type NextEdit, QUIET, unchanged, useSending, type UseSendingResult } from './use-sending.js';
+import { useWhole } from './use-whole.js';
 import { useWritable } from './use-writable.js';
 
 export interface FormProps {
@@ -73,6 +75,7 @@ interface Form {
   problems: ReturnType<typeof problemsOf>;
   failure: string | null;
   isDirty: boolean;
+  isWhole: boolean;
   conflict: { edit: Edit; conflict: EditConflict; next: NextEdit | null } | null;
   change: (draft: Draft) => void;
   changeMailing: (mailing: Mailing) => void;
@@ -84,13 +87,17 @@ function useForm({ target, words, onClose }: FormProps, sending: UseSendingResul
   const editor = useEventEditor();
   const { first } = useWritable();
   const event = 'event' in target ? target.event : null;
-  const [opened] = useState(() => {
+  const whole = useWhole(event);
+  const [shown] = useState(() => {
     const zone = words.formats.timeZone;
     return 'event' in target ? draftOf(target.event, zone) : newDraft(target.slot, '', zone);
   });
-  const [edited, change] = useState(opened);
+  const [edited, change] = useState(shown);
+  const known = (values: Draft) => (event && whole ? withWhole(values, shown, event, whole) : values);
+  const opened = known(shown);
+  const texts = known(edited);
   // The calendars may load after the form is open.
-  const draft = edited.calendarId === '' ? { ...edited, calendarId: first } : edited;
+  const draft = texts.calendarId === '' ? { ...texts, calendarId: first } : texts;
   const [mailing, changeMailing] = useState<Mailing>({ scope: 'this', sendUpdates: 'all' });
   const [submitted, setSubmitted] = useState(false);
   const [failure, setFailure] = useState<string | null>(null);
@@ -123,7 +130,8 @@ function useForm({ target, words, onClose }: FormProps, sending: UseSendingResul
     mailing,
     problems: submitted ? problems : {},
     failure,
-    isDirty: JSON.stringify(edited) !== JSON.stringify(opened),
+    isDirty: JSON.stringify(edited) !== JSON.stringify(shown),
+    isWhole: event === null || whole !== null,
     conflict,
     change,
     changeMailing,
@@ -157,10 +165,10 @@ function editsOf(editor: UseEventEditorResult, { draft, opened, event, mailing }
 }
 
 function mailingOf(draft: Draft, event: CalendarEvent | null, { scope, sendUpdates }: Mailing) {
-  const hasGuests = guestsOf(draft).length > 0 || (event?.attendees.some(({ self }) => !self) ?? false);
+  const mails = guestsOf(draft).length > 0 || hasGuests(event?.attendees ?? []);
   return {
     ...(event?.recurringEventId != null && { scope }),
-    ...(hasGuests && { sendUpdates }),
+    ...(mails && { sendUpdates }),
   };
 }
 
@@ -193,6 +201,7 @@ function EventForm({ form, state, target, words, onCancel }: EventFormProps): Re
         <EventFields
           draft={form.draft}
           opened={form.opened}
+          isWhole={form.isWhole}
           event={'event' in target ? target.event : null}
           problems={form.problems}
           mailing={form.mailing}

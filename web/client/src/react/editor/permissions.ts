@@ -28,7 +28,12 @@ export function lockOf(
   return isOrganizer || event.eventType !== 'default' ? labels.fieldLocked : labels.organizerOnly;
 }
 
-/** Whether there are guests to mail. */
-export function hasGuests(guests: readonly { self?: boolean }[]): boolean {
-  return guests.some(({ self }) => self !== true);
+/** Some types of events cannot become all-day, or can only be that. */
+export function allDayLock(event: CalendarEvent, labels: Labels): string | null {
+  return event.eventType === 'default' || event.canEdit.includes('allDay') ? null : labels.fieldLocked;
+}
+
+/** Whether there are guests to mail. Rooms are not. */
+export function hasGuests(guests: readonly { self?: boolean; resource?: boolean | undefined }[]): boolean {
+  return guests.some(({ self, resource }) => self !== true && resource !== true);
 }

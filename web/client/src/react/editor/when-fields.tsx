@@ -9,11 +9,13 @@ interface WhenProps {
   problems: ReturnType<typeof problemsOf>;
   words: Words;
   locked: string | null;
+  /** Why the event cannot become all-day, or timed. */
+  allDayLocked: string | null;
   onChange: (draft: Draft) => void;
 }
 
 /** Date and time, in the event's own zone. */
-export function WhenFields({ draft, problems, words, locked, onChange }: WhenProps): ReactElement {
+export function WhenFields({ draft, problems, words, locked, allDayLocked, onChange }: WhenProps): ReactElement {
   const { labels } = words;
   const { allDay } = draft;
   const problemOf = (field: 'start' | 'end') => problems[field] && labels.problems[problems[field]];
@@ -22,7 +24,7 @@ export function WhenFields({ draft, problems, words, locked, onChange }: WhenPro
       <Check
         label={labels.allDay}
         checked={allDay}
-        locked={locked}
+        locked={locked ?? allDayLocked}
         onChange={(checked) => {
           onChange({ ...draft, allDay: checked });
         }}
@@ -100,7 +102,7 @@ function Input({ type, label, value, isInvalid, onChange }: InputProps): ReactEl
   );
 }
 
-function ZoneField({ draft, words, locked, onChange }: Omit<WhenProps, 'problems'>): ReactElement {
+function ZoneField({ draft, words, locked, onChange }: Omit<WhenProps, 'problems' | 'allDayLocked'>): ReactElement {
   const { timeZone } = draft;
   const here = words.formats.timeZone;
   const options = useMemo(() => {

@@ -5,7 +5,8 @@ import type { CalendarEvent } from '../../index.js';
 import { plainLine, shorten } from '../format/index.js';
 import { Foreign, type Palette, type Words } from '../widgets/base.js';
 import type { Editing } from '../widgets/editing.js';
-import { isDeclined, timesOf, titleOf } from '../widgets/event-text.js';
+import { isDeclined, isPrivate, timesOf, titleOf } from '../widgets/event-text.js';
+import { LockIcon } from '../widgets/icons.js';
 
 /** The phase of an event's pending edit; null when there is none. */
 export type EditPhase = ReturnType<Editing['stateOf']>;
@@ -62,6 +63,7 @@ function EventChip({ info, event, palette, words }: ChipProps & { event: Calenda
       <span className="calwire-hidden">{info.event.title}</span>
       {shape === 'line' && <span className="calwire-chip-dot" />}
       <span className="calwire-chip-title" aria-hidden="true">
+        {isPrivate(event) && <LockIcon />}
         <Foreign>{titleOf(event, words.labels)}</Foreign>
       </span>
       {!event.allDay && (

@@ -2,7 +2,7 @@ import { type FocusEvent, type KeyboardEvent, useCallback, useEffect, useMemo, u
 
 import type { CalendarEvent } from '../../index.js';
 import { addDays, type Slot } from '../format/index.js';
-import { canEdit, canMove, type Editing } from '../widgets/editing.js';
+import { canDelete, canMove, type Editing } from '../widgets/editing.js';
 import { atWall, wallAt } from '../../core/zone.js';
 import { keyOf } from './chip.js';
 import type { Layout } from './range.js';
@@ -56,7 +56,7 @@ export function useNudge({ events, layout, zone, editing }: NudgeOptions) {
     if (!event) return;
     const from = nudged && keyOf(nudged.from) === keyOf(event) ? nudged.from : event;
     if (press.key === 'Delete' || press.key === 'Backspace') {
-      if (!canEdit(event)) return;
+      if (!canDelete(event)) return;
       press.preventDefault();
       // Deletes the original event and drops the unsent move.
       if (from !== event) {

@@ -23,7 +23,7 @@ export type { EditNotice, EditOptions, EditOutcome } from '../../core/edit-outco
 export interface ChangeOptions extends EditOptions {
   /** For an instance of a series. Default: only this instance. */
   scope?: SeriesScope | undefined;
-  /** Which guests Google mails. Default: none. */
+  /** Which guests Google mails. Default: all, if there are guests. */
   sendUpdates?: SendUpdates | undefined;
 }
 

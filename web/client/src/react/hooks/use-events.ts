@@ -6,7 +6,7 @@ import { inOrder, touching } from '../../core/occurrence.js';
 import { overlaidList } from '../../core/overlay.js';
 import { covers, eventsWithin, willCover } from '../../core/upcoming.js';
 import { instantOf, localZone } from '../../core/zone.js';
-import type { Event as CalendarEvent } from '../../generated/types.js';
+import type { Event as CalendarEvent, EventType } from '../../generated/types.js';
 import { useSession } from '../context.js';
 import { useCalwireQuery } from './use-calwire-query.js';
 import { useEventsResult, type UseEventsResult } from './use-events-result.js';
@@ -21,6 +21,8 @@ export interface EventsOptions {
   calendarIds?: string[] | undefined;
   /** The zone, by IANA name, that decides which days all-day events are on. Default: the browser's. */
   timeZone?: string | undefined;
+  /** Google's types of events. Default: all. Without `birthday`, birthdays are hidden. */
+  eventTypes?: EventType[] | undefined;
 }
 
 const NONE: CalendarEvent[] = [];
@@ -33,6 +35,8 @@ export function useEvents(options: EventsOptions): UseEventsResult {
   const current = useSession();
   const { userId, state } = current;
   const calendarIds = useStableIds(options.calendarIds);
+  const eventTypes = useStableIds(options.eventTypes);
+  const filter = useMemo(() => ({ calendarIds, eventTypes }), [calendarIds, eventTypes]);
   const zone = options.timeZone ?? localZone();
   const from = instantOf(options.from, zone);
   const to = instantOf(options.to, zone);
@@ -44,16 +48,16 @@ export function useEvents(options: EventsOptions): UseEventsResult {
   const local = useMemo(
     () =>
       data && covers(data, span, calendarIds)
-        ? { events: eventsWithin(data, span, zone, calendarIds), truncated: false }
+        ? { events: eventsWithin(data, span, zone, filter), truncated: false }
         : null,
-    [data, span, zone, calendarIds],
+    [data, span, zone, calendarIds, filter],
   );
   // Before the first snapshot has arrived, only load ranges that it will not cover.
   const fromServer = !local && (state.source === 'server' || !willCover(mountedAt, span));
   const key = useMemo(() => {
     const input = { from: new Date(from).toISOString(), to: new Date(to).toISOString(), timeZone: zone };
-    return keys.events(userId, calendarIds ? { ...input, calendarIds } : input);
-  }, [userId, from, to, zone, calendarIds]);
+    return keys.events(userId, { ...input, ...filter });
+  }, [userId, from, to, zone, filter]);
   const query = useCalwireQuery(current, {
     key,
     load: (api, signal) => api.calendar.google.getEvents.query(key[3], { signal }),
@@ -64,17 +68,17 @@ export function useEvents(options: EventsOptions): UseEventsResult {
   const { writes } = state.edits;
   const loaded = query.data?.events;
   const listed = useMemo(
-    () => loaded && overlaidList(loaded, writes, { span, zone, calendarIds, data }),
-    [loaded, writes, span, zone, calendarIds, data],
+    () => loaded && overlaidList(loaded, writes, { span, zone, ...filter, data }),
+    [loaded, writes, span, zone, filter, data],
   );
   const previous = fromServer && query.isPlaceholderData ? query.data.events : undefined;
   const interim = useMemo(() => {
     if (local) return NONE;
-    const known = data ? eventsWithin(data, span, zone, calendarIds) : NONE;
+    const known = data ? eventsWithin(data, span, zone, filter) : NONE;
     const shown = new Set(known.map(identityOf));
     const kept = (previous ?? NONE).filter(touching(span, zone)).filter((event) => !shown.has(identityOf(event)));
     return mergeDuplicates(inOrder([...known, ...kept], zone));
-  }, [local, data, span, zone, calendarIds, previous]);
+  }, [local, data, span, zone, filter, previous]);
   return useEventsResult({ current, local, interim, query, listed, fromServer, calendarIds });
 }
 

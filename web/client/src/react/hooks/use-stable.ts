@@ -1,7 +1,7 @@
 import { useMemo } from 'react';
 
 /** Keeps the identity of a list that the caller creates in every render. */
-export function useStableIds(ids: readonly string[] | undefined): string[] | undefined {
+export function useStableIds<T extends string>(ids: readonly T[] | undefined): T[] | undefined {
   const key = ids && JSON.stringify(ids);
-  return useMemo(() => (key === undefined ? undefined : (JSON.parse(key) as string[])), [key]);
+  return useMemo(() => (key === undefined ? undefined : (JSON.parse(key) as T[])), [key]);
 }

@@ -6,7 +6,7 @@ import { daysWindow, touching } from '../../core/occurrence.js';
 import { overlaidList } from '../../core/overlay.js';
 import { eventsWithin, nextBoundary, upcoming, willCover } from '../../core/upcoming.js';
 import { localZone } from '../../core/zone.js';
-import type { Event as CalendarEvent } from '../../generated/types.js';
+import type { Event as CalendarEvent, EventType } from '../../generated/types.js';
 import { useSession } from '../context.js';
 import { useCalwireQuery } from './use-calwire-query.js';
 import { useEventsResult, type UseEventsResult } from './use-events-result.js';
@@ -15,12 +15,14 @@ import { useStableIds } from './use-stable.js';
 export interface UpcomingEventsOptions {
   /** Local days, 0 to 365: 0 is from now to the end of today, 1 (the default) to the end of tomorrow. */
   days?: number | undefined;
-  /** 1 to 50; 10 by default. */
+  /** 1 to 250; 10 by default. */
   maxResults?: number | undefined;
   /** Default: the selected calendars. */
   calendarIds?: string[] | undefined;
   /** The zone of the local days, by IANA name. Default: the browser's. */
   timeZone?: string | undefined;
+  /** Google's types of events. Default: all. Without `birthday`, birthdays are hidden. */
+  eventTypes?: EventType[] | undefined;
 }
 
 export type UseUpcomingEventsResult = UseEventsResult;
@@ -32,23 +34,24 @@ export function useUpcomingEvents(options: UpcomingEventsOptions = {}): UseUpcom
   const current = useSession();
   const { userId, cache, state } = current;
   const days = bounded(options.days ?? 1, 0, 365);
-  const maxResults = bounded(options.maxResults ?? 10, 1, 50);
+  const maxResults = bounded(options.maxResults ?? 10, 1, 250);
   const calendarIds = useStableIds(options.calendarIds);
+  const eventTypes = useStableIds(options.eventTypes);
   const zone = options.timeZone ?? localZone();
   const [boundary, setBoundary] = useState(() => Date.now());
   const now = Math.max(boundary, state.at);
   const { data } = state;
 
   const local = useMemo(
-    () => data && upcoming(data, now, { days, maxResults, calendarIds, zone }),
-    [data, now, days, maxResults, calendarIds, zone],
+    () => data && upcoming(data, now, { days, maxResults, calendarIds, eventTypes, zone }),
+    [data, now, days, maxResults, calendarIds, eventTypes, zone],
   );
   const span = useMemo(() => daysWindow(now, days, zone), [now, days, zone]);
   // Before the first snapshot has arrived, only load ranges that it will not cover.
   const fromServer = !local && (state.source === 'server' || !willCover(now, span));
   const key = useMemo(
-    () => keys.upcoming(userId, { days, maxResults, timeZone: zone, ...(calendarIds && { calendarIds }) }),
-    [userId, days, maxResults, zone, calendarIds],
+    () => keys.upcoming(userId, { days, maxResults, timeZone: zone, calendarIds, eventTypes }),
+    [userId, days, maxResults, zone, calendarIds, eventTypes],
   );
   const query = useCalwireQuery(current, {
     key,
@@ -58,12 +61,12 @@ export function useUpcomingEvents(options: UpcomingEventsOptions = {}): UseUpcom
   const loaded = query.data?.events;
   const { writes } = state.edits;
   const listed = useMemo(
-    () => loaded && overlaidList(loaded, writes, { span, zone, calendarIds, data }).slice(0, maxResults),
-    [loaded, writes, span, zone, calendarIds, data, maxResults],
+    () => loaded && overlaidList(loaded, writes, { span, zone, calendarIds, eventTypes, data }).slice(0, maxResults),
+    [loaded, writes, span, zone, calendarIds, eventTypes, data, maxResults],
   );
   const interim = useMemo(
-    () => (data && !local ? eventsWithin(data, span, zone, calendarIds).slice(0, maxResults) : NONE),
-    [data, local, span, zone, calendarIds, maxResults],
+    () => (data && !local ? eventsWithin(data, span, zone, { calendarIds, eventTypes }).slice(0, maxResults) : NONE),
+    [data, local, span, zone, calendarIds, eventTypes, maxResults],
   );
 
   const validUntil = local ? local.validUntil : nextBoundary(loaded ?? interim, now, zone);

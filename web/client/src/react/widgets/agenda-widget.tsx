@@ -1,5 +1,6 @@
 import { type ReactElement, useId, useMemo, useState } from 'react';
 
+import type { EventType } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import { addDays } from '../format/index.js';
 import { useUpcomingEvents } from '../hooks/index.js';
@@ -16,6 +17,8 @@ export interface AgendaWidgetProps extends WidgetProps {
   /** How many local days ahead; 0 is today. */
   days?: number | undefined;
   maxResults?: number | undefined;
+  /** Google's types of events. Default: all. Without `birthday`, birthdays are hidden. */
+  eventTypes?: EventType[] | undefined;
   /** The path to return to from Google's consent page. */
   returnTo?: string | undefined;
   /** Called instead of opening the details. */
@@ -26,7 +29,7 @@ export interface AgendaWidgetProps extends WidgetProps {
 
 /** The coming days with their events. */
 export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
-  const { days = 7, maxResults = 50, calendarIds, returnTo, onEventClick, editable = false } = props;
+  const { days = 7, maxResults = 50, calendarIds, eventTypes, returnTo, onEventClick, editable = false } = props;
   const words = useWords(props);
   const { formats, labels } = words;
   const moment = useMoment(formats);
@@ -38,6 +41,7 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
     days,
     maxResults,
     timeZone: formats.timeZone,
+    eventTypes,
     ...(calendarIds && { calendarIds }),
   });
   const { events, isLoading } = result;

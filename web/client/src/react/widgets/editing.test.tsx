@@ -122,6 +122,39 @@ describe('the form', () => {
     });
   });
 
+  it('edits the whole of a cut text', async () => {
+    const description = 'x'.repeat(5_000);
+    server.events = [{ ...own, description: `${description.slice(0, 2_000)}…`, cutFields: ['description'] }];
+    const answer = server.answer.bind(server);
+    let respond: (() => void) | undefined;
+    const asked = new Promise<void>((resolve) => (respond = resolve));
+    server.answer = (path, input) =>
+      path === 'calendar.google.getEvent' ? asked.then(() => ({ ...own, description })) : answer(path, input);
+    const dialog = await renamed();
+    const field = dialog.getByRole<HTMLTextAreaElement>('textbox', { name: 'Description' });
+    expect(field.disabled).toBe(true);
+    respond?.();
+    await vi.waitFor(() => {
+      expect(field.disabled).toBe(false);
+    });
+    fireEvent.change(field, { target: { value: `${field.value}!` } });
+    save(dialog);
+    await closed();
+    expect(sent('updateEvent')[0]?.patch).toEqual({ title: 'Review', description: `${description}!` });
+  });
+
+  it('locks what events of a type cannot be', async () => {
+    const canEdit = ['title', 'start', 'end', 'colorId'];
+    server.events = [{ ...own, eventType: 'focusTime', canEdit, canDelete: false }];
+    agenda();
+    fireEvent.click(await screen.findByRole('button', { name: /Design review/ }));
+    fireEvent.click(await screen.findByRole('button', { name: 'Edit' }));
+    const dialog = await form();
+    expect(dialog.getByRole<HTMLInputElement>('checkbox', { name: 'All day' }).disabled).toBe(true);
+    expect(dialog.getByRole<HTMLSelectElement>('combobox', { name: 'Show as' }).disabled).toBe(true);
+    expect(screen.queryByRole('button', { name: 'Delete' })).toBeNull();
+  });
+
   it('keeps its input after a lost response, and retries', async () => {
     lost = 3;
     agenda();
@@ -302,6 +335,18 @@ describe('details', () => {
       expect(sent('respondToEvent')).toMatchObject([{ eventId: 'own', responseStatus: 'tentative' }]),
     );
     screen.getByText('1 yes, 0 maybe, 0 no');
+  });
+
+  it('tell rooms from people, and show what is private', async () => {
+    const guest = { displayName: null, optional: false, self: false, responseStatus: 'accepted' };
+    const attendees = [
+      { ...guest, email: 'ann@example.com' },
+      { ...guest, email: 'c_188@resource.calendar.google.com', displayName: 'Room 3', resource: true },
+    ];
+    show(<EventDetails event={{ ...own, attendees, visibility: 'private' }} {...BERLIN} />);
+    await screen.findByText('1 guest');
+    expect(screen.getByText('Room 3').closest('li')?.textContent).toContain('room');
+    screen.getByText('Private');
   });
 
   it('without editable have no edit buttons', () => {

@@ -31,6 +31,11 @@ export function canEdit(event: CalendarEvent): boolean {
   return isEditable(event) && !isUnnamed(event);
 }
 
+/** A birthday of a contact can be changed, and not deleted. */
+export function canDelete(event: CalendarEvent): boolean {
+  return canEdit(event) && event.canDelete !== false;
+}
+
 export function canMove(event: CalendarEvent): boolean {
   return canEdit(event) && event.canEdit.includes('start') && event.canEdit.includes('end');
 }

@@ -16,8 +16,8 @@ import {
 } from './base.js';
 import { Description } from './description.js';
 import { Dialog } from './dialog.js';
-import { canEdit, type Editing, useEditing } from './editing.js';
-import { countdownText, endText, fullTitle, isDeclined, timesOf } from './event-text.js';
+import { canDelete, canEdit, type Editing, useEditing } from './editing.js';
+import { countdownText, endText, fullTitle, isDeclined, isPrivate, timesOf } from './event-text.js';
 import { BinIcon, PenIcon, PeopleIcon, RepeatIcon, TextIcon } from './event-details-icons.js';
 import { CalendarIcon, ClockIcon, ExternalIcon, PinIcon } from './icons.js';
 import type { Labels } from './labels.js';
@@ -83,6 +83,7 @@ function Badges({ event, state, labels }: BadgesProps): ReactElement | null {
     event.status === 'cancelled' && labels.cancelled,
     event.status === 'tentative' && labels.tentative,
     isDeclined(event) && labels.declined,
+    isPrivate(event) && labels.private,
     state === 'pending' && labels.isPending,
     state === 'sending' && labels.isSending,
   ].filter((badge) => badge !== false);
@@ -169,9 +170,10 @@ function Guests({ event, labels }: { event: CalendarEvent; labels: Labels }): Re
   const [all, setAll] = useState(false);
   const shown = all ? event.attendees : event.attendees.slice(0, GUESTS_SHOWN);
   const hidden = event.attendees.length - shown.length;
+  const people = event.attendees.filter(({ resource }) => resource !== true).length;
   return (
     <>
-      <span>{labels.guests(event.attendees.length)}</span>
+      <span>{people > 0 ? labels.guests(people) : labels.rooms}</span>
       <ul className="calwire-guests">
         {shown.map((guest, index) => (
           <Guest key={guest.email ?? index} guest={guest} organizer={event.organizer?.email ?? null} labels={labels} />
@@ -205,6 +207,7 @@ function Guest({ guest, organizer, labels }: GuestProps): ReactElement {
     response ?? labels.responses.needsAction,
     guest.email !== null && guest.email === organizer && labels.organizer,
     guest.optional && labels.optionalGuest,
+    guest.resource === true && labels.room,
   ].filter((note) => note !== false);
   return (
     <li data-response={guest.responseStatus}>
@@ -242,16 +245,18 @@ function Actions({ event, editing, labels }: ActionsProps): ReactElement {
             <PenIcon />
             {labels.edit}
           </button>
-          <button
-            type="button"
-            className="calwire-button"
-            onClick={() => {
-              editing.remove(event);
-            }}
-          >
-            <BinIcon />
-            {labels.delete}
-          </button>
+          {canDelete(event) && (
+            <button
+              type="button"
+              className="calwire-button"
+              onClick={() => {
+                editing.remove(event);
+              }}
+            >
+              <BinIcon />
+              {labels.delete}
+            </button>
+          )}
         </>
       )}
     </div>

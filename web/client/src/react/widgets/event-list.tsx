@@ -3,7 +3,8 @@ import type { ReactElement } from 'react';
 import type { CalendarEvent } from '../../index.js';
 import { countdownOf, type DayString, plainLine, shorten } from '../format/index.js';
 import { Foreign, type Moment, type Palette, type Words } from './base.js';
-import { dayInSpan, endText, isDeclined, timesOn, titleOf } from './event-text.js';
+import { dayInSpan, endText, isDeclined, isPrivate, timesOn, titleOf } from './event-text.js';
+import { LockIcon } from './icons.js';
 
 /** The context of every row. */
 export interface EventListContext {
@@ -60,6 +61,7 @@ function EventRow({ event, day, context: { moment, palette, words, onOpen } }: E
       <span className="calwire-event-times">{times}</span>
       <span className="calwire-event-text">
         <span className="calwire-event-title">
+          {isPrivate(event) && <LockIcon />}
           <Foreign>{titleOf(event, labels)}</Foreign>
         </span>
         {place && (
@@ -68,6 +70,7 @@ function EventRow({ event, day, context: { moment, palette, words, onOpen } }: E
           </span>
         )}
         {isDeclined(event) && <span className="calwire-hidden">{labels.declined}</span>}
+        {isPrivate(event) && <span className="calwire-hidden">{labels.private}</span>}
       </span>
       {running && (
         <span className="calwire-badge calwire-now">

@@ -19,6 +19,15 @@ export function titleOf(event: CalendarEvent, labels: Labels): string {
   return shorten(fullTitle(event, labels), TITLE_LENGTH);
 }
 
+/** Whether only those with access to the calendar's details see more than its time. */
+export function isPrivate({ visibility }: CalendarEvent): boolean {
+  return visibility === 'private' || visibility === 'confidential';
+}
+
+export function visibilityText(visibility: string | undefined, { visibilities }: Labels): string {
+  return (visibilities as Record<string, string | undefined>)[visibility ?? 'default'] ?? visibilities.private;
+}
+
 /** "9:30 – 10:00 AM" or "All day" */
 export function timesOf(event: CalendarEvent, { formats, labels }: Words): string {
   return formats.times(event) ?? labels.allDay;
@@ -60,9 +69,9 @@ export function nameOf(event: CalendarEvent, today: string, words: Words): strin
   const { formats, labels } = words;
   const place = plainLine(event.location);
   const state = isDeclined(event) ? labels.declined : event.status === 'tentative' ? labels.tentative : '';
-  return [titleOf(event, labels), formats.daysOf(event, today), timesOf(event, words), shorten(place, 100), state]
-    .filter(Boolean)
-    .join(', ');
+  const visibility = isPrivate(event) && labels.private;
+  const what = [titleOf(event, labels), formats.daysOf(event, today), timesOf(event, words), shorten(place, 100)];
+  return [...what, state, visibility].filter(Boolean).join(', ');
 }
 
 /** "day 2 of 3", for a day of a longer event. */

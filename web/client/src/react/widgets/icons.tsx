@@ -36,6 +36,12 @@ export const ClockIcon = icon(
     <path d="M12 7v5l3 2" />
   </>,
 );
+export const LockIcon = icon(
+  <>
+    <rect x="5" y="11" width="14" height="10" rx="2" />
+    <path d="M8 11V8a4 4 0 0 1 8 0v3" />
+  </>,
+);
 export const PinIcon = icon(
   <>
     <path d="M12 21s7-6.2 7-11.5a7 7 0 0 0-14 0C5 14.8 12 21 12 21z" />

@@ -1,7 +1,7 @@
 import type { Frequency, RepeatEnd } from '../editor/repeat.js';
 import type { Problem } from '../editor/draft.js';
 import type { ConflictField } from '../../core/conflict.js';
-import type { ResponseStatus, SendUpdates, SeriesScope } from '../../generated/types.js';
+import type { ResponseStatus, SendUpdates, SeriesScope, Transparency, Visibility } from '../../generated/types.js';
 
 /** The texts for editing. */
 export interface EditingLabels {
@@ -44,6 +44,10 @@ export interface EditingLabels {
   reminderMethods: { popup: string; email: string };
   before: (minutes: number) => string;
   meeting: string;
+  transparency: string;
+  transparencies: Record<Transparency, string>;
+  visibility: string;
+  visibilities: Record<Visibility, string>;
   sendUpdates: string;
   mailing: Record<SendUpdates, string>;
   problems: Record<Problem, string>;
@@ -53,6 +57,7 @@ export interface EditingLabels {
   calendarReadOnly: string;
   organizerOnly: string;
   fieldLocked: string;
+  loadingText: string;
   instanceRepeats: string;
   instanceStays: string;
   cannotEdit: string;
@@ -171,6 +176,10 @@ export const englishEditing: EditingLabels = {
   reminderMethods: { popup: 'Notification', email: 'E-mail' },
   before: (minutes) => (minutes === 0 ? 'at the start' : `${duration(minutes)} before`),
   meeting: 'Google Meet video meeting',
+  transparency: 'Show as',
+  transparencies: { opaque: 'Busy', transparent: 'Free' },
+  visibility: 'Visibility',
+  visibilities: { default: 'As the calendar', public: 'Public', private: 'Private' },
   sendUpdates: 'Notify guests by e-mail',
   mailing: { all: 'All guests', externalOnly: 'Only guests outside Google Calendar', none: 'No one' },
   problems: {
@@ -186,6 +195,7 @@ export const englishEditing: EditingLabels = {
   calendarReadOnly: 'You can read this calendar but not change it.',
   organizerOnly: 'Only the organizer can change this.',
   fieldLocked: 'Google does not let this be changed in such an event.',
+  loadingText: 'The whole text is being loaded.',
   instanceRepeats: 'One event of a series repeats as its series does. Choose “All events” above to change that.',
   instanceStays: 'One event of a series stays in its calendar.',
   cannotEdit: 'This event cannot be changed here.',
@@ -231,6 +241,8 @@ export const englishEditing: EditingLabels = {
     recurrence: 'Repetition',
     reminders: 'Reminders',
     conference: 'Video meeting',
+    transparency: 'Show as',
+    visibility: 'Visibility',
   },
   mine: 'Yours',
   theirs: 'Theirs',

@@ -54,11 +54,15 @@ export interface Labels extends EditingLabels {
   guests: (count: number) => string;
   organizer: string;
   optionalGuest: string;
+  /** A room or other equipment among the guests. */
+  room: string;
+  rooms: string;
   more: string;
   less: string;
   moreGuests: (count: number) => string;
   repeats: string;
   tentative: string;
+  private: string;
   cancelled: string;
   declined: string;
   responses: { accepted: string; declined: string; tentative: string; needsAction: string };
@@ -171,11 +175,14 @@ export const englishLabels: Labels = {
   guests: (count) => plural(count, 'guest', 'guests'),
   organizer: 'organizer',
   optionalGuest: 'optional',
+  room: 'room',
+  rooms: 'Rooms',
   more: 'More',
   less: 'Less',
   moreGuests: (count) => `${count} more`,
   repeats: 'Repeats',
   tentative: 'Tentative',
+  private: 'Private',
   cancelled: 'Cancelled',
   declined: 'You declined',
   responses: { accepted: 'going', declined: 'not going', tentative: 'maybe', needsAction: 'no answer' },

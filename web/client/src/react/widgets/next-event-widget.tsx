@@ -1,5 +1,6 @@
 import type { ReactElement } from 'react';
 
+import type { EventType } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import { meetingOf, safeUrl } from '../format/index.js';
 import { useUpcomingEvents } from '../hooks/index.js';
@@ -27,15 +28,20 @@ import { Place } from './place.js';
 export interface NextEventWidgetProps extends WidgetProps {
   /** How many local days ahead to consider; 0 is today. */
   days?: number | undefined;
+  /** The types of events to consider. Default: all but working locations. Without `birthday`, birthdays are hidden. */
+  eventTypes?: EventType[] | undefined;
   /** The path to return to from Google's consent page. */
   returnTo?: string | undefined;
 }
 
 /** Enough to find the next event and to count the others of today. */
-const MAX_RESULTS = 50;
+const MAX_RESULTS = 250;
+/** A working location is no appointment. */
+const TYPES: EventType[] = ['default', 'birthday', 'focusTime', 'fromGmail', 'outOfOffice'];
 
 /** The next event with its time, place, countdown and a button to join. */
-export function NextEventWidget({ days = 7, returnTo, calendarIds, ...props }: NextEventWidgetProps): ReactElement {
+export function NextEventWidget(allProps: NextEventWidgetProps): ReactElement {
+  const { days = 7, eventTypes = TYPES, returnTo, calendarIds, ...props } = allProps;
   const words = useWords(props);
   const { formats, labels } = words;
   const moment = useMoment(formats);
@@ -44,6 +50,7 @@ export function NextEventWidget({ days = 7, returnTo, calendarIds, ...props }: N
     days,
     maxResults: MAX_RESULTS,
     timeZone: formats.timeZone,
+    eventTypes,
     ...(calendarIds && { calendarIds }),
   });
   const obstacle = obstacleOf(result);

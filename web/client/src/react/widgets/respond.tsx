@@ -17,7 +17,8 @@ export function Respond({ event, editing, labels }: RespondProps): ReactElement 
   const id = useId();
   if (!event.canEdit.includes('responseStatus')) return null;
   const own = event.attendees.find(({ self }) => self)?.responseStatus;
-  const count = (status: string) => event.attendees.filter(({ responseStatus }) => responseStatus === status).length;
+  const people = event.attendees.filter(({ resource }) => resource !== true);
+  const count = (status: string) => people.filter(({ responseStatus }) => responseStatus === status).length;
   return (
     <div className="calwire-respond" role="group" aria-labelledby={id}>
       <span id={id}>{labels.going}</span>

@@ -244,14 +244,14 @@ export class Server {
     const sent = init?.body ?? url.searchParams.get('input') ?? '{}';
     const inputs = JSON.parse(sent as string) as Record<string, unknown>;
     const inputOf = (index: number) => (url.searchParams.has('batch') ? inputs[String(index)] : inputs);
-    const answers = paths.map((path, index) => {
+    const answers = paths.map(async (path, index) => {
       try {
-        return { result: { data: this.answer(path, inputOf(index)) } };
+        return { result: { data: await this.answer(path, inputOf(index)) } };
       } catch (thrown) {
         return ErrorResponse.errorOf(thrown);
       }
     });
-    return Promise.resolve(Response.json(answers));
+    return Promise.all(answers).then((all) => Response.json(all));
   }
 }
 

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+
+import { patched } from '../src/core/edit.js';
+import type { Attendee } from '../src/generated/types.js';
+import { anEvent } from './model-server.js';
+
+const guest = (email: string | null, more: Partial<Attendee> = {}): Attendee => ({
+  email,
+  displayName: null,
+  self: false,
+  optional: false,
+  responseStatus: 'accepted',
+  ...more,
+});
+
+describe('an edit that is shown before it is sent', () => {
+  it('keeps guests without an address', () => {
+    const hidden = guest(null, { displayName: 'Ann' });
+    const event = anEvent({ id: 'e', attendees: [hidden, guest('bob@example.com'), guest('eve@example.com')] });
+    const { attendees } = patched(event, {
+      attendees: [{ email: 'Bob@example.com', optional: true }, { email: null }, { email: 'carol@example.com' }],
+    });
+    expect(attendees).toEqual([
+      guest('bob@example.com', { optional: true }),
+      guest('carol@example.com', { responseStatus: 'needsAction' }),
+      hidden,
+    ]);
+  });
+
+  it('changes who sees what of an event', () => {
+    const event = anEvent({ id: 'e', visibility: 'private', transparency: 'transparent' });
+    expect(patched(event, { visibility: null, transparency: null })).toMatchObject({
+      visibility: 'default',
+      transparency: 'opaque',
+    });
+    expect(patched(event, { title: 'New' })).toEqual({ ...event, title: 'New' });
+  });
+});
