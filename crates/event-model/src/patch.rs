@@ -42,6 +42,10 @@ pub struct EventPatch {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[ts(as = "Option<String>")]
     pub time_zone: Option<Zone>,
+    /// The zone of the end, if it is another. Default: as it is while `timeZone` stays, otherwise `timeZone`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(as = "Option<String>")]
+    pub end_time_zone: Option<Zone>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub description: Option<Option<String>>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -123,7 +127,7 @@ impl EventPatch {
                 "start",
                 self.start.is_some() || self.all_day.is_some() || self.time_zone.is_some(),
             ),
-            ("end", self.end.is_some()),
+            ("end", self.end.is_some() || self.end_time_zone.is_some()),
             ("description", self.description.is_some()),
             ("location", self.location.is_some()),
             ("attendees", self.attendees.is_some()),

@@ -27,6 +27,15 @@ describe('an edit that is shown before it is sent', () => {
     ]);
   });
 
+  it('leaves the end in its zone while the start stays in its own', () => {
+    const [timeZone, endTimeZone] = ['America/Los_Angeles', 'America/New_York'];
+    const flight = anEvent({ id: 'e', timeZone, endTimeZone });
+    expect(patched(flight, { start: '2026-11-24T11:00:00Z', timeZone })).toMatchObject({ timeZone, endTimeZone });
+    expect(patched(flight, { timeZone: 'America/Chicago' }).endTimeZone).toBeUndefined();
+    expect(patched(flight, { timeZone: endTimeZone }).endTimeZone).toBeUndefined();
+    expect(patched(flight, { start: '2026-11-24', end: '2026-11-25' }).endTimeZone).toBeUndefined();
+  });
+
   it('changes who sees what of an event', () => {
     const event = anEvent({ id: 'e', visibility: 'private', transparency: 'transparent' });
     expect(patched(event, { visibility: null, transparency: null })).toMatchObject({

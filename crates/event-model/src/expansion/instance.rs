@@ -36,6 +36,8 @@ pub struct Placement {
     start: String,
     end: String,
     zone: Option<Zone>,
+    /// If it is another.
+    end_zone: Option<Zone>,
 }
 
 impl Placement {
@@ -49,6 +51,7 @@ impl Placement {
                 start: start.to_string(),
                 end: end.to_string(),
                 zone: None,
+                end_zone: None,
             },
             Span::Time {
                 start,
@@ -62,6 +65,7 @@ impl Placement {
                 start: rfc3339(start, zone),
                 end: rfc3339(end, end_zone),
                 zone: Some(zone),
+                end_zone: Some(end_zone).filter(|other| *other != zone),
             },
         })
     }
@@ -74,6 +78,7 @@ impl Placement {
                 end: self.end,
                 all_day: self.dates.is_some(),
                 time_zone: self.zone.map(|zone| zone.name().to_owned()),
+                end_time_zone: self.end_zone.map(|zone| zone.name().to_owned()),
                 ..template.clone()
             },
             instance_id,
@@ -119,6 +124,7 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
         end: String::new(),
         all_day: false,
         time_zone: None,
+        end_time_zone: None,
         description: event
             .description
             .as_deref()

@@ -1,4 +1,3 @@
-use chrono_tz::Europe::Berlin;
 use ids::CalendarId;
 use serde_json::{Value, json};
 
@@ -6,11 +5,16 @@ use super::*;
 use crate::calendar::AccessRole;
 use crate::patch::EventPatch;
 use crate::resource::parse;
+use crate::zone::Zone;
+
+fn berlin() -> Zone {
+    Zone::named("Europe/Berlin").unwrap()
+}
 
 fn fields(event: &Value) -> Fields {
     let calendar = CalendarContext {
         id: CalendarId::generate(),
-        time_zone: Berlin,
+        time_zone: berlin(),
         access_role: AccessRole::Owner,
         is_primary: true,
     };
@@ -21,7 +25,7 @@ fn fields(event: &Value) -> Fields {
 fn write(event: &Value, patch: Value) -> Value {
     let before = fields(event);
     let patch: EventPatch = serde_json::from_value(patch).unwrap();
-    let edited = patch.apply(&before, Berlin).unwrap();
+    let edited = patch.apply(&before, berlin()).unwrap();
     edited.write_over(event, &before, "request").into()
 }
 

@@ -65,6 +65,34 @@ fn a_start_alone_moves_and_an_end_alone_resizes() {
 }
 
 #[test]
+fn each_end_keeps_its_zone() {
+    let flight: Fields = serde_json::from_value(json!({
+        "start": "2026-11-23T10:00:00-08:00", "end": "2026-11-23T18:30:00-05:00", "allDay": false,
+        "timeZone": "America/Los_Angeles", "endTimeZone": "America/New_York",
+        "attendees": {}, "recurrence": [], "conference": "none"}))
+    .unwrap();
+    let zones = |patch: Value| {
+        let patch: EventPatch = serde_json::from_value(patch).unwrap();
+        let when = json!(patch.apply(&flight, berlin()).unwrap().when);
+        (when["timeZone"].clone(), when.get("endTimeZone").cloned())
+    };
+    let (west, east) = (json!("America/Los_Angeles"), json!("America/New_York"));
+    let an_hour_later = json!({"start": "2026-11-23T11:00:00-08:00", "end": "2026-11-23T19:30:00-05:00"});
+    assert_eq!(zones(an_hour_later.clone()), (west.clone(), Some(east.clone())));
+    // As a page sends it that shows the zone of the start.
+    let mut with_zone = an_hour_later;
+    with_zone["timeZone"] = west.clone();
+    assert_eq!(zones(with_zone), (west.clone(), Some(east.clone())));
+    assert_eq!(
+        zones(json!({"timeZone": "America/Chicago"})),
+        (json!("America/Chicago"), None)
+    );
+    assert_eq!(zones(json!({"endTimeZone": "America/Los_Angeles"})), (west, None));
+    let both = json!({"timeZone": "America/Chicago", "endTimeZone": east});
+    assert_eq!(zones(both), (json!("America/Chicago"), Some(east)));
+}
+
+#[test]
 fn a_timed_event_becomes_all_day_with_both_dates() {
     let all_day = json!({"start": "2026-11-23", "end": "2026-11-25", "allDay": true, "timeZone": null});
     assert_eq!(when(json!({"start": "2026-11-23", "end": "2026-11-25"})), all_day);

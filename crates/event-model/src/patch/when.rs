@@ -16,7 +16,12 @@ impl EventPatch {
 
     /// None: the edit leaves start and end as they are.
     pub(super) fn when(&self, base: Option<Span>, calendar_zone: Zone) -> Result<Option<Span>, Invalid> {
-        if self.start.is_none() && self.end.is_none() && self.all_day.is_none() && self.time_zone.is_none() {
+        let zones = [&self.time_zone, &self.end_time_zone];
+        let times = [&self.start, &self.end];
+        if self.all_day.is_none()
+            && zones.iter().all(|zone| zone.is_none())
+            && times.iter().all(|time| time.is_none())
+        {
             return Ok(None);
         }
         let all_day = self
@@ -76,9 +81,10 @@ impl EventPatch {
             .time_zone
             .or(before.map(|(_, _, zone, _)| zone))
             .unwrap_or(calendar_zone);
+        // A start that stays in its zone says nothing about the zone in which a flight lands.
         let end_zone = self
-            .time_zone
-            .or(before.map(|(_, _, _, zone)| zone))
+            .end_time_zone
+            .or(before.and_then(|(_, _, start, end)| (start == zone).then_some(end)))
             .unwrap_or(zone);
         let start = read_time("start", self.start.as_deref(), zone)?
             .or(before.map(|(start, ..)| start))

@@ -56,7 +56,7 @@ export function patchTowards(
 
 const PARTS: Record<ConflictField, (keyof EventPatch)[]> = {
   title: ['title'],
-  when: ['start', 'end', 'allDay', 'timeZone'],
+  when: ['start', 'end', 'allDay', 'timeZone', 'endTimeZone'],
   description: ['description'],
   location: ['location'],
   colorId: ['colorId'],

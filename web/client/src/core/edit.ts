@@ -84,12 +84,15 @@ export function patched(event: Event, patch: EventPatch): Event {
   return next;
 }
 
-type EventTimes = Pick<Event, 'start' | 'end' | 'allDay' | 'timeZone'>;
+type EventTimes = Pick<Event, 'start' | 'end' | 'allDay' | 'timeZone' | 'endTimeZone'>;
 
-function timesOf(event: Event, { start, end, timeZone }: EventPatch): EventTimes {
+function timesOf(event: Event, { start, end, timeZone, endTimeZone }: EventPatch): EventTimes {
   const allDay = /^\d{4}-\d{2}-\d{2}$/.test(start ?? event.start);
   const zone = allDay ? null : (timeZone ?? event.timeZone);
-  return { start: start ?? event.start, end: end ?? event.end, allDay, timeZone: zone };
+  const times = { start: start ?? event.start, end: end ?? event.end, allDay, timeZone: zone };
+  // The end keeps its zone while the start does.
+  const endZone = endTimeZone ?? (zone === event.timeZone ? event.endTimeZone : undefined);
+  return { ...times, endTimeZone: allDay || endZone === zone ? undefined : endZone };
 }
 
 /** Existing guests keep their response. Guests without an address cannot be edited, and stay. */
@@ -128,16 +131,17 @@ function startOf(event: Event): number {
 
 /** An instance after an edit of another instance of its series: its local times move by the same amount. */
 export function patchedLike(event: Event, edited: Event, patch: EventPatch): Event {
-  const { start, end, timeZone, ...others } = patch;
+  const { start, end, timeZone, endTimeZone, ...others } = patch;
   const rest = patched(event, others);
   if (start === undefined && end === undefined) return rest;
-  const target = patched(edited, { start, end, timeZone });
+  const target = patched(edited, { start, end, timeZone, endTimeZone });
   if (target.allDay !== event.allDay || edited.allDay !== event.allDay) return rest;
   const zone = target.timeZone ?? event.timeZone;
   const move = event.allDay ? movedDate : movedTime(zone && isZone(zone) ? zone : localZone());
   return {
     ...rest,
     timeZone: target.timeZone,
+    endTimeZone: target.endTimeZone,
     start: move(event.start, edited.start, target.start),
     end: move(event.end, edited.end, target.end),
   };

@@ -257,6 +257,8 @@ export type Event = {
    * all-day event.
    */
   timeZone: string | null;
+  /** The IANA zone of the end, if it is another: a flight lands there. */
+  endTimeZone?: string | undefined;
   description: string | null;
   location: string | null;
   htmlLink: string | null;
@@ -351,6 +353,8 @@ export type EventPatch = {
   allDay?: boolean | undefined;
   /** An IANA name, or that of the event. */
   timeZone?: string | undefined;
+  /** The zone of the end, if it is another. Default: as it is while `timeZone` stays, otherwise `timeZone`. */
+  endTimeZone?: string | undefined;
   description?: string | null | undefined;
   location?: string | null | undefined;
   colorId?: string | null | undefined;

@@ -308,3 +308,26 @@ async fn a_status_event_stays_as_its_type_demands(pool: PgPool) {
     done(&world, update(&focus, None, later)).await;
     assert_silent(&world).await;
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_dragged_flight_still_lands_in_its_zone(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(
+        ALICE,
+        json!({"summary": "Flight",
+            "start": {"dateTime": world.at(2, 18), "timeZone": "America/Los_Angeles"},
+            "end": {"dateTime": world.at(2, 23), "timeZone": "America/New_York"}}),
+    );
+    world.push_and_settle(&alice()).await;
+    let seen = instance(&world, 2).await;
+    assert_eq!(
+        (seen.time_zone.as_deref(), seen.end_time_zone.as_deref()),
+        (Some("America/Los_Angeles"), Some("America/New_York"))
+    );
+    let later = json!({"start": world.at(2, 17), "end": world.at(2, 22), "timeZone": seen.time_zone});
+    done(&world, update(&seen, None, later)).await;
+    let there = google(&world, &seen.id);
+    assert_eq!(there["start"]["timeZone"], "America/Los_Angeles");
+    assert_eq!(there["end"]["timeZone"], "America/New_York");
+    assert_silent(&world).await;
+}
