@@ -67,7 +67,7 @@ pub struct EventPatch {
     /// Whether its time is taken. `null`: it is.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub transparency: Option<Option<Transparency>>,
-    /// Who sees the details. `null`: as the calendar's settings say.
+    /// Visibility of the details. `null`: as the calendar's settings say.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Option<Visibility>>,
 }

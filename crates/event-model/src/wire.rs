@@ -41,7 +41,7 @@ pub struct Event {
     /// Whether its time is taken.
     #[serde(default)]
     pub transparency: Transparency,
-    /// Who sees the details: `default` (as the calendar's settings say), `public`, `private`, `confidential`, or a value that
+    /// Visibility of the details: `default` (as the calendar's settings say), `public`, `private`, `confidential`, or a value that
     /// Google may add.
     #[serde(default = "default_visibility")]
     #[ts(optional, as = "Option<String>")]
@@ -122,7 +122,7 @@ pub enum Transparency {
     Transparent,
 }
 
-/// Who sees the details of an event.
+/// Visibility of an event's details.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, TS, strum::IntoStaticStr)]
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]

@@ -33,7 +33,7 @@ const PATTERNS: [Pattern; 8] = [
     Pattern {
         name: "a clause that begins with a bare \"what\"",
         regex: r"(^|[.:;,(] )[Ww]hat [a-z]|(^|[.] )Whatever [a-z]",
-        budget: 9,
+        budget: 8,
     },
     Pattern {
         name: "told, tell",

@@ -27,7 +27,7 @@ describe('an edit that is shown before it is sent', () => {
     ]);
   });
 
-  it('leaves the end in its zone while the start stays in its own', () => {
+  it('leaves each end in its own zone', () => {
     const [timeZone, endTimeZone] = ['America/Los_Angeles', 'America/New_York'];
     const flight = anEvent({ id: 'e', timeZone, endTimeZone });
     expect(patched(flight, { start: '2026-11-24T11:00:00Z', timeZone })).toMatchObject({ timeZone, endTimeZone });

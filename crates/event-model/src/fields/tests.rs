@@ -53,7 +53,7 @@ fn a_changed_guest_list_keeps_what_google_knows() {
 
 /// Google keeps the request for a meeting that it did not create, and ignores another with the same id.
 #[test]
-fn a_meeting_that_google_did_not_create_is_asked_for_again() {
+fn a_failed_meeting_is_requested_again() {
     let requested = |status: &str| json!({"id": "e", "conferenceData": {"createRequest": {"requestId": "old", "status": {"statusCode": status}}}});
     let meet = || json!({"conference": "meet"});
     for status in ["failure", "pending"] {

@@ -96,7 +96,7 @@ pub(crate) fn decide(error: CallError, attempt: u32) -> PullError {
             rate_limited(Limit::Unnamed, retry_after, attempt)
         }
         CallError::Token(Error::ClientMisconfigured { .. }) => retry(STUBBORN, "client_misconfigured"),
-        // Whatever else the token endpoint answers, neither the calendar nor its sync token is at fault.
+        // For any other answer of the token endpoint, neither the calendar nor its sync token is at fault.
         CallError::Token(_) => retry(STUBBORN, "token_endpoint"),
         CallError::Disconnected => PullError::Suspend {
             reason: "disconnected",

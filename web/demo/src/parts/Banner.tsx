@@ -37,7 +37,7 @@ function textOf({ status, reason }: Outcome): BannerText {
 const CONNECTED: BannerText = {
   tone: 'good',
   title: 'Google is connected.',
-  remedy: 'Your events are on their way; what changes in Google shows here by itself from now on.',
+  remedy: 'Your events are on their way; changes in Google show here by themselves from now on.',
 };
 
 const SCOPE_MISSING: BannerText = {

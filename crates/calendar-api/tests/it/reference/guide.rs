@@ -1,4 +1,4 @@
-//! The prose of docs/api.md: what each procedure does, and when its errors occur.
+//! The prose of docs/api.md: the effect of each procedure, and when its errors occur.
 
 use rpc::Code;
 

@@ -39,7 +39,7 @@ pub(super) fn decide_edit(edit: &Edit, request: Uuid, theirs: Version) -> Decisi
     };
     let mut body = wanted.write_over(&theirs.raw, &theirs.fields, &request.simple().to_string());
     if body.is_empty() {
-        // It has the edit, perhaps from an earlier call. What else differs is others' work.
+        // It has the edit, perhaps from an earlier call. Other differences are others' work.
         let merged = edit.base.is_some() && !edit.ours.differing(&theirs.fields).is_empty();
         return done(theirs, merged);
     }

@@ -106,7 +106,7 @@ async fn a_split_keeps_properties_and_invites_guests_again(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn a_split_mails_no_guest_if_told_so(pool: PgPool) {
+async fn a_split_mails_no_guest_on_request(pool: PgPool) {
     let world = World::of_alice(pool).await;
     series_with_guests(&world);
     split_in_two(&world, Some(Mail::None)).await;

@@ -337,7 +337,7 @@ describe('details', () => {
     screen.getByText('1 yes, 0 maybe, 0 no');
   });
 
-  it('tell rooms from people, and show what is private', async () => {
+  it('distinguish rooms from people, and show what is private', async () => {
     const guest = { displayName: null, optional: false, self: false, responseStatus: 'accepted' };
     const attendees = [
       { ...guest, email: 'ann@example.com' },
