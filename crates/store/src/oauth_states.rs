@@ -51,7 +51,7 @@ pub async fn insert(conn: &mut PgConnection, state_sha256: &[u8], flow: &OauthSt
     Ok(())
 }
 
-/// Takes a flow, expired or not: only one caller gets it. Its verifier is deleted from the row. `browser_sha256`: the
+/// Takes a flow, expired or not: only one caller gets it. Its verifier and account are deleted from the row. `browser_sha256`: the
 /// caller's, None without a cookie. None: there is no such flow, or it is used and was another browser's.
 pub async fn take(
     conn: &mut PgConnection,
@@ -61,13 +61,13 @@ pub async fn take(
 ) -> sqlx::Result<Option<Found>> {
     let taken = sqlx::query!(
         "with flow as (
-             select state_sha256, pkce_verifier from oauth_states
+             select state_sha256, pkce_verifier, google_sub from oauth_states
              where state_sha256 = $1 and browser_sha256 = $3 and taken_at is null
              for update
          )
-         update oauth_states o set taken_at = $2, pkce_verifier = ''
+         update oauth_states o set taken_at = $2, pkce_verifier = '', google_sub = null
          from flow where o.state_sha256 = flow.state_sha256
-         returning user_id, browser_sha256, flow.pkce_verifier, return_to, expires_at, google_sub",
+         returning user_id, browser_sha256, flow.pkce_verifier, return_to, expires_at, flow.google_sub",
         state_sha256,
         now,
         browser_sha256,
