@@ -14,8 +14,8 @@ use crate::world::pull_once;
 
 /// Waits until another transaction waits for this one.
 async fn until_waited_for(conn: &mut PgConnection) {
-    let waited_for =
-        "select exists (select from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid)))";
+    // Not pg_stat_activity: a transaction reads it once, and would never see a session that connects later.
+    let waited_for = "select exists (select from pg_locks where not granted and pg_backend_pid() = any(pg_blocking_pids(pid)))";
     while !sqlx::query_scalar::<_, bool>(waited_for)
         .fetch_one(&mut *conn)
         .await
