@@ -32,7 +32,7 @@ pub fn page(_: &mut Shared) -> Result<()> {
     page::build(&npm)
 }
 
-/// Needs [`page`]. Runs each of [`CHECKS`] unless it has passed with the same files.
+/// Needs the built page. Runs each of [`CHECKS`] unless it has passed with the same files.
 pub fn web(shared: &mut Shared) -> Result<()> {
     let npm = Npm::find()?;
     let mut failed = Vec::new();
