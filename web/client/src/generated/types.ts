@@ -273,7 +273,7 @@ export type Event = {
   /** Whether its time is taken. */
   transparency: Transparency;
   /**
-   * Who sees the details: `default` (as the calendar's settings say), `public`, `private`, `confidential`, or a value that
+   * Visibility of the details: `default` (as the calendar's settings say), `public`, `private`, `confidential`, or a value that
    * Google may add.
    */
   visibility?: string | undefined;
@@ -368,7 +368,7 @@ export type EventPatch = {
   conference?: ConferenceInput | null | undefined;
   /** Whether its time is taken. `null`: it is. */
   transparency?: Transparency | null | undefined;
-  /** Who sees the details. `null`: as the calendar's settings say. */
+  /** Visibility of the details. `null`: as the calendar's settings say. */
   visibility?: Visibility | null | undefined;
 };
 
@@ -681,7 +681,7 @@ export type UpdateEventInput = {
   sendUpdates?: SendUpdates | undefined;
 };
 
-/** Who sees the details of an event. */
+/** Visibility of an event's details. */
 export type Visibility = 'default' | 'public' | 'private';
 
 export type WatchActivity = {
