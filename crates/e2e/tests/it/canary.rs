@@ -110,16 +110,12 @@ async fn a_dead_push_path_is_reported_while_polls_continue() -> Result<()> {
         "calwire_calendars",
         &["mode=\"polling\"", "reason=\"push_missed\""],
     );
-    assert!(
-        scrape.sum("calwire_push_silence_seconds", &[]) >= Some(12.0),
-        "{}",
-        scrape.text()
-    );
-    assert!(
-        scrape.sum("calwire_canary_silence_seconds", &[]) >= Some(12.0),
-        "{}",
-        scrape.text()
-    );
+    wait::until("both silences are reported", async || {
+        let scrape = renewer.scrape().await.ok()?;
+        let of = |name: &str| scrape.sum(&format!("calwire_{name}_silence_seconds"), &[]);
+        (of("push")? >= 12.0 && of("canary")? >= 12.0).then_some(())
+    })
+    .await;
     // Everything else looks healthy.
     assert_eq!(scrape.sum("calwire_overview_success", &[]), Some(1.0));
     assert!(
