@@ -7,6 +7,7 @@ use common::ids::{ConnectionId, UserId};
 use common::lease::Lease;
 use secrecy::SecretString;
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::{open, seal};
 use crate::seal::{Keyring, Unsealable};
@@ -70,6 +71,34 @@ pub struct Refresh {
     record: Vec<u8>,
 }
 
+struct RefreshRow {
+    id: Uuid,
+    user_id: String,
+    google_sub: String,
+    lease: Uuid,
+    record: Vec<u8>,
+}
+
+impl RefreshRow {
+    fn open(self, keyring: &Keyring) -> sqlx::Result<Refresh> {
+        let (id, user_id) = (self.id.into(), crate::user_id(self.user_id)?);
+        Ok(Refresh {
+            refresh_token: open(
+                keyring,
+                "refresh_token",
+                id,
+                &user_id,
+                &self.google_sub,
+                &self.record,
+            ),
+            lease: Lease::new(id, self.lease, 1),
+            user_id,
+            google_sub: self.google_sub,
+            record: self.record,
+        })
+    }
+}
+
 /// Leases the refresh. None: another process has it, or there is no refresh token.
 pub async fn acquire_refresh(
     conn: &mut PgConnection,
@@ -77,35 +106,19 @@ pub async fn acquire_refresh(
     id: ConnectionId,
     lease: Duration,
 ) -> sqlx::Result<Option<Refresh>> {
-    let Some(row) = sqlx::query!(
+    let row = sqlx::query_as!(
+        RefreshRow,
         r#"update connections
            set refresh_lease = gen_random_uuid(), refresh_leased_until = clock_timestamp() + $2
            where id = $1 and grant_ended_at is null and refresh_token is not null
              and (refresh_leased_until is null or refresh_leased_until < clock_timestamp())
-           returning user_id, google_sub, refresh_lease as "lease!", refresh_token as "record!""#,
+           returning id, user_id, google_sub, refresh_lease as "lease!", refresh_token as "record!""#,
         id.as_uuid(),
         interval(lease),
     )
     .fetch_optional(conn)
-    .await?
-    else {
-        return Ok(None);
-    };
-    let user_id = crate::user_id(row.user_id)?;
-    Ok(Some(Refresh {
-        refresh_token: open(
-            keyring,
-            "refresh_token",
-            id,
-            &user_id,
-            &row.google_sub,
-            &row.record,
-        ),
-        lease: Lease::new(id, row.lease, 1),
-        user_id,
-        google_sub: row.google_sub,
-        record: row.record,
-    }))
+    .await?;
+    row.map(|row| row.open(keyring)).transpose()
 }
 
 /// As [`acquire_refresh`], for a grant that a policy has ended and that is due to be tried again. The next try is due after
@@ -117,7 +130,8 @@ pub async fn acquire_recheck(
     lease: Duration,
     every: Duration,
 ) -> sqlx::Result<Option<Refresh>> {
-    let Some(row) = sqlx::query!(
+    let row = sqlx::query_as!(
+        RefreshRow,
         r#"update connections
            set refresh_lease = gen_random_uuid(), refresh_leased_until = clock_timestamp() + $2,
                grant_recheck_at = $1::timestamptz + $3::interval
@@ -134,25 +148,8 @@ pub async fn acquire_recheck(
         interval(every),
     )
     .fetch_optional(conn)
-    .await?
-    else {
-        return Ok(None);
-    };
-    let (id, user_id) = (row.id.into(), crate::user_id(row.user_id)?);
-    Ok(Some(Refresh {
-        refresh_token: open(
-            keyring,
-            "refresh_token",
-            id,
-            &user_id,
-            &row.google_sub,
-            &row.record,
-        ),
-        lease: Lease::new(id, row.lease, 1),
-        user_id,
-        google_sub: row.google_sub,
-        record: row.record,
-    }))
+    .await?;
+    row.map(|row| row.open(keyring)).transpose()
 }
 
 /// Ends the end of a grant whose token Google accepts again. False: it had not ended, or the account is disconnected.
@@ -224,7 +221,8 @@ pub async fn release_refresh(conn: &mut PgConnection, refresh: &Refresh) -> sqlx
 pub enum Verdict {
     /// It is the first for this refresh token, or too soon after the first.
     Suspect { since: DateTime<Utc> },
-    /// Confirmed: the grant has ended. Its tokens are deleted, unless a policy ended it. `is_disconnecting`: the user had already disconnected the account.
+    /// Confirmed: the grant has ended. Its tokens are deleted, unless a policy ended it. `is_disconnecting`: the user had
+    /// already disconnected the account.
     Ended { is_disconnecting: bool },
     /// It had ended before.
     EndedBefore,
