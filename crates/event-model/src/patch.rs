@@ -1,7 +1,6 @@
 //! An edit as a client sends it, under the names of an [`Event`](crate::wire::Event).
 
 mod when;
-mod zone;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -40,12 +39,10 @@ pub struct EventPatch {
     pub all_day: Option<bool>,
     /// An IANA name, or that of the event.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[ts(as = "Option<String>")]
-    pub time_zone: Option<Zone>,
+    pub time_zone: Option<String>,
     /// The zone of the end, if it is another. Default: as it is while `timeZone` stays, otherwise `timeZone`.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[ts(as = "Option<String>")]
-    pub end_time_zone: Option<Zone>,
+    pub end_time_zone: Option<String>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub description: Option<Option<String>>,
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
@@ -165,7 +162,7 @@ impl EventPatch {
         );
         edit_text(&mut fields.location, self.location.as_ref(), MAX_LOCATION);
         edit_text(&mut fields.color_id, self.color_id.as_ref(), usize::MAX);
-        if let Some(when) = self.with_usable_zone(base.when)?.when(base.when, zone)? {
+        if let Some(when) = self.when(base.when, zone)? {
             fields.when = Some(when);
         }
         if let Some(guests) = &self.attendees {

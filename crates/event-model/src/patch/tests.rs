@@ -128,6 +128,8 @@ fn an_unknown_zone_is_refused() {
     ] {
         assert_eq!(apply(patch).unwrap_err().field, "timeZone");
     }
+    let landing = json!({"endTimeZone": "Mars/Olympus"});
+    assert_eq!(apply(landing).unwrap_err().field, "endTimeZone");
 }
 
 #[test]

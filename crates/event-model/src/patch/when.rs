@@ -24,6 +24,8 @@ impl EventPatch {
         {
             return Ok(None);
         }
+        let zone = read_zone("timeZone", self.time_zone.as_deref(), base)?;
+        let end_zone = read_zone("endTimeZone", self.end_time_zone.as_deref(), base)?;
         let all_day = self
             .all_day_given()
             .unwrap_or_else(|| base.is_some_and(Span::is_all_day));
@@ -31,7 +33,7 @@ impl EventPatch {
         if all_day {
             self.days(base).map(Some)
         } else {
-            self.time(base, calendar_zone).map(Some)
+            self.time(base, zone, end_zone, calendar_zone).map(Some)
         }
     }
 
@@ -67,7 +69,13 @@ impl EventPatch {
         Ok(Span::Days { start, end })
     }
 
-    fn time(&self, base: Option<Span>, calendar_zone: Zone) -> Result<Span, Invalid> {
+    fn time(
+        &self,
+        base: Option<Span>,
+        zone: Option<Zone>,
+        end_zone: Option<Zone>,
+        calendar_zone: Zone,
+    ) -> Result<Span, Invalid> {
         let before = match base {
             Some(Span::Time {
                 start,
@@ -77,13 +85,11 @@ impl EventPatch {
             }) => Some((start, end, zone, end_zone)),
             _ => None,
         };
-        let zone = self
-            .time_zone
+        let zone = zone
             .or(before.map(|(_, _, zone, _)| zone))
             .unwrap_or(calendar_zone);
         // A start that stays in its zone says nothing about the zone in which a flight lands.
-        let end_zone = self
-            .end_time_zone
+        let end_zone = end_zone
             .or(before.and_then(|(_, _, start, end)| (start == zone).then_some(end)))
             .unwrap_or(zone);
         let start = read_time("start", self.start.as_deref(), zone)?
@@ -106,6 +112,20 @@ impl EventPatch {
             end_zone,
         })
     }
+}
+
+/// A zone that we know, or one of the event's, which a client may send back and which then follows the same clock as before.
+fn read_zone(field: &'static str, given: Option<&str>, base: Option<Span>) -> Result<Option<Zone>, Invalid> {
+    let Some(name) = given else { return Ok(None) };
+    let own = match base {
+        Some(Span::Time { zone, end_zone, .. }) => vec![zone, end_zone],
+        Some(Span::Days { .. }) | None => vec![],
+    };
+    own.into_iter()
+        .find(|zone| zone.name() == name)
+        .or_else(|| Zone::named(name))
+        .map(Some)
+        .ok_or_else(|| invalid(field, zones::UnknownZone.to_string()))
 }
 
 /// RFC 3339, or wall-clock time in the zone.
