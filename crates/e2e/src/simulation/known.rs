@@ -38,8 +38,9 @@ pub fn of_mutant(mutant: &str) -> Option<u64> {
     seed_of(MUTANTS, mutant)
 }
 
-/// `usual`, in their order, after a known one.
+/// `usual`, in their order, but a known one first.
 pub fn first(known: Option<u64>, usual: std::ops::Range<u64>) -> Vec<u64> {
+    let known = known.filter(|seed| usual.contains(seed));
     let others = usual.filter(|&seed| Some(seed) != known);
     known.into_iter().chain(others).collect()
 }
