@@ -1,7 +1,7 @@
 //! A second process of the gate, for steps that leave cores idle.
 
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use provision::process::stop;
@@ -45,16 +45,16 @@ impl Side {
 
     /// Waits until these steps are through.
     pub fn wait_for(&mut self, steps: &[&str]) -> Result<()> {
-        let started = Instant::now();
+        let mut has_said = false;
         loop {
             let report = Report::read(self.report.path())?;
             let missing: Vec<_> = steps.iter().filter(|step| !report.has(step)).copied().collect();
             if missing.is_empty() || self.child.try_wait()?.is_some() {
                 return Ok(());
             }
-            if started.elapsed().as_secs() % 30 == 10 {
-                println!("waiting for {}", missing.join(", "));
-                std::thread::sleep(Duration::from_secs(1));
+            if !has_said {
+                println!("-- waiting for {}", missing.join(", "));
+                has_said = true;
             }
             interrupt::check()?;
             std::thread::sleep(LOOK_AGAIN);

@@ -32,27 +32,30 @@ pub fn page(_: &mut Shared) -> Result<()> {
     page::build(&npm)
 }
 
-/// Needs the built page. Runs each of [`CHECKS`] unless it has passed with the same files.
+/// Needs the built page. [`CHECKS`] that have passed with the same files are not repeated.
 pub fn web(shared: &mut Shared) -> Result<()> {
     let npm = Npm::find()?;
-    let mut failed = Vec::new();
     // Colours would stand in the way of counting.
     let script = |name| -> Command {
         let mut command = npm.script(&page::web(), name);
         command.env("NO_COLOR", "1");
         command
     };
-    for name in CHECKS {
-        let mut files = Vec::new();
-        add_files(&page::web(), &MADE, &mut files)?;
-        let check = Check::new(&format!("web-{name}"), files, &node::version()?)?;
-        if check.has_passed() {
-            println!("{name}: nothing has changed since it passed");
-        } else if interrupt::run(&mut script(name)).is_ok() {
+    let mut files = Vec::new();
+    add_files(&page::web(), &MADE, &mut files)?;
+    let check = Check::new("web", files, &node::version()?)?;
+    let mut failed = Vec::new();
+    if check.has_passed() {
+        println!("{}: nothing has changed since they passed", CHECKS.join(", "));
+    } else {
+        for name in CHECKS {
+            if interrupt::run(&mut script(name)).is_err() {
+                interrupt::check()?;
+                failed.push(name);
+            }
+        }
+        if failed.is_empty() {
             check.keep()?;
-        } else {
-            interrupt::check()?;
-            failed.push(name);
         }
     }
     if counted(&mut script("test"), &mut shared.report.tests).is_err() {
