@@ -129,9 +129,7 @@ impl FlowResult {
             Self::Failed(reason) => ("error", Some(reason)),
         }
     }
-}
 
-impl FlowResult {
     /// As stored with the flow: the parameters, separated by a space.
     fn outcome(self) -> String {
         match self.parameters() {

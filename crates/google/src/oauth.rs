@@ -205,7 +205,8 @@ impl Google {
     }
 
     /// Revokes the grant of `token` (a refresh or an access token), and with it every token of this account for all clients
-    /// of the project: <https://github.com/googleapis/google-auth-library-nodejs/issues/1338>. A token that Google no longer knows counts as revoked.
+    /// of the project: <https://github.com/googleapis/google-auth-library-nodejs/issues/1338>. A token that Google no longer
+    /// knows counts as revoked.
     pub async fn revoke(&self, token: &SecretString) -> Result<(), Error> {
         let request = self
             .0

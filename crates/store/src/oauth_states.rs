@@ -51,8 +51,9 @@ pub async fn insert(conn: &mut PgConnection, state_sha256: &[u8], flow: &OauthSt
     Ok(())
 }
 
-/// Takes a flow, expired or not: only one caller gets it. Its verifier and account are deleted from the row. `browser_sha256`: the
-/// caller's, None without a cookie. None: there is no such flow, or it is used and was another browser's.
+/// Takes a flow, expired or not: only one caller gets it. Its verifier and account are deleted from the row.
+/// `browser_sha256`: the caller's, None without a cookie. None: there is no such flow, or it is used and was another
+/// browser's.
 pub async fn take(
     conn: &mut PgConnection,
     now: DateTime<Utc>,

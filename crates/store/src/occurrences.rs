@@ -34,8 +34,9 @@ pub struct Found {
 }
 
 /// Instances of a user within a range, in no order. They include the first `limit` timed and the first `limit` all-day ones,
-/// to be merged in the reader's zone (`sync::read::events`). `types`: events of these types alone. From the selected calendars, or from those named, but never
-/// from another user's, from one that Google no longer shows to its account, or from an account that is being disconnected.
+/// to be merged in the reader's zone (`sync::read::events`). `types`: events of these types alone. From the selected
+/// calendars, or from those named, but never from another user's, from one that Google no longer shows to its account, or
+/// from an account that is being disconnected.
 pub async fn within(
     conn: &mut PgConnection,
     user: &UserId,

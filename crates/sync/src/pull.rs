@@ -193,7 +193,7 @@ async fn give_up(session: &Session<'_>, error: PullError) -> sqlx::Result<()> {
             defer(session, delay, reason).await?;
         }
         PullError::Suspend { reason } => suspend(session, reason).await?,
-        PullError::AccessLost if pull_is_first_to_doubt(session) => doubt_access(session).await?,
+        PullError::AccessLost if is_first_doubt(session) => doubt_access(session).await?,
         PullError::AccessLost => lose_access(session).await?,
         PullError::CalendarOff => calendar_off(session).await?,
         // `rebuild::pull` turns this into a retry, so it does not get here.
@@ -242,7 +242,7 @@ async fn suspend(session: &Session<'_>, reason: &str) -> sqlx::Result<()> {
 
 /// Whether Google refuses a calendar for the first time since the last success. A single 404 or 403 can be a fault of
 /// Google's, and hiding a calendar empties the user's page.
-fn pull_is_first_to_doubt(session: &Session<'_>) -> bool {
+fn is_first_doubt(session: &Session<'_>) -> bool {
     let pull = session.pull;
     let known = [
         Some(decision::ACCESS_DOUBTFUL),

@@ -226,8 +226,9 @@ pub async fn recheck_refused_once(ctx: &Context) -> Result<Pass, CallError> {
     Ok(Pass::Worked)
 }
 
-/// Records a refusal of the grant: an `invalid_grant`, or a policy's with its `reason`. The state and its message commit together. For an account that is being disconnected no
-/// message is sent: the user has asked for it, and may have been deleted already.
+/// Records a refusal of the grant: an `invalid_grant`, or a policy's with its `reason`. The state and its message commit
+/// together. For an account that is being disconnected no message is sent: the user has asked for it, and may have been
+/// deleted already.
 async fn record_rejection(ctx: &Context, refresh: &Refresh, reason: Option<&str>) -> Result<(), CallError> {
     let now = ctx.clock.now();
     let connection = refresh.lease.key;
