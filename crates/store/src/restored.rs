@@ -132,7 +132,8 @@ pub async fn mark_all_dirty(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx
     let due = sqlx::query!(
         "update sync_state
          set dirty_seq = dirty_seq + 1, dirty_at = $1, dirty_cause = 'poll', lease_token = null, leased_until = null,
-             attempts = 0, not_before = case when not_before < 'infinity' then '-infinity' else not_before end",
+             attempts = 0, not_before = case when not_before < 'infinity' then '-infinity' else not_before end
+         where resource_id in (select resource_id from sync_state order by resource_id for no key update)",
         now,
     )
     .execute(conn)

@@ -20,8 +20,8 @@ mod due;
 mod work;
 
 pub use due::{
-    mark_dirty, mark_dirty_if_pulled, mark_dirty_of_user, mark_dirty_on_view, pause, resume,
-    resume_connection,
+    lock, lock_connection, mark_dirty, mark_dirty_if_pulled, mark_dirty_of_user, mark_dirty_on_view, pause,
+    resume, resume_connection,
 };
 pub use work::{
     Horizon, Progress, acquire, acquire_behind_horizon, begin_generation, defer, extend_lease, hold_sweep,
@@ -176,7 +176,10 @@ pub async fn sync_tokens(
 pub async fn invalidate_expansion(conn: &mut PgConnection, calendars: &[CalendarId]) -> sqlx::Result<u64> {
     let calendars: Vec<Uuid> = calendars.iter().map(|id| id.as_uuid()).collect();
     let marked = sqlx::query!(
-        "update sync_state set horizon_until = null where resource_id = any($1)",
+        "update sync_state set horizon_until = null
+         where resource_id in (
+             select resource_id from sync_state where resource_id = any($1) order by resource_id for no key update
+         )",
         &calendars,
     )
     .execute(conn)

@@ -16,7 +16,8 @@ pub struct Position {
 /// Assigns the user's next seq, from 1. The row stays locked until the caller commits, so commit order is seq order. Call
 /// it late in a transaction, and only if there is a message to write.
 ///
-/// Locks are taken in the order connections, calendars, events, watches, user_stream, sync_state, so that transactions do
+/// Locks are taken in the order connections, calendars, events, watches, user_stream, sync_state, and several rows of
+/// sync_state in the order of their ids (see [`lock`](crate::sync_state::lock)), so that transactions do
 /// not deadlock.
 pub async fn next_seq(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<i64> {
     sqlx::query_scalar!(

@@ -135,8 +135,12 @@ pub async fn delete(conn: &mut PgConnection, user: &UserId) -> sqlx::Result<Rema
               gone_flows as (delete from oauth_states where user_id = $1),
               gone_intents as (delete from write_intents where user_id = $1),
               gone_canary as (delete from canary where user_id = $1)
-         delete from sync_state s using connections n
-         where n.user_id = $1 and n.disconnected_at is not null and s.connection_id = n.id",
+         delete from sync_state where resource_id in (
+             select s.resource_id from sync_state s join connections n on s.connection_id = n.id
+             where n.user_id = $1 and n.disconnected_at is not null
+             order by s.resource_id
+             for update of s
+         )",
         user.as_str(),
     )
     .execute(&mut *conn)

@@ -122,6 +122,7 @@ async fn apply(conn: &mut PgConnection, session: &Session<'_>, listing: ListChan
     // Lock order: channels, the stream, rows of the queue; see `user_stream::next_seq`.
     watches::replace_of_resources(conn, &lost).await?;
     outbox::append(conn, now, &pull.user_id, Change::CalendarsChanged {}).await?;
+    sync_state::lock_connection(conn, connection).await?;
     for calendar in upserted
         .iter()
         .filter(|calendar| calendar.begins && calendar.selected)
@@ -175,6 +176,7 @@ pub async fn select(
     }
     outbox::append(conn, now, user, Change::CalendarsChanged {}).await?;
     if selected {
+        sync_state::lock(conn, &ids).await?;
         for calendar in changed
             .iter()
             .filter(|calendar| calendar.access_lost_at.is_none())

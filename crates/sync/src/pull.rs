@@ -260,6 +260,7 @@ async fn doubt_access(session: &Session<'_>) -> sqlx::Result<()> {
         .record(&mut tx, Summary::failed(decision::ACCESS_DOUBTFUL))
         .await?;
     let list = pull.connection_id.into();
+    sync_state::lock(&mut tx, &[list, pull.lease.key]).await?;
     sync_state::mark_dirty(&mut tx, session.ctx.clock.now(), &[list], Cause::Poll).await?;
     let wait = jittered(DOUBT_RECHECK);
     if sync_state::defer(&mut tx, &pull.lease, wait, decision::ACCESS_DOUBTFUL).await? {

@@ -237,7 +237,11 @@ pub async fn strip(conn: &mut PgConnection, lease: &Lease<ConnectionId>) -> sqlx
              where id = $1 and leave_lease = $2 and disconnected_at is not null
              returning id
          ), gone_queue as (
-             delete from sync_state using disconnecting where connection_id = disconnecting.id
+             delete from sync_state where resource_id in (
+                 select s.resource_id from sync_state s join disconnecting d on s.connection_id = d.id
+                 order by s.resource_id
+                 for update of s
+             )
          ), gone_intents as (
              delete from write_intents using disconnecting where connection_id = disconnecting.id
          )

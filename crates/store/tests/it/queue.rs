@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
-use common::ids::ResourceId;
+use common::ids::{CalendarId, ConnectionId, ResourceId};
 use common::lease::Settled;
-use sqlx::PgPool;
 use sqlx::postgres::PgListener;
-use store::sync_state::{Cause, Horizon};
+use sqlx::{PgConnection, PgPool};
+use store::sync_state::{Cause, Horizon, Kind};
 use store::{calendars, events, sync_state};
+
+use strum::IntoEnumIterator;
 
 use crate::support::{LEASE, calendar_of, event, now, progress, take, user};
 
@@ -271,4 +273,111 @@ async fn an_abandoned_generation_is_purged_and_never_reused(pool: PgPool) {
         .await
         .unwrap();
     assert_eq!(left, [built]);
+}
+
+const WAITING: &str = "select exists (select from pg_stat_activity
+                                      where datname = current_database() and wait_event_type = 'Lock')";
+
+/// Rows are inserted in the reverse order of their ids, so that a statement that locks them in the order of the table does
+/// not wait for the first id before it holds the others.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn several_rows_are_locked_in_the_order_of_their_ids(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let first: ResourceId = calendar_of(&mut conn, "alice").await.into();
+    let connection: ConnectionId = sqlx::query_scalar::<_, uuid::Uuid>("select id from connections")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap()
+        .into();
+    sqlx::query("delete from sync_state")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    let mut ids: Vec<ResourceId> = (0..6).map(|_| CalendarId::generate().into()).collect();
+    ids.push(first);
+    ids.sort_by_key(|id| std::cmp::Reverse(id.as_uuid()));
+    for id in &ids {
+        sync_state::create(&mut conn, now(), *id, Kind::Events, connection, &user("alice"))
+            .await
+            .unwrap();
+    }
+    sqlx::query("update sync_state set synced_seq = dirty_seq, building = 2")
+        .execute(&mut *conn)
+        .await
+        .unwrap();
+    for change in Changing::iter() {
+        let mut holder = pool.begin().await.unwrap();
+        let lowest = ids.last().copied().unwrap();
+        sync_state::lock(&mut holder, &[lowest]).await.unwrap();
+        let (pool, ids) = (pool.clone(), ids.clone());
+        let waiter = tokio::spawn(async move {
+            let mut tx = pool.begin().await.unwrap();
+            change.run(&mut tx, &ids, connection).await.unwrap();
+        });
+        loop {
+            let waiting: bool = sqlx::query_scalar(WAITING).fetch_one(&mut *conn).await.unwrap();
+            if waiting {
+                break;
+            }
+            assert!(!waiter.is_finished(), "{change:?} did not wait");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        let free = sqlx::query("select from sync_state for update skip locked")
+            .fetch_all(&mut *conn)
+            .await
+            .unwrap();
+        assert_eq!(free.len(), 6, "{change:?} holds rows while it waits");
+        holder.rollback().await.unwrap();
+        waiter.await.unwrap();
+    }
+}
+
+#[derive(Debug, Clone, Copy, strum::EnumIter)]
+enum Changing {
+    Lock,
+    LockConnection,
+    MarkDirty,
+    MarkDirtyOfUser,
+    MarkDirtyOnView,
+    MarkDirtyIfPulled,
+    MarkAllDirty,
+    Pause,
+    Resume,
+    ResumeConnection,
+    InvalidateExpansion,
+}
+
+impl Changing {
+    async fn run(
+        self,
+        conn: &mut PgConnection,
+        ids: &[ResourceId],
+        connection: ConnectionId,
+    ) -> sqlx::Result<()> {
+        let alice = user("alice");
+        match self {
+            Self::Lock => sync_state::lock(conn, ids).await,
+            Self::LockConnection => sync_state::lock_connection(conn, connection).await,
+            Self::MarkDirty => sync_state::mark_dirty(conn, now(), ids, Cause::Poll)
+                .await
+                .map(drop),
+            Self::MarkDirtyOfUser => sync_state::mark_dirty_of_user(conn, now(), &alice, None)
+                .await
+                .map(drop),
+            Self::MarkDirtyOnView => sync_state::mark_dirty_on_view(conn, now(), &alice)
+                .await
+                .map(drop),
+            Self::MarkDirtyIfPulled => sync_state::mark_dirty_if_pulled(conn, now(), ids).await,
+            Self::MarkAllDirty => store::restored::mark_all_dirty(conn, now()).await.map(drop),
+            Self::Pause => sync_state::pause(conn, ids).await.map(drop),
+            Self::Resume => sync_state::resume(conn, now(), ids).await.map(drop),
+            Self::ResumeConnection => sync_state::resume_connection(conn, now(), connection)
+                .await
+                .map(drop),
+            Self::InvalidateExpansion => {
+                let calendars: Vec<CalendarId> = ids.iter().map(|id| id.as_uuid().into()).collect();
+                sync_state::invalidate_expansion(conn, &calendars).await.map(drop)
+            }
+        }
+    }
 }

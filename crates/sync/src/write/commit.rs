@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::Backoff;
-use common::ids::CalendarId;
+use common::ids::{CalendarId, ResourceId};
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::write_intents::Intent;
@@ -51,7 +51,7 @@ pub async fn commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Pro
 async fn try_commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Progress<WriteResult>> {
     let (now, user) = (attempt.ctx.clock.now(), &attempt.intent.user_id);
     let incoming = by_calendar(effects.incoming);
-    let touched: Vec<CalendarId> = incoming.keys().copied().collect();
+    let touched: Vec<ResourceId> = incoming.keys().copied().map(ResourceId::from).collect();
     let mut result = effects.result;
     let mut tx = attempt.ctx.pool.begin().await?;
     let mut changes = Vec::new();
@@ -88,9 +88,7 @@ async fn try_commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Pro
     if !finish(&mut tx, now, &attempt.intent, &result).await? {
         return Ok(Progress::LeaseLost);
     }
-    for calendar in touched {
-        sync_state::mark_dirty_if_pulled(&mut tx, now, calendar.into()).await?;
-    }
+    sync_state::mark_dirty_if_pulled(&mut tx, now, &touched).await?;
     common::crash_point!("write.before_commit");
     tx.commit().await?;
     common::crash_point!("write.after_commit");
