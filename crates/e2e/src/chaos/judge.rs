@@ -1,4 +1,5 @@
-//! The final checks: Google has each acknowledged change once, each guest was mailed once, and no process has failed.
+//! The final checks: Google has each acknowledged change once, each guest was mailed once, no process has failed, and no
+//! transactions were deadlocked.
 
 use anyhow::Result;
 use google_emulator::{Mail, MailKind};
@@ -30,7 +31,21 @@ pub async fn judge(deployment: &Deployment, keys: &str) -> Result<()> {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         deployment.record.broken("keys_are_rotated", said);
     }
+    deadlocks(deployment).await?;
     panics(deployment)
+}
+
+/// Postgres counts deadlocks since its last crash.
+async fn deadlocks(deployment: &Deployment) -> Result<()> {
+    let deadlocks: i64 =
+        sqlx::query_scalar("select deadlocks from pg_stat_database where datname = current_database()")
+            .fetch_one(&deployment.database.pool)
+            .await?;
+    if deadlocks > 0 {
+        let detail = format!("Postgres ended {deadlocks} transactions; its log has their statements");
+        deployment.record.broken("no_deadlock", detail);
+    }
+    Ok(())
 }
 
 /// Google has one event with this mark if it was made, and none otherwise; and it has the last title that it was given.
