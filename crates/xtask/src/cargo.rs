@@ -21,7 +21,7 @@ pub const PRODUCTION: [&str; 4] = [
 ];
 
 /// Most tests of the whole stack wait. `.config/nextest.toml` says which take more slots than one.
-const SLOTS_PER_CORE: usize = 5;
+const SLOTS_PER_CORE: usize = 7;
 
 /// Cargo in this checkout. SQL is checked against `.sqlx`, so that a build needs no database.
 pub fn cargo() -> Command {
