@@ -48,7 +48,11 @@ impl SimulatedApi {
         let base = format!("http://127.0.0.1:{}", service.port());
         let stop = CancellationToken::new();
         let served = tokio::spawn(service.run_until_stopped(stop.clone()));
-        let http = reqwest::Client::builder().no_proxy().build()?;
+        // The server closes idle connections, perhaps while a request is on its way on one.
+        let http = reqwest::Client::builder()
+            .no_proxy()
+            .pool_max_idle_per_host(0)
+            .build()?;
         Ok(Self {
             base,
             http,
