@@ -22,6 +22,9 @@ use readiness::ReadinessReport;
 
 /// A client that has not sent its whole request head by then is disconnected, whether it sent half of it or nothing.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long an idle connection is kept. Longer than proxies keep theirs (Caddy two minutes, nginx and AWS's load balancers one):
+/// otherwise a proxy sends a request on a connection that is being closed, and answers 502 if it may not send it again.
+const KEEP_ALIVE: Duration = Duration::from_secs(150);
 /// How long a stopping server lets requests finish. Draining takes up to 2 s before it: together within the 10 s that a
 /// service may take to stop.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 6;
@@ -69,6 +72,7 @@ pub async fn serve(
             .configure(routes.clone())
     })
     .workers(workers)
+    .keep_alive(KEEP_ALIVE)
     .client_request_timeout(REQUEST_HEAD_TIMEOUT)
     .client_disconnect_timeout(Duration::from_secs(1))
     .shutdown_timeout(SHUTDOWN_TIMEOUT_SECONDS)
@@ -106,7 +110,7 @@ mod tests {
     use super::*;
     use std::net::Ipv4Addr;
     use std::sync::mpsc;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::runtime::Handle;
 
     /// Like a database connection, it needs a runtime when it is dropped.
@@ -116,6 +120,28 @@ mod tests {
         fn drop(&mut self) {
             let _ = self.0.send(Handle::try_current().is_ok());
         }
+    }
+
+    /// Beyond actix's default of five seconds.
+    #[actix_web::test]
+    async fn an_idle_connection_outlives_a_pause() {
+        let listener = bind("LISTEN_ADDR", (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let serving = actix_web::rt::spawn(serve(listener, 1, Readiness::new(), stop.clone(), |_| ()));
+        let mut client = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let mut answer = [0; 4096];
+        for pause in [Duration::ZERO, Duration::from_secs(6)] {
+            tokio::time::sleep(pause).await;
+            client
+                .write_all(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+                .await
+                .unwrap();
+            let read = client.read(&mut answer).await.unwrap();
+            assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "after {pause:?}");
+        }
+        stop.cancel();
+        serving.await.unwrap().unwrap();
     }
 
     #[actix_web::test]
