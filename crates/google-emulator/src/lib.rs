@@ -59,6 +59,7 @@ mod v3;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
@@ -266,6 +267,8 @@ fn serve(listener: TcpListener, shared: Data<Shared>) -> std::io::Result<actix_w
             .configure(admin::routes)
     })
     .workers(2)
+    // As Google's front end: <https://cloud.google.com/load-balancing/docs/https#timeouts_and_retries>.
+    .keep_alive(Duration::from_secs(610))
     .disable_signals()
     .shutdown_timeout(1)
     // A second handle on the socket lets a fault close it under the server.

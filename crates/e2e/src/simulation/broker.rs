@@ -3,6 +3,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -78,6 +79,8 @@ impl RecordingBroker {
                 .route("/api/history", web::post().to(history))
         })
         .workers(1)
+        // A process that waits for the processor would otherwise publish on a connection that is being closed.
+        .keep_alive(Duration::from_mins(10))
         .disable_signals()
         .bind(("127.0.0.1", 0))?;
         let port = server.addrs()[0].port();
