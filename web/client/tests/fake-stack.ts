@@ -158,6 +158,12 @@ export class FakeStack {
         const events = all.filter(({ start, end }) => !from || !to || (start < to && end > from));
         return { ...flags, ...asOf, events, truncated: false, calendars: server.freshness };
       }
+      case 'calendar.google.getEvent': {
+        const { calendarId, eventId } = input as { calendarId: string; eventId: string };
+        const event = server.calendars.get(calendarId)?.get(eventId)?.[0];
+        if (!event) throw new Rejection('NOT_FOUND', 404);
+        return event;
+      }
       case 'calendar.google.listCalendars':
         return { ...flags, calendars: this.#calendars(server) };
       case 'calendar.google.selectCalendars': {

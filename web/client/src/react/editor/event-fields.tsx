@@ -3,7 +3,6 @@ import type { ReactElement } from 'react';
 import type { SendUpdates, SeriesScope, Transparency, Visibility } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import type { Words } from '../widgets/base.js';
-import type { Labels } from '../widgets/labels.js';
 import { ColourField } from './colour-field.js';
 import type { Draft, problemsOf } from './draft.js';
 import { Check, Choices, Field, Select } from './field.js';
@@ -25,8 +24,8 @@ interface FieldsProps {
   opened: Draft;
   /** Null for a new event. */
   event: CalendarEvent | null;
-  /** The texts that the event has cut are known whole. */
-  isWhole: boolean;
+  /** Why the texts that the event has cut cannot be changed. Null: all of them is known. */
+  textLock: string | null;
   problems: ReturnType<typeof problemsOf>;
   mailing: Mailing;
   words: Words;
@@ -40,12 +39,12 @@ const TRANSPARENCIES: readonly Transparency[] = ['opaque', 'transparent'];
 const VISIBILITIES: readonly Visibility[] = ['default', 'public', 'private'];
 
 export function EventFields(props: FieldsProps): ReactElement {
-  const { draft, opened, event, isWhole, problems, mailing, words, onChange, onMailing } = props;
+  const { draft, opened, event, textLock, problems, mailing, words, onChange, onMailing } = props;
   const { labels } = words;
   const { all } = useWritable();
   const calendar = all.find(({ id }) => id === draft.calendarId);
   const lock = (field: string) =>
-    event ? (loadingLock(field, event, isWhole, labels) ?? lockOf(event, field, calendar, labels)) : null;
+    event ? ((event.cutFields?.includes(field) ? textLock : null) ?? lockOf(event, field, calendar, labels)) : null;
   const put = (change: Partial<Draft>) => {
     onChange({ ...draft, ...change });
   };
@@ -197,11 +196,6 @@ export function EventFields(props: FieldsProps): ReactElement {
       </Field>
     </>
   );
-}
-
-/** A cut text can be changed when all of it is known. */
-function loadingLock(field: string, { cutFields }: CalendarEvent, isWhole: boolean, labels: Labels): string | null {
-  return !isWhole && cutFields?.includes(field) ? labels.loadingText : null;
 }
 
 /** The recurrence cannot be changed for one instance alone. */

@@ -11,7 +11,7 @@ import { type Draft, draftOf, eventOf, guestsOf, newDraft, patchOf, problemsOf, 
 import { EventFields, type Mailing } from './event-fields.js';
 import { hasGuests } from './permissions.js';
 import { type NextEdit, QUIET, unchanged, useSending, type UseSendingResult } from './use-sending.js';
-import { useWhole } from './use-whole.js';
+import { useWhole, type UseWholeResult } from './use-whole.js';
 import { useWritable } from './use-writable.js';
 
 export interface FormProps {
@@ -75,7 +75,7 @@ interface Form {
   problems: ReturnType<typeof problemsOf>;
   failure: string | null;
   isDirty: boolean;
-  isWhole: boolean;
+  loading: UseWholeResult;
   conflict: { edit: Edit; conflict: EditConflict; next: NextEdit | null } | null;
   change: (draft: Draft) => void;
   changeMailing: (mailing: Mailing) => void;
@@ -87,7 +87,8 @@ function useForm({ target, words, onClose }: FormProps, sending: UseSendingResul
   const editor = useEventEditor();
   const { first } = useWritable();
   const event = 'event' in target ? target.event : null;
-  const whole = useWhole(event);
+  const loading = useWhole(event);
+  const { whole } = loading;
   const [shown] = useState(() => {
     const zone = words.formats.timeZone;
     return 'event' in target ? draftOf(target.event, zone) : newDraft(target.slot, '', zone);
@@ -131,7 +132,7 @@ function useForm({ target, words, onClose }: FormProps, sending: UseSendingResul
     problems: submitted ? problems : {},
     failure,
     isDirty: JSON.stringify(edited) !== JSON.stringify(shown),
-    isWhole: event === null || whole !== null,
+    loading,
     conflict,
     change,
     changeMailing,
@@ -197,11 +198,19 @@ function EventForm({ form, state, target, words, onCancel }: EventFormProps): Re
           {form.failure}
         </p>
       )}
+      {form.loading.error && (
+        <div className="calwire-banner" role="alert">
+          <p>{labels.textNotLoaded}</p>
+          <button type="button" className="calwire-button" onClick={form.loading.reload}>
+            {labels.retry}
+          </button>
+        </div>
+      )}
       <fieldset className="calwire-form-body" disabled={state !== 'open'}>
         <EventFields
           draft={form.draft}
           opened={form.opened}
-          isWhole={form.isWhole}
+          textLock={form.loading.whole ? null : form.loading.error ? labels.textNotLoaded : labels.loadingText}
           event={'event' in target ? target.event : null}
           problems={form.problems}
           mailing={form.mailing}

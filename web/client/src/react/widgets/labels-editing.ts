@@ -58,6 +58,7 @@ export interface EditingLabels {
   organizerOnly: string;
   fieldLocked: string;
   loadingText: string;
+  textNotLoaded: string;
   instanceRepeats: string;
   instanceStays: string;
   cannotEdit: string;
@@ -196,6 +197,7 @@ export const englishEditing: EditingLabels = {
   organizerOnly: 'Only the organizer can change this.',
   fieldLocked: 'Google does not let this be changed in such an event.',
   loadingText: 'The whole text is being loaded.',
+  textNotLoaded: 'The whole text could not be loaded.',
   instanceRepeats: 'One event of a series repeats as its series does. Choose “All events” above to change that.',
   instanceStays: 'One event of a series stays in its calendar.',
   cannotEdit: 'This event cannot be changed here.',
