@@ -294,7 +294,12 @@ fn compose(state: &State, writer: &Writer<'_>, old: &Resource, fields: &Resource
             event.insert(key.clone(), value.clone());
         }
     }
-    if event.contains_key("recurringEventId") {
+    // An empty list is no recurrence: clients send one with every event (https://github.com/kuzmoyev/google-calendar-simple-api).
+    let repeats = event
+        .get("recurrence")
+        .and_then(Value::as_array)
+        .is_none_or(|rules| !rules.is_empty());
+    if event.contains_key("recurringEventId") || !repeats {
         event.shift_remove("recurrence");
     }
     set_times(&mut event, fields, calendar)?;

@@ -265,6 +265,21 @@ async fn bad_events_are_refused_with_googles_reasons() {
 }
 
 #[tokio::test]
+async fn an_empty_recurrence_is_none() {
+    let google = start().await;
+    let alice = Client::of(&google, ALICE);
+    let once = json!({"recurrence": [], "start": {"dateTime": "2026-12-02T09:00:00+01:00"},
+        "end": {"dateTime": "2026-12-02T10:00:00+01:00"}});
+    let (status, event) = alice.post(EVENTS, once).await;
+    assert_eq!((status.as_u16(), event.get("recurrence")), (200, None), "{event}");
+
+    let series = google.insert(ALICE, "primary", daily("Standup", 3)).unwrap();
+    let path = format!("{EVENTS}/{}", series["id"].as_str().unwrap());
+    let (status, event) = alice.patch(&path, json!({"recurrence": []})).await;
+    assert_eq!((status.as_u16(), event.get("recurrence")), (200, None), "{event}");
+}
+
+#[tokio::test]
 async fn roles_and_scopes_decide_who_may_do_what() {
     let google = start().await;
     let mut secret = hour("Doctor", 1);
