@@ -1,15 +1,18 @@
 //! An `.ics` file (RFC 5545) as one calendar whose events are bodies of Google's `events.insert`.
 //!
 //! Read: name, zone and description of the calendar; events with their times (`TZID`, UTC, floating, all-day, `DTEND` or
-//! `DURATION`), recurrence (`RRULE`, `RDATE`, `EXDATE`), exceptions (`RECURRENCE-ID`), texts, status, guests and alarms.
-//! Passed over: to-dos, journals, free/busy, categories and attachments.
+//! `DURATION`), recurrence (`RRULE`, `RDATE`, `EXDATE`, `EXRULE`), exceptions (`RECURRENCE-ID`), texts, status, guests and
+//! alarms; of several calendars in a file all events. Passed over: to-dos, journals, free/busy, categories and attachments.
 //!
-//! `UID` becomes `iCalUID`, and the event's id is made of it, so that reading a file twice gives the same ids. Zones that
-//! are not IANA names (Outlook's, or those with a vendor's prefix) are translated; an unknown one is an error,
-//! because an event at a guessed hour is worse than none.
+//! What can be read is read: an event that cannot is skipped and named. `UID` becomes `iCalUID`, and the event's id is made
+//! of it, so that reading a file twice gives the same ids. Zones that are not IANA names (Outlook's, or those with a vendor's
+//! prefix) are translated, else the rules of their `VTIMEZONE` count; an event in an unknown one is skipped, because an event
+//! at a guessed hour is worse than none.
 
 mod event;
+mod lines;
 mod time;
+mod zone;
 
 use std::collections::HashMap;
 
@@ -18,11 +21,9 @@ use icalendar::parser::{Component, Property, read_components};
 use crate::recurrence::Series;
 use crate::seed::SeedCalendar;
 use event::{Entry, Role};
-use time::Zones;
+use lines::{Line, Section};
+use zone::Zones;
 use zones::Zone;
-
-/// Deeper than any calendar nests; the parser recurses, so a hostile file must not choose the depth.
-const MAX_DEPTH: usize = 8;
 
 /// The fault and its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,45 +42,93 @@ impl IcsError {
     }
 }
 
-/// Reads a file's text as the secondary calendar `id`, owned by its user.
-pub fn calendar(text: &str, id: &str) -> Result<SeedCalendar, IcsError> {
-    let lines = unfold(text);
-    check_shape(&lines)?;
-    let mut content = String::with_capacity(text.len() + lines.len());
-    for line in &lines {
-        content.push_str(&line.text);
-        // With bare newlines the parser would search the rest of the file for a CRLF, once per property.
-        content.push_str("\r\n");
+/// What could be read of a file.
+#[derive(Debug)]
+pub struct Import {
+    pub calendar: SeedCalendar,
+    /// The events that could not be read, and other things that were left out.
+    pub skipped: Vec<IcsError>,
+}
+
+/// Reads a file's text as the secondary calendar `id`, owned by its user. An error is about the file as a whole.
+pub fn calendar(text: &str, id: &str) -> Result<Import, IcsError> {
+    let lines = lines::unfold(text);
+    let mut skipped = Vec::new();
+    let (mut head, mut zone, mut entries) = (HashMap::new(), None, Vec::new());
+    for section in lines::calendars(&lines)? {
+        let own_head = properties(&section, &mut skipped);
+        let zones = zones_of(&section, own_head.get("X-WR-TIMEZONE"), &mut skipped);
+        zone.get_or_insert(zones.calendar());
+        entries.extend(events(&section, &zones, &mut skipped));
+        for (name, value) in own_head {
+            head.entry(name).or_insert(value);
+        }
     }
-    let roots = read_components(&content).map_err(|message| syntax_error(&message, &lines))?;
-    let root = roots
-        .iter()
-        .find(|root| root.name.as_str().eq_ignore_ascii_case("VCALENDAR"))
-        .ok_or_else(|| IcsError::new(1, "no BEGIN:VCALENDAR: this is not an iCalendar file"))?;
-    let zones = Zones::of(root)?;
-    let begins = lines
-        .iter()
-        .filter(|line| line.text.trim_end().eq_ignore_ascii_case("BEGIN:VEVENT"));
-    let entries = root
-        .components
-        .iter()
-        .filter(|component| component.name.as_str().eq_ignore_ascii_case("VEVENT"))
-        .zip(begins)
-        .map(|(component, begin)| {
-            event::read(component, &zones).map_err(|what| {
-                let title = text_of(component, "SUMMARY").unwrap_or("no SUMMARY");
-                IcsError::new(begin.number, format!("event {title:?}: {what}"))
-            })
-        })
-        .collect::<Result<Vec<Entry>, IcsError>>()?;
-    Ok(SeedCalendar {
+    skipped.sort_by_key(|error| error.line);
+    let zone = zone.unwrap_or_default();
+    let calendar = SeedCalendar {
         id: id.into(),
-        summary: text_of(root, "X-WR-CALNAME").unwrap_or(id).into(),
-        description: text_of(root, "X-WR-CALDESC").map(Into::into),
-        time_zone: zones.calendar.name().into(),
-        events: join(entries, zones.calendar),
+        summary: head.remove("X-WR-CALNAME").unwrap_or_else(|| id.into()),
+        description: head.remove("X-WR-CALDESC"),
+        time_zone: zone.name().into(),
+        events: join(entries, zone),
         ..SeedCalendar::named(id)
-    })
+    };
+    Ok(Import { calendar, skipped })
+}
+
+/// The properties of a calendar itself, by upper-case name; of several the first.
+fn properties(section: &Section<'_>, skipped: &mut Vec<IcsError>) -> HashMap<String, String> {
+    let mut found = HashMap::new();
+    for line in &section.head {
+        let text = format!("BEGIN:VCALENDAR\r\n{}\r\nEND:VCALENDAR\r\n", line.text);
+        let Ok(components) = read_components(&text) else {
+            skipped.push(lines::broken(line));
+            continue;
+        };
+        for property in components.iter().flat_map(|component| &component.properties) {
+            let value = property.val.as_str();
+            if !value.trim().is_empty() {
+                let name = property.name.as_str().to_ascii_uppercase();
+                found.entry(name).or_insert_with(|| value.to_owned());
+            }
+        }
+    }
+    found
+}
+
+fn zones_of(section: &Section<'_>, name: Option<&String>, skipped: &mut Vec<IcsError>) -> Zones {
+    let mut zones = Zones::default();
+    for part in section.parts("VTIMEZONE") {
+        match lines::parse(part, |component| zones.define(component)) {
+            Ok(()) => {}
+            Err(error) => skipped.push(error),
+        }
+    }
+    if let Err(what) = zones.set_calendar(name.map(String::as_str)) {
+        skipped.push(IcsError::new(None, what));
+    }
+    zones
+}
+
+fn events(section: &Section<'_>, zones: &Zones, skipped: &mut Vec<IcsError>) -> Vec<Entry> {
+    let read = |part: &[Line]| {
+        lines::parse(part, |component| {
+            event::read(component, zones).map_err(|what| {
+                let title = text_of(component, "SUMMARY").unwrap_or("no SUMMARY");
+                let begin = part.first().map(|line| line.number);
+                IcsError::new(begin, format!("event {title:?}: {what}"))
+            })
+        })?
+    };
+    let mut entries = Vec::new();
+    for part in section.parts("VEVENT") {
+        match read(part) {
+            Ok(entry) => entries.push(entry),
+            Err(error) => skipped.push(error),
+        }
+    }
+    entries
 }
 
 /// Masters, single events and their exceptions. Of several versions of an event the one with the highest `SEQUENCE`
@@ -111,95 +160,6 @@ fn join(entries: Vec<Entry>, zone: Zone) -> Vec<event::Body> {
             entry.into_body(master.map(|(id, _)| id.as_str()))
         })
         .collect()
-}
-
-/// A content line with its folded parts joined.
-struct Line {
-    /// Of its first part, counted from 1.
-    number: usize,
-    text: String,
-}
-
-/// Joins folded lines and forgets blank ones, whichever line ends and byte order mark the file has.
-fn unfold(text: &str) -> Vec<Line> {
-    let text = text
-        .trim_start_matches('\u{feff}')
-        .replace("\r\n", "\n")
-        .replace('\r', "\n");
-    let mut lines: Vec<Line> = Vec::new();
-    for (index, part) in text.split('\n').enumerate() {
-        match (part.strip_prefix([' ', '\t']), lines.last_mut()) {
-            (Some(rest), Some(line)) => line.text.push_str(rest),
-            _ if part.trim().is_empty() => {}
-            _ => lines.push(Line {
-                number: index + 1,
-                text: part.into(),
-            }),
-        }
-    }
-    lines
-}
-
-/// Input that the parser would refuse without a clear message, or panic on.
-fn check_shape(lines: &[Line]) -> Result<(), IcsError> {
-    let is = |line: &Line, text: &str| line.text.trim_end().eq_ignore_ascii_case(text);
-    let first = lines
-        .first()
-        .ok_or_else(|| IcsError::new(None, "the file is empty"))?;
-    if !is(first, "BEGIN:VCALENDAR") {
-        return Err(IcsError::new(
-            first.number,
-            "expected BEGIN:VCALENDAR: this is not an iCalendar file",
-        ));
-    }
-    if let Some(second) = lines[1..].iter().find(|line| is(line, "BEGIN:VCALENDAR")) {
-        return Err(IcsError::new(
-            second.number,
-            "a second VCALENDAR; put it into a file of its own",
-        ));
-    }
-    let mut depth = 0_usize;
-    for line in lines {
-        let word = line.text.get(..6).unwrap_or(&line.text).to_ascii_uppercase();
-        if word == "BEGIN:" {
-            depth += 1;
-        } else if word.starts_with("END:") {
-            depth = depth.saturating_sub(1);
-        }
-        if depth > MAX_DEPTH {
-            return Err(IcsError::new(
-                line.number,
-                format!("nested deeper than {MAX_DEPTH} components"),
-            ));
-        }
-    }
-    if depth > 0 {
-        let last = lines.last().map(|line| line.number);
-        return Err(IcsError::new(
-            last,
-            "the file ends inside a component: an END line is missing",
-        ));
-    }
-    Ok(())
-}
-
-/// The parser counts unfolded lines; people count those of the file.
-fn syntax_error(message: &str, lines: &[Line]) -> IcsError {
-    let unfolded = message.split("at line ").nth(1).and_then(|rest| {
-        rest.split(|c: char| !c.is_ascii_digit())
-            .next()?
-            .parse::<usize>()
-            .ok()
-    });
-    let line = unfolded.and_then(|number| lines.get(number.checked_sub(1)?));
-    let what = match line {
-        Some(line) => {
-            let start: String = line.text.chars().take(40).collect();
-            format!("not a line of an iCalendar component: {start:?}")
-        }
-        None => "not well-formed: BEGIN and END do not match, or a line has no name and value".into(),
-    };
-    IcsError::new(line.map(|line| line.number), what)
 }
 
 /// The first property of that name.

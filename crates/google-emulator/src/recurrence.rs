@@ -16,12 +16,15 @@ use zones::Zone;
 
 /// Google's own expansion of an endless weekly series was seen to end after about this many instances.
 pub const MAX_INSTANCES: usize = 750;
+/// A series whose rules exclude this many instances in a row has no more: an `EXRULE` may exclude all there are.
+const MAX_EXCLUDED: usize = 10_000;
 
 /// A master: when it starts, how long each instance lasts, and by which rules it repeats.
 pub struct Series {
     first: EventTime,
     length: Length,
     rules: RRuleSet,
+    excluded_rules: Vec<RRuleSet>,
     excluded: BTreeSet<NaiveDateTime>,
     added: BTreeSet<NaiveDateTime>,
 }
@@ -46,6 +49,7 @@ impl Series {
             first,
             length,
             rules: RRuleSet::new(start),
+            excluded_rules: Vec::new(),
             excluded: BTreeSet::new(),
             added: BTreeSet::new(),
         };
@@ -59,7 +63,7 @@ impl Series {
             .ok_or_else(invalid)?;
             let (name, options) = head.split_once(';').unwrap_or((head, ""));
             match name.to_ascii_uppercase().as_str() {
-                "RRULE" => {
+                name @ ("RRULE" | "EXRULE") => {
                     if is_below_a_day(value) {
                         return Err(invalid());
                     }
@@ -69,7 +73,11 @@ impl Series {
                         .parse()
                         .map_err(|_| invalid())?;
                     let rule = rule.validate(start).map_err(|_| invalid())?;
-                    series.rules = series.rules.rrule(rule);
+                    if name == "RRULE" {
+                        series.rules = series.rules.rrule(rule);
+                    } else {
+                        series.excluded_rules.push(RRuleSet::new(start).rrule(rule));
+                    }
                 }
                 "EXDATE" => {
                     let dates = series.locals(options, value).ok_or_else(invalid)?;
@@ -144,7 +152,12 @@ impl Series {
         let ruled = self.rules.into_iter().map(|at| at.naive_utc());
         let mut added = self.added.iter().copied().peekable();
         let mut ruled = ruled.peekable();
-        let mut last = None;
+        let mut excluded: Vec<_> = self
+            .excluded_rules
+            .iter()
+            .map(|rule| rule.into_iter().map(|at| at.naive_utc()).peekable())
+            .collect();
+        let (mut last, mut excluded_in_a_row) = (None, 0);
         let mut starts = Vec::new();
         while starts.len() < MAX_INSTANCES {
             let next = match (ruled.peek(), added.peek()) {
@@ -153,7 +166,15 @@ impl Series {
                 (None, _) => added.next(),
             };
             let Some(local) = next else { break };
-            if self.excluded.contains(&local) || last.replace(local) == Some(local) {
+            let is_excluded = excluded.iter_mut().any(|rule| {
+                while rule.next_if(|at| *at < local).is_some() {}
+                rule.peek() == Some(&local)
+            });
+            excluded_in_a_row = if is_excluded { excluded_in_a_row + 1 } else { 0 };
+            if excluded_in_a_row > MAX_EXCLUDED {
+                break;
+            }
+            if is_excluded || self.excluded.contains(&local) || last.replace(local) == Some(local) {
                 continue;
             }
             let start = self.first.with_local(local);
@@ -198,7 +219,7 @@ impl Series {
 }
 
 /// Google Calendar repeats events by days at most, and counting seconds over years would hold everybody up.
-fn is_below_a_day(rule: &str) -> bool {
+pub fn is_below_a_day(rule: &str) -> bool {
     let rule = rule.to_ascii_uppercase();
     ["FREQ=SECONDLY", "FREQ=MINUTELY", "FREQ=HOURLY"]
         .iter()
@@ -279,6 +300,18 @@ mod tests {
             "recurrence": ["RRULE:FREQ=DAILY;COUNT=4", "EXDATE;VALUE=DATE:20261124"],
         });
         assert_eq!(starts(&event).len(), 4);
+    }
+
+    #[test]
+    fn excluded_rules_take_instances_out() {
+        let daily = |more: &str| {
+            starts(&json!({
+                "start": {"date": "2026-11-23"}, "end": {"date": "2026-11-24"},
+                "recurrence": ["RRULE:FREQ=DAILY;COUNT=4", more],
+            }))
+        };
+        assert_eq!(daily("EXRULE:FREQ=DAILY;INTERVAL=2"), ["20261124", "20261126"]);
+        assert_eq!(daily("EXRULE:FREQ=DAILY"), Vec::<String>::new());
     }
 
     #[test]

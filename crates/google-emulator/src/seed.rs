@@ -150,7 +150,11 @@ impl Seed {
         } else {
             "alice@example.com"
         };
-        Self::from_ics(&file, &text, email)
+        let (seed, skipped) = Self::from_ics(&file, &text, email)?;
+        for each in skipped {
+            tracing::warn!("Skipped in the seed file: {each}");
+        }
+        Ok(seed)
     }
 
     /// Reads the JSON form; `file` only names it in errors.
@@ -184,20 +188,24 @@ impl Seed {
         Ok(seed)
     }
 
-    /// Reads an `.ics` file as the primary calendar of `email`; `file` only names it in errors.
-    pub fn from_ics(file: &str, text: &str, email: &str) -> Result<Self, SeedError> {
-        let mut calendar = crate::ics::calendar(text, email).map_err(|err| SeedError {
+    /// Reads an `.ics` file as the primary calendar of `email`; `file` only names it in errors. Beside it: what was
+    /// skipped, because it could not be read.
+    pub fn from_ics(file: &str, text: &str, email: &str) -> Result<(Self, Vec<SeedError>), SeedError> {
+        let error = |error: crate::ics::IcsError| SeedError {
             file: file.into(),
-            line: err.line,
-            what: err.what,
-        })?;
+            line: error.line,
+            what: error.what,
+        };
+        let import = crate::ics::calendar(text, email).map_err(error)?;
+        let mut calendar = import.calendar;
         calendar.primary = true;
         let user = SeedUser {
             email: email.into(),
             name: String::new(),
             calendars: vec![calendar],
         };
-        Ok(Self { users: vec![user] })
+        let seed = Self { users: vec![user] };
+        Ok((seed, import.skipped.into_iter().map(error).collect()))
     }
 
     /// The demo: alice, bob and carol with a believable month of events around `today`.

@@ -5,9 +5,10 @@ use icalendar::parser::{Component, Property};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use super::time::{self, Time, Zones};
+use super::time::{self, Time};
+use super::zone::Zones;
 use super::{parameter, property, text_of};
-use crate::recurrence::Series;
+use crate::recurrence::{Series, is_below_a_day};
 use zones::Zone;
 
 pub type Body = Map<String, Value>;
@@ -98,8 +99,9 @@ fn id_of(name: &str) -> String {
 
 /// Reads one event; the error says what is wrong with it.
 pub fn read(event: &Component, zones: &Zones) -> Result<Entry, String> {
-    let start = property(event, "DTSTART").ok_or("DTSTART is missing")?;
-    let start = Time::of(start, zones)?;
+    let written = property(event, "DTSTART").ok_or("DTSTART is missing")?;
+    let start = Time::of(written, zones)?;
+    let end = end(event, start, zones)?;
     let mut body = Body::new();
     let uid = text_of(event, "UID").map(str::to_owned);
     if let Some(uid) = &uid {
@@ -107,8 +109,16 @@ pub fn read(event: &Component, zones: &Zones) -> Result<Entry, String> {
     }
     texts(event, &mut body);
     body.insert("start".into(), start.body());
-    body.insert("end".into(), end(event, start, zones)?.body());
-    let recurrence = recurrence(event, start, zones)?;
+    body.insert("end".into(), end.body());
+    let length = end.since(start).unwrap_or_default();
+    let recurrence = recurrence(event, (start, length), zones)?;
+    let tzid = parameter(written, "TZID");
+    if !recurrence.is_empty() && !zones.may_repeat(tzid, start) {
+        let tzid = tzid.unwrap_or_default();
+        return Err(format!(
+            "TZID {tzid:?} has the clock of no known zone, so the event cannot repeat"
+        ));
+    }
     let role = match original_start(event, zones)? {
         Some(original) => {
             body.insert("originalStartTime".into(), original.body());
@@ -120,7 +130,7 @@ pub fn read(event: &Component, zones: &Zones) -> Result<Entry, String> {
             Role::Master
         }
     };
-    Series::of(&body, zones.calendar).map_err(|err| format!("RRULE: {}", err.message))?;
+    Series::of(&body, zones.calendar()).map_err(|err| format!("RRULE: {}", err.message))?;
     people(event, &mut body);
     if let Some(reminders) = reminders(event) {
         body.insert("reminders".into(), reminders);
@@ -187,20 +197,29 @@ fn end(event: &Component, start: Time, zones: &Zones) -> Result<Time, String> {
     }
 }
 
-fn recurrence(event: &Component, start: Time, zones: &Zones) -> Result<Vec<String>, String> {
+fn recurrence(
+    event: &Component,
+    (start, length): (Time, TimeDelta),
+    zones: &Zones,
+) -> Result<Vec<String>, String> {
     let mut lines = Vec::new();
     for property in &event.properties {
+        let value = property.val.as_str();
         match property.name.as_str().to_ascii_uppercase().as_str() {
-            "RRULE" => lines.push(time::rule(property.val.as_str(), start)?),
-            "EXDATE" | "RDATE" if !property.val.as_str().trim().is_empty() => {
-                lines.push(time::dates(property, start, zones)?);
+            "RRULE" | "EXRULE" if is_below_a_day(value) => {
+                return Err(format!(
+                    "{value:?} repeats within a day; Google repeats events by days at most"
+                ));
             }
-            "EXRULE" => return Err("EXRULE left the standard in 2009; write EXDATE lines".into()),
+            name @ ("RRULE" | "EXRULE") => lines.push(time::rule(name, value, start)?),
+            "EXDATE" | "RDATE" if !value.trim().is_empty() => {
+                lines.push(time::dates(property, (start, length), zones)?);
+            }
             _ => {}
         }
     }
     // Exceptions to nothing.
-    if lines.iter().all(|line| line.starts_with("EXDATE")) {
+    if lines.iter().all(|line| line.starts_with("EX")) {
         lines.clear();
     }
     Ok(lines)
@@ -211,7 +230,9 @@ fn original_start(event: &Component, zones: &Zones) -> Result<Option<Time>, Stri
         return Ok(None);
     };
     if parameter(property, "RANGE").is_some() {
-        return Err("RECURRENCE-ID with RANGE is not supported; split the series in two".into());
+        return Err(
+            "RECURRENCE-ID with RANGE is not supported; the series is read without this change".into(),
+        );
     }
     Time::of(property, zones).map(Some)
 }

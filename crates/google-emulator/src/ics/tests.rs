@@ -2,8 +2,10 @@ use insta::{assert_json_snapshot, assert_snapshot};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::{calendar, time};
-use crate::seed::Seed;
+use super::time;
+use crate::seed::{Seed, SeedCalendar};
+
+mod zones;
 
 const SAMPLE: &str = include_str!("../../seeds/sample.ics");
 
@@ -14,28 +16,52 @@ fn file(event: &str) -> String {
     )
 }
 
+/// A file that is read as a whole.
+fn calendar(text: &str) -> SeedCalendar {
+    let import = super::calendar(text, "c").unwrap_or_else(|err| panic!("{err:?}"));
+    assert_eq!(import.skipped, []);
+    import.calendar
+}
+
 fn one(event: &str) -> Value {
-    let calendar = calendar(&file(event), "c").unwrap_or_else(|err| panic!("{err:?}"));
+    let calendar = calendar(&file(event));
     assert_eq!(calendar.events.len(), 1);
     Value::Object(calendar.events[0].clone())
 }
 
+fn place(err: &super::IcsError) -> String {
+    let line = err.line.map_or("-".into(), |line| line.to_string());
+    format!("{line}: {}", err.what)
+}
+
 fn refused(text: &str) -> String {
-    let err = calendar(text, "c").unwrap_err();
-    format!(
-        "{}: {}",
-        err.line.map_or("-".into(), |line| line.to_string()),
-        err.what
-    )
+    place(&super::calendar(text, "c").unwrap_err())
+}
+
+/// Of a file with this event and another one: the reason why this one was skipped.
+fn skipped(event: &str) -> String {
+    let more = "END:VEVENT\nBEGIN:VEVENT\nUID:other\nSUMMARY:Other\nDTSTART;VALUE=DATE:20261122";
+    let import = super::calendar(&file(&format!("{event}\n{more}")), "c").unwrap();
+    let titles: Vec<_> = import
+        .calendar
+        .events
+        .iter()
+        .map(|event| event["summary"].as_str())
+        .collect();
+    assert_eq!(titles, [Some("Other")]);
+    let [reason] = &import.skipped[..] else {
+        panic!("{:?}", import.skipped)
+    };
+    place(reason)
 }
 
 fn sample(index: usize) -> Value {
-    Value::Object(calendar(SAMPLE, "choir").unwrap().events[index].clone())
+    Value::Object(calendar(SAMPLE).events[index].clone())
 }
 
 #[test]
 fn the_calendar_has_its_name_and_zone() {
-    let calendar = calendar(SAMPLE, "choir").unwrap();
+    let calendar = calendar(SAMPLE);
     assert_eq!(calendar.summary, "Choir, and the rest");
     assert_eq!(calendar.description.as_deref(), Some("Rehearsals and concerts"));
     assert_eq!(calendar.time_zone, "Europe/Zurich");
@@ -172,7 +198,7 @@ fn the_newest_version_of_an_event_counts() {
     let text = file(
         "DTSTART:20261122T090000\nSUMMARY:old\nEND:VEVENT\nBEGIN:VEVENT\nUID:u\nSEQUENCE:2\nDTSTART:20261122T100000\nSUMMARY:new",
     );
-    let calendar = calendar(&text, "c").unwrap();
+    let calendar = calendar(&text);
     assert_eq!(calendar.events.len(), 1);
     assert_eq!(calendar.events[0]["summary"], "new");
 }
@@ -181,12 +207,8 @@ fn the_newest_version_of_an_event_counts() {
 fn an_exception_without_its_series_is_an_event() {
     let orphan = one("RECURRENCE-ID:20261122T090000\nDTSTART:20261122T100000\nSUMMARY:once");
     assert!(orphan.get("recurringEventId").is_none() && orphan.get("originalStartTime").is_none());
-    assert_eq!(
-        calendar(&file("DTSTART:20261122T100000\nSTATUS:CANCELLED"), "c")
-            .unwrap()
-            .events,
-        []
-    );
+    let cancelled = calendar(&file("DTSTART:20261122T100000\nSTATUS:CANCELLED"));
+    assert_eq!(cancelled.events, []);
 }
 
 #[test]
@@ -194,7 +216,7 @@ fn an_exception_outside_its_series_is_an_event() {
     let text = file(
         "DTSTART:20261102T090000\nRRULE:FREQ=WEEKLY\nEND:VEVENT\nBEGIN:VEVENT\nUID:u\nRECURRENCE-ID:20261104T090000\nDTSTART:20261104T110000",
     );
-    let events = calendar(&text, "c").unwrap().events;
+    let events = calendar(&text).events;
     assert_eq!(events.len(), 2);
     assert!(events[1].get("recurringEventId").is_none());
     assert_ne!(events[0]["id"], events[1]["id"]);
@@ -209,21 +231,91 @@ fn a_time_in_the_spring_gap_moves_forward() {
 }
 
 #[test]
-fn errors_name_the_line() {
+fn a_file_that_is_no_calendar_is_refused() {
     assert_snapshot!(refused(""), @"-: the file is empty");
     assert_snapshot!(refused("<html>"), @"1: expected BEGIN:VCALENDAR: this is not an iCalendar file");
     assert_snapshot!(refused("BEGIN:VCALENDAR\nBEGIN:VEVENT\nDTSTART:20261122\n"), @"3: the file ends inside a component: an END line is missing");
-    assert_snapshot!(refused("BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VCALENDAR\nEND:VEVENT"), @r#"3: not a line of an iCalendar component: "END:VCALENDAR""#);
-    assert_snapshot!(refused("BEGIN:VCALENDAR\nX-A:long\n  folded\n=== what?\nEND:VCALENDAR"), @r#"4: not a line of an iCalendar component: "=== what?""#);
-    assert_snapshot!(refused(&file("SUMMARY:Lunch")), @r#"3: event "Lunch": DTSTART is missing"#);
-    assert_snapshot!(refused(&file("DTSTART:tomorrow")), @r#"3: event "no SUMMARY": DTSTART "tomorrow" is not a date or time"#);
-    assert_snapshot!(refused(&file("DTSTART;TZID=Mars/Olympus:20261122T090000")), @r#"3: event "no SUMMARY": TZID "Mars/Olympus" is no zone this emulator knows; use an IANA name such as Europe/Zurich"#);
-    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nDTEND:20261122T080000")), @r#"3: event "no SUMMARY": DTEND is before DTSTART"#);
-    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nDURATION:long")), @r#"3: event "no SUMMARY": DURATION "long" is not a duration such as PT1H30M"#);
-    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nRRULE:FREQ=DAILY;UNTIL=never")), @r#"3: event "no SUMMARY": UNTIL "never" is not a date or time"#);
-    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nRRULE:FREQ=SOMETIMES")), @r#"3: event "no SUMMARY": RRULE: Invalid recurrence rule."#);
-    assert_snapshot!(refused(&file("DTSTART:20261122T090000\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261122T090000")), @r#"3: event "no SUMMARY": RECURRENCE-ID with RANGE is not supported; split the series in two"#);
-    assert_snapshot!(refused("BEGIN:VCALENDAR\nX-WR-TIMEZONE:Nowhere\nEND:VCALENDAR"), @r#"-: X-WR-TIMEZONE "Nowhere" is no zone this emulator knows; use an IANA name such as Europe/Zurich"#);
+}
+
+#[test]
+fn an_event_that_cannot_be_read_is_named() {
+    assert_snapshot!(skipped("SUMMARY:Lunch"), @r#"3: event "Lunch": DTSTART is missing"#);
+    assert_snapshot!(skipped("DTSTART:tomorrow"), @r#"3: event "no SUMMARY": DTSTART "tomorrow" is not a date or time"#);
+    assert_snapshot!(skipped("=== what?"), @r#"5: not a line of an iCalendar component: "=== what?""#);
+    assert_snapshot!(skipped("DTSTART;TZID=Mars/Olympus:20261122T090000"), @r#"3: event "no SUMMARY": TZID "Mars/Olympus" is no zone this emulator knows; use an IANA name such as Europe/Zurich"#);
+    assert_snapshot!(skipped("DTSTART:20261122T090000\nDTEND:20261122T080000"), @r#"3: event "no SUMMARY": DTEND is before DTSTART"#);
+    assert_snapshot!(skipped("DTSTART:20261122T090000\nDURATION:long"), @r#"3: event "no SUMMARY": DURATION "long" is not a duration such as PT1H30M"#);
+    assert_snapshot!(skipped("DTSTART:20261122T090000\nRRULE:FREQ=DAILY;UNTIL=never"), @r#"3: event "no SUMMARY": UNTIL "never" is not a date or time"#);
+    assert_snapshot!(skipped("DTSTART:20261122T090000\nRRULE:FREQ=DAILY;UNTIL=20261121"), @r#"3: event "no SUMMARY": UNTIL "20261121" is before DTSTART: the series has no instance"#);
+    assert_snapshot!(skipped("DTSTART:20261122T090000\nRRULE:FREQ=SOMETIMES"), @r#"3: event "no SUMMARY": RRULE: Invalid recurrence rule."#);
+    assert_snapshot!(skipped("DTSTART:20261122T090000\nRRULE:FREQ=HOURLY;COUNT=3"), @r#"3: event "no SUMMARY": "FREQ=HOURLY;COUNT=3" repeats within a day; Google repeats events by days at most"#);
+    assert_snapshot!(skipped("DTSTART:20261122T090000\nDURATION:PT1H\nRDATE;VALUE=PERIOD:20261123T090000/PT2H"), @r#"3: event "no SUMMARY": RDATE has a period that does not last as long as the event"#);
+    assert_snapshot!(skipped("DTSTART:20261122T090000\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261122T090000"), @r#"3: event "no SUMMARY": RECURRENCE-ID with RANGE is not supported; the series is read without this change"#);
+}
+
+#[test]
+fn an_unknown_zone_of_the_calendar_skips_floating_times_only() {
+    let text =
+        file("DTSTART:20261122T090000\nEND:VEVENT\nBEGIN:VEVENT\nSUMMARY:Sure\nDTSTART:20261122T090000Z");
+    let import = super::calendar(&text.replace("Europe/Zurich", "Nowhere"), "c").unwrap();
+    assert_eq!(import.calendar.events.len(), 1);
+    assert_eq!(import.calendar.events[0]["summary"], "Sure");
+    let reasons: Vec<String> = import.skipped.iter().map(place).collect();
+    assert_snapshot!(reasons.join("\n"), @r#"
+    -: X-WR-TIMEZONE "Nowhere" is no zone this emulator knows; use an IANA name such as Europe/Zurich; events without a zone of their own are skipped
+    3: event "no SUMMARY": a time without a zone, and X-WR-TIMEZONE is unknown
+    "#);
+}
+
+#[test]
+fn a_broken_line_of_the_calendar_is_passed_over() {
+    let import = super::calendar(
+        "BEGIN:VCALENDAR\nX-A:long\n  folded\n=== what?\nEND:VCALENDAR",
+        "c",
+    )
+    .unwrap();
+    let reasons: Vec<String> = import.skipped.iter().map(place).collect();
+    assert_snapshot!(reasons.join("\n"), @r#"4: not a line of an iCalendar component: "=== what?""#);
+}
+
+#[test]
+fn several_calendars_are_read_as_one() {
+    let second = file("DTSTART:20261123T090000\nSUMMARY:Two").replace("UID:u", "UID:v");
+    let text = format!(
+        "{}{}",
+        file("DTSTART:20261122T090000\nSUMMARY:One"),
+        second.replace("Zurich", "London")
+    );
+    let calendar = calendar(&text);
+    assert_eq!(calendar.time_zone, "Europe/Zurich");
+    let zones: Vec<_> = calendar
+        .events
+        .iter()
+        .map(|event| &event["start"]["timeZone"])
+        .collect();
+    assert_eq!(zones, ["Europe/Zurich", "Europe/London"]);
+}
+
+#[test]
+fn rules_of_other_programs_are_read() {
+    // As in Google's own export of birthdays.
+    let birthday = one("DTSTART;VALUE=DATE:20131210\nRRULE:FREQ=YEARLY\nRDATE:20131210Z");
+    assert_eq!(
+        birthday["recurrence"],
+        json!(["RRULE:FREQ=YEARLY", "RDATE;VALUE=DATE:20131210"])
+    );
+    let periods = one(
+        "DTSTART:20261122T090000\nDURATION:PT1H\nRDATE;VALUE=PERIOD:20261123T090000/PT1H,20261124T090000Z/20261124T100000Z",
+    );
+    assert_eq!(
+        periods["recurrence"],
+        json!(["RDATE:20261123T080000Z,20261124T090000Z"])
+    );
+    let excluded = one("DTSTART:20261122T090000\nRRULE:FREQ=DAILY\nEXRULE:FREQ=WEEKLY;UNTIL=20261201");
+    assert_eq!(
+        excluded["recurrence"],
+        json!(["RRULE:FREQ=DAILY", "EXRULE:FREQ=WEEKLY;UNTIL=20261201T225959Z"])
+    );
 }
 
 #[test]
@@ -234,19 +326,17 @@ fn nesting_is_bounded() {
 
 #[test]
 fn a_file_becomes_its_accounts_primary_calendar() {
-    let seed = Seed::from_ics("choir.ics", SAMPLE, "bob@example.com").unwrap();
+    let (seed, skipped) = Seed::from_ics("choir.ics", SAMPLE, "bob@example.com").unwrap();
+    assert_eq!(skipped, []);
     assert_eq!(seed.users[0].email, "bob@example.com");
     assert_eq!(seed.users[0].calendars[0].id, "bob@example.com");
     assert!(seed.users[0].calendars[0].primary);
     // The seed of an .ics file is valid in the JSON form too.
     let json = serde_json::to_string(&seed).unwrap();
     assert_eq!(Seed::from_json("choir.json", &json).unwrap(), seed);
-    let err = Seed::from_ics(
-        "broken.ics",
-        "BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR",
-        "b@example.com",
-    );
-    assert_snapshot!(err.unwrap_err(), @r#"broken.ics:2: event "no SUMMARY": DTSTART is missing"#);
+    let broken = "BEGIN:VCALENDAR\nBEGIN:VEVENT\nEND:VEVENT\nEND:VCALENDAR";
+    let (_, skipped) = Seed::from_ics("broken.ics", broken, "b@example.com").unwrap();
+    assert_snapshot!(skipped[0], @r#"broken.ics:2: event "no SUMMARY": DTSTART is missing"#);
 }
 
 #[test]
@@ -287,6 +377,14 @@ fn line() -> impl Strategy<Value = String> {
         "SEQUENCE:-9",
         "STATUS:CANCELLED",
         "TZID:é",
+        "TZID:Ours",
+        "BEGIN:STANDARD",
+        "END:STANDARD",
+        "TZOFFSETFROM:+0100",
+        "TZOFFSETTO:-0230",
+        "DTSTART;TZID=Ours:20261122T090000",
+        "RRULE:FREQ=YEARLY",
+        "EXRULE:FREQ=DAILY",
     ]);
     prop_oneof![
         4 => words.prop_map(str::to_owned),
@@ -301,15 +399,15 @@ proptest! {
 
     #[test]
     fn no_text_makes_it_panic(text in "\\PC{0,200}") {
-        let _ = calendar(&text, "c");
+        let _ = super::calendar(&text, "c");
     }
 
     #[test]
     fn any_file_reads_soundly_or_is_refused(lines in prop::collection::vec(line(), 0..24)) {
         let text = format!("BEGIN:VCALENDAR\r\n{}\r\nEND:VCALENDAR\r\n", lines.join("\r\n"));
-        let _ = calendar(&text, "c");
+        let _ = super::calendar(&text, "c");
         let event = format!("BEGIN:VCALENDAR\nBEGIN:VEVENT\n{}\nEND:VEVENT\nEND:VCALENDAR\n", lines.join("\n"));
-        if let Ok(seed) = Seed::from_ics("c.ics", &event, "c@example.com") {
+        if let Ok((seed, _)) = Seed::from_ics("c.ics", &event, "c@example.com") {
             let json = serde_json::to_string(&seed).unwrap();
             prop_assert_eq!(Seed::from_json("c.json", &json), Ok(seed));
         }

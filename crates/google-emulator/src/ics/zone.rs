@@ -1,0 +1,298 @@
+//! The zones of a file: by name, or by the rules of a `VTIMEZONE`.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
+use icalendar::parser::Component;
+use icu_time::zone::WindowsParser;
+use icu_time::zone::iana::IanaParserExtended;
+use serde_json::{Map, Value};
+use zones::Zone;
+
+use super::text_of;
+use super::time::{self, Time};
+use crate::recurrence::Series;
+
+/// The years from an event on in which a zone must have the clock of a `VTIMEZONE` to stand for it.
+const COMPARED_YEARS: i32 = 5;
+/// Between comparisons, beside those at the changes of the clock.
+const COMPARED_EVERY: TimeDelta = TimeDelta::days(10);
+/// Where names of places are; in this order, because several zones have the same clock.
+const REGIONS: [&str; 10] = [
+    "Europe/",
+    "America/",
+    "Asia/",
+    "Australia/",
+    "Pacific/",
+    "Africa/",
+    "Atlantic/",
+    "Indian/",
+    "Antarctica/",
+    "Arctic/",
+];
+
+/// The zones that a calendar of a file speaks of.
+#[derive(Default)]
+pub struct Zones {
+    /// Of the calendar itself. None: its name is unknown.
+    calendar: Option<Zone>,
+    /// `TZID` → what its `VTIMEZONE` says.
+    defined: HashMap<String, Defined>,
+}
+
+enum Defined {
+    Known(Zone),
+    Rules(Rules),
+}
+
+/// What turns a wall clock's time into a moment.
+#[derive(Clone, Copy)]
+pub enum Clock<'a> {
+    Zone(Zone),
+    Rules(&'a Rules),
+}
+
+impl Zones {
+    /// Adds a `VTIMEZONE`. One that says nothing readable is left out; an event that needs it names it.
+    pub fn define(&mut self, component: &Component) {
+        let Some(tzid) = text_of(component, "TZID") else {
+            return;
+        };
+        let place = text_of(component, "X-LIC-LOCATION").and_then(known);
+        let defined = place
+            .map(Defined::Known)
+            .or_else(|| Rules::of(component).map(Defined::Rules));
+        if let Some(defined) = defined {
+            self.defined.insert(tzid.to_owned(), defined);
+        }
+    }
+
+    /// Sets the calendar's zone (`X-WR-TIMEZONE`); UTC where there is none.
+    pub fn set_calendar(&mut self, name: Option<&str>) -> Result<(), String> {
+        let Some(name) = name else {
+            self.calendar = Some(Zone::UTC);
+            return Ok(());
+        };
+        self.calendar = known(name);
+        if self.calendar.is_none() {
+            let unknown = unknown("X-WR-TIMEZONE", name);
+            return Err(format!(
+                "{unknown}; events without a zone of their own are skipped"
+            ));
+        }
+        Ok(())
+    }
+
+    /// The calendar's zone; UTC where it is unknown.
+    pub fn calendar(&self) -> Zone {
+        self.calendar.unwrap_or_default()
+    }
+
+    /// The clock of times without a zone.
+    pub fn floating(&self) -> Result<Clock<'_>, String> {
+        let zone = self.calendar.map(Clock::Zone);
+        zone.ok_or_else(|| "a time without a zone, and X-WR-TIMEZONE is unknown".into())
+    }
+
+    pub fn find(&self, tzid: &str) -> Result<Clock<'_>, String> {
+        if let Some(zone) = known(tzid) {
+            return Ok(Clock::Zone(zone));
+        }
+        match self.defined.get(tzid) {
+            Some(Defined::Known(zone)) => Ok(Clock::Zone(*zone)),
+            Some(Defined::Rules(rules)) => Ok(Clock::Rules(rules)),
+            None => Err(unknown("TZID", tzid)),
+        }
+    }
+
+    /// Whether instances that follow this start keep to the zone that it was given.
+    pub fn may_repeat(&self, tzid: Option<&str>, start: Time) -> bool {
+        match (tzid.map(|tzid| self.find(tzid)), start) {
+            (Some(Ok(Clock::Rules(rules))), Time::At(at)) => rules.zone_from(at.to_utc()).is_some(),
+            _ => true,
+        }
+    }
+}
+
+impl Clock<'_> {
+    /// A wall clock's time as a moment (RFC 5545, 3.3.5).
+    pub fn resolve(self, local: NaiveDateTime) -> DateTime<Zone> {
+        match self {
+            Self::Zone(zone) => crate::time::resolve(local, zone).with_timezone(&zone),
+            Self::Rules(rules) => {
+                let (instant, offset) = rules.resolve(local);
+                let zone = rules.zone_from(instant).unwrap_or_else(|| fixed(offset));
+                instant.with_timezone(&zone)
+            }
+        }
+    }
+}
+
+/// By IANA name, a vendor's prefix before one (`/freeassociation.sourceforge.net/Europe/Zurich`), or Windows' name as CLDR
+/// translates it for the world.
+fn known(name: &str) -> Option<Zone> {
+    let name = name.trim();
+    let mut tail = Some(name);
+    while let Some(candidate) = tail {
+        if let Ok(zone) = candidate.parse() {
+            return Some(zone);
+        }
+        tail = candidate.split_once('/').map(|(_, rest)| rest);
+    }
+    let zone = WindowsParser::new().parse(name, None)?;
+    let names = IanaParserExtended::new();
+    let iana = names.iter().find(|each| each.time_zone == zone)?;
+    iana.canonical.parse().ok()
+}
+
+fn unknown(property: &str, name: &str) -> String {
+    format!("{property} {name:?} is no zone this emulator knows; use an IANA name such as Europe/Zurich")
+}
+
+/// The clock that a `VTIMEZONE` describes.
+pub struct Rules {
+    /// Seconds east of UTC before the first change.
+    first: i32,
+    /// Each change and the offset from then on, oldest first.
+    changes: Vec<(DateTime<Utc>, i32)>,
+    /// By year: the zone that has this clock from then on.
+    zones: RefCell<HashMap<i32, Option<Zone>>>,
+}
+
+impl Rules {
+    fn of(zone: &Component) -> Option<Self> {
+        let parts = zone.components.iter().filter(|part| {
+            let name = part.name.as_str();
+            name.eq_ignore_ascii_case("STANDARD") || name.eq_ignore_ascii_case("DAYLIGHT")
+        });
+        let mut changes = Vec::new();
+        for part in parts {
+            let from = offset(text_of(part, "TZOFFSETFROM")?)?;
+            let to = offset(text_of(part, "TZOFFSETTO")?)?;
+            changes.extend(onsets(part, fixed(from))?.into_iter().map(|at| (at, from, to)));
+        }
+        changes.sort_unstable();
+        let (_, first, _) = *changes.first()?;
+        Some(Self {
+            first,
+            changes: changes.into_iter().map(|(at, _, to)| (at, to)).collect(),
+            zones: RefCell::default(),
+        })
+    }
+
+    fn offset_at(&self, instant: DateTime<Utc>) -> i32 {
+        let after = self.changes.partition_point(|(at, _)| *at <= instant);
+        let last = after.checked_sub(1).and_then(|last| self.changes.get(last));
+        last.map_or(self.first, |(_, offset)| *offset)
+    }
+
+    /// The moment, and the offset at it: of two the first, and in a gap later by the gap.
+    fn resolve(&self, local: NaiveDateTime) -> (DateTime<Utc>, i32) {
+        let at = |offset: i32| (local - TimeDelta::seconds(offset.into())).and_utc();
+        let offsets = self.changes.iter().map(|(_, offset)| *offset).chain([self.first]);
+        let valid = offsets
+            .filter(|offset| self.offset_at(at(*offset)) == *offset)
+            .max();
+        let offset = valid.unwrap_or_else(|| self.offset_at(at(0) - TimeDelta::days(1)));
+        (at(offset), offset)
+    }
+
+    /// The zone that has this clock in the years from this moment on.
+    fn zone_from(&self, instant: DateTime<Utc>) -> Option<Zone> {
+        let year = instant.year();
+        if let Some(found) = self.zones.borrow().get(&year) {
+            return *found;
+        }
+        let found = self.compare(year);
+        self.zones.borrow_mut().insert(year, found);
+        found
+    }
+
+    fn compare(&self, year: i32) -> Option<Zone> {
+        let start = |year| {
+            Some(
+                NaiveDate::from_ymd_opt(year, 1, 1)?
+                    .and_time(NaiveTime::MIN)
+                    .and_utc(),
+            )
+        };
+        let (from, to) = (start(year)?, start(year.checked_add(COMPARED_YEARS)?)?);
+        let mut probes = vec![from];
+        let changes = self
+            .changes
+            .iter()
+            .map(|(at, _)| *at)
+            .filter(|at| (from..to).contains(at));
+        probes.extend(changes.flat_map(|at| [at - TimeDelta::seconds(1), at]));
+        let regular = std::iter::successors(Some(from), |at| Some(*at + COMPARED_EVERY));
+        probes.extend(regular.take_while(|at| *at < to));
+        if probes
+            .iter()
+            .all(|at| self.offset_at(*at) == self.offset_at(from))
+        {
+            return Some(fixed(self.offset_at(from)));
+        }
+        let names = IanaParserExtended::new();
+        let in_region = |region: &'static str| {
+            let names = names.iter().map(|each| each.canonical);
+            names.filter(move |name| name.starts_with(region))
+        };
+        let places = REGIONS.into_iter().flat_map(in_region);
+        places.filter_map(Zone::named).find(|zone| {
+            let offset = |at: DateTime<Utc>| zone.offset_from_utc_datetime(&at.naive_utc()).fix();
+            probes
+                .iter()
+                .all(|at| offset(*at).local_minus_utc() == self.offset_at(*at))
+        })
+    }
+}
+
+/// The moments at which a `STANDARD` or `DAYLIGHT` begins; its times are those of the clock before.
+fn onsets(part: &Component, before: Zone) -> Option<Vec<DateTime<Utc>>> {
+    let Time::At(start) = Time::parse(text_of(part, "DTSTART")?.trim(), Clock::Zone(before))? else {
+        return None;
+    };
+    let first = Time::At(start);
+    let mut lines: Vec<Value> = Vec::new();
+    for property in &part.properties {
+        let line = match property.name.as_str().to_ascii_uppercase().as_str() {
+            "RRULE" => time::rule("RRULE", property.val.as_str(), first),
+            "RDATE" => time::dates(property, (first, TimeDelta::zero()), &Zones::default()),
+            _ => continue,
+        };
+        // A rule that ended before it began never changes the clock.
+        lines.extend(line.ok().map(Value::from));
+    }
+    let mut body = Map::new();
+    body.insert("start".into(), first.body());
+    body.insert("end".into(), first.body());
+    body.insert("recurrence".into(), lines.into());
+    let series = Series::of(&body, Zone::UTC).ok()?;
+    let starts = series
+        .map(|series| series.starts(None, None, Zone::UTC))
+        .unwrap_or_default();
+    let mut onsets = vec![start.to_utc()];
+    onsets.extend(starts.iter().map(|start| start.instant(Zone::UTC)));
+    Some(onsets)
+}
+
+/// Seconds east of `+0200` or `-053000`; of an offset only whole minutes count.
+fn offset(text: &str) -> Option<i32> {
+    let text = text.trim();
+    let (sign, digits) = match text.split_at_checked(1)? {
+        ("+", digits) => (1, digits),
+        ("-", digits) => (-1, digits),
+        _ => return None,
+    };
+    let is_offset = matches!(digits.len(), 4 | 6) && digits.bytes().all(|digit| digit.is_ascii_digit());
+    let number = |range: std::ops::Range<usize>| digits.get(range)?.parse::<i32>().ok();
+    let minutes = number(0..2)? * 60 + number(2..4)?;
+    (is_offset && minutes < 24 * 60).then_some(sign * minutes * 60)
+}
+
+/// A fixed offset by the name that Google has for it.
+fn fixed(seconds: i32) -> Zone {
+    let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
+    Zone::named(&format!("GMT{sign}{:02}:{:02}", minutes / 60, minutes % 60)).unwrap_or_default()
+}
