@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zones::Zone;
 
 use crate::error::{ApiError, Result};
-use crate::event_view::{Viewer, find, instances, overlaps, tombstone};
+use crate::event_view::{Viewer, find, has_series, instances, overlaps, tombstone};
 use crate::faults::{ListFaults, hash};
 use crate::paging::{Listing, Page};
 use crate::params::Params;
@@ -322,7 +322,7 @@ impl<'a> Filter<'a> {
             let event = &version.body;
             if event.contains_key("recurrence") {
                 found.extend(instances(calendar, event, revision, self.window));
-            } else if !event.contains_key("recurringEventId") && overlaps(event, self.window, calendar.zone) {
+            } else if !has_series(calendar, event, revision) && overlaps(event, self.window, calendar.zone) {
                 found.push(Resource::clone(event));
             }
         }

@@ -169,6 +169,11 @@ pub fn instances(
     found
 }
 
+/// Whether the event is an instance of a series that this calendar has. Guests of one instance do not have its series.
+pub fn has_series(calendar: &Calendar, event: &Resource, revision: Revision) -> bool {
+    text(event, "recurringEventId").is_some_and(|master| calendar.events.at(master, revision).is_some())
+}
+
 /// The rows of single instances of a series, as they were at a revision.
 pub fn exceptions(calendar: &Calendar, master: &str, revision: Revision) -> Vec<Resource> {
     let prefix = format!("{master}_");

@@ -1,19 +1,20 @@
 //! Writes to a calendar, with Google's rules: client fields, server fields, and writes to one instance of a series.
 
-use chrono::{DateTime, TimeDelta, Utc};
 use rand::RngExt;
 use serde_json::{Value, json};
 
 use crate::conference;
 use crate::error::{ApiError, Result};
+use crate::event_put::put;
 use crate::event_types;
-use crate::event_view::{self, exceptions};
+use crate::event_view;
 use crate::guests::{self, SendUpdates};
+use crate::invitations;
 use crate::recurrence::Series;
 use crate::seed::AccessRole;
 use crate::state::{Calendar, State, email_of};
 use crate::store::{Resource, is_cancelled, merge, text};
-use crate::time::{self, EventTime, Length};
+use crate::time::{EventTime, Length};
 
 /// The writer, the calendar and the precondition of a write.
 #[derive(Debug, Clone, Copy)]
@@ -85,13 +86,15 @@ pub fn insert(state: &mut State, writer: &Writer<'_>, body: &Resource) -> Result
     let event = compose(state, writer, &base, body)?;
     event_types::check(None, &event)?;
     let event = put(state, writer.calendar, event, true);
-    mail(state, writer, None, &event);
+    notify(state, writer, None, &event);
     Ok(event)
 }
 
-fn mail(state: &mut State, writer: &Writer<'_>, old: Option<&Resource>, new: &Resource) {
+/// Mails the people whom a write concerns and brings their calendars in line with it.
+fn notify(state: &mut State, writer: &Writer<'_>, old: Option<&Resource>, new: &Resource) {
     let by = (writer.email, writer.calendar);
     guests::mail(state, by, writer.send_updates, old, new);
+    invitations::spread(state, writer.calendar, old, new);
 }
 
 pub fn patch(state: &mut State, writer: &Writer<'_>, id: &str, patch: &Resource) -> Result<Resource> {
@@ -118,8 +121,9 @@ pub fn delete(state: &mut State, writer: &Writer<'_>, id: &str) -> Result<()> {
     event_types::check_deletion(&event)?;
     let old = event.clone();
     event.insert("status".into(), json!("cancelled"));
+    let event = invitations::own_part(state, writer.calendar, event);
     let event = put(state, writer.calendar, event, true);
-    mail(state, writer, Some(&old), &event);
+    notify(state, writer, Some(&old), &event);
     Ok(())
 }
 
@@ -140,15 +144,16 @@ pub fn move_to(state: &mut State, writer: &Writer<'_>, id: &str, destination: &s
             "Only a whole event of type default can be moved.",
         ));
     }
-    let unheard = Writer {
-        send_updates: SendUpdates::None,
-        ..*writer
-    };
-    delete(state, &unheard, id)?;
+    if is_cancelled(&event) {
+        return Err(ApiError::deleted());
+    }
+    let mut left = event.clone();
+    left.insert("status".into(), json!("cancelled"));
+    put(state, writer.calendar, left, true);
     let mut moved = event.clone();
     moved.insert("organizer".into(), organizer(state, &target));
     let moved = put(state, target.calendar, moved, true);
-    mail(state, &target, Some(&event), &moved);
+    notify(state, &target, Some(&event), &moved);
     Ok(moved)
 }
 
@@ -239,13 +244,14 @@ fn write(state: &mut State, writer: &Writer<'_>, old: Resource, fields: &Resourc
     }
     let shared = changed(&GUEST_MAY_CHANGE);
     let guest = email_of(&old, "organizer").is_some_and(|organizer| organizer != writer.calendar);
-    if shared && guest && old.get("guestsCanModify") != Some(&json!(true)) {
+    if shared && guest && !invitations::may_guests_modify(&old) {
         return Err(ApiError::documented(403, Some("forbiddenForNonOrganizer")));
     }
     // Google leaves `updated` alone when only reminders change, while the etag is new.
     let touched = changed(&["reminders"]);
+    let event = invitations::own_part(state, writer.calendar, event);
     let event = put(state, writer.calendar, event, touched);
-    mail(state, writer, Some(&old), &event);
+    notify(state, writer, Some(&old), &event);
     Ok(event)
 }
 
@@ -386,61 +392,6 @@ fn set_defaults(event: &mut Resource, old: &Resource, fields: &Resource) -> Resu
         }
     }
     Ok(())
-}
-
-/// Now, but later than the version before: Google does not write an event twice in a millisecond, and a clock that is
-/// held still would make it so.
-fn updated(state: &State, calendar: &str, id: &str) -> Value {
-    let before = state
-        .calendars
-        .get(calendar)
-        .and_then(|place| place.events.head(id));
-    let before = before.and_then(|head| text(&head.body, "updated")?.parse::<DateTime<Utc>>().ok());
-    let next = before.map(|before| before + TimeDelta::milliseconds(1));
-    time::stamp(next.map_or(state.now(), |next| next.max(state.now())))
-}
-
-/// Stores a version and notifies the channels. A change to a master cancels the exceptions whose instances no longer exist,
-/// and restoring it restores its exceptions.
-fn put(state: &mut State, calendar: &str, mut event: Resource, touched: bool) -> Resource {
-    event.insert("etag".into(), state.next_etag());
-    let id = text(&event, "id").unwrap_or_default().to_owned();
-    if touched {
-        let updated = updated(state, calendar, &id);
-        event.insert("updated".into(), updated);
-    }
-    let revision = state.next_revision();
-    let kind = text(&event, "eventType").unwrap_or("default").to_owned();
-    let keeps_orphans = state.settings.keep_orphaned_exceptions;
-    let mut orphans = Vec::new();
-    if let Some(place) = state.calendars.get_mut(calendar) {
-        let revived =
-            place.events.head(&id).is_some_and(|old| is_cancelled(&old.body)) && !is_cancelled(&event);
-        place.events.put(&id, revision, event.clone());
-        if !event.contains_key("recurringEventId") && !is_cancelled(&event) {
-            orphans = exceptions(place, &id, revision);
-            let series = Series::of(&event, place.zone).ok().flatten();
-            orphans.retain_mut(|exception| {
-                let start =
-                    text(exception, "id").and_then(|id| series.as_ref()?.start_of(id.rsplit_once('_')?.1));
-                let orphan = !start.is_some_and(|start| {
-                    series
-                        .as_ref()
-                        .is_some_and(|series| series.contains(&start, place.zone))
-                });
-                if orphan && !keeps_orphans && !is_cancelled(exception) {
-                    exception.insert("status".into(), json!("cancelled"));
-                    return true;
-                }
-                revived
-            });
-        }
-    }
-    crate::push::event_changed(state, calendar, &kind, revision);
-    for orphan in orphans {
-        put(state, calendar, orphan, true);
-    }
-    event
 }
 
 fn is_client_id(id: &str) -> bool {

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::{Map, Value, json};
 
 use crate::error::{ApiError, Result};
-use crate::event_view::{instances, overlaps};
+use crate::event_view::{has_series, instances, overlaps};
 use crate::state::{Calendar, State};
 use crate::store::{Resource, is_cancelled, text};
 use crate::time::span;
@@ -52,7 +52,7 @@ fn busy(
         let event = &version.body;
         let events = if event.contains_key("recurrence") {
             instances(calendar, event, head, window)
-        } else if event.contains_key("recurringEventId") || !overlaps(event, window, calendar.zone) {
+        } else if has_series(calendar, event, head) || !overlaps(event, window, calendar.zone) {
             continue;
         } else {
             vec![Resource::clone(event)]

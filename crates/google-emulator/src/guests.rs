@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use crate::error::{ApiError, Result};
+use crate::invitations::may_guests_modify;
 use crate::log::{Mail, MailKind};
 use crate::params::Params;
 use crate::state::{State, email_of};
@@ -53,7 +54,8 @@ const OWN: [&str; 9] = [
 ];
 
 /// Mails whom a write concerns: new guests an invitation, those taken off the list and those of a deleted event a
-/// cancellation, the others what changed; and the organizer a guest's answer.
+/// cancellation, the others what changed; and the organizer a guest's answer. A guest who deletes an event, or writes a
+/// list without another guest, uninvites no one.
 pub fn mail(
     state: &mut State,
     writer: (&str, &str),
@@ -68,15 +70,14 @@ pub fn mail(
     let organizer = email_of(new, "organizer").unwrap_or(calendar).to_owned();
     let (before, after) = (guests(old), guests(Some(new)));
     let mut mails: Vec<(String, MailKind)> = Vec::new();
-    if organizer != calendar {
-        let answer = |guests: &BTreeMap<String, Value>| guests.get(calendar).cloned();
-        if answer(&before) != answer(&after) {
-            mails.push((organizer.clone(), MailKind::Response));
-        }
-    } else if is_cancelled(new) {
-        mails.extend(before.into_keys().map(|guest| (guest, MailKind::Cancellation)));
-    } else {
-        let changed = old.is_some_and(|old| changed(old, new));
+    let is_organizer = organizer == calendar;
+    let answer = |guests: &BTreeMap<String, Value>| guests.get(calendar).cloned();
+    if !is_organizer && answer(&before) != answer(&after) {
+        mails.push((organizer.clone(), MailKind::Response));
+    }
+    if !is_cancelled(new) {
+        let may_change = is_organizer || may_guests_modify(new);
+        let changed = may_change && old.is_some_and(|old| changed(old, new));
         for guest in after.keys() {
             match before.contains_key(guest) {
                 false => mails.push((guest.clone(), MailKind::Invitation)),
@@ -84,7 +85,10 @@ pub fn mail(
                 true => {}
             }
         }
-        let gone = before.into_keys().filter(|guest| !after.contains_key(guest));
+    }
+    if is_organizer {
+        let is_gone = |guest: &String| is_cancelled(new) || !after.contains_key(guest);
+        let gone = before.into_keys().filter(is_gone);
         mails.extend(gone.map(|guest| (guest, MailKind::Cancellation)));
     }
     for (to, kind) in mails {

@@ -189,17 +189,14 @@ pub async fn two_accounts(stack: &Stack) -> Result<Api> {
     Ok(alice)
 }
 
-/// Adds an invitation of both accounts to both of their calendars.
-fn invite(stack: &Stack, id: &str, more: &Value) -> Result<()> {
+/// A meeting tomorrow.
+fn joint(id: &str, more: &Value) -> Value {
     let mut body = timed(&format!("Joint {id}"), TimeDelta::hours(26), "Europe/Zurich");
-    let fields = body.as_object_mut().context("an object")?;
-    fields.insert("id".to_owned(), json!(id));
-    fields.insert("attendees".to_owned(), json!([{"email": ALICE}, {"email": BOB}]));
-    fields.extend(more.as_object().cloned().unwrap_or_default());
-    for account in [ALICE, BOB] {
-        stack.google.insert(account, "primary", body.clone())?;
+    if let (Some(fields), Some(more)) = (body.as_object_mut(), more.as_object()) {
+        fields.insert("id".to_owned(), json!(id));
+        fields.extend(more.clone());
     }
-    Ok(())
+    body
 }
 
 fn answer_in_google(stack: &Stack, account: &str, id: &str) -> Value {
@@ -219,7 +216,11 @@ async fn a_meeting_of_two_accounts_is_shown_once() -> Result<()> {
     assert_eq!(accounts, 2);
 
     let (mut socket, _) = stack.browser(&alice).await?;
-    invite(&stack, "jointmeeting", &json!({}))?;
+    // Google adds the invitation to bob's calendar.
+    let guests = json!({"attendees": [{"email": ALICE}, {"email": BOB}]});
+    stack
+        .google
+        .insert(ALICE, "primary", joint("jointmeeting", &guests))?;
     // Changes are per calendar: each duplicate is published.
     let first = socket.next_titled("Joint jointmeeting").await?;
     let second = socket.next_titled("Joint jointmeeting").await?;
@@ -268,11 +269,13 @@ async fn a_meeting_of_two_accounts_is_shown_once() -> Result<()> {
 async fn duplicates_of_instances_match_by_original_start() -> Result<()> {
     let stack = Stack::start().await?;
     let alice = two_accounts(&stack).await?;
-    invite(
-        &stack,
-        "jointseries",
-        &json!({"recurrence": ["RRULE:FREQ=DAILY;COUNT=5"]}),
-    )?;
+    // As if both had imported the same invitation of a stranger.
+    let series = json!({"recurrence": ["RRULE:FREQ=DAILY;COUNT=5"], "iCalUID": "joint@elsewhere.example"});
+    for (account, id) in [(ALICE, "jointseries"), (BOB, "bobsseries")] {
+        let mut body = joint(id, &series);
+        body["summary"] = json!("Joint jointseries");
+        stack.google.insert(account, "primary", body)?;
+    }
     let series = async |expected: usize| {
         wait::until("both copies of the series are there", async || {
             let found = titled(&alice, "Joint jointseries").await.ok()?;
@@ -293,8 +296,9 @@ async fn duplicates_of_instances_match_by_original_start() -> Result<()> {
     }
     let later: DateTime<FixedOffset> = start.as_str().unwrap().parse()?;
     let moved = json!({"start": {"dateTime": start}, "end": {"dateTime": end}});
-    stack.google.patch(BOB, "primary", &id(1), moved)?;
-    stack.google.delete(BOB, "primary", &id(2))?;
+    let bobs = |n: usize| id(n).replace("jointseries", "bobsseries");
+    stack.google.patch(BOB, "primary", &bobs(1), moved)?;
+    stack.google.delete(BOB, "primary", &bobs(2))?;
     let after = series(4).await;
     let starts =
         |events: &[Value]| -> Vec<Value> { events.iter().map(|event| event["start"].clone()).collect() };
@@ -308,7 +312,7 @@ async fn duplicates_of_instances_match_by_original_start() -> Result<()> {
     stack.google.delete(ALICE, "primary", &id(1))?;
     let moved = async || {
         let found = titled(&alice, "Joint jointseries").await.ok()?;
-        let second = found.iter().find(|event| event["id"] == id(1).as_str())?;
+        let second = found.iter().find(|event| event["id"] == bobs(1).as_str())?;
         let start: DateTime<FixedOffset> = second["start"].as_str()?.parse().ok()?;
         (found.len() == 5 && second.get("copies").is_none() && start == later).then_some(())
     };

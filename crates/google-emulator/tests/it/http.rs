@@ -6,6 +6,7 @@ mod convergence;
 mod event_types;
 mod events;
 mod faults;
+mod invitations;
 mod oauth;
 mod push;
 mod receiver;
