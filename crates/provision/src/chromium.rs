@@ -1,6 +1,6 @@
 //! A browser for tests.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 
@@ -10,6 +10,10 @@ use crate::process::find_in_path;
 /// Chromium without its windows, which Playwright uses for headless runs too. A page takes a third of the processor time
 /// that it takes in the whole browser.
 const SHELL: &str = "chromium-headless-shell";
+
+/// The program of Debian's package. Its command in `PATH` is a script that waits for it, and that leaves it running when it
+/// is killed.
+const DEBIAN_SHELL: &str = "/usr/lib/chromium/chromium-headless-shell";
 
 /// The whole browser.
 const BROWSERS: [&str; 4] = [
@@ -30,6 +34,10 @@ pub fn find() -> Option<PathBuf> {
 fn find_shell() -> Option<PathBuf> {
     if let Some(path) = std::env::var_os("CHROMIUM_BIN").filter(|path| !path.is_empty()) {
         return Some(PathBuf::from(path));
+    }
+    let debian = Path::new(DEBIAN_SHELL);
+    if debian.exists() {
+        return Some(debian.to_owned());
     }
     find_in_path(SHELL)
 }
