@@ -15,9 +15,9 @@ use wiremock::{Mock, MockServer, Request, ResponseTemplate};
 
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-fn google_at(base: &str) -> Google {
+fn google_at(base: &str, timeout: Duration) -> Google {
     let mut config = GoogleConfig::new("client", "client-secret".into());
-    config.timeout = TIMEOUT;
+    config.timeout = timeout;
     config.endpoints = Endpoints::at(&base.parse().unwrap());
     Google::new(config).unwrap()
 }
@@ -29,7 +29,7 @@ async fn answering(reply: ResponseTemplate) -> (MockServer, Google) {
         .respond_with(reply)
         .mount(&server)
         .await;
-    let google = google_at(&server.uri());
+    let google = google_at(&server.uri(), TIMEOUT);
     (server, google)
 }
 
@@ -134,7 +134,7 @@ async fn a_body_beyond_the_limit_is_refused() {
         .mount(&server)
         .await;
     assert_eq!(
-        events_error(&google_at(&server.uri())).await,
+        events_error(&google_at(&server.uri(), Duration::from_mins(1))).await,
         Error::AnswerTooLarge
     );
 }
@@ -149,7 +149,7 @@ async fn a_stalled_or_truncated_response_is_transient() {
 
     // Announces a thousand bytes, sends ten, and closes the connection.
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let google = google_at(&format!("http://{}", listener.local_addr().unwrap()));
+    let google = google_at(&format!("http://{}", listener.local_addr().unwrap()), TIMEOUT);
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             let _ = stream.read(&mut [0; 4_096]).await;
@@ -162,7 +162,7 @@ async fn a_stalled_or_truncated_response_is_transient() {
     assert!(is_transient(&list_error(&google).await));
 
     // No server at all.
-    let google = google_at("http://127.0.0.1:1");
+    let google = google_at("http://127.0.0.1:1", TIMEOUT);
     assert!(is_transient(&events_error(&google).await));
     assert!(is_transient(&list_error(&google).await));
     assert!(is_transient(&google.refresh(&"1//r".into()).await.unwrap_err()));
@@ -192,7 +192,7 @@ async fn every_page_of_a_listing_has_the_same_parameters() {
         .expect(2)
         .mount(&server)
         .await;
-    let google = google_at(&server.uri());
+    let google = google_at(&server.uri(), TIMEOUT);
     let mut cursor = ListCursor {
         sync_token: Some("s1".into()),
         page_token: None,
@@ -230,7 +230,7 @@ async fn an_expiration_is_a_string_or_a_number() {
             address: "https://calwire.example/api/calendar/webhook",
             ttl: Duration::from_hours(168),
         };
-        let google = google_at(&server.uri());
+        let google = google_at(&server.uri(), TIMEOUT);
         let made = google.watch_events(&access(), "primary", &channel).await.unwrap();
         assert_eq!(made.resource_id, "r1");
         assert_eq!(made.expires_at.unwrap().timestamp_millis(), 1_426_325_213_000);
@@ -280,7 +280,7 @@ async fn token_requests_follow_googles_documentation() {
         ))
         .mount(&server)
         .await;
-    let google = google_at(&server.uri());
+    let google = google_at(&server.uri(), TIMEOUT);
     let pkce = Pkce::generate();
     let grant = google
         .exchange_code("4/code", &pkce.verifier, "https://x/cb")
@@ -317,7 +317,7 @@ async fn revoking_an_ended_grant_succeeds() {
 
 #[tokio::test]
 async fn the_consent_page_requests_offline_access_with_pkce() {
-    let google = google_at("http://127.0.0.1:1");
+    let google = google_at("http://127.0.0.1:1", TIMEOUT);
     let mut request = AuthorizationRequest {
         redirect_uri: "https://x/oauth/google/callback",
         scopes: &google::scopes::REQUESTED,
