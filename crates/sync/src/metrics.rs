@@ -17,8 +17,8 @@ use store::sync_state::{Cause, Pull};
 pub use definitions::METRICS;
 use definitions::{
     CANARY, CANARY_LATENCY, COMMIT_TO_PUBLISH, EVENTS, GOOGLE, GRANTS_ENDED, LEASES, OVER_BUDGET, PAGES,
-    POOL, PUBLISH, PULL, PULLS, PUSH_TO_COMMIT, PUSH_TO_PUBLISH, REFRESHES, RESYNCS, WATCH_REQUESTS, WRITE,
-    WRITES,
+    POOL, PUBLISH, PULL, PULLS, PUSH_TO_COMMIT, PUSH_TO_PUBLISH, REFRESHES, RESYNCS, SERIES_CUT,
+    WATCH_REQUESTS, WRITE, WRITES,
 };
 
 pub(crate) fn pulled(pull: &Pull, outcome: &'static str, duration: TimeDelta) {
@@ -34,6 +34,10 @@ pub(crate) fn page() {
 pub(crate) fn mirrored(changed: usize, deleted: usize) {
     EVENTS.add(&["changed"], changed as u64);
     EVENTS.add(&["deleted"], deleted as u64);
+}
+
+pub(crate) fn series_cut() {
+    SERIES_CUT.count(&[]);
 }
 
 pub(crate) fn resync(reason: &'static str) {

@@ -33,6 +33,12 @@ pub(super) const EVENTS: Metric = Metric::new(
     &[("change", &["changed", "deleted"])],
     "Events that pulls wrote to the mirror or deleted from it",
 );
+pub(super) const SERIES_CUT: Metric = Metric::new(
+    "calwire_series_cut_total",
+    Kind::Counter,
+    &[],
+    "Expansions of a series that has more instances than are kept",
+);
 pub(super) const RESYNCS: Metric = Metric::new(
     "calwire_resyncs_total",
     Kind::Counter,
@@ -161,6 +167,7 @@ pub const METRICS: &[Metric] = &[
     PULLS,
     PAGES,
     EVENTS,
+    SERIES_CUT,
     RESYNCS,
     LEASES,
     PUSH_TO_COMMIT,

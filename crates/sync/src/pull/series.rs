@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use event_model::calendar::{AccessRole, CalendarContext};
-use event_model::expansion::{Flaw, Occurrence, all_occurrences, flaws};
+use event_model::expansion::{Flaw, MAX_INSTANCES, Occurrence, all_occurrences, flaws};
 use event_model::resource::{self, EventResource, clean};
 use event_model::wire::Window;
 use event_model::zone::Zone;
@@ -11,6 +11,9 @@ use google::RawEvent;
 use store::calendars::Calendar;
 use store::events::{NewEvent, Stored};
 use store::occurrences::NewOccurrence;
+use tracing::warn;
+
+use crate::metrics;
 
 /// Google's ids have at most 1,024 characters. A longer one would not fit into an index, so its event is skipped.
 const EVENT_ID_MAX_LEN: usize = 1_024;
@@ -134,7 +137,27 @@ pub(super) fn expand(
             .or_else(|| resource::parse(&row.raw).ok())?;
         Some((row.series_id, event))
     });
-    all_occurrences(calendar, events, horizon)
+    let expanded = all_occurrences(calendar, events, horizon);
+    for series in cut_series(&expanded) {
+        metrics::series_cut();
+        warn!(
+            calendar.id = %calendar.id,
+            event.id = series,
+            "A series has more than {MAX_INSTANCES} instances; the latest are not shown"
+        );
+    }
+    expanded
+}
+
+/// The series that have as many instances as are kept, and most likely more.
+fn cut_series(occurrences: &[Occurrence]) -> Vec<&str> {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    // Exceptions do not count towards the limit.
+    for occurrence in occurrences.iter().filter(|o| o.event_id == o.series_id) {
+        *counts.entry(&occurrence.series_id).or_default() += 1;
+    }
+    counts.retain(|_, count| *count >= MAX_INSTANCES);
+    counts.into_keys().collect()
 }
 
 /// Instances as rows. If an id occurs twice, the first instance is kept.
@@ -225,6 +248,28 @@ mod tests {
         let incoming = Incoming::parse(sent("m_20261123T090000Z", bare)).expect("kept");
         assert!(incoming.is_cancelled() && !incoming.is_single());
         assert_eq!(incoming.series_id(), "m");
+    }
+
+    #[test]
+    fn a_series_with_too_many_instances_is_reported() {
+        let hours: Vec<String> = (0..24).map(|hour| hour.to_string()).collect();
+        let series = |id: &str, rule: &str| {
+            let event = format!(
+                r#"{{"id":"{id}","recurrence":["RRULE:FREQ=DAILY{rule}"],"start":{{"dateTime":"2026-01-01T09:00:00Z",
+                "timeZone":"UTC"}},"end":{{"dateTime":"2026-01-01T10:00:00Z","timeZone":"UTC"}}}}"#
+            );
+            stored(id, &event)
+        };
+        let rows = vec![
+            series("daily", ""),
+            series("hourly", &format!(";BYHOUR={}", hours.join(","))),
+        ];
+        let year = Window {
+            from: "2026-01-01T00:00:00Z".parse().unwrap(),
+            to: "2027-01-01T00:00:00Z".parse().unwrap(),
+        };
+        let expanded = expand_stored(&berlin(), rows, year);
+        assert_eq!(cut_series(&expanded), ["hourly"]);
     }
 
     #[test]
