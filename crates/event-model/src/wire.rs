@@ -22,7 +22,7 @@ pub struct Event {
     /// The zone in which the event was created: an IANA name, now and then another of Google's (`GMT+02:00`). None for an
     /// all-day event.
     pub time_zone: Option<String>,
-    /// The IANA zone of the end, if it is another: a flight lands there.
+    /// The zone of the end, if it is another: a flight lands there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub end_time_zone: Option<String>,

@@ -257,7 +257,7 @@ export type Event = {
    * all-day event.
    */
   timeZone: string | null;
-  /** The IANA zone of the end, if it is another: a flight lands there. */
+  /** The zone of the end, if it is another: a flight lands there. */
   endTimeZone?: string | undefined;
   description: string | null;
   location: string | null;

@@ -42,7 +42,9 @@ pub fn page<C: Send + 'static>(router: &Router<C>) -> String {
     page.push_str("\n## Messages\n\n");
     page.push_str(
         "Centrifugo publishes values of `Message` on the channel `calendar:<user id>`. Apply `seq` = last + 1, ignore older ones, and\n\
-         load `realtime.getState` again after a gap.\n\n## Types\n",
+         load `realtime.getState` again after a gap. After `deleteData` the stream is another one, and `seq` starts again\n\
+         at 1: so load the state also when a message with a higher offset on the channel does not have a higher `seq`. The state then\n\
+         has another `streamEpoch`.\n\n## Types\n",
     );
     for name in declarations.names() {
         let _ = write!(page, "\n### {name}\n\n{}", code(&declarations, name));

@@ -150,6 +150,21 @@ async fn deletion_leaves_nothing_of_one_user_and_all_of_another(pool: PgPool) {
     assert_eq!(rows_of(pool, "bob").await, bob);
 }
 
+/// A page that is still open would take the messages of the new stream for old ones.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_stream_after_deletion_is_another_one(pool: PgPool) {
+    let stage = two_users(pool).await;
+    let alice = user_id("alice");
+    let mut conn = stage.ctx.pool.acquire().await.unwrap();
+    let before = store::user_stream::position(&mut conn, &alice).await.unwrap();
+    let (_server, broker) = broker(1).await;
+    users::delete(&stage.ctx, &broker, &alice).await.unwrap();
+    let seq = store::user_stream::next_seq(&mut conn, &alice).await.unwrap();
+    let after = store::user_stream::position(&mut conn, &alice).await.unwrap();
+    assert_eq!((seq, after.seq), (1, 1));
+    assert_ne!(after.epoch, before.epoch);
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn unrevoked_grant_keeps_its_connection_until_revoked(pool: PgPool) {
     let stage = two_users(pool).await;
