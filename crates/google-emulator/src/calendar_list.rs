@@ -3,10 +3,11 @@
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Result};
+use crate::event_write::new_id;
 use crate::faults::ListFaults;
 use crate::paging::{Listing, Page};
 use crate::params::Params;
-use crate::seed::AccessRole;
+use crate::seed::{AccessRole, SeedCalendar};
 use crate::state::State;
 use crate::store::{Resource, text};
 
@@ -113,6 +114,44 @@ pub fn patch(state: &mut State, email: &str, calendar: &str, body: &Resource) ->
         &id,
         &patch.map(|(key, value)| (key.clone(), value.clone())).collect(),
     )
+}
+
+/// `calendars.insert`: a secondary calendar, owned by the account.
+pub fn insert_calendar(state: &mut State, email: &str, body: &Resource) -> Result<Value> {
+    let summary = text(body, "summary").ok_or_else(|| ApiError::required("Missing title."))?;
+    let mut new = SeedCalendar::named(&format!("{}@group.calendar.google.com", new_id()));
+    summary.clone_into(&mut new.summary);
+    new.description = text(body, "description").map(ToOwned::to_owned);
+    if let Some(zone) = text(body, "timeZone") {
+        zone.clone_into(&mut new.time_zone);
+    }
+    state.add_calendar(email, &new)?;
+    calendar(state, email, &new.id)
+}
+
+/// `calendars.delete`: a secondary calendar disappears from every list.
+pub fn delete_calendar(state: &mut State, email: &str, calendar: &str) -> Result<()> {
+    let id = State::calendar_id(email, calendar).to_owned();
+    let (_, role) = state.visible(email, &id)?;
+    if role != AccessRole::Owner {
+        return Err(ApiError::new(403, "global", "forbidden", "Forbidden"));
+    }
+    if state.users.contains_key(&id) {
+        return Err(ApiError::new(
+            403,
+            "calendar",
+            "cannotDeletePrimaryCalendar",
+            "Cannot delete a user's primary calendar.",
+        ));
+    }
+    let readers: Vec<String> = state.users.keys().cloned().collect();
+    for reader in readers {
+        if state.role(&reader, &id).is_some() {
+            state.remove_entry(&reader, &id)?;
+        }
+    }
+    state.calendars.remove(&id);
+    Ok(())
 }
 
 /// `calendars.get`: the calendar itself, the same for everyone who sees it.

@@ -36,6 +36,7 @@ const READ_CALENDAR: [&str; 5] = [
     "calendar.calendars.readonly",
     "calendar.app.created",
 ];
+const WRITE_CALENDAR: [&str; 3] = ["calendar", "calendar.calendars", "calendar.app.created"];
 const FREE_BUSY: [&str; 5] = [
     "calendar",
     "calendar.readonly",
@@ -80,6 +81,7 @@ pub fn allow(scopes: &Scopes, endpoint: &str) -> bool {
         "calendarList.list" | "calendarList.get" | "calendarList.watch" => &READ_LIST,
         "calendarList.patch" => &WRITE_LIST,
         "calendars.get" => &READ_CALENDAR,
+        "calendars.insert" | "calendars.delete" => &WRITE_CALENDAR,
         "freebusy.query" => &FREE_BUSY,
         _ => {
             return scopes

@@ -29,7 +29,9 @@ pub fn routes(config: &mut ServiceConfig) {
             .route("/users/me/calendarList/{calendar}", web::get().to(get_entry))
             .route("/users/me/calendarList/{calendar}", web::patch().to(patch_entry))
             .route("/users/me/calendarList/{calendar}", web::put().to(patch_entry))
+            .route("/calendars", web::post().to(insert_calendar))
             .route("/calendars/{calendar}", web::get().to(get_calendar))
+            .route("/calendars/{calendar}", web::delete().to(delete_calendar))
             .route("/calendars/{calendar}/events", web::get().to(list_events))
             .route("/calendars/{calendar}/events", web::post().to(insert_event))
             .route("/calendars/{calendar}/events/watch", web::post().to(watch_events))
@@ -185,6 +187,17 @@ async fn patch_entry(caller: Caller, calendar: Path<String>, body: Bytes) -> Res
 async fn get_calendar(caller: Caller, calendar: Path<String>) -> Result<HttpResponse> {
     let calendar = calendar_list::calendar(&caller.shared.state(), &caller.email, &calendar)?;
     Ok(HttpResponse::Ok().json(calendar))
+}
+
+async fn insert_calendar(caller: Caller, body: Bytes) -> Result<HttpResponse> {
+    let calendar =
+        calendar_list::insert_calendar(&mut caller.shared.state(), &caller.email, &object(&body)?)?;
+    Ok(HttpResponse::Ok().json(calendar))
+}
+
+async fn delete_calendar(caller: Caller, calendar: Path<String>) -> Result<HttpResponse> {
+    calendar_list::delete_calendar(&mut caller.shared.state(), &caller.email, &calendar)?;
+    Ok(HttpResponse::NoContent().finish())
 }
 
 async fn get_colors(_caller: Caller) -> Result<HttpResponse> {
