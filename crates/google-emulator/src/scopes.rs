@@ -37,12 +37,11 @@ const READ_CALENDAR: [&str; 5] = [
     "calendar.app.created",
 ];
 const WRITE_CALENDAR: [&str; 3] = ["calendar", "calendar.calendars", "calendar.app.created"];
-const FREE_BUSY: [&str; 5] = [
+const FREE_BUSY: [&str; 4] = [
     "calendar",
     "calendar.readonly",
     "calendar.freebusy",
     "calendar.events.freebusy",
-    "calendar.events",
 ];
 
 pub type Scopes = BTreeSet<String>;
