@@ -112,6 +112,7 @@ pub fn list(state: &State, email: &str, id: &str, params: &Params, faults: &List
         calendar: id,
         role,
         zone: zone_of(params)?,
+        max_attendees: params.number("maxAttendees")?,
     };
     let items: Vec<Value> = events[page.range(events.len())]
         .iter()
@@ -176,6 +177,7 @@ pub fn of_series(
         calendar: id,
         role,
         zone: zone_of(params)?,
+        max_attendees: params.number("maxAttendees")?,
     };
     let items: Vec<Value> = found[page.range(found.len())]
         .iter()

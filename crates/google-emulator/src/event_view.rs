@@ -20,6 +20,8 @@ pub struct Viewer<'a> {
     pub role: AccessRole,
     /// Times are shown with this zone's offset.
     pub zone: Option<Zone>,
+    /// Of a longer list of guests only the reader is shown.
+    pub max_attendees: Option<usize>,
 }
 
 impl Viewer<'_> {
@@ -43,6 +45,7 @@ impl Viewer<'_> {
                 attendee["self"] = json!(true);
             }
         }
+        self.omit_attendees(&mut shown);
         if let Some(zone) = self.zone {
             for key in ["start", "end"] {
                 let time = shown
@@ -54,6 +57,16 @@ impl Viewer<'_> {
             }
         }
         shown
+    }
+
+    fn omit_attendees(&self, event: &mut Resource) {
+        let Some(Value::Array(attendees)) = event.get_mut("attendees") else {
+            return;
+        };
+        if self.max_attendees.is_some_and(|most| attendees.len() > most) {
+            attendees.retain(|attendee| attendee["self"] == json!(true));
+            event.insert("attendeesOmitted".into(), json!(true));
+        }
     }
 }
 

@@ -145,6 +145,7 @@ impl Caller {
             calendar,
             role,
             zone: event_list::zone_of(&self.params)?,
+            max_attendees: self.params.number("maxAttendees")?,
         }
         .render(event))
     }
