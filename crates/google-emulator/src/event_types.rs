@@ -12,6 +12,8 @@ use crate::store::{Resource, text};
 
 /// The fields that a client may change in a birthday.
 const BIRTHDAY: [&str; 5] = ["colorId", "summary", "reminders", "start", "end"];
+/// The recurrences of a birthday; the second is of the 29th of February.
+const YEARLY: [&str; 2] = ["RRULE:FREQ=YEARLY", "RRULE:FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=-1"];
 /// The fields that a client may change in an event from Gmail.
 const FROM_GMAIL: [&str; 7] = [
     "colorId",
@@ -42,6 +44,7 @@ pub fn check(old: Option<&Resource>, new: &Resource) -> Result<()> {
             let is_moved = old.is_some_and(|old| changes_other_than(old, new, &BIRTHDAY[..3]));
             changes_only(old, new, &BIRTHDAY)
                 && is_one_day(new)
+                && (old.is_some() || is_new_birthday(new))
                 && !(is_moved && old.is_some_and(is_linked_birthday))
         }
         "fromGmail" => old.is_some() && changes_only(old, new, &FROM_GMAIL),
@@ -62,6 +65,15 @@ pub fn check_deletion(event: &Resource) -> Result<()> {
         return Err(refused(kind_of(event)));
     }
     Ok(())
+}
+
+/// The further conditions of a birthday that a client creates.
+fn is_new_birthday(event: &Resource) -> bool {
+    let rules = event.get("recurrence").and_then(Value::as_array);
+    let is_yearly = |rule: &Value| rule.as_str().is_some_and(|rule| YEARLY.contains(&rule));
+    text(event, "visibility") == Some("private")
+        && text(event, "transparency") == Some("transparent")
+        && rules.is_some_and(|rules| rules.len() == 1 && rules.iter().all(is_yearly))
 }
 
 /// A birthday that a contact or the account's profile owns.

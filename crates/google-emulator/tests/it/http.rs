@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 mod convergence;
-mod event_types;
 mod events;
 mod faults;
 mod invitations;
