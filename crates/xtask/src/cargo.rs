@@ -68,6 +68,14 @@ pub enum Profile {
     Release,
 }
 
+/// Builds a program of a package and returns the command that runs it.
+pub fn program(package: &str, program: &str) -> Result<Command> {
+    let built = build(&[program], &["--package", package], Profile::Debug)?;
+    let mut command = Command::new(built.into_iter().next().context("one was asked for")?);
+    command.current_dir(workspace::root());
+    Ok(command)
+}
+
 /// Builds a program of `e2e` and returns the command that runs it.
 pub fn e2e(program: &str, profile: Profile) -> Result<Command> {
     let release = ["--package", "e2e", "--no-default-features"];

@@ -44,13 +44,18 @@ pub fn status(command: &mut Command) -> Result<ExitStatus> {
 
 /// Waits for the end of `child`, or stops it after a signal.
 pub fn wait(child: &mut Child) -> Result<ExitStatus> {
+    wait_or_stop(child, Duration::from_secs(10))
+}
+
+/// As [`wait`]; after a signal the child has `grace` to finish.
+pub fn wait_or_stop(child: &mut Child, grace: Duration) -> Result<ExitStatus> {
     loop {
         if let Some(status) = child.try_wait()? {
             check()?;
             return Ok(status);
         }
         if asked() {
-            stop(child, Signal::TERM, Duration::from_secs(10));
+            stop(child, Signal::TERM, grace);
             check()?;
         }
         std::thread::sleep(TICK);

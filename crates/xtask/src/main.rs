@@ -7,6 +7,7 @@ mod checked;
 mod config;
 mod dates;
 mod demo;
+mod google_check;
 mod http;
 mod interrupt;
 mod node;
@@ -54,6 +55,8 @@ enum Command {
     Chaos(chaos::Args),
     /// Run the end-to-end tests, in a browser too, on days when a calendar is easily wrong: month ends, changes of clocks.
     Dates(dates::Args),
+    /// Check the beliefs about Google Calendar against a real account, and clean up.
+    GoogleCheck(google_check::Args),
     /// Print a signed JWT of a demo user, alone on standard output. Needs a stack that `up` has started once.
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
         Command::Simulate(args) => simulate::run(&args),
         Command::Chaos(args) => chaos::run(&args),
         Command::Dates(args) => dates::run(&args),
+        Command::GoogleCheck(args) => google_check::run(&args),
         Command::Token(args) => token::run(&args),
         Command::Prepare(args) => prepare::run(&args),
         Command::Types => types::run(),
