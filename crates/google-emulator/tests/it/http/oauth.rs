@@ -1,6 +1,6 @@
 //! OAuth: consent, codes, PKCE, refresh, revocation.
 
-use google_emulator::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Emulator, Fault, Rule, Settings, oauth};
+use google_emulator::{DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET, Emulator, oauth};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use url::Url;
@@ -238,85 +238,4 @@ async fn a_second_refresh_token_needs_prompt_consent() {
         query_of(none.headers()["location"].to_str().unwrap())["error"],
         "interaction_required"
     );
-}
-
-#[tokio::test]
-async fn revoking_a_grant_ends_every_token_of_the_account() {
-    let google = start().await;
-    let one = google.mint(ALICE, &[CALENDAR]).unwrap();
-    let other = google.mint(ALICE, &[CALENDAR]).unwrap();
-    let refresh = |token: String| {
-        let google = &google;
-        async move {
-            self::token(
-                google,
-                &[("grant_type", "refresh_token"), ("refresh_token", &token)],
-            )
-            .await
-        }
-    };
-    let (_, fresh) = refresh(one.refresh_token.clone()).await;
-    assert!(fresh["access_token"].is_string() && fresh["refresh_token"].is_null());
-    google.expire_access_tokens(ALICE);
-    let client = Client::with_token(&google, &one.access_token);
-    assert_eq!(client.get("calendars/primary/events").await.0, 401);
-
-    google.fault(
-        Rule::new(
-            "oauth.token",
-            Fault::Error {
-                status: 500,
-                reason: None,
-                message: None,
-                retry_after: None,
-            },
-        )
-        .times(1),
-    );
-    assert_eq!(refresh(one.refresh_token.clone()).await.0, 500);
-    let (status, _) = answer(
-        http()
-            .post(google.revoke_url())
-            .form(&[("token", &other.refresh_token)]),
-    )
-    .await;
-    assert_eq!(status, 200);
-    let (status, dead) = refresh(one.refresh_token.clone()).await;
-    assert_eq!(
-        (status.as_u16(), &dead),
-        (
-            400,
-            &json!({"error": "invalid_grant", "error_description": "Token has been expired or revoked."})
-        )
-    );
-    let (status, unknown) = answer(
-        http()
-            .post(google.revoke_url())
-            .form(&[("token", &other.refresh_token)]),
-    )
-    .await;
-    assert_eq!(
-        (status.as_u16(), &unknown["error"]),
-        (400, &json!("invalid_token"))
-    );
-}
-
-#[tokio::test]
-async fn in_testing_mode_a_refresh_token_lives_a_week() {
-    let google = start().await;
-    google.with(|state| {
-        state.settings = Settings {
-            testing_mode: true,
-            ..state.settings.clone()
-        }
-    });
-    let tokens = google.mint(ALICE, &[CALENDAR]).unwrap();
-    let form = [
-        ("grant_type", "refresh_token"),
-        ("refresh_token", tokens.refresh_token.as_str()),
-    ];
-    google.advance(chrono::TimeDelta::days(6));
-    assert_eq!(token(&google, &form).await.0, 200);
-    google.advance(chrono::TimeDelta::days(2));
-    assert_eq!(token(&google, &form).await.1["error"], "invalid_grant");
 }

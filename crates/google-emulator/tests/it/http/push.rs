@@ -96,19 +96,6 @@ async fn a_channel_gets_sync_and_then_every_change() {
 }
 
 #[tokio::test]
-async fn two_channels_of_a_calendar_share_its_resource_id() {
-    let (google, mut receiver, alice) = watched().await;
-    let (_, other) = alice.post(WATCH, channel("two", &receiver)).await;
-    assert_eq!(google.channels()[0]["resourceId"], other["resourceId"]);
-    assert_eq!(receiver.next().await.state(), "sync");
-    insert(&google, 1);
-    let mut told = [receiver.next().await, receiver.next().await]
-        .map(|push| push.header("x-goog-channel-id").to_owned());
-    told.sort();
-    assert_eq!(told, ["one", "two"]);
-}
-
-#[tokio::test]
 async fn only_5xx_that_google_names_are_tried_again() {
     let (google, mut receiver, _) = watched().await;
     receiver.answer(&[503, 500, 502, 504, 204]);
