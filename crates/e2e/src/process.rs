@@ -1,4 +1,4 @@
-//! Child processes that end with the test, and whose last output is shown when a test fails.
+//! Child processes that end with the test, and whose last output is shown when the test fails.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -15,14 +15,18 @@ use tokio::process::{Child, Command};
 
 /// Lines of a process's output that are kept.
 const KEPT_LINES: usize = 50_000;
+/// Lines of it that are shown.
+const SHOWN_LINES: usize = 30;
 /// Variables that a process inherits, beside those of a shifted clock.
 const INHERITED: [&str; 3] = ["PATH", "HOME", "RUST_BACKTRACE"];
 
-/// A running child. Killed when dropped, by its process id.
+/// A running child. Killed when dropped, by its process id. Then its last lines are printed, unless they are in a file: a test
+/// that succeeds stops its processes.
 pub struct Process {
     pub name: String,
     child: Child,
     lines: Arc<Mutex<VecDeque<String>>>,
+    is_shown_when_dropped: bool,
 }
 
 impl Process {
@@ -57,6 +61,7 @@ impl Process {
             .kill_on_drop(true);
         let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
         let lines = Arc::new(Mutex::new(VecDeque::new()));
+        let is_shown_when_dropped = log.is_none();
         if let Some(stdout) = child.stdout.take() {
             tokio::spawn(keep(stdout, name.to_owned(), lines.clone(), log.clone()));
         }
@@ -67,17 +72,20 @@ impl Process {
             name: name.to_owned(),
             child,
             lines,
+            is_shown_when_dropped,
         })
     }
 
     /// Sends SIGKILL.
     pub async fn kill(mut self) {
+        self.is_shown_when_dropped = false;
         let _ = self.child.kill().await;
     }
 
     /// Sends SIGTERM and returns the exit code. Fails if the process takes longer than `patience`.
     pub async fn terminate(mut self, patience: Duration) -> Result<Option<i32>> {
         self.signal("TERM").await?;
+        self.is_shown_when_dropped = false;
         let status = tokio::time::timeout(patience, self.child.wait())
             .await
             .with_context(|| format!("{} did not end within {patience:?}", self.name))??;
@@ -125,6 +133,17 @@ impl Process {
     pub fn output(&self) -> String {
         let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
         lines.iter().cloned().collect::<Vec<_>>().join("\n")
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if self.is_shown_when_dropped {
+            let lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+            for line in lines.iter().skip(lines.len().saturating_sub(SHOWN_LINES)) {
+                eprintln!("{}: {line}", self.name);
+            }
+        }
     }
 }
 

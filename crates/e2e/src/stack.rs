@@ -25,9 +25,6 @@ const OTHER_ORIGIN: &str = "http://localhost:3000";
 /// The users that a page can sign in as. Their Google accounts have the same names.
 const USERS: [&str; 3] = ["alice", "bob", "carol"];
 
-/// Lines of a service's log that are shown when a test has failed.
-const LAST_LINES: usize = 30;
-
 pub struct Stack {
     pub database: Database,
     pub broker: Broker,
@@ -245,26 +242,6 @@ impl Stack {
         let ingest = Service::start("webhook-ingest", provision::port::free()?, self.env.clone()).await?;
         self.ingests.push(ingest);
         Ok(())
-    }
-
-    /// The last lines of each service's log.
-    pub fn last_lines(&self) -> Vec<String> {
-        let services = [&self.api]
-            .into_iter()
-            .chain(&self.more_apis)
-            .chain(&self.ingests)
-            .chain(&self.renewers);
-        services
-            .filter_map(|service| service.process().ok())
-            .flat_map(|process| {
-                let output = process.output();
-                let lines: Vec<_> = output
-                    .lines()
-                    .map(|line| format!("{}: {line}", process.name))
-                    .collect();
-                lines.into_iter().rev().take(LAST_LINES).rev().collect::<Vec<_>>()
-            })
-            .collect()
     }
 
     /// Stops everything and drops the database.

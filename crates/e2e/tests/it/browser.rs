@@ -65,11 +65,6 @@ async fn tests_in(folder: &str) -> Result<()> {
         .spawn()
         .context("cannot run npm: install Node.js 20.19 or newer")?;
     let status = control.serve_until(&mut controlled, running.wait()).await?;
-    if !status.success() {
-        for line in controlled.stack.last_lines() {
-            eprintln!("{line}");
-        }
-    }
     ensure!(status.success(), "the tests in web/e2e failed ({status})");
     controlled.stack.end().await
 }
