@@ -1,6 +1,10 @@
 //! libfaketime, which shifts the clock of a process from outside.
 
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
 
 use crate::apt;
 
@@ -27,6 +31,37 @@ pub fn find_or_install(progress: &mut dyn FnMut(&str)) -> Option<PathBuf> {
 fn find() -> Option<PathBuf> {
     let all = PLACES.iter().map(|place| PathBuf::from(place).join(LIBRARY));
     all.into_iter().find(|path| path.is_file())
+}
+
+/// Removes, until it is dropped, what killed processes have left of libfaketime in shared memory. The names end with a process
+/// id: a later process of another user that gets the same id could not start.
+#[derive(Debug)]
+pub struct Sweeper {
+    _stop: Sender<()>,
+}
+
+impl Sweeper {
+    pub fn start() -> Self {
+        let (stop, stopped) = channel();
+        thread::spawn(move || {
+            while stopped.recv_timeout(Duration::from_secs(1)) == Err(RecvTimeoutError::Timeout) {
+                sweep();
+            }
+        });
+        Self { _stop: stop }
+    }
+}
+
+fn sweep() {
+    for entry in fs::read_dir("/dev/shm").into_iter().flatten().flatten() {
+        let name = entry.file_name();
+        let process = ["sem.faketime_sem_", "faketime_shm_"]
+            .into_iter()
+            .find_map(|prefix| name.to_str()?.strip_prefix(prefix)?.parse::<u32>().ok());
+        if process.is_some_and(|id| !Path::new(&format!("/proc/{id}")).exists()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// A wall clock that is ahead of the machine's, or behind it, for a process and all that it starts. Waits and timeouts go by

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 use chrono::{DateTime, Utc};
-use provision::faketime::{self, Clock};
+use provision::faketime::{self, Clock, Sweeper};
 use provision::postgres::{Binaries, Cluster};
 use provision::{centrifugo, chromium, redis};
 
@@ -48,6 +48,7 @@ fn time(text: &str) -> Result<DateTime<Utc>, String> {
 pub fn run(args: &Args) -> Result<()> {
     interrupt::install()?;
     let tools = Tools::prepare()?;
+    let _sweeper = Sweeper::start();
     let usual = DAYS.iter().map(|&(at, about)| Ok((at.parse()?, about)));
     let days = match args.on.as_slice() {
         [] => usual.collect::<Result<Vec<_>>>()?,
