@@ -113,7 +113,7 @@ pub fn update(state: &mut State, writer: &Writer<'_>, id: &str, body: &Resource)
     write(state, writer, old, &body)
 }
 
-pub fn delete(state: &mut State, writer: &Writer<'_>, id: &str) -> Result<()> {
+pub fn delete(state: &mut State, writer: &Writer<'_>, id: &str) -> Result<Resource> {
     let mut event = current(state, writer, id)?;
     if is_cancelled(&event) {
         return Err(ApiError::deleted());
@@ -124,7 +124,7 @@ pub fn delete(state: &mut State, writer: &Writer<'_>, id: &str) -> Result<()> {
     let event = invitations::own_part(state, writer.calendar, event);
     let event = put(state, writer.calendar, event, true);
     notify(state, writer, Some(&old), &event);
-    Ok(())
+    Ok(event)
 }
 
 /// Gives an event to another calendar of the same user; only ordinary, whole events can be moved.

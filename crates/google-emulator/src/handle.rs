@@ -8,7 +8,7 @@ use crate::error::{ApiError, Result};
 use crate::event_view::find;
 use crate::event_write::{self, Writer};
 use crate::faults::Rule;
-use crate::log::{Mail, Received, Sent};
+use crate::log::{Change, Mail, Received, Sent};
 use crate::oauth::{Decision, Denied, decide};
 use crate::paging::SyncToken;
 use crate::push::Diverted;
@@ -96,6 +96,12 @@ impl Emulator {
         self.with(|state| event_write::insert(state, &Writer::new(user, calendar), &body))
     }
 
+    /// Adds an event that no client may create, such as one from Gmail, as a seed does.
+    pub fn receive(&self, user: &str, calendar: &str, body: impl Into<Value>) -> Result<()> {
+        let body = object(body.into())?;
+        self.with(|state| event_write::seed(state, user, calendar, &body))
+    }
+
     /// Changes an event or an instance (`<master>_20261122T090000Z`).
     pub fn patch(
         &self,
@@ -110,7 +116,7 @@ impl Emulator {
 
     /// Deletes an event or cancels an instance.
     pub fn delete(&self, user: &str, calendar: &str, event: &str) -> Result<()> {
-        self.with(|state| event_write::delete(state, &Writer::new(user, calendar), event))
+        self.with(|state| event_write::delete(state, &Writer::new(user, calendar), event).map(drop))
     }
 
     /// An event or instance as it is stored, deleted or not.
@@ -231,8 +237,15 @@ impl Emulator {
         self.with(|state| state.log.mails.iter().cloned().collect())
     }
 
+    /// The changes that clients made to events since the last call, oldest first. Those of people in Google are not among
+    /// them.
+    pub fn take_changes(&self) -> Vec<Change> {
+        self.with(|state| state.log.changes.drain(..).collect())
+    }
+
     pub fn clear_log(&self) {
         self.with(|state| {
+            state.log.changes.clear();
             state.log.mails.clear();
             state.log.requests.clear();
             state.log.pushes.clear();

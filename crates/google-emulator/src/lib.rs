@@ -73,7 +73,7 @@ pub use error::ApiError;
 pub use faults::{Fault, Rule};
 pub use grants::MAX_REFRESH_TOKENS;
 pub use handle::Tokens;
-pub use log::{Mail, MailKind, Received, Sent};
+pub use log::{Change, Mail, MailKind, Received, Sent};
 pub use oauth::Decision;
 pub use paging::SyncToken;
 pub use push::Diverted;

@@ -5,16 +5,19 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::store::Revision;
+use crate::store::{Resource, Revision};
 
 /// Older entries are forgotten, so that a long demo does not grow.
 const KEPT: usize = 50_000;
+/// A change holds two whole events.
+const CHANGES_KEPT: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub struct Log {
     pub requests: VecDeque<Received>,
     pub pushes: VecDeque<Sent>,
     pub mails: VecDeque<Mail>,
+    pub changes: VecDeque<Change>,
     serial: u64,
 }
 
@@ -66,6 +69,16 @@ pub struct Sent {
     pub error: Option<String>,
 }
 
+/// The effect of a client's write on the event that it named, as it is stored.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Change {
+    pub user: String,
+    pub calendar: String,
+    /// `None` for a new event.
+    pub before: Option<Resource>,
+    pub after: Resource,
+}
+
 /// A mail to a guest or an organizer, as it would have been sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -92,7 +105,7 @@ impl Log {
     pub fn received(&mut self, mut request: Received) -> u64 {
         self.serial += 1;
         request.number = self.serial;
-        push_bounded(&mut self.requests, request);
+        push_bounded(&mut self.requests, request, KEPT);
         self.serial
     }
 
@@ -108,16 +121,20 @@ impl Log {
     }
 
     pub fn mailed(&mut self, mail: Mail) {
-        push_bounded(&mut self.mails, mail);
+        push_bounded(&mut self.mails, mail, KEPT);
+    }
+
+    pub fn changed(&mut self, change: Change) {
+        push_bounded(&mut self.changes, change, CHANGES_KEPT);
     }
 
     pub fn sent(&mut self, push: Sent) {
-        push_bounded(&mut self.pushes, push);
+        push_bounded(&mut self.pushes, push, KEPT);
     }
 }
 
-fn push_bounded<T>(queue: &mut VecDeque<T>, item: T) {
-    if queue.len() == KEPT {
+fn push_bounded<T>(queue: &mut VecDeque<T>, item: T, kept: usize) {
+    if queue.len() == kept {
         queue.pop_front();
     }
     queue.push_back(item);

@@ -12,6 +12,7 @@ use crate::error::{ApiError, Result};
 use crate::event_view::Viewer;
 use crate::event_write::{self, Writer};
 use crate::guests::SendUpdates;
+use crate::log::Change;
 use crate::params::Params;
 use crate::push::{self, Watched};
 use crate::state::State;
@@ -136,6 +137,27 @@ impl Caller {
         Ok(answer.json(body))
     }
 
+    /// Makes a change, notes its effect, and returns the event as the caller sees it in the calendar `shown_in`.
+    fn change(
+        &self,
+        (calendar, event): (&str, Option<&str>),
+        shown_in: &str,
+        change: impl FnOnce(&mut State, &Writer<'_>) -> Result<Resource>,
+    ) -> Result<Resource> {
+        let writer = self.writer(calendar)?;
+        let mut state = self.shared.state();
+        let place = state.calendars.get(writer.calendar);
+        let before = event.and_then(|id| event_view::find(place?, id));
+        let after = change(&mut state, &writer)?;
+        state.log.changed(Change {
+            user: self.email.clone(),
+            calendar: writer.calendar.to_owned(),
+            before,
+            after: after.clone(),
+        });
+        self.shown(&state, shown_in, &after)
+    }
+
     /// An event as this caller sees it.
     fn shown(&self, state: &State, calendar: &str, event: &Resource) -> Result<Resource> {
         let calendar = State::calendar_id(&self.email, calendar);
@@ -249,34 +271,36 @@ async fn get_event(caller: Caller, path: Path<(String, String)>) -> Result<HttpR
 }
 
 async fn insert_event(caller: Caller, calendar: Path<String>, body: Bytes) -> Result<HttpResponse> {
-    let mut state = caller.shared.state();
-    let event = event_write::insert(&mut state, &caller.writer(&calendar)?, &object(&body)?)?;
-    let event = caller.shown(&state, &calendar, &event)?;
-    drop(state);
+    let body = object(&body)?;
+    let event = caller.change((&calendar, None), &calendar, |state, writer| {
+        event_write::insert(state, writer, &body)
+    })?;
     caller.answer(event)
 }
 
 async fn patch_event(caller: Caller, path: Path<(String, String)>, body: Bytes) -> Result<HttpResponse> {
     let (calendar, id) = path.into_inner();
-    let mut state = caller.shared.state();
-    let event = event_write::patch(&mut state, &caller.writer(&calendar)?, &id, &object(&body)?)?;
-    let event = caller.shown(&state, &calendar, &event)?;
-    drop(state);
+    let body = object(&body)?;
+    let event = caller.change((&calendar, Some(&id)), &calendar, |state, writer| {
+        event_write::patch(state, writer, &id, &body)
+    })?;
     caller.answer(event)
 }
 
 async fn update_event(caller: Caller, path: Path<(String, String)>, body: Bytes) -> Result<HttpResponse> {
     let (calendar, id) = path.into_inner();
-    let mut state = caller.shared.state();
-    let event = event_write::update(&mut state, &caller.writer(&calendar)?, &id, &object(&body)?)?;
-    let event = caller.shown(&state, &calendar, &event)?;
-    drop(state);
+    let body = object(&body)?;
+    let event = caller.change((&calendar, Some(&id)), &calendar, |state, writer| {
+        event_write::update(state, writer, &id, &body)
+    })?;
     caller.answer(event)
 }
 
 async fn delete_event(caller: Caller, path: Path<(String, String)>) -> Result<HttpResponse> {
     let (calendar, id) = path.into_inner();
-    event_write::delete(&mut caller.shared.state(), &caller.writer(&calendar)?, &id)?;
+    caller.change((&calendar, Some(&id)), &calendar, |state, writer| {
+        event_write::delete(state, writer, &id)
+    })?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -286,10 +310,9 @@ async fn move_event(caller: Caller, path: Path<(String, String)>) -> Result<Http
         .params
         .get("destination")
         .ok_or_else(|| ApiError::required("Required: destination"))?;
-    let mut state = caller.shared.state();
-    let event = event_write::move_to(&mut state, &caller.writer(&calendar)?, &id, destination)?;
-    let event = caller.shown(&state, destination, &event)?;
-    drop(state);
+    let event = caller.change((&calendar, Some(&id)), destination, |state, writer| {
+        event_write::move_to(state, writer, &id, destination)
+    })?;
     caller.answer(event)
 }
 
