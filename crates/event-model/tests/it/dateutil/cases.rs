@@ -14,9 +14,16 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use serde_json::{Value, json};
 
+/// Zones whose rules changed in 2026, and a zone that has had the rules of each before.
+pub const CHANGED: [(&str, &str); 3] = [
+    ("America/Vancouver", "America/Los_Angeles"),
+    ("America/Edmonton", "America/Denver"),
+    ("America/Winnipeg", "America/Chicago"),
+];
+
 /// Half-hour daylight saving, quarter-hour offsets, the southern hemisphere, a skipped day, clocks that go back for Ramadan,
-/// changes at midnight, and no changes.
-const ZONES: [&str; 16] = [
+/// changes at midnight, no changes, and fixed offsets as Google names them.
+const ZONES: [&str; 20] = [
     "Europe/Zurich",
     "America/New_York",
     "Australia/Lord_Howe",
@@ -33,6 +40,10 @@ const ZONES: [&str; 16] = [
     "Pacific/Kiritimati",
     "Antarctica/Troll",
     "UTC",
+    "GMT+02:00",
+    "UTC-03:30",
+    "GMT+5",
+    "Etc/GMT-2",
 ];
 
 /// A rule. Its end is separate, because the two sides write it differently.
@@ -73,9 +84,7 @@ pub struct Case {
 
 impl Case {
     pub fn generate(random: &mut StdRng) -> Self {
-        let zone: Option<Zone> = random
-            .random_bool(0.8)
-            .then(|| ZONES.choose(random).unwrap().parse().unwrap());
+        let zone: Option<Zone> = random.random_bool(0.8).then(|| zone(random));
         let start = start(random, zone);
         let frequency = *[
             "DAILY", "DAILY", "WEEKLY", "WEEKLY", "WEEKLY", "MONTHLY", "MONTHLY", "YEARLY", "HOURLY",
@@ -238,13 +247,27 @@ pub fn calendar() -> CalendarContext {
     }
 }
 
+fn zone(random: &mut StdRng) -> Zone {
+    let name = if random.random_bool(0.2) {
+        CHANGED.choose(random).unwrap().0
+    } else {
+        ZONES.choose(random).unwrap()
+    };
+    name.parse().unwrap()
+}
+
+pub fn has_changed(zone: Zone) -> bool {
+    CHANGED.iter().any(|(name, _)| *name == zone.name())
+}
+
 /// A wall-clock time that exists in the zone.
 fn start(random: &mut StdRng, zone: Option<Zone>) -> NaiveDateTime {
     loop {
         let day = if zone == Some(Zone::named("Pacific/Apia").unwrap()) && random.random_bool(0.5) {
             NaiveDate::from_ymd_opt(2011, 12, random.random_range(1..=31)).unwrap()
         } else {
-            NaiveDate::from_ymd_opt(random.random_range(2008..2027), 1, 1).unwrap()
+            let since = if zone.is_some_and(has_changed) { 2025 } else { 2008 };
+            NaiveDate::from_ymd_opt(random.random_range(since..2027), 1, 1).unwrap()
                 + Days::new(random.random_range(0..365))
         };
         // At night the clocks change.

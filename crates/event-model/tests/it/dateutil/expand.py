@@ -6,6 +6,7 @@ Wall-clock times are expanded without a zone and then placed in the zone, so tha
 
 import datetime as datetime_module
 import json
+import re
 import signal
 import sys
 from datetime import date, datetime, timedelta, timezone
@@ -18,12 +19,25 @@ from dateutil.tz import resolve_imaginary
 SECONDS_PER_CASE = 0.5
 
 
+# A fixed offset, as Java and Google name it. East is positive.
+FIXED = re.compile(r"(?:GMT|UTC)([+-])(\d\d?)(?::(\d\d))?")
+
+
 class TooSlow(Exception):
     pass
 
 
 def too_slow(*_):
     raise TooSlow
+
+
+def zone_of(name):
+    fixed = FIXED.fullmatch(name)
+    if fixed is None:
+        return ZoneInfo(name)
+    sign, hours, minutes = fixed.groups()
+    offset = timedelta(hours=int(hours), minutes=int(minutes or 0))
+    return timezone(offset if sign == "+" else -offset)
 
 
 def instant(local, zone):
@@ -64,7 +78,7 @@ def made_by(rule, start, zone, end):
 
 
 def expand(case):
-    zone = ZoneInfo(case["zone"]) if case["zone"] else None
+    zone = zone_of(case["zone"]) if case["zone"] else None
     start = datetime.fromisoformat(case["start"])
     window_from, window_to = (datetime.fromisoformat(case[key]) for key in ("from", "to"))
     if zone is not None:
