@@ -90,6 +90,10 @@ pub(crate) async fn note_limit(
     } else {
         bucket(google_sub)
     };
+    let limit = match limit {
+        Limit::Unnamed if common::mutant!("limit_stops_all_accounts") => Limit::Project,
+        limit => limit,
+    };
     let (bucket, wait) = match limit {
         Limit::Project => (PROJECT.bucket.to_owned(), PROJECT_WAIT),
         Limit::User => (bucket(google_sub), USER_WAIT),

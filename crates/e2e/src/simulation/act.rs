@@ -11,7 +11,7 @@ use super::ledger::violated;
 use super::plan::{Act, BrokerTrouble, Operation, Snare, User, Viewing, Way, word};
 use super::work::{deliver, give_back_pushes, resume, settle};
 use super::world::{Purpose, World};
-use super::{check, editing, forging, rest, writing};
+use super::{check, editing, forging, isolation, rest, writing};
 
 /// Performs an operation and checks the invariants that hold after each.
 pub async fn perform(world: &mut World, operation: &Operation) -> Result<()> {
@@ -84,6 +84,10 @@ async fn act(world: &mut World, operation: &Operation) -> Result<()> {
             broker(world, *trouble);
         }
         Operation::Browser { user, act } => view(world, *user, *act).await?,
+        Operation::Isolate { user, trouble, dice } => {
+            isolation::isolate(world, *user, *trouble, *dice).await?;
+        }
+        Operation::ShareAccount { user } => isolation::share_account(world, *user).await?,
         Operation::Rest => rest::rest(world).await?,
     }
     Ok(())
@@ -125,7 +129,7 @@ async fn push(world: &mut World, way: Way, host: usize, dice: u32, snare: Option
 }
 
 /// How long a disconnect waits for the account's channels to be stopped; the renewer stops the rest.
-const AT_ONCE: Duration = Duration::from_millis(200);
+pub const AT_ONCE: Duration = Duration::from_millis(200);
 
 async fn person(world: &mut World, user: User, host: usize, act: Act, snare: Option<&Snare>) -> Result<()> {
     world.ledger.count(format!("person: {}", word(&act)));

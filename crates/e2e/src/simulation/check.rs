@@ -4,10 +4,11 @@ use anyhow::Result;
 use google_emulator::SyncToken;
 use uuid::Uuid;
 
-use super::accounts::name;
+use super::accounts::{email, name};
 use super::ledger::{Progress, holds};
 use super::mirror::{know_tombstones, mirror, truth};
 use super::plan::User;
+use super::unasked::nothing_unasked_is_written;
 use super::world::World;
 
 /// A resource of the pull queue, and its calendar.
@@ -42,6 +43,7 @@ pub async fn after_each(world: &mut World) -> Result<()> {
     acknowledged_is_due(world, &resources)?;
     nothing_vanishes(world, &resources).await?;
     channels_are_on_record(world).await?;
+    nothing_unasked_is_written(world)?;
     grants_end_for_a_reason(world).await
 }
 
@@ -250,19 +252,19 @@ async fn grants_end_for_a_reason(world: &mut World) -> Result<()> {
             .await?;
     // A new consent that is not stored yet does not invalidate the earlier reason.
     world.ledger.ended.retain(|email| ended.contains(email));
-    for email in ended {
-        if world.ledger.ended.contains(&email) {
+    for account in ended {
+        if world.ledger.ended.contains(&account) {
             continue;
         }
         let lives = world
             .google
-            .with(|state| state.grants.consented(&email).is_some());
+            .with(|state| state.grants.consented(&account).is_some());
         let refusals: Vec<_> = world
             .google
             .requests_to("oauth.token")
             .into_iter()
             // Without a user: Google does not know the token any more.
-            .filter(|request| request.user.as_ref().is_none_or(|user| *user == email))
+            .filter(|request| request.user.as_ref().is_none_or(|user| *user == account))
             .filter(|request| request.status == Some(400))
             .map(|request| request.at)
             .collect();
@@ -273,9 +275,13 @@ async fn grants_end_for_a_reason(world: &mut World) -> Result<()> {
         holds!(
             !lives || apart >= 30,
             "grants_end_for_a_reason",
-            "{email}: ended here, but valid at Google"
+            "{account}: ended here, but valid at Google"
         );
-        world.ledger.ended.insert(email);
+        if let Some(user) = User::ALL.into_iter().find(|user| email(*user) == account) {
+            // Its channels cannot be stopped, even if the grant is accepted again.
+            world.excuse_channels(user);
+        }
+        world.ledger.ended.insert(account);
     }
     Ok(())
 }

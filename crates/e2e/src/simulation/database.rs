@@ -47,7 +47,7 @@ impl Template {
         let server =
             std::env::var("DATABASE_URL").context("DATABASE_URL is not set: run `cargo xtask simulate`")?;
         let name = format!("calwire_sim_{}", Uuid::new_v4().simple());
-        admin(&server, &format!("create database {name}")).await?;
+        admin(&server, &format!("create database {name} template template0")).await?;
         let pool = PgPoolOptions::new()
             .max_connections(1)
             .connect(&at(&server, &name)?)

@@ -1,7 +1,7 @@
 //! Changes that people make in Google itself, and Google's faults.
 
 use anyhow::Result;
-use chrono::TimeDelta;
+use chrono::{DateTime, Utc};
 use google_emulator::{Fault, Resource, Rule};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -11,6 +11,7 @@ use super::accounts::{calendars, email};
 use super::mirror::field;
 use super::plan::{Edit, Trouble, User};
 use super::world::{World, start_of_day_in};
+use crate::bodies::{self, Form};
 
 /// Makes a change in Google, which may refuse it; then nothing has happened.
 pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
@@ -20,33 +21,27 @@ pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
     let alive = alive(world, calendar);
     let chosen = (!alive.is_empty()).then(|| alive[dice.random_range(0..alive.len())].clone());
     let title = format!("G{}", dice.random_range(0..100_000));
-    let day = dice.random_range(0..30);
-    let when = hour(world, day, dice.random_range(6..20))?;
+    let start = start_of_day_in(world, dice.random_range(0..30), dice.random_range(6..20))?;
     let google = &world.google;
     let id = chosen
         .as_ref()
         .map(|event| field(event, "id"))
         .unwrap_or_default();
+    if let Some(form) = edit.form() {
+        insert(world, (who, calendar), form, (start, &title), &mut dice);
+        return Ok(());
+    }
     match (edit, chosen) {
-        (Edit::Insert, _) => {
-            let body = with(when, &title);
-            drop(google.insert(who, calendar, named(body, &mut dice)));
-        }
-        (Edit::InsertDay, _) => {
-            let first = world.clock.now().date_naive() + chrono::Days::new(day);
-            let next = first + chrono::Days::new(1);
-            let body = json!({"summary": title, "start": {"date": first}, "end": {"date": next}});
-            drop(google.insert(who, calendar, named(body, &mut dice)));
-        }
-        (Edit::InsertSeries, _) => {
-            let mut body = with(when, &title);
-            let count = dice.random_range(2..9);
-            let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
-            body["recurrence"] = json!([format!("RRULE:FREQ={rule};COUNT={count}")]);
-            drop(google.insert(who, calendar, named(body, &mut dice)));
-        }
         (Edit::Retitle, Some(_)) => drop(google.patch(who, calendar, &id, json!({"summary": title}))),
-        (Edit::Reschedule, Some(_)) => drop(google.patch(who, calendar, &id, when)),
+        (Edit::Reschedule, Some(_)) => {
+            let when = bodies::hour(start, "Europe/Berlin", "Europe/Berlin");
+            drop(google.patch(who, calendar, &id, when));
+        }
+        (Edit::Answer, Some(event)) => {
+            if let Some(attendees) = answered(&event, &mut dice) {
+                drop(google.patch(who, calendar, &id, json!({ "attendees": attendees })));
+            }
+        }
         (Edit::EditInstance | Edit::CancelInstance, Some(event)) => {
             let Some(instance) = an_instance(world, calendar, &event, &mut dice) else {
                 return Ok(());
@@ -63,9 +58,38 @@ pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
                 drop(google.delete(who, calendar, &field(event, "id")));
             }
         }
-        (_, None) => {}
+        _ => {}
     }
     Ok(())
+}
+
+fn insert(
+    world: &World,
+    (who, calendar): (&str, &str),
+    form: Form,
+    (start, title): (DateTime<Utc>, &str),
+    dice: &mut StdRng,
+) {
+    let rule = (form == Form::Series).then(|| {
+        let count = dice.random_range(2..9);
+        let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
+        format!("RRULE:FREQ={rule};COUNT={count}")
+    });
+    let mut body = bodies::body(form, start, title, dice);
+    if let Some(rule) = rule {
+        body["recurrence"] = json!([rule]);
+    }
+    // The owner of a calendar is a guest of their own events, and can answer.
+    if let Some(Value::Array(guests)) = body.get_mut("attendees")
+        && who == calendar
+    {
+        guests.push(json!({"email": who, "responseStatus": "needsAction"}));
+    }
+    if form == Form::FromGmail {
+        drop(world.google.receive(who, calendar, body));
+    } else {
+        drop(world.google.insert(who, calendar, body));
+    }
 }
 
 fn an_instance(world: &World, calendar: &str, event: &Resource, dice: &mut StdRng) -> Option<String> {
@@ -83,24 +107,15 @@ fn alive(world: &World, calendar: &str) -> Vec<Resource> {
     events
 }
 
-fn hour(world: &World, days: u64, hour: u32) -> Result<Value> {
-    let start = start_of_day_in(world, days, hour)?;
-    Ok(json!({
-        "start": {"dateTime": start, "timeZone": "Europe/Berlin"},
-        "end": {"dateTime": start + TimeDelta::hours(1), "timeZone": "Europe/Berlin"},
-    }))
-}
-
-/// Gives an event an id that depends on the seed alone, since listings may be ordered by it.
-fn named(mut body: Value, dice: &mut StdRng) -> Value {
-    let digit = |_| char::from(b"0123456789abcdefghijklmnopqrstuv"[dice.random_range(0..32)]);
-    body["id"] = (0..26).map(digit).collect::<String>().into();
-    body
-}
-
-fn with(mut body: Value, title: &str) -> Value {
-    body["summary"] = json!(title);
-    body
+/// The guests of an event after one has answered.
+fn answered(event: &Resource, dice: &mut StdRng) -> Option<Value> {
+    let mut guests = event.get("attendees")?.clone();
+    let list = guests.as_array_mut()?;
+    let chosen = dice.random_range(0..list.len().max(1));
+    let guest = list.get_mut(chosen)?;
+    guest["responseStatus"] = json!("declined");
+    guest["comment"] = json!(format!("Sorry {}", dice.random_range(0..1_000)));
+    Some(guests)
 }
 
 /// Makes Google's next calls of some kind fail.
@@ -140,7 +155,7 @@ fn error(status: u16, reason: &str) -> Fault {
     }
 }
 
-fn fault(trouble: Trouble, dice: &mut StdRng) -> (&'static str, Fault) {
+pub fn fault(trouble: Trouble, dice: &mut StdRng) -> (&'static str, Fault) {
     match trouble {
         Trouble::Gone => ("events.list", Fault::Gone { page: 1 }),
         Trouble::GoneLater => ("events.list", Fault::Gone { page: 2 }),
@@ -158,6 +173,16 @@ fn fault(trouble: Trouble, dice: &mut StdRng) -> (&'static str, Fault) {
         ),
         Trouble::Shuffled => ("events.list", Fault::Shuffle),
         Trouble::Limited => ("events.*", error(403, "userRateLimitExceeded")),
+        Trouble::LimitedUnnamed => (
+            "events.*",
+            Fault::Error {
+                status: 403,
+                reason: Some("rateLimitExceeded".to_owned()),
+                message: None,
+                retry_after: Some(600),
+            },
+        ),
+        Trouble::WritesSpent => ("writes", error(403, "quotaExceeded")),
         Trouble::ProjectLimited => ("events.*", error(429, "rateLimitExceeded")),
         Trouble::QuotaSpent => ("events.*", error(403, "quotaExceeded")),
         Trouble::LostRequest => ("events.*", Fault::Reset { after: false }),
@@ -167,12 +192,16 @@ fn fault(trouble: Trouble, dice: &mut StdRng) -> (&'static str, Fault) {
         Trouble::Unauthorized => ("*", error(401, "authError")),
         Trouble::TokenUnavailable => ("oauth.token", error(503, "backendError")),
         Trouble::TokenRefused => ("oauth.token", error(400, "invalid_grant")),
+        Trouble::PolicyRefuses => ("oauth.token", error(400, POLICIES[dice.random_range(0..3)])),
+        Trouble::ClientRefused => ("oauth.token", error(401, "unauthorized_client")),
         Trouble::WatchUnavailable => ("events.watch", error(503, "backendError")),
         Trouble::ShortWatch => ("events.watch", Fault::ShortExpiry { seconds: 3_600 }),
         Trouble::StopUnavailable => ("channels.stop", error(500, "backendError")),
         Trouble::WriteUnavailable => (WRITES[dice.random_range(0..3)], error(503, "backendError")),
         Trouble::WriteAnswerLost => (WRITES[dice.random_range(0..3)], Fault::Reset { after: true }),
         Trouble::Forbidden => ("events.list", error(403, "forbidden")),
+        Trouble::Missing => ("events.list", error(404, "notFound")),
+        Trouble::CalendarOff => (LISTS[dice.random_range(0..2)], error(403, "notACalendarUser")),
         // The last two are not faults of calls, and are handled by the caller.
         Trouble::Unavailable | Trouble::ExpireSyncTokens | Trouble::ExpireAccess => {
             ("events.*", error(503, "backendError"))
@@ -180,4 +209,6 @@ fn fault(trouble: Trouble, dice: &mut StdRng) -> (&'static str, Fault) {
     }
 }
 
+const LISTS: [&str; 2] = ["calendarList.list", "events.list"];
+const POLICIES: [&str; 3] = ["admin_policy_enforced", "access_denied", "policy_enforced"];
 const WRITES: [&str; 3] = ["events.insert", "events.patch", "events.delete"];

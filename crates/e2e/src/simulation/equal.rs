@@ -25,7 +25,7 @@ pub async fn all_equal(world: &mut World) -> Result<()> {
     status_is_honest(world).await
 }
 
-async fn mirror_is_google(world: &World, user: User) -> Result<()> {
+pub async fn mirror_is_google(world: &World, user: User) -> Result<()> {
     for resource in check::resources(world).await? {
         let Some(calendar) = &resource.calendar else {
             continue;

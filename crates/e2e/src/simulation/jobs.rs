@@ -35,6 +35,9 @@ pub async fn pass(
             .await
             .map_err(|error| error.to_string()),
         Job::Horizon => pull::extend_horizon_once(ctx).await.map_err(word),
+        Job::Recheck => connections::recheck_refused_once(ctx)
+            .await
+            .map_err(|error| error.to_string()),
         Job::Tidy => {
             intake.write_touches().await.map_err(word)?;
             pull::purge_once(ctx).await.map_err(word)?;

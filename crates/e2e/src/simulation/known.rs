@@ -8,6 +8,7 @@ const POINTS: &[(&str, u64)] = &[
     ("connect.before_commit", 5),
     ("horizon.before_commit", 2),
     ("pull.before_suspend", 6),
+    ("pull.giving_up", 2),
     ("token.after_google", 2),
     ("token.before_verdict", 6),
     ("token.leased", 2),
@@ -22,6 +23,7 @@ const POINTS: &[(&str, u64)] = &[
 ];
 
 const MUTANTS: &[(&str, u64)] = &[
+    ("cut_text_written", 2),
     ("grant_ends_at_once", 2),
     ("page_two_dropped", 3),
     ("publish_before_commit", 2),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 
-use google_emulator::Revision;
+use google_emulator::{Resource, Revision};
 use sync::write::Request;
 use uuid::Uuid;
 
@@ -62,6 +62,8 @@ pub struct Ledger {
     pub progress: HashMap<Uuid, Progress>,
     pub mirrors: HashMap<Uuid, Mirror>,
     pub writes: Vec<WriteRequest>,
+    /// Series as our writes left them.
+    pub ended_series: Vec<Resource>,
     pub keys: u64,
     /// Channels that may outlive their grant or connection at Google, because they cannot be stopped any more.
     pub excused: BTreeSet<String>,
@@ -80,6 +82,8 @@ pub struct WriteRequest {
     /// The event's title afterwards.
     pub title: Option<String>,
     pub guest: Option<String>,
+    /// The new title, word or comment.
+    pub text: String,
 }
 
 #[derive(Debug, Clone, Copy, Default)]

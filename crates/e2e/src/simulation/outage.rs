@@ -116,12 +116,19 @@ fn unavailable() -> Fault {
 }
 
 /// One process does everything that is due. Failed calls to Google are expected.
-async fn all_workers_run(world: &mut World) -> Result<()> {
+pub async fn all_workers_run(world: &mut World) -> Result<()> {
     world.collect_pushes();
     for push in std::mem::take(&mut world.underway) {
         deliver(world, 0, push, None).await?;
     }
-    for job in [Job::Poll, Job::Watch, Job::StopWatches, Job::Pull, Job::Relay] {
+    for job in [
+        Job::Poll,
+        Job::Watch,
+        Job::StopWatches,
+        Job::Pull,
+        Job::Writes,
+        Job::Relay,
+    ] {
         loop {
             let work = world.hosts[0].job(job);
             let ran = world.hosts[0].run(work, None, Purpose::Job).await?;

@@ -103,6 +103,16 @@ pub enum Operation {
         user: User,
         act: Viewing,
     },
+    /// Everything comes to rest; then one account is in trouble, and the other is not.
+    Isolate {
+        user: User,
+        trouble: Trouble,
+        dice: u32,
+    },
+    /// Everything comes to rest; then both users connect this user's account, and this user disconnects it.
+    ShareAccount {
+        user: User,
+    },
     /// All faults end, and everything has to become consistent.
     Rest,
 }
@@ -151,6 +161,7 @@ impl Operation {
                 Job::Writes => &["write", "outbox"],
                 Job::Disconnect => &["disconnect"],
                 Job::Horizon => &["horizon"],
+                Job::Recheck => &["token", "outbox"],
                 Job::Poll | Job::Tidy => &[],
             },
             _ => &[],

@@ -72,6 +72,7 @@ async fn drain(world: &mut World) -> Result<()> {
             Job::Pull,
             Job::Horizon,
             Job::Disconnect,
+            Job::Recheck,
             Job::Relay,
         ] {
             worked |= work_off(world, job).await?;

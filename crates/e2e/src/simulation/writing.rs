@@ -7,7 +7,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use store::calendars::Calendar;
-use sync::write::{Command, Mail, Refused, Request, Scope, Submitted, WriteResult};
+use sync::write::{Command, Mail, Refused, Request, Response, Scope, Submitted, WriteResult};
 
 use super::accounts::user_id;
 use super::browser::text;
@@ -17,6 +17,9 @@ use super::mirror::field;
 use super::plan::{Snare, User, Write};
 use super::work::settle;
 use super::world::{Purpose, World, start_of_day_in};
+use crate::bodies::WORD;
+
+pub const GUEST: &str = "guest@elsewhere.example";
 
 pub async fn calendars_of(world: &World, user: User) -> Result<Vec<Calendar>> {
     let mut conn = world.database.pool.acquire().await?;
@@ -93,7 +96,7 @@ async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Resul
     }
     let calendar = writable[dice.random_range(0..writable.len())];
     let title = format!("C{}", dice.random_range(0..100_000));
-    let guest = (write == Write::Invite).then(|| "guest@elsewhere.example".to_owned());
+    let guest = matches!(write, Write::Invite | Write::AddGuest).then(|| GUEST.to_owned());
     let (calendar, command) = if matches!(write, Write::Create | Write::Invite | Write::CreateSeries) {
         let event = new_event(world, write, &title, &mut dice)?;
         let event = serde_json::from_value(event)?;
@@ -130,8 +133,9 @@ async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Resul
             mail: Some(Mail::All),
             command,
         },
-        title: renames.then_some(title),
+        title: renames.then(|| title.clone()),
         guest,
+        text: title,
     }))
 }
 
@@ -141,7 +145,7 @@ fn new_event(world: &World, write: Write, title: &str, dice: &mut StdRng) -> Res
         "title": title, "start": start, "end": start + TimeDelta::hours(1), "timeZone": "Europe/Berlin",
     });
     match write {
-        Write::Invite => event["attendees"] = json!([{"email": "guest@elsewhere.example"}]),
+        Write::Invite => event["attendees"] = json!([{ "email": GUEST }]),
         Write::CreateSeries => event["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=5"]),
         _ => {}
     }
@@ -151,8 +155,16 @@ fn new_event(world: &World, write: Write, title: &str, dice: &mut StdRng) -> Res
 /// An event as the user's browser shows it.
 fn an_event(world: &World, user: User, write: Write, dice: &mut StdRng) -> Option<Value> {
     let browser = &world.browsers[user.index()];
-    let of_series = matches!(write, Write::RetitleSeries | Write::Split | Write::DeleteSeries);
-    let fits = |event: &&&Value| event["recurringEventId"].is_string() == of_series || write == Write::Delete;
+    let is_of_series = |event: &Value| event["recurringEventId"].is_string();
+    let fits = |event: &&&Value| match write {
+        Write::Delete => true,
+        Write::Describe => text(&event["description"]).contains(WORD),
+        Write::Respond => {
+            let guests = event["attendees"].as_array();
+            guests.is_some_and(|guests| guests.iter().any(|guest| guest["self"] == true))
+        }
+        _ => is_of_series(event) == write.is_of_series(),
+    };
     let events = browser.events();
     let fitting: Vec<_> = events.iter().filter(fits).collect();
     let chosen = fitting.get(dice.random_range(0..fitting.len().max(1)))?;
@@ -168,19 +180,13 @@ fn change(
     dice: &mut StdRng,
 ) -> Result<Option<Command>> {
     let (event_id, base_etag) = (text(&event["id"]), text(&event["etag"]));
-    let patch = if write == Write::Reschedule {
-        let start = start_of_day_in(world, dice.random_range(0..30), dice.random_range(6..20))?;
-        json!({"start": start, "end": start + TimeDelta::hours(1)})
-    } else {
-        json!({"title": title})
-    };
     let scope = event["recurringEventId"].is_string().then_some(match write {
         Write::RetitleSeries | Write::DeleteSeries => Scope::All,
-        Write::Split => Scope::Following,
+        Write::Split | Write::DeleteFollowing => Scope::Following,
         _ => Scope::This,
     });
     Ok(Some(match write {
-        Write::Delete | Write::DeleteSeries => Command::Delete {
+        Write::Delete | Write::DeleteSeries | Write::DeleteFollowing => Command::Delete {
             event_id,
             base_etag: dice.random_bool(0.7).then_some(base_etag),
             scope,
@@ -192,13 +198,37 @@ fn change(
             },
             None => return Ok(None),
         },
+        Write::Respond => Command::Respond {
+            event_id,
+            response: Response::Accepted,
+            comment: dice.random_bool(0.5).then(|| title.to_owned()),
+            scope,
+        },
         _ => Command::Update {
             event_id,
             base_etag,
-            patch: serde_json::from_value(patch)?,
+            patch: serde_json::from_value(patch(world, write, event, title, dice)?)?,
             scope,
         },
     }))
+}
+
+fn patch(world: &World, write: Write, event: &Value, title: &str, dice: &mut StdRng) -> Result<Value> {
+    Ok(match write {
+        Write::Reschedule => {
+            let start = start_of_day_in(world, dice.random_range(0..30), dice.random_range(6..20))?;
+            json!({"start": start, "end": start + TimeDelta::hours(1)})
+        }
+        // The text as the browser has it: cut, if it is long.
+        Write::Describe => json!({"description": text(&event["description"]).replacen(WORD, title, 1)}),
+        Write::Recolor => json!({"colorId": dice.random_range(1..12).to_string()}),
+        Write::AddGuest => {
+            let mut guests = event["attendees"].as_array().cloned().unwrap_or_default();
+            guests.push(json!({ "email": GUEST }));
+            json!({ "attendees": guests })
+        }
+        _ => json!({"title": title}),
+    })
 }
 
 /// Google has what was answered: nothing has changed it since.

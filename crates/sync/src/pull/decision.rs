@@ -91,6 +91,9 @@ pub(crate) fn decide(error: CallError, attempt: u32) -> PullError {
     };
     match error {
         CallError::Google(error) => decide_google(&error, attempt),
+        CallError::GrantEnded | CallError::GrantSuspect { .. } if common::mutant!("refused_grant_hides") => {
+            PullError::AccessLost
+        }
         CallError::Busy | CallError::Token(Error::Transient { .. }) => retry(TRANSIENT, "transient"),
         CallError::Token(Error::RateLimited { retry_after, .. }) => {
             rate_limited(Limit::Unnamed, retry_after, attempt)

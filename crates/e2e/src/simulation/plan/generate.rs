@@ -13,11 +13,12 @@ const REST_EVERY: usize = 75;
 /// The plan of a seed, with a rest at its end.
 pub fn of_seed(seed: u64, operations: usize) -> Vec<Operation> {
     let mut dice = StdRng::seed_from_u64(seed);
+    let mut troubles = StdRng::seed_from_u64(seed ^ 0x07e);
     let points = points::declared();
     let mut plan = Vec::with_capacity(operations + 1);
     while plan.len() < operations {
         if plan.len() % REST_EVERY == REST_EVERY - 1 {
-            plan.push(Operation::Rest);
+            plan.push(alone_in_trouble(&mut troubles));
             continue;
         }
         let mut operation = random(&mut dice);
@@ -73,6 +74,20 @@ pub fn of_mutant(mutant: &str, seed: u64, operations: usize) -> Vec<Operation> {
     let mut dice = StdRng::seed_from_u64(seed ^ 0xb06);
     let plan = of_seed(seed, operations);
     match mutant {
+        "cut_text_written" => replaced(plan, |operation| match operation {
+            Operation::Edit { edit, .. } if *edit == Edit::Insert => *edit = Edit::InsertLong,
+            _ => {}
+        }),
+        "limit_stops_all_accounts" => replaced(plan, |operation| {
+            if let Operation::Isolate { trouble, .. } = operation {
+                *trouble = Trouble::LimitedUnnamed;
+            }
+        }),
+        "refused_grant_hides" => replaced(plan, |operation| {
+            if let Operation::Isolate { trouble, .. } = operation {
+                *trouble = Trouble::TokenRefused;
+            }
+        }),
         "grant_ends_at_once" => plan
             .into_iter()
             .map(|operation| refused_more(operation, &mut dice))
@@ -83,6 +98,23 @@ pub fn of_mutant(mutant: &str, seed: u64, operations: usize) -> Vec<Operation> {
             .collect(),
         _ => plan,
     }
+}
+
+fn alone_in_trouble(dice: &mut StdRng) -> Operation {
+    let user = User::ALL[dice.random_range(0..2)];
+    if dice.random_bool(0.1) {
+        return Operation::ShareAccount { user };
+    }
+    Operation::Isolate {
+        user,
+        trouble: one_of(dice, Trouble::OF_ONE_ACCOUNT),
+        dice: dice.random(),
+    }
+}
+
+fn replaced(mut plan: Vec<Operation>, replace: impl Fn(&mut Operation)) -> Vec<Operation> {
+    plan.iter_mut().for_each(replace);
+    plan
 }
 
 fn refused_more(operation: Operation, dice: &mut StdRng) -> Operation {

@@ -2,14 +2,27 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::bodies::Form;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Edit {
     Insert,
     InsertDay,
     InsertSeries,
+    InsertInZone,
+    InsertFlight,
+    InsertGuests,
+    InsertLong,
+    InsertBirthday,
+    InsertFromGmail,
+    InsertFocusTime,
+    InsertOutOfOffice,
+    InsertWorkingLocation,
     Retitle,
     Reschedule,
+    /// A guest answers, with a comment.
+    Answer,
     EditInstance,
     CancelInstance,
     Delete,
@@ -18,16 +31,45 @@ pub enum Edit {
 
 impl Edit {
     pub(super) const WEIGHTS: &[(u32, Self)] = &[
-        (10, Self::Insert),
+        (7, Self::Insert),
         (2, Self::InsertDay),
         (4, Self::InsertSeries),
+        (2, Self::InsertInZone),
+        (1, Self::InsertFlight),
+        (2, Self::InsertGuests),
+        (1, Self::InsertLong),
+        (1, Self::InsertBirthday),
+        (1, Self::InsertFromGmail),
+        (1, Self::InsertFocusTime),
+        (1, Self::InsertOutOfOffice),
+        (1, Self::InsertWorkingLocation),
         (6, Self::Retitle),
         (3, Self::Reschedule),
+        (2, Self::Answer),
         (3, Self::EditInstance),
         (2, Self::CancelInstance),
         (4, Self::Delete),
         (1, Self::DeleteMany),
     ];
+
+    /// The form of the event that it inserts.
+    pub const fn form(self) -> Option<Form> {
+        Some(match self {
+            Self::Insert => Form::Hour,
+            Self::InsertDay => Form::Day,
+            Self::InsertSeries => Form::Series,
+            Self::InsertInZone => Form::InZone,
+            Self::InsertFlight => Form::Flight,
+            Self::InsertGuests => Form::Guests,
+            Self::InsertLong => Form::Long,
+            Self::InsertBirthday => Form::Birthday,
+            Self::InsertFromGmail => Form::FromGmail,
+            Self::InsertFocusTime => Form::FocusTime,
+            Self::InsertOutOfOffice => Form::OutOfOffice,
+            Self::InsertWorkingLocation => Form::WorkingLocation,
+            _ => return None,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,10 +80,16 @@ pub enum Write {
     CreateSeries,
     Retitle,
     Reschedule,
+    /// Changes a word of the description.
+    Describe,
+    Recolor,
+    AddGuest,
+    Respond,
     RetitleSeries,
     Split,
     Delete,
     DeleteSeries,
+    DeleteFollowing,
     Move,
 }
 
@@ -52,12 +100,25 @@ impl Write {
         (2, Self::CreateSeries),
         (6, Self::Retitle),
         (2, Self::Reschedule),
+        (2, Self::Describe),
+        (1, Self::Recolor),
+        (1, Self::AddGuest),
+        (1, Self::Respond),
         (2, Self::RetitleSeries),
-        (1, Self::Split),
+        (2, Self::Split),
         (2, Self::Delete),
         (1, Self::DeleteSeries),
+        (1, Self::DeleteFollowing),
         (1, Self::Move),
     ];
+
+    /// Whether it is about a series, by way of an instance.
+    pub const fn is_of_series(self) -> bool {
+        matches!(
+            self,
+            Self::RetitleSeries | Self::Split | Self::DeleteSeries | Self::DeleteFollowing
+        )
+    }
 }
 
 /// The network's treatment of a push.
@@ -129,6 +190,8 @@ pub enum Job {
     Writes,
     Disconnect,
     Horizon,
+    /// Tries grants again that a policy has ended.
+    Recheck,
     Tidy,
 }
 
@@ -142,6 +205,7 @@ impl Job {
         (5, Self::Writes),
         (2, Self::Disconnect),
         (1, Self::Horizon),
+        (1, Self::Recheck),
         (1, Self::Tidy),
     ];
 }
@@ -155,8 +219,12 @@ pub enum Trouble {
     EmptyPage,
     Shuffled,
     Limited,
+    /// A limit that Google does not name, with a wait of ten minutes.
+    LimitedUnnamed,
     ProjectLimited,
     QuotaSpent,
+    /// As `QuotaSpent`, of writes alone.
+    WritesSpent,
     Unavailable,
     LostRequest,
     LostAnswer,
@@ -165,17 +233,41 @@ pub enum Trouble {
     Unauthorized,
     TokenUnavailable,
     TokenRefused,
+    /// A policy of the account's organization ends the grant.
+    PolicyRefuses,
+    /// The token endpoint refuses us, which says nothing about the grant.
+    ClientRefused,
     WatchUnavailable,
     ShortWatch,
     StopUnavailable,
     WriteUnavailable,
     WriteAnswerLost,
     Forbidden,
+    /// A calendar is said not to exist.
+    Missing,
+    /// Google Calendar is turned off for the account.
+    CalendarOff,
     ExpireSyncTokens,
     ExpireAccess,
 }
 
 impl Trouble {
+    /// Those that one account can be in for a while.
+    pub(super) const OF_ONE_ACCOUNT: &[(u32, Self)] = &[
+        (1, Self::Limited),
+        (2, Self::LimitedUnnamed),
+        (1, Self::QuotaSpent),
+        (2, Self::WritesSpent),
+        (1, Self::Unavailable),
+        (1, Self::TokenUnavailable),
+        (2, Self::TokenRefused),
+        (2, Self::PolicyRefuses),
+        (1, Self::ClientRefused),
+        (1, Self::Forbidden),
+        (1, Self::Missing),
+        (1, Self::CalendarOff),
+    ];
+
     pub(super) const WEIGHTS: &[(u32, Self)] = &[
         (2, Self::Gone),
         (2, Self::GoneLater),
@@ -184,7 +276,9 @@ impl Trouble {
         (1, Self::Shuffled),
         (1, Self::Limited),
         (1, Self::ProjectLimited),
+        (1, Self::LimitedUnnamed),
         (1, Self::QuotaSpent),
+        (1, Self::WritesSpent),
         (2, Self::Unavailable),
         (1, Self::LostRequest),
         (1, Self::LostAnswer),
@@ -193,12 +287,16 @@ impl Trouble {
         (1, Self::Unauthorized),
         (1, Self::TokenUnavailable),
         (2, Self::TokenRefused),
+        (1, Self::PolicyRefuses),
+        (1, Self::ClientRefused),
         (1, Self::WatchUnavailable),
         (1, Self::ShortWatch),
         (1, Self::StopUnavailable),
         (2, Self::WriteUnavailable),
         (2, Self::WriteAnswerLost),
         (1, Self::Forbidden),
+        (1, Self::Missing),
+        (1, Self::CalendarOff),
         (3, Self::ExpireSyncTokens),
         (3, Self::ExpireAccess),
     ];

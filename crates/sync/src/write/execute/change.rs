@@ -47,6 +47,12 @@ pub(super) fn decide_edit(edit: &Edit, request: Uuid, theirs: Version) -> Decisi
         // The whole list would be replaced by the part that Google showed.
         return Decision::Fail(Reason::ForbiddenByGoogle);
     }
+    if common::mutant!("cut_text_written")
+        && let Some(text) = &theirs.fields.description
+    {
+        let shown = event_model::text::cut(text, event_model::text::MAX_DESCRIPTION);
+        body.insert("description".into(), shown.into());
+    }
     if takes_properties(&theirs.event) {
         write_marker::add(&mut body, &theirs.raw, request);
     }

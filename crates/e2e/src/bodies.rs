@@ -1,0 +1,167 @@
+//! New events in Google, of every type, and with the properties that an edit of ours has to leave alone.
+
+use chrono::{DateTime, Days, TimeDelta, Utc};
+use rand::RngExt;
+use rand::rngs::StdRng;
+use serde_json::{Value, json};
+
+/// The form of a new event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Hour,
+    Day,
+    /// In one of the zones whose rules changed lately, or with a fixed offset.
+    InZone,
+    /// It begins in one zone and ends in another.
+    Flight,
+    Guests,
+    /// Its description is longer than a browser receives.
+    Long,
+    /// Of any of the four forms that series have here; the caller adds the rule.
+    Series,
+    Birthday,
+    FromGmail,
+    FocusTime,
+    OutOfOffice,
+    WorkingLocation,
+}
+
+impl Form {
+    /// Google's name of the event's type. None: the default.
+    const fn event_type(self) -> Option<&'static str> {
+        match self {
+            Self::Birthday => Some("birthday"),
+            Self::FromGmail => Some("fromGmail"),
+            Self::FocusTime => Some("focusTime"),
+            Self::OutOfOffice => Some("outOfOffice"),
+            Self::WorkingLocation => Some("workingLocation"),
+            _ => None,
+        }
+    }
+}
+
+/// Names as Google serves them, among them zones whose rules changed in 2025 and 2026, and fixed offsets.
+const ZONES: [&str; 8] = [
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Vancouver",
+    "America/Edmonton",
+    "Asia/Kolkata",
+    "GMT+02:00",
+    "UTC-03:30",
+    "Etc/GMT-2",
+];
+/// The forms that an inserted series has.
+const FORMS_OF_SERIES: [Form; 4] = [Form::Hour, Form::InZone, Form::Guests, Form::Long];
+/// More than a browser receives of a description (8,192 characters).
+const LONG: usize = 1_100;
+/// The word of a long text that edits replace.
+pub const WORD: &str = "word7 ";
+
+/// A new event from `start`.
+pub fn body(form: Form, start: DateTime<Utc>, title: &str, dice: &mut StdRng) -> Value {
+    let id = id(dice);
+    let form = match form {
+        Form::Series => FORMS_OF_SERIES[dice.random_range(0..FORMS_OF_SERIES.len())],
+        form => form,
+    };
+    let mut zone = || ZONES[dice.random_range(0..ZONES.len())];
+    let mut body = match form {
+        Form::Day | Form::Birthday => one_day(start),
+        Form::Flight => hour(start, "America/Los_Angeles", zone()),
+        Form::InZone => {
+            let zone = zone();
+            hour(start, zone, zone)
+        }
+        _ => hour(start, "Europe/Berlin", "Europe/Berlin"),
+    };
+    body["id"] = json!(id);
+    body["summary"] = json!(title);
+    match form {
+        Form::Guests => body["attendees"] = guests(),
+        Form::Long => body["description"] = json!(long_text()),
+        _ => {}
+    }
+    if let Some(name) = form.event_type() {
+        body["eventType"] = json!(name);
+        of_type(&mut body, form);
+    }
+    furnish(&mut body, form, dice);
+    body
+}
+
+/// The properties that events of this type have.
+fn of_type(body: &mut Value, form: Form) {
+    match form {
+        Form::FocusTime => body["focusTimeProperties"] = json!({"autoDeclineMode": "declineNone"}),
+        Form::OutOfOffice => body["outOfOfficeProperties"] = json!({"declineMessage": "Away"}),
+        Form::WorkingLocation => {
+            body["workingLocationProperties"] = json!({"type": "homeOffice", "homeOffice": {}});
+            body["visibility"] = json!("public");
+            body["transparency"] = json!("transparent");
+        }
+        Form::Birthday => {
+            body["recurrence"] = json!(["RRULE:FREQ=YEARLY;COUNT=5"]);
+            body["visibility"] = json!("private");
+            body["transparency"] = json!("transparent");
+            body["birthdayProperties"] = json!({"type": "birthday"});
+        }
+        _ => body["description"] = json!("Gate 7"),
+    }
+}
+
+/// Properties of other programs and of people, each on some events.
+fn furnish(body: &mut Value, form: Form, dice: &mut StdRng) {
+    if dice.random_bool(0.3) {
+        body["colorId"] = json!(dice.random_range(1..12).to_string());
+    }
+    if dice.random_bool(0.3) {
+        body["reminders"] = json!({"useDefault": false, "overrides": [{"method": "popup", "minutes": 7}]});
+    }
+    if dice.random_bool(0.4) {
+        let mut properties = json!({"shared": {"room": "blue"}});
+        if form != Form::Birthday {
+            properties["private"] = json!({"crmId": "42"});
+        }
+        body["extendedProperties"] = properties;
+    }
+    if form.event_type().is_none() && dice.random_bool(0.2) {
+        body["attachments"] = json!([{"fileUrl": "https://drive.example/1", "title": "Minutes"}]);
+        body["source"] = json!({"url": "https://crm.example/42", "title": "CRM"});
+        body["guestsCanInviteOthers"] = json!(false);
+    }
+}
+
+/// One has answered, with a comment and company; one is a room; one has no address, as Google shows some.
+fn guests() -> Value {
+    json!([
+        {"email": "dora@elsewhere.example", "responseStatus": "accepted", "comment": "See you", "additionalGuests": 2},
+        {"email": "c_188@resource.calendar.google.com", "resource": true, "responseStatus": "accepted"},
+        {"displayName": "Emil", "responseStatus": "tentative"},
+        {"email": "finn@elsewhere.example", "displayName": "Finn", "optional": true},
+    ])
+}
+
+fn long_text() -> String {
+    let words: Vec<_> = (0..LONG).map(|word| format!("word{word} ")).collect();
+    words.concat()
+}
+
+/// An hour that begins in one zone and ends in another.
+pub fn hour(start: DateTime<Utc>, from: &str, to: &str) -> Value {
+    json!({
+        "start": {"dateTime": start, "timeZone": from},
+        "end": {"dateTime": start + TimeDelta::hours(1), "timeZone": to},
+    })
+}
+
+fn one_day(start: DateTime<Utc>) -> Value {
+    let first = start.date_naive();
+    json!({"start": {"date": first}, "end": {"date": first + Days::new(1)}})
+}
+
+/// An id that depends on the seed alone, since listings may be ordered by it.
+fn id(dice: &mut StdRng) -> String {
+    let digit = |_| char::from(b"0123456789abcdefghijklmnopqrstuv"[dice.random_range(0..32)]);
+    (0..26).map(digit).collect()
+}
