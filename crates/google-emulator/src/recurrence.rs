@@ -51,7 +51,9 @@ impl Series {
             rules: RRuleSet::new(start),
             excluded_rules: Vec::new(),
             excluded: BTreeSet::new(),
-            added: BTreeSet::new(),
+            // The first start is an instance even if the rules do not make it, and does not count for COUNT
+            // (https://github.com/fmeringdal/rust-rrule/issues/119).
+            added: BTreeSet::from([first.local()]),
         };
         for line in lines {
             // The name of a zone may have a colon (`TZID=GMT+02:00`), and dates have none.
@@ -303,6 +305,24 @@ mod tests {
     }
 
     #[test]
+    fn the_first_start_is_an_instance_besides_the_rules() {
+        let event = json!({
+            "start": {"dateTime": "2024-05-30T20:00:00+02:00", "timeZone": "Europe/Berlin"},
+            "end": {"dateTime": "2024-05-30T21:00:00+02:00", "timeZone": "Europe/Berlin"},
+            "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=3;INTERVAL=1;BYDAY=WE"],
+        });
+        assert_eq!(
+            starts(&event),
+            [
+                "20240530T180000Z",
+                "20240605T180000Z",
+                "20240612T180000Z",
+                "20240619T180000Z"
+            ]
+        );
+    }
+
+    #[test]
     fn excluded_rules_take_instances_out() {
         let daily = |more: &str| {
             starts(&json!({
@@ -372,7 +392,8 @@ mod tests {
             let event =
                 json!({"start": {"date": "2026-03-28"}, "end": {"date": "2026-03-29"}, "recurrence": [rule]});
             if let Ok(series) = Series::of(event.as_object().unwrap(), Zone::UTC) {
-                assert_eq!(series.unwrap().starts(None, None, Zone::UTC), [], "{rule}");
+                let starts = series.unwrap().starts(None, None, Zone::UTC);
+                assert_eq!(starts.len(), 1, "{rule}: the first start alone");
             }
         }
         assert!(
