@@ -120,10 +120,10 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
     let status = read(fields.status).unwrap_or_else(|| "confirmed".to_owned());
     let mut recurring_event_id: Option<String> = read(fields.recurring_event_id);
     let mut original_start = time::read(fields.original_start_time);
-    if status == "cancelled" && recurring_event_id.is_none() && fields.start.is_none() {
+    if status == "cancelled" && fields.start.is_none() {
         // Google documents that a cancelled instance names its series, yet a bare `{id, status}` has been seen.
-        if let Some((master, original)) = instance_of(&id) {
-            recurring_event_id = Some(master.to_owned());
+        if let Some((series, original)) = instance_of(&id) {
+            recurring_event_id.get_or_insert_with(|| series.to_owned());
             original_start = original_start.or(Some(original));
         }
     }
@@ -169,8 +169,9 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
     })
 }
 
-/// Splits an instance's id, `<master>_20261122T090000Z` or `<master>_20261122`, into the master's id and the original
-/// start. None for other ids: `<master>_R20261122T090000`, a series split off another, is a master itself.
+/// Splits an instance's id, `<series>_20261122T090000Z` or `<series>_20261122`, into the series' id and the original start. The
+/// instance may also be one of a series that was split off it, see [`first_series`](crate::span::first_series). None for other
+/// ids: `<series>_R20261122T090000`, a series split off another, is a master itself.
 pub fn instance_of(id: &str) -> Option<(&str, When)> {
     let (master, start) = id.rsplit_once('_')?;
     if master.is_empty() || !start.is_ascii() {

@@ -24,6 +24,27 @@ pub enum Span {
     },
 }
 
+/// The id of the series that Google split `master` off, or `master` itself. A change of "this and following events" on Google's
+/// page ends a series and starts `<id>_R20261122T090000`, whose instances have ids of the first series:
+/// <https://github.com/odoo/odoo/pull/287171>.
+pub fn first_series(master: &str) -> &str {
+    match master.rsplit_once(SPLIT) {
+        Some((first, start))
+            if !first.is_empty()
+                && start.len() >= 8
+                && start
+                    .bytes()
+                    .all(|byte| matches!(byte, b'0'..=b'9' | b'T' | b'Z')) =>
+        {
+            first
+        }
+        _ => master,
+    }
+}
+
+/// Between the id of a series and the start of one that Google has split off it.
+pub const SPLIT: &str = "_R";
+
 /// The start of an instance by the rules of its series. It identifies the instance, wherever an exception has moved it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Start {
@@ -34,9 +55,10 @@ pub enum Start {
 impl Start {
     /// Google's id of the instance of `master` that starts here.
     pub fn instance_id(self, master: &str) -> String {
+        let series = first_series(master);
         match self {
-            Self::Day(date) => format!("{master}_{}", date.format("%Y%m%d")),
-            Self::At(instant) => format!("{master}_{}", instant.format("%Y%m%dT%H%M%SZ")),
+            Self::Day(date) => format!("{series}_{}", date.format("%Y%m%d")),
+            Self::At(instant) => format!("{series}_{}", instant.format("%Y%m%dT%H%M%SZ")),
         }
     }
 

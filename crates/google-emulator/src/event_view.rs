@@ -127,13 +127,39 @@ pub fn find(calendar: &Calendar, id: &str) -> Option<Resource> {
         }
         return Some(event);
     }
-    let (master, suffix) = id.rsplit_once('_')?;
-    let master = &calendar.events.head(master)?.body;
-    let series = Series::of(master, calendar.zone).ok()??;
-    let start = series.start_of(suffix)?;
-    series
-        .contains(&start, calendar.zone)
-        .then(|| instance(master, &series, &start, calendar.zone))
+    let (first, suffix) = id.rsplit_once('_')?;
+    if first_series(first) != first {
+        return None;
+    }
+    let split_off = format!("{first}_R");
+    let masters = calendar.events.head(first).into_iter();
+    let masters = masters.chain(
+        calendar
+            .events
+            .with_prefix(&split_off)
+            .map(|(_, version)| version),
+    );
+    masters.map(|version| &version.body).find_map(|master| {
+        let series = Series::of(master, calendar.zone).ok()??;
+        let start = series.start_of(suffix)?;
+        series
+            .contains(&start, calendar.zone)
+            .then(|| instance(master, &series, &start, calendar.zone))
+    })
+}
+
+/// The id of an instance. Those of a series that was split off another by Google's page, `<id>_R20261122T090000`, have ids of the
+/// first series: <https://github.com/odoo/odoo/pull/287171>.
+pub fn instance_id(master: &str, start: &EventTime) -> String {
+    format!("{}_{}", first_series(master), start.suffix())
+}
+
+fn first_series(master: &str) -> &str {
+    let is_start = |text: &str| text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'T' | b'Z'));
+    match master.rsplit_once("_R") {
+        Some((first, start)) if !first.is_empty() && is_start(start) => first,
+        _ => master,
+    }
 }
 
 /// An untouched instance of a series.
@@ -142,7 +168,7 @@ fn instance(master: &Resource, series: &Series, start: &EventTime, zone: Zone) -
     event.shift_remove("recurrence");
     let id = text(master, "id").unwrap_or_default();
     let original = start.render(zone);
-    event.insert("id".into(), json!(format!("{id}_{}", start.suffix())));
+    event.insert("id".into(), json!(instance_id(id, start)));
     event.insert("recurringEventId".into(), json!(id));
     event.insert("originalStartTime".into(), original.clone());
     event.insert("start".into(), original);
@@ -170,7 +196,7 @@ pub fn instances(
         .collect();
     found.retain(|event| overlaps(event, (from, to), zone));
     for start in series.starts(from, to, zone) {
-        if !touched.contains(&format!("{id}_{}", start.suffix())) {
+        if !touched.contains(&instance_id(id, &start)) {
             found.push(instance(master, &series, &start, zone));
         }
     }
@@ -189,11 +215,12 @@ pub fn has_series(calendar: &Calendar, event: &Resource, revision: Revision) -> 
 
 /// The rows of single instances of a series, as they were at a revision.
 pub fn exceptions(calendar: &Calendar, master: &str, revision: Revision) -> Vec<Resource> {
-    let prefix = format!("{master}_");
+    let prefix = format!("{}_", first_series(master));
     calendar
         .events
         .with_prefix(&prefix)
         .filter_map(|(id, _)| Some(Resource::clone(&calendar.events.at(id, revision)?.body)))
+        .filter(|event| text(event, "recurringEventId") == Some(master))
         .collect()
 }
 

@@ -183,7 +183,7 @@ pub fn seed(state: &mut State, email: &str, calendar: &str, body: &Resource) -> 
         .get("originalStartTime")
         .ok_or_else(|| ApiError::required("Missing originalStartTime."))?;
     let original = EventTime::parse(original, place.zone, "original start")?;
-    let mut old = event_view::find(place, &format!("{master}_{}", original.suffix())).ok_or_else(|| {
+    let mut old = event_view::find(place, &event_view::instance_id(master, &original)).ok_or_else(|| {
         ApiError::bad_request(
             "invalid",
             format!("{master} has no instance at originalStartTime."),

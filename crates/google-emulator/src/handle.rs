@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Result};
-use crate::event_view::find;
+use crate::event_view::{find, instance_id};
 use crate::event_write::{self, Writer};
 use crate::faults::Rule;
 use crate::log::{Change, Mail, Received, Sent};
@@ -138,7 +138,7 @@ impl Emulator {
                 Ok(Some(series)) => series
                     .starts(None, None, calendar.zone)
                     .iter()
-                    .map(|start| format!("{event}_{}", start.suffix()))
+                    .map(|start| instance_id(event, start))
                     .collect(),
                 _ => vec![event.to_owned()],
             };

@@ -188,6 +188,24 @@ pub async fn get(
     .await
 }
 
+/// The series and single events whose ids begin so, as Google sent them, in the generation that readers see. It reads through
+/// the calendar's events.
+pub async fn with_prefix(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    prefix: &str,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
+        r#"select e.raw::text as "raw!" from events e
+           join sync_state s on s.resource_id = e.calendar_id and s.generation = e.generation
+           where e.calendar_id = $1 and e.recurring_event_id is null and starts_with(e.event_id, $2)"#,
+        calendar.as_uuid(),
+        prefix,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// The ids of a series' exceptions, in the generation that readers see, whose original start (as stored) is `from` or later
 /// and that are not cancelled.
 pub async fn exceptions_from(

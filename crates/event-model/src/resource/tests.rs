@@ -2,6 +2,7 @@ use chrono::{NaiveDate, TimeZone, Utc};
 use serde_json::json;
 
 use super::*;
+use crate::span::Start;
 use crate::zone::Zone;
 
 #[test]
@@ -69,6 +70,23 @@ fn the_error_for_malformed_text_does_not_repeat_it() {
         let err = parse(raw).unwrap_err();
         assert!(matches!(err, Malformed::NotAnObject { .. }), "{raw}: {err:?}");
         assert!(!err.to_string().contains("secret"), "{raw}");
+    }
+}
+
+/// <https://github.com/odoo/odoo/pull/287171>
+#[test]
+fn instances_of_a_split_series_have_ids_of_the_first() {
+    let start = Start::At("2026-11-22T09:00:00Z".parse().unwrap());
+    for master in [
+        "m1",
+        "m1_R20261101T090000",
+        "m1_R20261101T090000Z",
+        "m1_R20261101",
+    ] {
+        assert_eq!(start.instance_id(master), "m1_20261122T090000Z");
+    }
+    for master in ["m1_Room", "_R20261101", "m1_R2026"] {
+        assert_eq!(start.instance_id(master), format!("{master}_20261122T090000Z"));
     }
 }
 

@@ -67,14 +67,18 @@ impl Effects {
     }
 }
 
-/// The row that the mirror keeps of a deleted event.
-pub fn tombstone(id: &str) -> Option<Incoming> {
-    let raw = json!({"id": id, "status": "cancelled"}).to_string();
+/// The row that the mirror keeps of a deleted event, or of a deleted instance of `series`.
+pub fn tombstone(id: &str, series: Option<&str>) -> Option<Incoming> {
+    let mut raw = json!({"id": id, "status": "cancelled"});
+    if let Some(series) = series {
+        raw["recurringEventId"] = series.into();
+    }
+    let raw = raw.to_string();
     RawEvent::read(&raw).and_then(Incoming::parse)
 }
 
 /// As [`tombstone`], of an event that Google does not know. None for an instance: a series that was moved away has other
 /// instances, and if it moved back, Google would not report this one again.
 pub fn tombstone_of_unknown(id: &str) -> Option<Incoming> {
-    tombstone(id).filter(|incoming| incoming.row.recurring_event_id.is_none())
+    tombstone(id, None).filter(|incoming| incoming.row.recurring_event_id.is_none())
 }

@@ -4,7 +4,7 @@ use event_model::calendar::CalendarContext;
 use event_model::expansion;
 use event_model::fields::Fields;
 use event_model::resource::{EventResource, instance_of, parse};
-use event_model::span::Start;
+use event_model::span::{SPLIT, Start};
 use google::RawEvent;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -105,25 +105,30 @@ pub async fn find(conn: &mut PgConnection, calendar: &Calendar, id: &str) -> sql
             series: Some(series),
         }));
     }
-    let Some((master, original)) = instance_of(id) else {
+    let Some((series, original)) = instance_of(id) else {
         return Ok(None);
     };
     let original = Start::from(original);
-    let Some(master) = stored(conn, calendar, master).await? else {
-        return Ok(None);
+    let has_it = |master: &Version| {
+        !master.event.is_cancelled() && expansion::has_start(&calendar_context, &master.event, original)
     };
-    let exists =
-        !master.event.is_cancelled() && expansion::has_start(&calendar_context, &master.event, original);
-    Ok(master
-        .instance(id, original)
-        .filter(|_| exists)
-        .map(|version| Target {
-            version,
+    let mut master = stored(conn, calendar, series).await?.filter(has_it);
+    if master.is_none() {
+        let split_off = events::with_prefix(conn, calendar.id, &format!("{series}{SPLIT}")).await?;
+        master = split_off
+            .iter()
+            .filter_map(|raw| Version::stored(raw, &calendar_context))
+            .find(has_it);
+    }
+    Ok(master.and_then(|master| {
+        Some(Target {
+            version: master.instance(id, original)?,
             series: Some(Series {
                 master: Some(master),
                 original,
             }),
-        }))
+        })
+    }))
 }
 
 async fn stored(conn: &mut PgConnection, calendar: &Calendar, id: &str) -> sqlx::Result<Option<Version>> {

@@ -200,13 +200,16 @@ pub(super) async fn delete(
 
 fn decide_deletion(base: Option<&Fields>, is_conditional: bool, theirs: Version) -> Decision {
     if theirs.event.is_cancelled() {
-        return Decision::Finish(Reconciled::Deleted);
+        return Decision::Finish(Reconciled::Deleted {
+            series: theirs.event.recurring_event_id,
+        });
     }
     if is_conditional && let Some(changed) = changed_since(base, &theirs) {
         return Decision::Finish(conflict(changed, base, None, theirs));
     }
     Decision::Delete {
         etag: is_conditional.then_some(theirs.etag),
+        series: theirs.event.recurring_event_id,
     }
 }
 

@@ -26,6 +26,8 @@ pub(super) enum Decision {
     Delete {
         /// None: any version.
         etag: Option<String>,
+        /// Of an instance.
+        series: Option<String>,
     },
 }
 
@@ -34,7 +36,10 @@ pub(super) enum Reconciled {
     /// It has the change.
     Done { version: Box<Version>, merged: bool },
     /// It is deleted, as requested.
-    Deleted,
+    Deleted {
+        /// Of an instance.
+        series: Option<String>,
+    },
     Conflict {
         conflict: Box<Conflict>,
         theirs: Box<Version>,
@@ -51,7 +56,7 @@ impl Reconciled {
             Self::Done { version, merged } => {
                 Effects::done(attempt.answer(), merged).with(calendar, *version)
             }
-            Self::Deleted => Effects::deleted(attempt.intent.calendar_id, tombstone(id)),
+            Self::Deleted { series } => Effects::deleted(calendar, tombstone(id, series.as_deref())),
             Self::Conflict { conflict, theirs } => {
                 Effects::of(WriteResult::Conflict(conflict)).with(calendar, *theirs)
             }
@@ -97,7 +102,9 @@ pub(super) async fn reconcile_from(
             Decision::Patch { etag, body, merged } => patch(attempt, calendar, id, &etag, &body)
                 .await?
                 .map(|version| Reconciled::Done { version, merged }),
-            Decision::Delete { etag } => delete(attempt, calendar, id, etag.as_deref()).await?,
+            Decision::Delete { etag, series } => delete(attempt, calendar, id, etag.as_deref())
+                .await?
+                .then_some(Reconciled::Deleted { series }),
         };
         match sent {
             Some(reconciled) => return Ok(reconciled),
@@ -138,13 +145,13 @@ async fn patch(
     }
 }
 
-/// None: as [`patch`].
+/// False: as None of [`patch`].
 async fn delete(
     attempt: &mut Attempt<'_>,
     calendar: &Calendar,
     event: &str,
     etag: Option<&str>,
-) -> Result<Option<Reconciled>, Interrupt> {
+) -> Result<bool, Interrupt> {
     attempt.mark_sent().await?;
     let mail = attempt.plan.mail.into();
     let google = &attempt.ctx.google;
@@ -156,10 +163,10 @@ async fn delete(
         .call(|access| async move { google.delete_event(&access, path, etag, mail).await })
         .await;
     match answer {
-        Ok(()) | Err(CallError::Google(Error::AlreadyDeleted)) => Ok(Some(Reconciled::Deleted)),
+        Ok(()) | Err(CallError::Google(Error::AlreadyDeleted)) => Ok(true),
         Err(CallError::Google(Error::Conflict | Error::NotFound)) => {
             attempt.mark_refused();
-            Ok(None)
+            Ok(false)
         }
         Err(error) => Err(attempt.failed_write(error)),
     }

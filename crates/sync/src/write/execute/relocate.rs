@@ -72,7 +72,7 @@ async fn alive(attempt: &Attempt<'_>, calendar: &Calendar, id: &str) -> Result<O
 }
 
 fn moved(attempt: &Attempt<'_>, id: &str, destination: &Calendar, version: Version) -> Effects {
-    let mut effects = Effects::deleted(attempt.intent.calendar_id, tombstone(id));
+    let mut effects = Effects::deleted(attempt.intent.calendar_id, tombstone(id, None));
     effects.answer = Some((destination.id, attempt.plan.answer.clone()));
     effects.with(destination.id, version)
 }

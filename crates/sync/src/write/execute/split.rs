@@ -249,7 +249,7 @@ async fn undo(attempt: &mut Attempt<'_>, calendar: &Calendar, split: Split) -> R
             Reconciled::Done { version, .. }
             | Reconciled::Conflict { theirs: version, .. }
             | Reconciled::Gone(Some(version)) => effects.with(calendar.id, *version),
-            Reconciled::Gone(None) | Reconciled::Deleted => effects,
+            Reconciled::Gone(None) | Reconciled::Deleted { .. } => effects,
         },
     )
 }

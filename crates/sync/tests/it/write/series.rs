@@ -108,6 +108,49 @@ async fn one_instance_is_edited_and_one_deleted(pool: PgPool) {
     assert_as_google(&world).await;
 }
 
+/// The instances of a series that Google's page has split off have ids of the first series:
+/// <https://github.com/odoo/odoo/pull/287171>.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn instances_of_a_series_split_in_google_are_edited(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    weekly(&world).await;
+    let events = world.google.events(ALICE);
+    let master = events[0]["id"].as_str().unwrap();
+    let tenth = at_week(&world, 10).await;
+    let start = tenth.start.parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let split_off = json!({
+        "id": format!("{master}_R{}", start.format("%Y%m%dT%H%M%S")), "summary": "Split off",
+        "start": {"dateTime": tenth.start, "timeZone": "Europe/Berlin"},
+        "end": {"dateTime": tenth.end, "timeZone": "Europe/Berlin"},
+        "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=20"],
+    });
+    // In this order, the new series takes over instances that the first one still has.
+    world.google.receive(ALICE, ALICE, split_off).unwrap();
+    world.push_and_settle(&alice()).await;
+    let cut = json!({"recurrence": ["RRULE:FREQ=WEEKLY;COUNT=10"]});
+    world.google.patch(ALICE, ALICE, master, cut).unwrap();
+    world.push_and_settle(&alice()).await;
+    assert_as_google(&world).await;
+    assert_eq!(in_mirror(&world).await.len(), 30);
+
+    let split = at_week(&world, 10).await;
+    assert_eq!((&split.id, split.title.as_str()), (&tenth.id, "Split off"));
+    done(&world, update(&split, None, json!({"title": "Special"}))).await;
+    let next = at_week(&world, 11).await;
+    done(&world, delete(&next, Some(Scope::This))).await;
+    assert_as_google(&world).await;
+    assert_eq!(in_mirror(&world).await.len(), 29);
+    let whole = at_week(&world, 12).await;
+    done(
+        &world,
+        update(&whole, Some(Scope::All), json!({"title": "All of it"})),
+    )
+    .await;
+    assert_as_google(&world).await;
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn moving_an_instance_with_scope_all_moves_the_series(pool: PgPool) {
     let world = World::with_page_size(pool, 50).await;
