@@ -132,6 +132,13 @@ fn furnish(body: &mut Value, form: Form, dice: &mut StdRng) {
     }
 }
 
+/// What other programs and people add to an event.
+pub fn furniture(dice: &mut StdRng) -> Value {
+    let mut fields = json!({"description": long_text()});
+    furnish(&mut fields, Form::Hour, dice);
+    fields
+}
+
 /// One has answered, with a comment and company; one is a room; one has no address, as Google shows some.
 fn guests() -> Value {
     json!([

@@ -7,6 +7,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use super::plan::GoogleEdit;
+use crate::bodies::{self, Form};
 use crate::google::{account, now};
 
 /// A person makes a change in Google, which may refuse it; then nothing has happened.
@@ -17,7 +18,7 @@ pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) {
     // Events with a location are expected by a write or a probe, and stay as they are.
     let is_free = |event: &Resource| !event.contains_key("location");
     let of_kind = |event: &Resource| match edit {
-        GoogleEdit::Describe => is_made(event),
+        GoogleEdit::Describe | GoogleEdit::Furnish => is_made(event),
         GoogleEdit::EditInstance | GoogleEdit::CancelInstance => {
             is_free(event) && event.contains_key("recurrence")
         }
@@ -29,22 +30,22 @@ pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) {
     let chosen = events
         .get(dice.random_range(0..events.len().max(1)))
         .map(|event| field(event, "id"));
-    let when = span(hour(&mut dice));
+    let start = hour(&mut dice);
+    if let Some(form) = edit.form() {
+        insert(google, who, form, (start, &title), &mut dice);
+        return;
+    }
+    let when = bodies::hour(start, "Europe/Zurich", "Europe/Zurich");
     match (edit, chosen) {
-        (GoogleEdit::Insert, _) => drop(google.insert(who, who, named(when, &title))),
-        (GoogleEdit::InsertDay, _) => {
-            let day = now().date_naive() + chrono::Days::new(dice.random_range(0..30));
-            let body = json!({"start": {"date": day}, "end": {"date": day + chrono::Days::new(1)}});
-            drop(google.insert(who, who, named(body, &title)));
-        }
-        (GoogleEdit::InsertSeries, _) => {
-            let mut body = named(when, &title);
-            let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
-            body["recurrence"] = json!([format!("RRULE:FREQ={rule};COUNT={}", dice.random_range(2..7))]);
-            drop(google.insert(who, who, body));
-        }
         (GoogleEdit::Retitle, Some(id)) => drop(google.patch(who, who, &id, json!({"summary": title}))),
         (GoogleEdit::Describe, Some(id)) => drop(google.patch(who, who, &id, json!({"description": title}))),
+        (GoogleEdit::Furnish, Some(id)) => {
+            let mut more = bodies::furniture(&mut dice);
+            if let Some(guests) = google.event(who, &id).and_then(|event| answered(&event)) {
+                more["attendees"] = guests;
+            }
+            drop(google.patch(who, who, &id, more));
+        }
         (GoogleEdit::Reschedule, Some(id)) => drop(google.patch(who, who, &id, when)),
         (GoogleEdit::Delete, Some(id)) => drop(google.delete(who, who, &id)),
         (GoogleEdit::EditInstance | GoogleEdit::CancelInstance, Some(series)) => {
@@ -59,8 +60,37 @@ pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) {
                 drop(google.patch(who, who, &id, json!({"summary": title})));
             }
         }
-        (_, None) => {}
+        _ => {}
     }
+}
+
+fn insert(
+    google: &Emulator,
+    who: &str,
+    form: Form,
+    (start, title): (DateTime<Utc>, &str),
+    dice: &mut StdRng,
+) {
+    let mut body = bodies::body(form, start, title, dice);
+    if form == Form::Series {
+        let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
+        body["recurrence"] = json!([format!("RRULE:FREQ={rule};COUNT={}", dice.random_range(2..7))]);
+    }
+    if form == Form::FromGmail {
+        drop(google.receive(who, who, body));
+    } else {
+        drop(google.insert(who, who, body));
+    }
+}
+
+/// The guests after each has accepted, with a comment.
+fn answered(event: &Resource) -> Option<Value> {
+    let mut guests = event.get("attendees")?.clone();
+    for guest in guests.as_array_mut()? {
+        guest["responseStatus"] = json!("accepted");
+        guest["comment"] = json!("See you");
+    }
+    Some(guests)
 }
 
 fn is_made(event: &Resource) -> bool {
@@ -70,16 +100,6 @@ fn is_made(event: &Resource) -> bool {
 
 fn is_single(event: &Resource) -> bool {
     !event.contains_key("recurrence") && !event.contains_key("recurringEventId")
-}
-
-fn span(start: DateTime<Utc>) -> Value {
-    let time = |at: DateTime<Utc>| json!({"dateTime": at, "timeZone": "Europe/Zurich"});
-    json!({"start": time(start), "end": time(start + TimeDelta::hours(1))})
-}
-
-fn named(mut body: Value, title: &str) -> Value {
-    body["summary"] = json!(title);
-    body
 }
 
 pub fn field(event: &Resource, key: &str) -> String {

@@ -1,6 +1,6 @@
 //! Injects faults and ends them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,6 +20,7 @@ use super::record::{BROKER, DATABASE, WORKER};
 use super::replica::Running;
 use super::trouble::GoogleTrouble;
 use crate::google;
+use crate::rpc::Api;
 
 /// Bound on every recovery.
 const RECOVERS_WITHIN: Duration = Duration::from_secs(75);
@@ -79,6 +80,9 @@ async fn trouble_at_google(
         rule = rule.of_user(&deployment.people[user].account);
     }
     let id = deployment.google.fault(rule);
+    for person in deployment.people.iter().filter(|_| trouble.is_of_tokens()) {
+        deployment.google.expire_access_tokens(&person.account);
+    }
     sleep(lasts).await;
     deployment.google.clear_fault(&id);
 }
@@ -272,8 +276,27 @@ async fn signal(pid: u32, signal: &str) -> Result<()> {
 
 async fn revoke(deployment: &Deployment, user: usize, lasts: Duration) -> Result<()> {
     let person = &deployment.people[user];
+    let api = &deployment.direct[user];
+    let before = shown_ids(api).await;
     deployment.google.revoke(&person.account);
     sleep(lasts).await;
+    // A page may be loaded while the grant is gone. A busy API is no answer.
+    if let (Some(before), Some(after)) = (before, shown_ids(api).await) {
+        let events = deployment.google.events(&person.account);
+        let alive: BTreeSet<_> = events
+            .iter()
+            .filter(|event| event["status"] != "cancelled")
+            .map(|event| field(event, "id"))
+            .collect();
+        let hidden: Vec<_> = before
+            .difference(&after)
+            .filter(|id| alive.contains(*id))
+            .collect();
+        if !hidden.is_empty() {
+            let detail = format!("{} no longer sees {hidden:?}", person.name);
+            deployment.record.broken("trouble_hides_nothing", detail);
+        }
+    }
     let started = Instant::now();
     while started.elapsed() < RECOVERS_WITHIN {
         let consent = google::consent(
@@ -292,6 +315,20 @@ async fn revoke(deployment: &Deployment, user: usize, lasts: Duration) -> Result
     let detail = format!("{} could not connect again", person.name);
     deployment.record.broken("connects_again", detail);
     Ok(())
+}
+
+/// The ids of the events that a page would show. None: the API does not answer now.
+async fn shown_ids(api: &Api) -> Option<BTreeSet<String>> {
+    let state = timeout(
+        Duration::from_secs(5),
+        api.query("realtime.getState", json!({"live": false})),
+    );
+    let state = state.await.ok()?.ok()?;
+    let ids = state["events"].as_array()?.iter();
+    Some(
+        ids.filter_map(|event| Some(event["eventId"].as_str()?.to_owned()))
+            .collect(),
+    )
 }
 
 /// As in docs/operations.md: the new key in front, every service restarted, then the command.

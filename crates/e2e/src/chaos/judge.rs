@@ -2,11 +2,13 @@
 //! transactions were deadlocked.
 
 use anyhow::Result;
-use google_emulator::{Mail, MailKind};
+use google_emulator::{Change, Mail, MailKind, Resource};
+use serde_json::json;
 
 use super::deployment::Deployment;
 use super::edits::field;
 use super::people::{Fate, Made, Participant};
+use crate::effect::{comparable, differences};
 use crate::person::GUEST;
 
 pub async fn judge(deployment: &Deployment, keys: &str) -> Result<()> {
@@ -17,6 +19,9 @@ pub async fn judge(deployment: &Deployment, keys: &str) -> Result<()> {
             once(deployment, person, made);
             mailed(deployment, person, made, &mails);
         }
+    }
+    for change in deployment.google.take_changes() {
+        unasked(deployment, &change);
     }
     for running in deployment.replicas.values() {
         let mut running = running.lock().await;
@@ -105,6 +110,47 @@ fn mailed(deployment: &Deployment, person: &Participant, made: &Made, mails: &[M
             deployment.record.broken("mailed_once", detail);
         }
     }
+}
+
+/// A write changed only what its user asked for: a new event, a title, or a deletion.
+fn unasked(deployment: &Deployment, change: &Change) {
+    let mark = field(&change.after, "location");
+    let title = field(&change.after, "summary");
+    let own = deployment
+        .people
+        .iter()
+        .filter(|person| person.account == change.user);
+    let is_requested = own
+        .flat_map(|person| person.made().clone())
+        .any(|made| made.mark == mark && made.requested.contains(&title));
+    let mut expected = change.before.clone().unwrap_or_else(|| new_event(&change.after));
+    expected.insert("summary".to_owned(), title.clone().into());
+    if change.after["status"] == "cancelled" {
+        expected.insert("status".to_owned(), "cancelled".into());
+    }
+    let is_new = change.before.is_none();
+    let mut wrong = differences(&comparable(&expected, is_new), &comparable(&change.after, is_new));
+    if !is_requested {
+        wrong.push(format!("no request has the title {title:?}"));
+    }
+    if !wrong.is_empty() {
+        let detail = format!("{mark}: {}", wrong.join("; "));
+        deployment.record.broken("nothing_unasked", detail);
+    }
+}
+
+/// An event as people make them here: `after`, with nothing but the fields of a request and Google's defaults.
+fn new_event(after: &Resource) -> Resource {
+    let defaults = json!({
+        "status": "confirmed", "eventType": "default", "reminders": {"useDefault": true},
+        "location": after.get("location"), "start": after.get("start"), "end": after.get("end"),
+    });
+    let mut event = defaults.as_object().cloned().unwrap_or_default();
+    if after.contains_key("attendees") {
+        let invited = json!([{"email": GUEST, "responseStatus": "needsAction"}]);
+        event.insert("attendees".to_owned(), invited);
+    }
+    event
 }
 
 fn panics(deployment: &Deployment) -> Result<()> {

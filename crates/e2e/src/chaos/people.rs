@@ -59,6 +59,8 @@ pub struct Made {
     pub created: Fate,
     /// Its possible titles: the last one acknowledged, and those with an unknown outcome.
     pub titles: Vec<String>,
+    /// All titles that were requested.
+    pub requested: Vec<String>,
     /// Changes of which guests were mailed.
     pub updates: usize,
     /// Changes with an unknown outcome.
@@ -124,6 +126,7 @@ impl Participant {
                 event: None,
                 created: Fate::Perhaps,
                 titles: vec![title.clone()],
+                requested: vec![title.clone()],
                 updates: 0,
                 perhaps: 0,
                 deleted: Fate::No,
@@ -155,6 +158,7 @@ impl Participant {
 
     async fn retitle(&self, record: &Record, n: usize, shown: &Value, dice: &mut StdRng, twice: bool) {
         let title = edits::title(self.name, "W", dice);
+        self.made()[n].requested.push(title.clone());
         let input = self.input(json!({
             "eventId": shown["id"], "baseEtag": shown["etag"], "patch": {"title": title},
         }));

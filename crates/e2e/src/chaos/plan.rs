@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::fault::{Fault, FaultKind};
 use super::link::{Link, Replica, ServiceKind, Toxic};
 use super::trouble::GoogleTrouble;
+use crate::bodies::Form;
 
 /// Each has a Google account of the same name, and links of their own.
 pub const USERS: [&str; 3] = ["ada", "ben", "cleo"];
@@ -61,6 +62,15 @@ pub enum GoogleEdit {
     Insert,
     InsertDay,
     InsertSeries,
+    InsertInZone,
+    InsertFlight,
+    InsertGuests,
+    InsertLong,
+    InsertBirthday,
+    InsertFromGmail,
+    InsertFocusTime,
+    InsertOutOfOffice,
+    InsertWorkingLocation,
     Retitle,
     Reschedule,
     EditInstance,
@@ -68,6 +78,42 @@ pub enum GoogleEdit {
     Delete,
     /// Changes another field of an event that was made through Calwire.
     Describe,
+    /// Other programs and people add their own to such an event.
+    Furnish,
+}
+
+impl GoogleEdit {
+    /// Each is drawn as often.
+    const FORMS: [Self; 9] = [
+        Self::InsertInZone,
+        Self::InsertFlight,
+        Self::InsertGuests,
+        Self::InsertLong,
+        Self::InsertBirthday,
+        Self::InsertFromGmail,
+        Self::InsertFocusTime,
+        Self::InsertOutOfOffice,
+        Self::InsertWorkingLocation,
+    ];
+
+    /// The form of the event that it inserts.
+    pub const fn form(self) -> Option<Form> {
+        Some(match self {
+            Self::Insert => Form::Hour,
+            Self::InsertDay => Form::Day,
+            Self::InsertSeries => Form::Series,
+            Self::InsertInZone => Form::InZone,
+            Self::InsertFlight => Form::Flight,
+            Self::InsertGuests => Form::Guests,
+            Self::InsertLong => Form::Long,
+            Self::InsertBirthday => Form::Birthday,
+            Self::InsertFromGmail => Form::FromGmail,
+            Self::InsertFocusTime => Form::FocusTime,
+            Self::InsertOutOfOffice => Form::OutOfOffice,
+            Self::InsertWorkingLocation => Form::WorkingLocation,
+            _ => return None,
+        })
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -140,14 +186,16 @@ impl Plan {
 
 fn edit(dice: &mut StdRng, end: u64) -> PlannedStep {
     let edit = match dice.random_range(0..100) {
-        0..28 => GoogleEdit::Insert,
+        0..14 => GoogleEdit::Insert,
+        14..28 => *pick(dice, &GoogleEdit::FORMS),
         28..33 => GoogleEdit::InsertDay,
         33..39 => GoogleEdit::InsertSeries,
         39..59 => GoogleEdit::Retitle,
         59..71 => GoogleEdit::Reschedule,
         71..77 => GoogleEdit::EditInstance,
         77..82 => GoogleEdit::CancelInstance,
-        82..91 => GoogleEdit::Delete,
+        82..89 => GoogleEdit::Delete,
+        89..94 => GoogleEdit::Furnish,
         _ => GoogleEdit::Describe,
     };
     let act = Action::Edit {

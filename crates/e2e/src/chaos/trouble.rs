@@ -9,6 +9,9 @@ use serde::{Deserialize, Serialize};
 pub enum GoogleTrouble {
     TooManyRequests,
     UserLimited,
+    /// A limit that Google does not name.
+    UnnamedLimit,
+    WritesSpent,
     ServerError,
     Unavailable,
     BadGateway,
@@ -21,7 +24,12 @@ pub enum GoogleTrouble {
     EmptyPage,
     Shuffled,
     Slow,
+    SlowPages,
     TokenUnavailable,
+    TokenRefusedOnce,
+    PolicyRefusesOnce,
+    MissingOnce,
+    ForbiddenOnce,
     WatchUnavailable,
     PushLost,
     PushTwice,
@@ -30,9 +38,11 @@ pub enum GoogleTrouble {
 }
 
 impl GoogleTrouble {
-    pub const CALLS: [Self; 16] = [
+    pub const CALLS: [Self; 23] = [
         Self::TooManyRequests,
         Self::UserLimited,
+        Self::UnnamedLimit,
+        Self::WritesSpent,
         Self::ServerError,
         Self::Unavailable,
         Self::BadGateway,
@@ -45,7 +55,12 @@ impl GoogleTrouble {
         Self::EmptyPage,
         Self::Shuffled,
         Self::Slow,
+        Self::SlowPages,
         Self::TokenUnavailable,
+        Self::TokenRefusedOnce,
+        Self::PolicyRefusesOnce,
+        Self::MissingOnce,
+        Self::ForbiddenOnce,
         Self::WatchUnavailable,
     ];
     pub const PUSHES: [Self; 4] = [
@@ -59,6 +74,8 @@ impl GoogleTrouble {
         match self {
             Self::TooManyRequests => "429",
             Self::UserLimited => "403 rate limit",
+            Self::UnnamedLimit => "403 rate limit, unnamed",
+            Self::WritesSpent => "403 quota of writes",
             Self::ServerError => "500",
             Self::Unavailable => "503",
             Self::BadGateway => "502 with a page",
@@ -71,7 +88,12 @@ impl GoogleTrouble {
             Self::EmptyPage => "an empty page",
             Self::Shuffled => "another order",
             Self::Slow => "slow",
+            Self::SlowPages => "slow pages",
             Self::TokenUnavailable => "no tokens",
+            Self::TokenRefusedOnce => "token refused once",
+            Self::PolicyRefusesOnce => "token refused once, by a policy",
+            Self::MissingOnce => "404 once",
+            Self::ForbiddenOnce => "403 once",
             Self::WatchUnavailable => "no channels",
             Self::PushLost => "lost",
             Self::PushTwice => "twice",
@@ -91,6 +113,8 @@ impl GoogleTrouble {
         let (endpoint, probability, fault) = match self {
             Self::TooManyRequests => ("events.*", 0.5, error(429, "rateLimitExceeded", Some(1))),
             Self::UserLimited => ("events.*", 0.5, error(403, "userRateLimitExceeded", Some(2))),
+            Self::UnnamedLimit => ("events.*", 0.5, error(403, "rateLimitExceeded", Some(2))),
+            Self::WritesSpent => ("writes", 1.0, error(403, "quotaExceeded", Some(2))),
             Self::ServerError => ("events.*", 0.6, error(500, "backendError", None)),
             Self::Unavailable => ("*", 0.6, error(503, "backendError", None)),
             Self::BadGateway => ("*", 0.5, AtGoogle::BadGateway),
@@ -110,6 +134,11 @@ impl GoogleTrouble {
                     jitter_ms: 1_200,
                 },
             ),
+            Self::SlowPages => ("events.list", 0.5, AtGoogle::SlowPage { ms_per_event: 1 }),
+            Self::TokenRefusedOnce => ("oauth.token", 1.0, error(400, "invalid_grant", None)),
+            Self::PolicyRefusesOnce => ("oauth.token", 1.0, error(400, "admin_policy_enforced", None)),
+            Self::MissingOnce => ("events.list", 1.0, error(404, "notFound", None)),
+            Self::ForbiddenOnce => ("events.list", 1.0, error(403, "forbidden", None)),
             Self::TokenUnavailable => ("oauth.token", 1.0, error(503, "backendError", None)),
             Self::WatchUnavailable => ("events.watch", 1.0, error(503, "backendError", None)),
             Self::PushLost => ("push*", 0.8, AtGoogle::Drop),
@@ -124,6 +153,23 @@ impl GoogleTrouble {
             ),
             Self::PushReordered => ("push*", 0.8, AtGoogle::Reorder),
         };
-        Rule::new(endpoint, fault).with_probability(probability)
+        let rule = Rule::new(endpoint, fault).with_probability(probability);
+        if self.is_once() { rule.times(1) } else { rule }
+    }
+
+    /// A second such answer would be believed.
+    const fn is_once(self) -> bool {
+        matches!(
+            self,
+            Self::TokenRefusedOnce | Self::PolicyRefusesOnce | Self::MissingOnce | Self::ForbiddenOnce
+        )
+    }
+
+    /// Whether it concerns refreshes alone, of which few happen in a run.
+    pub const fn is_of_tokens(self) -> bool {
+        matches!(
+            self,
+            Self::TokenUnavailable | Self::TokenRefusedOnce | Self::PolicyRefusesOnce
+        )
     }
 }
