@@ -132,7 +132,7 @@ fn furnish(body: &mut Value, form: Form, dice: &mut StdRng) {
     }
 }
 
-/// What other programs and people add to an event.
+/// Fields that other programs and people add to an event.
 pub fn furniture(dice: &mut StdRng) -> Value {
     let mut fields = json!({"description": long_text()});
     furnish(&mut fields, Form::Hour, dice);

@@ -6,12 +6,12 @@
 //! [`provision::centrifugo::binary`] finds or builds it) and the services' binaries beside the test's own: `cargo xtask test` provides all.
 
 pub mod balancer;
-mod bodies;
+pub mod bodies;
 pub mod broker;
 pub mod chaos;
 pub mod control;
 pub mod database;
-mod effect;
+pub mod effect;
 pub mod follower;
 pub mod gates;
 pub mod google;
