@@ -149,7 +149,8 @@ fn question(case: &Case, start: NaiveDateTime, lines: &[String]) -> Value {
     let mut question = case.question();
     let (mut rules, mut excluded) = (Vec::new(), Vec::new());
     for line in lines {
-        let (name, value) = line.split_once(':').unwrap();
+        // A zone's name may have a colon.
+        let (name, value) = line.rsplit_once(':').unwrap();
         if name.starts_with("EXDATE") {
             excluded.extend(value.split(',').map(|date| iso(local(case, date))));
         } else {
