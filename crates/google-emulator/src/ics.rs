@@ -4,7 +4,7 @@
 //! `DURATION`), recurrence (`RRULE`, `RDATE`, `EXDATE`, `EXRULE`), exceptions (`RECURRENCE-ID`), texts, status, guests and
 //! alarms; of several calendars in a file all events. Passed over: to-dos, journals, free/busy, categories and attachments.
 //!
-//! What can be read is read: an event that cannot is skipped and named. `UID` becomes `iCalUID`, and the event's id is made
+//! An event that cannot be read is skipped and named, and the others are read. `UID` becomes `iCalUID`, and the event's id is made
 //! of it, so that reading a file twice gives the same ids. Zones that are not IANA names (Outlook's, or those with a vendor's
 //! prefix) are translated, else the rules of their `VTIMEZONE` count; an event in an unknown one is skipped, because an event
 //! at a guessed hour is worse than none.
@@ -42,7 +42,7 @@ impl IcsError {
     }
 }
 
-/// What could be read of a file.
+/// The readable part of a file.
 #[derive(Debug)]
 pub struct Import {
     pub calendar: SeedCalendar,

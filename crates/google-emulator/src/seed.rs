@@ -188,8 +188,8 @@ impl Seed {
         Ok(seed)
     }
 
-    /// Reads an `.ics` file as the primary calendar of `email`; `file` only names it in errors. Beside it: what was
-    /// skipped, because it could not be read.
+    /// Reads an `.ics` file as the primary calendar of `email`; `file` only names it in errors. Beside it: the
+    /// parts that could not be read and were skipped.
     pub fn from_ics(file: &str, text: &str, email: &str) -> Result<(Self, Vec<SeedError>), SeedError> {
         let error = |error: crate::ics::IcsError| SeedError {
             file: file.into(),

@@ -33,7 +33,7 @@ fn find() -> Option<PathBuf> {
     all.into_iter().find(|path| path.is_file())
 }
 
-/// Removes, until it is dropped, what killed processes have left of libfaketime in shared memory. The names end with a process
+/// Removes, until it is dropped, the objects of libfaketime in shared memory that killed processes have left. The names end with a process
 /// id: a later process of another user that gets the same id could not start.
 #[derive(Debug)]
 pub struct Sweeper {

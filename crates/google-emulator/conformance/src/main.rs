@@ -23,7 +23,7 @@ use url::Url;
 /// The OAuth client is that of the product (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET). Its redirect URIs must have
 /// http://127.0.0.1:8765/ (--redirect-port), unless it is of the type "desktop app". Instead of signing in by the browser,
 /// give a token: GOOGLE_CHECK_REFRESH_TOKEN or GOOGLE_CHECK_ACCESS_TOKEN, with the scope
-/// https://www.googleapis.com/auth/calendar, and GOOGLE_CHECK_SECOND_… for the second account.
+/// <https://www.googleapis.com/auth/calendar>, and GOOGLE_CHECK_SECOND_… for the second account.
 #[derive(Parser)]
 #[command(name = "cargo xtask google-check", bin_name = "cargo xtask google-check")]
 struct Args {

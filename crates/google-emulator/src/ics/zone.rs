@@ -46,7 +46,7 @@ enum Defined {
     Rules(Rules),
 }
 
-/// What turns a wall clock's time into a moment.
+/// The rules that turn a wall clock's time into a moment.
 #[derive(Clone, Copy)]
 pub enum Clock<'a> {
     Zone(Zone),

@@ -159,7 +159,7 @@ async fn changes_and_cancellation_reach_the_guests() {
         (&json!("3"), &json!(false))
     );
     assert_eq!(event(&google, ALICE, "lunch")["colorId"], Value::Null);
-    // What is the organizer's own writes nothing to the guests.
+    // A field that is the organizer's own reaches no guest.
     let before = event(&google, BOB, "lunch")["etag"].clone();
     alice.patch(&path("lunch", "none"), json!({"colorId": "7"})).await;
     assert_eq!(event(&google, BOB, "lunch")["etag"], before);
