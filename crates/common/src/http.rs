@@ -22,9 +22,11 @@ use readiness::ReadinessReport;
 
 /// A client that has not sent its whole request head by then is disconnected, whether it sent half of it or nothing.
 const REQUEST_HEAD_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an idle connection is kept. Longer than proxies keep theirs (Caddy two minutes, nginx and AWS's load balancers one):
-/// otherwise a proxy sends a request on a connection that is being closed, and answers 502 if it may not send it again.
-const KEEP_ALIVE: Duration = Duration::from_secs(150);
+/// How long an idle connection is kept. Longer than proxies keep theirs: otherwise one sends a request on a connection that is
+/// being closed, and answers 502 if it may not send it again. Caddy keeps them for two minutes
+/// (<https://caddyserver.com/docs/caddyfile/directives/reverse_proxy#the-http-transport>), Google's load balancers for ten, and
+/// ask backends for more (<https://cloud.google.com/load-balancing/docs/https#timeout-keepalive-backends>).
+const KEEP_ALIVE: Duration = Duration::from_secs(620);
 /// How long a stopping server lets requests finish. Draining takes up to 2 s before it: together within the 10 s that a
 /// service may take to stop.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 6;
