@@ -5,16 +5,9 @@ use provision::centrifugo;
 
 use crate::cargo::{Profile, build_binaries, e2e};
 use crate::node::Npm;
+use crate::passed_on::Args;
 use crate::services::PACKAGES;
 use crate::{interrupt, workspace};
-
-#[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true)]
-pub struct Args {
-    /// Passed to the run; `--help` lists them.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
-    arguments: Vec<String>,
-}
 
 pub fn run(args: &Args) -> Result<()> {
     interrupt::install()?;

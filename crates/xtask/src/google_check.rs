@@ -4,18 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
+use crate::passed_on::Args;
 use crate::{cargo, interrupt};
 
 /// After Ctrl-C it deletes what it has created, a few calls with pauses and back-off.
 const CLEAN_UP: Duration = Duration::from_mins(3);
-
-#[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true)]
-pub struct Args {
-    /// Passed to the run; `--help` lists them.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
-    arguments: Vec<String>,
-}
 
 pub fn run(args: &Args) -> Result<()> {
     interrupt::install()?;

@@ -12,6 +12,7 @@ mod http;
 mod interrupt;
 mod node;
 mod page;
+mod passed_on;
 mod ports;
 mod prepare;
 mod secrets;
@@ -49,14 +50,14 @@ enum Command {
     /// Build with optimisations and run the benchmarks.
     Bench(bench::Args),
     /// Run all services in one process from a seed, inject every kind of fault, and check that their promises hold.
-    Simulate(simulate::Args),
+    Simulate(passed_on::Args),
     /// Run all services as processes, break them, their links, Postgres, Centrifugo and Google by a seed's plan, and check
     /// that nothing was lost.
-    Chaos(chaos::Args),
+    Chaos(passed_on::Args),
     /// Run the end-to-end tests, in a browser too, on days when a calendar is easily wrong: month ends, changes of clocks.
     Dates(dates::Args),
     /// Check the beliefs about Google Calendar against a real account, and clean up.
-    GoogleCheck(google_check::Args),
+    GoogleCheck(passed_on::Args),
     /// Print a signed JWT of a demo user, alone on standard output. Needs a stack that `up` has started once.
     Token(token::Args),
     /// Write `.sqlx`, the metadata by which SQL is checked without a database. Run it after changing SQL.

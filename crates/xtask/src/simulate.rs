@@ -5,14 +5,7 @@ use provision::postgres::{Binaries, Cluster};
 
 use crate::cargo::{Profile, e2e};
 use crate::interrupt;
-
-#[derive(Debug, clap::Args)]
-#[command(disable_help_flag = true)]
-pub struct Args {
-    /// Passed to the simulation; `--help` lists them.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
-    arguments: Vec<String>,
-}
+use crate::passed_on::Args;
 
 pub fn run(args: &Args) -> Result<()> {
     interrupt::install()?;
