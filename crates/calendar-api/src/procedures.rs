@@ -70,13 +70,17 @@ fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
             | sqlx::Error::Io(_)
             | sqlx::Error::Protocol(_),
         ) => true,
-        // Connection failures, too many connections, a shutdown, a statement or lock timeout.
-        Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| {
-            matches!(&*code, "55P03" | "40001" | "40P01" | "25006")
-                || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
-        }),
+        Some(sqlx::Error::Database(error)) => error.code().is_some_and(|code| is_temporary_state(&code)),
         _ => false,
     }
+}
+
+/// Of Postgres's codes (<https://www.postgresql.org/docs/current/errcodes-appendix.html>): connection failures, too many
+/// connections, a shutdown, a statement or lock timeout, a deadlock, a server that is read-only, and a transaction that was
+/// ended because it waited (25P03) or took (25P04) too long, as on a machine that stood still.
+fn is_temporary_state(code: &str) -> bool {
+    matches!(code, "55P03" | "40001" | "40P01" | "25006" | "25P03" | "25P04")
+        || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
 }
 
 /// The user's calendars, if `named` are among them. For the caller, another user's calendar does not exist.
@@ -114,6 +118,14 @@ mod tests {
         for error in [cut, reset, sqlx::Error::PoolTimedOut] {
             assert!(is_temporary(&error), "{error}");
             assert!(is_temporary(&CallError::Database(error)));
+        }
+        for code in [
+            "08006", "25006", "25P03", "40P01", "53300", "55P03", "57014", "57P01",
+        ] {
+            assert!(is_temporary_state(code), "{code}");
+        }
+        for code in ["23505", "25P02", "42P01"] {
+            assert!(!is_temporary_state(code), "{code}");
         }
         assert!(!is_temporary(&sqlx::Error::RowNotFound));
         assert!(!is_temporary(&sqlx::Error::ColumnNotFound("no_such".to_owned())));
