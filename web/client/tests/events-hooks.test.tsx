@@ -144,6 +144,22 @@ describe('useEvents', () => {
     expect(titles(hook.last)).toEqual(['known', 'unknown']);
   });
 
+  it('loads a range again after a change during its first load', async () => {
+    let range = { from: '2026-11-24', to: '2026-11-25', timeZone: 'UTC' };
+    const hook = renderHookIn(() => useEvents(range));
+    await pass();
+    const respond = fake.stack.hold();
+    range = { from: '2027-03-01', to: '2027-04-01', timeZone: 'UTC' };
+    hook.rerender();
+    await pass();
+    expect(hook.last.isLoading).toBe(true);
+    fake.change('alice', 'far', { start: iso(NOW + 100 * DAY), end: iso(NOW + 100 * DAY + 3_600_000) });
+    await pass();
+    respond();
+    await pass();
+    expect(titles(hook.last)).toEqual(['far']);
+  });
+
   it('loads as many calendars as the server allows', async () => {
     const calendarIds = Array.from({ length: 100 }, (_, i) => `01940000-0000-7000-8000-${String(i).padStart(12, '0')}`);
     const range = { from: iso(NOW + 100 * DAY), to: iso(NOW + 107 * DAY) };

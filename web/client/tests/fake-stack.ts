@@ -67,7 +67,7 @@ export class FakeStack {
     );
   }
 
-  /** Delays all responses until the returned function is called. */
+  /** Delays all responses, which are made before, until the returned function is called. */
   hold(): () => void {
     let open: (value?: unknown) => void = () => undefined;
     this.#gate = new Promise((resolve) => (open = resolve));
@@ -119,8 +119,8 @@ export class FakeStack {
     const calls = paths.map((path, i) => ({ path, input: inputOf(i), userId, credentials, method }));
     this.calls.push(...calls);
     if (!this.apiUp) throw new TypeError('Failed to fetch');
-    await this.#gate;
     const answers = calls.map((call) => this.#answer(call));
+    await this.#gate;
     return new Response(JSON.stringify(answers), { status: 207, headers: { 'content-type': 'application/json' } });
   }
 

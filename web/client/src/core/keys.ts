@@ -1,5 +1,5 @@
 /** Keys of the query cache. Each starts with the user, so no user is shown another's data. */
-import type { QueryClient } from '@tanstack/react-query';
+import type { InvalidateQueryFilters, Query, QueryClient } from '@tanstack/react-query';
 
 import type {
   Event,
@@ -31,7 +31,7 @@ export function listedEvents(cache: QueryClient, userId: string): Event[] {
 
 /** Invalidates cached lists that may contain events of these calendars. Lists that are shown are reloaded. */
 export function invalidateEvents(cache: QueryClient, userId: string, calendarIds: ReadonlySet<string>): Promise<void> {
-  return cache.invalidateQueries({
+  return invalidate(cache, {
     queryKey: keys.user(userId),
     predicate: ({ queryKey: [, , kind, input] }) => {
       if (kind !== 'events' && kind !== 'upcoming') return false;
@@ -39,4 +39,27 @@ export function invalidateEvents(cache: QueryClient, userId: string, calendarIds
       return !listed || listed.some((id) => calendarIds.has(id));
     },
   });
+}
+
+const repeating = new WeakMap<Query, Promise<void>>();
+
+/**
+ * Invalidates cached data. The cache's own method ignores a first load that is running, although the server may have read
+ * before the change: such a load is repeated when it has ended.
+ */
+export async function invalidate(cache: QueryClient, filters: InvalidateQueryFilters): Promise<void> {
+  const repeat = async ({ queryKey }: Query) => {
+    await cache.refetchQueries({ queryKey, exact: true }, { cancelRefetch: false });
+    await cache.invalidateQueries({ queryKey, exact: true });
+  };
+  const repeated = cache
+    .getQueryCache()
+    .findAll({ ...filters, fetchStatus: 'fetching' })
+    .filter(({ state }) => state.data === undefined)
+    .map((query) => {
+      const repeats = repeating.get(query) ?? repeat(query).finally(() => repeating.delete(query));
+      repeating.set(query, repeats);
+      return repeats;
+    });
+  await Promise.all([cache.invalidateQueries(filters), ...repeated]);
 }

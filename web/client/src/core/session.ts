@@ -11,7 +11,7 @@ import type { CalendarList, Freshness, Message, Status } from '../generated/type
 import { type Api, createApi, type GetAuthToken } from './api.js';
 import { type EditState, NO_EDITS } from './edit-outcome.js';
 import type { CalwireError } from './error.js';
-import { invalidateEvents, keys, listedEvents } from './keys.js';
+import { invalidate, invalidateEvents, keys, listedEvents } from './keys.js';
 import { KeepaliveSender } from './keepalive-sender.js';
 import type { LiveState } from './live-state.js';
 import { EMPTY, LiveStore, type LiveStoreState } from './live-store.js';
@@ -88,7 +88,7 @@ export class Session {
     this.#live = new LiveStore({
       load: (live) => this.api.realtime.getState.query({ live }),
       onMessages: (messages) => this.#onMessages(messages),
-      onCaughtUp: () => void cache.invalidateQueries({ queryKey: keys.user(userId) }),
+      onCaughtUp: () => void invalidate(cache, { queryKey: keys.user(userId) }),
     });
     this.writes = this.#createWrites();
     this.realtime = new Realtime({
@@ -147,7 +147,7 @@ export class Session {
 
   /** Reloads everything, after a change that messages may not announce for a while. */
   async refresh(): Promise<void> {
-    await Promise.all([this.reload(), this.cache.invalidateQueries({ queryKey: keys.user(this.userId) })]);
+    await Promise.all([this.reload(), invalidate(this.cache, { queryKey: keys.user(this.userId) })]);
   }
 
   /** Whether calendars are kept current and shown. Applied in the page before the server has answered. */
@@ -285,7 +285,7 @@ export class Session {
     for (const message of messages) if (message.type === 'events.changed') changed.add(message.calendarId);
     if (changed.size > 0) void invalidateEvents(this.cache, this.userId, changed);
     this.writes.onMessages(messages);
-    void this.cache.invalidateQueries({ queryKey: [...keys.user(this.userId), 'activity'] });
+    void invalidate(this.cache, { queryKey: [...keys.user(this.userId), 'activity'] });
   }
 
   #onLiveData(): void {
