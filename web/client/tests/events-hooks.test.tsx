@@ -144,7 +144,7 @@ describe('useEvents', () => {
     expect(titles(hook.last)).toEqual(['known', 'unknown']);
   });
 
-  it('loads a range again after a change during its first load', async () => {
+  it('repeats a first load during which a change arrived', async () => {
     let range = { from: '2026-11-24', to: '2026-11-25', timeZone: 'UTC' };
     const hook = renderHookIn(() => useEvents(range));
     await pass();
