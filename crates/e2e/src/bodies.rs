@@ -27,6 +27,22 @@ pub enum Form {
 }
 
 impl Form {
+    #[cfg(test)]
+    const ALL: [Self; 12] = [
+        Self::Hour,
+        Self::Day,
+        Self::InZone,
+        Self::Flight,
+        Self::Guests,
+        Self::Long,
+        Self::Series,
+        Self::Birthday,
+        Self::FromGmail,
+        Self::FocusTime,
+        Self::OutOfOffice,
+        Self::WorkingLocation,
+    ];
+
     /// Google's name of the event's type. None: the default.
     const fn event_type(self) -> Option<&'static str> {
         match self {
@@ -101,7 +117,7 @@ fn of_type(body: &mut Value, form: Form) {
             body["transparency"] = json!("transparent");
         }
         Form::Birthday => {
-            body["recurrence"] = json!(["RRULE:FREQ=YEARLY;COUNT=5"]);
+            body["recurrence"] = json!(["RRULE:FREQ=YEARLY"]);
             body["visibility"] = json!("private");
             body["transparency"] = json!("transparent");
             body["birthdayProperties"] = json!({"type": "birthday"});
@@ -171,4 +187,31 @@ fn one_day(start: DateTime<Utc>) -> Value {
 fn id(dice: &mut StdRng) -> String {
     let digit = |_| char::from(b"0123456789abcdefghijklmnopqrstuv"[dice.random_range(0..32)]);
     (0..26).map(digit).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+
+    use super::*;
+    use crate::google;
+
+    #[tokio::test]
+    async fn google_accepts_every_form() {
+        let emulator = google::start().await.unwrap();
+        let start = "2026-11-24T09:00:00Z".parse().unwrap();
+        for seed in 0..20 {
+            let mut dice = StdRng::seed_from_u64(seed);
+            for form in Form::ALL {
+                let body = body(form, start, "title", &mut dice);
+                let inserted = match form {
+                    Form::FromGmail => emulator.receive(google::ALICE, google::ALICE, body.clone()),
+                    _ => emulator
+                        .insert(google::ALICE, google::ALICE, body.clone())
+                        .map(drop),
+                };
+                inserted.unwrap_or_else(|error| panic!("{form:?}: {error:?}: {body:#}"));
+            }
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! Changes that people make in Google itself.
 
+use anyhow::{Result, anyhow};
 use chrono::{DateTime, TimeDelta, Utc};
 use google_emulator::{Emulator, Resource};
 use rand::rngs::StdRng;
@@ -11,7 +12,7 @@ use crate::bodies::{self, Form};
 use crate::google::{account, now};
 
 /// A person makes a change in Google, which may refuse it; then nothing has happened.
-pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) {
+pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) -> Result<()> {
     let mut dice = StdRng::seed_from_u64(dice);
     let (account, title) = (account(user), title(user, "G", &mut dice));
     let who = account.as_str();
@@ -32,8 +33,7 @@ pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) {
         .map(|event| field(event, "id"));
     let start = hour(&mut dice);
     if let Some(form) = edit.form() {
-        insert(google, who, form, (start, &title), &mut dice);
-        return;
+        return insert(google, who, form, (start, &title), &mut dice);
     }
     let when = bodies::hour(start, "Europe/Zurich", "Europe/Zurich");
     match (edit, chosen) {
@@ -51,7 +51,7 @@ pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) {
         (GoogleEdit::EditInstance | GoogleEdit::CancelInstance, Some(series)) => {
             let instances = google.instances(who, &series);
             let Some(instance) = instances.get(dice.random_range(0..instances.len().max(1))) else {
-                return;
+                return Ok(());
             };
             let id = field(instance, "id");
             if edit == GoogleEdit::CancelInstance {
@@ -62,6 +62,7 @@ pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) {
         }
         _ => {}
     }
+    Ok(())
 }
 
 fn insert(
@@ -70,17 +71,18 @@ fn insert(
     form: Form,
     (start, title): (DateTime<Utc>, &str),
     dice: &mut StdRng,
-) {
+) -> Result<()> {
     let mut body = bodies::body(form, start, title, dice);
     if form == Form::Series {
         let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
         body["recurrence"] = json!([format!("RRULE:FREQ={rule};COUNT={}", dice.random_range(2..7))]);
     }
-    if form == Form::FromGmail {
-        drop(google.receive(who, who, body));
+    let inserted = if form == Form::FromGmail {
+        google.receive(who, who, body)
     } else {
-        drop(google.insert(who, who, body));
-    }
+        google.insert(who, who, body).map(drop)
+    };
+    inserted.map_err(|error| anyhow!("Google refused a new event ({form:?}): {error:?}"))
 }
 
 /// The guests after each has accepted, with a comment.

@@ -64,7 +64,7 @@ pub async fn run(
     let begun = tokio::time::Instant::now();
     for step in &plan.steps {
         sleep_until(begun + Duration::from_millis(step.at)).await;
-        act(&deployment, &step.act, &mut faults, &mut writes, say, step.at);
+        act(&deployment, &step.act, &mut faults, &mut writes, say, step.at)?;
     }
     while let Some(ended) = faults.join_next().await {
         ended??;
@@ -95,14 +95,14 @@ fn act(
     writes: &mut JoinSet<()>,
     say: &(dyn Fn(&str) + Sync),
     at: u64,
-) {
+) -> Result<()> {
     let (deployment, act) = (deployment.clone(), act.clone());
     let mut counts = deployment.record.counts();
     match act {
         Action::Edit { user, edit, dice } => {
             counts.edits += 1;
             drop(counts);
-            edits::edit(&deployment.google, deployment.people[user].name, edit, dice);
+            edits::edit(&deployment.google, deployment.people[user].name, edit, dice)?;
         }
         Action::Write {
             user,
@@ -130,4 +130,5 @@ fn act(
             });
         }
     }
+    Ok(())
 }

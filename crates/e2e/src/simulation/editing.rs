@@ -1,6 +1,6 @@
 //! Changes that people make in Google itself, and Google's faults.
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use chrono::{DateTime, Utc};
 use google_emulator::{Fault, Resource, Rule};
 use rand::rngs::StdRng;
@@ -28,8 +28,7 @@ pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
         .map(|event| field(event, "id"))
         .unwrap_or_default();
     if let Some(form) = edit.form() {
-        insert(world, (who, calendar), form, (start, &title), &mut dice);
-        return Ok(());
+        return insert(world, (who, calendar), form, (start, &title), &mut dice);
     }
     match (edit, chosen) {
         (Edit::Retitle, Some(_)) => drop(google.patch(who, calendar, &id, json!({"summary": title}))),
@@ -69,7 +68,7 @@ fn insert(
     form: Form,
     (start, title): (DateTime<Utc>, &str),
     dice: &mut StdRng,
-) {
+) -> Result<()> {
     let rule = (form == Form::Series).then(|| {
         let count = dice.random_range(2..9);
         let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
@@ -85,10 +84,15 @@ fn insert(
     {
         guests.push(json!({"email": who, "responseStatus": "needsAction"}));
     }
-    if form == Form::FromGmail {
-        drop(world.google.receive(who, calendar, body));
+    let inserted = if form == Form::FromGmail {
+        world.google.receive(who, calendar, body)
     } else {
-        drop(world.google.insert(who, calendar, body));
+        world.google.insert(who, calendar, body).map(drop)
+    };
+    // An account may not change each of its calendars, but this one.
+    match inserted {
+        Err(error) if who == calendar => bail!("Google refused a new event ({form:?}): {error:?}"),
+        _ => Ok(()),
     }
 }
 
