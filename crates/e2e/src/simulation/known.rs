@@ -27,7 +27,6 @@ const MUTANTS: &[(&str, u64)] = &[
     ("grant_ends_at_once", 2),
     ("page_two_dropped", 3),
     ("publish_before_commit", 2),
-    ("sweep_truncated", 19),
     ("token_before_events", 8),
     ("wipe_before_refill", 19),
 ];

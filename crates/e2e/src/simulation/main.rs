@@ -34,7 +34,7 @@ struct Args {
     /// Only this point or this mutant.
     #[arg(long, value_name = "NAME")]
     only: Option<String>,
-    /// Activate this mutant.
+    /// Activate this mutant, and run its plans.
     #[arg(long, value_name = "NAME")]
     mutant: Option<String>,
     /// Run the plan of this file instead.
@@ -48,6 +48,15 @@ struct Args {
     no_shrink: bool,
     #[arg(long, default_value_t = 2)]
     threads: usize,
+}
+
+impl Args {
+    fn plan_of(&self, seed: u64) -> Vec<plan::Operation> {
+        match &self.mutant {
+            Some(mutant) => plan::of_mutant(mutant, seed, self.operations),
+            None => plan::of_seed(seed, self.operations),
+        }
+    }
 }
 
 /// Seeds within which a mutant has to be found, and within which a point has to be reached.
@@ -69,10 +78,7 @@ fn main() -> ExitCode {
 fn simulate(args: &Args) -> Result<()> {
     common::simulation::set_mutant(args.mutant.as_deref());
     if args.print {
-        println!(
-            "{}",
-            serde_json::to_string_pretty(&plan::of_seed(args.seed, args.operations))?
-        );
+        println!("{}", serde_json::to_string_pretty(&args.plan_of(args.seed))?);
         return Ok(());
     }
     let main = runtime()?;
@@ -101,7 +107,7 @@ fn seeds(args: &Args, main: &tokio::runtime::Runtime, template: &Template) -> Re
         seeds: all,
         threads: args.threads,
         stops_at_first: false,
-        plan: &|seed| plan::of_seed(seed, args.operations),
+        plan: &|seed| args.plan_of(seed),
         progress: &|seed, outcome| println!("seed {seed:>6}  {}", say(outcome)),
     };
     let tally = campaign.run()?;
@@ -134,7 +140,7 @@ fn say(outcome: &Outcome) -> String {
 
 /// Shortens a failing plan and saves it for another run.
 fn shorten(args: &Args, main: &tokio::runtime::Runtime, template: &Template, failed: &Failed) -> Result<()> {
-    let mut operations = plan::of_seed(failed.seed, args.operations);
+    let mut operations = args.plan_of(failed.seed);
     operations.truncate(failed.step + 1);
     println!("\nShortening the plan of seed {}", failed.seed);
     let shrinking = shrink::shrink(template, failed.seed, &operations, failed.violation.invariant);
@@ -274,7 +280,8 @@ fn control(args: &Args, template: &Template) -> Result<()> {
             let invariants: Vec<_> = found.into_iter().collect();
             let (seed, step) = (first.seed, first.step);
             println!(
-                "{mutant:24} found by seed {seed}, operation {step}: {}",
+                "{mutant:24} found by seed {seed}, operation {step}, as number {}: {}",
+                tally.seeds,
                 invariants.join(", ")
             );
         } else {

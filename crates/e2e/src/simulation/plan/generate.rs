@@ -92,10 +92,8 @@ pub fn of_mutant(mutant: &str, seed: u64, operations: usize) -> Vec<Operation> {
             .into_iter()
             .map(|operation| refused_more(operation, &mut dice))
             .collect(),
-        "no_lease_fence" => plan
-            .chunks(25)
-            .flat_map(|part| [part.to_vec(), overtaken(&mut dice)].concat())
-            .collect(),
+        "no_lease_fence" => interspersed(&plan, || overtaken(&mut dice)),
+        "sweep_truncated" => interspersed(&plan, || broken_off(&mut dice)),
         _ => plan,
     }
 }
@@ -115,6 +113,13 @@ fn alone_in_trouble(dice: &mut StdRng) -> Operation {
 fn replaced(mut plan: Vec<Operation>, replace: impl Fn(&mut Operation)) -> Vec<Operation> {
     plan.iter_mut().for_each(replace);
     plan
+}
+
+/// The plan with more operations after each few.
+fn interspersed(plan: &[Operation], mut more: impl FnMut() -> Vec<Operation>) -> Vec<Operation> {
+    plan.chunks(25)
+        .flat_map(|part| [part.to_vec(), more()].concat())
+        .collect()
 }
 
 fn refused_more(operation: Operation, dice: &mut StdRng) -> Operation {
@@ -170,6 +175,32 @@ fn overtaken(dice: &mut StdRng) -> Vec<Operation> {
         Operation::Resume { dice: 0 },
         Operation::Resume { dice: 0 },
     ]
+}
+
+/// Full listings of all calendars of a user, some of which fail at their second page.
+fn broken_off(dice: &mut StdRng) -> Vec<Operation> {
+    let user = User::ALL[dice.random_range(0..User::ALL.len())];
+    let mut trouble = |trouble| Operation::Trouble {
+        user,
+        trouble,
+        dice: dice.random(),
+    };
+    let [expired, gone] = [Trouble::ExpireSyncTokens, Trouble::GoneLater].map(&mut trouble);
+    let again = Operation::Person {
+        user,
+        host: 0,
+        act: Act::SyncNow,
+        dice: 0,
+        snare: None,
+    };
+    let pull = Operation::Work {
+        host: 0,
+        job: Job::Pull,
+        snare: None,
+    };
+    // A calendar is not listed again within a minute.
+    let later = Operation::PassTime { seconds: 61 };
+    [vec![expired, gone, later, again], vec![pull; 5]].concat()
 }
 
 /// Lets a week pass at a time, after which series have to be expanded further.
