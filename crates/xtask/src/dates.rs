@@ -1,4 +1,4 @@
-//! `dates`: the end-to-end tests, those in a browser among them, on days when a calendar is easily wrong.
+//! `dates`: the end-to-end tests, those in a browser among them, on the next days when a calendar is easily wrong.
 //!
 //! Cargo runs under the machine's clock, and each test program with all that it starts under a shifted one: the emulator, the
 //! services, Postgres, Redis, Node.js and Chromium by libfaketime, Centrifugo by a build of its own. `clocks` in `e2e` and
@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveTime, TimeDelta, Utc, Weekday};
 use provision::faketime::{self, Clock, Sweeper};
 use provision::postgres::{Binaries, Cluster};
 use provision::{centrifugo, chromium, redis};
@@ -18,14 +18,64 @@ use crate::node::Npm;
 use crate::services::PACKAGES;
 use crate::{interrupt, page, workspace};
 
-/// Each begins some minutes before its critical moment.
-const DAYS: [(&str, &str); 5] = [
-    ("2027-08-30T09:00:00Z", "a 30th in the last row of its month"),
-    ("2026-12-31T22:50:00Z", "new year, in Zurich at 23:00"),
-    ("2027-01-31T23:50:00Z", "the end of a month, a Sunday"),
-    ("2027-03-28T00:50:00Z", "Zurich's clocks go forward at 01:00"),
-    ("2027-10-31T00:50:00Z", "Zurich's clocks go back at 01:00"),
+/// A kind of day, and a time on it some minutes before its critical moment.
+struct Critical {
+    about: &'static str,
+    time: NaiveTime,
+    is_on: fn(NaiveDate) -> bool,
+}
+
+const CRITICAL: [Critical; 5] = [
+    Critical {
+        about: "a 30th in the sixth row of its month",
+        time: at(9, 0),
+        is_on: |day| day.day() == 30 && day.weekday() == Weekday::Mon,
+    },
+    Critical {
+        about: "new year, in Zurich at 23:00",
+        time: at(22, 50),
+        is_on: |day| (day.month(), day.day()) == (12, 31),
+    },
+    Critical {
+        about: "the end of a month, a Sunday",
+        time: at(23, 50),
+        is_on: |day| day == last_of_month(day) && day.weekday() == Weekday::Sun,
+    },
+    Critical {
+        about: "Zurich's clocks go forward at 01:00",
+        time: at(0, 50),
+        is_on: |day| day.month() == 3 && is_last_sunday(day),
+    },
+    Critical {
+        about: "Zurich's clocks go back at 01:00",
+        time: at(0, 50),
+        is_on: |day| day.month() == 10 && is_last_sunday(day),
+    },
 ];
+
+const fn at(hour: u32, minute: u32) -> NaiveTime {
+    NaiveTime::from_hms_opt(hour, minute, 0).expect("a time of day")
+}
+
+fn last_of_month(day: NaiveDate) -> NaiveDate {
+    day.with_day(day.num_days_in_month().into()).unwrap_or(day)
+}
+
+fn is_last_sunday(day: NaiveDate) -> bool {
+    day.weekday() == Weekday::Sun && last_of_month(day) - day < TimeDelta::weeks(1)
+}
+
+impl Critical {
+    /// The next such time.
+    fn after(&self, now: DateTime<Utc>) -> DateTime<Utc> {
+        now.date_naive()
+            .iter_days()
+            .filter(|&day| (self.is_on)(day))
+            .map(|day| day.and_time(self.time).and_utc())
+            .find(|&time| time > now)
+            .expect("each kind of day comes again")
+    }
+}
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,16 +92,16 @@ const TESTS: &str = "package(e2e) & kind(test) & not test(/^(simulation|chaos)::
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
     text.parse()
-        .map_err(|error| format!("{error}; expected a time such as {}", DAYS[0].0))
+        .map_err(|error| format!("{error}; expected a time such as 2032-12-31T22:50:00Z"))
 }
 
 pub fn run(args: &Args) -> Result<()> {
     interrupt::install()?;
     let tools = Tools::prepare()?;
     let _sweeper = Sweeper::start();
-    let usual = DAYS.iter().map(|&(at, about)| Ok((at.parse()?, about)));
-    let days = match args.on.as_slice() {
-        [] => usual.collect::<Result<Vec<_>>>()?,
+    let now = now();
+    let days: Vec<_> = match args.on.as_slice() {
+        [] => CRITICAL.iter().map(|day| (day.after(now), day.about)).collect(),
         chosen => chosen.iter().map(|&at| (at, "")).collect(),
     };
     let mut failed = Vec::new();
@@ -107,11 +157,7 @@ impl Tools {
     }
 
     fn test(&self, at: DateTime<Utc>, chosen: &str) -> Result<()> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "by how much to shift the machine's clock"
-        )]
-        let ahead = (at - Utc::now()).num_seconds();
+        let ahead = (at - now()).num_seconds();
         // libfaketime shows a signal handler the machine's time, and Postgres decides in one which timeouts have passed: with
         // a clock that is behind, any of them ends at once.
         ensure!(
@@ -131,6 +177,11 @@ impl Tools {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the machine's clock is what is shifted")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
 /// Cargo's setting that runs each test program, but not the compiler, with the clock.
 fn runner(clock: &Clock) -> String {
     let variables = clock.variables().map(|(name, value)| format!("'{name}={value}'"));
@@ -142,10 +193,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_days_are_times() {
-        for (at, _) in DAYS {
-            time(at).unwrap();
-        }
-        assert!(time("tomorrow").unwrap_err().contains("2027-08-30"));
+    fn the_next_critical_days_are_chosen() {
+        let of = |now: &str| CRITICAL.map(|day| day.after(now.parse().unwrap()).to_rfc3339());
+        assert_eq!(
+            of("2026-11-30T14:00:00Z"),
+            [
+                "2027-08-30T09:00:00+00:00",
+                "2026-12-31T22:50:00+00:00",
+                "2027-01-31T23:50:00+00:00",
+                "2027-03-28T00:50:00+00:00",
+                "2027-10-31T00:50:00+00:00",
+            ]
+        );
+        assert_eq!(
+            of("2027-12-31T23:00:00Z"),
+            [
+                "2028-10-30T09:00:00+00:00",
+                "2028-12-31T22:50:00+00:00",
+                "2028-04-30T23:50:00+00:00",
+                "2028-03-26T00:50:00+00:00",
+                "2028-10-29T00:50:00+00:00",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_wrong_time_names_a_right_one() {
+        let error = time("tomorrow").unwrap_err();
+        time(error.rsplit(' ').next().unwrap()).unwrap();
     }
 }
