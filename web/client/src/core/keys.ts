@@ -41,25 +41,16 @@ export function invalidateEvents(cache: QueryClient, userId: string, calendarIds
   });
 }
 
-const repeating = new WeakMap<Query, Promise<void>>();
-
 /**
  * Invalidates cached data. The cache's own method ignores a first load that is running, although the server may have read
  * before the change: such a load is repeated when it has ended.
  */
 export async function invalidate(cache: QueryClient, filters: InvalidateQueryFilters): Promise<void> {
-  const repeat = async ({ queryKey }: Query) => {
-    await cache.refetchQueries({ queryKey, exact: true }, { cancelRefetch: false });
-    await cache.invalidateQueries({ queryKey, exact: true });
-  };
-  const repeated = cache
+  const firstLoads = cache
     .getQueryCache()
     .findAll({ ...filters, fetchStatus: 'fetching' })
-    .filter(({ state }) => state.data === undefined)
-    .map((query) => {
-      const repeats = repeating.get(query) ?? repeat(query).finally(() => repeating.delete(query));
-      repeating.set(query, repeats);
-      return repeats;
-    });
-  await Promise.all([cache.invalidateQueries(filters), ...repeated]);
+    .filter(({ state }) => !state.data);
+  await cache.invalidateQueries(filters);
+  const repeat = ({ queryKey }: Query) => cache.invalidateQueries({ queryKey, exact: true }, { cancelRefetch: false });
+  await Promise.all(firstLoads.map(repeat));
 }
