@@ -93,8 +93,9 @@ pub struct Load {
 /// The result of a load.
 pub struct LoadOutcome {
     pub statuses: BTreeMap<u16, u64>,
-    /// Connections that ended without an answer.
+    /// Connections that ended without an answer, and the first reason.
     pub broken: u64,
+    broken_by: Option<anyhow::Error>,
     pub took: Duration,
     /// Microseconds from the time a request was due to its answer, for answers with 200.
     admitted: Histogram<u64>,
@@ -109,6 +110,7 @@ impl LoadOutcome {
         Ok(Self {
             statuses: BTreeMap::new(),
             broken: 0,
+            broken_by: None,
             took: Duration::ZERO,
             admitted: Histogram::new(3)?,
             served: Histogram::new(3)?,
@@ -152,6 +154,7 @@ impl LoadOutcome {
             *self.statuses.entry(status).or_default() += count;
         }
         self.broken += other.broken;
+        self.broken_by = self.broken_by.take().or(other.broken_by);
         self.admitted.add(other.admitted)?;
         self.served.add(other.served)?;
         self.acknowledged.extend(other.acknowledged);
@@ -167,8 +170,8 @@ impl fmt::Display for LoadOutcome {
             .map(|(status, count)| format!("{status} × {count}"))
             .collect();
         write!(f, "{}", statuses.join(", "))?;
-        if self.broken > 0 {
-            write!(f, ", no answer × {}", self.broken)?;
+        if let Some(reason) = &self.broken_by {
+            write!(f, ", no answer × {} ({reason:#})", self.broken)?;
         }
         Ok(())
     }
@@ -221,10 +224,14 @@ impl Load {
             }
             let text = request(number);
             let sent = Instant::now();
-            let Ok(status) = answer(&mut connection, port, &text).await else {
-                connection = None;
-                outcome.broken += 1;
-                continue;
+            let status = match answer(&mut connection, port, &text).await {
+                Ok(status) => status,
+                Err(error) => {
+                    connection = None;
+                    outcome.broken += 1;
+                    outcome.broken_by.get_or_insert(error);
+                    continue;
+                }
             };
             *outcome.statuses.entry(status).or_default() += 1;
             if status == 200 {
@@ -243,11 +250,13 @@ async fn answer(connection: &mut Option<TcpStream>, port: u16, request: &str) ->
     let stream = if let Some(stream) = connection {
         stream
     } else {
-        let stream = TcpStream::connect(("127.0.0.1", port)).await?;
+        let stream = TcpStream::connect(("127.0.0.1", port)).await.context("connect")?;
         stream.set_nodelay(true)?;
         connection.insert(stream)
     };
-    let (status, keep) = tokio::time::timeout(PATIENCE, exchange(stream, request.as_bytes())).await??;
+    let (status, keep) = tokio::time::timeout(PATIENCE, exchange(stream, request.as_bytes()))
+        .await
+        .context("no answer in time")??;
     if !keep {
         *connection = None;
     }
