@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 import * as current from "@trpc/client";
+import superjson from "superjson";
 import * as first from "trpc-11-0";
 import { apiUrl, bearer, jwt, otherJwt, recorder, userOf } from "./stack.mjs";
 
@@ -125,6 +126,42 @@ for (const [version, trpc] of [["11.25", current], ["11.0", first]]) {
         const call = api.calendar.google.status.query(undefined, { signal: abort.signal });
         abort.abort();
         await failed(call);
+      });
+    });
+  }
+
+  for (const link of ["httpLink", "httpBatchLink", "httpBatchStreamLink"]) {
+    describe(`@trpc/client ${version}, ${link} with superjson`, () => {
+      const transformed = () => client(trpc, link, jwt, { transformer: superjson });
+
+      test("queries and mutations, with input and without", async () => {
+        const { api, seen } = transformed();
+        const [upcoming, status, { calendars }] = await Promise.all([
+          api.calendar.google.getUpcomingEvents.query({ days: 7, maxResults: 20 }),
+          api.calendar.google.status.query(),
+          api.calendar.google.listCalendars.query(),
+        ]);
+        assert.ok(Array.isArray(upcoming.events) && upcoming.events.length <= 20);
+        assert.equal(status.connected, true);
+        assert.equal(seen.length, link === "httpLink" ? 3 : 1);
+        assert.equal((await api.calendar.google.syncNow.mutate()).success, true);
+        const answer = await api.calendar.google.syncNow.mutate({ calendarIds: [calendars[0].id] });
+        assert.equal(answer.success, true);
+      });
+
+      test("errors, also beside an answer", async () => {
+        const { api } = transformed();
+        const [refused, unknown, status] = await Promise.allSettled([
+          api.calendar.google.getUpcomingEvents.query({ days: 400 }),
+          api.calendar.google.nope.query(),
+          api.calendar.google.status.query(),
+        ]);
+        assert.equal(refused.reason.data.code, "BAD_REQUEST");
+        assert.equal(refused.reason.data.issues[0].path, "days");
+        assert.equal(unknown.reason.message, 'No procedure found on path "calendar.google.nope"');
+        assert.equal(status.value.connected, true);
+        const anonymous = client(trpc, link, null, { transformer: superjson }).api;
+        assert.equal((await failed(anonymous.calendar.google.status.query())).data.code, "UNAUTHORIZED");
       });
     });
   }
