@@ -3,7 +3,14 @@ import { act, render } from '@testing-library/react';
 import { describe, expect, it, vi } from 'vitest';
 
 import * as leaving from '../src/core/navigate.js';
-import { useCalendars, useConnect, useSyncActivity, useSyncStatus, useUpcomingEvents } from '../src/react.js';
+import {
+  takeConnectOutcome,
+  useCalendars,
+  useConnect,
+  useSyncActivity,
+  useSyncStatus,
+  useUpcomingEvents,
+} from '../src/react.js';
 import { during, fakeStackPerTest, pass, provided, renderHookIn } from './rendering.js';
 
 const fake = fakeStackPerTest();
@@ -82,6 +89,22 @@ describe('the other hooks', () => {
     ]);
     expect(navigate).toHaveBeenCalledExactlyOnceWith('https://accounts.google.test/consent');
     expect(hook.last.isPending).toBe(true);
+  });
+
+  it.each([
+    ['?calwire=connected&tab=1', { status: 'connected', reasons: [] }],
+    [
+      '?calwire=connected&calwire_reason=calendar_off&calwire_reason=other_account&tab=1',
+      { status: 'connected', reasons: ['calendar_off', 'other_account'] },
+    ],
+    ['?tab=1&calwire=error&calwire_reason=misconfigured', { status: 'error', reasons: ['misconfigured'] }],
+    ['?tab=1&calwire=else', null],
+    ['?tab=1', null],
+  ])('takeConnectOutcome reads %s, and removes it', (query, outcome) => {
+    window.history.replaceState(null, '', `/settings${query}#top`);
+    expect(takeConnectOutcome()).toEqual(outcome);
+    expect(window.location.pathname + window.location.search + window.location.hash).toBe('/settings?tab=1#top');
+    expect(takeConnectOutcome()).toBeNull();
   });
 
   it('useConnect can open the consent page again after a cancellation', async () => {

@@ -1,14 +1,14 @@
-import { CalwireProvider } from '@calwire/client/react';
+import { CalwireProvider, type ConnectOutcome } from '@calwire/client/react';
 import { useEffect, useMemo, useState } from 'react';
 
-import { useAddress, type Outcome } from './address';
+import { useAddress } from './address';
 import { Banner } from './parts/Banner';
 import { SignedIn } from './SignedIn';
 import { SignIn } from './SignIn';
 import { Problem } from './parts/Problem';
 import { goToOrigin, loadSession, tokensOf, type Session } from './session';
 
-export function App({ outcome }: { outcome: Outcome | null }) {
+export function App({ outcome }: { outcome: ConnectOutcome | null }) {
   const { user, view } = useAddress();
   const { session, error, retry } = useSession();
   const [connected, setConnected] = useState(() => outcome && { outcome, user });

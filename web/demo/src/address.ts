@@ -1,4 +1,4 @@
-// The URL: the signed-in user (`?user=`), the view (`#week`), and the outcome of a consent flow.
+// The URL: the signed-in user (`?user=`) and the view (`#week`).
 
 import { useSyncExternalStore } from 'react';
 
@@ -8,12 +8,6 @@ export type View = (typeof VIEWS)[number];
 export interface Address {
   user: string | null;
   view: View;
-}
-
-/** The outcome of the consent flow that returned to this page. */
-export interface Outcome {
-  status: 'connected' | 'denied' | 'error';
-  reason: string | null;
 }
 
 const MOVED = 'calwire-demo:moved';
@@ -54,16 +48,4 @@ export function navigate(to: Address): void {
 /** The path to which a consent flow returns: the current one. */
 export function here(): string {
   return addressOf(parse(window.location.href));
-}
-
-/** Reads the outcome of a consent flow and removes it from the URL, so that a reload does not show it again. */
-export function takeOutcome(): Outcome | null {
-  const url = new URL(window.location.href);
-  const status = url.searchParams.get('calwire');
-  const reason = url.searchParams.get('calwire_reason');
-  if (status === null) return null;
-  url.searchParams.delete('calwire');
-  url.searchParams.delete('calwire_reason');
-  window.history.replaceState(null, '', url);
-  return status === 'connected' || status === 'denied' || status === 'error' ? { status, reason } : null;
 }

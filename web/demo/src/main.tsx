@@ -7,17 +7,17 @@ import './styles/overlays.css';
 import './styles/narrow.css';
 import './styles/inspector.css';
 
+import { takeConnectOutcome } from '@calwire/client/react';
 import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 
 import { App } from './App';
-import { takeOutcome } from './address';
 
 const root = document.getElementById('root');
 if (root !== null) {
   createRoot(root).render(
     <StrictMode>
-      <App outcome={takeOutcome()} />
+      <App outcome={takeConnectOutcome()} />
     </StrictMode>,
   );
 }

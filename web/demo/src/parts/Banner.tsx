@@ -1,4 +1,5 @@
-import type { Outcome } from '../address';
+import type { ConnectOutcome } from '@calwire/client/react';
+
 import { Icon } from './Icon';
 
 interface BannerText {
@@ -8,13 +9,18 @@ interface BannerText {
 }
 
 /** Shows the outcome of the consent flow. */
-export function Banner({ outcome, onClose }: { outcome: Outcome; onClose: () => void }) {
-  const { tone, title, remedy } = textOf(outcome);
+export function Banner({ outcome, onClose }: { outcome: ConnectOutcome; onClose: () => void }) {
+  const texts = textsOf(outcome);
+  const tone = texts[0]?.tone;
   return (
     <div className="banner" data-tone={tone} role={tone === 'good' ? 'status' : 'alert'}>
-      <p>
-        <strong>{title}</strong> {remedy}
-      </p>
+      <div>
+        {texts.map(({ title, remedy }) => (
+          <p key={title}>
+            <strong>{title}</strong> {remedy}
+          </p>
+        ))}
+      </div>
       <button type="button" className="button quiet square" aria-label="Close this message" onClick={onClose}>
         <Icon name="close" />
       </button>
@@ -22,17 +28,18 @@ export function Banner({ outcome, onClose }: { outcome: Outcome; onClose: () => 
   );
 }
 
-function textOf({ status, reason }: Outcome): BannerText {
-  if (status === 'denied') {
-    return {
-      tone: 'warn',
-      title: 'Not connected: you said no on Google’s page.',
-      remedy: 'Nothing was stored. Connect again whenever you like.',
-    };
-  }
-  if (status === 'connected') return NOTES[reason ?? ''] ?? CONNECTED;
-  return { tone: 'bad', ...(FAILURES[reason ?? ''] ?? UNKNOWN) };
+function textsOf({ status, reasons }: ConnectOutcome): BannerText[] {
+  if (status === 'denied') return [DENIED];
+  if (status === 'error') return [{ tone: 'bad', ...(FAILURES[reasons[0] ?? ''] ?? UNKNOWN) }];
+  const notes = reasons.map((reason) => NOTES[reason]).filter((note) => note !== undefined);
+  return notes.length > 0 ? notes : [CONNECTED];
 }
+
+const DENIED: BannerText = {
+  tone: 'warn',
+  title: 'Not connected: you said no on Google’s page.',
+  remedy: 'Nothing was stored. Connect again whenever you like.',
+};
 
 const CONNECTED: BannerText = {
   tone: 'good',

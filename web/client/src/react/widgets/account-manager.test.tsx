@@ -65,6 +65,15 @@ describe('AccountManager', () => {
     expect(within(card).getByRole('button', { name: 'Reconnect' })).toBeTruthy();
   });
 
+  it('explains that Google Calendar is off, without a remedy here', async () => {
+    server.connections = server.connections.map((connection) => ({ ...connection, state: 'calendar_off' }));
+    show(<AccountManager {...BERLIN} />);
+    const card = await account();
+    expect(card.textContent).toContain('Calendar is turned off');
+    expect(card.textContent).toContain('Its administrator can turn it on; Calwire looks again every hour.');
+    expect(within(card).queryByRole('button', { name: 'Reconnect' })).toBeNull();
+  });
+
   it('reverts a failed selection, with the reason beside it', async () => {
     show(<AccountManager {...BERLIN} />);
     const work = await within(await account()).findByRole<HTMLInputElement>('checkbox', { name: /Work/ });
@@ -94,6 +103,22 @@ describe('AccountManager', () => {
     expect(await screen.findByText('No Google account is connected')).toBeTruthy();
     click(screen.getByRole('button', { name: 'Close' }));
     expect(screen.queryByText('alice@example.com is disconnected')).toBeNull();
+  });
+
+  it.each([
+    ['revoked', /^Google has confirmed that the access is revoked/],
+    ['keptForOthers', /someone else here uses the same Google account/],
+    [
+      'kept',
+      /because other parts of this application use it\. Your Google account’s page of connected applications ends it/,
+    ],
+    ['endedBefore', /had ended before/],
+  ] as const)('says of a grant that it is %s', async (grant, sentence) => {
+    server.grant = grant;
+    show(<AccountManager {...BERLIN} />);
+    click(within(await account()).getByRole('button', { name: 'Disconnect alice@example.com' }));
+    click(within(screen.getByRole('dialog')).getByRole('button', { name: 'Disconnect' }));
+    expect(await screen.findByText(sentence)).toBeTruthy();
   });
 
   it('keeps the dialog open when disconnecting fails', async () => {

@@ -137,6 +137,18 @@ describe('SyncStatus', () => {
     expect(calendars.textContent).toContain('Paused · not yet read');
   });
 
+  it('says that Google Calendar is turned off', async () => {
+    server.connections = server.connections.map((connection) => ({ ...connection, state: 'calendar_off' }));
+    show(<SyncStatus {...BERLIN} defaultOpen />);
+    const accounts = await screen.findByRole('list', { name: 'Accounts' });
+    expect(accounts.textContent).toContain(
+      'Google Calendar is turned off for this account. Its administrator can turn it on',
+    );
+    expect(within(accounts).queryByRole('button', { name: 'Reconnect' })).toBeNull();
+    // In the heading, beside the account's own state.
+    expect(screen.getAllByText('Calendar is turned off')).toHaveLength(2);
+  });
+
   it('is live with push, and counts polled calendars', async () => {
     const asOf = '2026-11-24T11:47:00Z';
     server.freshness = [

@@ -107,6 +107,8 @@ export class Server {
   ];
   connected = true;
   hasCalendarAccess = true;
+  /** In the receipts of a disconnect. */
+  grant: Disconnect['receipts'][number]['grant'] = 'pending';
   /** Requests fail without a response. */
   down = false;
   /** All calls. */
@@ -171,7 +173,7 @@ export class Server {
     }
   }
 
-  /** The revocation is pending, and one channel has not been stopped. */
+  /** One channel has not been stopped. */
   #disconnect(input: DisconnectInput | undefined): Pick<Disconnect, 'connectionIds' | 'receipts'> {
     const isMeant = ({ id }: ConnectionInfo) => input?.connectionId === undefined || id === input.connectionId;
     const disconnected = this.connections.filter(isMeant);
@@ -182,7 +184,7 @@ export class Server {
       connectionId: id,
       email,
       channels: { stopped: 2, left: 1 },
-      grant: 'pending' as const,
+      grant: this.grant,
       data: { calendars: 2, events: 1234, deleted: false, deletedBy: '2026-11-24T11:49:00Z' },
     }));
     return { connectionIds: disconnected.map(({ id }) => id), receipts };
