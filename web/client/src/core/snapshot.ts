@@ -9,12 +9,12 @@ import { inOrder } from './occurrence.js';
 import { eventsOf, group, type LiveData } from './reducer.js';
 import { DAY } from './zone.js';
 
-/** Rows of other versions are ignored. */
-const VERSION = 1;
+/** Rows of other versions are ignored. Those of version 1 have cut texts. */
+const VERSION = 2;
 /** A few hundred kilobytes. Users with more events see the rest when the server has answered. */
 const EVENTS_MAX = 1_000;
-/** Descriptions can be long, and the first paint shows only their start. An edit needs the whole text. */
-const DESCRIPTION_MAX = 2_000;
+/** The characters of all descriptions. Each is kept as the server sent it, because an edit is made from it. */
+const DESCRIPTIONS_MAX = 2_000_000;
 const AGE_MAX = 30 * DAY;
 /** Events that ended longer ago are past in every zone. */
 const RECENT = 3 * DAY;
@@ -128,17 +128,17 @@ function written(store: IDBObjectStore, key: string, row: Row): Promise<unknown>
 function bounded(data: LiveData, now: number): LiveData {
   const ordered = inOrder(eventsOf(data), 'UTC');
   const recent = now - RECENT;
-  const all = ordered.length > EVENTS_MAX ? ordered.filter((event) => Date.parse(event.end) > recent) : ordered;
-  const events = all.slice(0, EVENTS_MAX);
-  const firstLeftOut = all[EVENTS_MAX];
+  const all = fitting(ordered) < ordered.length ? ordered.filter((event) => Date.parse(event.end) > recent) : ordered;
+  const events = all.slice(0, fitting(all));
+  const firstLeftOut = all[events.length];
   const from = all.length < ordered.length ? Math.max(data.window.from, recent) : data.window.from;
   const to = firstLeftOut ? Date.parse(firstLeftOut.start) : data.window.to;
-  return { ...data, series: group(events.map(shortened)), window: { from, to } };
+  return { ...data, series: group(events), window: { from, to } };
 }
 
-function shortened(event: Event): Event {
-  const { description } = event;
-  if (description === null || description.length <= DESCRIPTION_MAX) return event;
-  const cutFields = [...new Set([...(event.cutFields ?? []), 'description'])];
-  return { ...event, description: `${description.slice(0, DESCRIPTION_MAX)}…`, cutFields };
+/** The number of events that are kept. */
+function fitting(events: readonly Event[]): number {
+  let left = DESCRIPTIONS_MAX;
+  const full = events.findIndex(({ description }) => (left -= description?.length ?? 0) < 0);
+  return Math.min(full === -1 ? events.length : full, EVENTS_MAX);
 }
