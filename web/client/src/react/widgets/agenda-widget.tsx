@@ -5,6 +5,7 @@ import type { CalendarEvent } from '../../index.js';
 import { addDays } from '../format/index.js';
 import { useUpcomingEvents } from '../hooks/index.js';
 import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps } from './base.js';
+import { useEventTypes } from './birthdays.js';
 import { useEditing } from './editing.js';
 import { EventDialog, usePreloadedDetails } from './details.js';
 import { EventList, type EventListContext } from './event-list.js';
@@ -17,7 +18,7 @@ export interface AgendaWidgetProps extends WidgetProps {
   /** How many local days ahead; 0 is today. */
   days?: number | undefined;
   maxResults?: number | undefined;
-  /** Google's types of events. Default: all. Without `birthday`, birthdays are hidden. */
+  /** Google's types of events. Default: all, without birthdays if the user hides them. */
   eventTypes?: EventType[] | undefined;
   /** The path to return to from Google's consent page. */
   returnTo?: string | undefined;
@@ -29,7 +30,7 @@ export interface AgendaWidgetProps extends WidgetProps {
 
 /** The coming days with their events. */
 export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
-  const { days = 7, maxResults = 50, calendarIds, eventTypes, returnTo, onEventClick, editable = false } = props;
+  const { days = 7, maxResults = 50, calendarIds, returnTo, onEventClick, editable = false } = props;
   const words = useWords(props);
   const { formats, labels } = words;
   const moment = useMoment(formats);
@@ -41,7 +42,7 @@ export function AgendaWidget(props: AgendaWidgetProps): ReactElement {
     days,
     maxResults,
     timeZone: formats.timeZone,
-    eventTypes,
+    eventTypes: useEventTypes(props.eventTypes),
     ...(calendarIds && { calendarIds }),
   });
   const { events, isLoading } = result;

@@ -1,6 +1,7 @@
 import { useMemo, useSyncExternalStore } from 'react';
 
 import type { CalendarInfo } from '../../generated/types.js';
+import { savedText } from './saved-text.js';
 
 /** The calendars that a week shows by their busy times only. */
 export interface BusyChoice {
@@ -17,16 +18,12 @@ interface Given {
 type Chosen = Readonly<Record<string, boolean>>;
 
 /** Calendar ids are random and differ between users, so the key does not contain the user. */
-const KEY = 'calwire.busy-only';
+const saved = savedText('calwire.busy-only');
 /** Limits the saved choices, because calendars are added and removed over time. */
 const MAX_SAVED = 500;
 
-const listeners = new Set<() => void>();
-/** The choice for this page if the browser cannot save it. */
-let unsaved: string | null = null;
-
 export function useBusyChoice({ ids, onChange }: Given): BusyChoice {
-  const text = useSyncExternalStore(subscribe, read, nothing);
+  const text = useSyncExternalStore(saved.subscribe, saved.read, nothing);
   return useMemo(() => {
     if (ids) {
       return {
@@ -58,35 +55,10 @@ function parse(text: string | null): Chosen {
 }
 
 function save(id: string, busyOnly: boolean): void {
-  const others = Object.entries(parse(read())).filter(([other]) => other !== id);
-  const text = JSON.stringify(Object.fromEntries([...others, [id, busyOnly]].slice(-MAX_SAVED)));
-  try {
-    localStorage.setItem(KEY, text);
-    unsaved = null;
-  } catch {
-    unsaved = text;
-  }
-  for (const listener of listeners) listener();
-}
-
-function read(): string | null {
-  try {
-    return unsaved ?? localStorage.getItem(KEY);
-  } catch {
-    return unsaved;
-  }
+  const others = Object.entries(parse(saved.read())).filter(([other]) => other !== id);
+  saved.save(JSON.stringify(Object.fromEntries([...others, [id, busyOnly]].slice(-MAX_SAVED))));
 }
 
 function nothing(): null {
   return null;
-}
-
-/** Also notifies of another tab's choice. */
-function subscribe(listener: () => void): () => void {
-  listeners.add(listener);
-  addEventListener('storage', listener);
-  return () => {
-    listeners.delete(listener);
-    removeEventListener('storage', listener);
-  };
 }

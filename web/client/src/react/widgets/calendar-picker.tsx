@@ -4,6 +4,7 @@ import type { CalendarInfo, ConnectionInfo } from '../../generated/types.js';
 import { eventStyle, colourOf, plainLine } from '../format/index.js';
 import { useCalendars, useSyncStatus } from '../hooks/index.js';
 import { Foreign, Frame, useWords, type WidgetProps } from './base.js';
+import { useBirthdays } from './birthdays.js';
 import type { BusyChoice } from './busy-choice.js';
 import type { Labels } from './labels.js';
 import { Obstacle, obstacleOf } from './notices.js';
@@ -60,6 +61,7 @@ export function Picker({ returnTo, busy, ...props }: PickerProps): ReactElement 
           </fieldset>
         ))
       )}
+      {!obstacle && result.calendars.length > 0 && <Birthdays labels={labels} />}
       {!obstacle && busy && result.calendars.length > 0 && <p className="calwire-quiet">{labels.busyOnlyHint}</p>}
       {!obstacle && result.error && (
         <p className="calwire-error" role="alert">
@@ -67,6 +69,26 @@ export function Picker({ returnTo, busy, ...props }: PickerProps): ReactElement 
         </p>
       )}
     </Frame>
+  );
+}
+
+/**
+ * On Google's page, birthdays are a calendar of their own. The API lists them among the events of the primary calendar:
+ * https://developers.google.com/workspace/calendar/api/guides/event-types#birthday
+ */
+function Birthdays({ labels }: { labels: Labels }): ReactElement {
+  const { shown, choose } = useBirthdays();
+  return (
+    <label className="calwire-choice">
+      <input
+        type="checkbox"
+        checked={shown}
+        onChange={(change) => {
+          choose(change.target.checked);
+        }}
+      />
+      <span>{labels.birthdays}</span>
+    </label>
   );
 }
 

@@ -10,11 +10,13 @@ import {
   useState,
 } from 'react';
 
+import type { EventType } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
 import { type DayString, firstWeekday, isDay } from '../format/index.js';
 import { daysOf, type Layout, rangeOf, titleOfRange } from '../full-calendar/range.js';
 import { useEvents } from '../hooks/index.js';
 import { Announcer, Frame, useMoment, usePalette, useWords, type WidgetProps } from './base.js';
+import { useEventTypes } from './birthdays.js';
 import { type BusyChoice, useBusyChoice } from './busy-choice.js';
 import { BusyLegend, roomFor, useBusyOverlay } from './busy-overlay.js';
 import { Picker } from './calendar-picker.js';
@@ -34,6 +36,8 @@ export interface CalendarViewProps extends WidgetProps {
   /** The day to show, as `2026-11-24`. Controlled with `onDateChange`; without, it is the initial day. */
   date?: string | undefined;
   onDateChange?: ((date: string) => void) | undefined;
+  /** Google's types of events. Default: all, without birthdays if the user hides them. */
+  eventTypes?: EventType[] | undefined;
   /** Called instead of opening the details. */
   onEventClick?: ((event: CalendarEvent) => void) | undefined;
   /** The path to return to from Google's consent page. */
@@ -70,7 +74,9 @@ export default function CalendarView({ kind, ...props }: WeekViewProps & { kind:
   const weekday = useMemo(() => firstWeekday(props.locale), [props.locale]);
   const range = useMemo(() => rangeOf(layout, date, weekday), [layout, date, weekday]);
   const { calendarIds } = props;
-  const result = useEvents({ ...daysOf(range), timeZone: formats.timeZone, ...(calendarIds && { calendarIds }) });
+  const eventTypes = useEventTypes(props.eventTypes);
+  const asked = { timeZone: formats.timeZone, eventTypes, ...(calendarIds && { calendarIds }) };
+  const result = useEvents({ ...daysOf(range), ...asked });
   const all = useMemo(() => result.events.filter(({ status }) => status !== 'cancelled'), [result.events]);
   const chosen = useBusyChoice({ ids: props.busyCalendarIds, onChange: props.onBusyCalendarIdsChange });
   const choice = kind === 'week' ? chosen : null;

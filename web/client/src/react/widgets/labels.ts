@@ -83,6 +83,7 @@ export interface Labels extends EditingLabels {
   busyTimes: string;
   busyOnly: string;
   busyOnlyHint: string;
+  birthdays: string;
 
   // How fresh it is.
   live: string;
@@ -201,6 +202,7 @@ export const englishLabels: Labels = {
   busy: 'Busy',
   busyTimes: 'Busy times',
   busyOnly: 'Busy only',
+  birthdays: 'Birthdays',
   busyOnlyHint: '“Busy only” shows when a calendar is busy, behind your events.',
 
   live: 'Live',

@@ -1,6 +1,7 @@
 import { act, screen, waitFor, within } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { CalendarPicker } from './calendar-picker.js';
 import { NextEventWidget } from './next-event-widget.js';
 import { BERLIN, event, HOME, NOW, Server, show, tidy, WORK } from './testing.js';
 
@@ -11,7 +12,10 @@ beforeEach(() => {
   server = new Server();
   server.install();
 });
-afterEach(tidy);
+afterEach(() => {
+  tidy();
+  localStorage.clear();
+});
 
 const widget = () => screen.getByRole('region', { name: 'Next event' });
 const showWidget = (props: Parameters<typeof NextEventWidget>[0] = {}) => {
@@ -114,6 +118,28 @@ describe('NextEventWidget', () => {
     expect(screen.getByText('now')).toBeTruthy();
     expect(widget().textContent).toContain('ends in 30 min');
     expect(server.calls).toHaveLength(calls);
+  });
+
+  it('finds the meeting behind sixty birthdays that the user hides', async () => {
+    const day = (n: number) => `2026-11-${24 + n}`;
+    const birthdays = Array.from({ length: 60 }, (_, i) => {
+      const [start, end] = [day(i % 3), day((i % 3) + 1)];
+      return event({ id: `b${i}`, title: 'Birthday', eventType: 'birthday', start, end, allDay: true, timeZone: null });
+    });
+    const meeting = event({ id: 'm', start: `${day(3)}T09:00:00Z`, end: `${day(3)}T10:00:00Z` });
+    server.events = [...birthdays, meeting];
+    show(
+      <>
+        <NextEventWidget {...BERLIN} />
+        <CalendarPicker {...BERLIN} />
+      </>,
+    );
+    expect(await screen.findByRole('heading', { name: 'Birthday' })).toBeTruthy();
+    const shown = await screen.findByRole('checkbox', { name: 'Birthdays' });
+    act(() => {
+      shown.click();
+    });
+    expect(await screen.findByRole('heading', { name: 'Design review' })).toBeTruthy();
   });
 
   it('shows an all-day event, and counts today’s others', async () => {

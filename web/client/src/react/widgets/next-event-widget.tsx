@@ -17,6 +17,7 @@ import {
   type WidgetProps,
   type Words,
 } from './base.js';
+import { useEventTypes } from './birthdays.js';
 import { Description } from './description.js';
 import { countdownText, endText, nameOf, timesOf, titleOf } from './event-text.js';
 import { FreshnessLine } from './freshness-line.js';
@@ -28,7 +29,7 @@ import { Place } from './place.js';
 export interface NextEventWidgetProps extends WidgetProps {
   /** How many local days ahead to consider; 0 is today. */
   days?: number | undefined;
-  /** The types of events to consider. Default: all but working locations. Without `birthday`, birthdays are hidden. */
+  /** The types of events to consider. Default: all but working locations, and birthdays if the user hides them. */
   eventTypes?: EventType[] | undefined;
   /** The path to return to from Google's consent page. */
   returnTo?: string | undefined;
@@ -41,7 +42,7 @@ const TYPES: EventType[] = ['default', 'birthday', 'focusTime', 'fromGmail', 'ou
 
 /** The next event with its time, place, countdown and a button to join. */
 export function NextEventWidget(allProps: NextEventWidgetProps): ReactElement {
-  const { days = 7, eventTypes = TYPES, returnTo, calendarIds, ...props } = allProps;
+  const { days = 7, returnTo, calendarIds, ...props } = allProps;
   const words = useWords(props);
   const { formats, labels } = words;
   const moment = useMoment(formats);
@@ -50,7 +51,7 @@ export function NextEventWidget(allProps: NextEventWidgetProps): ReactElement {
     days,
     maxResults: MAX_RESULTS,
     timeZone: formats.timeZone,
-    eventTypes,
+    eventTypes: useEventTypes(allProps.eventTypes, TYPES),
     ...(calendarIds && { calendarIds }),
   });
   const obstacle = obstacleOf(result);

@@ -204,6 +204,21 @@ describe('WeekView and MonthView', () => {
     expect(await within(view).findByRole('button', { name: /Design review, Today/ })).toBeTruthy();
   }, 30_000);
 
+  it.each([WeekView, MonthView])(
+    'shows only the types of events that it is given',
+    async (View) => {
+      const day = { start: '2026-11-24', end: '2026-11-25', allDay: true, timeZone: null };
+      server.events = [
+        event({ id: 'b', title: 'Birthday of Ann', eventType: 'birthday', ...day }),
+        event({ id: 'e', title: 'Fair', ...day }),
+      ];
+      show(<View {...BERLIN} eventTypes={['default']} />);
+      expect(await screen.findByText('Fair', {}, { timeout: 15_000 })).toBeTruthy();
+      expect(screen.queryByText('Birthday of Ann')).toBeNull();
+    },
+    30_000,
+  );
+
   it('lets the host control the date', async () => {
     const onDateChange = vi.fn();
     show(<MonthView {...BERLIN} date="2026-11-24" onDateChange={onDateChange} />);

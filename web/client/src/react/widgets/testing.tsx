@@ -144,7 +144,7 @@ export class Server {
         return { token: TOKEN, expiresIn: 900 };
       case 'calendar.google.getUpcomingEvents':
       case 'calendar.google.getEvents':
-        return { ...access, ...fresh, events: this.events, truncated: false };
+        return { ...access, ...fresh, events: this.#ofTypes(input), truncated: false };
       case 'calendar.google.listCalendars':
         return { ...access, calendars: this.connected ? this.calendars : [] };
       case 'calendar.google.selectCalendars': {
@@ -171,6 +171,11 @@ export class Server {
       default:
         throw new Error(`unknown procedure: ${path}`);
     }
+  }
+
+  #ofTypes(input: unknown): CalendarEvent[] {
+    const { eventTypes } = input as { eventTypes?: string[] };
+    return this.events.filter(({ eventType }) => eventTypes?.includes(eventType) ?? true);
   }
 
   /** One channel has not been stopped. */
