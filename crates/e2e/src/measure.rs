@@ -33,6 +33,12 @@ impl Times {
     }
 }
 
+pub fn median(values: &[f64]) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
 /// Reports the progress of a measurement on standard error every now and then.
 pub fn print_round(n: u32, rounds: u32) {
     if n.is_multiple_of((rounds / 8).max(1)) {

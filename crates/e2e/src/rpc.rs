@@ -58,14 +58,18 @@ impl Api {
 
     /// A query, or the error envelope as an error.
     pub async fn query(&self, path: &str, input: Value) -> Result<Value> {
-        let mut request = self
-            .http
-            .get(format!("{}/trpc/{path}", self.base))
-            .bearer_auth(&self.token);
-        if !input.is_null() {
-            request = request.query(&[("input", input.to_string())]);
+        unwrap(path, self.request(path, &input).send().await?).await
+    }
+
+    /// The request of a query, for a caller that needs the response's headers or bytes.
+    pub fn request(&self, path: &str, input: &Value) -> reqwest::RequestBuilder {
+        let url = format!("{}/trpc/{path}", self.base);
+        let request = self.http.get(url).bearer_auth(&self.token);
+        if input.is_null() {
+            request
+        } else {
+            request.query(&[("input", input.to_string())])
         }
-        unwrap(path, request.send().await?).await
     }
 
     pub async fn mutate(&self, path: &str, input: Value) -> Result<Value> {

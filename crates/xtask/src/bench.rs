@@ -5,11 +5,15 @@ use provision::postgres::{Binaries, Cluster};
 use provision::{centrifugo, chromium};
 
 use crate::cargo::{Profile, build_binaries, e2e};
+use crate::node::Npm;
 use crate::services::PACKAGES;
 use crate::{interrupt, page, workspace};
 
 /// They need the page and a Chromium to show it.
 const IN_A_BROWSER: [&str; 2] = ["bench_dom", "bench_write"];
+
+/// It compares with a program in Node.js.
+const BESIDE_NODE: &str = "bench_read";
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -42,6 +46,9 @@ pub fn run(args: &Args) -> Result<()> {
     if names.iter().any(|name| IN_A_BROWSER.contains(&name.as_str())) {
         page::make()?;
         chromium::find_or_install(&mut say)?;
+    }
+    if names.iter().any(|name| name == BESIDE_NODE) {
+        Npm::find()?.install(&page::web().join("reference"))?;
     }
     let centrifugo = centrifugo::binary(&mut say)?;
     let binaries = Binaries::find_or_install(&mut say)?;

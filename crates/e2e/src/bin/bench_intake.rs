@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result, bail, ensure};
 use e2e::load::{CHANNEL_TOKEN, RESOURCE, seed_channels};
+use e2e::measure::median;
 use hdrhistogram::Histogram;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
@@ -168,12 +169,6 @@ fn report(cold: f64, rates: &[Vec<f64>], idle: &Histogram<u64>, commit: &Histogr
             if met { "met" } else { "missed" }
         );
     }
-}
-
-fn median(values: &[f64]) -> f64 {
-    let mut values = values.to_vec();
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
 }
 
 async fn start_intake(database_url: &str, stop: CancellationToken) -> Result<u16> {
