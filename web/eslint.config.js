@@ -3,7 +3,7 @@ import reactHooks from 'eslint-plugin-react-hooks';
 import tseslint from 'typescript-eslint';
 
 export default defineConfig(
-  { ignores: ['**/dist/**', 'conformance/**', '**/src/generated/**', '**/node_modules/**'] },
+  { ignores: ['**/dist/**', 'conformance/**', 'reference/**', '**/src/generated/**', '**/node_modules/**'] },
   tseslint.configs.strictTypeChecked,
   reactHooks.configs.flat['recommended-latest'],
   {
