@@ -11,7 +11,7 @@ mod instance;
 mod series;
 mod window;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use chrono::{DateTime, Days, Utc};
 
@@ -110,7 +110,7 @@ pub fn single_occurrence(calendar: &CalendarContext, event: &EventResource) -> O
 }
 
 /// The instances of many events, each given with the id of its series: within the window for recurring events, and wherever
-/// they are for others. An exception without its master stands alone.
+/// they are for others. An exception without its master stands alone. Of instances with the same id, there is one.
 pub fn all_occurrences(
     calendar: &CalendarContext,
     events: impl IntoIterator<Item = (String, EventResource)>,
@@ -125,7 +125,8 @@ pub fn all_occurrences(
             exceptions.push(event);
         }
     }
-    all.into_values()
+    let instances = all
+        .into_values()
         .flat_map(|(master, exceptions)| match master {
             Some(event) if event.is_master() || !exceptions.is_empty() => {
                 occurrences(calendar, &event, &exceptions, window)
@@ -137,6 +138,38 @@ pub fn all_occurrences(
                 .filter_map(|exception| single_occurrence(calendar, exception))
                 .collect(),
         })
+        .collect();
+    one_of_each_id(instances)
+}
+
+/// A series and one that Google split off it give the same ids, and may overlap until the changes of both have arrived. An
+/// exception is the event of its id; otherwise the instance is the later series'.
+fn one_of_each_id(instances: Vec<Occurrence>) -> Vec<Occurrence> {
+    let rank = |instance: &Occurrence| {
+        (
+            instance.event_id == instance.instance_id,
+            instance.series_id.clone(),
+        )
+    };
+    let mut chosen: HashMap<&str, usize> = HashMap::with_capacity(instances.len());
+    for (index, instance) in instances.iter().enumerate() {
+        chosen
+            .entry(&instance.instance_id)
+            .and_modify(|best| {
+                if rank(instance) > rank(&instances[*best]) {
+                    *best = index;
+                }
+            })
+            .or_insert(index);
+    }
+    if chosen.len() == instances.len() {
+        return instances;
+    }
+    let chosen: HashSet<usize> = chosen.into_values().collect();
+    instances
+        .into_iter()
+        .enumerate()
+        .filter_map(|(index, instance)| chosen.contains(&index).then_some(instance))
         .collect()
 }
 

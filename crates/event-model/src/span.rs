@@ -28,7 +28,7 @@ pub enum Span {
 /// page ends a series and starts `<id>_R20261122T090000`, whose instances have ids of the first series:
 /// <https://github.com/odoo/odoo/pull/287171>.
 pub fn first_series(master: &str) -> &str {
-    match master.rsplit_once(SPLIT) {
+    match master.rsplit_once("_R") {
         Some((first, start))
             if !first.is_empty()
                 && start.len() >= 8
@@ -41,9 +41,6 @@ pub fn first_series(master: &str) -> &str {
         _ => master,
     }
 }
-
-/// Between the id of a series and the start of one that Google has split off it.
-pub const SPLIT: &str = "_R";
 
 /// The start of an instance by the rules of its series. It identifies the instance, wherever an exception has moved it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -8,7 +8,7 @@ use common::ids::CalendarId;
 use sqlx::PgConnection;
 
 pub use generation::{Sweep, purge_stale, sweep};
-pub use series::{CalendarHorizon, Stored, Walk, horizons, of_series, recurring, series_after};
+pub use series::{CalendarHorizon, Stored, Walk, horizons, of_series, recurring, series_after, split_off};
 
 /// An event to be written. Ids must be unique within a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,24 +185,6 @@ pub async fn get(
         event_id,
     )
     .fetch_optional(conn)
-    .await
-}
-
-/// The series and single events whose ids begin so, as Google sent them, in the generation that readers see. It reads through
-/// the calendar's events.
-pub async fn with_prefix(
-    conn: &mut PgConnection,
-    calendar: CalendarId,
-    prefix: &str,
-) -> sqlx::Result<Vec<String>> {
-    sqlx::query_scalar!(
-        r#"select e.raw::text as "raw!" from events e
-           join sync_state s on s.resource_id = e.calendar_id and s.generation = e.generation
-           where e.calendar_id = $1 and e.recurring_event_id is null and starts_with(e.event_id, $2)"#,
-        calendar.as_uuid(),
-        prefix,
-    )
-    .fetch_all(conn)
     .await
 }
 

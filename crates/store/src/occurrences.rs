@@ -150,13 +150,10 @@ pub async fn upsert(
     let written = sqlx::query!(
         "insert into occurrences as o (user_id, calendar_id, generation, instance_id, event_id, series_id, starts_at,
                 ends_at, start_date, end_date, payload)
-         -- Two series share an id if one was split off the other and overlaps it.
-         select distinct on (instance_id)
-                $1, $2, $3, instance_id, event_id, series_id, starts_at, ends_at, start_date, end_date, payload::jsonb
+         select $1, $2, $3, instance_id, event_id, series_id, starts_at, ends_at, start_date, end_date, payload::jsonb
          from unnest($4::text[], $5::text[], $6::text[], $7::timestamptz[], $8::timestamptz[], $9::date[], $10::date[],
                      $11::text[])
            as n (instance_id, event_id, series_id, starts_at, ends_at, start_date, end_date, payload)
-         order by instance_id, series_id desc
          on conflict (calendar_id, generation, instance_id) do update
          set event_id = excluded.event_id, series_id = excluded.series_id, starts_at = excluded.starts_at,
              ends_at = excluded.ends_at, start_date = excluded.start_date, end_date = excluded.end_date,

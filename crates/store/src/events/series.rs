@@ -42,6 +42,28 @@ pub async fn of_series(
     .await
 }
 
+/// The ids of the series that Google has split off these: `<id>_R<start>`.
+pub async fn split_off(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+    series_ids: &[String],
+) -> sqlx::Result<Vec<String>> {
+    // As the index `events_split_off`. After `_R` in its order is `_S`.
+    sqlx::query_scalar!(
+        r#"select e.event_id
+           from unnest($3::text[]) as s (id)
+           join events e on e.event_id collate "C" >= s.id || '_R' and e.event_id collate "C" < s.id || '_S'
+           where e.calendar_id = $1 and e.generation = $2 and e.recurrence is not null and e.event_id like '%\_R%'
+           order by e.event_id collate "C" "#,
+        calendar.as_uuid(),
+        generation,
+        series_ids,
+    )
+    .fetch_all(conn)
+    .await
+}
+
 /// The series that a walk over a calendar visits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Walk {

@@ -1,5 +1,7 @@
 //! The mirrored events and calendars, and the order of messages.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::time::Duration;
 
 use sqlx::{PgConnection, PgPool};
@@ -72,6 +74,62 @@ async fn a_walk_visits_each_series_and_orphaned_exceptions_once(pool: PgPool) {
             .unwrap()
             .is_empty()
     );
+}
+
+/// How many events the statements of a transaction have read.
+async fn events_read(conn: &mut PgConnection) -> i64 {
+    sqlx::query_scalar(
+        "select (seq_tup_read + idx_tup_fetch)::bigint from pg_stat_xact_user_tables where relname = 'events'",
+    )
+    .fetch_one(conn)
+    .await
+    .unwrap()
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn split_series_are_found_without_reading_the_calendar(pool: PgPool) {
+    let mut conn = pool.acquire().await.unwrap();
+    let (id, other) = (
+        calendar_of(&mut conn, "alice").await,
+        calendar_of(&mut conn, "bob").await,
+    );
+    let master = |id: &str| NewEvent {
+        recurrence: vec!["RRULE:FREQ=DAILY".into()],
+        ..event(id, "1", 0)
+    };
+    let mut all: Vec<NewEvent> = (0..2_000)
+        .flat_map(|n| {
+            [
+                event(&format!("single{n}"), "1", 0),
+                master(&format!("master{n}")),
+            ]
+        })
+        .collect();
+    let split = [
+        "master7_R20261201T090000",
+        "master7_R20261101",
+        "master77_R20261201",
+        "maste_R20261201",
+        "other_R20261201",
+    ];
+    all.extend(split.map(master));
+    all.push(event("master7_R20270101", "1", 0));
+    events::upsert(&mut conn, id, 1, &all).await.unwrap();
+    events::upsert(&mut conn, id, 2, &split.map(master))
+        .await
+        .unwrap();
+    events::upsert(&mut conn, other, 1, &split.map(master))
+        .await
+        .unwrap();
+    sqlx::query("analyze events").execute(&mut *conn).await.unwrap();
+    let mut tx = pool.begin().await.unwrap();
+    let firsts = ["master7".to_owned(), "other".into(), "master8".into()];
+    assert_eq!(
+        events::split_off(&mut tx, id, 1, &firsts).await.unwrap(),
+        ["master7_R20261101", "master7_R20261201T090000", "other_R20261201"]
+    );
+    let read = events_read(&mut tx).await;
+    assert!(read <= 5, "{read} of {} events were read", all.len());
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

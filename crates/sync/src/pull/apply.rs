@@ -1,21 +1,22 @@
 //! Writing changed events to the mirror and describing them for browsers, after a pull or a write.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
 use event_model::expansion::{self, Occurrence};
 use event_model::resource::EventResource;
+use event_model::span::first_series;
 use event_model::wire::{Change, Series, Window};
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Version};
 use store::occurrences::{self, Place};
 
-use super::series::{Incoming, context, expand, rows};
+use super::series::{Incoming, context, expand, families_of, rows};
 
-/// How many series are read, expanded and written at a time.
-const SERIES_AT_ONCE: usize = 50;
+/// How many series are read, expanded and written at a time, each with those that Google split off it.
+const FAMILIES_AT_ONCE: usize = 50;
 
 /// The result of [`apply`].
 #[derive(Debug)]
@@ -149,10 +150,14 @@ async fn expand_series(
         generation,
     };
     let window = expansion::hot_window(now);
-    let series: Vec<String> = std::mem::take(&mut diff.series).into_iter().collect();
     let (mut written, mut upserted, mut deleted) = (0, Vec::new(), Vec::new());
-    for series in series.chunks(SERIES_AT_ONCE) {
-        let stored = events::of_series(conn, calendar.id, generation, series).await?;
+    let families = by_family(std::mem::take(&mut diff.series));
+    for changed in families.chunks(FAMILIES_AT_ONCE) {
+        let changed = changed.concat();
+        let series = families_of(conn, calendar.id, generation, &changed).await?;
+        let stored = events::of_series(conn, calendar.id, generation, &series).await?;
+        let mut described: BTreeSet<String> = stored.iter().map(|event| event.series_id.clone()).collect();
+        described.extend(changed);
         let expanded = expand(
             &context(calendar),
             stored,
@@ -164,8 +169,8 @@ async fn expand_series(
             return Ok(None);
         }
         let rows = rows(&expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        occurrences::replace_series(conn, place, series, &rows).await?;
-        let (alive, gone) = describe(series, expanded, window);
+        occurrences::replace_series(conn, place, &series, &rows).await?;
+        let (alive, gone) = describe(described, expanded, window);
         upserted.extend(alive);
         deleted.extend(gone);
     }
@@ -178,9 +183,21 @@ async fn expand_series(
     }))
 }
 
-/// For each changed series, all its instances in the hot window, which replace the browser's; and the series that have
+fn by_family(series: BTreeSet<String>) -> Vec<Vec<String>> {
+    let mut families: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for id in series {
+        families.entry(first_series(&id).to_owned()).or_default().push(id);
+    }
+    families.into_values().collect()
+}
+
+/// For each of the series, all its instances in the hot window, which replace the browser's; and the series that have
 /// no instance any more.
-fn describe(series: &[String], occurrences: Vec<Occurrence>, window: Window) -> (Vec<Series>, Vec<String>) {
+fn describe(
+    series: BTreeSet<String>,
+    occurrences: Vec<Occurrence>,
+    window: Window,
+) -> (Vec<Series>, Vec<String>) {
     let alive: HashSet<String> = occurrences.iter().map(|o| o.series_id.clone()).collect();
     let mut hot: HashMap<String, Vec<_>> = HashMap::new();
     for occurrence in occurrences {
@@ -190,7 +207,7 @@ fn describe(series: &[String], occurrences: Vec<Occurrence>, window: Window) -> 
                 .push(occurrence.event);
         }
     }
-    let (upserted, deleted): (Vec<_>, Vec<_>) = series.iter().cloned().partition(|id| alive.contains(id));
+    let (upserted, deleted): (Vec<_>, Vec<_>) = series.into_iter().partition(|id| alive.contains(id));
     let upserted = upserted.into_iter().map(|event_id| Series {
         occurrences: hot.remove(&event_id).unwrap_or_default(),
         event_id,

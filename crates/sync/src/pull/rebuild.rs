@@ -24,7 +24,7 @@ use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 
 use super::decision::{LARGE_PAGES, PullError};
-use super::series::{Incoming, context, expand_stored, rows};
+use super::series::{Incoming, context, expand_stored, families_of, rows};
 use super::session::{Pages, Session, Summary};
 use crate::metrics;
 use crate::outbox;
@@ -199,6 +199,7 @@ pub(super) async fn expand_generation(
             return Ok(());
         };
         after.clone_from(last);
+        let series = families_of(&mut tx, context.id, generation, &series).await?;
         let stored = events::of_series(&mut tx, context.id, generation, &series).await?;
         let expanded = expand_stored(context, stored, horizon);
         let rows = rows(&expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;

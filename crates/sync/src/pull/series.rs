@@ -1,15 +1,18 @@
 //! Incoming events as rows of the mirror, and series as rows of instances.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
+use common::ids::CalendarId;
 use event_model::calendar::{AccessRole, CalendarContext};
 use event_model::expansion::{Flaw, MAX_INSTANCES, Occurrence, all_occurrences, flaws};
 use event_model::resource::{self, EventResource, clean};
+use event_model::span::first_series;
 use event_model::wire::Window;
 use event_model::zone::Zone;
 use google::RawEvent;
+use sqlx::PgConnection;
 use store::calendars::Calendar;
-use store::events::{NewEvent, Stored};
+use store::events::{self, NewEvent, Stored};
 use store::occurrences::NewOccurrence;
 use tracing::warn;
 
@@ -160,12 +163,26 @@ fn cut_series(occurrences: &[Occurrence]) -> Vec<&str> {
     counts.into_keys().collect()
 }
 
-/// Instances as rows. If an id occurs twice, the first instance is kept.
+/// These series, and those that share ids of instances with them: Google split one off the other. They are expanded together.
+pub(super) async fn families_of(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+    series: &[String],
+) -> sqlx::Result<Vec<String>> {
+    let firsts: BTreeSet<String> = series.iter().map(|id| first_series(id).to_owned()).collect();
+    let firsts: Vec<String> = firsts.into_iter().collect();
+    let split_off = events::split_off(conn, calendar, generation, &firsts).await?;
+    let mut all: BTreeSet<String> = split_off.into_iter().collect();
+    all.extend(firsts);
+    all.extend(series.iter().cloned());
+    Ok(all.into_iter().collect())
+}
+
+/// Instances as rows.
 pub(super) fn rows(occurrences: &[Occurrence]) -> serde_json::Result<Vec<NewOccurrence>> {
-    let mut seen = HashSet::new();
     occurrences
         .iter()
-        .filter(|occurrence| seen.insert(occurrence.instance_id.as_str()))
         .map(|occurrence| {
             Ok(NewOccurrence {
                 instance_id: occurrence.instance_id.clone(),
@@ -184,7 +201,6 @@ pub(super) fn rows(occurrences: &[Occurrence]) -> serde_json::Result<Vec<NewOccu
 mod tests {
     use super::*;
     use chrono::DateTime;
-    use common::ids::CalendarId;
     use serde_json::value::RawValue;
 
     const NEVER: Window = Window {
@@ -282,13 +298,5 @@ mod tests {
             (expanded[0].series_id.as_str(), expanded[0].event.title.as_str()),
             ("m", "Guest")
         );
-    }
-
-    #[test]
-    fn duplicate_instance_id_becomes_one_row() {
-        let event = r#"{"id":"a","start":{"date":"2026-11-23"},"end":{"date":"2026-11-24"}}"#;
-        let mut expanded = expand_stored(&berlin(), vec![stored("a", event)], NEVER);
-        expanded.extend(expanded.clone());
-        assert_eq!(rows(&expanded).expect("JSON").len(), 1);
     }
 }

@@ -4,12 +4,12 @@ use event_model::calendar::CalendarContext;
 use event_model::expansion;
 use event_model::fields::Fields;
 use event_model::resource::{EventResource, instance_of, parse};
-use event_model::span::{SPLIT, Start};
+use event_model::span::Start;
 use google::RawEvent;
 use serde_json::Value;
 use sqlx::PgConnection;
 use store::calendars::Calendar;
-use store::{event_versions, events};
+use store::{event_versions, events, sync_state};
 
 use crate::pull::{Incoming, context};
 
@@ -52,14 +52,14 @@ impl Version {
     }
 
     /// The instance of this series that starts at `start`, as generated: without an exception.
-    fn instance(&self, id: &str, start: Start) -> Option<Self> {
+    fn instance(&self, start: Start) -> Option<Self> {
         let fields = Fields {
             when: self.fields.when?.at(start),
             recurrence: Vec::new(),
             ..self.fields.clone()
         };
         let event = EventResource {
-            id: id.to_owned(),
+            id: start.instance_id(&self.event.id),
             recurring_event_id: Some(self.event.id.clone()),
             recurrence: Vec::new(),
             ..self.event.clone()
@@ -87,48 +87,66 @@ pub struct Series {
 }
 
 pub async fn find(conn: &mut PgConnection, calendar: &Calendar, id: &str) -> sqlx::Result<Option<Target>> {
-    let calendar_context = context(calendar);
-    if let Some(version) = stored(conn, calendar, id).await? {
-        let event = &version.event;
-        let (Some(master), Some(original)) = (&event.recurring_event_id, event.original_start) else {
-            return Ok(Some(Target {
-                version,
-                series: None,
-            }));
-        };
-        let series = Series {
-            master: stored(conn, calendar, master).await?,
-            original: original.into(),
-        };
-        return Ok(Some(Target {
-            version,
-            series: Some(series),
-        }));
+    if let Some(target) = find_stored(conn, calendar, id).await? {
+        return Ok(Some(target));
     }
     let Some((series, original)) = instance_of(id) else {
         return Ok(None);
     };
     let original = Start::from(original);
-    let has_it = |master: &Version| {
-        !master.event.is_cancelled() && expansion::has_start(&calendar_context, &master.event, original)
+    find_generated(conn, calendar, series, original).await
+}
+
+async fn find_stored(conn: &mut PgConnection, calendar: &Calendar, id: &str) -> sqlx::Result<Option<Target>> {
+    let Some(version) = stored(conn, calendar, id).await? else {
+        return Ok(None);
     };
-    let mut master = stored(conn, calendar, series).await?.filter(has_it);
-    if master.is_none() {
-        let split_off = events::with_prefix(conn, calendar.id, &format!("{series}{SPLIT}")).await?;
-        master = split_off
-            .iter()
-            .filter_map(|raw| Version::stored(raw, &calendar_context))
-            .find(has_it);
-    }
-    Ok(master.and_then(|master| {
-        Some(Target {
-            version: master.instance(id, original)?,
-            series: Some(Series {
-                master: Some(master),
-                original,
-            }),
-        })
+    let event = &version.event;
+    let (Some(master), Some(original)) = (&event.recurring_event_id, event.original_start) else {
+        return Ok(Some(Target {
+            version,
+            series: None,
+        }));
+    };
+    let series = Series {
+        master: stored(conn, calendar, master).await?,
+        original: original.into(),
+    };
+    Ok(Some(Target {
+        version,
+        series: Some(series),
     }))
+}
+
+/// The instance of a series, or of one that Google split off it: if several have it, the latest, as in an expansion.
+async fn find_generated(
+    conn: &mut PgConnection,
+    calendar: &Calendar,
+    series: &str,
+    original: Start,
+) -> sqlx::Result<Option<Target>> {
+    let Some(generation) = sync_state::generation(conn, calendar.id.into()).await? else {
+        return Ok(None);
+    };
+    let first = [series.to_owned()];
+    let mut candidates = events::split_off(conn, calendar.id, generation, &first).await?;
+    candidates.splice(..0, first);
+    let calendar_context = context(calendar);
+    while let Some(candidate) = candidates.pop() {
+        let Some(master) = stored(conn, calendar, &candidate).await? else {
+            continue;
+        };
+        if !master.event.is_cancelled() && expansion::has_start(&calendar_context, &master.event, original) {
+            return Ok(master.instance(original).map(|version| Target {
+                version,
+                series: Some(Series {
+                    master: Some(master),
+                    original,
+                }),
+            }));
+        }
+    }
+    Ok(None)
 }
 
 async fn stored(conn: &mut PgConnection, calendar: &Calendar, id: &str) -> sqlx::Result<Option<Version>> {
@@ -155,7 +173,7 @@ pub async fn fields_at(
     };
     let master = at(conn, calendar, master, etag).await?;
     Ok(master
-        .and_then(|master| master.instance(&target.version.event.id, series.original))
+        .and_then(|master| master.instance(series.original))
         .map(|instance| instance.fields))
 }
 

@@ -9,4 +9,5 @@ mod limits;
 mod overview;
 mod pull_log;
 mod rebuild;
+mod split_series;
 mod zone_data;

@@ -169,3 +169,45 @@ fn a_date_starts_within_26_hours_in_every_zone() {
         }
     }
 }
+
+/// A series and those that Google split off it share ids while they overlap.
+#[test]
+fn of_instances_with_one_id_one_is_kept() {
+    let daily = |id: &str, first: &str, count: usize| {
+        let (start, end) = (
+            format!("2026-12-{first}T09:00:00Z"),
+            format!("2026-12-{first}T10:00:00Z"),
+        );
+        let mut series = timed(&start, &end, "UTC", &[&format!("RRULE:FREQ=DAILY;COUNT={count}")]);
+        series["id"] = json!(id);
+        (id.to_owned(), event(&series))
+    };
+    let special = json!({"id": "m_20261205T090000Z", "recurringEventId": "m",
+        "originalStartTime": {"dateTime": "2026-12-05T09:00:00Z"},
+        "start": {"dateTime": "2026-12-05T12:00:00Z"}, "end": {"dateTime": "2026-12-05T13:00:00Z"}});
+    let (second, third) = ("m_R20261203T090000", "m_R20261204T090000");
+    let all = [
+        daily(third, "04", 4),
+        daily("m", "01", 5),
+        ("m".to_owned(), event(&special)),
+        daily(second, "03", 3),
+    ];
+    let found = all_occurrences(&calendar(Zone::UTC), all, days("2026-12-01", "2027-01-01"));
+    let mut found: Vec<_> = found
+        .iter()
+        .map(|one| (&one.instance_id[8..10], one.series_id.as_str()))
+        .collect();
+    found.sort_unstable();
+    assert_eq!(
+        found,
+        [
+            ("01", "m"),
+            ("02", "m"),
+            ("03", second),
+            ("04", third),
+            ("05", "m"),
+            ("06", third),
+            ("07", third)
+        ]
+    );
+}

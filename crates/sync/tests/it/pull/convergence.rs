@@ -22,10 +22,10 @@ const ROUNDS: u32 = 25;
 
 /// A browser's state: the instances of each series of each calendar.
 #[derive(Default)]
-struct Browser(BTreeMap<(String, String), Vec<Event>>);
+pub(super) struct Browser(BTreeMap<(String, String), Vec<Event>>);
 
 impl Browser {
-    async fn apply(&mut self, world: &World, change: Change) {
+    pub(super) async fn apply(&mut self, world: &World, change: Change) {
         match change {
             Change::EventsChanged {
                 calendar_id,
@@ -46,7 +46,7 @@ impl Browser {
         }
     }
 
-    async fn reload(&mut self, world: &World) {
+    pub(super) async fn reload(&mut self, world: &World) {
         self.0.clear();
         for event in world
             .read(&alice(), expansion::hot_window(world.clock.now()))
@@ -63,7 +63,7 @@ impl Browser {
         }
     }
 
-    fn shown(&self) -> Vec<String> {
+    pub(super) fn shown(&self) -> Vec<String> {
         let mut shown: Vec<String> = self
             .0
             .values()
