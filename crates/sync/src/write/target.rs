@@ -4,7 +4,7 @@ use event_model::calendar::CalendarContext;
 use event_model::expansion;
 use event_model::fields::Fields;
 use event_model::resource::{EventResource, instance_of, parse};
-use event_model::span::Start;
+use event_model::span::{Start, first_series};
 use google::RawEvent;
 use serde_json::Value;
 use sqlx::PgConnection;
@@ -94,7 +94,14 @@ pub async fn find(conn: &mut PgConnection, calendar: &Calendar, id: &str) -> sql
         return Ok(None);
     };
     let original = Start::from(original);
-    find_generated(conn, calendar, series, original).await
+    // Pages may still hold `<id>_R<start>_<start>`, by which earlier versions named the instances of a split series.
+    let current = original.instance_id(series);
+    if current != id
+        && let Some(target) = find_stored(conn, calendar, &current).await?
+    {
+        return Ok(Some(target));
+    }
+    find_generated(conn, calendar, first_series(series), original).await
 }
 
 async fn find_stored(conn: &mut PgConnection, calendar: &Calendar, id: &str) -> sqlx::Result<Option<Target>> {

@@ -39,7 +39,7 @@ pub async fn whole_event(
     };
     let answer = AnswerInstance {
         series: event.series_id().to_owned(),
-        instance: (!event.is_master()).then(|| id.to_owned()),
+        instance: (!event.is_master()).then(|| event.id.clone()),
         at,
     };
     let instance = find_instance(conn, calendar, generation, &answer).await?;

@@ -58,7 +58,8 @@ impl Planner {
                 let base = target::fields_at(conn, &self.calendar, &target, base_etag).await?;
                 let from = base.as_ref().unwrap_or(&target.version.fields);
                 let ours = self.apply(&target.version.event, patch, from)?;
-                let answer = self.answer(&target.version, Some(event_id), &ours);
+                let id = target.version.event.id.clone();
+                let answer = self.answer(&target.version, Some(&id), &ours);
                 let has_guests = target.version.has_guests() || !ours.attendees.is_empty();
                 let edit = Edit {
                     touched: patch.touched(),
@@ -66,7 +67,7 @@ impl Planner {
                     ours,
                 };
                 let operation = Operation::Patch(Box::new(edit));
-                Ok(self.finish(event_id.to_owned(), operation, answer, has_guests))
+                Ok(self.finish(id, operation, answer, has_guests))
             }
             Part::All => self.update_all(conn, &target, base_etag, patch).await,
             Part::Following => self.split(conn, &target, Some(base_etag), Some(patch)).await,

@@ -142,6 +142,13 @@ async fn instances_of_a_series_split_in_google_are_edited(pool: PgPool) {
     done(&world, delete(&next, Some(Scope::This))).await;
     assert_as_google(&world).await;
     assert_eq!(in_mirror(&world).await.len(), 29);
+    // A page that an earlier version has sent names the instance so.
+    let mut held = at_week(&world, 13).await;
+    let (_, start) = held.id.rsplit_once('_').unwrap();
+    held.id = format!("{}_{start}", next.recurring_event_id.unwrap());
+    let (edited, _) = done(&world, update(&held, None, json!({"title": "Held"}))).await;
+    assert_eq!(edited.unwrap().title, "Held");
+    assert_as_google(&world).await;
     let whole = at_week(&world, 12).await;
     done(
         &world,
