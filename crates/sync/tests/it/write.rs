@@ -7,6 +7,7 @@
 mod conflicts;
 mod crashes;
 mod editing;
+mod exceptions;
 mod expired;
 mod kill;
 mod refusals;

@@ -198,7 +198,7 @@ pub(super) async fn delete(
     })
 }
 
-fn decide_deletion(base: Option<&Fields>, is_conditional: bool, theirs: Version) -> Decision {
+pub(super) fn decide_deletion(base: Option<&Fields>, is_conditional: bool, theirs: Version) -> Decision {
     if theirs.event.is_cancelled() {
         return Decision::Finish(Reconciled::Deleted {
             series: theirs.event.recurring_event_id,

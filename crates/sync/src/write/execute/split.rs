@@ -20,7 +20,7 @@ use super::super::plan::{NewSeries, Operation, Split};
 use super::super::result::{Reason, WriteResult};
 use super::super::target::Version;
 use super::super::write_marker;
-use super::change::{conflict, decide_edit};
+use super::change::{conflict, decide_deletion, decide_edit};
 use super::create::{already_inserted, insert_event};
 use super::look::{from_google, from_mirror};
 use super::reconcile::{Reconciled, reconcile, reconcile_from};
@@ -64,7 +64,8 @@ pub(super) async fn split(attempt: &mut Attempt<'_>, mut split: Split) -> Result
     };
     let mut effects = Effects::done(attempt.answer(), false);
     effects.cancel_from = Some((id.clone(), split.at.clone()));
-    add_what_is_left(attempt, &calendar, &id, &split.at, &mut effects).await?;
+    let left = exceptions_left(attempt, &calendar, &id, &split.at).await?;
+    let at = split.at.clone();
     if let Some(new) = split.new.clone() {
         split.ended = Some(ended.raw.clone());
         attempt.plan.operation = Operation::Split(Box::new(split));
@@ -96,25 +97,55 @@ pub(super) async fn split(attempt: &mut Attempt<'_>, mut split: Split) -> Result
     if let Some(version) = old {
         effects.add(calendar.id, version);
     }
+    remove(attempt, &calendar, left, &at, &mut effects).await?;
     Ok(effects)
 }
 
-/// Requests the exceptions beyond the end of the old series. Google does not document whether it cancels those that were
-/// moved, and reports none that it left alone.
-async fn add_what_is_left(
+/// The exceptions beyond the end of the old series, as Google has them now. Its guide says that a change of all following
+/// instances resets later exceptions
+/// (<https://developers.google.com/workspace/calendar/api/guides/recurringevents#modify_all_following_instances>), a report that
+/// they stay (<https://github.com/BuilderIO/agent-native/pull/3488>). It reports none that it left alone.
+async fn exceptions_left(
     attempt: &Attempt<'_>,
     calendar: &Calendar,
     series: &str,
     from: &str,
+) -> Result<Vec<Version>, Interrupt> {
+    let mut conn = attempt.ctx.pool.acquire().await?;
+    let ids = events::exceptions_from(&mut conn, calendar.id, series, from, EXCEPTIONS_MAX).await?;
+    drop(conn);
+    let mut left = Vec::new();
+    for id in ids {
+        left.extend(from_google(attempt, calendar, &id).await?);
+    }
+    Ok(left)
+}
+
+/// Deletes the exceptions that Google has kept, except those that were moved to a time before the split: the user did not mean
+/// them. Only now, because a refused split restores the old series.
+async fn remove(
+    attempt: &mut Attempt<'_>,
+    calendar: &Calendar,
+    exceptions: Vec<Version>,
+    at: &str,
     effects: &mut Effects,
 ) -> Result<(), Interrupt> {
-    let mut conn = attempt.ctx.pool.acquire().await?;
-    let left = events::exceptions_from(&mut conn, calendar.id, series, from, EXCEPTIONS_MAX).await?;
-    drop(conn);
-    for exception in left {
-        if let Some(version) = from_google(attempt, calendar, &exception).await? {
-            effects.add(calendar.id, version);
+    for exception in exceptions {
+        let id = exception.event.id.clone();
+        let start = exception.event.start.map(|start| start.to_string());
+        // A date is compared with a date, and otherwise a time with a time.
+        let is_later = start.is_some_and(|start| start.as_str() >= &at[..start.len().min(at.len())]);
+        let kept = exception.clone();
+        if is_later && !exception.event.is_cancelled() {
+            let decide = |theirs| decide_deletion(None, false, theirs);
+            match reconcile_from(attempt, calendar, &id, Some(exception), decide).await {
+                Ok(_) => continue,
+                // The series is split, which matters more.
+                Err(Interrupt::Failed(_)) => {}
+                Err(interrupt) => return Err(interrupt),
+            }
         }
+        effects.add(calendar.id, kept);
     }
     Ok(())
 }

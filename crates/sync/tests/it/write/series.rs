@@ -225,26 +225,6 @@ async fn this_and_following_splits_the_series_and_keeps_every_instance(pool: PgP
     assert_eq!((titled("Weekly"), titled("Before"), titled("Later")), (9, 1, 20));
 }
 
-/// Google does not document whether an exception beyond the new end of its series stays.
-#[sqlx::test(migrator = "store::MIGRATOR")]
-async fn an_exception_that_google_keeps_after_a_split_is_kept(pool: PgPool) {
-    let world = World::with_page_size(pool, 50).await;
-    world
-        .google
-        .with(|state| state.settings.keep_orphaned_exceptions = true);
-    world.connect(&alice()).await;
-    world.settle().await;
-    weekly(&world).await;
-    let after = at_week(&world, 12).await;
-    let start: chrono::DateTime<chrono::FixedOffset> = after.start.parse().unwrap();
-    let edit = json!({"title": "Moved", "start": start - chrono::TimeDelta::weeks(8)});
-    done(&world, update(&after, None, edit)).await;
-    let at = at_week(&world, 10).await;
-    done(&world, delete(&at, Some(Scope::Following))).await;
-    world.assert_in_step(&alice(), ALICE).await;
-    assert!(in_mirror(&world).await.iter().any(|(_, title)| title == "Moved"));
-}
-
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn following_edits_all_from_the_first_and_deletes_the_rest(pool: PgPool) {
     let world = World::with_page_size(pool, 50).await;
