@@ -257,6 +257,10 @@ mod tests {
             ),
             all.replace(" attendees", "")
         );
+        let hidden = json!({"guestsCanSeeOtherGuests": false, "guestsCanModify": true});
+        assert_eq!(edit("owner", hidden), all.replace(" attendees", ""));
+        let by_me = json!({"guestsCanSeeOtherGuests": false, "organizer": {"self": true}});
+        assert_eq!(edit("owner", by_me), all);
         assert_eq!(
             edit("owner", json!({"organizer": {"self": true}, "locked": true})),
             "attendees reminders colorId transparency visibility responseStatus"

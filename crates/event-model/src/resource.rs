@@ -52,7 +52,7 @@ pub struct EventResource {
     pub visibility: Option<String>,
     pub color_id: Option<String>,
     pub attendees: Vec<Attendee>,
-    /// `attendees` is not the whole list.
+    /// `attendees` is not, or may not be, the whole list: Google left guests out, or hides them from other guests.
     pub attendees_omitted: bool,
     pub organizer: Option<Person>,
     pub guests_can_modify: bool,
@@ -127,6 +127,9 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
             original_start = original_start.or(Some(original));
         }
     }
+    let organizer = read::<RawPerson>(fields.organizer).map(Person::from);
+    let is_guest = organizer.as_ref().is_some_and(|organizer| !organizer.is_self);
+    let sees_guests = read(fields.guests_can_see_other_guests).unwrap_or(true);
     let conference: Option<RawConference> = read(fields.conference_data);
     let hangout_link: Option<String> = read(fields.hangout_link);
     Ok(EventResource {
@@ -155,8 +158,8 @@ pub fn parse(raw: &str) -> Result<EventResource, Malformed> {
             .into_iter()
             .map(Attendee::from)
             .collect(),
-        attendees_omitted: read(fields.attendees_omitted).unwrap_or(false),
-        organizer: read::<RawPerson>(fields.organizer).map(Person::from),
+        attendees_omitted: read(fields.attendees_omitted).unwrap_or(false) || (is_guest && !sees_guests),
+        organizer,
         guests_can_modify: read(fields.guests_can_modify).unwrap_or(false),
         guests_can_invite_others: read(fields.guests_can_invite_others).unwrap_or(true),
         locked: read(fields.locked).unwrap_or(false),

@@ -45,6 +45,7 @@ impl Viewer<'_> {
                 attendee["self"] = json!(true);
             }
         }
+        self.hide_guests(&mut shown);
         self.omit_attendees(&mut shown);
         if let Some(zone) = self.zone {
             for key in ["start", "end"] {
@@ -57,6 +58,18 @@ impl Viewer<'_> {
             }
         }
         shown
+    }
+
+    /// Where guests do not see each other, one sees the organizer and oneself. By the documentation of `attendeesOmitted`, a list
+    /// that is shortened so may come without it
+    /// (<https://developers.google.com/workspace/calendar/api/v3/reference/events#guestsCanSeeOtherGuests>).
+    fn hide_guests(&self, event: &mut Resource) {
+        let organizer = email_of(event, "organizer").unwrap_or(self.calendar).to_owned();
+        let sees_all =
+            event.get("guestsCanSeeOtherGuests") != Some(&json!(false)) || organizer == self.calendar;
+        if let (false, Some(Value::Array(attendees))) = (sees_all, event.get_mut("attendees")) {
+            attendees.retain(|each| each["email"] == self.calendar || each["email"] == organizer);
+        }
     }
 
     fn omit_attendees(&self, event: &mut Resource) {

@@ -85,6 +85,7 @@ pub fn insert(state: &mut State, writer: &Writer<'_>, body: &Resource) -> Result
     let base = identity(state, writer, &id, body);
     let event = compose(state, writer, &base, body)?;
     event_types::check(None, &event)?;
+    guests::check_number(None, &event)?;
     let event = put(state, writer.calendar, event, true);
     notify(state, writer, None, &event);
     Ok(event)
@@ -234,6 +235,7 @@ fn write(state: &mut State, writer: &Writer<'_>, old: Resource, fields: &Resourc
     }
     let event = compose(state, writer, &old, fields)?;
     event_types::check(Some(&old), &event)?;
+    guests::check_number(Some(&old), &event)?;
     let changed = |except: &[&str]| {
         let keys = old.keys().chain(event.keys());
         keys.filter(|key| !except.contains(&key.as_str()))

@@ -40,6 +40,23 @@ impl SendUpdates {
     }
 }
 
+/// <https://support.google.com/calendar/answer/37161>: up to 200 people.
+const GUESTS_MAX: usize = 200;
+
+/// Refuses a longer list of guests, except one that is there already.
+pub fn check_number(old: Option<&Resource>, new: &Resource) -> Result<()> {
+    let number = |event: &Resource| {
+        event
+            .get("attendees")
+            .and_then(Value::as_array)
+            .map_or(0, Vec::len)
+    };
+    if number(new) > GUESTS_MAX.max(old.map_or(0, number)) {
+        return Err(ApiError::bad_request("invalid", "Too many attendees."));
+    }
+    Ok(())
+}
+
 /// Fields whose changes do not reach guests.
 const OWN: [&str; 9] = [
     "etag",

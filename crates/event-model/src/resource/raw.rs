@@ -66,6 +66,8 @@ pub struct RawFields<'a> {
     #[serde(borrow)]
     pub guests_can_invite_others: Option<&'a RawValue>,
     #[serde(borrow)]
+    pub guests_can_see_other_guests: Option<&'a RawValue>,
+    #[serde(borrow)]
     pub locked: Option<&'a RawValue>,
     #[serde(borrow)]
     pub birthday_properties: Option<&'a RawValue>,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 /// Every id that a case chooses begins so; the clean-up recognises them. Within the characters that Google allows.
@@ -67,6 +67,12 @@ impl Variables {
         if let Some(suffix) = name.strip_prefix("id:") {
             return Ok(Value::String(format!("{ID_PREFIX}{}{suffix}", self.run)));
         }
+        if let Some(number) = name.strip_prefix("guests:") {
+            let number: u32 = number.parse().with_context(|| format!("no number in {name:?}"))?;
+            return Ok((1..=number)
+                .map(|n| json!({"email": format!("guest{n}@example.com")}))
+                .collect());
+        }
         let Some(value) = self.values.get(name) else {
             bail!("there is no variable {name:?}");
         };
@@ -95,7 +101,6 @@ fn whole(text: &str) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn variables_are_replaced_everywhere() {
@@ -110,6 +115,10 @@ mod tests {
             json!({"start": {"date": "2028-02-01"}, "2028-02-01": ["no. 7", 7]})
         );
         assert!(variables.fill(&json!("{{other}}")).is_err());
+        assert_eq!(
+            variables.fill(&json!("{{guests:2}}")).unwrap(),
+            json!([{"email": "guest1@example.com"}, {"email": "guest2@example.com"}])
+        );
         let id = |name: &str| variables.fill_text(&format!("{{{{id:{name}}}}}")).unwrap();
         assert!(id("a").starts_with(ID_PREFIX) && id("a") == id("a") && id("a") != id("b"));
     }

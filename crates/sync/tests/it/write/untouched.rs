@@ -141,6 +141,58 @@ async fn a_shortened_guest_list_is_not_copied_or_written(pool: PgPool) {
     assert_eq!(google(&world, &id)["attendees"].as_array().unwrap().len(), 3);
 }
 
+/// A guest who does not see the others must not write the list as seen, not even to add a comment or a guest.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_hidden_guest_list_is_not_written(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut event = world.event("Invitation", 2, 9);
+    event["id"] = json!("hidden1");
+    event["organizer"] = json!({"email": BOB});
+    event["guestsCanSeeOtherGuests"] = json!(false);
+    event["guestsCanModify"] = json!(true);
+    event["attendees"] =
+        json!([{"email": BOB, "organizer": true}, {"email": ALICE}, {"email": "carol@elsewhere.example"}]);
+    seed(&world, &event).await;
+    let seen = instance(&world, 2).await;
+    assert_eq!(seen.attendees.len(), 2, "{:?}", seen.attendees);
+    assert!(!seen.can_edit.contains(&"attendees".to_owned()));
+    let respond = Command::Respond {
+        event_id: seen.id.clone(),
+        response: Response::Accepted,
+        comment: Some("With pleasure".into()),
+        scope: None,
+    };
+    done(&world, respond).await;
+    let seen = instance(&world, 2).await;
+    done(&world, update(&seen, None, json!({"title": "Renamed"}))).await;
+    let seen = instance(&world, 2).await;
+    let more = json!({"attendees": [{"email": ALICE}, {"email": BOB}, {"email": "dan@example.com"}]});
+    let refused = send(&world, update(&seen, None, more)).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "ATTENDEES_OMITTED does not allow changing attendees"
+    );
+    let theirs = google(&world, "hidden1");
+    assert_eq!(theirs["summary"], "Renamed");
+    let guests = theirs["attendees"].as_array().unwrap().iter();
+    let answers: Vec<_> = guests
+        .map(|guest| {
+            (
+                guest["email"].as_str().unwrap(),
+                guest["responseStatus"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        answers,
+        [
+            (BOB, "needsAction"),
+            (ALICE, "accepted"),
+            ("carol@elsewhere.example", "needsAction")
+        ]
+    );
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn guests_are_mailed_unless_the_caller_says_otherwise(pool: PgPool) {
     let world = World::of_alice(pool).await;
