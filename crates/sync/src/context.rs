@@ -7,8 +7,8 @@ use google::Google;
 use sqlx::PgPool;
 use store::seal::Keyring;
 
+use crate::in_flight::InFlight;
 use crate::settings::Settings;
-use crate::tokens::InFlight;
 
 /// The dependencies of every job. Cheap to clone.
 #[derive(Clone)]

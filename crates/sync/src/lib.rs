@@ -12,6 +12,7 @@ pub mod connections;
 mod context;
 pub mod freshness;
 pub mod health;
+mod in_flight;
 pub mod metrics;
 #[cfg(feature = "simulation")]
 pub mod mutants;
