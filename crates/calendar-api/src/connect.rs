@@ -32,7 +32,7 @@ use url::Url;
 pub use return_to::ReturnTo;
 
 use crate::browser_key::{BrowserKey, FLOW_MAX_SECONDS};
-use crate::procedures::no_connection;
+use crate::ownership::no_connection;
 use crate::state::{Caller, State};
 
 /// The path to which Google redirects the browser.

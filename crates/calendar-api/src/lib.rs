@@ -16,6 +16,7 @@ pub mod metrics;
 mod mutants;
 pub mod on_view;
 pub mod origin;
+mod ownership;
 pub mod procedures;
 pub mod reading;
 pub mod state;

@@ -10,11 +10,8 @@ mod realtime;
 mod watch;
 mod write;
 
-use common::ids::{CalendarId, ConnectionId};
 use futures_util::FutureExt;
-use rpc::{Code, Router, RpcError};
-use sqlx::PgConnection;
-use store::calendars::Calendar;
+use rpc::Router;
 use sync::calls::CallError;
 
 use crate::state::Caller;
@@ -81,30 +78,6 @@ fn is_temporary(error: &(dyn std::error::Error + 'static)) -> bool {
 fn is_temporary_state(code: &str) -> bool {
     matches!(code, "55P03" | "40001" | "40P01" | "25006" | "25P03" | "25P04")
         || ["08", "53", "57"].iter().any(|class| code.starts_with(class))
-}
-
-/// The user's calendars, if `named` are among them. For the caller, another user's calendar does not exist.
-async fn own_calendars(
-    conn: &mut PgConnection,
-    caller: &Caller,
-    named: Option<&[CalendarId]>,
-) -> Result<Vec<Calendar>, RpcError> {
-    let own = store::calendars::of_user(conn, &caller.user).await?;
-    let unknown = named
-        .unwrap_or_default()
-        .iter()
-        .find(|id| !own.iter().any(|calendar| calendar.id == **id));
-    match unknown {
-        None => Ok(own),
-        Some(id) => Err(
-            RpcError::new(Code::NotFound, format!("There is no calendar {id}"))
-                .with_reason("CALENDAR_NOT_FOUND"),
-        ),
-    }
-}
-
-pub(crate) fn no_connection(id: ConnectionId) -> RpcError {
-    RpcError::new(Code::NotFound, format!("There is no connection {id}")).with_reason("CONNECTION_NOT_FOUND")
 }
 
 #[cfg(test)]

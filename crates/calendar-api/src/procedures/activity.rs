@@ -15,7 +15,7 @@ use ts_rs::TS;
 
 use super::events::has_calendar_access;
 use super::input::{Bounded, CalendarIds};
-use super::own_calendars;
+use crate::ownership::own_calendars;
 use crate::reading;
 use crate::state::Caller;
 

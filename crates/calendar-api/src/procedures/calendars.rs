@@ -11,7 +11,7 @@ use ts_rs::TS;
 
 use super::events::{freshness, has_calendar_access};
 use super::input::{CalendarIds, Nothing};
-use super::own_calendars;
+use crate::ownership::own_calendars;
 use crate::state::Caller;
 
 #[derive(Debug, Serialize, TS)]

@@ -11,8 +11,8 @@ use ts_rs::TS;
 
 use super::events::{freshness, has_calendar_access};
 use super::input::Nothing;
-use super::no_connection;
 use crate::connect::{self, ReturnTo};
+use crate::ownership::no_connection;
 use crate::reading;
 use crate::state::Caller;
 

@@ -14,7 +14,7 @@ use sync::read::{Duplicates, Query};
 use ts_rs::TS;
 
 use super::input::{Bounded, CalendarIds, EventType, GoogleText, time_zone};
-use super::own_calendars;
+use crate::ownership::own_calendars;
 use crate::state::Caller;
 use crate::{on_view, reading};
 

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::events::{freshness, has_calendar_access};
 use super::input::Nothing;
-use super::own_calendars;
+use crate::ownership::own_calendars;
 use crate::state::Caller;
 use crate::{on_view, reading};
 

@@ -9,7 +9,7 @@ use store::watches::{self, Live, Wanted};
 use ts_rs::TS;
 
 use super::input::GoogleText;
-use super::own_calendars;
+use crate::ownership::own_calendars;
 use crate::state::Caller;
 
 #[derive(Debug, Default, Deserialize, TS)]
