@@ -4,17 +4,17 @@
 //! one of the keys that were fetched from the configured address; `jku`, `x5u` and `jwk` are ignored. Every rejected token
 //! gets the same 401; the reason is logged and not sent.
 
+mod error;
 mod jwks;
 
 use std::str::FromStr;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use common::ids::UserId;
 use jsonwebtoken::{Algorithm, DecodingKey, Validation};
-use rpc::{Code, RpcError};
 use serde::Deserialize;
 
+pub use error::AuthError;
 pub use jwks::{InvalidJwksUrl, JwksUrl};
 
 /// Longer than any session token; a longer text is not parsed.
@@ -65,35 +65,6 @@ pub struct Authenticator {
 enum Keys {
     Secret(DecodingKey),
     Published(jwks::Jwks),
-}
-
-/// Why a request has no user. The text is for the log.
-#[derive(Debug, thiserror::Error)]
-pub enum AuthError {
-    #[error("{0}")]
-    Token(String),
-    /// No key was ever fetched, or the last ones are too old: no token can be verified.
-    #[error("could not fetch the host application's keys: {0}")]
-    KeysUnavailable(String),
-}
-
-impl AuthError {
-    fn token(reason: impl Into<String>) -> Self {
-        Self::Token(reason.into())
-    }
-
-    /// The same answer for all bad tokens.
-    pub fn into_rpc_error(self) -> RpcError {
-        match self {
-            Self::Token(reason) => {
-                tracing::debug!(reason, "Rejected a token");
-                RpcError::of(Code::Unauthorized)
-            }
-            Self::KeysUnavailable(_) => RpcError::of(Code::ServiceUnavailable)
-                .with_retry_after(Duration::from_secs(5))
-                .with_source(self.to_string()),
-        }
-    }
 }
 
 #[derive(Deserialize)]

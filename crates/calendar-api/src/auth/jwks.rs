@@ -17,7 +17,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
 use url::{Host, Url};
 
-use super::AuthError;
+use super::error::AuthError;
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 const BODY_MAX_LEN: usize = 64 * 1024;

@@ -6,6 +6,7 @@ mod secret;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::EncodingKey;
+use rpc::{Code, RpcError};
 use serde_json::{Value, json};
 
 use super::*;
