@@ -11,8 +11,6 @@ mod public;
 mod report;
 mod robots;
 
-use std::time::Duration;
-
 use common::clock::Clock;
 use common::config::ConfigError;
 use sqlx::PgPool;
@@ -20,9 +18,6 @@ use sqlx::PgPool;
 pub use report::{Finding, Outcome, Report};
 
 use crate::config::Config;
-
-/// The timeout of one request.
-const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Checks an installation with this configuration.
 pub async fn examine(config: Result<Config, ConfigError>, clock: &Clock) -> Report {

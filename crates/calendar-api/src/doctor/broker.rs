@@ -4,7 +4,7 @@ use centrifugo::{Client, Error, Publication};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::Report;
+use super::report::Report;
 use crate::config::Config;
 
 /// A channel that no user has.

@@ -1,5 +1,7 @@
 //! Postgres, the schema, a restored backup, and the keys that tokens are sealed with.
 
+use std::time::Duration;
+
 use common::clock::Clock;
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
@@ -7,9 +9,10 @@ use store::restored::Location;
 use store::seal::KeyCheckError;
 use store::{SchemaError, health};
 
-use super::{Report, TIMEOUT};
+use super::report::Report;
 use crate::config::Config;
 
+const TIMEOUT: Duration = Duration::from_secs(10);
 const POSTGRES_MIN: i32 = 150_000;
 /// Connections for admin tools, beside those of the services.
 const ADMIN_CONNECTIONS: i64 = 10;

@@ -6,7 +6,7 @@ use google::{AuthorizationRequest, Error, Google, Pkce};
 use sqlx::PgConnection;
 use store::health;
 
-use super::Report;
+use super::report::Report;
 use crate::config::Config;
 
 /// Tokens have times: with more skew than this, valid ones are rejected.

@@ -1,13 +1,18 @@
 //! The public address, as Google and browsers reach it.
 
+use std::time::Duration;
+
 use common::clock::Clock;
 use reqwest::{Client, Response, StatusCode, redirect};
 use serde_json::Value;
 use url::Url;
 
-use super::{Report, TIMEOUT, robots};
+use super::report::Report;
+use super::robots;
 use crate::config::Config;
 
+/// The timeout of one request.
+const TIMEOUT: Duration = Duration::from_secs(10);
 const CHECKS: [&str; 5] = ["certificate", "robots.txt", "webhook", "api", "socket"];
 /// Longer than any expected response.
 const BODY_MAX_LEN: usize = 64 * 1024;
