@@ -5,6 +5,7 @@
 //! and not the page. An unreadable field is absent here; the stored JSON still has it.
 
 mod clean;
+mod conference;
 mod raw;
 mod time;
 
@@ -12,7 +13,9 @@ use chrono::{DateTime, Utc};
 
 use crate::wire::{Attendee, EventStatus, Person, Reminders, Transparency};
 pub use clean::clean;
-use raw::{RawBirthday, RawConference, RawFields, RawPerson, RawReminders, list, read};
+pub use conference::ConferenceState;
+use conference::RawConference;
+use raw::{RawBirthday, RawFields, RawPerson, RawReminders, list, read};
 pub use time::{Timed, When};
 
 /// The fields of a Google event that Calwire uses.
@@ -61,16 +64,6 @@ pub struct EventResource {
     pub locked: bool,
     /// A birthday that a contact or the account's profile owns.
     pub is_linked_birthday: bool,
-}
-
-/// Whether there is a video meeting.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ConferenceState {
-    None,
-    /// Google has been asked for one, and has not created it yet.
-    Pending,
-    /// Even if its link is unknown.
-    Exists,
 }
 
 /// The text is not an event.

@@ -4,7 +4,6 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
-use super::ConferenceState;
 use crate::wire::{Attendee, Person, Reminder, Reminders};
 
 /// Every field stays text at first, so that each is read, or ignored, on its own.
@@ -155,42 +154,6 @@ impl From<RawReminders> for Reminders {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct RawConference {
-    #[serde(default)]
-    pub entry_points: Vec<EntryPoint>,
-    #[serde(default)]
-    create_request: Option<RawCreateRequest>,
-}
-
-impl RawConference {
-    /// There is a meeting. Google keeps a request for one that it could not create, and one that it is still working on
-    /// (<https://developers.google.com/workspace/calendar/api/v3/reference/events#conferenceData>).
-    pub fn state(&self) -> ConferenceState {
-        let request = self
-            .create_request
-            .as_ref()
-            .and_then(|request| request.status.as_ref());
-        match request.and_then(|status| status.status_code.as_deref()) {
-            Some("failure") if self.entry_points.is_empty() => ConferenceState::None,
-            Some("pending") if self.entry_points.is_empty() => ConferenceState::Pending,
-            _ => ConferenceState::Exists,
-        }
-    }
-}
-
-#[derive(Deserialize)]
-struct RawCreateRequest {
-    status: Option<RawRequestStatus>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawRequestStatus {
-    status_code: Option<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
 pub struct RawBirthday {
     contact: Option<String>,
     r#type: Option<String>,
@@ -201,11 +164,4 @@ impl RawBirthday {
     pub fn is_linked(&self) -> bool {
         self.contact.is_some() || self.r#type.as_deref() == Some("self")
     }
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct EntryPoint {
-    pub entry_point_type: Option<String>,
-    pub uri: Option<String>,
 }
