@@ -19,10 +19,8 @@ use serde_json::Value;
 use crate::error::share;
 use crate::http::{Body, Request, Response, ResponseHeaders, decode_component};
 use crate::{Code, MAX_BATCH, Router, RpcError};
+use payload::malformed;
 use reply::{OrpcReply, respond};
-
-const MALFORMED: &str = "Malformed request. Ensure the request body is properly formatted and the 'Content-Type' \
-                         header is set correctly.";
 
 /// Handles one HTTP request. `mount` is the path of the protocol, `/rpc-v1`: the calls of a batch have whole URLs.
 pub async fn handle<C>(
@@ -109,10 +107,6 @@ async fn run<C: Clone + Send + Sync + 'static>(
         Ok(output) => OrpcReply::success(&output),
         Err(error) => OrpcReply::failure(&error),
     }
-}
-
-fn malformed() -> RpcError {
-    RpcError::new(Code::BadRequest, MALFORMED)
 }
 
 fn check_content_type(request: &Request) -> Result<(), RpcError> {

@@ -6,8 +6,10 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::malformed;
-use crate::RpcError;
+use crate::{Code, RpcError};
+
+const MALFORMED: &str = "Malformed request. Ensure the request body is properly formatted and the 'Content-Type' \
+                         header is set correctly.";
 
 #[derive(Deserialize)]
 struct Serialized {
@@ -42,6 +44,10 @@ pub(super) fn read(serialized: Value) -> Result<Option<Value>, RpcError> {
         }
     }
     Ok(Some(json))
+}
+
+pub(super) fn malformed() -> RpcError {
+    RpcError::new(Code::BadRequest, MALFORMED)
 }
 
 /// None: the path does not exist, or its value cannot be of that type.
