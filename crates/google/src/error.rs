@@ -86,3 +86,16 @@ pub enum Limit {
     /// <https://support.google.com/a/answer/2905486>.
     Usage,
 }
+
+/// Why the client cannot be created. Displays as one line.
+#[derive(Debug, thiserror::Error)]
+pub enum SetupError {
+    #[error("no usable CA certificates on this machine: {0}")]
+    Certificates(std::io::Error),
+    #[error("cannot set up the HTTP client: {0}")]
+    HttpClient(String),
+    #[error(
+        "HTTPS_PROXY or ALL_PROXY names a proxy that is not http://: unset it, or list Google's hosts in NO_PROXY"
+    )]
+    Proxy,
+}

@@ -8,8 +8,7 @@ use serde_json::value::RawValue;
 use crate::calendar::{ListCursor, Next};
 use crate::classify::{self, Endpoint, transient};
 use crate::hub::path_segment;
-use crate::oauth::bearer;
-use crate::transport::{TIMED_OUT, send};
+use crate::transport::{TIMED_OUT, bearer, send};
 use crate::{Error, Google};
 
 /// The most events that Google returns on one page.

@@ -12,10 +12,9 @@ use secrecy::SecretString;
 use serde_json::Value;
 
 use crate::classify::{self, Endpoint, transient};
-use crate::oauth::bearer;
+use crate::error::{Error, SetupError};
 use crate::proxy::{Proxies, ProxyConnector};
-use crate::transport::{TIMED_OUT, USER_AGENT, retry_after};
-use crate::{Error, SetupError};
+use crate::transport::{TIMED_OUT, USER_AGENT, bearer, retry_after};
 
 /// One named type, so that the services do not each instantiate the generated code.
 pub(crate) type Connector = HttpsConnector<ProxyConnector>;

@@ -17,7 +17,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 use tower_service::Service;
 
-use crate::SetupError;
+use crate::error::SetupError;
 
 /// Which addresses are reached through which proxy.
 #[derive(Clone)]

@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use http::HeaderMap;
 use http::header::{DATE, RETRY_AFTER};
 use reqwest::{Client, RequestBuilder, redirect};
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 
 use crate::classify::transient;
-use crate::error::BODY_MAX_LEN;
+use crate::error::{BODY_MAX_LEN, Error, SetupError};
 use crate::proxy::Proxies;
-use crate::{Error, SetupError};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// A longer `Retry-After` is a mistake or forged. It is cut to this.
@@ -116,6 +116,16 @@ pub(crate) fn http_date(text: &str) -> Option<DateTime<Utc>> {
     DateTime::parse_from_rfc2822(text).ok().map(Into::into)
 }
 
+/// The token, if it is a valid header value. The generated client panics on anything else.
+pub(crate) fn bearer(access: &SecretString) -> Result<&str, Error> {
+    let token = access.expose_secret();
+    if !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()) {
+        Ok(token)
+    } else {
+        Err(Error::Unauthorized)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -143,5 +153,13 @@ mod tests {
         assert_eq!(read("soon", date), None);
         assert_eq!(read("99999999999", None), Some(RETRY_AFTER_MAX));
         assert_eq!(retry_after(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn an_invalid_token_is_refused_before_any_client_uses_it() {
+        for token in ["", "a b", "a\r\nx: y", "ä"] {
+            assert_eq!(bearer(&token.into()), Err(Error::Unauthorized), "{token:?}");
+        }
+        assert_eq!(bearer(&"ya29.a-b_c".into()), Ok("ya29.a-b_c"));
     }
 }

@@ -11,8 +11,7 @@ use serde_json::value::RawValue;
 use crate::classify::{self, Endpoint, transient};
 use crate::events::event;
 use crate::hub::path_segment;
-use crate::oauth::bearer;
-use crate::transport::{Answer, CANNOT_CONNECT, send};
+use crate::transport::{Answer, CANNOT_CONNECT, bearer, send};
 use crate::{Error, Google, RawEvent};
 
 /// Whom Google notifies of a write by mail.
