@@ -9,7 +9,7 @@ use chrono::{
 use jiff::Timestamp;
 use jiff::tz::AmbiguousOffset;
 
-use crate::{Rules, UTC_OFFSET, Zone};
+use crate::zone::{Rules, UTC_OFFSET, Zone};
 
 /// The offset of a zone at some moment.
 #[derive(Clone, Copy)]
@@ -37,6 +37,17 @@ impl fmt::Display for ZoneOffset {
 }
 
 impl Zone {
+    /// The offset before the gap that contains this wall-clock time. None: the time exists.
+    pub fn offset_before_gap(self, local: NaiveDateTime) -> Option<FixedOffset> {
+        let Rules::Named(rules) = &self.0.rules else {
+            return None;
+        };
+        match rules.to_ambiguous_timestamp(civil(local)).offset() {
+            AmbiguousOffset::Gap { before, .. } => Some(fixed(before)),
+            AmbiguousOffset::Unambiguous { .. } | AmbiguousOffset::Fold { .. } => None,
+        }
+    }
+
     fn at(self, fixed: FixedOffset) -> ZoneOffset {
         ZoneOffset { zone: self, fixed }
     }
@@ -79,7 +90,7 @@ impl TimeZone for Zone {
     }
 }
 
-pub(crate) fn fixed(offset: jiff::tz::Offset) -> FixedOffset {
+fn fixed(offset: jiff::tz::Offset) -> FixedOffset {
     FixedOffset::east_opt(offset.seconds()).unwrap_or(UTC_OFFSET)
 }
 
@@ -94,7 +105,7 @@ fn timestamp(utc: NaiveDateTime) -> Timestamp {
 }
 
 /// To the second, as clocks change. As [`timestamp`] for years.
-pub(crate) fn civil(local: NaiveDateTime) -> jiff::civil::DateTime {
+fn civil(local: NaiveDateTime) -> jiff::civil::DateTime {
     let (date, time) = (local.date(), local.time());
     let small = |number: u32| i8::try_from(number).unwrap_or(i8::MAX);
     i16::try_from(date.year())

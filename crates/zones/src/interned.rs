@@ -8,7 +8,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::{LazyLock, PoisonError, RwLock};
 
-use crate::{Definition, Rules, UTC_OFFSET, Zone, database, offset};
+use crate::zone::{Definition, Rules, UTC_OFFSET, Zone};
+use crate::{database, offset};
 
 const NAME_MAX_LEN: usize = 100;
 const UNKNOWN_MAX: usize = 10_000;

@@ -1,4 +1,4 @@
-use chrono::{DateTime, Offset as _, TimeZone as _, Utc};
+use chrono::{DateTime, NaiveDateTime, Offset as _, TimeZone as _, Utc};
 
 use super::*;
 
