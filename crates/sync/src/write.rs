@@ -19,8 +19,8 @@
 //!              ▼          └── Retry ──┘   pending: Google refused the last call
 //!           Refused                       sent: Google may have applied it, look first
 //! ```
-//! [`worker`] executes the plan again and again under the request's lease; each try, and its commit, returns its
-//! [`Progress`](result::Progress).
+//! [`worker`] executes the plan again and again under the request's lease. A try has effects to commit, or
+//! ends [`Unfinished`](interrupt::Unfinished).
 //!
 //! Known race: a call that timed out may reach Google after we looked for it. It then has the same precondition as the
 //! repeated call, and Google refuses one of the two.

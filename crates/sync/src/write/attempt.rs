@@ -13,7 +13,7 @@ use store::sync_state;
 use store::write_intents::{self, Intent, State};
 use uuid::Uuid;
 
-use super::interrupt::{Interrupt, Standing};
+use super::interrupt::{Interrupt, Standing, Unfinished};
 use super::plan::{AnswerInstance, Operation, Plan};
 use super::result::Reason;
 use crate::Context;
@@ -121,7 +121,7 @@ impl<'a> Attempt<'a> {
         if self.save(State::Sent).await? {
             Ok(())
         } else {
-            Err(Interrupt::LeaseLost)
+            Err(Unfinished::LeaseLost.into())
         }
     }
 

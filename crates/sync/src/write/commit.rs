@@ -13,8 +13,9 @@ use store::{events, sync_state, write_intents};
 
 use super::attempt::Attempt;
 use super::effects::Effects;
+use super::interrupt::Unfinished;
 use super::plan::AnswerInstance;
-use super::result::{Progress, Reason, WriteResult};
+use super::result::{Reason, WriteResult};
 use crate::outbox;
 use crate::pull::{Applied, Incoming, apply, context, expand_stored};
 use crate::{Context, metrics};
@@ -31,15 +32,15 @@ const OVERTAKEN: Duration = Duration::from_millis(50);
 const ANSWER_BEFORE: TimeDelta = TimeDelta::days(2);
 const ANSWER_AFTER: TimeDelta = TimeDelta::days(400);
 
-/// Retries after a failure of the database. [`Progress::Retry`]: nothing was committed. An event that Google returned is not
+/// Retries after a failure of the database. [`Unfinished::Retry`]: nothing was committed. An event that Google returned is not
 /// in the mirror, and a pull was committed since Google was asked. Either that pull was too early to see the event, or the
 /// event has been deleted since, and no later pull would report that.
-pub async fn commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Progress<WriteResult>> {
+pub async fn commit(attempt: &Attempt<'_>, effects: Effects) -> Result<WriteResult, Unfinished> {
     let mut tries = 0;
     loop {
         tries += 1;
         match try_commit(attempt, effects.clone()).await {
-            Err(error) if tries < TRIES => {
+            Err(Unfinished::Database(error)) if tries < TRIES => {
                 tracing::warn!(intent.id = %attempt.id(), %error, tries, "Could not commit a write; trying again");
                 tokio::time::sleep(STORING.delay(tries)).await;
             }
@@ -48,7 +49,7 @@ pub async fn commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Pro
     }
 }
 
-async fn try_commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Progress<WriteResult>> {
+async fn try_commit(attempt: &Attempt<'_>, effects: Effects) -> Result<WriteResult, Unfinished> {
     let (now, user) = (attempt.ctx.clock.now(), &attempt.intent.user_id);
     let incoming = by_calendar(effects.incoming);
     let touched: Vec<ResourceId> = incoming.keys().copied().map(ResourceId::from).collect();
@@ -61,7 +62,7 @@ async fn try_commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Pro
         };
         let place = (id, generation);
         if attempt.was_overtaken(&mut tx, id).await? && lacks_any(&mut tx, place, &incoming).await? {
-            return Ok(Progress::Retry {
+            return Err(Unfinished::Retry {
                 delay: OVERTAKEN,
                 in_doubt: true,
             });
@@ -86,26 +87,26 @@ async fn try_commit(attempt: &Attempt<'_>, effects: Effects) -> sqlx::Result<Pro
         outbox::append(&mut tx, now, user, change).await?;
     }
     if !finish(&mut tx, now, &attempt.intent, &result).await? {
-        return Ok(Progress::LeaseLost);
+        return Err(Unfinished::LeaseLost);
     }
     sync_state::mark_dirty_if_pulled(&mut tx, now, &touched).await?;
     common::crash_point!("write.before_commit");
     tx.commit().await?;
     common::crash_point!("write.after_commit");
     log(attempt.ctx, &attempt.intent, &result);
-    Ok(Progress::Finished(result))
+    Ok(result)
 }
 
-/// Finishes a request whose plan cannot be read. Nothing else is committed.
-pub async fn give_up(ctx: &Context, intent: &Intent, reason: Reason) -> sqlx::Result<Progress<WriteResult>> {
+/// Finishes a request whose plan cannot be read. Nothing else is committed. None: the lease was lost.
+pub async fn give_up(ctx: &Context, intent: &Intent, reason: Reason) -> sqlx::Result<Option<WriteResult>> {
     let result = WriteResult::Failed(reason.into());
     let mut tx = ctx.pool.begin().await?;
     if !finish(&mut tx, ctx.clock.now(), intent, &result).await? {
-        return Ok(Progress::LeaseLost);
+        return Ok(None);
     }
     tx.commit().await?;
     log(ctx, intent, &result);
-    Ok(Progress::Finished(result))
+    Ok(Some(result))
 }
 
 /// Stores the result, and notifies the user if a caller was answered `pending`. False: the lease was lost.

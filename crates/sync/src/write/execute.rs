@@ -9,12 +9,10 @@ mod split;
 
 use super::attempt::Attempt;
 use super::effects::Effects;
-use super::interrupt::Interrupt;
+use super::interrupt::{Interrupt, Unfinished};
 use super::plan::Operation;
-use super::result::Progress;
 
-/// Boxed: the effects are large, and the other outcomes are not.
-pub async fn execute(attempt: &mut Attempt<'_>) -> sqlx::Result<Progress<Box<Effects>>> {
+pub async fn execute(attempt: &mut Attempt<'_>) -> Result<Effects, Unfinished> {
     attempt.begin_try().await?;
     let outcome = match attempt.plan.operation.clone() {
         Operation::Insert { body } => create::insert(attempt, &body).await,
@@ -30,10 +28,8 @@ pub async fn execute(attempt: &mut Attempt<'_>) -> sqlx::Result<Progress<Box<Eff
         Operation::Split(split) => Box::pin(split::split(attempt, *split)).await,
     };
     match outcome {
-        Ok(effects) => Ok(Progress::Finished(Box::new(effects))),
-        Err(Interrupt::Failed(failure)) => Ok(Progress::Finished(Box::new(Effects::failed(failure)))),
-        Err(Interrupt::Retry { delay, in_doubt }) => Ok(Progress::Retry { delay, in_doubt }),
-        Err(Interrupt::LeaseLost) => Ok(Progress::LeaseLost),
-        Err(Interrupt::Database(error)) => Err(error),
+        Ok(effects) => Ok(effects),
+        Err(Interrupt::Failed(failure)) => Ok(Effects::failed(failure)),
+        Err(Interrupt::Unfinished(reason)) => Err(reason),
     }
 }

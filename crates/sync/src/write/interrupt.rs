@@ -8,21 +8,39 @@ use google::{Error, Limit};
 use super::result::{Failure, Reason};
 use crate::calls::CallError;
 
-/// Why a try stops early.
-pub enum Interrupt {
+/// Why a try ends without a result.
+pub enum Unfinished {
     Retry {
         delay: Duration,
-        /// Google may have applied the last call.
+        /// Google may have applied the last call: look before it is repeated.
         in_doubt: bool,
     },
-    Failed(Failure),
+    /// Another worker has the request, and answers it.
     LeaseLost,
     Database(sqlx::Error),
 }
 
-impl From<sqlx::Error> for Interrupt {
+/// Why a try stops early.
+pub enum Interrupt {
+    Failed(Failure),
+    Unfinished(Unfinished),
+}
+
+impl From<sqlx::Error> for Unfinished {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error)
+    }
+}
+
+impl From<Unfinished> for Interrupt {
+    fn from(reason: Unfinished) -> Self {
+        Self::Unfinished(reason)
+    }
+}
+
+impl From<sqlx::Error> for Interrupt {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Unfinished(error.into())
     }
 }
 
@@ -48,10 +66,11 @@ pub struct Standing {
 
 impl Standing {
     pub fn retry(self) -> Interrupt {
-        Interrupt::Retry {
+        Unfinished::Retry {
             delay: TRANSIENT.delay(self.tries),
             in_doubt: self.in_doubt,
         }
+        .into()
     }
 
     pub fn failed_call(self, error: CallError) -> Interrupt {
@@ -60,13 +79,14 @@ impl Standing {
             time_left,
             in_doubt,
         } = self;
-        let after = |delay| Interrupt::Retry { delay, in_doubt };
+        let after = |delay| Unfinished::Retry { delay, in_doubt }.into();
         match error {
-            CallError::Database(error) => Interrupt::Database(error),
-            CallError::Google(Error::OutcomeUnknown { .. }) => Interrupt::Retry {
+            CallError::Database(error) => error.into(),
+            CallError::Google(Error::OutcomeUnknown { .. }) => Unfinished::Retry {
                 delay: TRANSIENT.delay(tries),
                 in_doubt: true,
-            },
+            }
+            .into(),
             CallError::Google(
                 Error::Transient { .. } | Error::PageTimedOut | Error::Unauthorized | Error::GrantRejected,
             )

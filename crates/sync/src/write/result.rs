@@ -1,6 +1,4 @@
-//! How a write went: [`WriteResult`] for its caller, [`Progress`] for the worker.
-
-use std::time::Duration;
+//! How a write went.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,28 +6,6 @@ use store::write_intents::State;
 
 use event_model::fields::Field;
 use event_model::wire::{Event, WriteState};
-
-/// How far a write has come.
-#[derive(Debug)]
-pub enum Progress<T> {
-    Finished(T),
-    Retry {
-        delay: Duration,
-        /// Google may have applied the last call: look before it is repeated.
-        in_doubt: bool,
-    },
-    /// Another worker has the request, and answers it.
-    LeaseLost,
-}
-
-impl<T> Progress<T> {
-    pub fn finished(self) -> Option<T> {
-        match self {
-            Self::Finished(result) => Some(result),
-            Self::Retry { .. } | Self::LeaseLost => None,
-        }
-    }
-}
 
 /// The result of a write, as it is stored and answered.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

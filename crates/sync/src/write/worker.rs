@@ -11,8 +11,9 @@ use super::attempt::{Attempt, time_left};
 use super::commit;
 use super::effects::Effects;
 use super::execute::execute;
+use super::interrupt::Unfinished;
 use super::plan::Plan;
-use super::result::{Progress, Reason, WriteResult};
+use super::result::{Reason, WriteResult};
 use crate::{Context, metrics};
 
 /// Requests that one pass resumes.
@@ -49,27 +50,31 @@ pub async fn work_on(
         Err(error) if time_left(&ctx, &intent).is_zero() => {
             tracing::warn!(intent.id = %intent.lease.key, %error, "Gave up a write whose stored plan is unreadable");
             let reason = given_up(intent.state == State::Sent);
-            return Ok(commit::give_up(&ctx, &intent, reason).await?.finished());
+            return commit::give_up(&ctx, &intent, reason).await;
         }
         Err(error) => return Err(error),
     };
     let mut attempt = Attempt::new(&ctx, intent, plan);
     loop {
         let (delay, in_doubt) = match try_once(&mut attempt).await {
-            Ok(Progress::Finished(result)) => return Ok(Some(result)),
-            Ok(Progress::LeaseLost) => return Ok(None),
-            Ok(Progress::Retry { delay, in_doubt }) => (delay, in_doubt),
+            Ok(result) => return Ok(Some(result)),
+            Err(Unfinished::LeaseLost) => return Ok(None),
+            // However long Google asks us to wait: a request that runs out of time finishes then, and its caller is notified.
+            Err(Unfinished::Retry { delay, in_doubt }) => (delay.min(attempt.time_left()), in_doubt),
             // An error that occurs each time would keep the request open for ever.
-            Err(error) if attempt.is_over() => {
+            Err(Unfinished::Database(error)) if attempt.is_over() => {
                 tracing::warn!(intent.id = %attempt.id(), %error, "Gave up a write that could not be stored");
                 (Duration::ZERO, attempt.is_in_doubt())
             }
-            Err(error) => return Err(error),
+            Err(Unfinished::Database(error)) => return Err(error),
         };
         attempt.failures += 1;
         if attempt.is_over() {
-            let effects = Effects::failed(given_up(in_doubt));
-            return Ok(commit::commit(&attempt, effects).await?.finished());
+            return match commit::commit(&attempt, Effects::failed(given_up(in_doubt))).await {
+                Ok(result) => Ok(Some(result)),
+                Err(Unfinished::Retry { .. } | Unfinished::LeaseLost) => Ok(None),
+                Err(Unfinished::Database(error)) => Err(error),
+            };
         }
         if !in_doubt && !attempt.save(State::Pending).await? {
             return Ok(None);
@@ -84,16 +89,9 @@ pub async fn work_on(
     }
 }
 
-async fn try_once(attempt: &mut Attempt<'_>) -> sqlx::Result<Progress<WriteResult>> {
-    Ok(match Box::pin(execute(attempt)).await? {
-        Progress::Finished(effects) => commit::commit(attempt, *effects).await?,
-        // However long Google asks us to wait: a request that runs out of time finishes then, and its caller is notified.
-        Progress::Retry { delay, in_doubt } => Progress::Retry {
-            delay: delay.min(attempt.time_left()),
-            in_doubt,
-        },
-        Progress::LeaseLost => Progress::LeaseLost,
-    })
+async fn try_once(attempt: &mut Attempt<'_>) -> Result<WriteResult, Unfinished> {
+    let effects = Box::pin(execute(attempt)).await?;
+    commit::commit(attempt, effects).await
 }
 
 /// The reason of a request that ran out of time. `in_doubt`: Google may have applied it.

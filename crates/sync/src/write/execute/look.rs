@@ -6,7 +6,7 @@ use google::{Error, EventPath, ListCursor, RawEvent};
 use store::calendars::Calendar;
 
 use super::super::attempt::Attempt;
-use super::super::interrupt::Interrupt;
+use super::super::interrupt::{Interrupt, Unfinished};
 use super::super::result::Reason;
 use super::super::target::{self, Version};
 use crate::calls::CallError;
@@ -139,8 +139,11 @@ async fn check_access(attempt: &Attempt<'_>, calendar: &Calendar) -> Result<(), 
 
 pub(super) fn read(event: RawEvent, calendar: &Calendar) -> Result<Version, Interrupt> {
     // It is JSON of Google's with an id. If it cannot be read, Google is malfunctioning.
-    Version::from_google(event, &context(calendar)).ok_or(Interrupt::Retry {
-        delay: Duration::from_secs(1),
-        in_doubt: true,
+    Version::from_google(event, &context(calendar)).ok_or_else(|| {
+        let retry = Unfinished::Retry {
+            delay: Duration::from_secs(1),
+            in_doubt: true,
+        };
+        retry.into()
     })
 }

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::super::attempt::Attempt;
 use super::super::effects::Effects;
-use super::super::interrupt::Interrupt;
+use super::super::interrupt::{Interrupt, Unfinished};
 use super::super::plan::{NewSeries, Operation, Split};
 use super::super::result::{Reason, WriteResult};
 use super::super::target::Version;
@@ -78,7 +78,7 @@ pub(super) async fn split(attempt: &mut Attempt<'_>, mut split: Split) -> Result
                 let split = Split::clone(split);
                 // Google has refused: no call is in doubt any longer.
                 if !attempt.save(State::Pending).await? {
-                    return Err(Interrupt::LeaseLost);
+                    return Err(Unfinished::LeaseLost.into());
                 }
                 return undo(attempt, &calendar, split).await;
             }
@@ -152,8 +152,8 @@ async fn remove(
 
 fn read(raw: &Value, calendar: &Calendar) -> Result<Version, Interrupt> {
     let text = raw.to_string();
-    let event = google::RawEvent::read(&text).ok_or(Interrupt::LeaseLost)?;
-    Version::from_google(event, &context(calendar)).ok_or(Interrupt::LeaseLost)
+    let event = google::RawEvent::read(&text).ok_or(Unfinished::LeaseLost)?;
+    Version::from_google(event, &context(calendar)).ok_or(Unfinished::LeaseLost.into())
 }
 
 /// Ends the old series.
@@ -266,7 +266,7 @@ fn invite_again(guest: &mut Map<String, Value>) {
 /// Restores the old series, since Google refused the new one.
 async fn undo(attempt: &mut Attempt<'_>, calendar: &Calendar, split: Split) -> Result<Effects, Interrupt> {
     let Some(failure) = split.undo.clone() else {
-        return Err(Interrupt::LeaseLost);
+        return Err(Unfinished::LeaseLost.into());
     };
     let edit = split.end.reversed();
     let id = attempt.intent.event_id.clone();
