@@ -1,6 +1,5 @@
 //! `events.list`, page by page, with every event's JSON unchanged.
 
-use chrono::{DateTime, Utc};
 use secrecy::SecretString;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -23,27 +22,26 @@ pub struct EventsPage {
     pub next: Next,
 }
 
-/// An event: the fields that every event has, and the JSON as Google sent it.
-///
-/// A tombstone may have an id and a status and nothing else.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "camelCase")]
+/// An event: its id, and the JSON as Google sent it.
+#[derive(Debug)]
 pub struct RawEvent {
     pub id: String,
-    /// `confirmed`, `tentative` or `cancelled`.
-    pub status: Option<String>,
-    /// With its quotation marks; opaque.
-    pub etag: Option<String>,
-    /// None also where Google sent no valid time.
-    pub updated: Option<DateTime<Utc>>,
-    #[serde(skip)]
     pub raw: Box<RawValue>,
 }
 
 impl RawEvent {
     /// Parses an event of a page. None: it has no id.
     pub fn read(json: &str) -> Option<Self> {
-        RawValue::from_string(json.to_owned()).ok().and_then(event)
+        RawValue::from_string(json.to_owned()).ok().and_then(Self::of)
+    }
+
+    pub(crate) fn of(raw: Box<RawValue>) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Id {
+            id: String,
+        }
+        let Id { id } = serde_json::from_str(raw.get()).ok()?;
+        Some(Self { id, raw })
     }
 }
 
@@ -110,32 +108,11 @@ fn page(body: &[u8]) -> Result<EventsPage, Error> {
     // serde's own message would quote the body.
     let body: Body = serde_json::from_slice(body).map_err(|_| transient("unreadable response"))?;
     let received = body.items.len();
-    let items: Vec<_> = body.items.into_iter().filter_map(event).collect();
+    let items: Vec<_> = body.items.into_iter().filter_map(RawEvent::of).collect();
     Ok(EventsPage {
         unreadable: received - items.len(),
         items,
         next: Next::of(body.next_page_token, body.next_sync_token)?,
-    })
-}
-
-/// Parses an event as far as possible. None: it has no id.
-pub(crate) fn event(raw: Box<RawValue>) -> Option<RawEvent> {
-    #[derive(Deserialize)]
-    struct Least {
-        id: String,
-        status: Option<String>,
-        etag: Option<String>,
-    }
-    if let Ok(event) = serde_json::from_str::<RawEvent>(raw.get()) {
-        return Some(RawEvent { raw, ..event });
-    }
-    let Least { id, status, etag } = serde_json::from_str(raw.get()).ok()?;
-    Some(RawEvent {
-        id,
-        status,
-        etag,
-        updated: None,
-        raw,
     })
 }
 
@@ -158,8 +135,10 @@ mod tests {
                 .get()
                 .contains(r#""futureField":{"x":[1,2.50]}"#)
         );
-        assert_eq!(page.items[1].status.as_deref(), Some("cancelled"));
-        assert_eq!(page.items[1].updated, None);
+        assert_eq!(
+            page.items[1].raw.get(),
+            r#"{"id":"b","status":"cancelled","updated":"yesterday"}"#
+        );
         assert_eq!(page.next, Next::Sync("t".into()));
     }
 

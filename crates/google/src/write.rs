@@ -9,7 +9,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 
 use crate::classify::{self, Endpoint, transient};
-use crate::events::event;
 use crate::hub::path_segment;
 use crate::transport::{Answer, CANNOT_CONNECT, bearer, send};
 use crate::{Error, Google, RawEvent};
@@ -185,7 +184,7 @@ fn read(answer: &Answer) -> Result<RawEvent, Error> {
     accepted(answer)?;
     serde_json::from_slice::<Box<RawValue>>(&answer.body)
         .ok()
-        .and_then(event)
+        .and_then(RawEvent::of)
         .ok_or_else(|| unknown("unreadable response"))
 }
 

@@ -36,9 +36,9 @@ impl Incoming {
             return None;
         }
         let raw = clean(event.raw.get()).into_owned();
-        let fits = |read: &EventResource| read.series_id().len() <= EVENT_ID_MAX_LEN;
-        let Some(read) = resource::parse(&raw).ok().filter(fits) else {
-            return Some(Self::unreadable(event, raw));
+        let read = match resource::parse(&raw) {
+            Ok(read) if read.series_id().len() <= EVENT_ID_MAX_LEN => read,
+            read => return Some(Self::unreadable(event.id, raw, read.ok())),
         };
         Some(Self {
             row: NewEvent {
@@ -57,18 +57,15 @@ impl Incoming {
         })
     }
 
-    fn unreadable(event: RawEvent, raw: String) -> Self {
+    /// `read`: its fields, as far as they are readable.
+    fn unreadable(event_id: String, raw: String, read: Option<EventResource>) -> Self {
+        let is_cancelled = read.as_ref().is_some_and(EventResource::is_cancelled);
         Self {
             row: NewEvent {
-                event_id: event.id,
-                etag: event.etag.unwrap_or_default().replace('\0', ""),
-                status: if event.status.as_deref() == Some("cancelled") {
-                    "cancelled"
-                } else {
-                    "confirmed"
-                }
-                .to_owned(),
-                updated: event.updated,
+                event_id,
+                status: if is_cancelled { "cancelled" } else { "confirmed" }.to_owned(),
+                updated: read.as_ref().and_then(|read| read.updated),
+                etag: read.map(|read| read.etag).unwrap_or_default(),
                 ical_uid: None,
                 recurring_event_id: None,
                 original_start: None,
@@ -211,9 +208,6 @@ mod tests {
     fn sent(id: &str, json: &str) -> RawEvent {
         RawEvent {
             id: id.to_owned(),
-            status: Some("confirmed".into()),
-            etag: Some("\"1\"".into()),
-            updated: None,
             raw: RawValue::from_string(json.to_owned()).expect("JSON"),
         }
     }
@@ -246,11 +240,18 @@ mod tests {
             (Some("unreadable"), true)
         );
         let long = "x".repeat(EVENT_ID_MAX_LEN + 1);
-        let of_long_series =
-            read("c", &format!(r#"{{"id":"c","recurringEventId":"{long}"}}"#)).expect("kept");
+        let of_long_series = format!(
+            r#"{{"id":"c","etag":"e","status":"cancelled","updated":"x","recurringEventId":"{long}"}}"#
+        );
+        let of_long_series = read("c", &of_long_series).expect("kept");
         assert_eq!(
             (of_long_series.row.problem, of_long_series.series_id()),
             (Some("unreadable"), "c")
+        );
+        let row = &of_long_series.row;
+        assert_eq!(
+            (row.etag.as_str(), row.status.as_str(), row.updated),
+            ("e", "cancelled", None)
         );
         assert!(read(&long, "{}").is_none());
         assert!(read("", "{}").is_none());

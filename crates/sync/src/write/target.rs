@@ -38,11 +38,17 @@ impl Version {
         })
     }
 
+    /// None: it cannot be read.
     pub fn from_google(event: RawEvent, calendar: &CalendarContext) -> Option<Self> {
-        let version = Self::stored(event.raw.get(), calendar)?;
+        let raw = serde_json::from_str(event.raw.get()).ok()?;
+        let incoming = Incoming::parse(event)?;
+        let event = incoming.event.clone()?;
         Some(Self {
-            incoming: Incoming::parse(event),
-            ..version
+            etag: event.etag.clone(),
+            raw,
+            fields: Fields::of(&event, calendar),
+            event,
+            incoming: Some(incoming),
         })
     }
 
