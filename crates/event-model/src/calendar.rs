@@ -15,7 +15,8 @@ pub struct CalendarContext {
 }
 
 /// The user's access to a calendar (Google's `accessRole`).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, strum::EnumString)]
+#[strum(serialize_all = "camelCase")]
 pub enum AccessRole {
     FreeBusyReader,
     Reader,
@@ -24,20 +25,8 @@ pub enum AccessRole {
     Writer,
     Owner,
     /// A role that Google may add; it only reads.
+    #[strum(default)]
     Other(String),
-}
-
-impl From<&str> for AccessRole {
-    fn from(text: &str) -> Self {
-        match text {
-            "freeBusyReader" => Self::FreeBusyReader,
-            "reader" => Self::Reader,
-            "writerWithoutPrivateAccess" => Self::WriterWithoutPrivateAccess,
-            "writer" => Self::Writer,
-            "owner" => Self::Owner,
-            other => Self::Other(other.to_owned()),
-        }
-    }
 }
 
 impl AccessRole {

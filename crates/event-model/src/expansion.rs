@@ -33,7 +33,8 @@ const EVER: Window = Window {
 };
 
 /// A reason why an event is not shown as it was meant.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Flaw {
     #[error("the event has no readable start and is not shown")]
     NoStart,

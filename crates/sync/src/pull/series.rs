@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use common::ids::CalendarId;
 use event_model::calendar::{AccessRole, CalendarContext};
-use event_model::expansion::{Flaw, MAX_INSTANCES, Occurrence, all_occurrences, flaws};
+use event_model::expansion::{MAX_INSTANCES, Occurrence, all_occurrences, flaws};
 use event_model::resource::{self, EventResource, clean};
 use event_model::span::first_series;
 use event_model::wire::Window;
@@ -51,7 +51,7 @@ impl Incoming {
                 original_start: read.original_start.map(|start| start.to_string()),
                 recurrence: read.recurrence.clone(),
                 raw,
-                problem: flaws(&read).first().map(problem),
+                problem: flaws(&read).first().map(Into::into),
             },
             event: Some(read),
         })
@@ -92,15 +92,6 @@ impl Incoming {
             .recurring_event_id
             .as_deref()
             .unwrap_or(&self.row.event_id)
-    }
-}
-
-fn problem(flaw: &Flaw) -> &'static str {
-    match flaw {
-        Flaw::NoStart => "no_start",
-        Flaw::EndsBeforeStart => "ends_before_start",
-        Flaw::UnknownZone => "unknown_zone",
-        Flaw::Recurrence(_) => "recurrence",
     }
 }
 
