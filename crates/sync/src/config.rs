@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::clock::Clock;
 use common::config::named;
-use common::parsed;
+use common::{optional, parsed};
 use google::{Endpoints, Google, GoogleConfig};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
@@ -78,17 +78,6 @@ parsed!(parse_revoke_on_disconnect: bool, "REVOKE_ON_DISCONNECT");
 parsed!(parse_max_connections: u32, "DATABASE_MAX_CONNECTIONS");
 parsed!(parse_token_keys: Keyring, "TOKEN_KEYS");
 parsed!(parse_tuning: Settings, "TUNING");
-
-/// As [`parsed!`], for an optional variable.
-macro_rules! optional {
-    ($function:ident: $type:ty, $variable:literal) => {
-        fn $function<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<$type>, D::Error> {
-            named(deserializer, $variable, |text| {
-                text.parse::<$type>().map(Some)
-            })
-        }
-    };
-}
 
 optional!(parse_webhook_url: Url, "WEBHOOK_URL");
 optional!(parse_google_base_url: Url, "GOOGLE_BASE_URL");
