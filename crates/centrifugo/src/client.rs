@@ -178,6 +178,7 @@ impl Client {
     }
 }
 
+#[cfg(feature = "testing")]
 impl Position {
     /// Parses the response to a publication from its status and body.
     pub fn of_reply(status: u16, body: &[u8]) -> Result<Self, Error> {
