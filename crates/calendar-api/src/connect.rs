@@ -24,7 +24,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use store::connections::Connected;
-use store::oauth_states::{self, Found, OauthState};
+use store::oauth_states::{self, FlowState, OauthState};
 use store::seal::Binding;
 use sync::calls::{self, CallError, Purpose};
 use url::Url;
@@ -273,15 +273,15 @@ async fn take_flow(
             .map_err(|error| unexpected(&error))?
             .ok_or(INVALID)?
         {
-            Found::Taken(flow) => break flow,
-            Found::OtherBrowser => return Err(FlowResult::Failed("other_browser")),
-            Found::Used {
+            FlowState::Taken(flow) => break flow,
+            FlowState::OtherBrowser => return Err(FlowResult::Failed("other_browser")),
+            FlowState::Used {
                 return_to,
                 outcome: Some(outcome),
             } => return Ok(TakenFlow::Repeated { return_to, outcome }),
             // The process of the first may have died.
-            Found::Used { .. } if started.elapsed() > FIRST_WAIT => return Err(INVALID),
-            Found::Used { .. } => tokio::time::sleep(FIRST_CHECK_EVERY).await,
+            FlowState::Used { .. } if started.elapsed() > FIRST_WAIT => return Err(INVALID),
+            FlowState::Used { .. } => tokio::time::sleep(FIRST_CHECK_EVERY).await,
         }
     };
     if flow.expires_at <= state.now() {

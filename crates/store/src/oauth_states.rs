@@ -21,7 +21,7 @@ pub struct OauthState {
 
 /// A flow that was found, and how far it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Found {
+pub enum FlowState {
     /// It belongs to the caller now, and to no later one.
     Taken(OauthState),
     /// Another browser has begun it. It stays usable there.
@@ -59,7 +59,7 @@ pub async fn take(
     now: DateTime<Utc>,
     state_sha256: &[u8],
     browser_sha256: Option<&[u8]>,
-) -> sqlx::Result<Option<Found>> {
+) -> sqlx::Result<Option<FlowState>> {
     let taken = sqlx::query!(
         "with flow as (
              select state_sha256, pkce_verifier, google_sub from oauth_states
@@ -76,7 +76,7 @@ pub async fn take(
     .fetch_optional(&mut *conn)
     .await?;
     if let Some(row) = taken {
-        return Ok(Some(Found::Taken(OauthState {
+        return Ok(Some(FlowState::Taken(OauthState {
             user: crate::user_id(row.user_id)?,
             browser_sha256: row.browser_sha256,
             pkce_verifier: row.pkce_verifier,
@@ -97,11 +97,11 @@ pub async fn take(
     .fetch_optional(conn)
     .await?;
     Ok(used.and_then(|row| match (row.same_browser, row.taken) {
-        (true, true) if row.valid => Some(Found::Used {
+        (true, true) if row.valid => Some(FlowState::Used {
             return_to: row.return_to,
             outcome: row.outcome,
         }),
-        (false, false) => Some(Found::OtherBrowser),
+        (false, false) => Some(FlowState::OtherBrowser),
         _ => None,
     }))
 }
@@ -161,13 +161,13 @@ mod tests {
         };
         assert_eq!(take(b"none", Some(&browser)).await?, None);
         for other in [None, Some([9; 32].as_slice())] {
-            assert_eq!(take(b"a", other).await?, Some(Found::OtherBrowser));
+            assert_eq!(take(b"a", other).await?, Some(FlowState::OtherBrowser));
         }
         assert_eq!(
             take(b"a", Some(&browser)).await?,
-            Some(Found::Taken(flow.clone()))
+            Some(FlowState::Taken(flow.clone()))
         );
-        let used = |outcome: Option<&str>| Found::Used {
+        let used = |outcome: Option<&str>| FlowState::Used {
             return_to: flow.return_to.clone(),
             outcome: outcome.map(str::to_owned),
         };

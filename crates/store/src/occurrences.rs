@@ -11,7 +11,7 @@ use uuid::Uuid;
 ///
 /// An all-day instance has no instants. It is matched by the days that the range covers in the reader's zone.
 #[derive(Debug, Clone, Copy)]
-pub struct Span {
+pub struct ReadRange {
     pub from: DateTime<Utc>,
     /// Exclusive.
     pub to: DateTime<Utc>,
@@ -22,7 +22,7 @@ pub struct Span {
 
 /// One instance, with its `Event` as the JSON of the response.
 #[derive(Debug, Clone)]
-pub struct Found {
+pub struct FoundInstance {
     /// The scan of [`within`] that found it. Each scan runs in order of start and stops after `limit` rows.
     pub scan: i32,
     pub calendar_id: CalendarId,
@@ -40,11 +40,11 @@ pub struct Found {
 pub async fn within(
     conn: &mut PgConnection,
     user: &UserId,
-    span: Span,
+    range: ReadRange,
     calendars: Option<&[CalendarId]>,
     types: Option<&[String]>,
     limit: i64,
-) -> sqlx::Result<Vec<Found>> {
+) -> sqlx::Result<Vec<FoundInstance>> {
     let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
     let rows = sqlx::query!(
         // Instances that started less than 36 hours before the range are found by an index of starts. Those that started
@@ -87,10 +87,10 @@ pub async fn within(
           order by o.start_date limit $7)"#,
         user.as_str(),
         ids.as_deref(),
-        span.from,
-        span.to,
-        span.first_day,
-        span.day_after_last,
+        range.from,
+        range.to,
+        range.first_day,
+        range.day_after_last,
         limit,
         types,
     )
@@ -98,7 +98,7 @@ pub async fn within(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Found {
+        .map(|row| FoundInstance {
             scan: row.scan,
             calendar_id: row.calendar_id.into(),
             starts_at: row.starts_at,

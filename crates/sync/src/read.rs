@@ -15,7 +15,7 @@ use event_model::zone::{self, Zone};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use store::events;
-use store::occurrences::{self, Found, Span};
+use store::occurrences::{self, FoundInstance, ReadRange};
 
 use crate::pull::expand_stored;
 
@@ -71,14 +71,18 @@ pub async fn events(
 }
 
 /// As many rows as it takes to have `limit` meetings with all their duplicates.
-async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sqlx::Result<Vec<Found>> {
+async fn within(
+    conn: &mut PgConnection,
+    user: &UserId,
+    query: &Query<'_>,
+) -> sqlx::Result<Vec<FoundInstance>> {
     let mut limit = match query.duplicates {
         Duplicates::Separate => query.limit,
         Duplicates::Merged => query.limit.saturating_mul(FIRST_FACTOR),
     };
     loop {
         let rows = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = occurrences::within(conn, user, span(query), query.calendars, query.types, rows).await?;
+        let found = occurrences::within(conn, user, range(query), query.calendars, query.types, rows).await?;
         if query.duplicates == Duplicates::Separate || is_enough(&found, limit, query.limit) {
             return Ok(found);
         }
@@ -88,8 +92,8 @@ async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sq
 
 /// Whether each scan has no more rows or has returned enough meetings. Those that start with the last row do not count,
 /// because the scan may have cut off their duplicates.
-fn is_enough(found: &[Found], limit: usize, wanted: usize) -> bool {
-    let mut scans: HashMap<i32, Vec<&Found>> = HashMap::new();
+fn is_enough(found: &[FoundInstance], limit: usize, wanted: usize) -> bool {
+    let mut scans: HashMap<i32, Vec<&FoundInstance>> = HashMap::new();
     for event in found {
         scans.entry(event.scan).or_default().push(event);
     }
@@ -98,7 +102,7 @@ fn is_enough(found: &[Found], limit: usize, wanted: usize) -> bool {
             return true;
         }
         // A scan has timed or all-day events, not both.
-        let start = |event: &Found| {
+        let start = |event: &FoundInstance| {
             (
                 event.start_date,
                 event.start_date.is_none().then_some(event.starts_at),
@@ -111,7 +115,7 @@ fn is_enough(found: &[Found], limit: usize, wanted: usize) -> bool {
     })
 }
 
-fn listed(found: &Found) -> Listed<'_> {
+fn listed(found: &FoundInstance) -> Listed<'_> {
     Listed {
         calendar_id: found.calendar_id,
         payload: &found.payload,
@@ -119,17 +123,17 @@ fn listed(found: &Found) -> Listed<'_> {
 }
 
 /// Keeps one event of each meeting, with its copies.
-fn deduplicate(found: Vec<Found>) -> serde_json::Result<Vec<Found>> {
+fn deduplicate(found: Vec<FoundInstance>) -> serde_json::Result<Vec<FoundInstance>> {
     let decisions = duplicates::deduplicate(&found.iter().map(listed).collect::<Vec<_>>())?;
     let kept = |(event, decision)| match decision {
         Deduplicated::Unique => Some(event),
-        Deduplicated::Shown(payload) => Some(Found { payload, ..event }),
+        Deduplicated::Shown(payload) => Some(FoundInstance { payload, ..event }),
         Deduplicated::Hidden => None,
     };
     Ok(found.into_iter().zip(decisions).filter_map(kept).collect())
 }
 
-fn span(query: &Query<'_>) -> Span {
+fn range(query: &Query<'_>) -> ReadRange {
     let Window { from, to } = query.window;
     // The end is exclusive: a window that ends at midnight does not include the day that starts then.
     let last = to
@@ -137,7 +141,7 @@ fn span(query: &Query<'_>) -> Span {
         .unwrap_or(to)
         .max(from);
     let last_day = zone::local(query.zone, last).date();
-    Span {
+    ReadRange {
         from,
         to,
         first_day: zone::local(query.zone, from).date(),
@@ -145,8 +149,8 @@ fn span(query: &Query<'_>) -> Span {
     }
 }
 
-fn order(a: &Found, b: &Found, zone: Zone) -> Ordering {
-    let start = |found: &Found| {
+fn order(a: &FoundInstance, b: &FoundInstance, zone: Zone) -> Ordering {
+    let start = |found: &FoundInstance| {
         found
             .start_date
             .and_then(|date| zone::day_start(zone, date))
@@ -166,8 +170,8 @@ async fn beyond_horizon(
     now: DateTime<Utc>,
     user: &UserId,
     query: &Query<'_>,
-    found: &[Found],
-) -> sqlx::Result<Vec<Found>> {
+    found: &[FoundInstance],
+) -> sqlx::Result<Vec<FoundInstance>> {
     let Window { from, to } = query.window;
     // Every expansion, however old, starts no later than this.
     let kept_from = expansion::horizon(now).from;
@@ -219,10 +223,10 @@ async fn beyond_horizon(
     Ok(beyond)
 }
 
-fn as_found(occurrence: Occurrence) -> sqlx::Result<Found> {
+fn as_found(occurrence: Occurrence) -> sqlx::Result<FoundInstance> {
     let payload = serde_json::value::to_raw_value(&occurrence.event)
         .map_err(|error| sqlx::Error::Encode(error.into()))?;
-    Ok(Found {
+    Ok(FoundInstance {
         scan: 0,
         calendar_id: occurrence.event.calendar_id,
         starts_at: occurrence.starts_at,

@@ -5,7 +5,7 @@
 use chrono::NaiveDate;
 use common::ids::{CalendarId, UserId};
 use sqlx::PgPool;
-use store::occurrences::{NewOccurrence, Place, Span};
+use store::occurrences::{NewOccurrence, Place, ReadRange};
 use store::{occurrences, sync_state};
 
 use crate::support::{at, calendar_of, now, progress, take, user};
@@ -100,14 +100,14 @@ async fn a_read_has_the_overlapping_instances_of_its_user(pool: PgPool) {
     )
     .await
     .unwrap();
-    let span = Span {
+    let range = ReadRange {
         from: now(),
         to: at("2026-11-22T23:00:00Z"),
         first_day: "2026-11-22".parse().unwrap(),
         day_after_last: "2026-11-23".parse().unwrap(),
     };
     let mut ids = async |user: &UserId, calendars: Option<&[CalendarId]>, limit| {
-        let mut found: Vec<_> = occurrences::within(&mut conn, user, span, calendars, None, limit)
+        let mut found: Vec<_> = occurrences::within(&mut conn, user, range, calendars, None, limit)
             .await
             .unwrap()
             .into_iter()
