@@ -1,5 +1,5 @@
-/** The state of an account's grant at Google after a disconnect. */
-type GrantEnd = 'revoked' | 'keptForOthers' | 'kept' | 'endedBefore' | 'pending';
+import type { GrantEnd } from '../../generated/types.js';
+
 type Role = 'owner' | 'writer' | 'writerWithoutPrivateAccess' | 'reader' | 'freeBusyReader';
 
 /** Texts about accounts and the user's stored data. */
