@@ -187,9 +187,9 @@ async fn affected(world: &World, other: User, key: Option<&str>) -> Result<Vec<S
 }
 
 /// The timed events that a user sees, by calendar and id: their starts.
-type Shown = BTreeMap<(String, String), DateTime<Utc>>;
+type ShownStarts = BTreeMap<(String, String), DateTime<Utc>>;
 
-async fn shown(world: &World, user: User) -> Result<Shown> {
+async fn shown(world: &World, user: User) -> Result<ShownStarts> {
     let state = browser::state(&world.api, user)
         .await
         .map_err(anyhow::Error::msg)?;
@@ -202,7 +202,7 @@ async fn shown(world: &World, user: User) -> Result<Shown> {
 }
 
 /// A read shows every event that it showed before the trouble. Nothing has been deleted since.
-async fn nothing_is_hidden(world: &World, user: User, before: &Shown) -> Result<()> {
+async fn nothing_is_hidden(world: &World, user: User, before: &ShownStarts) -> Result<()> {
     let now = shown(world, user).await?;
     // The window of a read moves with the days.
     let soon = world.clock.now() - TimeDelta::days(1);
