@@ -82,7 +82,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<()> {
-    let report = Report::of_tree(&args.paths)?;
+    let report = WordReport::of_tree(&args.paths)?;
     if args.list {
         for place in &report.places {
             println!("{place}");
@@ -94,7 +94,7 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// Fails when a pattern exceeds its budget, or a test's name is too long.
 pub fn check() -> Result<()> {
-    let report = Report::of_tree(&[])?;
+    let report = WordReport::of_tree(&[])?;
     println!("{report}");
     let mut faults: Vec<String> = PATTERNS
         .iter()
@@ -116,14 +116,14 @@ pub fn check() -> Result<()> {
 const LONG_NAME: &str = "a test name of more than ten words";
 
 #[derive(Debug, Default)]
-struct Report {
+struct WordReport {
     lines: usize,
     counts: BTreeMap<&'static str, usize>,
     /// `path:line: pattern: the text`, in the order of the files.
     places: Vec<String>,
 }
 
-impl Report {
+impl WordReport {
     fn of_tree(prefixes: &[String]) -> Result<Self> {
         let files = process::output(
             Command::new("git")
@@ -180,7 +180,7 @@ impl Report {
     }
 }
 
-impl std::fmt::Display for Report {
+impl std::fmt::Display for WordReport {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} comment lines", self.lines)?;
         for name in PATTERNS.iter().map(|pattern| pattern.name) {
@@ -366,14 +366,14 @@ mod tests {
     const PER_THOUSAND: usize = 5;
 
     fn found(path: &str, text: &str) -> Vec<String> {
-        let mut report = Report::default();
+        let mut report = WordReport::default();
         report.read(path, Language::of(path).unwrap(), text);
         report.places
     }
 
     #[test]
     fn no_budget_allows_more_than_the_bound() {
-        let report = Report::of_tree(&[]).unwrap();
+        let report = WordReport::of_tree(&[]).unwrap();
         for pattern in &PATTERNS {
             assert!(
                 pattern.budget * 1000 <= PER_THOUSAND * report.lines,
