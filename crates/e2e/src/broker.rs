@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use provision::centrifugo::{Options, Server, binary};
+use provision::centrifugo::{CentrifugoOptions, CentrifugoServer, binary};
 use provision::redis;
 
 use crate::balancer::Balancer;
@@ -21,8 +21,8 @@ pub struct Broker {
 
 /// One Centrifugo, always started on the same ports.
 struct Node {
-    server: Option<Server>,
-    options: Options,
+    server: Option<CentrifugoServer>,
+    options: CentrifugoOptions,
     log: tempfile::NamedTempFile,
 }
 
@@ -35,7 +35,7 @@ struct Shared {
 
 /// Always started on the same port.
 struct Redis {
-    server: Option<redis::Server>,
+    server: Option<redis::RedisServer>,
     port: u16,
     log: tempfile::NamedTempFile,
 }
@@ -128,7 +128,7 @@ impl Broker {
 
 impl Node {
     fn new(origin: &str, redis: Option<String>) -> Result<Self> {
-        let options = Options {
+        let options = CentrifugoOptions {
             config: workspace_root().join("deploy/centrifugo.json"),
             port: provision::port::free()?,
             internal_port: provision::port::free()?,
@@ -151,13 +151,13 @@ impl Node {
     }
 
     fn pid(&self) -> Option<u32> {
-        self.server.as_ref().map(Server::pid)
+        self.server.as_ref().map(CentrifugoServer::pid)
     }
 
     fn start(&mut self) -> Result<()> {
         ensure!(self.server.is_none(), "Centrifugo is running");
         let binary = binary(&mut |line| eprintln!("{line}"))?;
-        let server = Server::start(&binary, self.options.clone(), self.log.path());
+        let server = CentrifugoServer::start(&binary, self.options.clone(), self.log.path());
         self.server = Some(server.with_context(|| read(self.log.path()).unwrap_or_default())?);
         Ok(())
     }
@@ -190,7 +190,7 @@ impl Redis {
     fn start_again(&mut self) -> Result<()> {
         ensure!(self.server.is_none(), "Redis is running");
         let binary = redis::find_or_install(&mut |line| eprintln!("{line}"))?;
-        let server = redis::Server::start(&binary, self.port, self.log.path());
+        let server = redis::RedisServer::start(&binary, self.port, self.log.path());
         self.server = Some(server.with_context(|| read(self.log.path()).unwrap_or_default())?);
         Ok(())
     }

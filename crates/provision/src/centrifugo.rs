@@ -69,7 +69,7 @@ pub fn variables(binary: &Path) -> Result<BTreeSet<String>> {
 
 /// The settings of a Centrifugo process besides its configuration file.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct CentrifugoOptions {
     pub config: PathBuf,
     /// The port for browsers.
     pub port: u16,
@@ -83,7 +83,7 @@ pub struct Options {
     pub redis: Option<String>,
 }
 
-impl Options {
+impl CentrifugoOptions {
     /// The command that runs Centrifugo with these options; secrets are in the environment, never in arguments.
     pub fn command(&self, binary: &Path) -> Command {
         let mut command = Command::new(binary);
@@ -124,14 +124,14 @@ impl Options {
 
 /// A running Centrifugo, stopped when dropped.
 #[derive(Debug)]
-pub struct Server {
+pub struct CentrifugoServer {
     child: Child,
-    pub options: Options,
+    pub options: CentrifugoOptions,
 }
 
-impl Server {
+impl CentrifugoServer {
     /// Starts it and waits until both its ports answer. Its log goes to `log`.
-    pub fn start(binary: &Path, options: Options, log: &Path) -> Result<Self> {
+    pub fn start(binary: &Path, options: CentrifugoOptions, log: &Path) -> Result<Self> {
         let file = File::options()
             .create(true)
             .append(true)
@@ -165,7 +165,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for CentrifugoServer {
     fn drop(&mut self) {
         stop(&mut self.child, Signal::TERM, Duration::from_secs(5));
     }

@@ -124,7 +124,7 @@ fn version_in_name(dir: &Path) -> Option<u32> {
 
 /// The settings of a cluster.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ClusterOptions {
     /// The data directory. Under root it moves to `/var/tmp` if other users cannot reach it.
     pub dir: PathBuf,
     pub port: u16,
@@ -141,14 +141,14 @@ pub struct Options {
 pub struct Cluster {
     child: Child,
     binaries: Binaries,
-    options: Options,
+    options: ClusterOptions,
     /// The directory of a temporary cluster, removed after the server has stopped: fields drop after `Drop::drop`.
     temporary_dir: Option<TempDir>,
 }
 
 impl Cluster {
     /// A cluster for one test run, on a free port, without a password, that is removed when dropped.
-    /// `durable` as in [`Options`].
+    /// `durable` as in [`ClusterOptions`].
     pub fn temporary(binaries: &Binaries, durable: bool) -> Result<Self> {
         Self::temporary_at(binaries, durable, None)
     }
@@ -161,7 +161,7 @@ impl Cluster {
             place::in_memory()
         };
         let dir = dir.context("cannot make a temporary directory")?;
-        let options = Options {
+        let options = ClusterOptions {
             dir: dir.path().join("cluster"),
             port: port::free()?,
             password: None,
@@ -174,7 +174,7 @@ impl Cluster {
     }
 
     /// Creates the cluster if missing, starts it, and waits until it accepts connections.
-    pub fn start(binaries: &Binaries, mut options: Options) -> Result<Self> {
+    pub fn start(binaries: &Binaries, mut options: ClusterOptions) -> Result<Self> {
         let owner = Owner::choose(USERS)?;
         options.dir = reachable(owner, options.dir);
         if options.dir.join("PG_VERSION").exists() {
@@ -336,7 +336,7 @@ fn reachable(owner: Owner, dir: PathBuf) -> PathBuf {
     PathBuf::from(format!("/var/tmp/calwire-postgres-{:016x}", hasher.finish()))
 }
 
-fn init(binaries: &Binaries, options: &Options, owner: Owner) -> Result<()> {
+fn init(binaries: &Binaries, options: &ClusterOptions, owner: Owner) -> Result<()> {
     let dir = &options.dir;
     fs::create_dir_all(dir).with_context(|| format!("cannot create {}", dir.display()))?;
     fs::set_permissions(dir, fs::Permissions::from_mode(0o700))?;
@@ -365,7 +365,7 @@ fn init(binaries: &Binaries, options: &Options, owner: Owner) -> Result<()> {
     result.map(drop)
 }
 
-fn spawn(binaries: &Binaries, options: &Options, owner: Owner) -> Result<Child> {
+fn spawn(binaries: &Binaries, options: &ClusterOptions, owner: Owner) -> Result<Child> {
     let log = log_path(&options.dir);
     let file = File::options()
         .create(true)

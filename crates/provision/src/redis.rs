@@ -54,11 +54,11 @@ pub fn find_or_install(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
 
 /// A running Redis on loopback, empty at its start, stopped when dropped.
 #[derive(Debug)]
-pub struct Server {
+pub struct RedisServer {
     child: Child,
 }
 
-impl Server {
+impl RedisServer {
     /// Starts it and waits until it answers. Its log goes to `log`.
     pub fn start(binary: &Path, port: u16, log: &Path) -> Result<Self> {
         let file = File::options()
@@ -105,7 +105,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for RedisServer {
     fn drop(&mut self) {
         stop(&mut self.child, Signal::TERM, Duration::from_secs(5));
     }
@@ -134,14 +134,14 @@ mod tests {
     fn it_runs_as_nobody_of_importance_and_comes_back_empty() {
         let binary = find_or_install(&mut |_| {}).unwrap();
         let (port, log) = (port::free().unwrap(), tempfile::NamedTempFile::new().unwrap());
-        let server = Server::start(&binary, port, log.path()).unwrap();
+        let server = RedisServer::start(&binary, port, log.path()).unwrap();
         let uid = output(Command::new("ps").args(["-o", "uid=", "-p", &server.pid().to_string()])).unwrap();
         assert_ne!(uid.trim(), "0", "it is root's");
         assert!(ask(port, "SET kept no").starts_with("+OK"));
         assert!(ask(port, "GET kept").starts_with("$2\r\nno"));
         server.kill();
 
-        let server = Server::start(&binary, port, log.path()).unwrap();
+        let server = RedisServer::start(&binary, port, log.path()).unwrap();
         assert!(ask(port, "GET kept").starts_with("$-1"));
         drop(server);
         assert!(port::is_free(port));

@@ -32,12 +32,12 @@ pub fn binary(progress: &mut dyn FnMut(&str)) -> Result<PathBuf> {
 
 /// A running Toxiproxy without proxies; stopped when dropped.
 #[derive(Debug)]
-pub struct Server {
+pub struct ToxiproxyServer {
     child: Child,
     port: u16,
 }
 
-impl Server {
+impl ToxiproxyServer {
     /// Starts it on a free port and waits until its API answers. Its log goes to `log`.
     pub fn start(binary: &Path, log: &Path) -> Result<Self> {
         let port = port::free()?;
@@ -65,7 +65,7 @@ impl Server {
     }
 }
 
-impl Drop for Server {
+impl Drop for ToxiproxyServer {
     fn drop(&mut self) {
         stop(&mut self.child, Signal::TERM, Duration::from_secs(2));
     }

@@ -132,7 +132,7 @@ pub fn run(args: &Args) -> Result<()> {
 fn start_postgres(state: &Path, ports: &Ports, secrets: &Secrets, say: impl Fn(&str)) -> Result<Cluster> {
     let binaries = postgres::Binaries::find_or_install(&mut |line| say(line))?;
     say("Starting Postgres");
-    let options = postgres::Options {
+    let options = postgres::ClusterOptions {
         dir: state.join("postgres"),
         port: ports.postgres,
         password: Some(secrets.postgres_password.clone()),
@@ -184,7 +184,7 @@ fn build(release: bool) -> Result<Binaries> {
 
 fn start(running: &mut Supervisor, services: &Services<'_>, centrifugo: &Path, emulated: bool) -> Result<()> {
     let (ports, secrets) = (services.ports, services.secrets);
-    let broker = centrifugo::Options {
+    let broker = centrifugo::CentrifugoOptions {
         config: workspace::root().join("deploy/centrifugo.json"),
         port: ports.centrifugo,
         internal_port: ports.centrifugo_api,

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use provision::toxiproxy::{self, Server};
+use provision::toxiproxy::{self, ToxiproxyServer};
 use serde_json::{Value, json};
 
 use super::link::{Link, Toxic};
@@ -12,7 +12,7 @@ use super::link::{Link, Toxic};
 const TOXIC: &str = "toxic";
 
 pub struct Network {
-    server: Server,
+    server: ToxiproxyServer,
     http: reqwest::Client,
 }
 
@@ -21,7 +21,7 @@ impl Network {
     pub fn start(folder: &Path) -> Result<Self> {
         let binary = toxiproxy::binary(&mut |line| println!("{line}"))?;
         Ok(Self {
-            server: Server::start(&binary, &folder.join("toxiproxy.log"))?,
+            server: ToxiproxyServer::start(&binary, &folder.join("toxiproxy.log"))?,
             http: reqwest::Client::builder().no_proxy().build()?,
         })
     }

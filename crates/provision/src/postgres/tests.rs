@@ -16,7 +16,7 @@ fn a_cluster_keeps_its_data_over_stop_and_crash() {
     let binaries = Binaries::find_or_install(&mut |_| {}).unwrap();
     let parent = tempfile::tempdir_in("/var/tmp").unwrap();
     fs::set_permissions(parent.path(), fs::Permissions::from_mode(0o755)).unwrap();
-    let options = Options {
+    let options = ClusterOptions {
         dir: parent.path().join("cluster"),
         port: port::free().unwrap(),
         password: Some("secret".into()),
