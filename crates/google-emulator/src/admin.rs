@@ -327,15 +327,15 @@ async fn faults(shared: Data<Shared>) -> Answer {
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Rules {
+enum OneOrMany {
     Many(Vec<Rule>),
     One(Box<Rule>),
 }
 
 async fn add_faults(shared: Data<Shared>, body: Bytes) -> Answer {
     let rules = match serde_json::from_slice(&body) {
-        Ok(Rules::Many(rules)) => rules,
-        Ok(Rules::One(rule)) => vec![*rule],
+        Ok(OneOrMany::Many(rules)) => rules,
+        Ok(OneOrMany::One(rule)) => vec![*rule],
         // The plain form says better what is wrong.
         Err(_) => vec![read(&body)?],
     };

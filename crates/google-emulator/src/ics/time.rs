@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use zones::Zone;
 
 use super::parameter;
-use super::zone::{Clock, Zones};
+use super::zone::{LocalClock, Zones};
 
 /// A date, or a moment with the zone it was written in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,15 +24,15 @@ impl Time {
         let clock = match parameter(property, "TZID") {
             Some(tzid) => zones.find(tzid)?,
             None if text.contains('T') && !text.ends_with('Z') => zones.floating()?,
-            None => Clock::Zone(Zone::UTC),
+            None => LocalClock::Zone(Zone::UTC),
         };
         Self::parse(text, clock).ok_or_else(|| format!("{} {text:?} is not a date or time", property.name))
     }
 
     /// `20261122`, `20261122T090000` (by `clock`) or `20261122T080000Z`; and `20261122Z`, which Google exports.
-    pub fn parse(text: &str, clock: Clock<'_>) -> Option<Self> {
+    pub fn parse(text: &str, clock: LocalClock<'_>) -> Option<Self> {
         let (text, clock) = match text.strip_suffix('Z') {
-            Some(utc) => (utc, Clock::Zone(Zone::UTC)),
+            Some(utc) => (utc, LocalClock::Zone(Zone::UTC)),
             None => (text, clock),
         };
         if text.len() == 8 {
@@ -150,8 +150,8 @@ fn until_of(text: &str, start: Time) -> Option<Time> {
 }
 
 /// The clock of an event's own times.
-fn own_clock(start: Time) -> Clock<'static> {
-    Clock::Zone(match start {
+fn own_clock(start: Time) -> LocalClock<'static> {
+    LocalClock::Zone(match start {
         Time::Date(_) => Zone::UTC,
         Time::At(at) => at.timezone(),
     })

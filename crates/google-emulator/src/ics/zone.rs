@@ -48,7 +48,7 @@ enum Defined {
 
 /// The rules that turn a wall clock's time into a moment.
 #[derive(Clone, Copy)]
-pub enum Clock<'a> {
+pub enum LocalClock<'a> {
     Zone(Zone),
     Rules(&'a Rules),
 }
@@ -90,18 +90,18 @@ impl Zones {
     }
 
     /// The clock of times without a zone.
-    pub fn floating(&self) -> Result<Clock<'_>, String> {
-        let zone = self.calendar.map(Clock::Zone);
+    pub fn floating(&self) -> Result<LocalClock<'_>, String> {
+        let zone = self.calendar.map(LocalClock::Zone);
         zone.ok_or_else(|| "a time without a zone, and X-WR-TIMEZONE is unknown".into())
     }
 
-    pub fn find(&self, tzid: &str) -> Result<Clock<'_>, String> {
+    pub fn find(&self, tzid: &str) -> Result<LocalClock<'_>, String> {
         if let Some(zone) = known(tzid) {
-            return Ok(Clock::Zone(zone));
+            return Ok(LocalClock::Zone(zone));
         }
         match self.defined.get(tzid) {
-            Some(Defined::Known(zone)) => Ok(Clock::Zone(*zone)),
-            Some(Defined::Rules(rules)) => Ok(Clock::Rules(rules)),
+            Some(Defined::Known(zone)) => Ok(LocalClock::Zone(*zone)),
+            Some(Defined::Rules(rules)) => Ok(LocalClock::Rules(rules)),
             None => Err(unknown("TZID", tzid)),
         }
     }
@@ -109,13 +109,13 @@ impl Zones {
     /// Whether instances that follow this start keep to the zone that it was given.
     pub fn may_repeat(&self, tzid: Option<&str>, start: Time) -> bool {
         match (tzid.map(|tzid| self.find(tzid)), start) {
-            (Some(Ok(Clock::Rules(rules))), Time::At(at)) => rules.zone_from(at.to_utc()).is_some(),
+            (Some(Ok(LocalClock::Rules(rules))), Time::At(at)) => rules.zone_from(at.to_utc()).is_some(),
             _ => true,
         }
     }
 }
 
-impl Clock<'_> {
+impl LocalClock<'_> {
     /// A wall clock's time as a moment (RFC 5545, 3.3.5).
     pub fn resolve(self, local: NaiveDateTime) -> DateTime<Zone> {
         match self {
@@ -250,7 +250,7 @@ impl Rules {
 
 /// The moments at which a `STANDARD` or `DAYLIGHT` begins; its times are those of the clock before.
 fn onsets(part: &Component, before: Zone) -> Option<Vec<DateTime<Utc>>> {
-    let Time::At(start) = Time::parse(text_of(part, "DTSTART")?.trim(), Clock::Zone(before))? else {
+    let Time::At(start) = Time::parse(text_of(part, "DTSTART")?.trim(), LocalClock::Zone(before))? else {
         return None;
     };
     let first = Time::At(start);
