@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::google::{self, account, now};
 use crate::oracle::View;
-use crate::rpc::Api;
+use crate::rpc::{Answer, Api};
 use crate::socket::Socket;
 use crate::{Stack, wait};
 
@@ -86,15 +86,14 @@ impl Person {
         .await
     }
 
-    /// Calls `calendar.google.<verb>` for this calendar. The inner error is the `data` of a refusal.
-    pub async fn write(&self, verb: &str, input: &Value) -> Result<Result<Value, Value>> {
+    /// Calls `calendar.google.<verb>` for this calendar.
+    pub async fn write(&self, verb: &str, input: &Value) -> Result<Answer> {
         self.api.attempt(&format!("calendar.google.{verb}"), input).await
     }
 
     /// The answer of a write that has to succeed.
     pub async fn does(&self, verb: &str, input: &Value) -> Result<Value> {
-        let answer = self.write(verb, input).await?;
-        answer.map_err(|refusal| anyhow::anyhow!("{verb}: {refusal}"))
+        self.write(verb, input).await?.done().context(verb.to_owned())
     }
 
     /// The input of a create, with a key of its own.

@@ -31,6 +31,32 @@ pub fn jwt_for(user: &str, seconds: i64) -> Result<String> {
     )?)
 }
 
+/// The answer to a call that may be refused.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    Done(Value),
+    /// The `data` of the error.
+    Refused(Value),
+}
+
+impl Answer {
+    /// Of a call that has to succeed.
+    pub fn done(self) -> Result<Value> {
+        match self {
+            Self::Done(answer) => Ok(answer),
+            Self::Refused(refusal) => bail!("refused: {refusal}"),
+        }
+    }
+
+    /// Of a call that has to be refused.
+    pub fn refused(self) -> Result<Value> {
+        match self {
+            Self::Done(answer) => bail!("done: {answer}"),
+            Self::Refused(refusal) => Ok(refusal),
+        }
+    }
+}
+
 /// One user's view of the API, with the cookies of one browser.
 #[derive(Clone)]
 pub struct Api {
@@ -76,12 +102,12 @@ impl Api {
         unwrap(path, self.mutation(path, &input).send().await?).await
     }
 
-    /// As [`Api::mutate`], but a refusal is returned too: its `data`.
-    pub async fn attempt(&self, path: &str, input: &Value) -> Result<Result<Value, Value>> {
+    /// As [`Api::mutate`], but a refusal is an answer, too.
+    pub async fn attempt(&self, path: &str, input: &Value) -> Result<Answer> {
         let mut body: Value = self.mutation(path, input).send().await?.json().await?;
         Ok(match body.get_mut("error") {
-            Some(error) => Err(error["data"].take()),
-            None => Ok(body["result"]["data"].take()),
+            Some(error) => Answer::Refused(error["data"].take()),
+            None => Answer::Done(body["result"]["data"].take()),
         })
     }
 

@@ -17,7 +17,7 @@ use super::page::Page;
 use super::plan::UserWrite;
 use super::record::Record;
 use crate::person::GUEST;
-use crate::rpc::Api;
+use crate::rpc::{Answer, Api};
 
 /// How long a browser waits for the answer to a write.
 const PATIENCE: Duration = Duration::from_secs(15);
@@ -201,7 +201,7 @@ impl Participant {
     async fn request(&self, record: &Record, verb: &str, input: &Value, twice: bool) -> End {
         if twice {
             let (one, other) = tokio::join!(self.attempt(verb, input), self.attempt(verb, input));
-            if let (Some(Ok(one)), Some(Ok(other))) = (one, other)
+            if let (Some(Answer::Done(one)), Some(Answer::Done(other))) = (one, other)
                 && one["intentId"] != other["intentId"]
             {
                 record.broken("one_request", format!("{verb} {input} became {one} and {other}"));
@@ -209,8 +209,8 @@ impl Participant {
         }
         loop {
             match self.attempt(verb, input).await {
-                Some(Ok(answer)) if answer["pending"] != true => return End::Done(answer),
-                Some(Err(refusal)) => match refusal["reason"].as_str() {
+                Some(Answer::Done(answer)) if answer["pending"] != true => return End::Done(answer),
+                Some(Answer::Refused(refusal)) => match refusal["reason"].as_str() {
                     Some("OUTCOME_UNKNOWN") => return End::Unknown,
                     Some(_) => return End::Refused,
                     // A busy API is no answer.
@@ -229,7 +229,7 @@ impl Participant {
     }
 
     /// One attempt. None: no answer.
-    async fn attempt(&self, verb: &str, input: &Value) -> Option<Result<Value, Value>> {
+    async fn attempt(&self, verb: &str, input: &Value) -> Option<Answer> {
         let path = format!("calendar.google.{verb}");
         let answer = timeout(PATIENCE, self.api.attempt(&path, input)).await;
         answer.ok()?.ok()

@@ -7,6 +7,7 @@ use anyhow::{Context, Result, ensure};
 use e2e::broker::API_KEY;
 use e2e::oracle::mirror_equals_google;
 use e2e::person::{GUEST, Person, Tab, hour, with_guest};
+use e2e::rpc::Answer;
 use e2e::{Stack, google, wait};
 use google_emulator::{Fault, Rule};
 use serde_json::{Value, json};
@@ -137,8 +138,8 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
             person.write("updateEvent", &other)
         )?;
         let (winner, loser, lost) = match (one, other) {
-            (Ok(winner), Err(loser)) => (winner, loser, "Other"),
-            (Err(loser), Ok(winner)) => (winner, loser, "One"),
+            (Answer::Done(winner), Answer::Refused(loser)) => (winner, loser, "Other"),
+            (Answer::Refused(loser), Answer::Done(winner)) => (winner, loser, "One"),
             both => anyhow::bail!("one of the two has to win: {both:?}"),
         };
         assert_eq!(words(&loser), ("CONFLICT", "EDIT_CONFLICT"));
@@ -174,14 +175,14 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
             .event(google::ALICE, id)
             .context("deleted ones stay too")?;
         match (edited, deleted) {
-            (Ok(_), Err(refusal)) => {
+            (Answer::Done(_), Answer::Refused(refusal)) => {
                 assert_eq!(words(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
                 assert_eq!(
                     (&stored["status"], &stored["summary"]),
                     (&json!("confirmed"), &json!("Kept"))
                 );
             }
-            (Err(refusal), Ok(_)) => {
+            (Answer::Refused(refusal), Answer::Done(_)) => {
                 assert_eq!(words(&refusal).0, "NOT_FOUND");
                 assert_eq!(stored["status"], "cancelled");
             }
@@ -357,10 +358,8 @@ async fn published_once(stack: &Stack, tabs: &mut [Tab; 2], what: &str) -> Resul
 
 /// The `data` of a refusal.
 async fn refused(person: &Person, verb: &str, input: &Value) -> Result<Value> {
-    match person.write(verb, input).await? {
-        Err(refusal) => Ok(refusal),
-        Ok(answer) => anyhow::bail!("{verb} was done: {answer}"),
-    }
+    let answer = person.write(verb, input).await?;
+    answer.refused().context(verb.to_owned())
 }
 
 fn words(refusal: &Value) -> (&str, &str) {

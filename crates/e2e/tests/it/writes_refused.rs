@@ -56,10 +56,8 @@ impl Test {
 
 /// The `data` of a refusal.
 async fn refused(person: &Person, verb: &str, input: &Value) -> Result<Value> {
-    match person.write(verb, input).await? {
-        Err(refusal) => Ok(refusal),
-        Ok(answer) => anyhow::bail!("{verb} was done: {answer}"),
-    }
+    let answer = person.write(verb, input).await?;
+    answer.refused().context(verb.to_owned())
 }
 
 fn words(refusal: &Value) -> (&str, &str) {
@@ -230,7 +228,7 @@ async fn an_id_taken_by_another_event_is_refused() -> Result<()> {
     theirs["id"] = id.as_str().into();
     test.stack.google.insert(&person.account, "primary", theirs)?;
     test.stack.google.clear_fault(&hold);
-    let refusal = writing.await??.err().context("theirs is not ours")?;
+    let refusal = writing.await??.refused().context("theirs is not ours")?;
     assert_eq!(words(&refusal), ("BAD_REQUEST", "REFUSED_BY_GOOGLE"));
     assert_eq!(refusal["googleReason"], "duplicate");
     let stored = test
