@@ -22,6 +22,13 @@ impl Mismatch {
     }
 }
 
+/// A step that could not be run, or got no answer.
+impl From<anyhow::Error> for Mismatch {
+    fn from(error: anyhow::Error) -> Self {
+        Self::new("request", "an answer", format!("{error:#}"))
+    }
+}
+
 /// Whether `actual` contains `expected`. None: the field is absent.
 pub fn check(expected: &Value, actual: Option<&Value>, at: &str) -> Result<(), Mismatch> {
     let differs = |expected: &dyn ToString| {

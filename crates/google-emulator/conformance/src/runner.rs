@@ -53,9 +53,7 @@ pub async fn run(target: &Target, case: &Case) -> Result<(), Difference> {
         };
         for repetition in 1..=step.repeat {
             variables.set("n", json!(repetition));
-            let done = run_step(target, step, &mut variables).await;
-            done.unwrap_or_else(|error| Err(Mismatch::new("request", "an answer", format!("{error:#}"))))
-                .map_err(differs)?;
+            run_step(target, step, &mut variables).await.map_err(differs)?;
         }
     }
     Ok(())
@@ -81,7 +79,7 @@ fn variables(target: &Target, case: &Case) -> Variables {
     variables
 }
 
-async fn run_step(target: &Target, step: &Step, variables: &mut Variables) -> Result<Result<(), Mismatch>> {
+async fn run_step(target: &Target, step: &Step, variables: &mut Variables) -> Result<(), Mismatch> {
     let expected = Filled::of(&step.expect, variables)?;
     let within = Duration::from_secs(step.within);
     let deadline = Instant::now()
@@ -103,7 +101,7 @@ async fn run_step(target: &Target, step: &Step, variables: &mut Variables) -> Re
         };
         match expected.check(&answer) {
             Ok(()) => break answer,
-            Err(mismatch) if Instant::now() >= deadline => return Ok(Err(mismatch)),
+            Err(mismatch) if Instant::now() >= deadline => return Err(mismatch),
             Err(_) if step.is_push() => {}
             Err(_) => sleep(READ_AGAIN).await,
         }
@@ -115,7 +113,7 @@ async fn run_step(target: &Target, step: &Step, variables: &mut Variables) -> Re
             value.with_context(|| format!("the answer has no {part:?} to keep"))?,
         );
     }
-    Ok(Ok(()))
+    Ok(())
 }
 
 fn kept(answer: &Answer, part: &Kept) -> Option<Value> {
