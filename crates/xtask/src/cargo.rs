@@ -5,12 +5,11 @@
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::thread;
 
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use crate::{interrupt, tools, workspace};
+use crate::{interrupt, workspace};
 
 /// The whole workspace without the simulation's hooks, which no release has; see the features of `e2e`.
 pub const PRODUCTION: [&str; 4] = [
@@ -20,9 +19,6 @@ pub const PRODUCTION: [&str; 4] = [
     "e2e/shared-build",
 ];
 
-/// Most tests of the whole stack wait. `.config/nextest.toml` says which take more slots than one.
-const SLOTS_PER_CORE: usize = 7;
-
 /// Cargo in this checkout. SQL is checked against `.sqlx`, so that a build needs no database.
 pub fn cargo() -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -31,22 +27,6 @@ pub fn cargo() -> Command {
         .env("SQLX_OFFLINE", "true")
         .stdin(Stdio::null());
     command
-}
-
-/// Nextest for the tests that `filter` selects, in one pool.
-pub fn nextest(filter: &str) -> Result<Command> {
-    let slots = SLOTS_PER_CORE * thread::available_parallelism()?.get();
-    let mut command = Command::new(tools::CARGO_NEXTEST.find_or_install()?);
-    command
-        .args(["nextest", "run", "--locked", "--workspace", "--color", "never"])
-        .args(["--test-threads", &slots.to_string()])
-        // Those that take the whole machine are ignored by `cargo test`.
-        .args(["--run-ignored", "all"])
-        .args(["-E", filter])
-        .current_dir(workspace::root())
-        .env("SQLX_OFFLINE", "true")
-        .stdin(Stdio::null());
-    Ok(command)
 }
 
 #[derive(Deserialize)]

@@ -13,7 +13,8 @@ use provision::faketime::{self, Clock, Sweeper};
 use provision::postgres::{Binaries, Cluster};
 use provision::{centrifugo, chromium, redis};
 
-use crate::cargo::{Profile, build_binaries, nextest};
+use crate::cargo::{Profile, build_binaries};
+use crate::nextest::nextest;
 use crate::node::Npm;
 use crate::services::PACKAGES;
 use crate::{interrupt, page, workspace};

@@ -10,6 +10,7 @@ mod demo;
 mod google_check;
 mod http;
 mod interrupt;
+mod nextest;
 mod node;
 mod page;
 mod passed_on;

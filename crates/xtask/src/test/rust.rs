@@ -5,7 +5,8 @@ use provision::process;
 
 use super::counts::counted;
 use super::shared::Shared;
-use crate::cargo::{cargo, nextest};
+use crate::cargo::cargo;
+use crate::nextest::nextest;
 use crate::{interrupt, workspace};
 
 /// For each target, several of which run at a time.
