@@ -1,5 +1,7 @@
 //! The two users, their Google accounts and their calendars.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use common::ids::UserId;
 use google_emulator::Seed;
@@ -11,6 +13,9 @@ use super::plan::User;
 pub const TEAM: &str = "team@group.calendar.google.com";
 pub const PROJECT: &str = "project@group.calendar.google.com";
 const HOLIDAYS: &str = "en.uk#holiday@group.v.calendar.google.com";
+
+/// How long a disconnect waits for the account's channels to be stopped; the renewer stops the rest.
+pub const AT_ONCE: Duration = Duration::from_millis(200);
 
 pub fn user_id(user: User) -> UserId {
     #[expect(clippy::expect_used, reason = "plain words")]

@@ -1,11 +1,9 @@
 //! Performs one operation of a plan.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use chrono::TimeDelta;
 
-use super::accounts::{PROJECT, email, name, project, user_id};
+use super::accounts::{AT_ONCE, PROJECT, email, name, project, user_id};
 use super::host::Done;
 use super::ledger::violated;
 use super::plan::{Act, BrokerTrouble, Operation, Snare, User, Viewing, Way, word};
@@ -127,9 +125,6 @@ async fn push(world: &mut World, way: Way, host: usize, dice: u32, snare: Option
     }
     Ok(())
 }
-
-/// How long a disconnect waits for the account's channels to be stopped; the renewer stops the rest.
-pub const AT_ONCE: Duration = Duration::from_millis(200);
 
 async fn person(world: &mut World, user: User, host: usize, act: Act, snare: Option<&Snare>) -> Result<()> {
     world.ledger.count(format!("person: {}", word(&act)));

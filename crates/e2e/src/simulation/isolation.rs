@@ -12,12 +12,12 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 use store::connections::Connected;
 
-use super::accounts::{email, name, user_id};
+use super::accounts::{AT_ONCE, email, name, user_id};
 use super::browser::{self, text};
 use super::ledger::{holds, violated};
 use super::plan::{Trouble, User, Write, word};
 use super::world::{World, start_of_day_in};
-use super::{act, editing, equal, outage, rest, writing};
+use super::{editing, equal, outage, rest, writing};
 use crate::bodies;
 
 /// How long the trouble lasts, in steps: within the wait that Google asks for, then long enough that a grant's end is
@@ -105,7 +105,7 @@ async fn disconnect(world: &mut World, user: User, id: Option<ConnectionId>) -> 
         world.excuse_channels(each);
     }
     let ctx = world.hosts[0].ctx.clone();
-    sync::connections::disconnect(&ctx, &user_id(user), id, act::AT_ONCE).await?;
+    sync::connections::disconnect(&ctx, &user_id(user), id, AT_ONCE).await?;
     Ok(())
 }
 
