@@ -155,10 +155,10 @@ impl Shared {
         client.set_read_timeout(None)?;
         let request = Request::of(&head);
         let Some(port) = self.site.upstreams.port(request.path) else {
-            return self.answer(&request).send(&mut client, &request);
+            return self.answer(&request).send(&mut client, request.method);
         };
         let Ok(mut upstream) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)) else {
-            return Answer::status("502 Bad Gateway").send(&mut client, &request);
+            return Answer::status("502 Bad Gateway").send(&mut client, request.method);
         };
         for stream in [&client, &upstream] {
             stream.set_nodelay(true)?;

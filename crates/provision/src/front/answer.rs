@@ -5,8 +5,6 @@ use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
-use super::Request;
-
 /// How long, and how much, is read from a client that still sends after its answer.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: u64 = 1024 * 1024;
@@ -62,8 +60,8 @@ impl Answer {
             .with("X-Content-Type-Options", "nosniff")
     }
 
-    /// Sends it, without the body to a `HEAD`, and ends the connection.
-    pub(super) fn send(&self, client: &mut TcpStream, request: &Request<'_>) -> io::Result<()> {
+    /// Sends it, without the body to the method `HEAD`, and ends the connection.
+    pub(super) fn send(&self, client: &mut TcpStream, method: &str) -> io::Result<()> {
         let mut head = format!("HTTP/1.1 {}\r\n", self.status);
         for (name, value) in &self.headers {
             // Writing to a String cannot fail.
@@ -72,7 +70,7 @@ impl Answer {
         let length = self.body.len();
         let _ = write!(head, "Content-Length: {length}\r\nConnection: close\r\n\r\n");
         client.write_all(head.as_bytes())?;
-        if request.method != "HEAD" {
+        if method != "HEAD" {
             client.write_all(&self.body)?;
         }
         close(client)
