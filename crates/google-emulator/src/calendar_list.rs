@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Result};
-use crate::event_write::new_id;
 use crate::faults::ListFaults;
+use crate::new_id::new_id;
 use crate::paging::{Listing, Page};
 use crate::params::Params;
 use crate::seed::{AccessRole, SeedCalendar};

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::event_write::new_id;
+use crate::new_id::new_id;
 use crate::store::Resource;
 
 /// Conference data is kept or made only for a client that says it understands it.

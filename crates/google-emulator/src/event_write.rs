@@ -399,11 +399,3 @@ fn set_defaults(event: &mut Resource, old: &Resource, fields: &Resource) -> Resu
 fn is_client_id(id: &str) -> bool {
     (5..=1024).contains(&id.len()) && id.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'v'))
 }
-
-/// 26 characters of base32hex, as Google's own ids.
-pub(crate) fn new_id() -> String {
-    let mut rng = rand::rng();
-    (0..26)
-        .map(|_| char::from(b"0123456789abcdefghijklmnopqrstuv"[rng.random_range(0..32)]))
-        .collect()
-}

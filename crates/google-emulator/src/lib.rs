@@ -23,6 +23,7 @@
 //!   ([`admin`] lists it).
 //! - A page for people at `/`.
 
+mod accounts;
 pub mod admin;
 mod calendar_list;
 mod calls;
@@ -44,6 +45,7 @@ mod handle;
 pub mod ics;
 mod invitations;
 mod log;
+mod new_id;
 pub mod oauth;
 mod page;
 mod paging;
@@ -53,6 +55,7 @@ mod recurrence;
 mod scopes;
 pub mod seed;
 mod settings;
+mod shared;
 mod state;
 mod store;
 mod time;
@@ -60,7 +63,7 @@ mod v3;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -79,48 +82,10 @@ pub use paging::SyncToken;
 pub use push::Diverted;
 pub use seed::Seed;
 pub use settings::{Quota, Settings};
+pub(crate) use shared::Shared;
+pub use shared::{Client, DEFAULT_CLIENT_ID, DEFAULT_CLIENT_SECRET};
 pub use state::State;
 pub use store::{Resource, Revision};
-
-/// The client id that is registered unless [`Config::client`] says otherwise.
-pub const DEFAULT_CLIENT_ID: &str = "emulator.apps.googleusercontent.com";
-/// Its secret. Everybody knows it; nothing real hangs on it.
-pub const DEFAULT_CLIENT_SECRET: &str = "GOCSPX-emulator-client-secret";
-
-/// The one registered OAuth client.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Client {
-    pub id: String,
-    pub secret: String,
-    /// Exactly these are allowed. When there is none, any `http://` address of the own machine is.
-    pub redirect_uris: Vec<String>,
-    /// Allow any redirect URI.
-    pub any_redirect: bool,
-}
-
-impl Default for Client {
-    fn default() -> Self {
-        Self {
-            id: DEFAULT_CLIENT_ID.into(),
-            secret: DEFAULT_CLIENT_SECRET.into(),
-            redirect_uris: Vec::new(),
-            any_redirect: false,
-        }
-    }
-}
-
-impl Client {
-    fn allows(&self, redirect_uri: &str) -> bool {
-        let Ok(url) = url::Url::parse(redirect_uri) else {
-            return false;
-        };
-        let local =
-            || url.scheme() == "http" && matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-        self.any_redirect
-            || self.redirect_uris.iter().any(|each| each == redirect_uri)
-            || (self.redirect_uris.is_empty() && local())
-    }
-}
 
 /// How an emulator starts.
 #[derive(Debug, Clone)]
@@ -155,33 +120,6 @@ pub struct Emulator {
     shared: Arc<Shared>,
     server: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
-}
-
-/// State shared by all handlers.
-#[derive(Debug)]
-pub(crate) struct Shared {
-    base_url: String,
-    client: Client,
-    seed: Seed,
-    settings: Settings,
-    http: reqwest::Client,
-    runtime: tokio::runtime::Handle,
-    state: Mutex<State>,
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // A panic of one test must not hide what the others would have found.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Everything as it was at the start, the clock included.
-    fn reset(&self) -> error::Result<()> {
-        let mut fresh = State::new(self.base_url.clone(), self.settings.clone());
-        fresh.load(&self.seed)?;
-        *self.state() = fresh;
-        Ok(())
-    }
 }
 
 impl Emulator {

@@ -4,9 +4,9 @@
 //! rise at the receiver. A push that the receiver answers with 500, 502, 503 or 504 is tried again in a task of its own,
 //! with back-off; every other answer ends it, as with Google.
 
+mod channels;
 mod send;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use base64::Engine;
@@ -22,117 +22,13 @@ use crate::error::{ApiError, Result};
 use crate::faults::{Call, Fault, Strike, hash};
 use crate::state::State;
 use crate::store::{Resource, Revision, text};
+use channels::Push;
+pub use channels::{Channel, Channels, Diverted, Watched};
 
 /// Life of a channel that asks for none: `params.ttl`, 7 days.
 const DEFAULT_LIFE: TimeDelta = TimeDelta::days(7);
 /// Stands in messages about channels the client does not have.
 const PROJECT_NUMBER: &str = "731024856913";
-
-#[derive(Debug, Default)]
-pub struct Channels {
-    live: BTreeMap<String, Channel>,
-    /// Every id that was ever used: they are unique for a project, stopped or not.
-    used: BTreeSet<String>,
-    /// Where pushes go instead of to their address.
-    diverted: Option<mpsc::UnboundedSender<Diverted>>,
-}
-
-/// The resource that a channel watches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Watched {
-    Events {
-        /// As the client requested it, possibly `primary`.
-        asked: String,
-        calendar: String,
-        /// Only events of these types; all when empty.
-        types: Vec<String>,
-    },
-    CalendarList,
-}
-
-#[derive(Debug)]
-pub struct Channel {
-    pub id: String,
-    pub token: Option<String>,
-    pub address: String,
-    pub user: String,
-    pub watched: Watched,
-    pub resource_id: String,
-    pub resource_uri: String,
-    pub expires: DateTime<Utc>,
-    last_number: u64,
-    outbox: mpsc::UnboundedSender<Push>,
-}
-
-/// A push that is handed over instead of being sent ([`Emulator::divert_pushes`](crate::Emulator::divert_pushes)).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Diverted {
-    /// The entire content of a push.
-    pub headers: Vec<(&'static str, String)>,
-    pub user: String,
-    /// None for a channel on the calendar list.
-    pub calendar: Option<String>,
-    /// The revision that caused it.
-    pub revision: Revision,
-}
-
-/// One message to a channel.
-#[derive(Debug)]
-struct Push {
-    channel_id: String,
-    number: u64,
-    state: &'static str,
-    address: String,
-    headers: Vec<(&'static str, String)>,
-    user: String,
-    calendar: Option<String>,
-    revision: Revision,
-    strikes: Vec<Strike>,
-    /// Resolved after the first attempt.
-    tried: Option<oneshot::Sender<()>>,
-}
-
-impl Channels {
-    pub fn live(&self) -> impl Iterator<Item = &Channel> {
-        self.live.values()
-    }
-
-    /// From now on pushes are handed over in the order in which they would be sent, in the call that causes them.
-    pub(crate) fn divert(&mut self) -> mpsc::UnboundedReceiver<Diverted> {
-        let (to, pushes) = mpsc::unbounded_channel();
-        self.diverted = Some(to);
-        pushes
-    }
-
-    /// Ends all channels; their tasks end with them.
-    pub fn clear(&mut self) {
-        self.live.clear();
-        self.used.clear();
-    }
-}
-
-impl Channel {
-    /// The channel without its token, for `GET /_emulator/channels`.
-    pub fn to_json(&self) -> Value {
-        json!({
-            "id": self.id,
-            "user": self.user,
-            "calendar": self.calendar(),
-            "address": self.address,
-            "resourceId": self.resource_id,
-            "resourceUri": self.resource_uri,
-            "expiration": self.expires,
-            "lastMessageNumber": self.last_number,
-        })
-    }
-
-    pub fn calendar(&self) -> Option<&str> {
-        match &self.watched {
-            Watched::Events { calendar, .. } => Some(calendar),
-            Watched::CalendarList => None,
-        }
-    }
-}
 
 /// The answer to a watch call, and a signal that the `sync` message was sent if it has to come first.
 pub struct Opened {

@@ -7,7 +7,7 @@ use reqwest::header::CONTENT_LENGTH;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{sleep, timeout};
 
-use super::Push;
+use super::channels::Push;
 use crate::Shared;
 use crate::faults::Fault;
 use crate::log::Sent;
