@@ -9,38 +9,26 @@
 //! prefix) are translated, else the rules of their `VTIMEZONE` count; an event in an unknown one is skipped, because an event
 //! at a guessed hour is worse than none.
 
+mod component;
+mod error;
 mod event;
 mod lines;
 mod time;
+mod vtimezone;
 mod zone;
 
 use std::collections::HashMap;
 
-use icalendar::parser::{Component, Property, read_components};
+use icalendar::parser::read_components;
 
 use crate::recurrence::Series;
 use crate::seed::SeedCalendar;
+use component::text_of;
+pub use error::IcsError;
 use event::{Entry, Role};
 use lines::{Line, Section};
 use zone::Zones;
 use zones::Zone;
-
-/// The fault and its place.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IcsError {
-    /// Counted from 1: the line itself for broken syntax, the event's `BEGIN` for the rest.
-    pub line: Option<usize>,
-    pub what: String,
-}
-
-impl IcsError {
-    fn new(line: impl Into<Option<usize>>, what: impl Into<String>) -> Self {
-        Self {
-            line: line.into(),
-            what: what.into(),
-        }
-    }
-}
 
 /// The readable part of a file.
 #[derive(Debug)]
@@ -100,7 +88,7 @@ fn properties(section: &Section<'_>, skipped: &mut Vec<IcsError>) -> HashMap<Str
 fn zones_of(section: &Section<'_>, name: Option<&String>, skipped: &mut Vec<IcsError>) -> Zones {
     let mut zones = Zones::default();
     for part in section.parts("VTIMEZONE") {
-        match lines::parse(part, |component| zones.define(component)) {
+        match lines::parse(part, |component| vtimezone::define(&mut zones, component)) {
             Ok(()) => {}
             Err(error) => skipped.push(error),
         }
@@ -160,30 +148,6 @@ fn join(entries: Vec<Entry>, zone: Zone) -> Vec<event::Body> {
             entry.into_body(master.map(|(id, _)| id.as_str()))
         })
         .collect()
-}
-
-/// The first property of that name.
-fn property<'a>(component: &'a Component<'a>, name: &str) -> Option<&'a Property<'a>> {
-    component
-        .properties
-        .iter()
-        .find(|property| property.name.as_str().eq_ignore_ascii_case(name))
-}
-
-/// The text of a property, `None` when it is missing or blank. The parser has unescaped it.
-fn text_of<'a>(component: &'a Component<'a>, name: &str) -> Option<&'a str> {
-    property(component, name)
-        .map(|property| property.val.as_str())
-        .filter(|text| !text.trim().is_empty())
-}
-
-/// A parameter without its quotes.
-fn parameter<'a>(property: &'a Property<'a>, name: &str) -> Option<&'a str> {
-    let found = property
-        .params
-        .iter()
-        .find(|parameter| parameter.key.as_str().eq_ignore_ascii_case(name))?;
-    found.val.as_ref().map(|value| value.as_str().trim_matches('"'))
 }
 
 #[cfg(test)]

@@ -5,9 +5,10 @@ use icalendar::parser::{Component, Property};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use super::component::{parameter, property, text_of};
 use super::time::{self, Time};
+use super::vtimezone;
 use super::zone::Zones;
-use super::{parameter, property, text_of};
 use crate::recurrence::{Series, is_below_a_day};
 use zones::Zone;
 
@@ -113,7 +114,7 @@ pub fn read(event: &Component, zones: &Zones) -> Result<Entry, String> {
     let length = end.since(start).unwrap_or_default();
     let recurrence = recurrence(event, (start, length), zones)?;
     let tzid = parameter(written, "TZID");
-    if !recurrence.is_empty() && !zones.may_repeat(tzid, start) {
+    if !recurrence.is_empty() && !vtimezone::may_repeat(zones, tzid, start) {
         let tzid = tzid.unwrap_or_default();
         return Err(format!(
             "TZID {tzid:?} has the clock of no known zone, so the event cannot repeat"

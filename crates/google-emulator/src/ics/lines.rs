@@ -2,7 +2,7 @@
 
 use icalendar::parser::{Component, read_components};
 
-use super::IcsError;
+use super::error::IcsError;
 
 /// Deeper than any calendar nests; the parser recurses, so a hostile file must not choose the depth.
 const MAX_DEPTH: usize = 8;

@@ -7,7 +7,7 @@ use icalendar::parser::Property;
 use serde_json::{Value, json};
 use zones::Zone;
 
-use super::parameter;
+use super::component::parameter;
 use super::zone::{LocalClock, Zones};
 
 /// A date, or a moment with the zone it was written in.

@@ -1,18 +1,12 @@
-//! The zones of a file: by name, or by the rules of a `VTIMEZONE`.
+//! The zones of a file: by name, or by rules of its own.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Offset, TimeDelta, TimeZone, Utc};
-use icalendar::parser::Component;
 use icu_time::zone::WindowsParser;
 use icu_time::zone::iana::IanaParserExtended;
-use serde_json::{Map, Value};
 use zones::Zone;
-
-use super::text_of;
-use super::time::{self, Time};
-use crate::recurrence::Series;
 
 /// The years from an event on in which a zone must have the clock of a `VTIMEZONE` to stand for it.
 const COMPARED_YEARS: i32 = 5;
@@ -41,7 +35,8 @@ pub struct Zones {
     defined: HashMap<String, Defined>,
 }
 
-enum Defined {
+/// The meaning of a `TZID`.
+pub enum Defined {
     Known(Zone),
     Rules(Rules),
 }
@@ -54,18 +49,8 @@ pub enum LocalClock<'a> {
 }
 
 impl Zones {
-    /// Adds a `VTIMEZONE`. One that says nothing readable is left out; an event that needs it names it.
-    pub fn define(&mut self, component: &Component) {
-        let Some(tzid) = text_of(component, "TZID") else {
-            return;
-        };
-        let place = text_of(component, "X-LIC-LOCATION").and_then(known);
-        let defined = place
-            .map(Defined::Known)
-            .or_else(|| Rules::of(component).map(Defined::Rules));
-        if let Some(defined) = defined {
-            self.defined.insert(tzid.to_owned(), defined);
-        }
+    pub fn define(&mut self, tzid: &str, defined: Defined) {
+        self.defined.insert(tzid.to_owned(), defined);
     }
 
     /// Sets the calendar's zone (`X-WR-TIMEZONE`); UTC where there is none.
@@ -105,14 +90,6 @@ impl Zones {
             None => Err(unknown("TZID", tzid)),
         }
     }
-
-    /// Whether instances that follow this start keep to the zone that it was given.
-    pub fn may_repeat(&self, tzid: Option<&str>, start: Time) -> bool {
-        match (tzid.map(|tzid| self.find(tzid)), start) {
-            (Some(Ok(LocalClock::Rules(rules))), Time::At(at)) => rules.zone_from(at.to_utc()).is_some(),
-            _ => true,
-        }
-    }
 }
 
 impl LocalClock<'_> {
@@ -131,7 +108,7 @@ impl LocalClock<'_> {
 
 /// By IANA name, a vendor's prefix before one (`/freeassociation.sourceforge.net/Europe/Zurich`), or Windows' name as CLDR
 /// translates it for the world.
-fn known(name: &str) -> Option<Zone> {
+pub fn known(name: &str) -> Option<Zone> {
     let name = name.trim();
     let mut tail = Some(name);
     while let Some(candidate) = tail {
@@ -161,17 +138,8 @@ pub struct Rules {
 }
 
 impl Rules {
-    fn of(zone: &Component) -> Option<Self> {
-        let parts = zone.components.iter().filter(|part| {
-            let name = part.name.as_str();
-            name.eq_ignore_ascii_case("STANDARD") || name.eq_ignore_ascii_case("DAYLIGHT")
-        });
-        let mut changes = Vec::new();
-        for part in parts {
-            let from = offset(text_of(part, "TZOFFSETFROM")?)?;
-            let to = offset(text_of(part, "TZOFFSETTO")?)?;
-            changes.extend(onsets(part, fixed(from))?.into_iter().map(|at| (at, from, to)));
-        }
+    /// Of the changes of the clock, in any order, each with the offsets before and after it. None: there is none.
+    pub fn of(mut changes: Vec<(DateTime<Utc>, i32, i32)>) -> Option<Self> {
         changes.sort_unstable();
         let (_, first, _) = *changes.first()?;
         Some(Self {
@@ -199,7 +167,7 @@ impl Rules {
     }
 
     /// The zone that has this clock in the years from this moment on.
-    fn zone_from(&self, instant: DateTime<Utc>) -> Option<Zone> {
+    pub fn zone_from(&self, instant: DateTime<Utc>) -> Option<Zone> {
         let year = instant.year();
         if let Some(found) = self.zones.borrow().get(&year) {
             return *found;
@@ -248,51 +216,8 @@ impl Rules {
     }
 }
 
-/// The moments at which a `STANDARD` or `DAYLIGHT` begins; its times are those of the clock before.
-fn onsets(part: &Component, before: Zone) -> Option<Vec<DateTime<Utc>>> {
-    let Time::At(start) = Time::parse(text_of(part, "DTSTART")?.trim(), LocalClock::Zone(before))? else {
-        return None;
-    };
-    let first = Time::At(start);
-    let mut lines: Vec<Value> = Vec::new();
-    for property in &part.properties {
-        let line = match property.name.as_str().to_ascii_uppercase().as_str() {
-            "RRULE" => time::rule("RRULE", property.val.as_str(), first),
-            "RDATE" => time::dates(property, (first, TimeDelta::zero()), &Zones::default()),
-            _ => continue,
-        };
-        // A rule that ended before it began never changes the clock.
-        lines.extend(line.ok().map(Value::from));
-    }
-    let mut body = Map::new();
-    body.insert("start".into(), first.body());
-    body.insert("end".into(), first.body());
-    body.insert("recurrence".into(), lines.into());
-    let series = Series::of(&body, Zone::UTC).ok()?;
-    let starts = series
-        .map(|series| series.starts(None, None, Zone::UTC))
-        .unwrap_or_default();
-    let mut onsets = vec![start.to_utc()];
-    onsets.extend(starts.iter().map(|start| start.instant(Zone::UTC)));
-    Some(onsets)
-}
-
-/// Seconds east of `+0200` or `-053000`; of an offset only whole minutes count.
-fn offset(text: &str) -> Option<i32> {
-    let text = text.trim();
-    let (sign, digits) = match text.split_at_checked(1)? {
-        ("+", digits) => (1, digits),
-        ("-", digits) => (-1, digits),
-        _ => return None,
-    };
-    let is_offset = matches!(digits.len(), 4 | 6) && digits.bytes().all(|digit| digit.is_ascii_digit());
-    let number = |range: std::ops::Range<usize>| digits.get(range)?.parse::<i32>().ok();
-    let minutes = number(0..2)? * 60 + number(2..4)?;
-    (is_offset && minutes < 24 * 60).then_some(sign * minutes * 60)
-}
-
 /// A fixed offset by the name that Google has for it.
-fn fixed(seconds: i32) -> Zone {
+pub fn fixed(seconds: i32) -> Zone {
     let (sign, minutes) = (if seconds < 0 { '-' } else { '+' }, seconds.abs() / 60);
     Zone::named(&format!("GMT{sign}{:02}:{:02}", minutes / 60, minutes % 60)).unwrap_or_default()
 }
