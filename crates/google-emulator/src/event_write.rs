@@ -1,6 +1,5 @@
 //! Writes to a calendar, with Google's rules: client fields, server fields, and writes to one instance of a series.
 
-use rand::RngExt;
 use serde_json::{Value, json};
 
 use crate::conference;
@@ -10,6 +9,7 @@ use crate::event_types;
 use crate::event_view;
 use crate::guests::{self, SendUpdates};
 use crate::invitations;
+use crate::new_id::new_id;
 use crate::recurrence::Series;
 use crate::seed::AccessRole;
 use crate::state::{Calendar, State, email_of};

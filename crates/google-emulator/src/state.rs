@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
+use serde_json::Value;
 
 use crate::clock::Clock;
 use crate::error::{ApiError, Result};
@@ -12,10 +11,10 @@ use crate::faults::Faults;
 use crate::grants::Grants;
 use crate::log::Log;
 use crate::push::Channels;
-use crate::seed::{AccessRole, Seed, SeedCalendar};
+use crate::seed::AccessRole;
 use crate::settings::Settings;
 use crate::store::{Collection, Resource, Revision, text};
-use crate::{event_write, time};
+use crate::time;
 use zones::Zone;
 
 #[derive(Debug)]
