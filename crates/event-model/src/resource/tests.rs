@@ -38,6 +38,20 @@ fn a_field_of_the_wrong_type_is_ignored_alone() {
 }
 
 #[test]
+fn a_room_differs_from_a_person() {
+    let raw = json!({"id": "e1", "attendees": [
+        {"email": "c_188@resource.calendar.google.com", "resource": true},
+        {"email": "ann@example.com", "optional": true},
+        {"email": "ben@example.com", "resource": false},
+    ]});
+    let attendees = parse(&raw.to_string()).unwrap().attendees;
+    let resources: Vec<_> = attendees.iter().map(|attendee| attendee.resource).collect();
+    assert_eq!(resources, [true, false, false]);
+    let wire = serde_json::to_value(&attendees[0]).unwrap();
+    assert_eq!(wire["resource"], json!(true));
+}
+
+#[test]
 fn an_event_is_busy_unless_google_says_free() {
     let of = |transparency: serde_json::Value| {
         parse(&json!({"id": "e1", "transparency": transparency}).to_string())
