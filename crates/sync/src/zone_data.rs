@@ -10,12 +10,13 @@ const AT_ONCE: i64 = 1_000;
 
 /// Whether instances that were expanded by another version have to be expanded again.
 fn is_new(ours: &str, stored: Option<&str>) -> bool {
+    // Earlier releases recorded `unknown` for a system that does not state its version. A stated version replaces it, and
+    // never the other way: otherwise two machines would replace each other's at every start.
     let is_stated = |version: &str| version.starts_with(|first: char| first.is_ascii_digit());
     match stored {
         None => true,
-        // A system that does not state its version cannot be compared.
-        Some(stored) if is_stated(ours) && is_stated(stored) => ours > stored,
-        Some(stored) => ours != stored,
+        Some(stored) if is_stated(ours) => !is_stated(stored) || ours > stored,
+        Some(_) => false,
     }
 }
 
@@ -64,7 +65,7 @@ mod tests {
             ("2026f", Some("2026e"), true),
             ("2026f", Some("2026f"), false),
             ("2026e", Some("2026f"), false),
-            ("unknown", Some("2026f"), true),
+            ("unknown", Some("2026f"), false),
             ("2026f", Some("unknown"), true),
             ("unknown", Some("unknown"), false),
         ] {

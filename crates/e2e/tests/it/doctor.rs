@@ -214,8 +214,23 @@ async fn problems_in_the_data_are_reported() -> Result<()> {
         .await?;
     finds(&stack, &[], &[("channels", "start watch-renewer")]).await?;
     stack.renewers[0].start_again().await?;
+    let at_start = stack.renewers[0].process()?.output();
     stack.watched("alice").await;
     finds(&stack, &[], &[]).await?;
+
+    let run = async |sql: &'static str| sqlx::query(sql).execute(&stack.database.pool).await;
+    run("update zone_data set version = '2999a'").await?;
+    finds(&stack, &[], &[("zone-rules", "the same tzdata")]).await?;
+    run("delete from zone_data").await?;
+    let findings = findings(&stack, &[]).await?;
+    let rules = findings.iter().find(|finding| finding["check"] == "zone-rules");
+    let rules = rules
+        .and_then(|rules| rules["found"].as_str())
+        .context("zone-rules")?;
+    ensure!(
+        at_start.contains(&format!("Zone rules: {rules}")),
+        "{rules}: {at_start}"
+    );
 
     let pool = &stack.database.pool;
     sqlx::query("update connections set scopes = array['openid', 'email']")

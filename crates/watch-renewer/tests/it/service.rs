@@ -135,6 +135,73 @@ async fn without_a_public_url_the_renewer_polls(pool: PgPool) {
     );
 }
 
+/// A series by the rules of another tz database: its first start is wrong.
+async fn expanded_by(pool: &PgPool, google: &Emulator, version: &str) {
+    let at = |hours| {
+        let at = common::clock::Clock::system().now() + chrono::TimeDelta::hours(hours);
+        serde_json::json!({"dateTime": at.to_rfc3339(), "timeZone": "America/Vancouver"})
+    };
+    let weekly = serde_json::json!({
+        "summary": "Weekly",
+        "start": at(24),
+        "end": at(25),
+        "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=4"],
+    });
+    google.insert(ALICE, ALICE, weekly).unwrap();
+    connect(pool, google, &config(pool, google, &[])).await;
+    for sql in [
+        "insert into zone_data (version) values ($1) on conflict (only_row) do update set version = $1",
+        "update occurrences set payload = jsonb_set(payload, '{start}', '\"2020-01-01T00:00:00Z\"') where $1 <> ''",
+    ] {
+        let changed = sqlx::query(sql).bind(version).execute(pool).await.unwrap();
+        assert!(changed.rows_affected() > 0, "{sql}");
+    }
+}
+
+/// Instances that other rules placed.
+async fn wrong_instances(pool: &PgPool) -> i64 {
+    sqlx::query_scalar("select count(*) from occurrences where payload->>'start' like '2020%'")
+        .fetch_one(pool)
+        .await
+        .unwrap()
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_start_with_newer_zone_rules_expands_series_again(pool: PgPool) {
+    let google = emulator().await;
+    expanded_by(&pool, &google, "2020a").await;
+    assert_eq!(wrong_instances(&pool).await, 4);
+    let application = Application::build(config(&pool, &google, &[])).await.unwrap();
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(application.run_until_stopped(stop.clone()));
+    let started = Instant::now();
+    while wrong_instances(&pool).await > 0 {
+        assert!(started.elapsed() < Duration::from_secs(20), "not expanded again");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_start_with_older_zone_rules_leaves_series_alone(pool: PgPool) {
+    let google = emulator().await;
+    expanded_by(&pool, &google, "2999a").await;
+    drop(Application::build(config(&pool, &google, &[])).await.unwrap());
+    let due: i64 = sqlx::query_scalar(
+        "select count(*) from sync_state where kind = 'events' and generation > 0 and horizon_until is null",
+    )
+    .fetch_one(&pool)
+    .await
+    .unwrap();
+    assert_eq!(due, 0);
+    let version: String = sqlx::query_scalar("select version from zone_data")
+        .fetch_one(&pool)
+        .await
+        .unwrap();
+    assert_eq!(version, "2999a");
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn start_up_errors_are_one_line(pool: PgPool) {
     let google = emulator().await;

@@ -240,3 +240,35 @@ async fn doctor_finds_clock_skew(pool: PgPool) {
         assert!(clock.remedy.as_ref().unwrap().contains("NTP"), "{clock:?}");
     }
 }
+
+/// The doctor's `zone-rules`, with this version recorded by watch-renewer.
+async fn zone_rules(api: &Api, recorded: &str) -> doctor::Finding {
+    sqlx::query(
+        "insert into zone_data (version) values ($1) on conflict (only_row) do update set version = $1",
+    )
+    .bind(recorded)
+    .execute(&api.pool)
+    .await
+    .unwrap();
+    let config: Config = common::config::from_vars(api.vars.clone()).unwrap();
+    let report = doctor::examine(Ok(config), &Clock::system()).await;
+    let mut findings = report.findings.into_iter();
+    findings.find(|finding| finding.check == "zone-rules").unwrap()
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn doctor_finds_a_service_with_older_zone_rules(pool: PgPool) {
+    let api = Api::start(pool).await;
+    for older in ["2020a", "unknown"] {
+        let finding = zone_rules(&api, older).await;
+        assert_eq!(finding.outcome, doctor::Outcome::Ok, "{finding:?}");
+        assert!(finding.found.contains("tz database 20"), "{finding:?}");
+    }
+    let finding = zone_rules(&api, "2999a").await;
+    assert_eq!(finding.outcome, doctor::Outcome::Failed);
+    assert!(
+        finding.found.ends_with("but watch-renewer has 2999a"),
+        "{finding:?}"
+    );
+    assert!(finding.remedy.unwrap().contains("the same tzdata"));
+}
