@@ -27,10 +27,10 @@ const ADMIN_TIMEOUTS: Timeouts = Timeouts {
 };
 
 /// A connection that was idle for this long is tested before use: Postgres may have restarted, or stopped being the
-/// primary.
+/// primary. A process whose connections are never idle tests the next one after this long.
 const TESTED_AFTER: Duration = Duration::from_secs(1);
 
-/// After a read-only session was met, every connection is tested before use for this long.
+/// After a read-only session was found, every connection is tested before use for this long.
 const FAILOVER: Duration = Duration::from_mins(1);
 
 /// The timeouts of a session, in Postgres's notation and canonical form.
@@ -47,7 +47,8 @@ pub async fn connect(
     max_connections: u32,
     acquire_timeout: Duration,
 ) -> sqlx::Result<PgPool> {
-    PgPoolOptions::new()
+    let options = options(database_url)?;
+    let connecting = PgPoolOptions::new()
         .max_connections(max_connections)
         .acquire_timeout(acquire_timeout)
         // Not at every acquire: that would be a round trip before every single statement.
@@ -57,25 +58,47 @@ pub async fn connect(
                 if is_outdated(meta.age) {
                     return Ok(false);
                 }
-                if meta.idle_for >= TESTED_AFTER || is_failing_over() {
-                    return is_writable(conn).await;
+                if meta.idle_for >= TESTED_AFTER || is_failing_over() || is_test_due() {
+                    return check(conn).await;
                 }
                 Ok(true)
             })
         })
         .after_connect(|conn, _| Box::pin(set_timeouts(conn, TIMEOUTS)))
-        .connect_with(options(database_url)?)
-        .await
+        .connect_with(options.clone());
+    explain_timeout(connecting.await, &options, TIMEOUTS, acquire_timeout).await
 }
 
 /// For migrations and other admin commands.
 pub async fn connect_for_admin(database_url: &str, acquire_timeout: Duration) -> sqlx::Result<PgPool> {
-    PgPoolOptions::new()
+    let options = options(database_url)?;
+    let connecting = PgPoolOptions::new()
         .max_connections(2)
         .acquire_timeout(acquire_timeout)
         .after_connect(|conn, _| Box::pin(set_timeouts(conn, ADMIN_TIMEOUTS)))
-        .connect_with(options(database_url)?)
-        .await
+        .connect_with(options.clone());
+    explain_timeout(connecting.await, &options, ADMIN_TIMEOUTS, acquire_timeout).await
+}
+
+/// A pool that retries in vain returns a timeout, whatever the cause is. One more attempt returns the cause.
+async fn explain_timeout(
+    connected: sqlx::Result<PgPool>,
+    options: &PgConnectOptions,
+    timeouts: Timeouts,
+    within: Duration,
+) -> sqlx::Result<PgPool> {
+    if !matches!(connected, Err(sqlx::Error::PoolTimedOut)) {
+        return connected;
+    }
+    let attempt = async {
+        let mut conn = PgConnection::connect_with(options).await?;
+        set_timeouts(&mut conn, timeouts).await?;
+        conn.close().await
+    };
+    match tokio::time::timeout(within, attempt).await {
+        Ok(Err(cause)) => Err(cause),
+        Ok(Ok(())) | Err(_) => connected,
+    }
 }
 
 /// One connection, without timeouts and without a pool's retries.
@@ -114,6 +137,16 @@ pub(crate) async fn set_timeouts(conn: &mut PgConnection, timeouts: Timeouts) ->
     }
 }
 
+/// Whether a connection may be used. A read-only one means that all others are probably read-only, too.
+async fn check(conn: &mut PgConnection) -> sqlx::Result<bool> {
+    *TESTED_AT.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    let is_writable = is_writable(conn).await?;
+    if !is_writable {
+        renew_connections();
+    }
+    Ok(is_writable)
+}
+
 /// Whether the database accepts writes. A standby does not, nor a primary that was demoted.
 pub async fn is_writable(conn: &mut PgConnection) -> sqlx::Result<bool> {
     sqlx::query_scalar("select current_setting('transaction_read_only') = 'off'")
@@ -131,6 +164,14 @@ pub fn is_read_only_error(error: &sqlx::Error) -> bool {
 
 /// Connections of this process that are older than this are closed before their next use.
 static OUTDATED_SINCE: Mutex<Option<Instant>> = Mutex::new(None);
+
+/// When this process last tested a connection.
+static TESTED_AT: Mutex<Option<Instant>> = Mutex::new(None);
+
+fn is_test_due() -> bool {
+    let last = *TESTED_AT.lock().unwrap_or_else(PoisonError::into_inner);
+    last.is_none_or(|last| last.elapsed() >= TESTED_AFTER)
+}
 
 /// Closes all connections that exist now, each before its next use. After a failover they lead to the wrong server.
 pub fn renew_connections() {

@@ -20,27 +20,8 @@ const ADMIN_CONNECTIONS: i64 = 10;
 /// Checks the server, and returns a pool if it can be reached.
 pub async fn connect(report: &mut Report, config: &Config) -> Option<PgPool> {
     let url = config.sync.database_url.expose_secret();
-    // A pool retries, and would report a timeout instead of the cause.
-    let once = tokio::time::timeout(TIMEOUT, store::connect_once(url));
-    let server = match once.await {
-        Ok(Ok(mut conn)) => health::server(&mut conn).await,
-        Ok(Err(error)) => Err(error),
-        Err(_) => {
-            report.failed(
-                "database",
-                format!("no answer within {} s", TIMEOUT.as_secs()),
-                "check host and port in DATABASE_URL, and the firewall",
-            );
-            return None;
-        }
-    };
-    let server = match server {
-        Ok(server) => server,
-        Err(error) => {
-            report.failed("database", &error, remedy(&error));
-            return None;
-        }
-    };
+    let server = reach(report, url).await?;
+    let pool = pool(report, url).await?;
     let version = format!("{}.{}", server.version_num / 10_000, server.version_num % 10_000);
     let wanted = i64::from(config.sync.database_max_connections) * 3 + ADMIN_CONNECTIONS;
     if server.version_num < POSTGRES_MIN {
@@ -65,7 +46,47 @@ pub async fn connect(report: &mut Report, config: &Config) -> Option<PgPool> {
             format!("Postgres {version}, {connections} connections"),
         );
     }
-    store::connect(url, 2, TIMEOUT).await.ok()
+    Some(pool)
+}
+
+/// None: it cannot be reached, which is reported.
+async fn reach(report: &mut Report, url: &str) -> Option<health::Server> {
+    // A pool retries, and would report a timeout instead of the cause.
+    let once = tokio::time::timeout(TIMEOUT, store::connect_once(url));
+    let server = match once.await {
+        Ok(Ok(mut conn)) => health::server(&mut conn).await,
+        Ok(Err(error)) => Err(error),
+        Err(_) => {
+            report.failed(
+                "database",
+                format!("no answer within {} s", TIMEOUT.as_secs()),
+                "check host and port in DATABASE_URL, and the firewall",
+            );
+            return None;
+        }
+    };
+    match server {
+        Ok(server) => Some(server),
+        Err(error) => {
+            report.failed("database", &error, remedy(&error));
+            None
+        }
+    }
+}
+
+/// None: a connection does not keep its settings, or the server is gone, which is reported.
+async fn pool(report: &mut Report, url: &str) -> Option<PgPool> {
+    match store::connect(url, 2, TIMEOUT).await {
+        Ok(pool) => Some(pool),
+        Err(error) => {
+            let remedy = match error {
+                sqlx::Error::Configuration(_) => "see \"Behind PgBouncer\" in docs/operations.md",
+                _ => remedy(&error),
+            };
+            report.failed("database", &error, remedy);
+            None
+        }
+    }
 }
 
 fn remedy(error: &sqlx::Error) -> &'static str {

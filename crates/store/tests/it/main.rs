@@ -1,5 +1,6 @@
 //! Each table's statements on a real Postgres.
 
+mod failover;
 mod indexes;
 mod intake;
 mod mirror;

@@ -202,6 +202,45 @@ async fn a_start_with_older_zone_rules_leaves_series_alone(pool: PgPool) {
     assert_eq!(version, "2999a");
 }
 
+/// A failover: sessions that were opened during it stay read-only, although the server at the address no longer is.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn the_renewer_watches_once_the_database_is_writable_again(pool: PgPool) {
+    let google = emulator().await;
+    let settings = [("PUBLIC_URL", "http://localhost:9")];
+    connect(&pool, &google, &config(&pool, &google, &settings)).await;
+    let application = Application::build(config(&pool, &google, &settings))
+        .await
+        .unwrap();
+    let addr = SocketAddr::from(([127, 0, 0, 1], application.port()));
+    let database = pool.connect_options().get_database().unwrap().to_owned();
+    // A session that stays writable.
+    let mut admin = pool.acquire().await.unwrap();
+    for sql in [
+        &*format!("alter database {database:?} set default_transaction_read_only = on"),
+        "select pg_terminate_backend(pid) from pg_stat_activity
+         where datname = current_database() and pid <> pg_backend_pid()",
+    ] {
+        let sql = sqlx::AssertSqlSafe(sql.to_owned());
+        sqlx::query(sql).execute(&mut *admin).await.unwrap();
+    }
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(application.run_until_stopped(stop.clone()));
+    let started = Instant::now();
+    let is_read_only = |answer: Result<(), String>| answer.is_err_and(|error| error.contains("read-only"));
+    while !is_read_only(common::http::probe(addr).await) {
+        assert!(started.elapsed() < Duration::from_secs(20), "it is ready");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(google.channels().len(), 0);
+
+    let reset = format!("alter database {database:?} reset default_transaction_read_only");
+    let reset = sqlx::query(sqlx::AssertSqlSafe(reset));
+    reset.execute(&mut *admin).await.unwrap();
+    until("two channels", || google.channels().len() == 2).await;
+    stop.cancel();
+    running.await.unwrap().unwrap();
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn start_up_errors_are_one_line(pool: PgPool) {
     let google = emulator().await;

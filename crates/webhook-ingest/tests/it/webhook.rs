@@ -337,6 +337,42 @@ async fn pushes_fail_fast_without_database_and_recover(pool: PgPool) {
     service.stop().await;
 }
 
+/// A failover: sessions that were opened during it stay read-only, although the server at the address no longer is.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn pushes_are_503_while_the_database_is_read_only(pool: PgPool) {
+    let resource = calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    let service = Service::start(&pool, &[]).await;
+    assert_eq!(service.genuine().send().await.unwrap().status(), StatusCode::OK);
+    let ready = async || {
+        let url = format!("http://127.0.0.1:{}/readyz", service.port);
+        service.http.get(url).send().await.unwrap().status().as_u16()
+    };
+    let database = pool.connect_options().get_database().unwrap().to_owned();
+    let alter = async |change: &str| {
+        administer(&pool, format!("alter database \"{database}\" {change}")).await;
+    };
+    alter("set default_transaction_read_only = on").await;
+    administer(
+        &pool,
+        format!("select pg_terminate_backend(pid) from pg_stat_activity where datname = '{database}'"),
+    )
+    .await;
+    for attempt in 0..3 {
+        let refused = service.genuine().send().await.unwrap();
+        assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE, "{attempt}");
+        let body: Value = refused.json().await.unwrap();
+        assert_eq!(body["error"], "unavailable");
+    }
+    assert_eq!(ready().await, 503);
+    alter("reset default_transaction_read_only").await;
+    // The pause between two attempts to connect.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert_eq!(service.genuine().send().await.unwrap().status(), StatusCode::OK);
+    assert_eq!(ready().await, 200);
+    assert_eq!(dirty_seq(&pool, resource).await, 2);
+    service.stop().await;
+}
+
 #[sqlx::test]
 async fn an_unknown_schema_is_rejected_at_start(pool: PgPool) {
     let options = pool.connect_options();
