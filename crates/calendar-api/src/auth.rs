@@ -85,16 +85,17 @@ impl Authenticator {
         }
     }
 
-    /// For tokens signed with a key that the host application publishes at `url`.
+    /// For tokens signed with a key that the host application publishes at `url`, which is reached as Google is.
     pub fn with_jwks(
         url: JwksUrl,
         algorithm: SignatureAlgorithm,
         issuer: &str,
         audience: &str,
-    ) -> Result<Self, reqwest::Error> {
+        proxies: &google::Proxies,
+    ) -> Result<Self, google::SetupError> {
         let algorithm = algorithm.as_jwt();
         Ok(Self {
-            keys: Keys::Published(jwks::Jwks::new(url, algorithm)?),
+            keys: Keys::Published(jwks::Jwks::new(url, algorithm, proxies)?),
             validation: validation(algorithm, issuer, audience),
         })
     }

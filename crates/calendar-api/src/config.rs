@@ -154,7 +154,8 @@ impl Config {
                 Err("AUTH_ALGORITHM is HS256, which needs AUTH_HS256_SECRET and no AUTH_JWKS_URL".into())
             }
             (Some(url), None, Some(algorithm)) => {
-                Authenticator::with_jwks(url.clone(), algorithm, issuer, audience)
+                let proxies = google::Proxies::from_env();
+                Authenticator::with_jwks(url.clone(), algorithm, issuer, audience, &proxies)
                     .map_err(|error| format!("cannot set up the client for AUTH_JWKS_URL: {error}"))
             }
             (Some(_), None, None) => {

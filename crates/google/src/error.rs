@@ -94,8 +94,6 @@ pub enum SetupError {
     Certificates(std::io::Error),
     #[error("cannot set up the HTTP client: {0}")]
     HttpClient(String),
-    #[error(
-        "HTTPS_PROXY or ALL_PROXY names a proxy that is not http://: unset it, or list Google's hosts in NO_PROXY"
-    )]
-    Proxy,
+    #[error("HTTPS_PROXY or ALL_PROXY names a proxy that is not http://: unset it, or list {0} in NO_PROXY")]
+    Proxy(String),
 }

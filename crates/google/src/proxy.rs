@@ -1,7 +1,8 @@
-//! The HTTP proxy on the way to Google, where a network has no other way out.
+//! The HTTP proxy on the way out, to Google and to the host application's keys, where a network has no other.
 //!
 //! `HTTPS_PROXY` or `ALL_PROXY` names it, and `NO_PROXY` the hosts that are reached without it, as for curl. Only `https`
-//! goes through it, by `CONNECT`, so it never sees a token. An emulated Google at `http` is always reached directly.
+//! goes through it, by `CONNECT`, so it never sees a token. An address with `http` is near and always reached
+//! directly: an emulated Google, or an application in the same network.
 
 use std::error::Error;
 use std::fmt;
@@ -46,13 +47,17 @@ impl Proxies {
         self.0.intercept(destination).filter(|_| is_secure)
     }
 
-    /// For `reqwest`. None: `endpoint` is reached directly.
-    pub(crate) fn for_reqwest(&self, endpoint: &str) -> Result<Option<reqwest::Proxy>, SetupError> {
-        let Some(intercept) = endpoint.parse().ok().and_then(|endpoint| self.of(&endpoint)) else {
+    /// For `reqwest`, whose own reading of the environment accepts other proxies. None: `endpoint` is reached directly.
+    pub fn for_reqwest(&self, endpoint: &str) -> Result<Option<reqwest::Proxy>, SetupError> {
+        let endpoint: Option<Uri> = endpoint.parse().ok();
+        let Some((endpoint, intercept)) = endpoint.and_then(|endpoint| {
+            let intercept = self.of(&endpoint)?;
+            Some((endpoint, intercept))
+        }) else {
             return Ok(None);
         };
         if intercept.uri().scheme_str() != Some("http") {
-            return Err(SetupError::Proxy);
+            return Err(SetupError::Proxy(endpoint.host().unwrap_or_default().to_owned()));
         }
         let proxies = self.clone();
         let proxy = reqwest::Proxy::custom(move |url| {
@@ -104,5 +109,66 @@ impl Service<Uri> for ProxyConnector {
         }
         let connecting = tunnel.call(destination);
         Box::pin(async move { connecting.await.map_err(Into::into) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    const GOOGLE: &str = "https://www.googleapis.com/calendar/v3/";
+    const EXPECTED: &str = "CALWIRE_TEST_EXPECTED_PROXY";
+
+    /// The proxies of this process's environment, for the addresses that matter.
+    fn described() -> String {
+        let proxies = Proxies::from_env();
+        let of = |address: &str| match proxies.for_reqwest(address) {
+            Ok(None) => "direct".to_owned(),
+            Ok(Some(_)) => proxies.of(&address.parse().unwrap()).unwrap().uri().to_string(),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(of("http://localhost:8085/"), "direct");
+        of(GOOGLE)
+    }
+
+    /// A process cannot change its own environment safely, so this test starts itself again in each of these.
+    #[test]
+    fn the_environment_names_the_proxy() {
+        if let Ok(expected) = std::env::var(EXPECTED) {
+            assert_eq!(described(), expected);
+            return;
+        }
+        let refused = "HTTPS_PROXY or ALL_PROXY names a proxy that is not http://: unset it, or list www.googleapis.com in NO_PROXY";
+        let proxy = "http://proxy.example:3128";
+        let cases: [(&[(&str, &str)], &str); 8] = [
+            (&[], "direct"),
+            (&[("HTTPS_PROXY", proxy)], "http://proxy.example:3128/"),
+            (&[("https_proxy", proxy)], "http://proxy.example:3128/"),
+            (&[("ALL_PROXY", proxy)], "http://proxy.example:3128/"),
+            (&[("HTTP_PROXY", proxy)], "direct"),
+            (
+                &[("HTTPS_PROXY", proxy), ("NO_PROXY", ".googleapis.com")],
+                "direct",
+            ),
+            (&[("HTTPS_PROXY", "socks5://127.0.0.1:1080")], refused),
+            (&[("ALL_PROXY", "https://proxy.example")], refused),
+        ];
+        for (environment, expected) in cases {
+            let mut command = Command::new(std::env::current_exe().unwrap());
+            for name in ["HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY", "NO_PROXY"] {
+                command.env_remove(name).env_remove(name.to_lowercase());
+            }
+            let output = command
+                .args(["--exact", "proxy::tests::the_environment_names_the_proxy"])
+                .envs(environment.iter().copied())
+                .env(EXPECTED, expected)
+                .output()
+                .unwrap();
+            let text = String::from_utf8_lossy(&output.stdout);
+            assert!(text.contains(" 1 passed"), "{environment:?}: {text}");
+            assert!(output.status.success(), "{environment:?}: {text}");
+        }
     }
 }

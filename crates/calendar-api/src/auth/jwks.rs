@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
+use google::{Proxies, SetupError};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use tokio::sync::Mutex;
@@ -91,11 +92,18 @@ pub(super) struct Jwks {
 }
 
 impl Jwks {
-    pub(super) fn new(url: JwksUrl, algorithm: Algorithm) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
+    pub(super) fn new(url: JwksUrl, algorithm: Algorithm, proxies: &Proxies) -> Result<Self, SetupError> {
+        let builder = reqwest::Client::builder()
             .timeout(FETCH_TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
-            .build()?;
+            .no_proxy();
+        let builder = match proxies.for_reqwest(url.0.as_str())? {
+            Some(proxy) => builder.proxy(proxy),
+            None => builder,
+        };
+        let http = builder
+            .build()
+            .map_err(|error| SetupError::HttpClient(error.to_string()))?;
         Ok(Self {
             http,
             url,

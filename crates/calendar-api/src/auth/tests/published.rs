@@ -7,6 +7,7 @@ use aws_lc_rs::encoding::AsDer;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair};
 use chrono::TimeDelta;
 use jsonwebtoken::jwk::Jwk;
+use tokio::io::AsyncReadExt as _;
 use wiremock::matchers::method;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -91,7 +92,47 @@ async fn fetches(server: &MockServer) -> usize {
 
 fn published(server: &MockServer, algorithm: SignatureAlgorithm) -> Authenticator {
     let url = format!("{}/jwks", server.uri()).parse().unwrap();
-    Authenticator::with_jwks(url, algorithm, ISSUER, AUDIENCE).unwrap()
+    reached_through("http://127.0.0.1:9", url, algorithm).unwrap()
+}
+
+/// With this proxy for all addresses.
+fn reached_through(
+    proxy: &str,
+    url: JwksUrl,
+    algorithm: SignatureAlgorithm,
+) -> Result<Authenticator, google::SetupError> {
+    Authenticator::with_jwks(url, algorithm, ISSUER, AUDIENCE, &google::Proxies::all(proxy))
+}
+
+/// As Google: a proxy by `CONNECT` for `https`, and none for `http`, as in every other test here.
+#[tokio::test]
+async fn keys_are_fetched_through_the_proxy() {
+    let url: JwksUrl = "https://app.example/jwks".parse().unwrap();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let proxy = format!("http://user:word@{}", listener.local_addr().unwrap());
+    let head = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = vec![0; 4_096];
+        let length = stream.read(&mut head).await.unwrap();
+        String::from_utf8_lossy(&head[..length]).into_owned()
+    });
+    let authenticator = reached_through(&proxy, url.clone(), SignatureAlgorithm::EdDsa).unwrap();
+    let token = Pair::ed25519("ed").sign(json!({"kid": "ed"}), &claims());
+    let unavailable = user_of(&authenticator, &token).await.unwrap_err();
+    assert!(
+        matches!(unavailable, AuthError::KeysUnavailable(_)),
+        "{unavailable}"
+    );
+    let head = tokio::time::timeout(Duration::from_secs(5), head).await;
+    let head = head.unwrap().unwrap();
+    assert!(head.starts_with("CONNECT app.example:443 "), "{head}");
+    assert!(
+        (head.to_lowercase()).contains("proxy-authorization: basic dxnlcjp3b3jk"),
+        "{head}"
+    );
+    let refused = reached_through("socks5://127.0.0.1:1080", url, SignatureAlgorithm::EdDsa);
+    let refused = refused.err().unwrap().to_string();
+    assert!(refused.ends_with("list app.example in NO_PROXY"), "{refused}");
 }
 
 #[tokio::test]
