@@ -4,7 +4,7 @@
 //! return to) and returns the URL of Google's consent page. Google redirects the browser to [`callback`], which takes the flow,
 //! once, and continues only in the browser that began it. A repeated callback of the same browser (reload, back) ends as the
 //! first one did, and a prefetch changes nothing. In every case the browser ends on the application's page, with
-//! `?calwire=connected`, `denied` or `error`, and a code in `calwire_reason`; Google's own text is not passed on.
+//! `?calwire=connected`, `denied` or `error`, and codes in `calwire_reason`; Google's own text is not passed on.
 
 mod return_to;
 
@@ -106,35 +106,49 @@ pub async fn begin(
 /// The result of a flow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum FlowResult {
-    Connected,
-    /// Connected, but the user unticked the calendar.
-    ConnectedWithoutCalendar,
-    /// Connected, but Google Calendar is turned off for the account.
-    ConnectedCalendarOff,
-    /// Connected, but the user chose another account than the one to connect again.
-    ConnectedOtherAccount,
+    Connected(Caveats),
     Denied,
     Failed(&'static str),
 }
 
-impl FlowResult {
-    /// The query parameters `calwire` and `calwire_reason`.
-    const fn parameters(self) -> (&'static str, Option<&'static str>) {
-        match self {
-            Self::Connected => ("connected", None),
-            Self::ConnectedWithoutCalendar => ("connected", Some("scope_missing")),
-            Self::ConnectedCalendarOff => ("connected", Some("calendar_off")),
-            Self::ConnectedOtherAccount => ("connected", Some("other_account")),
-            Self::Denied => ("denied", None),
-            Self::Failed(reason) => ("error", Some(reason)),
-        }
-    }
+/// Problems of a new connection that the user should know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Caveats {
+    /// None: the calendar can be read.
+    no_calendar: Option<NoCalendar>,
+    /// The user chose another account than the one to connect again.
+    is_other_account: bool,
+}
 
-    /// As stored with the flow: the parameters, separated by a space.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoCalendar {
+    /// The user unticked it on Google's page.
+    ScopeMissing,
+    /// Google Calendar is turned off for the account.
+    Off,
+}
+
+impl Caveats {
+    fn reasons(self) -> impl Iterator<Item = &'static str> {
+        let no_calendar = self.no_calendar.map(|no_calendar| match no_calendar {
+            NoCalendar::ScopeMissing => "scope_missing",
+            NoCalendar::Off => "calendar_off",
+        });
+        let other_account = self.is_other_account.then_some("other_account");
+        no_calendar.into_iter().chain(other_account)
+    }
+}
+
+impl FlowResult {
+    /// As stored with the flow, separated by spaces: the parameter `calwire`, then those named `calwire_reason`.
     fn outcome(self) -> String {
-        match self.parameters() {
-            (status, None) => status.to_owned(),
-            (status, Some(reason)) => format!("{status} {reason}"),
+        match self {
+            Self::Connected(caveats) => {
+                let words: Vec<_> = std::iter::once("connected").chain(caveats.reasons()).collect();
+                words.join(" ")
+            }
+            Self::Denied => "denied".to_owned(),
+            Self::Failed(reason) => format!("error {reason}"),
         }
     }
 }
@@ -186,11 +200,7 @@ pub async fn callback(
         Err(failure) => (failure.outcome(), fallback),
     };
     tracing::info!(connect.outcome = outcome, "Connect flow finished");
-    let (status, reason) = match outcome.split_once(' ') {
-        Some((status, reason)) => (status, Some(reason)),
-        None => (outcome.as_str(), None),
-    };
-    match with_outcome(&return_to, status, reason) {
+    match with_outcome(&return_to, &outcome) {
         Some(url) => HttpResponse::SeeOther()
             .insert_header((header::LOCATION, String::from(url)))
             .insert_header((header::CACHE_CONTROL, "no-store"))
@@ -200,21 +210,18 @@ pub async fn callback(
     }
 }
 
-fn with_outcome(return_to: &str, status: &str, reason: Option<&str>) -> Option<Url> {
+fn with_outcome(return_to: &str, outcome: &str) -> Option<Url> {
     let mut url = Url::parse(return_to).ok()?;
     let kept: Vec<(String, String)> = url
         .query_pairs()
         .filter(|(name, _)| !matches!(&**name, "calwire" | "calwire_reason"))
         .map(|(name, value)| (name.into_owned(), value.into_owned()))
         .collect();
-    let ours = [
-        Some(("calwire", status)),
-        reason.map(|reason| ("calwire_reason", reason)),
-    ];
+    let names = std::iter::once("calwire").chain(std::iter::repeat("calwire_reason"));
     url.query_pairs_mut()
         .clear()
         .extend_pairs(kept)
-        .extend_pairs(ours.into_iter().flatten());
+        .extend_pairs(names.zip(outcome.split(' ')));
     Some(url)
 }
 
@@ -335,23 +342,21 @@ async fn finish(state: &State, flow: &Flow, query: CallbackQuery) -> Result<Flow
     let connected = sync::connections::connect(&state.sync, &flow.user, &grant, &account)
         .await
         .map_err(|error| unexpected(&error))?;
-    match connected {
-        Connected::Done { id, .. } if sync::connections::has_calendar_access(&grant.scopes) => {
-            Ok(if calendar_is_off(state, id).await {
-                FlowResult::ConnectedCalendarOff
-            } else if flow
-                .google_sub
-                .as_ref()
-                .is_some_and(|expected| *expected != account.sub)
-            {
-                FlowResult::ConnectedOtherAccount
-            } else {
-                FlowResult::Connected
-            })
-        }
-        Connected::Done { .. } => Ok(FlowResult::ConnectedWithoutCalendar),
-        Connected::RefreshTokenMissing => Err(FlowResult::Failed("refresh_token_missing")),
-    }
+    let Connected::Done { id, .. } = connected else {
+        return Err(FlowResult::Failed("refresh_token_missing"));
+    };
+    let no_calendar = if !sync::connections::has_calendar_access(&grant.scopes) {
+        Some(NoCalendar::ScopeMissing)
+    } else if calendar_is_off(state, id).await {
+        Some(NoCalendar::Off)
+    } else {
+        None
+    };
+    let is_other_account = (flow.google_sub.as_ref()).is_some_and(|expected| *expected != account.sub);
+    Ok(FlowResult::Connected(Caveats {
+        no_calendar,
+        is_other_account,
+    }))
 }
 
 /// Whether Google says that the account has no calendar. If it does not answer soon, the first pull finds out.

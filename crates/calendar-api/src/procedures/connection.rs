@@ -22,8 +22,8 @@ use crate::state::Caller;
 pub struct ConnectInput {
     /// The page to return to, as a path of the calling application: `/settings?tab=calendar`. It gets `?calwire=connected`,
     /// `denied` or `error`. A `calwire_reason` is added: `scope_missing` when the user is connected but unticked the calendar,
-    /// `calendar_off` when Google Calendar is turned off for the account, `other_account` when another account than that of
-    /// `connectionId` was chosen and is connected now, too;
+    /// or `calendar_off` when Google Calendar is turned off for the account; and `other_account`, as a second one if need be,
+    /// when another account than that of `connectionId` was chosen and is connected now, too;
     /// with an error `invalid_state`, `expired_state`, `other_browser`, `code_missing`,
     /// `code_rejected`, `refresh_token_missing`, `refused_by_google`, `google_unavailable`, `misconfigured` or `internal`.
     #[serde(deserialize_with = "return_to")]

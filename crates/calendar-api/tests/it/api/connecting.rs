@@ -66,6 +66,19 @@ impl Api {
             .await;
     }
 
+    /// Alice's only account is to be connected again, and another one is chosen on Google's page.
+    async fn choose_another_account(&self) -> String {
+        let status = self.query("alice", "calendar.google.status", Value::Null).await;
+        let id = status.unwrap()["connections"][0]["id"].clone();
+        let begun = self.begin("alice", json!({"connectionId": id})).await;
+        sqlx::query("update oauth_states set google_sub = 'another' where taken_at is null")
+            .execute(&self.pool)
+            .await
+            .unwrap();
+        let query = format!("state={}&code=abc", begun.parameter("state"));
+        self.back(&query, Some(&begun.cookie)).await
+    }
+
     async fn connections(&self) -> i64 {
         sqlx::query_scalar("select count(*) from connections")
             .fetch_one(&self.pool)
@@ -356,6 +369,19 @@ async fn the_callback_says_that_google_calendar_is_off(pool: PgPool) {
         "http://localhost:3000/?calwire=connected&calwire_reason=calendar_off"
     );
     assert_eq!(api.connections().await, 1);
+
+    // The account that was to be connected again still waits, which is added.
+    let landed = api.choose_another_account().await;
+    assert_eq!(
+        landed,
+        "http://localhost:3000/?calwire=connected&calwire_reason=calendar_off&calwire_reason=other_account"
+    );
+    api.google_grants(grant("openid email", Some("refresh"))).await;
+    let landed = api.choose_another_account().await;
+    assert_eq!(
+        landed,
+        "http://localhost:3000/?calwire=connected&calwire_reason=scope_missing&calwire_reason=other_account"
+    );
 }
 
 /// A reload, the back button, a link checker with the browser's cookie.
@@ -421,7 +447,7 @@ async fn a_prefetched_callback_changes_nothing(pool: PgPool) {
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn reconnecting_names_the_account_and_notices_another(pool: PgPool) {
-    let api = Api::start(pool.clone()).await;
+    let api = Api::start(pool).await;
     api.google_grants(grant(&all_scopes(), Some("refresh"))).await;
     let first = api.begin("alice", json!({})).await;
     assert_eq!(
@@ -447,13 +473,8 @@ async fn reconnecting_names_the_account_and_notices_another(pool: PgPool) {
     assert_eq!(finish(&again).await, "http://localhost:3000/?calwire=connected");
     assert_eq!(api.connections().await, 1);
 
-    let other = api.begin("alice", json!({"connectionId": id})).await;
-    sqlx::query("update oauth_states set google_sub = 'another' where taken_at is null")
-        .execute(&pool)
-        .await
-        .unwrap();
     assert_eq!(
-        finish(&other).await,
+        api.choose_another_account().await,
         "http://localhost:3000/?calwire=connected&calwire_reason=other_account"
     );
     let refused = api
