@@ -182,7 +182,7 @@ pub fn has_start(calendar: &CalendarContext, master: &EventResource, start: Star
             from: at.checked_sub_days(Days::new(1)).unwrap_or(at),
             to: at.checked_add_days(Days::new(1)).unwrap_or(at),
         };
-        series::starts(first, &master.recurrence, around).contains(&start)
+        series::starts(first, &master.recurrence, around, 0).contains(&start)
     })
 }
 
@@ -215,7 +215,7 @@ fn instances(
         .collect();
     let ids: HashSet<&str> = exceptions.iter().map(|exception| exception.id.as_str()).collect();
     let template = template(calendar, master);
-    series::starts(first, &master.recurrence, window)
+    series::starts(first, &master.recurrence, window, exceptions.len())
         .into_iter()
         .filter(|start| !replaced.contains(start))
         .filter_map(|start| {

@@ -16,6 +16,7 @@ pub mod admin;
 pub mod calendars;
 pub mod canary;
 pub mod connections;
+pub mod cut_series;
 pub mod dead_letters;
 pub mod event_versions;
 pub mod events;

@@ -7,6 +7,8 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 use uuid::Uuid;
 
+use crate::cut_series::{self, Cut};
+
 /// The range of a read: instances that overlap it, including one that is running at `from`.
 ///
 /// An all-day instance has no instants. It is matched by the days that the range covers in the reader's zone.
@@ -181,13 +183,15 @@ pub async fn upsert(
 /// Instances per statement, so that no statement takes long.
 const ROWS_AT_ONCE: usize = 1_000;
 
-/// Replaces all instances of these series, [`ROWS_AT_ONCE`] at a time.
+/// Replaces all instances of these series, [`ROWS_AT_ONCE`] at a time. `cuts`: the series that have more of them.
 pub async fn replace_series(
     conn: &mut PgConnection,
     place: Place<'_>,
     series_ids: &[String],
     occurrences: &[NewOccurrence],
+    cuts: &[Cut],
 ) -> sqlx::Result<u64> {
+    cut_series::replace(conn, place.calendar, place.generation, series_ids, cuts).await?;
     let kept: Vec<&str> = occurrences.iter().map(|o| o.instance_id.as_str()).collect();
     let mut touched = delete_others(conn, place, series_ids, &kept).await?;
     for rows in occurrences.chunks(ROWS_AT_ONCE) {

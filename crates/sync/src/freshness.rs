@@ -76,6 +76,7 @@ mod tests {
             access_lost_at: None,
             grant_ended_at: None,
             disconnected_at: None,
+            cut_at: None,
         };
         let mode_after = |change: fn(&mut Evidence, DateTime<Utc>)| {
             let mut evidence = healthy.clone();

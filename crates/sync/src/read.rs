@@ -14,6 +14,7 @@ use event_model::wire::Window;
 use event_model::zone::{self, Zone};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
+use store::calendars::Evidence;
 use store::events;
 use store::occurrences::{self, FoundInstance, ReadRange};
 
@@ -68,6 +69,14 @@ pub async fn events(
     }
     found.truncate(query.limit);
     Ok(found.into_iter().map(|found| found.payload).collect())
+}
+
+/// Whether a series may have more instances in this window than are kept. Those after the horizon are expanded while reading,
+/// and are complete.
+pub fn may_lack_instances(evidence: &[Evidence], now: DateTime<Utc>, window: Window) -> bool {
+    let kept_until = expansion::horizon(now).to;
+    let cut_at = evidence.iter().filter_map(|calendar| calendar.cut_at).min();
+    window.from < kept_until && cut_at.is_some_and(|cut_at| cut_at < window.to)
 }
 
 /// As many rows as it takes to have `limit` meetings with all their duplicates.

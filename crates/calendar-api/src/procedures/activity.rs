@@ -13,7 +13,7 @@ use store::sync_state::Cause;
 use store::watches::{self, LiveState};
 use ts_rs::TS;
 
-use super::events::has_calendar_access;
+use super::events::{freshness_of, has_calendar_access};
 use super::input::{Bounded, CalendarIds};
 use crate::ownership::own_calendars;
 use crate::reading;
@@ -167,10 +167,7 @@ pub async fn get_sync_activity(caller: Caller, input: SyncActivityInput) -> Resu
     let rounds = pull_log::recent(&mut tx, user, named, input.limit.get().into()).await?;
     tx.commit().await?;
 
-    let freshness: Vec<_> = evidence
-        .iter()
-        .map(|calendar| sync::freshness::freshness(calendar, now, caller.state.sync.settings.push_late))
-        .collect();
+    let freshness = freshness_of(&evidence, &caller, now);
     let (as_of, mode) = reading::overall(&freshness, !connections.is_empty());
     let mut watches: HashMap<_, _> = watches
         .into_iter()

@@ -9,6 +9,7 @@ use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sqlx::PgConnection;
+use store::calendars::Evidence;
 use store::connections::Connection;
 use sync::read::{Duplicates, Query};
 use ts_rs::TS;
@@ -88,7 +89,7 @@ pub struct EventList {
     has_calendar_access: bool,
     #[ts(as = "Vec<Event>")]
     events: Vec<Box<RawValue>>,
-    /// There are more events than were returned.
+    /// There are more events than were returned, or a series may have more instances in this time than Calwire keeps.
     truncated: bool,
     /// The zone of the days: as requested, if the server knows it.
     #[ts(type = "string")]
@@ -197,11 +198,13 @@ async fn read(
     let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
     let connections = store::connections::of_user(&mut tx, &caller.user).await?;
     let own = own_calendars(&mut tx, caller, named).await?;
-    let calendars = freshness(&mut tx, caller, now, named).await?;
+    let evidence = store::calendars::evidence(&mut tx, now, &caller.user, named).await?;
+    let calendars = freshness_of(&evidence, caller, now);
     let zone = zone.unwrap_or_else(|| reading::zone_of(&own));
+    let window = window(zone);
     // One more than requested shows whether there are more.
     let query = Query {
-        window: window(zone),
+        window,
         zone,
         calendars: named,
         types: filter.types.as_deref(),
@@ -209,7 +212,7 @@ async fn read(
         duplicates: Duplicates::Merged,
     };
     let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
-    let truncated = events.len() > limit;
+    let truncated = events.len() > limit || sync::read::may_lack_instances(&evidence, now, window);
     events.truncate(limit);
     let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
     Ok(EventList {
@@ -232,10 +235,15 @@ pub async fn freshness(
     named: Option<&[CalendarId]>,
 ) -> sqlx::Result<Vec<Freshness>> {
     let evidence = store::calendars::evidence(conn, now, &caller.user, named).await?;
-    Ok(evidence
+    Ok(freshness_of(&evidence, caller, now))
+}
+
+/// The freshness of these calendars.
+pub fn freshness_of(evidence: &[Evidence], caller: &Caller, now: DateTime<Utc>) -> Vec<Freshness> {
+    evidence
         .iter()
         .map(|calendar| sync::freshness::freshness(calendar, now, caller.state.sync.settings.push_late))
-        .collect())
+        .collect()
 }
 
 /// Whether an account of the user grants access to its calendars.

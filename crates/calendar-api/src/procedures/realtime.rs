@@ -13,7 +13,7 @@ use sync::read::{Duplicates, Query};
 use ts_rs::TS;
 use uuid::Uuid;
 
-use super::events::{freshness, has_calendar_access};
+use super::events::{freshness_of, has_calendar_access};
 use super::input::Nothing;
 use crate::ownership::own_calendars;
 use crate::state::Caller;
@@ -133,7 +133,8 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
     let stream = store::user_stream::position(&mut tx, &caller.user).await?;
     let connections = store::connections::of_user(&mut tx, &caller.user).await?;
     let own = own_calendars(&mut tx, &caller, None).await?;
-    let calendars = freshness(&mut tx, &caller, now, None).await?;
+    let evidence = store::calendars::evidence(&mut tx, now, &caller.user, None).await?;
+    let calendars = freshness_of(&evidence, &caller, now);
     let query = Query {
         window,
         zone: reading::zone_of(&own),
@@ -144,7 +145,7 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
     };
     let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
     tx.commit().await?;
-    let truncated = events.len() > SNAPSHOT_MAX;
+    let truncated = events.len() > SNAPSHOT_MAX || sync::read::may_lack_instances(&evidence, now, window);
     events.truncate(SNAPSHOT_MAX);
     let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
     let (epoch, offset) = position.map(|position| (position.epoch, position.offset)).unzip();

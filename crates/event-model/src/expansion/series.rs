@@ -16,14 +16,15 @@ use crate::zone;
 /// hours 1,700. One more than a read returns, so that a read over eleven years knows that it is cut.
 pub const MAX_INSTANCES: usize = 5_001;
 
-/// The starts of a series' instances, as far as these may touch the window. `first`: its first instance.
-pub fn starts(first: Span, lines: &[String], window: Window) -> BTreeSet<Start> {
+/// The starts of a series' instances, as far as these may touch the window. `first`: its first instance. `replaced`: how
+/// many of them the caller takes out. [`MAX_INSTANCES`] are left if there are as many.
+pub fn starts(first: Span, lines: &[String], window: Window, replaced: usize) -> BTreeSet<Start> {
     let recurrence = Recurrence::parse(lines, first.zone());
     let mut starts: BTreeSet<Start> = recurrence.added.iter().copied().collect();
     starts.insert(first.start());
     let mut budget = Budget::new();
     for rule in &recurrence.rules {
-        let mut left = MAX_INSTANCES;
+        let mut left = MAX_INSTANCES + recurrence.excluded.len() + replaced;
         visit(first, rule, window, &mut budget, |start| {
             starts.insert(start);
             left -= 1;

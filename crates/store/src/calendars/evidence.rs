@@ -32,6 +32,8 @@ pub struct Evidence {
     pub access_lost_at: Option<DateTime<Utc>>,
     pub grant_ended_at: Option<DateTime<Utc>>,
     pub disconnected_at: Option<DateTime<Utc>>,
+    /// From when on a series within the horizon may lack instances. None: all are complete.
+    pub cut_at: Option<DateTime<Utc>>,
 }
 
 /// The evidence of a user's calendars: of the selected ones that Google shows, or of those named.
@@ -53,7 +55,9 @@ pub async fn evidence(
                   c.push_supported, s.last_error as "last_error?", s.last_error_at as "last_error_at?",
                   s.attempts as "attempts?",
                   coalesce(s.not_before = 'infinity', true) as "suspended!",
-                  c.access_lost_at, n.grant_ended_at, n.disconnected_at
+                  c.access_lost_at, n.grant_ended_at, n.disconnected_at,
+                  (select min(cut_at) from cut_series k where k.calendar_id = c.id and k.generation = s.generation)
+                      as "cut_at?"
            from calendars c
            join connections n on n.id = c.connection_id
            left join sync_state s on s.resource_id = c.id
@@ -85,6 +89,7 @@ pub async fn evidence(
             access_lost_at: row.access_lost_at,
             grant_ended_at: row.grant_ended_at,
             disconnected_at: row.disconnected_at,
+            cut_at: row.cut_at,
         })
         .collect())
 }

@@ -165,6 +165,7 @@ async fn a_series_is_replaced_as_a_whole(pool: PgPool) {
         place,
         &["m".into()],
         &[instance("m_2", "10"), instance("m_3", "12")],
+        &[],
     )
     .await
     .unwrap();

@@ -13,7 +13,7 @@ use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Version};
 use store::occurrences::{self, Place};
 
-use super::series::{Incoming, context, expand, families_of, rows};
+use super::series::{Incoming, context, cuts, expand, families_of, rows};
 
 /// How many series are read, expanded and written at a time, each with those that Google split off it.
 const FAMILIES_AT_ONCE: usize = 50;
@@ -169,7 +169,7 @@ async fn expand_series(
             return Ok(None);
         }
         let rows = rows(&expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        occurrences::replace_series(conn, place, &series, &rows).await?;
+        occurrences::replace_series(conn, place, &series, &rows, &cuts(&expanded)).await?;
         let (alive, gone) = describe(described, expanded, window);
         upserted.extend(alive);
         deleted.extend(gone);

@@ -24,7 +24,7 @@ use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 
 use super::decision::{LARGE_PAGES, PullError};
-use super::series::{Incoming, context, expand_stored, families_of, rows};
+use super::series::{Incoming, context, cuts, expand_stored, families_of, rows};
 use super::session::{Pages, Session, Summary};
 use crate::metrics;
 use crate::outbox;
@@ -208,7 +208,7 @@ pub(super) async fn expand_generation(
             calendar: context.id,
             generation,
         };
-        occurrences::replace_series(&mut tx, place, &series, &rows).await?;
+        occurrences::replace_series(&mut tx, place, &series, &rows, &cuts(&expanded)).await?;
         session.commit_fenced(tx).await?;
         // Expansion is CPU-bound; let other tasks run.
         tokio::task::yield_now().await;

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
 use event_model::calendar::{AccessRole, CalendarContext};
 use event_model::expansion::{MAX_INSTANCES, Occurrence, all_occurrences, flaws};
@@ -12,6 +13,7 @@ use event_model::zone::Zone;
 use google::RawEvent;
 use sqlx::PgConnection;
 use store::calendars::Calendar;
+use store::cut_series::Cut;
 use store::events::{self, NewEvent, Stored};
 use store::occurrences::NewOccurrence;
 use tracing::warn;
@@ -129,11 +131,11 @@ pub(super) fn expand(
         Some((row.series_id, event))
     });
     let expanded = all_occurrences(calendar, events, horizon);
-    for series in cut_series(&expanded) {
+    for cut in cuts(&expanded) {
         metrics::series_cut();
         warn!(
             calendar.id = %calendar.id,
-            event.id = series,
+            event.id = cut.series_id,
             "A series has more than {MAX_INSTANCES} instances; the latest are not shown"
         );
     }
@@ -141,14 +143,23 @@ pub(super) fn expand(
 }
 
 /// The series that have as many instances as are kept, and most likely more.
-fn cut_series(occurrences: &[Occurrence]) -> Vec<&str> {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
+pub(super) fn cuts(occurrences: &[Occurrence]) -> Vec<Cut> {
+    let mut kept: HashMap<&str, (usize, DateTime<Utc>)> = HashMap::new();
     // Exceptions do not count towards the limit.
     for occurrence in occurrences.iter().filter(|o| o.event_id == o.series_id) {
-        *counts.entry(&occurrence.series_id).or_default() += 1;
+        let (count, last) = kept
+            .entry(&occurrence.series_id)
+            .or_insert((0, occurrence.starts_at));
+        *count += 1;
+        *last = occurrence.starts_at.max(*last);
     }
-    counts.retain(|_, count| *count >= MAX_INSTANCES);
-    counts.into_keys().collect()
+    kept.into_iter()
+        .filter(|(_, (count, _))| *count >= MAX_INSTANCES)
+        .map(|(series_id, (_, at))| Cut {
+            series_id: series_id.to_owned(),
+            at,
+        })
+        .collect()
 }
 
 /// These series, and those that share ids of instances with them: Google split one off the other. They are expanded together.
@@ -188,7 +199,6 @@ pub(super) fn rows(occurrences: &[Occurrence]) -> serde_json::Result<Vec<NewOccu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use chrono::DateTime;
     use serde_json::value::RawValue;
 
     const NEVER: Window = Window {
@@ -263,21 +273,27 @@ mod tests {
         let hours: Vec<String> = (0..24).map(|hour| hour.to_string()).collect();
         let series = |id: &str, rule: &str| {
             let event = format!(
-                r#"{{"id":"{id}","recurrence":["RRULE:FREQ=DAILY{rule}"],"start":{{"dateTime":"2026-01-01T09:00:00Z",
+                r#"{{"id":"{id}","recurrence":["RRULE:FREQ=DAILY{rule}","EXDATE:20260102T090000Z"],"start":{{"dateTime":"2026-01-01T09:00:00Z",
                 "timeZone":"UTC"}},"end":{{"dateTime":"2026-01-01T10:00:00Z","timeZone":"UTC"}}}}"#
             );
             stored(id, &event)
         };
+        let moved = r#"{"id":"hourly_x","recurringEventId":"hourly","originalStartTime":{"dateTime":"2026-01-03T09:00:00Z"},
+            "start":{"dateTime":"2026-01-03T09:30:00Z"},"end":{"dateTime":"2026-01-03T10:00:00Z"}}"#;
         let rows = vec![
             series("daily", ""),
             series("hourly", &format!(";BYHOUR={}", hours.join(","))),
+            stored("hourly", moved),
         ];
         let year = Window {
             from: "2026-01-01T00:00:00Z".parse().unwrap(),
             to: "2027-01-01T00:00:00Z".parse().unwrap(),
         };
         let expanded = expand_stored(&berlin(), rows, year);
-        assert_eq!(cut_series(&expanded), ["hourly"]);
+        // The 5,003rd hour: one before it is excluded, and one is another event.
+        let at = "2026-07-28T19:00:00Z".parse().unwrap();
+        let series_id = "hourly".to_owned();
+        assert_eq!(cuts(&expanded), [Cut { series_id, at }]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod calendars;
 mod convergence;
+mod cut_series;
 mod faults;
 mod incremental;
 mod limits;

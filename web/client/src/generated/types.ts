@@ -332,7 +332,7 @@ export type EventList = {
   /** The user has granted access to the calendar. */
   hasCalendarAccess: boolean;
   events: Array<Event>;
-  /** There are more events than were returned. */
+  /** There are more events than were returned, or a series may have more instances in this time than Calwire keeps. */
   truncated: boolean;
   /** The zone of the days: as requested, if the server knows it. */
   timeZone: string;

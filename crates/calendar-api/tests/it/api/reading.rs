@@ -124,6 +124,56 @@ async fn upcoming_events_end_with_a_local_day(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_shortened_range_is_marked_truncated(pool: PgPool) {
+    let (_, calendar) = connected(&pool, "alice").await;
+    let api = Api::start(pool.clone()).await;
+    let between = async |from: &str, to: &str| {
+        let range = json!({"from": format!("{from}T00:00:00Z"), "to": format!("{to}T00:00:00Z")});
+        let answer = api.query("alice", "calendar.google.getEvents", range).await;
+        let answer = answer.unwrap();
+        (titles(&answer).len(), answer["truncated"].as_bool().unwrap())
+    };
+    // One more than a response has.
+    sqlx::query(
+        "insert into occurrences (user_id, calendar_id, generation, instance_id, event_id, series_id, starts_at,
+                                  ends_at, payload)
+         select 'alice', $1, 1, 'm_' || n, 'm', 'm', at, at + interval '1 hour', jsonb_build_object('title', 'Hourly',
+                'eventId', 'm', 'calendarId', $1::text, 'id', 'm_' || n, 'start', at, 'end', at + interval '1 hour')
+         from generate_series(0, 5000) n, lateral (select timestamptz '2026-11-01 00:00Z' + n * interval '1 hour') t (at)",
+    )
+    .bind(calendar.as_uuid())
+    .execute(&pool)
+    .await
+    .unwrap();
+    assert_eq!(between("2026-11-01", "2027-10-01").await, (5_000, true));
+    assert_eq!(between("2026-11-01", "2026-11-03").await, (48, false));
+
+    // A series of which no more instances are kept.
+    sqlx::query("insert into cut_series select $1, 1, 'm', '2027-05-28T08:00:00Z'")
+        .bind(calendar.as_uuid())
+        .execute(&pool)
+        .await
+        .unwrap();
+    assert_eq!(between("2027-05-27", "2027-05-28").await, (24, false));
+    assert_eq!(between("2027-05-28", "2027-05-29").await, (9, true));
+    assert_eq!(between("2027-07-01", "2027-07-02").await, (0, true));
+    // After the horizon, series are expanded while reading.
+    assert_eq!(between("2029-07-01", "2029-07-02").await, (0, false));
+    let state = api.query("alice", "realtime.getState", Value::Null).await;
+    assert_eq!(state.unwrap()["truncated"], false);
+    sqlx::query("update cut_series set cut_at = '2026-11-23T00:00:00Z'")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let state = api.query("alice", "realtime.getState", Value::Null).await;
+    assert_eq!(state.unwrap()["truncated"], true);
+    let upcoming = api
+        .query("alice", UPCOMING, json!({"days": 7, "maxResults": 250}))
+        .await;
+    assert_eq!(upcoming.unwrap()["truncated"], true);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn out_of_bounds_inputs_are_rejected_by_field(pool: PgPool) {
     let api = Api::start(pool).await;
     for (input, path, message) in [
