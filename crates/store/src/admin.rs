@@ -78,6 +78,9 @@ pub async fn calendar(conn: &mut PgConnection, id: CalendarId) -> sqlx::Result<O
                'events', (select count(*) from events e where e.calendar_id = c.id and e.generation = s.generation),
                'unreadable_events', (select count(*) from events e where e.calendar_id = c.id
                                      and e.generation = s.generation and e.problem is not null),
+               'event_problems', (select coalesce(json_object_agg(p.problem, p.events), '{}')
+                                  from (select e.problem, count(*) as events from events e where e.calendar_id = c.id
+                                        and e.generation = s.generation and e.problem is not null group by 1) p),
                'occurrences', (select count(*) from occurrences o where o.calendar_id = c.id and o.generation = s.generation),
                'channels', (select coalesce(json_agg(json_build_object(
                                 'id', w.channel_id, 'state', w.state, 'created_at', w.created_at,

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anyhow::{Context as _, bail};
 use common::ids::UserId;
+use event_model::zone::Zone;
 use serde_json::Value;
 use sqlx::PgPool;
 use store::admin;
@@ -31,13 +32,21 @@ pub async fn show(pool: &PgPool, record: Record, id: &str) -> anyhow::Result<Val
         }
         Record::Calendar => {
             let id = id.parse().context("not a calendar id (a UUID)")?;
-            admin::calendar(&mut conn, id).await?
+            let calendar = admin::calendar(&mut conn, id).await?;
+            calendar.map(with_known_zone)
         }
     };
     match found {
         Some(found) => Ok(found),
         None => bail!("there is no {record} {id}"),
     }
+}
+
+/// Adds whether the calendar's time zone is known. If it is not, its days are those of UTC.
+fn with_known_zone(mut calendar: Value) -> Value {
+    let is_known = calendar["time_zone"].as_str().and_then(Zone::named).is_some();
+    calendar["time_zone_known"] = is_known.into();
+    calendar
 }
 
 /// For people: one line per field, nested fields indented.

@@ -52,6 +52,7 @@ pub(super) async fn pull(
         }
     }
     session.report_unreadable(unreadable);
+    session.report_unknown_zones(incoming.values().filter(|event| event.has_unknown_zone()).count());
     let next = pages.sync_token().unwrap_or(sync_token);
     commit(session, calendar, next, incoming)
         .instrument(tracing::trace_span!(target: SPANS, "commit"))

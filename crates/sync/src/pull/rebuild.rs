@@ -14,6 +14,7 @@ use common::telemetry::trace::SPANS;
 use event_model::calendar::CalendarContext;
 use event_model::expansion::{self, Occurrence, single_occurrence};
 use event_model::wire::{Change, Window};
+use event_model::zone::Zone;
 use google::RawEvent;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
@@ -52,6 +53,7 @@ struct Listing {
 /// Lists everything into a new generation and makes it visible to readers.
 pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Result<Settled, PullError> {
     wait_after_last(session)?;
+    report_zone(calendar);
     let context = context(calendar);
     let listing = loop {
         match list(session, calendar, &context).await {
@@ -146,6 +148,7 @@ async fn write_page(
         .map(|event| (event.row.event_id.clone(), event))
         .collect();
     let stored = page.len();
+    session.report_unknown_zones(page.values().filter(|event| event.has_unknown_zone()).count());
     let mut expanded = Vec::new();
     let mut events: Vec<NewEvent> = Vec::with_capacity(stored);
     for incoming in page.into_values() {
@@ -179,6 +182,16 @@ async fn write_occurrences(
     };
     occurrences::upsert(conn, place, &rows).await?;
     Ok(())
+}
+
+/// Logs that the calendar's time zone is unknown, if it is.
+fn report_zone(calendar: &Calendar) {
+    if Zone::named(&calendar.time_zone).is_none() {
+        tracing::warn!(
+            calendar.id = %calendar.id,
+            "The calendar has an unknown time zone; its days are those of UTC"
+        );
+    }
 }
 
 /// Expands the stored events of a generation, a few series per transaction.

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
 use event_model::calendar::{AccessRole, CalendarContext};
-use event_model::expansion::{MAX_INSTANCES, Occurrence, all_occurrences, flaws};
+use event_model::expansion::{Flaw, MAX_INSTANCES, Occurrence, all_occurrences, flaws};
 use event_model::resource::{self, EventResource, clean};
 use event_model::span::first_series;
 use event_model::wire::Window;
@@ -86,6 +86,10 @@ impl Incoming {
     /// An event that neither repeats nor is part of a series.
     pub fn is_single(&self) -> bool {
         self.row.recurrence.is_empty() && self.row.recurring_event_id.is_none()
+    }
+
+    pub fn has_unknown_zone(&self) -> bool {
+        self.row.problem == Some(Flaw::UnknownZone.into())
     }
 
     /// The series that a change of it replaces as a whole.
@@ -235,6 +239,10 @@ mod tests {
         let read = |id: &str, json: &str| Incoming::parse(sent(id, json));
         let without_start = read("a", r#"{"id":"a","etag":"e"}"#).expect("kept");
         assert_eq!(without_start.row.problem, Some("no_start"));
+        let odd = r#"{"dateTime":"2026-11-25T09:00:00+01:00","timeZone":"Mars/Olympus"}"#;
+        let of_mars = read("m", &format!(r#"{{"id":"m","start":{odd},"end":{odd}}}"#)).expect("kept");
+        assert_eq!(of_mars.row.problem, Some("unknown_zone"));
+        assert!(of_mars.has_unknown_zone() && !without_start.has_unknown_zone());
         let no_object = read("b", "17").expect("kept");
         assert_eq!(
             (no_object.row.problem, no_object.event.is_none()),

@@ -199,6 +199,17 @@ impl<'a> Session<'a> {
         }
     }
 
+    /// Logs how many events are in a time zone that no tz database has.
+    pub fn report_unknown_zones(&self, count: usize) {
+        if count > 0 {
+            tracing::warn!(
+                calendar.id = %self.pull.lease.key,
+                count,
+                "Events have an unknown time zone; series among them are expanded by the calendar's"
+            );
+        }
+    }
+
     async fn extend_lease_after_first(&self, pages: &Pages) -> Result<(), PullError> {
         if pages.is_first() {
             Ok(())

@@ -197,6 +197,8 @@ async fn support_sees_states_and_no_contents(pool: PgPool) {
         .unwrap();
     assert_eq!(of_calendar["occurrences"], 1);
     assert_eq!(of_calendar["sync"]["generation"], 1);
+    assert_eq!(of_calendar["event_problems"], json!({}));
+    assert_eq!(of_calendar["time_zone_known"], true);
 
     for shown in [shown, of_connection, of_calendar] {
         let text = admin::text(&shown) + &shown.to_string();
@@ -218,6 +220,29 @@ async fn support_sees_states_and_no_contents(pool: PgPool) {
         let error = format!("{:#}", admin::show(&pool, what, id).await.unwrap_err());
         assert!(error.starts_with(message), "{error}");
     }
+}
+
+/// Google may serve zones that no tz database has; such events are shown by another zone.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn support_sees_unknown_zones_of_calendars_and_events(pool: PgPool) {
+    let (_, calendar) = connected(&pool, "alice").await;
+    for sql in [
+        "update calendars set time_zone = 'Mars/Olympus' where id = $1",
+        "insert into events (calendar_id, generation, event_id, etag, status, raw, problem)
+         select $1, 1, row_number() over (), 'e', 'confirmed', '{}', problem
+         from unnest(array['unknown_zone', 'unknown_zone', 'unreadable', null]) problem",
+    ] {
+        let sql = sqlx::query(sql).bind(calendar.as_uuid());
+        sql.execute(&pool).await.unwrap();
+    }
+    let shown = admin::show(&pool, Record::Calendar, &calendar.to_string()).await;
+    let shown = shown.unwrap();
+    assert_eq!(shown["time_zone_known"], false);
+    assert_eq!(
+        shown["event_problems"],
+        json!({"unknown_zone": 2, "unreadable": 1})
+    );
+    assert_eq!(shown["unreadable_events"], 3);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
