@@ -114,11 +114,16 @@ impl Intake {
         }
     }
 
+    /// Whether a look-up within the last minute did not find this channel.
+    pub fn is_unknown(&self, id: &str) -> bool {
+        self.unknown.contains_key(id)
+    }
+
     async fn channel(&self, id: &str) -> Result<Arc<Known>, Refusal> {
         if let Some(known) = self.known.get(id) {
             return Ok(known);
         }
-        if self.unknown.contains_key(id) {
+        if self.is_unknown(id) {
             return Err(Refusal::UnknownChannel);
         }
         let Some(row) = self.lookups.submit(id.to_owned()).await? else {

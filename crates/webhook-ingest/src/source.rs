@@ -12,6 +12,9 @@ use moka::sync::Cache;
 
 /// The cost of a rejected push, in pushes: guessing is rate-limited twenty times sooner than Google.
 const REFUSAL_COST: u32 = 20;
+/// The cost of a push of an unknown channel, in pushes. Ids are too long to be guessed, so only the look-up is paid for, and
+/// look-ups share statements. Google may send many of these: see [`Sources::charge_lookup`].
+const LOOKUP_COST: u32 = 4;
 /// The most that a source may save up, and the most that it may owe.
 const BURST: Duration = Duration::from_secs(2);
 const DEBT: Duration = Duration::from_secs(10);
@@ -97,6 +100,15 @@ impl Sources {
     /// Charges `source` for a rejected push.
     pub fn charge(&self, source: IpAddr) {
         self.take(source, REFUSAL_COST, DEBT);
+    }
+
+    /// Charges `source` for a push of a channel that had to be looked up and does not exist.
+    ///
+    /// Google keeps pushing to channels that this database does not have: of another installation, or from before a backup
+    /// was restored. After a start, before its first genuine push, Google's address is like any other. So this is low
+    /// enough for some hundred different channels a second.
+    pub fn charge_lookup(&self, source: IpAddr) {
+        self.take(source, LOOKUP_COST, DEBT);
     }
 
     /// Remembers that `source` has sent a genuine push.

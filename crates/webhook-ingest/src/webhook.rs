@@ -45,6 +45,10 @@ async fn admit(request: &HttpRequest, body: web::Payload, webhook: &Webhook) -> 
     let Ok(_slot) = webhook.slots.try_acquire() else {
         return Err(Refusal::Overloaded);
     };
+    // Free of charge: it costs no look-up, and Google may send any number of these. The body is not awaited.
+    if is_known_to_be_unknown(request, &webhook.intake) {
+        return Err(Refusal::UnknownChannel);
+    }
     let source = webhook.proxies.source(request);
     if source.is_some_and(|source| !webhook.sources.admit(source)) {
         return Err(Refusal::TooManyFromSource);
@@ -65,11 +69,23 @@ async fn verify_and_accept(
 ) -> Result<(), Refusal> {
     check_headers(request)?;
     discard_body(body).await?;
-    let push = Notification::from_headers(|name| request.headers().get(name).map(HeaderValue::as_bytes))?;
+    let push = notification(request)?;
     match tokio::time::timeout(ANSWER_WITHIN, intake.accept(&push)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(Refusal::Unavailable),
     }
+}
+
+fn notification(request: &HttpRequest) -> Result<Notification, Refusal> {
+    Notification::from_headers(|name| request.headers().get(name).map(HeaderValue::as_bytes))
+        .map_err(Refusal::from)
+}
+
+/// Whether a recent look-up did not find the channel.
+fn is_known_to_be_unknown(request: &HttpRequest, intake: &Intake) -> bool {
+    check_headers(request)
+        .and_then(|()| notification(request))
+        .is_ok_and(|push| intake.is_unknown(&push.channel_id))
 }
 
 fn check_headers(request: &HttpRequest) -> Result<(), Refusal> {
@@ -93,10 +109,8 @@ async fn discard_body(body: web::Payload) -> Result<(), Refusal> {
     }
 }
 
-/// Charges the source's budget for requests it got wrong, and logs possible attacks, at a rate that the budget bounds.
-///
-/// Google keeps pushing to channels that this database does not have: of another installation, or from before a backup
-/// was restored. They come from the addresses of the genuine pushes and must not use up their budget.
+/// Charges the source's budget for requests it got wrong, and logs possible attacks, at a rate that the budget bounds. An
+/// address that also sends genuine pushes does not pay for unknown channels.
 fn penalize(refusal: &Refusal, sources: &Sources, source: Option<IpAddr>) {
     match refusal {
         Refusal::Overloaded | Refusal::TooManyFromSource | Refusal::Unavailable => return,
@@ -106,8 +120,10 @@ fn penalize(refusal: &Refusal, sources: &Sources, source: Option<IpAddr>) {
         }
         _ => tracing::debug!(reason = %refusal, "Rejected a push"),
     }
-    if let Some(source) = source {
-        sources.charge(source);
+    match (source, refusal) {
+        (Some(source), Refusal::UnknownChannel) => sources.charge_lookup(source),
+        (Some(source), _) => sources.charge(source),
+        (None, _) => {}
     }
 }
 

@@ -141,3 +141,34 @@ async fn unknown_channels_leave_the_budget_of_googles_address(pool: PgPool) {
     );
     service.stop().await;
 }
+
+/// After a start, no address is known to be Google's yet.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn unknown_channels_before_the_first_genuine_push_are_cheap(pool: PgPool) {
+    calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    // Google sends 150 a second where the limit is 2,000.
+    let service = Service::start(&pool, &[("WEBHOOK_MAX_PER_SOURCE", "600")]).await;
+    let unknown = async |channel: &str| {
+        let push = service.push(channel, TOKEN, GOOGLE_RESOURCE);
+        push.send().await.unwrap().status()
+    };
+    for n in 0..100 {
+        let status = unknown(&Uuid::new_v4().to_string()).await;
+        assert_eq!(status, StatusCode::NOT_FOUND, "{n}");
+    }
+    assert_eq!(service.genuine().send().await.unwrap().status(), StatusCode::OK);
+    service.stop().await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn repeated_pushes_of_an_unknown_channel_are_free(pool: PgPool) {
+    calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    let service = Service::start(&pool, &[("WEBHOOK_MAX_PER_SOURCE", "1")]).await;
+    let stray = Uuid::new_v4().to_string();
+    for n in 0..300 {
+        let push = service.push(&stray, TOKEN, GOOGLE_RESOURCE);
+        let status = push.send().await.unwrap().status();
+        assert_eq!(status, StatusCode::NOT_FOUND, "{n}");
+    }
+    service.stop().await;
+}
