@@ -254,6 +254,22 @@ fn an_event_that_cannot_be_read_is_named() {
 }
 
 #[test]
+fn a_series_is_read_without_a_change_of_its_rest() {
+    let text = file(
+        "SUMMARY:Standup\nDTSTART:20261123T090000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=5\nEND:VEVENT\nBEGIN:VEVENT\nUID:u\n\
+         SUMMARY:Later\nDTSTART:20261125T110000\nDURATION:PT1H\nRECURRENCE-ID;RANGE=THISANDFUTURE:20261125T090000",
+    );
+    let import = super::calendar(&text, "c").unwrap();
+    let [series] = &import.calendar.events[..] else {
+        panic!("{:?}", import.calendar.events)
+    };
+    assert_eq!(series["summary"], "Standup");
+    assert_eq!(series["recurrence"], json!(["RRULE:FREQ=DAILY;COUNT=5"]));
+    let reasons: Vec<String> = import.skipped.iter().map(place).collect();
+    assert_snapshot!(reasons.join("\n"), @r#"9: event "Later": RECURRENCE-ID with RANGE is not supported; the series is read without this change"#);
+}
+
+#[test]
 fn an_unknown_zone_of_the_calendar_skips_floating_times_only() {
     let text =
         file("DTSTART:20261122T090000\nEND:VEVENT\nBEGIN:VEVENT\nSUMMARY:Sure\nDTSTART:20261122T090000Z");
