@@ -281,6 +281,20 @@ async fn a_412_without_a_condition_is_tried_again(pool: PgPool) {
         destination: world.id(&alice(), crate::world::TEAM).await,
     };
     done(&world, command).await;
+
+    let made = done(&world, create(hour(&world, "Lunch", 3, 9))).await.0;
+    world.fault(Rule::new("events.delete", conflict()).times(1));
+    let command = Command::Delete {
+        event_id: made.unwrap().id,
+        base_etag: None,
+        scope: None,
+    };
+    assert_eq!(done(&world, command).await.0, None);
+    let statuses: Vec<_> = (world.google.requests_to("events.delete").iter())
+        .map(|request| request.status)
+        .collect();
+    assert_eq!(statuses, [Some(412), Some(204)]);
+    assert!(world.day(&alice(), 3).await.is_empty());
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
