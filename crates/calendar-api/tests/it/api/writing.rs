@@ -151,6 +151,35 @@ async fn a_conflict_has_both_sides(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_private_free_event_is_created_read_and_opened(pool: PgPool) {
+    let alice = Writer::new(pool).await;
+    let event = json!({"title": "Doctor", "start": "2026-11-25T09:00:00Z", "end": "2026-11-25T10:00:00Z",
+        "visibility": "private", "transparency": "transparent"});
+    let made = alice.call("createEvent", "k1", json!({"event": event})).await;
+    let made = made.unwrap()["event"].clone();
+    let id = made["id"].as_str().unwrap();
+    let in_google = || {
+        let event = alice.google.event(ALICE, id).unwrap();
+        [event["visibility"].clone(), event["transparency"].clone()]
+    };
+    assert_eq!(in_google(), [json!("private"), json!("transparent")]);
+    pull_all(&alice.api.sync().await).await;
+    let read = alice.upcoming().await.into_iter().find(|event| event["id"] == id);
+    for event in [&made, &read.unwrap()] {
+        assert_eq!(
+            (&event["visibility"], &event["transparency"]),
+            (&json!("private"), &json!("transparent"))
+        );
+    }
+
+    let patch = json!({"visibility": "public", "transparency": "opaque"});
+    let edit = json!({"eventId": id, "baseEtag": made["etag"], "patch": patch});
+    let edited = alice.call("updateEvent", "k2", edit).await.unwrap();
+    assert_eq!(edited["event"]["visibility"], "public");
+    assert_eq!(in_google(), [json!("public"), json!("opaque")]);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_rejected_write_has_its_reason_and_field(pool: PgPool) {
     let alice = Writer::new(pool).await;
     let made = alice.create("k1").await;
