@@ -56,6 +56,8 @@ pub enum Need {
     SecondAccount,
     /// A public address that forwards to this machine, for pushes.
     PublicUrl,
+    /// The person's agreement to events in the primary calendar. Every case that writes there has it by itself.
+    PrimaryCalendar,
     /// An account of Google Workspace with focus time, out of office and working locations.
     Workspace,
     /// The emulator's clock, faults or admin API.
@@ -65,10 +67,11 @@ pub enum Need {
 impl Need {
     pub fn describe(self) -> &'static str {
         match self {
-            Self::SecondAccount => "a second account",
-            Self::PublicUrl => "a public address",
-            Self::Workspace => "a Workspace account",
-            Self::Emulator => "the emulator",
+            Self::SecondAccount => "a second account (--second-account)",
+            Self::PublicUrl => "a public address (--public-url)",
+            Self::PrimaryCalendar => "writes to the primary calendar (--primary-calendar)",
+            Self::Workspace => "a Workspace account (--workspace)",
+            Self::Emulator => "the emulator (never run against Google)",
         }
     }
 }
@@ -116,6 +119,33 @@ pub enum Kept {
     /// A parameter of the URL at a JSON pointer.
     #[serde(rename_all = "camelCase")]
     Parameter { url: String, query: String },
+}
+
+impl Case {
+    /// Whether a step adds, changes or deletes events of a primary calendar.
+    pub fn writes_to_primary(&self) -> bool {
+        self.steps.iter().any(Step::writes_to_primary)
+    }
+}
+
+impl Step {
+    pub fn is_push(&self) -> bool {
+        self.method() == "PUSH"
+    }
+
+    pub fn writes_to_primary(&self) -> bool {
+        let is_event =
+            self.path().starts_with("calendars/primary/events") && !self.path().ends_with("/watch");
+        is_event && self.method() != "GET"
+    }
+
+    pub fn method(&self) -> &str {
+        self.call.split_once(' ').map_or("", |(method, _)| method)
+    }
+
+    pub fn path(&self) -> &str {
+        self.call.split_once(' ').map_or("", |(_, path)| path.trim())
+    }
 }
 
 fn once() -> u32 {
@@ -175,6 +205,9 @@ fn parse(text: &str) -> Result<Vec<Case>> {
         case.values.clone_from(&file.values);
         ensure!(!case.steps.is_empty(), "{}: no steps", case.id);
         ensure!(!case.sources.is_empty(), "{}: no source", case.id);
+        if case.writes_to_primary() {
+            case.needs.insert(Need::PrimaryCalendar);
+        }
         Ok(case)
     };
     file.cases.into_iter().map(named).collect()

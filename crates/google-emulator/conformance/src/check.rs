@@ -26,6 +26,8 @@ pub struct Options {
     pub public_url: Option<String>,
     pub listen: SocketAddr,
     pub workspace: bool,
+    /// Cases may write into the primary calendars.
+    pub primary_calendar: bool,
     /// Beginnings of case ids; all cases when empty.
     pub only: Vec<String>,
     /// An emulator instead of Google.
@@ -132,6 +134,9 @@ async fn prepare(options: &Options) -> Result<Target> {
     };
     if options.workspace {
         abilities.insert(Need::Workspace);
+    }
+    if options.primary_calendar {
+        abilities.insert(Need::PrimaryCalendar);
     }
     Ok(Target {
         admin: None,

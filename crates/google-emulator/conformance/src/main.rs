@@ -17,8 +17,8 @@ use url::Url;
 /// Checks Calwire's beliefs about Google Calendar against a real account.
 ///
 /// Makes a scratch calendar in the account, runs every case of crates/google-emulator/conformance that can run there, deletes
-/// the calendar, and writes a report without addresses and tokens. A run takes some ten minutes; Ctrl-C ends it and cleans
-/// up. The calendar of a run that was killed is deleted by the next.
+/// the calendar, and writes a report. Other calendars are only read, unless --primary-calendar is given. A run takes some ten
+/// minutes; Ctrl-C ends it and cleans up. The next run deletes the calendar and the events of a run that was killed.
 ///
 /// The OAuth client is that of the product (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET). Its redirect URIs must have
 /// http://127.0.0.1:8765/ (--redirect-port), unless it is of the type "desktop app". Instead of signing in by the browser,
@@ -30,8 +30,12 @@ struct Args {
     /// The address of the Google account that gets the scratch calendar.
     #[arg(long, value_name = "EMAIL", required_unless_present = "list")]
     account: Option<String>,
+    /// Also run the cases that need the account's primary calendar: birthdays, guests, a move to another calendar. They
+    /// add events in 2028 and 2029, send no mail, and the events are deleted afterwards.
+    #[arg(long)]
+    primary_calendar: bool,
     /// A second account, for the cases with a guest. Its primary calendar gets invitations, which are deleted afterwards.
-    #[arg(long, value_name = "EMAIL")]
+    #[arg(long, value_name = "EMAIL", requires = "primary_calendar")]
     second_account: Option<String>,
     /// A public https address that forwards to --listen, for the cases with pushes.
     #[arg(long, value_name = "URL")]
@@ -39,9 +43,8 @@ struct Args {
     /// Where pushes arrive on this machine.
     #[arg(long, value_name = "HOST:PORT", default_value = "127.0.0.1:8766")]
     listen: SocketAddr,
-    /// The account is one of Google Workspace with focus time, out of office and working locations. These cases write into
-    /// its primary calendar, in 2028 and 2029.
-    #[arg(long)]
+    /// The account is one of Google Workspace with focus time, out of office and working locations.
+    #[arg(long, requires = "primary_calendar")]
     workspace: bool,
     /// Run only cases whose id begins so; may be given several times.
     #[arg(long, value_name = "ID")]
@@ -118,6 +121,7 @@ fn options(args: Args) -> Result<Options> {
         public_url: args.public_url,
         listen: args.listen,
         workspace: args.workspace,
+        primary_calendar: args.primary_calendar,
         only: args.only,
         base_url,
         client: OAuthClient {

@@ -208,20 +208,6 @@ fn path(template: &str, variables: &Variables) -> Result<String> {
     Ok(segments.collect::<Result<Vec<_>>>()?.join("/"))
 }
 
-impl Step {
-    pub fn is_push(&self) -> bool {
-        self.method() == "PUSH"
-    }
-
-    fn method(&self) -> &str {
-        self.call.split_once(' ').map_or("", |(method, _)| method)
-    }
-
-    fn path(&self) -> &str {
-        self.call.split_once(' ').map_or("", |(_, path)| path.trim())
-    }
-}
-
 /// An expectation without variables.
 struct Filled {
     status: Option<u16>,

@@ -31,6 +31,7 @@ fn options(emulator: &Emulator) -> Options {
         public_url: None,
         listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         workspace: true,
+        primary_calendar: true,
         only: Vec::new(),
         base_url: Some(Url::parse(emulator.base_url()).unwrap()),
         client: client(),
@@ -107,6 +108,29 @@ async fn an_interrupted_run_cleans_up() {
     let (report, _) = check::run(&options(&emulator), interrupted).await.unwrap();
     assert!(report.count(|outcome| matches!(outcome, Outcome::NotRun)) > 0);
     assert_clean(&emulator);
+}
+
+/// Without the flag a run only reads the primary calendar.
+#[actix_web::test]
+async fn a_primary_calendar_is_written_by_agreement_only() {
+    let emulator = start().await;
+    let options = Options {
+        primary_calendar: false,
+        only: vec!["types.".into(), "writes.".into()],
+        ..options(&emulator)
+    };
+    let (report, text) = check::run(&options, std::future::pending()).await.unwrap();
+    assert!(report.count(|outcome| matches!(outcome, Outcome::Holds)) > 0);
+    assert!(
+        text.contains("- `types.birthday`: needs writes to the primary calendar"),
+        "{text}"
+    );
+    let written: Vec<_> = emulator
+        .requests()
+        .into_iter()
+        .filter(|request| request.method != "GET" && request.path.contains("/calendars/primary/"))
+        .collect();
+    assert!(written.is_empty(), "{written:?}");
 }
 
 /// How many events are in calendars other than the primary ones.

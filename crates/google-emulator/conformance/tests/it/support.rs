@@ -77,6 +77,7 @@ impl Clients {
             abilities: [
                 Need::Emulator,
                 Need::PublicUrl,
+                Need::PrimaryCalendar,
                 Need::SecondAccount,
                 Need::Workspace,
             ]
