@@ -40,7 +40,7 @@ pub async fn sign_in(google: &Google, email: &str, given: &GivenTokens, browser:
         let access = google
             .refresh(refresh)
             .await
-            .context("the refresh token was refused")?;
+            .with_context(|| format!("no access token for {email}"))?;
         return account(access.secret, Some(refresh.clone()));
     }
     if let Some(access) = &given.access {

@@ -60,6 +60,8 @@ pub enum Need {
     PrimaryCalendar,
     /// An account of Google Workspace with focus time, out of office and working locations.
     Workspace,
+    /// Steps of a person in Google's page.
+    Person,
     /// The emulator's clock, faults or admin API.
     Emulator,
 }
@@ -71,6 +73,7 @@ impl Need {
             Self::PublicUrl => "a public address (--public-url)",
             Self::PrimaryCalendar => "writes to the primary calendar (--primary-calendar)",
             Self::Workspace => "a Workspace account (--workspace)",
+            Self::Person => "a person in Google's page (--split-series)",
             Self::Emulator => "the emulator (never run against Google)",
         }
     }
@@ -84,6 +87,8 @@ pub struct Step {
     pub call: String,
     #[serde(default, rename = "as")]
     pub caller: Caller,
+    /// Instead of the call, a person does this in Google's page. The emulator gets the call.
+    pub person: Option<String>,
     /// A bearer token instead of the caller's.
     pub token: Option<String>,
     #[serde(default)]

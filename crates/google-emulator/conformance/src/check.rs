@@ -5,12 +5,13 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::pin;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use google::Endpoints;
+use reqwest::Method;
 use url::Url;
 
 use crate::authorize::{Browser, GivenTokens, sign_in};
-use crate::case::{self, Case, Need};
+use crate::case::{self, Caller, Case, Need};
 use crate::inbox::Inbox;
 use crate::report::{Outcome, Report};
 use crate::target::{self, OAuthClient, Pace, Target};
@@ -28,6 +29,9 @@ pub struct Options {
     pub workspace: bool,
     /// Cases may write into the primary calendars.
     pub primary_calendar: bool,
+    /// A person is there and does what `ask` shows.
+    pub person: bool,
+    pub ask: fn(&str),
     /// Beginnings of case ids; all cases when empty.
     pub only: Vec<String>,
     /// An emulator instead of Google.
@@ -38,50 +42,73 @@ pub struct Options {
 }
 
 /// Runs the cases until the last or until `interrupted` resolves, and cleans up in both cases. Returns the report's text
-/// beside it.
-pub async fn run(options: &Options, interrupted: impl Future<Output = ()>) -> Result<(Report, String)> {
+/// beside it. `save` gets the text before the clean-up, which may fail or be killed.
+pub async fn run(
+    options: &Options,
+    interrupted: impl Future<Output = ()>,
+    save: impl Fn(&str) -> Result<()>,
+) -> Result<(Report, String)> {
     let mut interrupted = pin!(interrupted);
     let cases = chosen(&options.only)?;
     let mut target = tokio::select! {
         target = prepare(options) => target?,
-        () = &mut interrupted => anyhow::bail!("interrupted before anything was written"),
+        () = &mut interrupted => bail!("interrupted before anything was written"),
     };
-    let (calendars, events) = scratch::clean(&target).await?;
-    if calendars + events > 0 {
-        eprintln!("Deleted {calendars} calendars and {events} events of an earlier run");
-    }
-    // Not interrupted: the calendar might exist without being known.
-    target.calendar = scratch::create(&target).await?;
-    let report = run_cases(&target, cases, interrupted).await;
-    eprintln!("Cleaning up");
-    scratch::clean(&target).await.with_context(|| {
-        format!(
-            "could not delete all of the run; run again, or delete {:?}",
-            scratch::SUMMARY
-        )
-    })?;
     let google = if options.base_url.is_some() {
         "an emulator"
     } else {
         "Google"
     };
+    clean_earlier_runs(&target).await;
+    // Not interrupted: the calendar might exist without being known.
+    let calendar = scratch::create(&target).await;
+    target.calendar = calendar.context("cannot create the scratch calendar; nothing was written")?;
+    let mut report = run_cases(&target, cases, interrupted).await;
+    if let Err(error) = save(&report.markdown(&target, google)) {
+        eprintln!("{error:#}");
+    }
+    eprintln!("Cleaning up");
+    report.left = scratch::clean(&target).await.left;
+    for left in &report.left {
+        eprintln!("Left behind: {left}");
+    }
     let text = report.markdown(&target, google);
     Ok((report, text))
+}
+
+/// A failure does not prevent this run: the next clean-up tries again, and reports it.
+async fn clean_earlier_runs(target: &Target) {
+    let cleaned = scratch::clean(target).await;
+    if cleaned.calendars + cleaned.events > 0 {
+        eprintln!(
+            "Deleted {} calendars and {} events of an earlier run",
+            cleaned.calendars, cleaned.events
+        );
+    }
+    for left in &cleaned.left {
+        eprintln!("Cannot delete what an earlier run left behind: {left}");
+    }
 }
 
 /// The cases whose ids begin with one of these.
 pub fn chosen(only: &[String]) -> Result<Vec<Case>> {
     let mut cases = case::load()?;
     cases.retain(|case| only.is_empty() || only.iter().any(|start| case.id.starts_with(start.as_str())));
-    anyhow::ensure!(!cases.is_empty(), "no case begins with {}", only.join(", "));
+    ensure!(
+        !cases.is_empty(),
+        "no case has an id that begins with {}; --list shows all",
+        only.join(" or ")
+    );
     Ok(cases)
 }
 
-async fn run_cases(target: &Target, cases: Vec<Case>, interrupted: impl Future<Output = ()>) -> Report {
+async fn run_cases(target: &Target, mut cases: Vec<Case>, interrupted: impl Future<Output = ()>) -> Report {
     let mut interrupted = pin!(interrupted);
     let mut report = Report::default();
     let mut is_interrupted = false;
     let count = cases.len();
+    // The person is still there at the beginning.
+    cases.sort_by_key(|case| !case.needs.contains(&Need::Person));
     for (n, case) in cases.into_iter().enumerate() {
         let unmet = target.unmet(&case);
         let outcome = if is_interrupted {
@@ -117,37 +144,66 @@ async fn prepare(options: &Options) -> Result<Target> {
     let google = target::google(&options.client, &endpoints)?;
     let sign_in = |email, given| sign_in(&google, email, given, options.browser);
     let account = sign_in(&options.account, &options.tokens).await?;
-    let mut abilities = BTreeSet::new();
     let second = match &options.second_account {
-        Some(email) => {
-            abilities.insert(Need::SecondAccount);
-            Some(sign_in(email, &options.second_tokens).await?)
-        }
+        Some(email) => Some(sign_in(email, &options.second_tokens).await?),
         None => None,
     };
     let inbox = match options.public_url.as_deref() {
-        Some(public) => {
-            abilities.insert(Need::PublicUrl);
-            Some(Inbox::start(options.listen, Some(public))?)
-        }
+        Some(public) => Some(Inbox::start(options.listen, Some(public))?),
         None => None,
     };
-    if options.workspace {
-        abilities.insert(Need::Workspace);
-    }
-    if options.primary_calendar {
-        abilities.insert(Need::PrimaryCalendar);
-    }
-    Ok(Target {
+    let target = Target {
         admin: None,
         client: options.client.clone(),
         account,
         second,
         calendar: String::new(),
         inbox,
-        abilities,
+        ask: options.ask,
+        abilities: abilities(options),
         pace: options.pace,
         http: target::http_client(options.base_url.is_some())?,
         endpoints,
-    })
+    };
+    check_account(&target, Caller::Account).await?;
+    if target.second.is_some() {
+        check_account(&target, Caller::SecondAccount).await?;
+        let [first, second] = [Caller::Account, Caller::SecondAccount].map(|caller| target.email(caller));
+        ensure!(
+            !second.eq_ignore_ascii_case(first),
+            "--second-account must be another account than --account"
+        );
+    }
+    Ok(target)
+}
+
+fn abilities(options: &Options) -> BTreeSet<Need> {
+    let given = [
+        (Need::SecondAccount, options.second_account.is_some()),
+        (Need::PublicUrl, options.public_url.is_some()),
+        (Need::Workspace, options.workspace),
+        (Need::PrimaryCalendar, options.primary_calendar),
+        (Need::Person, options.person),
+    ];
+    let given = given.into_iter().filter(|(_, is_given)| *is_given);
+    given.map(|(need, _)| need).collect()
+}
+
+/// A given token may be another account's, or lack the scope.
+async fn check_account(target: &Target, caller: Caller) -> Result<()> {
+    let email = target.email(caller);
+    let request = target.request(Method::GET, "calendars/primary")?;
+    let answer = target.call(target.pace, caller, request).await?;
+    ensure!(
+        answer.is_success(),
+        "cannot read the primary calendar of {email}: status {} {}",
+        answer.status,
+        answer.body["error"]["message"].as_str().unwrap_or_default()
+    );
+    let id = answer.body["id"].as_str().unwrap_or_default();
+    ensure!(
+        id.eq_ignore_ascii_case(email),
+        "signed in as {id}, not as {email}: give the account's own address, or a token of {email}"
+    );
+    Ok(())
 }

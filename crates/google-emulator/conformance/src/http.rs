@@ -17,6 +17,8 @@ pub struct Pace {
     pub back_off: Duration,
     /// Attempts after the first.
     pub retries: u32,
+    /// A longer `Retry-After` ends the attempts, so that none is sent too soon.
+    pub longest_wait: Duration,
 }
 
 impl Pace {
@@ -25,13 +27,24 @@ impl Pace {
         pause: Duration::from_millis(300),
         back_off: Duration::from_secs(2),
         retries: 6,
+        longest_wait: Duration::from_hours(1),
     };
     /// For an emulator: no pause, and no retry that would hide its answer.
     pub const IMMEDIATE: Self = Self {
         pause: Duration::ZERO,
         back_off: Duration::ZERO,
         retries: 0,
+        longest_wait: Duration::ZERO,
     };
+
+    /// Deletions after a run: a person waits for them, and the next run can do the rest.
+    pub fn for_clean_up(self) -> Self {
+        Self {
+            retries: self.retries.min(4),
+            longest_wait: self.longest_wait.min(Duration::from_secs(20)),
+            ..self
+        }
+    }
 }
 
 /// An answer of any status.
@@ -53,7 +66,8 @@ impl Answer {
         self.body.pointer("/error/errors/0/reason")?.as_str()
     }
 
-    fn is_temporary(&self) -> bool {
+    /// A limit, or a failure of the server: the same request may succeed later.
+    pub fn is_temporary(&self) -> bool {
         let limits = ["rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"];
         match self.status {
             429 | 500 | 502..=504 => true,
@@ -61,20 +75,41 @@ impl Answer {
             _ => false,
         }
     }
+
+    /// `Retry-After`: seconds, or a date relative to the answer's own `Date`.
+    fn retry_after(&self) -> Option<Duration> {
+        let text = self.headers.get("retry-after")?.trim();
+        if let Ok(seconds) = text.parse() {
+            return Some(Duration::from_secs(seconds));
+        }
+        let date = |text| chrono::DateTime::parse_from_rfc2822(text).ok();
+        let wait = date(text)? - date(self.headers.get("date")?)?;
+        Some(wait.to_std().unwrap_or_default())
+    }
 }
 
-/// Sends `request` at this pace. An answer with the status `expected` is never retried.
+/// Sends `request` at this pace, and not before `Retry-After`. An answer with the status `expected` is never retried.
 pub async fn send(pace: Pace, request: RequestBuilder, expected: Option<u16>) -> Result<Answer> {
-    let mut wait = pace.back_off;
+    let mut back_off = pace.back_off;
     for _ in 0..pace.retries {
         let attempt = request.try_clone().context("a request with a streamed body")?;
         let answer = send_once(pace, attempt).await?;
         if !answer.is_temporary() || expected == Some(answer.status) {
             return Ok(answer);
         }
+        let asked = answer.retry_after().unwrap_or_default();
+        if asked > pace.longest_wait {
+            eprintln!(
+                "  status {}: not retried, Retry-After is {} s",
+                answer.status,
+                asked.as_secs()
+            );
+            return Ok(answer);
+        }
+        let wait = asked.max(back_off);
         eprintln!("  status {}: waiting {} s", answer.status, wait.as_secs());
         sleep(wait).await;
-        wait *= 2;
+        back_off *= 2;
     }
     send_once(pace, request).await
 }
@@ -104,4 +139,38 @@ async fn send_once(pace: Pace, request: RequestBuilder) -> Result<Answer> {
         headers,
         body,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let answer = |headers: &[(&str, &str)]| Answer {
+            status: 429,
+            headers: headers
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            body: Value::Null,
+        };
+        let date = ("date", "Mon, 07 Feb 2028 09:00:00 GMT");
+        for (headers, seconds) in [
+            (&[("retry-after", "7")][..], Some(7)),
+            (
+                &[("retry-after", "Mon, 07 Feb 2028 09:01:30 GMT"), date],
+                Some(90),
+            ),
+            (&[("retry-after", "Mon, 07 Feb 2028 08:00:00 GMT"), date], Some(0)),
+            (&[("retry-after", "soon"), date], None),
+            (&[date], None),
+        ] {
+            assert_eq!(
+                answer(headers).retry_after(),
+                seconds.map(Duration::from_secs),
+                "{headers:?}"
+            );
+        }
+    }
 }

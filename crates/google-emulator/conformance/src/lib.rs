@@ -3,6 +3,7 @@
 pub mod authorize;
 pub mod case;
 pub mod check;
+mod excerpt;
 mod http;
 pub mod inbox;
 pub mod matching;

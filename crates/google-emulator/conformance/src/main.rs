@@ -17,21 +17,23 @@ use url::Url;
 /// Checks Calwire's beliefs about Google Calendar against a real account.
 ///
 /// Makes a scratch calendar in the account, runs every case of crates/google-emulator/conformance that can run there, deletes
-/// the calendar, and writes a report. Other calendars are only read, unless --primary-calendar is given. A run takes some ten
-/// minutes; Ctrl-C ends it and cleans up. The next run deletes the calendar and the events of a run that was killed.
+/// the calendar, and writes a report that can be sent: without addresses, tokens, and the titles of the account's own events
+/// and calendars. Other calendars are only read, unless --primary-calendar is given. A run takes some ten minutes; Ctrl-C ends
+/// it, cleans up and writes the report. The next run deletes what a run that was killed left behind.
 ///
 /// The OAuth client is that of the product (GOOGLE_CLIENT_ID, GOOGLE_CLIENT_SECRET). Its redirect URIs must have
 /// http://127.0.0.1:8765/ (--redirect-port), unless it is of the type "desktop app". Instead of signing in by the browser,
 /// give a token: GOOGLE_CHECK_REFRESH_TOKEN or GOOGLE_CHECK_ACCESS_TOKEN, with the scope
 /// <https://www.googleapis.com/auth/calendar>, and GOOGLE_CHECK_SECOND_… for the second account.
 #[derive(Parser)]
+#[expect(clippy::struct_excessive_bools, reason = "flags of a command line")]
 #[command(name = "cargo xtask google-check", bin_name = "cargo xtask google-check")]
 struct Args {
     /// The address of the Google account that gets the scratch calendar.
     #[arg(long, value_name = "EMAIL", required_unless_present = "list")]
     account: Option<String>,
     /// Also run the cases that need the account's primary calendar: birthdays, guests, a move to another calendar. They
-    /// add events in 2028 and 2029, send no mail, and the events are deleted afterwards.
+    /// add events in 2028 and 2029, which are deleted afterwards. Only the second account may get mail about them.
     #[arg(long)]
     primary_calendar: bool,
     /// A second account, for the cases with a guest. Its primary calendar gets invitations, which are deleted afterwards.
@@ -46,6 +48,9 @@ struct Args {
     /// The account is one of Google Workspace with focus time, out of office and working locations.
     #[arg(long, requires = "primary_calendar")]
     workspace: bool,
+    /// Also check the ids of a series that is split in Google's page. The run begins with instructions for a person.
+    #[arg(long)]
+    split_series: bool,
     /// Run only cases whose id begins so; may be given several times.
     #[arg(long, value_name = "ID")]
     only: Vec<String>,
@@ -88,7 +93,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether every case that ran holds.
+/// Whether every case that ran holds, and nothing is left behind.
 async fn run(args: Args) -> Result<bool> {
     if args.list {
         for case in check::chosen(&args.only)? {
@@ -97,10 +102,14 @@ async fn run(args: Args) -> Result<bool> {
         return Ok(true);
     }
     let path = args.report.clone();
-    let (report, text) = check::run(&options(args)?, interrupted()).await?;
-    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    let save = |text: &str| {
+        std::fs::write(&path, text).with_context(|| format!("cannot write the report to {}", path.display()))
+    };
+    let (report, text) = check::run(&options(args)?, interrupted(), save).await?;
+    // Better in the terminal than lost.
+    save(&text).inspect_err(|_| println!("{text}"))?;
     println!("{}\nThe report is in {}", report.summary(), path.display());
-    Ok(report.differences() == 0)
+    Ok(report.differences() == 0 && report.left.is_empty())
 }
 
 fn options(args: Args) -> Result<Options> {
@@ -122,6 +131,8 @@ fn options(args: Args) -> Result<Options> {
         listen: args.listen,
         workspace: args.workspace,
         primary_calendar: args.primary_calendar,
+        person: args.split_series,
+        ask: |text| println!("\n>> {text}\n"),
         only: args.only,
         base_url,
         client: OAuthClient {
@@ -164,5 +175,5 @@ async fn interrupted() {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    eprintln!("Interrupted");
+    eprintln!("Interrupted. The clean-up may take some minutes; let it finish");
 }

@@ -3,12 +3,15 @@
 use regex_lite::Regex;
 use serde_json::{Value, json};
 
+use crate::excerpt::excerpt;
+
 /// The first difference.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mismatch {
     /// A path such as `items[0].start`.
     pub at: String,
     pub expected: String,
+    /// An [`excerpt`]: what the account has beside the run is private.
     pub actual: String,
 }
 
@@ -31,10 +34,7 @@ impl From<anyhow::Error> for Mismatch {
 
 /// Whether `actual` contains `expected`. None: the field is absent.
 pub fn check(expected: &Value, actual: Option<&Value>, at: &str) -> Result<(), Mismatch> {
-    let differs = |expected: &dyn ToString| {
-        let actual = actual.map_or("nothing".to_owned(), Value::to_string);
-        Err(Mismatch::new(at, expected.to_string(), actual))
-    };
+    let differs = |expected: &dyn ToString| Err(Mismatch::new(at, expected.to_string(), excerpt(actual)));
     match expected {
         Value::String(word) if word.starts_with('$') => {
             if is_of_kind(word, actual, at)? {
@@ -99,14 +99,7 @@ fn by_matcher(name: &str, argument: &Value, actual: Option<&Value>, at: &str) ->
             let missing = wanted
                 .iter()
                 .find(|each| !items().iter().any(|item| is_met(each, Some(item))));
-            return match missing {
-                None => Ok(()),
-                Some(missing) => Err(Mismatch::new(
-                    at,
-                    json!({ "$some": missing }).to_string(),
-                    json!(items()).to_string(),
-                )),
-            };
+            return missing.map_or(Ok(()), |missing| Err(explain_missing(missing, items(), at)));
         }
         ("$none", Value::Array(unwanted)) => !items()
             .iter()
@@ -131,8 +124,24 @@ fn by_matcher(name: &str, argument: &Value, actual: Option<&Value>, at: &str) ->
     if holds {
         return Ok(());
     }
-    let actual = actual.map_or("nothing".to_owned(), Value::to_string);
-    Err(Mismatch::new(at, json!({ name: argument }).to_string(), actual))
+    Err(Mismatch::new(
+        at,
+        json!({ name: argument }).to_string(),
+        excerpt(actual),
+    ))
+}
+
+/// Where a list has the item of this id, or the guest of this address, the difference is in the item.
+fn explain_missing(missing: &Value, items: &[Value], at: &str) -> Mismatch {
+    let is_same = |item: &Value, key: &str| missing[key].is_string() && item[key] == missing[key];
+    let same = items
+        .iter()
+        .position(|item| is_same(item, "id") || is_same(item, "email"));
+    let inner = same.and_then(|n| check(missing, Some(&items[n]), &format!("{at}[{n}]")).err());
+    inner.unwrap_or_else(|| {
+        let items = Value::from(items);
+        Mismatch::new(at, json!({ "$some": missing }).to_string(), excerpt(Some(&items)))
+    })
 }
 
 fn same_instant(time: &Value, actual: Option<&Value>) -> Option<bool> {
@@ -181,5 +190,30 @@ mod tests {
             mismatch,
             Mismatch::new("items[0].start.date", "\"2028-02-01\"", "\"2028-02-02\"")
         );
+        let expected = json!({"items": {"$some": [{"id": "a", "status": "cancelled"}]}});
+        let actual = json!({"items": [{"id": "b"}, {"id": "a", "status": "confirmed"}]});
+        let mismatch = check(&expected, Some(&actual), "").unwrap_err();
+        assert_eq!(
+            mismatch,
+            Mismatch::new("items[1].status", "\"cancelled\"", "\"confirmed\"")
+        );
+    }
+
+    /// The lists of calendars and of primary events have private titles.
+    #[test]
+    fn a_mismatch_shows_no_item_of_the_account() {
+        let body = json!({"summary": "Jane", "items": [{"id": "jane", "summary": "Therapy"}, {"id": "x", "summary": "Therapy"}]});
+        for unmet in [
+            json!({"items": {"$some": [{"id": "conformance1", "primary": true}]}}),
+            json!({"items": {"$none": [{"id": "x"}]}}),
+            json!({"items": {"$size": 1}}),
+            json!({"items": {"$all": [{"$size": 1}]}}),
+            json!({"items": [{"id": "jane"}]}),
+            json!({"items": "$absent"}),
+            json!({"items": {"$any": ["$absent"]}}),
+        ] {
+            let mismatch = check(&unmet, Some(&body), "").unwrap_err();
+            assert!(!mismatch.actual.contains("Therapy"), "{unmet}: {mismatch:?}");
+        }
     }
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::sync::LazyLock;
 
-use regex_lite::{NoExpand, Regex};
+use regex_lite::{Captures, NoExpand, Regex};
 
 use crate::case::{Case, Need, Verified};
 use crate::runner::Difference;
@@ -12,16 +12,16 @@ use crate::target::Target;
 /// A longer value is cut: the report is for reading.
 const VALUE_MAX_CHARS: usize = 800;
 
-#[expect(clippy::expect_used, reason = "the two patterns are constants")]
-static SECRETS: LazyLock<[(Regex, &str); 2]> = LazyLock::new(|| {
-    let pattern = |text| Regex::new(text).expect("a constant pattern");
-    [
-        (pattern(r"(ya29\.|1//0|4/0A|GOCSPX-)[A-Za-z0-9._-]+"), "<token>"),
-        (
-            pattern(r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]+"),
-            "<address>",
-        ),
-    ]
+#[expect(clippy::expect_used, reason = "a constant pattern")]
+static TOKEN: LazyLock<Regex> = LazyLock::new(|| {
+    let tokens = r"(ya29\.|1//0|4/0A|GOCSPX-|eyJ)[A-Za-z0-9._-]+";
+    Regex::new(tokens).expect("a constant pattern")
+});
+/// In URLs the at sign is encoded.
+#[expect(clippy::expect_used, reason = "a constant pattern")]
+static ADDRESS: LazyLock<Regex> = LazyLock::new(|| {
+    let address = r"[A-Za-z0-9._%+-]+(@|%40)[A-Za-z0-9.-]+\.[A-Za-z]+";
+    Regex::new(address).expect("a constant pattern")
 });
 
 #[derive(Debug, Clone)]
@@ -37,6 +37,8 @@ pub enum Outcome {
 #[derive(Debug, Default)]
 pub struct Report {
     pub results: Vec<(Case, Outcome)>,
+    /// Calendars and events that the clean-up could not delete.
+    pub left: Vec<String>,
 }
 
 impl Report {
@@ -66,10 +68,15 @@ impl Report {
     /// The whole as Markdown. `google`: the name of the target.
     pub fn markdown(&self, target: &Target, google: &str) -> String {
         let mut text = format!("# Conformance of {google}\n\n{}.\n", self.summary());
+        if !self.left.is_empty() {
+            text.push_str("\n## Left behind\n\nThese could not be deleted. Run google-check again, or delete them in Google Calendar.\n\n");
+            // Writing to a string does not fail.
+            let _ = self.left.iter().try_for_each(|left| writeln!(text, "- {left}"));
+        }
         text.push_str("\n## Differences\n");
         for (case, outcome) in &self.results {
             if let Outcome::Differs(difference) = outcome {
-                text.push_str(&describe(case, difference));
+                text.push_str(&describe(case, difference, target));
             }
         }
         section(&mut text, "Unverified cases that hold", self, |case, outcome| {
@@ -88,21 +95,22 @@ impl Report {
     }
 }
 
-fn describe(case: &Case, difference: &Difference) -> String {
+fn describe(case: &Case, difference: &Difference, target: &Target) -> String {
     let mut text = format!("\n### {}: {}\n\n", case.id, case.title);
     for source in &case.sources {
-        // Writing to a string does not fail.
         let _ = writeln!(text, "- {:?}: {} (<{}>)", case.verified, source.says, source.url);
     }
     let mismatch = &difference.mismatch;
+    // Masked first: half an address is not recognised.
+    let shown = |value: &str| cut(&masked(value, target));
     let _ = write!(
         text,
         "\n```\nstep {}   {}\nat       {}\nexpected {}\nactual   {}\n```\n",
         difference.step,
         difference.call,
         mismatch.at,
-        cut(&mismatch.expected),
-        cut(&mismatch.actual)
+        shown(&mismatch.expected),
+        shown(&mismatch.actual)
     );
     text
 }
@@ -131,11 +139,18 @@ fn cut(text: &str) -> String {
 /// The text without addresses, ids and tokens of the run.
 fn masked(text: &str, target: &Target) -> String {
     let mut text = text.to_owned();
-    for (private, instead) in target.private() {
-        text = text.replace(private, instead);
+    let private = target.private();
+    for (value, instead) in private.iter().filter(|(value, _)| !value.contains('@')) {
+        text = text.replace(value, instead);
     }
-    for (pattern, instead) in SECRETS.iter() {
-        text = pattern.replace_all(&text, NoExpand(instead)).into_owned();
-    }
-    text
+    // Whole addresses are compared: one may be the end of another.
+    let address = |found: &Captures<'_>| {
+        let found = found[0].replace("%40", "@");
+        let known = private
+            .iter()
+            .find(|(value, _)| value.eq_ignore_ascii_case(&found));
+        known.map_or("<address>", |(_, instead)| instead).to_owned()
+    };
+    let text = ADDRESS.replace_all(&text, address);
+    TOKEN.replace_all(&text, NoExpand("<token>")).into_owned()
 }

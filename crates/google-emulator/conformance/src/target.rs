@@ -36,6 +36,8 @@ pub struct Target {
     /// The id of the scratch calendar.
     pub calendar: String,
     pub inbox: Option<Inbox>,
+    /// Shows a person what to do in Google's page.
+    pub ask: fn(&str),
     /// The needs that this target meets.
     pub abilities: BTreeSet<Need>,
     pub pace: Pace,
@@ -136,12 +138,19 @@ impl Target {
     }
 
     /// A call of Calendar v3 outside a case.
-    pub async fn call(&self, caller: Caller, request: RequestBuilder) -> Result<Answer> {
+    pub async fn call(&self, pace: Pace, caller: Caller, request: RequestBuilder) -> Result<Answer> {
         let request = match self.access(caller).await? {
             Some(access) => request.bearer_auth(access.expose_secret()),
             None => request,
         };
-        send(self.pace, request, None).await
+        send(pace, request, None).await
+    }
+
+    pub fn email(&self, caller: Caller) -> &str {
+        match (caller, &self.second) {
+            (Caller::SecondAccount, Some(second)) => &second.email,
+            _ => &self.account.email,
+        }
     }
 
     /// The addresses and ids that a report must not have, with their replacements.

@@ -74,10 +74,12 @@ impl Clients {
             second: Some(account(SECOND)),
             calendar: String::new(),
             inbox: Some(inbox),
+            ask: |_| {},
             abilities: [
                 Need::Emulator,
                 Need::PublicUrl,
                 Need::PrimaryCalendar,
+                Need::Person,
                 Need::SecondAccount,
                 Need::Workspace,
             ]
