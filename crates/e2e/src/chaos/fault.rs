@@ -51,6 +51,11 @@ pub enum Fault {
     Revoke {
         user: usize,
     },
+    /// Google refuses a user's calls or refreshes, until they connect again.
+    Refuse {
+        trouble: GoogleTrouble,
+        user: usize,
+    },
     /// A new key for one service after the other, then `rotate-keys`.
     RotateKeys,
 }
@@ -71,6 +76,7 @@ pub enum FaultKind {
     ExpireAccess,
     ExpireSyncToken,
     Revoke,
+    Refuse,
     RotateKeys,
 }
 
@@ -90,6 +96,7 @@ impl Fault {
             Self::ExpireAccess { .. } => FaultKind::ExpireAccess,
             Self::ExpireSyncToken { .. } => FaultKind::ExpireSyncToken,
             Self::Revoke { .. } => FaultKind::Revoke,
+            Self::Refuse { .. } => FaultKind::Refuse,
             Self::RotateKeys => FaultKind::RotateKeys,
         }
     }
@@ -148,7 +155,9 @@ impl Fault {
             Self::CrashBroker => "kill -9 Centrifugo".to_owned(),
             Self::FreezeBroker => "SIGSTOP Centrifugo".to_owned(),
             Self::Network { link, toxic } => format!("{}: {}", link.kind(), toxic.name()),
-            Self::Google { trouble, .. } => format!("Google: {}", trouble.name()),
+            Self::Google { trouble, .. } | Self::Refuse { trouble, .. } => {
+                format!("Google: {}", trouble.name())
+            }
             Self::Push { trouble } => format!("pushes: {}", trouble.name()),
             Self::ExpireAccess { .. } => "Google: access tokens end".to_owned(),
             Self::ExpireSyncToken { .. } => "Google: 410".to_owned(),

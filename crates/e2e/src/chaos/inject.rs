@@ -65,6 +65,10 @@ pub async fn inject(deployment: &Arc<Deployment>, fault: &Fault, lasts: Duration
             Ok(())
         }
         Fault::Revoke { user } => revoke(deployment, user, lasts).await,
+        Fault::Refuse { trouble, user } => {
+            let refused = trouble_at_google(deployment, trouble, Some(user), lasts);
+            until_connected_again(deployment, user, refused).await
+        }
         Fault::RotateKeys => rotate_keys(deployment).await,
     }
 }
@@ -275,12 +279,24 @@ async fn signal(pid: u32, signal: &str) -> Result<()> {
 }
 
 async fn revoke(deployment: &Deployment, user: usize, lasts: Duration) -> Result<()> {
+    let revoked = async {
+        deployment.google.revoke(&deployment.people[user].account);
+        sleep(lasts).await;
+    };
+    until_connected_again(deployment, user, revoked).await
+}
+
+/// An account in trouble, whose user then connects it again.
+async fn until_connected_again(
+    deployment: &Deployment,
+    user: usize,
+    trouble: impl Future<Output = ()>,
+) -> Result<()> {
     let person = &deployment.people[user];
     let api = &deployment.direct[user];
     let before = shown_ids(api).await;
-    deployment.google.revoke(&person.account);
-    sleep(lasts).await;
-    // A page may be loaded while the grant is gone. A busy API is no answer.
+    trouble.await;
+    // A page may be loaded while the account is in trouble. A busy API is no answer.
     if let (Some(before), Some(after)) = (before, shown_ids(api).await) {
         let events = deployment.google.events(&person.account);
         let alive: BTreeSet<_> = events

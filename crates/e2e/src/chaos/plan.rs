@@ -288,7 +288,7 @@ fn lasts(dice: &mut StdRng, fault: &Fault) -> u64 {
         FaultKind::Network => dice.random_range(400..4_000),
         FaultKind::Google => dice.random_range(500..4_000),
         FaultKind::Push => dice.random_range(1_000..6_000),
-        FaultKind::Revoke => dice.random_range(2_000..5_000),
+        FaultKind::Revoke | FaultKind::Refuse => dice.random_range(2_000..5_000),
         FaultKind::RotateKeys => 6_000,
         FaultKind::Restart | FaultKind::ExpireAccess | FaultKind::ExpireSyncToken => 0,
     }
@@ -315,9 +315,13 @@ fn random(dice: &mut StdRng) -> Fault {
             link: random_link(dice, replica, user),
             toxic: random_toxic(dice),
         },
-        67..83 => Fault::Google {
+        67..81 => Fault::Google {
             trouble: *pick(dice, &GoogleTrouble::CALLS),
             user: dice.random_bool(0.6).then_some(user),
+        },
+        81..83 => Fault::Refuse {
+            trouble: *pick(dice, &GoogleTrouble::REFUSALS),
+            user,
         },
         83..92 => Fault::Push {
             trouble: *pick(dice, &GoogleTrouble::PUSHES),

@@ -28,6 +28,12 @@ pub enum GoogleTrouble {
     TokenUnavailable,
     TokenRefusedOnce,
     PolicyRefusesOnce,
+    /// The account's grant ends by a policy of its organization.
+    PolicyRefuses,
+    /// The token endpoint refuses us, which says nothing about the grant.
+    ClientRefused,
+    /// Google Calendar is turned off for the account.
+    CalendarOff,
     MissingOnce,
     ForbiddenOnce,
     WatchUnavailable,
@@ -63,6 +69,8 @@ impl GoogleTrouble {
         Self::ForbiddenOnce,
         Self::WatchUnavailable,
     ];
+    /// After these Calwire waits longer than a run lasts, until the user connects again.
+    pub const REFUSALS: [Self; 3] = [Self::PolicyRefuses, Self::ClientRefused, Self::CalendarOff];
     pub const PUSHES: [Self; 4] = [
         Self::PushLost,
         Self::PushTwice,
@@ -92,6 +100,9 @@ impl GoogleTrouble {
             Self::TokenUnavailable => "no tokens",
             Self::TokenRefusedOnce => "token refused once",
             Self::PolicyRefusesOnce => "token refused once, by a policy",
+            Self::PolicyRefuses => "grant ended by a policy",
+            Self::ClientRefused => "client refused",
+            Self::CalendarOff => "Calendar turned off",
             Self::MissingOnce => "404 once",
             Self::ForbiddenOnce => "403 once",
             Self::WatchUnavailable => "no channels",
@@ -136,7 +147,11 @@ impl GoogleTrouble {
             ),
             Self::SlowPages => ("events.list", 0.5, AtGoogle::SlowPage { ms_per_event: 1 }),
             Self::TokenRefusedOnce => ("oauth.token", 1.0, error(400, "invalid_grant", None)),
-            Self::PolicyRefusesOnce => ("oauth.token", 1.0, error(400, "admin_policy_enforced", None)),
+            Self::PolicyRefusesOnce | Self::PolicyRefuses => {
+                ("oauth.token", 1.0, error(400, "admin_policy_enforced", None))
+            }
+            Self::ClientRefused => ("oauth.token", 1.0, error(401, "unauthorized_client", None)),
+            Self::CalendarOff => ("events.*", 1.0, error(403, "notACalendarUser", None)),
             Self::MissingOnce => ("events.list", 1.0, error(404, "notFound", None)),
             Self::ForbiddenOnce => ("events.list", 1.0, error(403, "forbidden", None)),
             Self::TokenUnavailable => ("oauth.token", 1.0, error(503, "backendError", None)),
@@ -169,7 +184,11 @@ impl GoogleTrouble {
     pub const fn is_of_tokens(self) -> bool {
         matches!(
             self,
-            Self::TokenUnavailable | Self::TokenRefusedOnce | Self::PolicyRefusesOnce
+            Self::TokenUnavailable
+                | Self::TokenRefusedOnce
+                | Self::PolicyRefusesOnce
+                | Self::PolicyRefuses
+                | Self::ClientRefused
         )
     }
 }
