@@ -155,6 +155,25 @@ impl Emulator {
         self.with(|state| state.truth(calendar, state.revision()))
     }
 
+    /// As [`Self::events`], or with a sync token those of a client synchronized up to it, without copying them. Empty if the
+    /// text is no sync token.
+    pub fn map_events<T>(
+        &self,
+        calendar: &str,
+        sync_token: Option<&str>,
+        map: impl Fn(&Resource) -> T,
+    ) -> Vec<T> {
+        self.with(|state| {
+            let revision = match sync_token {
+                Some(token) => SyncToken::decode(token).map(|token| token.revision),
+                None => Some(state.revision()),
+            };
+            let found = state.calendars.get(calendar).zip(revision);
+            let events = found.map(|(calendar, revision)| event_list::truth(calendar, revision));
+            events.unwrap_or_default().into_iter().map(map).collect()
+        })
+    }
+
     /// The events of a client synchronized up to this `nextSyncToken`; `None` when it is no sync token.
     pub fn events_at(&self, calendar: &str, sync_token: &str) -> Option<Vec<Resource>> {
         let revision = SyncToken::decode(sync_token)?.revision;

@@ -25,7 +25,7 @@ const IDEMPOTENT_FOR: TimeDelta = TimeDelta::minutes(5);
 #[derive(Debug, Clone)]
 pub struct Publication {
     pub seq: i64,
-    pub data: Value,
+    pub data: Arc<Value>,
 }
 
 #[derive(Default)]
@@ -181,7 +181,7 @@ impl Books {
             .or_default()
             .push(Publication {
                 seq,
-                data: command.data,
+                data: Arc::new(command.data),
             });
         offset
     }

@@ -1,100 +1,35 @@
 //! The invariants that hold after every operation, whatever is under way.
 
+use std::collections::HashMap;
+
 use anyhow::Result;
-use google_emulator::SyncToken;
 use uuid::Uuid;
 
 use super::accounts::{email, name};
-use super::ledger::{Progress, holds};
-use super::mirror::{know_tombstones, mirror, truth};
+use super::ledger::{Mirror, Progress, holds};
+use super::mirror::{know_tombstones, truth};
 use super::plan::User;
+use super::records::{Records, Resource};
 use super::unasked::nothing_unasked_is_written;
 use super::world::World;
 
-/// A resource of the pull queue, and its calendar.
-pub struct Resource {
-    pub id: Uuid,
-    pub user: String,
-    pub dirty_seq: i64,
-    pub synced_seq: i64,
-    pub sync_token: Option<String>,
-    pub is_leased: bool,
-    pub is_paused: bool,
-    /// Google's id; none for a list of calendars.
-    pub calendar: Option<String>,
-    /// The account is connected, its grant is valid, and the calendar is selected and accessible.
-    pub is_active: bool,
-}
-
-impl Resource {
-    pub fn is_due(&self) -> bool {
-        self.dirty_seq > self.synced_seq
-    }
-
-    fn revision(&self) -> Option<u64> {
-        Some(SyncToken::decode(self.sync_token.as_deref()?)?.revision)
-    }
-}
-
 pub async fn after_each(world: &mut World) -> Result<()> {
-    let resources = resources(world).await?;
-    published_in_order(world).await?;
-    progress_is_kept(world, &resources)?;
-    acknowledged_is_due(world, &resources)?;
-    nothing_vanishes(world, &resources).await?;
-    channels_are_on_record(world).await?;
+    let records = Records::read(world).await?;
+    published_in_order(world, &records)?;
+    progress_is_kept(world, &records.resources)?;
+    acknowledged_is_due(world, &records.resources)?;
+    nothing_vanishes(world, records.resources, records.mirrors)?;
+    channels_are_on_record(world, &records.channels)?;
     nothing_unasked_is_written(world)?;
-    grants_end_for_a_reason(world).await
-}
-
-pub async fn resources(world: &World) -> Result<Vec<Resource>> {
-    type Row = (
-        Uuid,
-        String,
-        i64,
-        i64,
-        Option<String>,
-        bool,
-        bool,
-        Option<String>,
-        bool,
-    );
-    let rows: Vec<Row> = sqlx::query_as(
-        "select s.resource_id, s.user_id, s.dirty_seq, s.synced_seq, s.sync_token, s.lease_token is not null,
-                s.not_before = 'infinity', c.google_id,
-                n.disconnected_at is null and n.grant_ended_at is null and coalesce(c.selected, true)
-                and c.access_lost_at is null
-         from sync_state s join connections n on n.id = s.connection_id left join calendars c on c.id = s.resource_id
-         order by s.resource_id",
-    )
-    .fetch_all(&world.database.pool)
-    .await?;
-    let resource =
-        |(id, user, dirty_seq, synced_seq, sync_token, is_leased, is_paused, calendar, is_active)| Resource {
-            id,
-            user,
-            dirty_seq,
-            synced_seq,
-            sync_token,
-            is_leased,
-            is_paused,
-            calendar,
-            is_active,
-        };
-    Ok(rows.into_iter().map(resource).collect())
+    grants_end_for_a_reason(world, records.ended)
 }
 
 /// Every seq is committed before it is published, is published or waiting, and belongs to one message.
-async fn published_in_order(world: &World) -> Result<()> {
-    let streams: Vec<(String, i64, Vec<i64>)> = sqlx::query_as(
-        "select user_id, seq, array(select o.seq from outbox o where o.user_id = u.user_id order by o.seq)
-         from user_stream u",
-    )
-    .fetch_all(&world.database.pool)
-    .await?;
+fn published_in_order(world: &World, records: &Records) -> Result<()> {
     for user in User::ALL {
         let published = world.broker.published(name(user));
-        let (seq, waiting) = streams
+        let (seq, waiting) = records
+            .streams
             .iter()
             .find(|(of, ..)| of == name(user))
             .map_or((0, &[][..]), |(_, seq, waiting)| (*seq, waiting.as_slice()));
@@ -179,12 +114,16 @@ fn acknowledged_is_due(world: &World, resources: &[Resource]) -> Result<()> {
 }
 
 /// The mirror has at least the events up to its sync token, and never lacks an event that Google has had throughout.
-async fn nothing_vanishes(world: &mut World, resources: &[Resource]) -> Result<()> {
+fn nothing_vanishes(
+    world: &mut World,
+    resources: Vec<Resource>,
+    mut mirrors: HashMap<Uuid, Mirror>,
+) -> Result<()> {
     for resource in resources {
         let (Some(calendar), Some(token)) = (&resource.calendar, &resource.sync_token) else {
             continue;
         };
-        let mut mirror = mirror(world, resource.id).await?;
+        let mut mirror = mirrors.remove(&resource.id).unwrap_or_default();
         let current = truth(world, calendar, None);
         know_tombstones(&mut mirror, &current);
         let then = truth(world, calendar, Some(token));
@@ -228,10 +167,7 @@ async fn nothing_vanishes(world: &mut World, resources: &[Resource]) -> Result<(
 }
 
 /// Google has no channel that is not on record: it could not be stopped, and its pushes would look forged.
-async fn channels_are_on_record(world: &World) -> Result<()> {
-    let known: Vec<String> = sqlx::query_scalar("select channel_id from watches")
-        .fetch_all(&world.database.pool)
-        .await?;
+fn channels_are_on_record(world: &World, known: &[String]) -> Result<()> {
     for channel in world.google.channels() {
         let id = channel["id"].as_str().unwrap_or_default();
         let is_known = known.iter().any(|known| known == id) || world.ledger.excused.contains(id);
@@ -245,11 +181,7 @@ async fn channels_are_on_record(world: &World) -> Result<()> {
 }
 
 /// A grant counts as ended only if Google has ended it, or has reported so twice, some time apart.
-async fn grants_end_for_a_reason(world: &mut World) -> Result<()> {
-    let ended: Vec<String> =
-        sqlx::query_scalar("select email from connections where grant_ended_at is not null")
-            .fetch_all(&world.database.pool)
-            .await?;
+fn grants_end_for_a_reason(world: &mut World, ended: Vec<String>) -> Result<()> {
     // A new consent that is not stored yet does not invalidate the earlier reason.
     world.ledger.ended.retain(|email| ended.contains(email));
     for account in ended {

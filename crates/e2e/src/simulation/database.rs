@@ -4,6 +4,7 @@
 //! the same names, which read a row that only the simulation changes. The statements stay the same.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
@@ -28,6 +29,9 @@ const CLOCKWORK: &str = "
 const LOCK_TIMEOUT: &str = "120ms";
 /// Shorter than the lock timeout, so that a deadlock is distinguished from a held lock.
 const DEADLOCK_TIMEOUT: &str = "40ms";
+
+/// How often to check whether sessions have ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(2);
 
 /// A migrated database that is copied for each simulation.
 pub struct Template {
@@ -87,6 +91,7 @@ impl Template {
         let options = PgConnectOptions::from_str(&url)?.options([("lock_timeout", LOCK_TIMEOUT)]);
         let pool = PgPoolOptions::new()
             .max_connections(3)
+            .test_before_acquire(false)
             .connect_with(options)
             .await?;
         Ok(SimulatedDatabase {
@@ -135,7 +140,7 @@ impl SimulatedDatabase {
             if !there {
                 return Ok(());
             }
-            tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
         anyhow::bail!("the sessions of {process} outlive it")
     }
@@ -143,12 +148,12 @@ impl SimulatedDatabase {
     /// How many deadlocks Postgres has broken. Ends every other session, because they are counted only then.
     pub async fn deadlocks(&self) -> Result<i64> {
         let mut conn = self.pool.acquire().await?;
-        sqlx::query(
-            "select pg_terminate_backend(pid, 5000) from pg_stat_activity
-             where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()",
-        )
-        .execute(&mut *conn)
-        .await?;
+        // Waiting for each in Postgres takes a tenth of a second a session.
+        let end = "select count(pg_terminate_backend(pid)) from pg_stat_activity
+                   where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()";
+        while sqlx::query_scalar::<_, i64>(end).fetch_one(&mut *conn).await? > 0 {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
         let count =
             sqlx::query_scalar("select deadlocks from pg_stat_database where datname = current_database()");
         Ok(count.fetch_one(&mut *conn).await?)

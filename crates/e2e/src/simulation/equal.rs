@@ -12,7 +12,7 @@ use super::ledger::{holds, violated};
 use super::mirror::{self, field};
 use super::plan::User;
 use super::world::World;
-use super::{check, results};
+use super::{records, results};
 
 pub async fn all_equal(world: &mut World) -> Result<()> {
     for user in User::ALL {
@@ -26,14 +26,15 @@ pub async fn all_equal(world: &mut World) -> Result<()> {
 }
 
 pub async fn mirror_is_google(world: &World, user: User) -> Result<()> {
-    for resource in check::resources(world).await? {
+    let mut mirrors = records::mirrors(world).await?;
+    for resource in records::resources(world).await? {
         let Some(calendar) = &resource.calendar else {
             continue;
         };
         if resource.user != name(user) || !resource.is_active || resource.is_paused {
             continue;
         }
-        let mut mirror = mirror::mirror(world, resource.id).await?;
+        let mut mirror = mirrors.remove(&resource.id).unwrap_or_default();
         let truth = mirror::truth(world, calendar, None);
         mirror::know_tombstones(&mut mirror, &truth);
         if mirror != truth {
@@ -114,7 +115,7 @@ async fn snapshot_is_google(world: &World, user: User, state: &Value) -> Result<
         violated!("browser_is_google", "a snapshot without a window: {state}");
     };
     let within = |at: DateTime<Utc>| at > from + TimeDelta::days(2) && at < to - TimeDelta::days(2);
-    let resources = check::resources(world).await?;
+    let resources = records::resources(world).await?;
     let own = resources
         .iter()
         .filter(|resource| resource.user == name(user) && resource.is_active && !resource.is_paused);

@@ -105,6 +105,8 @@ impl<P> Host<P> {
         let within = runtime.enter();
         let pool = PgPoolOptions::new()
             .max_connections(12)
+            // As the services have it.
+            .test_before_acquire(false)
             .acquire_timeout(Duration::from_secs(10))
             .connect_lazy_with(database.options(&name_of(index, incarnation))?);
         let google = google::Google::new(parts.google.clone())?;

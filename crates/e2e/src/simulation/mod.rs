@@ -31,6 +31,7 @@ mod mirror;
 pub mod outage;
 pub mod plan;
 pub mod points;
+mod records;
 pub mod report;
 mod rest;
 mod results;

@@ -12,7 +12,7 @@ use super::ledger::{holds, violated};
 use super::plan::{Job, User};
 use super::work::{self, settle};
 use super::world::{Purpose, World};
-use super::{check, equal};
+use super::{check, equal, records};
 
 /// Seconds to wait before each round. The last are longer than any lease, pause or backoff.
 const ROUNDS: [i64; 14] = [
@@ -109,7 +109,7 @@ async fn work_off(world: &mut World, job: Job) -> Result<bool> {
 /// Everything that is not done yet.
 pub async fn waiting(world: &World) -> Result<Vec<String>> {
     let mut waits = Vec::new();
-    for resource in check::resources(world).await? {
+    for resource in records::resources(world).await? {
         if resource.is_leased {
             waits.push(format!("{:?} of {} is leased", resource.calendar, resource.user));
         }
