@@ -3,26 +3,39 @@
 use chrono::{DateTime, Days, TimeDelta, Utc};
 use rand::RngExt;
 use rand::rngs::StdRng;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-/// The form of a new event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The form of a new event. In a plan it has the name of the edit that inserts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Form {
+    #[serde(rename = "insert")]
     Hour,
+    #[serde(rename = "insertDay")]
     Day,
     /// In one of the zones whose rules changed lately, or with a fixed offset.
+    #[serde(rename = "insertInZone")]
     InZone,
     /// It begins in one zone and ends in another.
+    #[serde(rename = "insertFlight")]
     Flight,
+    #[serde(rename = "insertGuests")]
     Guests,
     /// Its description is longer than a browser receives.
+    #[serde(rename = "insertLong")]
     Long,
     /// Of any of the four forms that series have here; the caller adds the rule.
+    #[serde(rename = "insertSeries")]
     Series,
+    #[serde(rename = "insertBirthday")]
     Birthday,
+    #[serde(rename = "insertFromGmail")]
     FromGmail,
+    #[serde(rename = "insertFocusTime")]
     FocusTime,
+    #[serde(rename = "insertOutOfOffice")]
     OutOfOffice,
+    #[serde(rename = "insertWorkingLocation")]
     WorkingLocation,
 }
 

@@ -32,7 +32,7 @@ pub fn edit(google: &Emulator, user: &str, edit: GoogleEdit, dice: u64) -> Resul
         .get(dice.random_range(0..events.len().max(1)))
         .map(|event| field(event, "id"));
     let start = hour(&mut dice);
-    if let Some(form) = edit.form() {
+    if let GoogleEdit::Insert(form) = edit {
         return insert(google, who, form, (start, &title), &mut dice);
     }
     let when = bodies::hour(start, "Europe/Zurich", "Europe/Zurich");

@@ -59,18 +59,6 @@ pub enum Action {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum GoogleEdit {
-    Insert,
-    InsertDay,
-    InsertSeries,
-    InsertInZone,
-    InsertFlight,
-    InsertGuests,
-    InsertLong,
-    InsertBirthday,
-    InsertFromGmail,
-    InsertFocusTime,
-    InsertOutOfOffice,
-    InsertWorkingLocation,
     Retitle,
     Reschedule,
     EditInstance,
@@ -80,41 +68,22 @@ pub enum GoogleEdit {
     Describe,
     /// Other programs and people add their own to such an event.
     Furnish,
+    #[serde(untagged)]
+    Insert(Form),
 }
 
-impl GoogleEdit {
-    /// Each is drawn as often.
-    const FORMS: [Self; 9] = [
-        Self::InsertInZone,
-        Self::InsertFlight,
-        Self::InsertGuests,
-        Self::InsertLong,
-        Self::InsertBirthday,
-        Self::InsertFromGmail,
-        Self::InsertFocusTime,
-        Self::InsertOutOfOffice,
-        Self::InsertWorkingLocation,
-    ];
-
-    /// The form of the event that it inserts.
-    pub const fn form(self) -> Option<Form> {
-        Some(match self {
-            Self::Insert => Form::Hour,
-            Self::InsertDay => Form::Day,
-            Self::InsertSeries => Form::Series,
-            Self::InsertInZone => Form::InZone,
-            Self::InsertFlight => Form::Flight,
-            Self::InsertGuests => Form::Guests,
-            Self::InsertLong => Form::Long,
-            Self::InsertBirthday => Form::Birthday,
-            Self::InsertFromGmail => Form::FromGmail,
-            Self::InsertFocusTime => Form::FocusTime,
-            Self::InsertOutOfOffice => Form::OutOfOffice,
-            Self::InsertWorkingLocation => Form::WorkingLocation,
-            _ => return None,
-        })
-    }
-}
+/// The forms of new events that are drawn as often as one another.
+const RARE_FORMS: [Form; 9] = [
+    Form::InZone,
+    Form::Flight,
+    Form::Guests,
+    Form::Long,
+    Form::Birthday,
+    Form::FromGmail,
+    Form::FocusTime,
+    Form::OutOfOffice,
+    Form::WorkingLocation,
+];
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -186,10 +155,10 @@ impl Plan {
 
 fn edit(dice: &mut StdRng, end: u64) -> PlannedStep {
     let edit = match dice.random_range(0..100) {
-        0..14 => GoogleEdit::Insert,
-        14..28 => *pick(dice, &GoogleEdit::FORMS),
-        28..33 => GoogleEdit::InsertDay,
-        33..39 => GoogleEdit::InsertSeries,
+        0..14 => GoogleEdit::Insert(Form::Hour),
+        14..28 => GoogleEdit::Insert(*pick(dice, &RARE_FORMS)),
+        28..33 => GoogleEdit::Insert(Form::Day),
+        33..39 => GoogleEdit::Insert(Form::Series),
         39..59 => GoogleEdit::Retitle,
         59..71 => GoogleEdit::Reschedule,
         71..77 => GoogleEdit::EditInstance,

@@ -27,7 +27,7 @@ pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
         .as_ref()
         .map(|event| field(event, "id"))
         .unwrap_or_default();
-    if let Some(form) = edit.form() {
+    if let Edit::Insert(form) = edit {
         return insert(world, (who, calendar), form, (start, &title), &mut dice);
     }
     match (edit, chosen) {

@@ -5,6 +5,7 @@ use rand::{RngExt, SeedableRng};
 
 use super::kinds::{Act, BrokerTrouble, Edit, Forgery, Job, Trouble, Viewing, Way, Write};
 use super::{Operation, Snare, User};
+use crate::bodies::Form;
 use crate::simulation::points;
 
 /// Operations between two rests.
@@ -75,7 +76,10 @@ pub fn of_mutant(mutant: &str, seed: u64, operations: usize) -> Vec<Operation> {
     let plan = of_seed(seed, operations);
     match mutant {
         "cut_text_written" => replaced(plan, |operation| match operation {
-            Operation::Edit { edit, .. } if *edit == Edit::Insert => *edit = Edit::InsertLong,
+            Operation::Edit {
+                edit: Edit::Insert(form),
+                ..
+            } if *form == Form::Hour => *form = Form::Long,
             _ => {}
         }),
         "limit_stops_all_accounts" => replaced(plan, |operation| {
@@ -138,7 +142,7 @@ fn overtaken(dice: &mut StdRng) -> Vec<Operation> {
     let user = User::ALL[dice.random_range(0..User::ALL.len())];
     let mut edit = || Operation::Edit {
         user,
-        edit: Edit::Insert,
+        edit: Edit::Insert(Form::Hour),
         dice: dice.random(),
     };
     let edits = [edit(), edit()];

@@ -7,18 +7,6 @@ use crate::bodies::Form;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Edit {
-    Insert,
-    InsertDay,
-    InsertSeries,
-    InsertInZone,
-    InsertFlight,
-    InsertGuests,
-    InsertLong,
-    InsertBirthday,
-    InsertFromGmail,
-    InsertFocusTime,
-    InsertOutOfOffice,
-    InsertWorkingLocation,
     Retitle,
     Reschedule,
     /// A guest answers, with a comment.
@@ -27,22 +15,24 @@ pub enum Edit {
     CancelInstance,
     Delete,
     DeleteMany,
+    #[serde(untagged)]
+    Insert(Form),
 }
 
 impl Edit {
     pub(super) const WEIGHTS: &[(u32, Self)] = &[
-        (7, Self::Insert),
-        (2, Self::InsertDay),
-        (4, Self::InsertSeries),
-        (2, Self::InsertInZone),
-        (1, Self::InsertFlight),
-        (2, Self::InsertGuests),
-        (1, Self::InsertLong),
-        (1, Self::InsertBirthday),
-        (1, Self::InsertFromGmail),
-        (1, Self::InsertFocusTime),
-        (1, Self::InsertOutOfOffice),
-        (1, Self::InsertWorkingLocation),
+        (7, Self::Insert(Form::Hour)),
+        (2, Self::Insert(Form::Day)),
+        (4, Self::Insert(Form::Series)),
+        (2, Self::Insert(Form::InZone)),
+        (1, Self::Insert(Form::Flight)),
+        (2, Self::Insert(Form::Guests)),
+        (1, Self::Insert(Form::Long)),
+        (1, Self::Insert(Form::Birthday)),
+        (1, Self::Insert(Form::FromGmail)),
+        (1, Self::Insert(Form::FocusTime)),
+        (1, Self::Insert(Form::OutOfOffice)),
+        (1, Self::Insert(Form::WorkingLocation)),
         (6, Self::Retitle),
         (3, Self::Reschedule),
         (2, Self::Answer),
@@ -51,25 +41,6 @@ impl Edit {
         (4, Self::Delete),
         (1, Self::DeleteMany),
     ];
-
-    /// The form of the event that it inserts.
-    pub const fn form(self) -> Option<Form> {
-        Some(match self {
-            Self::Insert => Form::Hour,
-            Self::InsertDay => Form::Day,
-            Self::InsertSeries => Form::Series,
-            Self::InsertInZone => Form::InZone,
-            Self::InsertFlight => Form::Flight,
-            Self::InsertGuests => Form::Guests,
-            Self::InsertLong => Form::Long,
-            Self::InsertBirthday => Form::Birthday,
-            Self::InsertFromGmail => Form::FromGmail,
-            Self::InsertFocusTime => Form::FocusTime,
-            Self::InsertOutOfOffice => Form::OutOfOffice,
-            Self::InsertWorkingLocation => Form::WorkingLocation,
-            _ => return None,
-        })
-    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
