@@ -50,8 +50,7 @@ async fn act(world: &mut World, operation: &Operation) -> Result<()> {
         } => push(world, *way, *host, *dice, snare.as_ref()).await?,
         Operation::Forge { forgery, user, dice } => forging::forge(world, *forgery, *user, *dice).await?,
         Operation::Work { host, job, snare } => {
-            let work = world.hosts[*host].job(*job);
-            let ran = world.hosts[*host].run(work, snare.as_ref(), Purpose::Job).await?;
+            let ran = world.work(*host, *job, snare.as_ref()).await?;
             settle(world, *host, ran, Purpose::Job).await?;
         }
         Operation::Resume { dice } => resume(world, *dice).await?,

@@ -133,6 +133,12 @@ pub fn trouble(world: &World, user: User, trouble: Trouble, dice: u32) {
                 .expire_sync_tokens((dice.random_range(0..3) > 0).then_some(calendar));
         }
         Trouble::ExpireAccess => world.google.expire_access_tokens(email(user)),
+        // Of one calendar, and often enough that its pages become smaller.
+        Trouble::SlowPages => {
+            let (endpoint, fault) = fault(trouble, &mut dice);
+            let rule = Rule::new(endpoint, fault).of_calendar(email(user));
+            world.google.fault(rule.of_user(email(user)).times(4));
+        }
         _ => {
             let (endpoint, fault) = fault(trouble, &mut dice);
             let times = dice.random_range(1..3);
@@ -176,6 +182,7 @@ pub fn fault(trouble: Trouble, dice: &mut StdRng) -> (&'static str, Fault) {
             },
         ),
         Trouble::Shuffled => ("events.list", Fault::Shuffle),
+        Trouble::SlowPages => ("events.list", Fault::SlowPage { ms_per_event: 2 }),
         Trouble::Limited => ("events.*", error(403, "userRateLimitExceeded")),
         Trouble::LimitedUnnamed => (
             "events.*",

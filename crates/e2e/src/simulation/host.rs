@@ -166,10 +166,22 @@ impl<P> Host<P> {
         self.held.iter().map(|held| &held.purpose)
     }
 
-    /// One pass of a worker.
-    pub fn job(&self, job: Job) -> impl Future<Output = Done> + Send + use<P> {
-        let (ctx, broker, intake) = (self.ctx.clone(), self.broker.clone(), Arc::clone(&self.intake));
-        async move { Done::Pass(jobs::pass(&ctx, &broker, &intake, job).await) }
+    /// One pass of a worker; `google`: with another client.
+    pub fn job(
+        &self,
+        job: Job,
+        google: Option<google::GoogleConfig>,
+    ) -> impl Future<Output = Done> + Send + use<P> {
+        let (mut ctx, broker, intake) = (self.ctx.clone(), self.broker.clone(), Arc::clone(&self.intake));
+        async move {
+            if let Some(config) = google {
+                match google::Google::new(config) {
+                    Ok(google) => ctx.google = google,
+                    Err(error) => return Done::Pass(Err(error.to_string())),
+                }
+            }
+            Done::Pass(jobs::pass(&ctx, &broker, &intake, job).await)
+        }
     }
 
     pub fn push(&self, push: Notification) -> impl Future<Output = Done> + Send + use<P> {

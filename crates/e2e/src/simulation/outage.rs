@@ -130,8 +130,7 @@ pub async fn all_workers_run(world: &mut World) -> Result<()> {
         Job::Relay,
     ] {
         loop {
-            let work = world.hosts[0].job(job);
-            let ran = world.hosts[0].run(work, None, Purpose::Job).await?;
+            let ran = world.work(0, job, None).await?;
             let done = settle(world, 0, ran, Purpose::Job).await?;
             if !matches!(done, Some(Done::Pass(Ok(Pass::Worked)))) {
                 break;

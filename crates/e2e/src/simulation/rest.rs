@@ -88,8 +88,7 @@ async fn drain(world: &mut World) -> Result<()> {
 async fn work_off(world: &mut World, job: Job) -> Result<bool> {
     let mut locked = 0;
     for pass in 0..PASSES_MAX {
-        let work = world.hosts[0].job(job);
-        let ran = world.hosts[0].run(work, None, Purpose::Job).await?;
+        let ran = world.work(0, job, None).await?;
         let done = settle(world, 0, ran, Purpose::Job).await?;
         match done {
             Some(Done::Pass(Ok(Pass::Worked))) => {}

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::Clock;
 use google::scopes::{CALENDAR_LIST_READONLY, EVENTS};
 use google::{Grant, UserInfo};
-use google_emulator::{Config, Diverted, Emulator, Settings as GoogleSettings};
+use google_emulator::{Config, Diverted, Emulator, Fault, Rule, Settings as GoogleSettings};
 use tokio::sync::mpsc;
 
 use super::accounts::{self, email, user_id};
@@ -15,10 +15,13 @@ use super::api::SimulatedApi;
 use super::broker::{self, RecordingBroker};
 use super::browser::Browser;
 use super::database::{SimulatedDatabase, Template};
-use super::host::{Host, Parts};
+use super::host::{Host, Parts, Ran};
 use super::ledger::Ledger;
-use super::plan::User;
+use super::plan::{Job, Snare, User};
 use super::settings::{KEYS, google_config, settings};
+
+/// Much shorter than a slow page of the usual size takes, and longer than one of the smaller sizes.
+const IMPATIENT: Duration = Duration::from_millis(300);
 
 /// The purpose of a piece of work, by which its result is judged.
 #[derive(Debug, Clone)]
@@ -132,6 +135,26 @@ impl World {
         let own = channels.iter().filter(|channel| channel["user"] == email(user));
         let ids = own.filter_map(|channel| Some(channel["id"].as_str()?.to_owned()));
         self.ledger.excused.extend(ids);
+    }
+
+    /// A worker of a process makes one pass. While pages are slow, a pull does not wait long for them: the clock of that
+    /// wait is real.
+    pub async fn work(&mut self, host: usize, job: Job, snare: Option<&Snare>) -> Result<Ran> {
+        let is_impatient = job == Job::Pull && self.has_slow_pages();
+        let google = is_impatient.then(|| {
+            let mut config = self.parts.google.clone();
+            config.timeout = IMPATIENT;
+            config
+        });
+        let work = self.hosts[host].job(job, google);
+        self.hosts[host].run(work, snare, Purpose::Job).await
+    }
+
+    fn has_slow_pages(&self) -> bool {
+        let is_slow = |rule: &Rule| {
+            matches!(rule.fault, Fault::SlowPage { .. }) && rule.times.is_none_or(|times| rule.struck < times)
+        };
+        self.google.with(|state| state.faults.rules().iter().any(is_slow))
     }
 
     pub async fn kill(&mut self, host: usize) -> Result<()> {

@@ -1,5 +1,7 @@
 //! Plans made from seeds.
 
+use std::collections::VecDeque;
+
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -17,12 +19,21 @@ pub fn of_seed(seed: u64, operations: usize) -> Vec<Operation> {
     let mut troubles = StdRng::seed_from_u64(seed ^ 0x07e);
     let points = points::declared();
     let mut plan = Vec::with_capacity(operations + 1);
+    let mut next = VecDeque::new();
     while plan.len() < operations {
         if plan.len() % REST_EVERY == REST_EVERY - 1 {
             plan.push(alone_in_trouble(&mut troubles));
             continue;
         }
-        let mut operation = random(&mut dice);
+        let mut operation = next.pop_front().unwrap_or_else(|| random(&mut dice));
+        if let Operation::Trouble {
+            user,
+            trouble: Trouble::SlowPages,
+            ..
+        } = operation
+        {
+            next.extend(pulled_twice(user));
+        }
         let areas = operation.areas();
         if let Some(snare) = operation.snare_mut()
             && dice.random_bool(0.14)
@@ -102,6 +113,36 @@ pub fn of_mutant(mutant: &str, seed: u64, operations: usize) -> Vec<Operation> {
     }
 }
 
+/// Two attempts to pull everything a user has: pages become smaller after the second that times out.
+fn pulled_twice(user: User) -> Vec<Operation> {
+    let again = Operation::PassTime { seconds: 5 };
+    [
+        vec![sync_now(user)],
+        vec![pull(0, None); 4],
+        vec![again],
+        vec![pull(0, None); 4],
+    ]
+    .concat()
+}
+
+fn sync_now(user: User) -> Operation {
+    Operation::Person {
+        user,
+        host: 0,
+        act: Act::SyncNow,
+        dice: 0,
+        snare: None,
+    }
+}
+
+fn pull(host: usize, snare: Option<Snare>) -> Operation {
+    Operation::Work {
+        host,
+        job: Job::Pull,
+        snare,
+    }
+}
+
 fn alone_in_trouble(dice: &mut StdRng) -> Operation {
     let user = User::ALL[dice.random_range(0..2)];
     if dice.random_bool(0.1) {
@@ -146,11 +187,6 @@ fn overtaken(dice: &mut StdRng) -> Vec<Operation> {
         dice: dice.random(),
     };
     let edits = [edit(), edit()];
-    let pull = |host, snare| Operation::Work {
-        host,
-        job: Job::Pull,
-        snare,
-    };
     let deliver = || Operation::Push {
         way: Way::Deliver,
         host: 1,
@@ -190,21 +226,9 @@ fn broken_off(dice: &mut StdRng) -> Vec<Operation> {
         dice: dice.random(),
     };
     let [expired, gone] = [Trouble::ExpireSyncTokens, Trouble::GoneLater].map(&mut trouble);
-    let again = Operation::Person {
-        user,
-        host: 0,
-        act: Act::SyncNow,
-        dice: 0,
-        snare: None,
-    };
-    let pull = Operation::Work {
-        host: 0,
-        job: Job::Pull,
-        snare: None,
-    };
     // A calendar is not listed again within a minute.
     let later = Operation::PassTime { seconds: 61 };
-    [vec![expired, gone, later, again], vec![pull; 5]].concat()
+    [vec![expired, gone, later, sync_now(user)], vec![pull(0, None); 5]].concat()
 }
 
 /// Lets a week pass at a time, after which series have to be expanded further.

@@ -189,6 +189,8 @@ pub enum Trouble {
     SmallPages,
     EmptyPage,
     Shuffled,
+    /// Pages of many events time out.
+    SlowPages,
     Limited,
     /// A limit that Google does not name, with a wait of ten minutes.
     LimitedUnnamed,
@@ -245,6 +247,7 @@ impl Trouble {
         (3, Self::SmallPages),
         (1, Self::EmptyPage),
         (1, Self::Shuffled),
+        (1, Self::SlowPages),
         (1, Self::Limited),
         (1, Self::ProjectLimited),
         (1, Self::LimitedUnnamed),
