@@ -176,7 +176,7 @@ fn first_series(master: &str) -> &str {
 }
 
 /// An untouched instance of a series.
-fn instance(master: &Resource, series: &Series, start: &EventTime, zone: Zone) -> Resource {
+pub fn instance(master: &Resource, series: &Series, start: &EventTime, zone: Zone) -> Resource {
     let mut event = master.clone();
     event.shift_remove("recurrence");
     let id = text(master, "id").unwrap_or_default();

@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::error::{ApiError, Result};
-use crate::event_view::{find, instance_id};
+use crate::event_view::{find, instance, instance_id};
 use crate::event_write::{self, Writer};
 use crate::faults::Rule;
 use crate::log::{Change, Mail, Received, Sent};
@@ -134,18 +134,22 @@ impl Emulator {
             let Some(master) = find(calendar, event) else {
                 return Vec::new();
             };
-            let ids = match Series::of(&master, calendar.zone) {
-                Ok(Some(series)) => series
-                    .starts(None, None, calendar.zone)
-                    .iter()
-                    .map(|start| instance_id(event, start))
-                    .collect(),
-                _ => vec![event.to_owned()],
+            let Ok(Some(series)) = Series::of(&master, calendar.zone) else {
+                return Some(master)
+                    .filter(|event| !is_cancelled(event))
+                    .into_iter()
+                    .collect();
             };
-            ids.iter()
-                .filter_map(|id| find(calendar, id))
-                .filter(|instance| !is_cancelled(instance))
-                .collect()
+            let starts = series.starts(None, None, calendar.zone);
+            let instances = starts.iter().filter_map(|start| {
+                let id = instance_id(event, start);
+                match calendar.events.head(&id) {
+                    Some(_) => find(calendar, &id),
+                    // `find` would expand the whole series for each.
+                    None => Some(instance(&master, &series, start, calendar.zone)),
+                }
+            });
+            instances.filter(|instance| !is_cancelled(instance)).collect()
         })
     }
 
