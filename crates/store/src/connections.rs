@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use crate::seal::{Binding, Keyring, Unsealable};
+use crate::watches;
 
 pub use disconnect::{
     Disconnecting, Mirrored, RefreshToken, account_is_shared, acquire_disconnecting, defer_disconnecting,
@@ -117,6 +118,7 @@ pub async fn connect(
         return Ok(Connected::RefreshTokenMissing);
     }
     let id = ConnectionId::from(row.id);
+    watches::stop_after_all(conn, now, id).await?;
     let seal = |column, secret| seal(keyring, column, id, grant.user, grant.google_sub, secret);
     sqlx::query!(
         // The lease goes too: a refresh under way is about the tokens from before and may not overwrite these.

@@ -19,7 +19,7 @@ use crate::sync_state::Kind;
 pub use creation::{Begun, Granted, NewWatch, begin, cancel, defer, settle};
 pub use end::{
     Stopping, ToStop, acquire_to_stop, purge, replace_all, replace_of_connections, replace_of_resources,
-    settle_stop, stopping, write_off_of_connection,
+    settle_stop, stop_after_all, stopping, write_off_of_connection,
 };
 
 /// A resource that needs a channel.

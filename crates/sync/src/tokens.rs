@@ -210,7 +210,7 @@ pub async fn recheck_refused_once(ctx: &Context) -> Result<Pass, CallError> {
     }
     let now = ctx.clock.now();
     let mut tx = ctx.pool.begin().await?;
-    if connections::revive_grant(&mut tx, connection).await? {
+    if connections::revive_grant(&mut tx, now, connection).await? {
         let change = Change::ConnectionChanged {
             connection_id: connection,
             state: ConnectionState::Healthy,

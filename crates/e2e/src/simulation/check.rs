@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 use uuid::Uuid;
 
-use super::accounts::{email, name};
+use super::accounts::name;
 use super::ledger::{Mirror, Progress, holds};
 use super::mirror::{know_tombstones, truth};
 use super::plan::User;
@@ -209,10 +209,6 @@ fn grants_end_for_a_reason(world: &mut World, ended: Vec<String>) -> Result<()> 
             "grants_end_for_a_reason",
             "{account}: ended here, but valid at Google"
         );
-        if let Some(user) = User::ALL.into_iter().find(|user| email(*user) == account) {
-            // Its channels cannot be stopped, even if the grant is accepted again.
-            world.excuse_channels(user);
-        }
         world.ledger.ended.insert(account);
     }
     Ok(())

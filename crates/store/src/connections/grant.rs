@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::{open, seal};
 use crate::seal::{Keyring, Unsealable};
 use crate::sync_state::interval;
+use crate::watches;
 
 /// The state of a connection that a call to Google needs.
 #[derive(Debug)]
@@ -153,7 +154,12 @@ pub async fn acquire_recheck(
 }
 
 /// Ends the end of a grant whose token Google accepts again. False: it had not ended, or the account is disconnected.
-pub async fn revive_grant(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<bool> {
+pub async fn revive_grant(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    id: ConnectionId,
+) -> sqlx::Result<bool> {
+    watches::stop_after_all(conn, now, id).await?;
     let revived = sqlx::query!(
         "update connections set grant_ended_at = null, grant_ended_reason = null, grant_recheck_at = null
          where id = $1 and grant_ended_reason is not null and disconnected_at is null",

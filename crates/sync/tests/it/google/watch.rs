@@ -308,3 +308,56 @@ async fn stopping_a_channel_is_retried_but_not_forever(pool: PgPool) {
     assert_eq!(stage.count_channels("stopped").await, 2);
     assert_eq!(stage.requests_to("channels.stop"), 16);
 }
+
+/// A policy that ends a grant may leave its channels to push. They are stopped once the grant is accepted again: by Google, or
+/// by the user, who connects the account again.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn channels_of_a_revived_grant_are_stopped(pool: PgPool) {
+    let stage = watched(pool).await;
+    for connects in [false, true] {
+        end_by_policy(&stage).await;
+        assert_eq!(stage.count_channels("live").await, 0);
+        assert_eq!(stage.google.channels().len(), 2);
+        if connects {
+            stage.connect("alice", ALICE).await;
+        } else {
+            sync::connections::recheck_refused_once(&stage.ctx).await.unwrap();
+        }
+        stage.pull_all().await;
+        stop_channels(&stage).await;
+        create_channels(&stage).await;
+        let ours: Vec<String> = sqlx::query_scalar("select channel_id from watches where state = 'live'")
+            .fetch_all(&stage.ctx.pool)
+            .await
+            .unwrap();
+        let at_google = stage.google.channels();
+        assert_eq!((ours.len(), at_google.len()), (2, 2), "{at_google:?}");
+        assert!(
+            at_google
+                .iter()
+                .all(|channel| ours.iter().any(|id| channel["id"] == id.as_str()))
+        );
+    }
+}
+
+/// The account's organization blocks Calwire until its refusal is confirmed, and then no longer.
+async fn end_by_policy(stage: &Stage) {
+    let refusal = Fault::Error {
+        status: 400,
+        reason: Some("admin_policy_enforced".into()),
+        message: None,
+        retry_after: None,
+    };
+    let rule = stage
+        .google
+        .fault(Rule::new("oauth.token", refusal).of_user(ALICE));
+    stage.google.expire_access_tokens(ALICE);
+    for _ in 0..2 {
+        stage
+            .execute("update sync_state set dirty_seq = dirty_seq + 1, not_before = now()")
+            .await;
+        stage.pull_all().await;
+        stage.age_suspicions().await;
+    }
+    stage.google.clear_fault(&rule);
+}
