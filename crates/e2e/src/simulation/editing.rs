@@ -8,6 +8,7 @@ use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
 
 use super::accounts::{calendars, email};
+use super::invitations;
 use super::mirror::field;
 use super::plan::{Edit, Trouble, User};
 use super::world::{World, start_of_day_in};
@@ -27,8 +28,14 @@ pub fn edit(world: &World, user: User, edit: Edit, dice: u32) -> Result<()> {
         .as_ref()
         .map(|event| field(event, "id"))
         .unwrap_or_default();
-    if let Edit::Insert(form) = edit {
-        return insert(world, (who, calendar), form, (start, &title), &mut dice);
+    match edit {
+        Edit::Insert(form) => return insert(world, (who, calendar), form, (start, &title), &mut dice),
+        Edit::Invite => return invitations::insert(world, user, (start, &title), &mut dice),
+        Edit::Meeting(edit) => {
+            invitations::edit(world, user, edit, &mut dice);
+            return Ok(());
+        }
+        _ => {}
     }
     match (edit, chosen) {
         (Edit::Retitle, Some(_)) => drop(google.patch(who, calendar, &id, json!({"summary": title}))),
@@ -69,15 +76,7 @@ fn insert(
     (start, title): (DateTime<Utc>, &str),
     dice: &mut StdRng,
 ) -> Result<()> {
-    let rule = (form == Form::Series).then(|| {
-        let count = dice.random_range(2..9);
-        let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
-        format!("RRULE:FREQ={rule};COUNT={count}")
-    });
-    let mut body = bodies::body(form, start, title, dice);
-    if let Some(rule) = rule {
-        body["recurrence"] = json!([rule]);
-    }
+    let mut body = new_event(form, (start, title), dice);
     // The owner of a calendar is a guest of their own events, and can answer.
     if let Some(Value::Array(guests)) = body.get_mut("attendees")
         && who == calendar
@@ -96,7 +95,20 @@ fn insert(
     }
 }
 
-fn an_instance(world: &World, calendar: &str, event: &Resource, dice: &mut StdRng) -> Option<String> {
+pub fn new_event(form: Form, (start, title): (DateTime<Utc>, &str), dice: &mut StdRng) -> Value {
+    let rule = (form == Form::Series).then(|| {
+        let count = dice.random_range(2..9);
+        let rule = if dice.random() { "DAILY" } else { "WEEKLY" };
+        format!("RRULE:FREQ={rule};COUNT={count}")
+    });
+    let mut body = bodies::body(form, start, title, dice);
+    if let Some(rule) = rule {
+        body["recurrence"] = json!([rule]);
+    }
+    body
+}
+
+pub fn an_instance(world: &World, calendar: &str, event: &Resource, dice: &mut StdRng) -> Option<String> {
     if !event.contains_key("recurrence") {
         return None;
     }
@@ -105,7 +117,7 @@ fn an_instance(world: &World, calendar: &str, event: &Resource, dice: &mut StdRn
     Some(field(chosen, "id"))
 }
 
-fn alive(world: &World, calendar: &str) -> Vec<Resource> {
+pub fn alive(world: &World, calendar: &str) -> Vec<Resource> {
     let mut events = world.google.events(calendar);
     events.retain(|event| event.get("status").is_none_or(|status| status != "cancelled"));
     events

@@ -12,13 +12,15 @@ use super::ledger::{holds, violated};
 use super::mirror::{self, field};
 use super::plan::User;
 use super::world::World;
-use super::{records, results};
+use super::{invitations, records, results};
 
 pub async fn all_equal(world: &mut World) -> Result<()> {
+    let mut states = Vec::new();
     for user in User::ALL {
         mirror_is_google(world, user).await?;
-        browser_is_mirror(world, user).await?;
+        states.push((user, browser_is_mirror(world, user).await?));
     }
+    invitations::answers_travel(world, &states).await?;
     watched(world).await?;
     quota(world)?;
     results::all_ended(world).await?;
@@ -56,7 +58,8 @@ pub async fn mirror_is_google(world: &World, user: User) -> Result<()> {
     Ok(())
 }
 
-async fn browser_is_mirror(world: &mut World, user: User) -> Result<()> {
+/// Returns the user's snapshot.
+async fn browser_is_mirror(world: &mut World, user: User) -> Result<Value> {
     let published = world.broker.published(name(user));
     let browser = &mut world.browsers[user.index()];
     browser.recover();
@@ -80,7 +83,8 @@ async fn browser_is_mirror(world: &mut World, user: User) -> Result<()> {
         name(user),
         difference(&shown, &fresh)
     );
-    snapshot_is_google(world, user, &state).await
+    snapshot_is_google(world, user, &state).await?;
+    Ok(state)
 }
 
 fn difference(shown: &EventsById, fresh: &EventsById) -> String {

@@ -23,6 +23,7 @@ mod editing;
 mod equal;
 mod forging;
 mod host;
+mod invitations;
 mod isolation;
 mod jobs;
 pub mod known;

@@ -9,7 +9,7 @@ mod kinds;
 use serde::{Deserialize, Serialize};
 
 pub use generate::{of_mutant, of_point, of_seed};
-pub use kinds::{Act, BrokerTrouble, Edit, Forgery, Job, Trouble, Viewing, Way, Write};
+pub use kinds::{Act, BrokerTrouble, Edit, Forgery, Job, Meeting, Trouble, Viewing, Way, Write};
 
 /// A user with a Google account, a calendar of their own, and one that both share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

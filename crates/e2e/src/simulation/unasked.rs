@@ -71,7 +71,14 @@ fn possible_effects(change: &Change, request: &WriteRequest, ended: &[Resource])
             effects
         }
         Command::Delete { event_id, scope, .. } if is_about(event_id, *scope, &id) => {
-            let mut effects = vec![with("status", json!("cancelled"))];
+            let mut deleted = with("status", json!("cancelled"));
+            let mut effects = vec![deleted.clone()];
+            // A guest who deletes an invitation declines it.
+            deleted.insert(
+                "attendees".to_owned(),
+                answered(before, &change.calendar, "declined", None),
+            );
+            effects.push(deleted);
             if *scope == Some(Scope::Following) {
                 effects.push(with("recurrence", recurrence));
             }
@@ -88,7 +95,7 @@ fn possible_effects(change: &Change, request: &WriteRequest, ended: &[Resource])
             ..
         } if is_about(event_id, *scope, &id) => {
             let answers = [None, comment.as_deref()];
-            let answers = answers.map(|comment| answered(before, &change.calendar, comment));
+            let answers = answers.map(|comment| answered(before, &change.calendar, "accepted", comment));
             answers
                 .into_iter()
                 .map(|guests| with("attendees", guests))
@@ -171,12 +178,12 @@ fn invite(event: &mut Resource, list: &Value) {
     }
 }
 
-/// The guests after the owner of the calendar has accepted.
-fn answered(before: &Resource, calendar: &str, comment: Option<&str>) -> Value {
+/// The guests after the owner of the calendar has answered.
+fn answered(before: &Resource, calendar: &str, response: &str, comment: Option<&str>) -> Value {
     let mut guests = before.get("attendees").cloned().unwrap_or_default();
     for guest in guests.as_array_mut().into_iter().flatten() {
         if guest["email"] == calendar {
-            guest["responseStatus"] = json!("accepted");
+            guest["responseStatus"] = json!(response);
             if let Some(comment) = comment {
                 guest["comment"] = json!(comment);
             }

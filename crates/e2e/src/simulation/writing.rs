@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use store::calendars::Calendar;
 use sync::write::{Command, Mail, Refused, Request, Response, Scope, Submitted, WriteResult};
 
-use super::accounts::user_id;
+use super::accounts::{email, user_id};
 use super::browser::text;
 use super::host::{Done, Ran};
 use super::ledger::{WriteRequest, holds};
@@ -96,9 +96,13 @@ async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Resul
     }
     let calendar = writable[dice.random_range(0..writable.len())];
     let title = format!("C{}", dice.random_range(0..100_000));
-    let guest = matches!(write, Write::Invite | Write::AddGuest).then(|| GUEST.to_owned());
-    let (calendar, command) = if matches!(write, Write::Create | Write::Invite | Write::CreateSeries) {
-        let event = new_event(world, write, &title, &mut dice)?;
+    let guest = match write {
+        Write::Invite | Write::AddGuest => Some(GUEST.to_owned()),
+        Write::InviteUser => Some(email(user.other()).to_owned()),
+        _ => None,
+    };
+    let (calendar, command) = if write.is_new() {
+        let event = new_event(world, write, guest.as_deref(), &title, &mut dice)?;
         let event = serde_json::from_value(event)?;
         (calendar, Command::Create { event })
     } else {
@@ -120,10 +124,7 @@ async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Resul
         (calendar, command)
     };
     world.ledger.keys += 1;
-    let renames = matches!(
-        write,
-        Write::Create | Write::Invite | Write::CreateSeries | Write::Retitle
-    );
+    let renames = write.is_new() || write == Write::Retitle;
     Ok(Some(WriteRequest {
         user,
         key: format!("key-{}", world.ledger.keys),
@@ -139,15 +140,22 @@ async fn choose(world: &mut World, user: User, write: Write, dice: u32) -> Resul
     }))
 }
 
-fn new_event(world: &World, write: Write, title: &str, dice: &mut StdRng) -> Result<Value> {
+fn new_event(
+    world: &World,
+    write: Write,
+    guest: Option<&str>,
+    title: &str,
+    dice: &mut StdRng,
+) -> Result<Value> {
     let start = start_of_day_in(world, dice.random_range(0..30), dice.random_range(6..20))?;
     let mut event = json!({
         "title": title, "start": start, "end": start + TimeDelta::hours(1), "timeZone": "Europe/Berlin",
     });
-    match write {
-        Write::Invite => event["attendees"] = json!([{ "email": GUEST }]),
-        Write::CreateSeries => event["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=5"]),
-        _ => {}
+    if let Some(guest) = guest {
+        event["attendees"] = json!([{ "email": guest }]);
+    }
+    if write == Write::CreateSeries {
+        event["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=5"]);
     }
     Ok(event)
 }

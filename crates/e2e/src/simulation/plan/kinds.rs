@@ -15,6 +15,11 @@ pub enum Edit {
     CancelInstance,
     Delete,
     DeleteMany,
+    /// Invites the other user to a new event in the own calendar.
+    Invite,
+    /// Of an event that both users are guests of.
+    #[serde(untagged)]
+    Meeting(Meeting),
     #[serde(untagged)]
     Insert(Form),
 }
@@ -40,7 +45,24 @@ impl Edit {
         (2, Self::CancelInstance),
         (4, Self::Delete),
         (1, Self::DeleteMany),
+        (3, Self::Invite),
+        (2, Self::Meeting(Meeting::Answer)),
+        (1, Self::Meeting(Meeting::Uninvite)),
+        (1, Self::Meeting(Meeting::Cancel)),
     ];
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Meeting {
+    /// The user answers an invitation of the other.
+    #[serde(rename = "answerInvitation")]
+    Answer,
+    /// The organizer takes the other off the list.
+    #[serde(rename = "uninvite")]
+    Uninvite,
+    /// The organizer deletes it.
+    #[serde(rename = "cancelMeeting")]
+    Cancel,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,6 +70,8 @@ impl Edit {
 pub enum Write {
     Create,
     Invite,
+    /// Invites the other user.
+    InviteUser,
     CreateSeries,
     Retitle,
     Reschedule,
@@ -68,13 +92,14 @@ impl Write {
     pub(super) const WEIGHTS: &[(u32, Self)] = &[
         (6, Self::Create),
         (2, Self::Invite),
+        (2, Self::InviteUser),
         (2, Self::CreateSeries),
         (6, Self::Retitle),
         (2, Self::Reschedule),
         (2, Self::Describe),
         (1, Self::Recolor),
         (1, Self::AddGuest),
-        (1, Self::Respond),
+        (2, Self::Respond),
         (2, Self::RetitleSeries),
         (2, Self::Split),
         (2, Self::Delete),
@@ -82,6 +107,13 @@ impl Write {
         (1, Self::DeleteFollowing),
         (1, Self::Move),
     ];
+
+    pub const fn is_new(self) -> bool {
+        matches!(
+            self,
+            Self::Create | Self::Invite | Self::InviteUser | Self::CreateSeries
+        )
+    }
 
     /// Whether it is about a series, by way of an instance.
     pub const fn is_of_series(self) -> bool {
