@@ -20,8 +20,10 @@ pub(super) async fn move_event(
     let calendar = attempt.calendar().await?;
     let destination = attempt.calendar_of(destination).await?;
     let id = attempt.intent.event_id.clone();
+    // An invitation to the event has the same id there, and does not mean that it was moved.
     if attempt.is_in_doubt()
         && let Some(version) = alive(attempt, &destination, &id).await?
+        && alive(attempt, &calendar, &id).await?.is_none()
     {
         return Ok(moved(attempt, &id, &destination, version));
     }
@@ -46,20 +48,21 @@ pub(super) async fn move_event(
             error @ (Error::NotFound | Error::AlreadyDeleted | Error::AlreadyExists | Error::Conflict),
         )) => {
             attempt.mark_refused();
-            if let Some(version) = alive(attempt, &destination, &id).await? {
-                return Ok(moved(attempt, &id, &destination, version));
+            let here = from_google(attempt, &calendar, &id).await?;
+            if here.as_ref().is_some_and(|here| !here.event.is_cancelled()) {
+                return Err(match error {
+                    // The call had no condition. Google answers so now and then, and accepts the next call.
+                    Error::Conflict => attempt.retry(false),
+                    // A calendar accepts an id once, even if its event was moved away or deleted.
+                    error => Interrupt::Failed(Failure {
+                        reason: Reason::RefusedByGoogle,
+                        google_reason: Some(error.to_string()),
+                    }),
+                });
             }
-            match from_google(attempt, &calendar, &id).await? {
-                // The call had no condition. Google answers so now and then, and accepts the next call.
-                Some(here) if !here.event.is_cancelled() && matches!(error, Error::Conflict) => {
-                    Err(attempt.retry(false))
-                }
-                // A calendar accepts an id once, even if its event was moved away or deleted.
-                Some(here) if !here.event.is_cancelled() => Err(Interrupt::Failed(Failure {
-                    reason: Reason::RefusedByGoogle,
-                    google_reason: Some(error.to_string()),
-                })),
-                found => Ok(Reconciled::Gone(found.map(Box::new)).into_effects(attempt, &id)),
+            match alive(attempt, &destination, &id).await? {
+                Some(version) => Ok(moved(attempt, &id, &destination, version)),
+                None => Ok(Reconciled::Gone(here.map(Box::new)).into_effects(attempt, &id)),
             }
         }
         Err(error) => Err(attempt.failed_write(error)),

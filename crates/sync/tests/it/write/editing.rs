@@ -173,6 +173,33 @@ async fn an_event_moves_to_another_calendar_under_its_id(pool: PgPool) {
     world.assert_in_step(&alice(), TEAM).await;
 }
 
+/// The destination has an event of that id, which is not the moved one.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_event_does_not_move_onto_its_own_invitation(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut event = world.event("Together", 2, 9);
+    event["attendees"] = json!([{ "email": ALICE }]);
+    let event = world.google.insert(BOB, TEAM, event).unwrap();
+    world.push_and_settle(&alice()).await;
+    let request = Request {
+        calendar: world.id(&alice(), TEAM).await,
+        mail: Some(Mail::None),
+        command: Command::Move {
+            event_id: event["id"].as_str().unwrap().to_owned(),
+            destination: world.id(&alice(), ALICE).await,
+        },
+    };
+    let submitted = sync::write::submit(&world.ctx, &alice(), "move", request)
+        .await
+        .unwrap();
+    assert!(
+        matches!(submitted.result, Some(WriteResult::Failed(_))),
+        "{submitted:?}"
+    );
+    world.assert_in_step(&alice(), TEAM).await;
+    world.assert_in_step(&alice(), ALICE).await;
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn an_answer_to_an_invitation_leaves_the_other_guests_alone(pool: PgPool) {
     let world = World::of_alice(pool).await;
