@@ -324,7 +324,7 @@ async fn finish(state: &State, flow: &Flow, query: CallbackQuery) -> Result<Flow
     match query.error.as_deref() {
         None => {}
         Some("access_denied") => return Err(FlowResult::Denied),
-        Some(_) => return Err(FlowResult::Failed("refused_by_google")),
+        Some(word) => return Err(refused(word)),
     }
     let code = query
         .code
@@ -372,8 +372,22 @@ async fn calendar_is_off(state: &State, connection: ConnectionId) -> bool {
     matches!(answer, Ok(Err(CallError::Google(google::Error::CalendarOff))))
 }
 
+/// Policies of the account's organization that refuse this application, in Google's words, as in a connection's `reason`:
+/// <https://developers.google.com/identity/protocols/oauth2/web-server#authorization-errors>.
+const POLICIES: [&str; 3] = ["admin_policy_enforced", "access_denied", "policy_enforced"];
+
+/// A refusal by its word, which may come from anywhere: only known ones are passed on.
+fn refused(word: &str) -> FlowResult {
+    let policy = POLICIES.into_iter().find(|policy| *policy == word);
+    FlowResult::Failed(policy.unwrap_or("refused_by_google"))
+}
+
 fn of_google(error: &google::Error) -> FlowResult {
     match error {
+        google::Error::GrantRefused { reason } => {
+            tracing::warn!(%error, "Connect flow failed: a policy of the account's organization refuses it");
+            refused(reason)
+        }
         google::Error::GrantRejected => FlowResult::Failed("code_rejected"),
         google::Error::ClientMisconfigured { .. } => {
             tracing::error!(%error, "Google rejected the OAuth client; check GOOGLE_CLIENT_ID and its redirect URIs");

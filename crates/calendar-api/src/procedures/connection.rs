@@ -25,7 +25,9 @@ pub struct ConnectInput {
     /// or `calendar_off` when Google Calendar is turned off for the account; and `other_account`, as a second one if need be,
     /// when another account than that of `connectionId` was chosen and is connected now, too;
     /// with an error `invalid_state`, `expired_state`, `other_browser`, `code_missing`,
-    /// `code_rejected`, `refresh_token_missing`, `refused_by_google`, `google_unavailable`, `misconfigured` or `internal`.
+    /// `code_rejected`, `refresh_token_missing`, `google_unavailable`, `misconfigured`, `internal`, `refused_by_google`, or
+    /// a policy of the account's organization, in Google's word: `admin_policy_enforced`, `access_denied` or
+    /// `policy_enforced`.
     #[serde(deserialize_with = "return_to")]
     #[ts(as = "Option<String>")]
     return_to: ReturnTo,

@@ -69,7 +69,15 @@ const NOTES: Record<string, BannerText> = {
 
 const UNKNOWN = { title: 'Google could not be connected.', remedy: 'Please try again.' };
 
+const POLICY = {
+  title: 'Your organization does not allow this connection.',
+  remedy: 'Its administrator can allow it in the Google Admin console. You can also try another account.',
+};
+
 const FAILURES: Record<string, typeof UNKNOWN> = {
+  admin_policy_enforced: POLICY,
+  access_denied: POLICY,
+  policy_enforced: POLICY,
   invalid_state: {
     title: 'This connection attempt is not valid any more.',
     remedy: 'It was finished already, or its link was opened twice. Start again with the connect button.',

@@ -227,6 +227,16 @@ async fn failures_return_to_the_page_with_our_own_codes(pool: PgPool) {
             good(),
             error("refused_by_google"),
         ),
+        (
+            "error=admin_policy_enforced",
+            good(),
+            error("admin_policy_enforced"),
+        ),
+        (
+            "code=abc",
+            json(400, json!({"error": "access_denied"})),
+            error("access_denied"),
+        ),
         ("code=", good(), error("code_missing")),
         ("", good(), error("code_missing")),
         (
