@@ -37,7 +37,8 @@ pub struct EventPatch {
     /// Rarely needed: a start without a time makes an event all-day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub all_day: Option<bool>,
-    /// An IANA name, or that of the event.
+    /// An IANA name, or that of the event. An unknown name changes nothing if the times have offsets and the event does not
+    /// repeat.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub time_zone: Option<String>,
     /// The zone of the end, if it is another. Default: as it is while `timeZone` stays, otherwise `timeZone`.
@@ -162,7 +163,7 @@ impl EventPatch {
         );
         edit_text(&mut fields.location, self.location.as_ref(), MAX_LOCATION);
         edit_text(&mut fields.color_id, self.color_id.as_ref(), usize::MAX);
-        if let Some(when) = self.when(base.when, zone)? {
+        if let Some(when) = self.when(base, zone)? {
             fields.when = Some(when);
         }
         if let Some(guests) = &self.attendees {

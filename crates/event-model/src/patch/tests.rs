@@ -121,15 +121,49 @@ fn a_zone_alone_keeps_the_moment() {
 }
 
 #[test]
-fn an_unknown_zone_is_refused() {
+fn an_unknown_zone_is_refused_where_times_depend_on_it() {
+    let weekly = ["RRULE:FREQ=WEEKLY"];
     for patch in [
         json!({"timeZone": "Mars/Olympus"}),
-        json!({"start": "2026-11-23T14:00:00Z", "timeZone": "Etc/Unknown"}),
+        json!({"start": "2026-11-23T14:00:00", "timeZone": "Etc/Unknown"}),
+        json!({"start": "2026-11-23T14:00:00Z", "end": "2026-11-23T15:00:00", "timeZone": "Etc/Unknown"}),
+        json!({"start": "2026-11-23T14:00:00Z", "timeZone": "Etc/Unknown", "recurrence": weekly}),
+        json!({"start": "2026-11-23T14:00:00Z", "timeZone": "posix/../localtime"}),
+        json!({"start": "2026-11-23T14:00:00Z", "timeZone": ""}),
     ] {
         assert_eq!(apply(patch).unwrap_err().field, "timeZone");
     }
     let landing = json!({"endTimeZone": "Mars/Olympus"});
     assert_eq!(apply(landing).unwrap_err().field, "endTimeZone");
+    let series = Fields {
+        recurrence: weekly.map(str::to_owned).to_vec(),
+        ..meeting()
+    };
+    let patch: EventPatch =
+        serde_json::from_value(json!({"start": "2026-11-23T14:00:00Z", "timeZone": "Etc/Unknown"})).unwrap();
+    let refused = patch.apply(&series, berlin()).unwrap_err();
+    assert_eq!(refused.field, "timeZone");
+    assert!(refused.message.contains("repeating"), "{}", refused.message);
+}
+
+#[test]
+fn instants_are_right_in_a_zone_that_is_unknown() {
+    let times = json!({"start": "2026-11-23T14:00:00+05:30", "end": "2026-11-23T15:00:00+05:30"});
+    let mut with_zone = times.clone();
+    with_zone["timeZone"] = json!("Mars/Olympus");
+    with_zone["endTimeZone"] = json!("Mars/Base");
+    assert_eq!(when(with_zone.clone()), when(times));
+    let new: EventPatch = serde_json::from_value(with_zone).unwrap();
+    let created = new.apply(&Fields::default(), berlin()).unwrap();
+    let start = created.when.unwrap().google_insert()["start"].clone();
+    assert_eq!(
+        start,
+        json!({"dateTime": "2026-11-23T09:30:00+01:00", "timeZone": "Europe/Berlin"})
+    );
+    let once = json!({"start": "2026-11-23T14:00:00Z", "timeZone": "Mars/Olympus", "recurrence": null});
+    apply(once).unwrap();
+    let days = json!({"start": "2026-11-23", "end": "2026-11-24", "timeZone": "Mars/Olympus"});
+    apply(days).unwrap();
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, Utc};
 
 use super::{EventPatch, Invalid, invalid};
+use crate::fields::Fields;
 use crate::span::Span;
 use crate::zone::{self, Zone};
 
@@ -15,7 +16,8 @@ impl EventPatch {
     }
 
     /// None: the edit leaves start and end as they are.
-    pub(super) fn when(&self, base: Option<Span>, calendar_zone: Zone) -> Result<Option<Span>, Invalid> {
+    pub(super) fn when(&self, fields: &Fields, calendar_zone: Zone) -> Result<Option<Span>, Invalid> {
+        let base = fields.when;
         let zones = [&self.time_zone, &self.end_time_zone];
         let times = [&self.start, &self.end];
         if self.all_day.is_none()
@@ -24,17 +26,30 @@ impl EventPatch {
         {
             return Ok(None);
         }
-        let zone = read_zone("timeZone", self.time_zone.as_deref(), base)?;
-        let end_zone = read_zone("endTimeZone", self.end_time_zone.as_deref(), base)?;
         let all_day = self
             .all_day_given()
             .unwrap_or_else(|| base.is_some_and(Span::is_all_day));
-        let base = base.filter(|base| base.is_all_day() == all_day);
+        let same_kind = base.filter(|base| base.is_all_day() == all_day);
         if all_day {
-            self.days(base).map(Some)
-        } else {
-            self.time(base, zone, end_zone, calendar_zone).map(Some)
+            return self.days(same_kind).map(Some);
         }
+        let repeats = match &self.recurrence {
+            Some(lines) => lines.as_ref().is_some_and(|lines| !lines.is_empty()),
+            None => !fields.recurrence.is_empty(),
+        };
+        let read = |field, name: Option<&str>, given: &[&Option<String>]| {
+            let needed = if repeats {
+                Some("; a repeating event needs one")
+            } else {
+                let mut given = given.iter().filter_map(|time| time.as_deref()).peekable();
+                let is_instant = given.peek().is_some() && given.all(has_offset);
+                (!is_instant).then_some("")
+            };
+            read_zone(field, name, base, needed)
+        };
+        let zone = read("timeZone", self.time_zone.as_deref(), &times)?;
+        let end_zone = read("endTimeZone", self.end_time_zone.as_deref(), &[&self.end])?;
+        self.time(same_kind, zone, end_zone, calendar_zone).map(Some)
     }
 
     fn days(&self, base: Option<Span>) -> Result<Span, Invalid> {
@@ -115,17 +130,37 @@ impl EventPatch {
 }
 
 /// A zone that we know, or one of the event's, which a client may send back and which then follows the same clock as before.
-fn read_zone(field: &'static str, given: Option<&str>, base: Option<Span>) -> Result<Option<Zone>, Invalid> {
+/// None also for a name that we do not know where `needed` is none: a browser's zones may be newer than ours, and times with
+/// offsets of an event that does not repeat are right in any zone.
+fn read_zone(
+    field: &'static str,
+    given: Option<&str>,
+    base: Option<Span>,
+    needed: Option<&str>,
+) -> Result<Option<Zone>, Invalid> {
     let Some(name) = given else { return Ok(None) };
     let own = match base {
         Some(Span::Time { zone, end_zone, .. }) => vec![zone, end_zone],
         Some(Span::Days { .. }) | None => vec![],
     };
-    own.into_iter()
+    let zone = own
+        .into_iter()
         .find(|zone| zone.name() == name)
-        .or_else(|| Zone::named(name))
-        .map(Some)
-        .ok_or_else(|| invalid(field, zones::UnknownZone.to_string()))
+        .or_else(|| Zone::named(name));
+    match (zone, needed.or((!may_be_zone(name)).then_some(""))) {
+        (None, Some(why)) => Err(invalid(field, format!("{}{why}", zones::UnknownZone))),
+        (zone, _) => Ok(zone),
+    }
+}
+
+/// Whether the name has the form of those in the tz database.
+fn may_be_zone(name: &str) -> bool {
+    let is_part = |byte: u8| byte.is_ascii_alphanumeric() || b"_+-/".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_part)
+}
+
+fn has_offset(time: &str) -> bool {
+    DateTime::parse_from_rfc3339(time).is_ok()
 }
 
 /// RFC 3339, or wall-clock time in the zone.

@@ -353,7 +353,10 @@ export type EventPatch = {
   end?: string | undefined;
   /** Rarely needed: a start without a time makes an event all-day. */
   allDay?: boolean | undefined;
-  /** An IANA name, or that of the event. */
+  /**
+   * An IANA name, or that of the event. An unknown name changes nothing if the times have offsets and the event does not
+   * repeat.
+   */
   timeZone?: string | undefined;
   /** The zone of the end, if it is another. Default: as it is while `timeZone` stays, otherwise `timeZone`. */
   endTimeZone?: string | undefined;
