@@ -151,6 +151,14 @@ impl Span {
         }
     }
 
+    /// The zones of both ends; none for dates.
+    pub fn zones(self) -> Option<(Zone, Zone)> {
+        match self {
+            Self::Days { .. } => None,
+            Self::Time { zone, end_zone, .. } => Some((zone, end_zone)),
+        }
+    }
+
     /// The wall-clock time of the start; midnight of the first day.
     pub fn local_start(self) -> NaiveDateTime {
         match self {

@@ -3,7 +3,6 @@
 use serde_json::{Map, Value, json};
 
 use super::{Conference, Field, Fields, Guest};
-use crate::span::Span;
 use crate::wire::Reminders;
 
 impl Fields {
@@ -40,7 +39,7 @@ impl Fields {
         for field in self.differing(fields) {
             match field {
                 Field::Title => drop(body.insert("summary".into(), json!(self.title))),
-                Field::When => body.extend(self.when.into_iter().flat_map(Span::google_patch)),
+                Field::When => body.extend(self.times_over(before, fields)),
                 Field::Description => drop(body.insert("description".into(), json!(self.description))),
                 Field::Location => drop(body.insert("location".into(), json!(self.location))),
                 Field::ColorId => drop(body.insert("colorId".into(), json!(self.color_id))),
@@ -52,7 +51,31 @@ impl Fields {
                 Field::Visibility => drop(body.insert("visibility".into(), json!(self.visibility()))),
             }
         }
+        let has_zone = before["start"]["dateTime"].is_null() || !before["start"]["timeZone"].is_null();
+        if body.contains_key("recurrence") && !body.contains_key("start") && !has_zone {
+            body.extend(self.times_over(before, fields));
+        }
         body
+    }
+
+    /// Start and end. An event that Google serves without a zone is given none, unless its zone was changed: only the times
+    /// of a repeating event need one (`start.timeZone` in
+    /// <https://developers.google.com/workspace/calendar/api/v3/reference/events#resource>).
+    fn times_over(&self, before: &Value, fields: &Self) -> Vec<(String, Value)> {
+        let Some(when) = self.when else { return Vec::new() };
+        let stays = self.recurrence.is_empty() && fields.when.is_some_and(|old| old.zones() == when.zones());
+        let mut times = Vec::from(when.google_patch());
+        for (key, time) in &mut times {
+            let old = &before[key.as_str()];
+            if stays
+                && !old["dateTime"].is_null()
+                && old["timeZone"].is_null()
+                && let Value::Object(time) = time
+            {
+                time.remove("timeZone");
+            }
+        }
+        times
     }
 
     fn visibility(&self) -> &str {

@@ -88,3 +88,30 @@ fn visibility_and_transparency_are_read_and_written() {
     let public = json!({"visibility": "public"});
     assert_eq!(write(&event, public.clone()), public);
 }
+
+#[test]
+fn a_moved_event_gets_no_zone_that_it_did_not_have() {
+    let mut event = json!({"id": "e", "start": {"dateTime": "2026-11-23T09:00:00Z"},
+        "end": {"dateTime": "2026-11-23T10:00:00Z"}});
+    let time = |time: &str| json!({"date": null, "dateTime": time});
+    let moved = json!({"start": time("2026-11-23T12:00:00+01:00"), "end": time("2026-11-23T13:00:00+01:00")});
+    let start = || json!({"start": "2026-11-23T12:00:00+01:00"});
+    assert_eq!(write(&event, start()), moved);
+    let mut own_zone = start();
+    own_zone["timeZone"] = json!("Europe/Berlin");
+    assert_eq!(write(&event, own_zone), moved);
+    // It is needed for a rule, and where the user chose it.
+    let zoned = |mut patch: Value, zone: &str| {
+        patch["start"] = json!("2026-11-23T12:00:00+01:00");
+        assert_eq!(write(&event, patch)["start"]["timeZone"], zone);
+    };
+    zoned(json!({"timeZone": "Europe/Zurich"}), "Europe/Zurich");
+    zoned(json!({"recurrence": ["RRULE:FREQ=DAILY"]}), "Europe/Berlin");
+    let repeated = write(&event, json!({"recurrence": ["RRULE:FREQ=DAILY"]}));
+    assert_eq!(repeated["start"]["timeZone"], "Europe/Berlin");
+    // Each end for itself.
+    event["end"]["timeZone"] = json!("Europe/Berlin");
+    let body = write(&event, start());
+    assert_eq!(body["start"], moved["start"]);
+    assert_eq!(body["end"]["timeZone"], "Europe/Berlin");
+}
