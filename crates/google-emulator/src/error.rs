@@ -19,8 +19,16 @@ pub struct ApiError {
     pub location: Option<Box<(String, String)>>,
     /// Seconds for a `Retry-After` header.
     pub retry_after: Option<u64>,
+    /// Why Google's infrastructure refused the call before Calendar saw it.
+    pub infrastructure: Option<Box<Infrastructure>>,
+}
+
+/// The `ErrorInfo` of the domain `googleapis.com` in `details`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Infrastructure {
+    pub reason: String,
     /// The name of the limit that was met.
-    pub limit: Option<Box<str>>,
+    pub limit: Option<String>,
 }
 
 impl ApiError {
@@ -32,7 +40,7 @@ impl ApiError {
             message: message.into(),
             location: None,
             retry_after: None,
-            limit: None,
+            infrastructure: None,
         }
     }
 
@@ -152,9 +160,27 @@ impl ApiError {
             "Quota exceeded for quota metric 'Queries' and limit '{limit}' of service 'calendar-json.googleapis.com' for \
              consumer 'project_number:1'."
         );
+        let infrastructure = Infrastructure {
+            reason: "RATE_LIMIT_EXCEEDED".into(),
+            limit: Some(limit.replace(' ', "")),
+        };
         Self {
-            limit: Some(limit.into()),
+            infrastructure: Some(infrastructure.into()),
             ..Self::new(403, "usageLimits", "rateLimitExceeded", message)
+        }
+    }
+
+    /// A refusal of the project, which Calendar v3 words as one of the calendar:
+    /// <https://github.com/fullcalendar/fullcalendar/issues/6673>.
+    pub fn infrastructure(reason: &str) -> Self {
+        let message = "Requests to this API calendar method are blocked.";
+        let infrastructure = Infrastructure {
+            reason: reason.into(),
+            limit: None,
+        };
+        Self {
+            infrastructure: Some(infrastructure.into()),
+            ..Self::new(403, "global", "forbidden", message)
         }
     }
 
@@ -162,6 +188,9 @@ impl ApiError {
     pub fn documented(status: u16, reason: Option<&str>) -> Self {
         match (status, reason) {
             (401, _) => Self::unauthorized(),
+            (403, Some(reason)) if reason.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') => {
+                Self::infrastructure(reason)
+            }
             (403 | 429, None) | (_, Some("rateLimitExceeded")) => {
                 Self::new(status, "usageLimits", "rateLimitExceeded", "Rate Limit Exceeded")
             }
@@ -235,13 +264,17 @@ impl ResponseError for ApiError {
             ));
         }
         let mut error = json!({ "errors": [detail], "code": self.status, "message": self.message });
-        if let Some(limit) = &self.limit {
+        if let Some(Infrastructure { reason, limit }) = self.infrastructure.as_deref() {
+            let mut metadata = json!({ "service": "calendar-json.googleapis.com", "consumer": "projects/1" });
+            if let Some(limit) = limit {
+                metadata["quota_limit"] = json!(limit);
+            }
             error["status"] = json!("PERMISSION_DENIED");
             error["details"] = json!([{
                 "@type": "type.googleapis.com/google.rpc.ErrorInfo",
-                "reason": "RATE_LIMIT_EXCEEDED",
+                "reason": reason,
                 "domain": "googleapis.com",
-                "metadata": { "service": "calendar-json.googleapis.com", "quota_limit": limit.replace(' ', "") },
+                "metadata": metadata,
             }]);
         }
         answer.json(json!({ "error": error }))

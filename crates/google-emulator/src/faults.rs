@@ -80,7 +80,8 @@ pub enum Fault {
         #[serde(default)]
         after: bool,
     },
-    /// The call is not handled; Google's error body for the status and reason.
+    /// The call is not handled; Google's error body for the status and reason. A 403 with a reason in capitals, such as
+    /// `CONSUMER_SUSPENDED`, is `forbidden` with this reason in `details`.
     Error {
         status: u16,
         #[serde(default)]

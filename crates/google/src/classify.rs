@@ -14,6 +14,9 @@ const REASON_MAX_LEN: usize = 64;
 struct Envelope {
     /// `errors[0].reason`, or the reason of the newer `details`, or the status word. Empty: not Google's envelope.
     reason: String,
+    /// The reason of an `ErrorInfo` of the domain `googleapis.com`, which is about the project or the account, never about a
+    /// calendar: <https://github.com/googleapis/googleapis/blob/master/google/api/error_reason.proto>.
+    infrastructure: Option<String>,
     /// `errors[0].location`: the invalid parameter or header.
     location: String,
 }
@@ -39,8 +42,17 @@ pub(crate) fn calendar(
     body: Option<&Value>,
     retry_after: Option<Duration>,
 ) -> Error {
-    let Envelope { reason, location } = body.map(envelope).unwrap_or_default();
+    let Envelope {
+        reason,
+        infrastructure,
+        location,
+    } = body.map(envelope).unwrap_or_default();
     let limited = |limit| Error::RateLimited { limit, retry_after };
+    if let (403, Some(reason)) = (status, infrastructure)
+        && let Some(error) = infrastructure_error(reason)
+    {
+        return error;
+    }
     match (status, reason.as_str()) {
         (400 | 401 | 403, word) if word.starts_with("push.webhookUrl") => Error::Refused { reason },
         (400 | 403, "pushNotSupportedForRequestedResource") => Error::PushNotSupported,
@@ -57,7 +69,9 @@ pub(crate) fn calendar(
         (403 | 429, "dailyLimitExceeded") => limited(Limit::Project),
         (403, "rateLimitExceeded" | "RATE_LIMIT_EXCEEDED") | (429, _) => limited(whose_limit(body)),
         (403, "insufficientPermissions" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT") => Error::ScopeMissing,
-        (403, "notACalendarUser") => Error::CalendarOff,
+        // `domainPolicy`: an administrator has turned it off, as for Drive in
+        // <https://developers.google.com/workspace/drive/api/guides/handle-errors>.
+        (403, "notACalendarUser" | "domainPolicy") => Error::CalendarOff,
         (403, "accessNotConfigured" | "SERVICE_DISABLED") => Error::ClientMisconfigured { reason },
         (412, _) => Error::Conflict,
         (400..500, "") | (408 | 409 | ..400 | 500.., _) => transient_status(status),
@@ -69,6 +83,17 @@ pub(crate) fn calendar(
             Endpoint::Channel => Error::NotFound,
         },
         _ => Error::Refused { reason },
+    }
+}
+
+/// The 403 that is not about a calendar. Calendar v3 sends it with `errors[0].reason` `forbidden`
+/// (<https://github.com/fullcalendar/fullcalendar/issues/6673>), which would hide every calendar of every account. None: the
+/// older reason is the more exact one.
+fn infrastructure_error(reason: String) -> Option<Error> {
+    match reason.as_str() {
+        "RATE_LIMIT_EXCEEDED" | "ACCESS_TOKEN_SCOPE_INSUFFICIENT" => None,
+        "USER_BLOCKED_BY_ADMIN" => Some(Error::CalendarOff),
+        _ => Some(Error::ClientMisconfigured { reason }),
     }
 }
 
@@ -117,16 +142,17 @@ fn transient_status(status: u16) -> Error {
 
 fn envelope(body: &Value) -> Envelope {
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str).map(word);
-    let scope_detail = body
-        .pointer("/error/details")
-        .and_then(Value::as_array)
-        .and_then(|details| details.iter().find_map(|detail| detail.get("reason")?.as_str()))
-        .map(word);
+    let details = body.pointer("/error/details").and_then(Value::as_array);
+    let details = || details.into_iter().flatten();
+    let reason_of = |detail: &Value| detail.get("reason")?.as_str().map(word);
     Envelope {
         reason: text("/error/errors/0/reason")
-            .or(scope_detail)
+            .or_else(|| details().find_map(reason_of))
             .or_else(|| text("/error/status"))
             .unwrap_or_default(),
+        infrastructure: details()
+            .filter(|detail| detail["domain"] == "googleapis.com")
+            .find_map(reason_of),
         location: text("/error/errors/0/location").unwrap_or_default(),
     }
 }
@@ -223,6 +249,7 @@ mod tests {
                 forbidden("forbiddenForNonOrganizer"),
             ),
             (403, "notACalendarUser", Error::CalendarOff),
+            (403, "domainPolicy", Error::CalendarOff),
             (404, "notFound", Error::NotFound),
             (409, "duplicate", Error::AlreadyExists),
             (410, "fullSyncRequired", Error::SyncTokenExpired),
@@ -310,6 +337,44 @@ mod tests {
             assert_eq!(classified(Endpoint::Event), Error::AlreadyDeleted, "{reason}");
             assert_eq!(classified(Endpoint::Channel), Error::NotFound, "{reason}");
         }
+    }
+
+    #[test]
+    fn a_refusal_of_the_project_is_none_of_a_calendar() {
+        let error = |reason: &str, detail: Value| {
+            let body = json!({"error": {"code": 403, "status": "PERMISSION_DENIED",
+                "errors": [{"domain": "global", "reason": reason}], "details": [{"@type": "x"}, detail]}});
+            calendar(Endpoint::Listing, 403, Some(&body), None)
+        };
+        let detail = |reason: &str| json!({"reason": reason, "domain": "googleapis.com", "metadata": {}});
+        for reason in [
+            "API_KEY_SERVICE_BLOCKED",
+            "CONSUMER_SUSPENDED",
+            "CONSUMER_INVALID",
+            "SERVICE_DISABLED",
+            "BILLING_DISABLED",
+        ] {
+            let misconfigured = Error::ClientMisconfigured {
+                reason: reason.into(),
+            };
+            assert_eq!(error("forbidden", detail(reason)), misconfigured);
+        }
+        let blocked = detail("USER_BLOCKED_BY_ADMIN");
+        assert_eq!(error("forbidden", blocked), Error::CalendarOff);
+        let scope = detail("ACCESS_TOKEN_SCOPE_INSUFFICIENT");
+        assert_eq!(error("insufficientPermissions", scope), Error::ScopeMissing);
+        let limit = || detail("RATE_LIMIT_EXCEEDED");
+        let of_user = Error::RateLimited {
+            limit: Limit::User,
+            retry_after: None,
+        };
+        assert_eq!(error("userRateLimitExceeded", limit()), of_user);
+        // Another domain says nothing of the project.
+        let other = json!({"reason": "CONSUMER_SUSPENDED", "domain": "example.com"});
+        let forbidden = Error::Forbidden {
+            reason: "forbidden".into(),
+        };
+        assert_eq!(error("forbidden", other), forbidden);
     }
 
     #[test]

@@ -43,8 +43,8 @@ pub enum Error {
     /// A page of events did not arrive in time. If it happens again, request smaller pages.
     #[error("Google did not send a page of events in time")]
     PageTimedOut,
-    /// Google Calendar is turned off for this account (403 `notACalendarUser`):
-    /// <https://github.com/closeio/sync-engine/pull/462>. An administrator can turn it on again.
+    /// Google Calendar, or this application's access to it, is turned off for this account (403 `notACalendarUser`,
+    /// `domainPolicy`): <https://github.com/closeio/sync-engine/pull/462>. An administrator can turn it on again.
     #[error("Google Calendar is turned off for this account")]
     CalendarOff,
     /// The event has changed since the etag in `If-Match` (412).
@@ -59,8 +59,9 @@ pub enum Error {
     /// The request itself is invalid (any other 400). A retry does not help.
     #[error("Google rejected the request: {reason}")]
     Refused { reason: String },
-    /// The OAuth client is rejected (`invalid_client`, `redirect_uri_mismatch`, …): a configuration error.
-    #[error("Google rejected this OAuth client: {reason}")]
+    /// The OAuth client or its project is rejected (`invalid_client`, `redirect_uri_mismatch`, `SERVICE_DISABLED`, …): a
+    /// configuration error.
+    #[error("Google rejected this OAuth client or its project: {reason}")]
     ClientMisconfigured { reason: String },
     /// The response is larger than [`BODY_MAX_LEN`]. Request smaller pages.
     #[error("Google's response is larger than {} MiB", BODY_MAX_LEN >> 20)]

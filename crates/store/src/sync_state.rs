@@ -202,6 +202,23 @@ pub async fn any_failed_with(
     .await
 }
 
+/// Whether the last pull of a connection's calendar list succeeded, and started after this calendar became due.
+pub async fn list_pulled_since_due(
+    conn: &mut PgConnection,
+    connection: ConnectionId,
+    calendar: ResourceId,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar!(
+        r#"select exists (select from sync_state list join sync_state calendar on calendar.resource_id = $2
+                          where list.resource_id = $1 and list.last_error is null
+                            and list.last_pull_at >= calendar.due_since) as "pulled!""#,
+        ResourceId::from(connection).as_uuid(),
+        calendar.as_uuid(),
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// A duration for Postgres. Durations here are at most days, so microseconds always fit.
 pub(crate) fn interval(duration: Duration) -> PgInterval {
     PgInterval {

@@ -194,6 +194,10 @@ async fn give_up(session: &Session<'_>, error: PullError) -> sqlx::Result<()> {
         }
         PullError::Suspend { reason } => suspend(session, reason).await?,
         PullError::AccessLost if is_first_doubt(session) => doubt_access(session).await?,
+        PullError::AccessLost if !is_list_read(session).await? => {
+            let wait = jittered(ACCESS_RECHECK.bound(attempts));
+            defer(session, wait, decision::ACCESS_DOUBTFUL).await?;
+        }
         PullError::AccessLost => lose_access(session).await?,
         PullError::CalendarOff => calendar_off(session).await?,
         // `rebuild::pull` turns this into a retry, so it does not get here.
@@ -249,6 +253,18 @@ fn is_first_doubt(session: &Session<'_>) -> bool {
         Some(PullError::AccessLost.reason()),
     ];
     pull.kind == Kind::Events && !known.contains(&pull.last_error.as_deref())
+}
+
+/// Whether the account's list of calendars could be read after [`doubt_access`] marked it dirty: a refusal of the whole account
+/// or of the project must not hide its calendars. True for a calendar that is hidden already, and for the list itself.
+async fn is_list_read(session: &Session<'_>) -> sqlx::Result<bool> {
+    let pull = session.pull;
+    let is_hidden = pull.last_error.as_deref() == Some(PullError::AccessLost.reason());
+    if pull.kind == Kind::CalendarList || is_hidden {
+        return Ok(true);
+    }
+    let mut conn = session.ctx.pool.acquire().await?;
+    sync_state::list_pulled_since_due(&mut conn, pull.connection_id, pull.lease.key).await
 }
 
 /// Tries the calendar again soon, and reads the account's list of calendars: if the calendar is no longer in it, that

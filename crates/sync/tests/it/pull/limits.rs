@@ -195,3 +195,51 @@ async fn account_without_calendar_has_a_state_of_its_own(pool: PgPool) {
     world.settle().await;
     assert_eq!(state().await, ConnectionState::Healthy);
 }
+
+/// Google words a refusal of the project as `forbidden`: <https://github.com/fullcalendar/fullcalendar/issues/6673>.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_refusal_of_the_project_hides_nothing(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(TEAM, world.event("Together", 1, 11));
+    world.push_and_settle(&alice()).await;
+    world.messages(&alice()).await;
+    world.fault(Rule::new("*", error(403, "CONSUMER_SUSPENDED")));
+    for _ in 0..3 {
+        world.push_and_settle(&alice()).await;
+        world.let_time_pass().await;
+    }
+    assert_eq!(
+        world.last_error(&alice(), TEAM).await.as_deref(),
+        Some("client_misconfigured")
+    );
+    assert_eq!(world.day(&alice(), 1).await.len(), 1);
+    assert!(world.messages(&alice()).await.is_empty());
+    world.google.clear_faults();
+    world.let_time_pass().await;
+    world.push_and_settle(&alice()).await;
+    assert_eq!(world.last_error(&alice(), TEAM).await, None);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_refused_calendar_stays_until_its_list_is_read(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    world.add(TEAM, world.event("Together", 1, 11));
+    world.push_and_settle(&alice()).await;
+    world.messages(&alice()).await;
+    let refused = || Rule::new("events.list", error(403, "forbidden")).of_calendar(TEAM);
+    world.fault(refused());
+    world.fault(Rule::new("calendarList.list", error(403, "forbidden")));
+    for _ in 0..3 {
+        world.push_and_settle(&alice()).await;
+        world.let_time_pass().await;
+    }
+    assert_eq!(world.day(&alice(), 1).await.len(), 1);
+    assert!(world.messages(&alice()).await.is_empty());
+    world.google.clear_faults();
+    world.fault(refused());
+    for _ in 0..3 {
+        world.let_time_pass().await;
+        world.push_and_settle(&alice()).await;
+    }
+    assert!(world.calendar(&alice(), TEAM).await.access_lost_at.is_some());
+}
