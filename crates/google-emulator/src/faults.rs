@@ -22,7 +22,7 @@ pub struct Rule {
     /// Only calls about this calendar.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calendar: Option<String>,
-    /// `events.list`, `oauth.token`, `push`, `push.sync`; `events.*` and `*` match as they read, `*` no pushes. `writes`:
+    /// `events.list`, `oauth.token`, `push`, `push.sync`; `events.*`, `*.watch` and `*` match as they read, `*` no pushes. `writes`:
     /// each call that changes an event. A rule for `oauth.token` with a `user` meets refreshes only, for the exchange of
     /// a code has no account yet.
     #[serde(default = "any_endpoint")]
@@ -282,9 +282,10 @@ impl Rule {
         let endpoint = match self.endpoint.as_str() {
             "*" => !call.endpoint.starts_with("push"),
             "writes" => WRITES.contains(&call.endpoint),
-            exact => match exact.strip_suffix('*') {
-                Some(prefix) => call.endpoint.starts_with(prefix),
-                None => call.endpoint == exact,
+            pattern => match (pattern.strip_suffix('*'), pattern.strip_prefix('*')) {
+                (Some(prefix), _) => call.endpoint.starts_with(prefix),
+                (None, Some(suffix)) => call.endpoint.ends_with(suffix),
+                (None, None) => call.endpoint == pattern,
             },
         };
         let page = match self.fault {

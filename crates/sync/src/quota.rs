@@ -58,26 +58,27 @@ pub async fn take(
     Units(units): Units,
 ) -> Result<(), CallError> {
     let bucket = bucket(google_sub);
-    let writes = (purpose == Purpose::Write).then(|| writes(google_sub));
+    let own = own_bucket(purpose, google_sub);
     let mut conn = ctx.pool.acquire().await?;
     let now = ctx.clock.now();
-    let retry_after =
-        match quota::take(&mut conn, now, user(&bucket), PROJECT, writes.as_deref(), units).await? {
-            Take::Taken => return Ok(()),
-            Take::Spent => {
-                metrics::over_budget("spent");
-                common::backoff::jittered(SPENT_WAIT)
-            }
-            Take::Paused(wait) => {
-                metrics::over_budget("paused");
-                wait + common::backoff::jittered(PAUSE_SPREAD)
-            }
-        };
+    let retry_after = match quota::take(&mut conn, now, user(&bucket), PROJECT, own.as_deref(), units).await?
+    {
+        Take::Taken => return Ok(()),
+        Take::Spent => {
+            metrics::over_budget("spent");
+            common::backoff::jittered(SPENT_WAIT)
+        }
+        Take::Paused(wait) => {
+            metrics::over_budget("paused");
+            wait + common::backoff::jittered(PAUSE_SPREAD)
+        }
+    };
     Err(CallError::OverBudget { retry_after })
 }
 
-/// Pauses the calls that a limit applies to. A limit that a write met, other than one on all the account's calls, pauses
-/// the account's writes: Google limits edits of a user and of a calendar apart from reads.
+/// Pauses the calls that a limit applies to. A limit that a write or a call about a channel met, other than one on all the
+/// account's calls, pauses calls like it: Google limits edits of a user and of a calendar apart from reads, and an account
+/// without new channels can still be polled.
 pub(crate) async fn note_limit(
     ctx: &Context,
     google_sub: &str,
@@ -85,11 +86,7 @@ pub(crate) async fn note_limit(
     limit: Limit,
     retry_after: Option<Duration>,
 ) -> Result<(), CallError> {
-    let of_calls = if purpose == Purpose::Write {
-        writes(google_sub)
-    } else {
-        bucket(google_sub)
-    };
+    let of_calls = own_bucket(purpose, google_sub).unwrap_or_else(|| bucket(google_sub));
     let limit = match limit {
         Limit::Unnamed if common::mutant!("limit_stops_all_accounts") => Limit::Project,
         limit => limit,
@@ -103,7 +100,8 @@ pub(crate) async fn note_limit(
     let wait = retry_after.unwrap_or(wait).min(WAIT_MAX);
     tracing::warn!(?limit, wait_s = wait.as_secs(), "Rate limited by Google");
     let mut conn = ctx.pool.acquire().await?;
-    if limit != Limit::Unnamed {
+    let is_about_channels = matches!(purpose, Purpose::Watch | Purpose::Cleanup);
+    if limit != Limit::Unnamed || is_about_channels {
         return Ok(quota::pause(&mut conn, &bucket, wait).await?);
     }
     let accounts = quota::pause_unnamed(&mut conn, &bucket, wait, TOGETHER).await?;
@@ -117,9 +115,14 @@ pub(crate) async fn note_limit(
     Ok(())
 }
 
-/// Pauses of an account's writes only.
-fn writes(google_sub: &str) -> String {
-    format!("writes:{google_sub}")
+/// The bucket for pauses of an account's writes only, or of its calls about channels only.
+fn own_bucket(purpose: Purpose, google_sub: &str) -> Option<String> {
+    let kind = match purpose {
+        Purpose::Sync => return None,
+        Purpose::Write => "writes",
+        Purpose::Watch | Purpose::Cleanup => "channels",
+    };
+    Some(format!("{kind}:{google_sub}"))
 }
 
 fn bucket(google_sub: &str) -> String {

@@ -48,7 +48,9 @@ pub enum Purpose {
     Sync,
     /// As `Sync`, for a call that changes an event. A limit that it meets does not slow reads.
     Write,
-    /// Also allowed while an account is being disconnected.
+    /// As `Sync`, for a call that creates a push channel. A limit that it meets does not slow reads.
+    Watch,
+    /// As `Watch`, for a call that stops one. Also allowed while an account is being disconnected.
     Cleanup,
 }
 

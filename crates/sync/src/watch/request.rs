@@ -71,7 +71,7 @@ async fn request(
     address: &str,
 ) -> Result<Channel, CallError> {
     let ttl = ctx.settings.watch_ttl;
-    call(ctx, wanted.connection_id, Purpose::Sync, |access| async move {
+    call(ctx, wanted.connection_id, Purpose::Watch, |access| async move {
         let channel = NewChannel {
             id: channel_id,
             token,

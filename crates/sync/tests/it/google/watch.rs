@@ -361,3 +361,45 @@ async fn end_by_policy(stage: &Stage) {
     }
     stage.google.clear_fault(&rule);
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_limit_on_channels_does_not_stop_reading(pool: PgPool) {
+    let stage = watched(pool).await;
+    let limits = [
+        ("*.watch", "rateLimitExceeded"),
+        ("*.watch", "quotaExceeded"),
+        ("channels.stop", "rateLimitExceeded"),
+        ("channels.stop", "quotaExceeded"),
+    ];
+    for (endpoint, reason) in limits {
+        let limit = Fault::Error {
+            status: 403,
+            reason: Some(reason.into()),
+            message: None,
+            retry_after: Some(600),
+        };
+        stage.google.fault(Rule::new(endpoint, limit));
+        stage
+            .execute("update watches set state = 'replaced', not_before = '-infinity' where state = 'live'")
+            .await;
+        stage.pass(TimeDelta::hours(2));
+        create_channels(&stage).await;
+        stop_channels(&stage).await;
+        let paused: String = stage
+            .one("select string_agg(bucket, ' ') from quota_pauses where until > now()")
+            .await;
+        assert_eq!(paused, format!("channels:{ALICE}"), "{endpoint} {reason}");
+        let listings = stage.requests_to("events.list");
+        stage
+            .execute("update sync_state set dirty_seq = dirty_seq + 1, not_before = now()")
+            .await;
+        stage.pull_all().await;
+        assert_eq!(
+            stage.requests_to("events.list"),
+            listings + 2,
+            "{endpoint} {reason}"
+        );
+        stage.execute("delete from quota_pauses").await;
+        stage.google.clear_faults();
+    }
+}
