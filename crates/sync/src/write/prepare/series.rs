@@ -6,7 +6,7 @@ use common::ids::new_uuid;
 use event_model::expansion;
 use event_model::fields::{Field, Fields};
 use event_model::patch::{EventPatch, Invalid};
-use event_model::permissions::{Restriction, edit_restriction, is_organizer};
+use event_model::permissions::{Restriction, delete_restriction, edit_restriction, is_organizer};
 use event_model::recurrence;
 use event_model::span::{Span, Start};
 use sqlx::PgConnection;
@@ -133,8 +133,12 @@ impl Planner {
         }
         // A guest of the series has a copy of it, and may not end it.
         let not_organizer = (!is_organizer(&master.event)).then_some(Restriction::NotOrganizer);
-        let rule = edit_restriction(&master.event, self.role(), "recurrence").or(not_organizer);
-        if let Some(rule) = rule {
+        // A deletion asks for no more than that of each instance: a working location has no rule that a user may edit.
+        let rule = match patch {
+            Some(_) => edit_restriction(&master.event, self.role(), "recurrence"),
+            None => delete_restriction(&master.event, self.role()),
+        };
+        if let Some(rule) = rule.or(not_organizer) {
             return Err(Refused::Rule {
                 rule,
                 field: "recurrence",

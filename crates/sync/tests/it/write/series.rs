@@ -363,3 +363,26 @@ async fn an_unedited_instance_does_not_outlive_its_series(pool: PgPool) {
     assert_eq!(at_week(&world, 4).await.title, "Special");
     assert_as_google(&world).await;
 }
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn the_rest_of_working_locations_can_be_deleted(pool: PgPool) {
+    let world = World::with_page_size(pool, 50).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    let day = world.today() + chrono::Days::new(1);
+    world.add(
+        ALICE,
+        json!({"summary": "Home", "eventType": "workingLocation", "transparency": "transparent", "visibility": "public",
+            "start": {"date": day}, "end": {"date": day + chrono::Days::new(1)},
+            "recurrence": ["RRULE:FREQ=WEEKLY;COUNT=30"]}),
+    );
+    world.push_and_settle(&alice()).await;
+    let at = at_week(&world, 10).await;
+    assert!(at.can_delete);
+    let edit = update(&at, Some(Scope::Following), json!({"colorId": "5"}));
+    let refused = send(&world, edit).await.unwrap_err();
+    assert!(refused.to_string().starts_with("EVENT_TYPE"), "{refused}");
+    done(&world, delete(&at, Some(Scope::Following))).await;
+    assert_as_google(&world).await;
+    assert_eq!(in_mirror(&world).await.len(), 10);
+}
