@@ -137,11 +137,13 @@ pub async fn defer_disconnecting(
     Ok(())
 }
 
-/// Whether another connection uses the same Google account. Revoking the grant would end that one, too.
+/// Whether another connection uses the same Google account. Revoking the grant would end that one, too, also where a policy
+/// has ended it and may allow it again.
 pub async fn account_is_shared(conn: &mut PgConnection, id: ConnectionId) -> sqlx::Result<bool> {
     sqlx::query_scalar!(
         r#"select exists (select from connections n join connections o on o.google_sub = n.google_sub and o.id <> n.id
-                          where n.id = $1 and o.disconnected_at is null and o.grant_ended_at is null) as "shared!""#,
+                          where n.id = $1 and o.disconnected_at is null
+                            and (o.grant_ended_at is null or o.grant_ended_reason is not null)) as "shared!""#,
         id.as_uuid(),
     )
     .fetch_one(conn)
@@ -305,7 +307,7 @@ pub async fn purge(conn: &mut PgConnection, lease: &Lease<ConnectionId>) -> sqlx
              delete from connections where id = $1 and leave_lease = $2 and disconnected_at is not null
              returning id, google_sub
          ), unused as (
-             select kind || ':' || g.google_sub as bucket from gone g, unnest(array['user', 'writes']) kind
+             select kind || ':' || g.google_sub as bucket from gone g, unnest(array['user', 'writes', 'channels']) kind
              where not exists (select from connections o where o.google_sub = g.google_sub and o.id <> g.id)
          ), gone_usage as (
              delete from quota_usage q using unused u where q.bucket = u.bucket

@@ -102,6 +102,23 @@ async fn grant_shared_with_another_connection_is_kept(pool: PgPool) {
     assert_eq!(connected(&stage).await, 0);
 }
 
+/// The policy may change, and the grant is then used again.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn grant_of_another_connection_ended_by_policy_is_kept(pool: PgPool) {
+    let stage = watched(pool).await;
+    stage.connect("bob", ALICE).await;
+    stage
+        .execute(
+            "update connections set grant_ended_at = now(), grant_ended_reason = 'admin_policy_enforced' where user_id = 'bob'",
+        )
+        .await;
+    assert_eq!(
+        disconnect(&stage, "alice").await[0].grant,
+        GrantEnd::KeptForOthers
+    );
+    assert_eq!(stage.requests_to("oauth.revoke"), 0);
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn data_is_deleted_while_google_is_down_and_grant_later(pool: PgPool) {
     let stage = watched(pool).await;
