@@ -115,7 +115,7 @@ impl Default for Size {
 const CALM: u64 = 300;
 /// Milliseconds after a crash of Postgres or Centrifugo without another fault of the parts by which recovery is measured.
 const RECOVERS: u64 = 2_500;
-/// Seconds. Clocks further apart reveal a known, open problem: see docs/evidence.md.
+/// Seconds. Clocks further apart reveal a known, open problem: see "Chaos" in docs/evidence-log.md.
 const CLOCKS_APART: i32 = 20;
 /// Attempts to find a time for a fault.
 const TRIES: usize = 60;
