@@ -1,5 +1,6 @@
 //! The configuration and documents of the repository against the code, and `up` as a process.
 
+mod architecture_doc;
 mod compose;
 mod deployment;
 mod sample_environment;

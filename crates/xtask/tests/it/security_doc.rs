@@ -69,3 +69,55 @@ fn every_line_of_the_threat_model_names_tests_that_exist() {
         "{lines} lines: is this test reading the document right?"
     );
 }
+
+/// Rust sources below a folder, with their paths relative to `crates`.
+fn sources_below(folder: &Path, crates: &Path, found: &mut Vec<(String, String)>) {
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            sources_below(&path, crates, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let name = path.strip_prefix(crates).expect("below crates");
+            let source = std::fs::read_to_string(&path).expect("UTF-8");
+            found.push((name.display().to_string(), source));
+        }
+    }
+}
+
+/// The table of mutants has each one with the file that it is in.
+#[test]
+fn the_table_of_mutants_names_each_with_its_file() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let mut sources = Vec::new();
+    for krate in std::fs::read_dir(&crates).expect("crates") {
+        let folder = krate.expect("a crate").path().join("src");
+        sources_below(&folder, &crates, &mut sources);
+    }
+    let mut switches: Vec<(String, String)> = sources
+        .iter()
+        .filter(|(file, _)| !file.starts_with("common/"))
+        .flat_map(|(file, source)| {
+            let names = source
+                .split("mutant!(\"")
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next());
+            names.map(|name| (name.to_owned(), file.clone()))
+        })
+        .collect();
+    switches.sort();
+    let document = read("docs/security.md");
+    let table = document
+        .split("| mutant | in | without |")
+        .nth(1)
+        .expect("the table of mutants");
+    let rows: Vec<(String, String)> = table
+        .lines()
+        .skip(2)
+        .take_while(|line| line.starts_with('|'))
+        .map(|line| {
+            let spans = code_spans(line);
+            (spans[0].to_owned(), spans[1].to_owned())
+        })
+        .collect();
+    assert_eq!(rows, switches);
+}
