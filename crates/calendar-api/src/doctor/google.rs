@@ -217,7 +217,7 @@ pub async fn quota(report: &mut Report, conn: &mut PgConnection, now: DateTime<U
     let quota = health::quota(conn, now).await?;
     let most = i64::from(sync::quota::PROJECT_PER_MINUTE);
     let found = format!(
-        "{} of {most} calls in the last minute, {} users paused",
+        "{} of {most} units in the last minute, {} users paused",
         quota.used, quota.users_paused
     );
     if let Some(until) = quota.project_paused_until {

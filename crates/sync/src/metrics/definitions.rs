@@ -106,7 +106,7 @@ pub(super) const OVER_BUDGET: Metric = Metric::new(
     "calwire_quota_refusals_total",
     Kind::Counter,
     &[("reason", &["spent", "paused"])],
-    "Calls not made because our own budget was used up or Google had asked for a pause",
+    "Calls not made because our own budget was used up or paused after a rate limit by Google",
 );
 pub(super) const WRITES: Metric = Metric::new(
     "calwire_writes_total",

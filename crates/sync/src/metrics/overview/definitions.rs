@@ -3,7 +3,7 @@
 use common::telemetry::metrics::{Kind, Metric};
 
 pub(super) const MODES: [&str; 4] = ["push", "polling", "stale", "paused"];
-/// The reasons with a label of their own; all others count as [`OTHER`].
+/// The reasons with their own label; all others count as [`OTHER`].
 pub(super) const REASONS: [&str; 26] = [
     "none",
     "importing",
@@ -116,13 +116,13 @@ pub(super) const QUOTA_USED: Metric = Metric::new(
     "calwire_quota_used_calls",
     Kind::Gauge,
     &[("budget", &["project", "user"])],
-    "Calls to Google in the last minute: of the project, and of the account with the most",
+    "Units of Google's quota used in the last minute: of the project, and of the account with the most",
 );
 pub(super) const QUOTA_LEFT: Metric = Metric::new(
     "calwire_quota_left_calls",
     Kind::Gauge,
     &[("budget", &["project", "user"])],
-    "Calls left in our budget per minute: of the project, and of the account with the fewest",
+    "Units left in our budget per minute: of the project, and of the account with the fewest",
 );
 pub(super) const QUOTA_PAUSED: Metric = Metric::new(
     "calwire_quota_paused",
