@@ -23,7 +23,7 @@ use crate::procedures;
 use crate::state::{Caller, State};
 
 const TRPC: &str = "/trpc";
-/// oRPC 1, at its own path and at that of the system that Calwire replaces.
+/// oRPC 1. `/rpc-v1` is an alias: the path of the system that Calwire replaces.
 const ORPC: [&str; 2] = ["/rpc", "/rpc-v1"];
 /// A request waits this long for a connection of the pool before it fails.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
@@ -150,6 +150,6 @@ fn cors(origins: &[Origin]) -> Cors {
 async fn not_found() -> HttpResponse {
     HttpResponse::NotFound().json(ErrorBody {
         error: "not_found",
-        message: "No such path; procedures are at /trpc and /rpc-v1",
+        message: "No such path; procedures are at /trpc and /rpc",
     })
 }

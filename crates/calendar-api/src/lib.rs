@@ -1,4 +1,4 @@
-//! The API for browsers: tRPC at `/trpc`, oRPC at `/rpc` and `/rpc-v1`, and the callback of Google's consent page.
+//! The API for browsers: tRPC at `/trpc`, oRPC at `/rpc`, and the callback of Google's consent page.
 //!
 //! Reads come from Postgres and never wait for Google. Every caller is a user of the host application ([`auth`]) and reaches
 //! only that user's data: the user's id is in each statement's `WHERE`.

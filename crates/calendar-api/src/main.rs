@@ -14,7 +14,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use store::seal::Keyring;
 
-/// Calwire's API for browsers: tRPC at /trpc, oRPC at /rpc-v1, the Google connect flow; and the admin commands.
+/// Calwire's API for browsers: tRPC at /trpc, oRPC at /rpc, the Google connect flow; and the admin commands.
 ///
 /// Configured by environment variables; .env.example describes each. A secret NAME may be given as NAME_FILE, the path of a
 /// file.

@@ -56,16 +56,16 @@ pub struct EventPatch {
     /// RRULE, EXDATE and RDATE lines.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub recurrence: Option<Option<Vec<String>>>,
-    /// `null`: as the calendar's settings say.
+    /// `null`: the calendar's setting.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub reminders: Option<Option<Reminders>>,
-    /// `"meet"` asks Google for a Meet link where there is no meeting yet.
+    /// `"meet"` requests a Meet link from Google where there is no meeting yet.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub conference: Option<Option<ConferenceInput>>,
     /// Whether its time is taken. `null`: it is.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub transparency: Option<Option<Transparency>>,
-    /// Visibility of the details. `null`: as the calendar's settings say.
+    /// Visibility of the details. `null`: the calendar's setting.
     #[serde(deserialize_with = "given", skip_serializing_if = "Option::is_none")]
     pub visibility: Option<Option<Visibility>>,
 }

@@ -41,7 +41,7 @@ pub struct Event {
     /// Whether its time is taken.
     #[serde(default)]
     pub transparency: Transparency,
-    /// Visibility of the details: `default` (as the calendar's settings say), `public`, `private`, `confidential`, or a value that
+    /// Visibility of the details: `default` (the calendar's setting), `public`, `private`, `confidential`, or a value that
     /// Google may add.
     #[serde(default = "default_visibility")]
     #[ts(optional, as = "Option<String>")]
@@ -127,7 +127,7 @@ pub enum Transparency {
 #[serde(rename_all = "camelCase")]
 #[strum(serialize_all = "camelCase")]
 pub enum Visibility {
-    /// As the calendar's settings say.
+    /// The calendar's setting.
     Default,
     Public,
     Private,

@@ -26,7 +26,7 @@ pub struct SyncActivityInput {
     /// Default: the selected ones.
     #[ts(as = "Option<Vec<String>>")]
     calendar_ids: Option<CalendarIds>,
-    /// The most rounds per calendar.
+    /// Maximum number of pulls per calendar.
     #[ts(as = "Option<u32>")]
     limit: Bounded<1, 100>,
 }
@@ -135,7 +135,7 @@ pub struct SyncRound {
     seq: Option<i64>,
     /// `ok`, `no_change`, `listed` (everything was read from scratch), or the code of an error.
     outcome: String,
-    /// How many rounds this one stands for: consecutive rounds without a change are counted, not listed.
+    /// Number of consecutive unchanged pulls merged into this entry.
     times: u32,
     /// When the last of them was committed.
     #[ts(type = "string")]

@@ -275,7 +275,7 @@ export type Event = {
   /** Whether its time is taken. */
   transparency: Transparency;
   /**
-   * Visibility of the details: `default` (as the calendar's settings say), `public`, `private`, `confidential`, or a value that
+   * Visibility of the details: `default` (the calendar's setting), `public`, `private`, `confidential`, or a value that
    * Google may add.
    */
   visibility?: string | undefined;
@@ -367,13 +367,13 @@ export type EventPatch = {
   attendees?: Array<GuestInput> | null | undefined;
   /** RRULE, EXDATE and RDATE lines. */
   recurrence?: Array<string> | null | undefined;
-  /** `null`: as the calendar's settings say. */
+  /** `null`: the calendar's setting. */
   reminders?: Reminders | null | undefined;
-  /** `"meet"` asks Google for a Meet link where there is no meeting yet. */
+  /** `"meet"` requests a Meet link from Google where there is no meeting yet. */
   conference?: ConferenceInput | null | undefined;
   /** Whether its time is taken. `null`: it is. */
   transparency?: Transparency | null | undefined;
-  /** Visibility of the details. `null`: as the calendar's settings say. */
+  /** Visibility of the details. `null`: the calendar's setting. */
   visibility?: Visibility | null | undefined;
 };
 
@@ -601,7 +601,7 @@ export type SyncActivity = {
 export type SyncActivityInput = {
   /** Default: the selected ones. */
   calendarIds?: Array<string> | undefined;
-  /** The most rounds per calendar. */
+  /** Maximum number of pulls per calendar. */
   limit?: number | undefined;
 };
 
@@ -648,7 +648,7 @@ export type SyncRound = {
   seq: number | null;
   /** `ok`, `no_change`, `listed` (everything was read from scratch), or the code of an error. */
   outcome: string;
-  /** How many rounds this one stands for: consecutive rounds without a change are counted, not listed. */
+  /** Number of consecutive unchanged pulls merged into this entry. */
   times: number;
   /** When the last of them was committed. */
   lastAt: string;
