@@ -37,7 +37,7 @@ export interface EditConflict {
   fields: ConflictField[];
   /** The version the edit was based on; null when it is no longer known. */
   base: EventVersion | null;
-  /** The version that the edit asked for; null for a deletion. */
+  /** The requested version; null for a deletion. */
   ours: EventVersion | null;
   theirs: EventVersion;
   /** Their etag, on which the next edit is based. */

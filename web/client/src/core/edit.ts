@@ -114,7 +114,7 @@ export function answered(event: Event, responseStatus: ResponseStatus): Event {
   };
 }
 
-/** An instance without changes of its own. An instance that was changed on its own is not changed with its series. */
+/** An instance without individual changes. An instance that was changed individually is not changed with its series. */
 export function isPlain(event: Event): boolean {
   return event.recurringEventId !== null && event.eventId === event.recurringEventId;
 }

@@ -120,7 +120,7 @@ function withNew(calendars: Calendars, write: Write, touches: Touches): Calendar
   return touches(event) ? put(calendars, event.calendarId, event.id, [event]) : calendars;
 }
 
-/** Adds the event of the server's response if it is a series of its own. */
+/** Adds the event of the server's response if it is a new series. */
 function withAnswer(calendars: Calendars, { answer, edit }: Write, touches: Touches): Calendars {
   if (!answer || !touches(answer)) return calendars;
   const isNew = edit.kind === 'create' || seriesOf(answer) !== seriesOf(edit.event);

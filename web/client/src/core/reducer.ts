@@ -59,7 +59,7 @@ export function apply(data: LiveData, message: Message): Outcome {
   if (message.type === 'write.resolved') return { kind: 'applied', data: { ...data, seq: message.seq } };
   if (message.type !== 'events.changed') return { kind: 'reload' };
   const known = data.freshness.find(({ calendarId }) => calendarId === message.calendarId);
-  // A calendar that is new or was behind is current now, but the message does not say in which mode.
+  // A calendar that is new or was behind is current now, but the message does not have its mode.
   if (!known || known.mode === 'stale' || known.mode === 'paused') return { kind: 'reload' };
   const series = new Map(data.series);
   series.set(message.calendarId, replace(series.get(message.calendarId) ?? NONE, message, data.window));

@@ -194,7 +194,7 @@ export class Writes {
     return { status: 'pending', id: key, end: this.#resolved(job) };
   }
 
-  /** The final outcome of a pending write: sends the same request again when a message or a timer says so. */
+  /** The final outcome of a pending write: sends the same request again after a message or a timer. */
   async #resolved(job: Job): Promise<EditOutcome> {
     if (job.state.phase !== 'sending' || !job.state.resolved) {
       await new Promise<void>((wake) => {

@@ -3,7 +3,7 @@ import type { SyncPhase } from './use-sync-now';
 
 const TEXTS: Record<SyncPhase, string> = {
   idle: '',
-  syncing: 'Asking Google…',
+  syncing: 'Checking Google…',
   done: 'In step with Google',
   slow: 'No answer yet',
   failed: 'Request failed',

@@ -1,4 +1,4 @@
-// Lost messages are made up for once; until then the page shows how current it is.
+// Lost messages cost one reload; until then the page shows how current it is.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

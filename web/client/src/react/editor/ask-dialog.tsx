@@ -15,7 +15,7 @@ export interface Question {
   scopes: readonly SeriesScope[];
   /** Whether to ask about mailing guests. */
   mails: boolean;
-  go: (answer: Partial<Mailing>) => void;
+  onAnswer: (answer: Partial<Mailing>) => void;
 }
 
 const MAILINGS: readonly SendUpdates[] = ['all', 'externalOnly', 'none'];
@@ -32,7 +32,7 @@ export default function AskDialog({
 }): ReactElement {
   const id = useId();
   const { labels } = words;
-  const { event, verb, scopes, mails, go } = question;
+  const { event, verb, scopes, mails, onAnswer } = question;
   const [scope, setScope] = useState<SeriesScope>('this');
   const [sendUpdates, setSendUpdates] = useState<SendUpdates>('all');
   return (
@@ -42,7 +42,7 @@ export default function AskDialog({
         onSubmit={(submit) => {
           submit.preventDefault();
           onClose();
-          go({ ...(scopes.length > 0 && { scope }), ...(mails && { sendUpdates }) });
+          onAnswer({ ...(scopes.length > 0 && { scope }), ...(mails && { sendUpdates }) });
         }}
       >
         <h2 id={id} className="calwire-day-title">

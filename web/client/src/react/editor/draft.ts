@@ -1,4 +1,4 @@
-/** The form's values, and the edit that they make. Pure. */
+/** The form's values, and the resulting edit. Pure. */
 import { addDays, atWall, dateAt, isZone, rfc3339, wallAt } from '../../core/zone.js';
 import type { EventPatch, GuestInput, Reminders, Transparency, Visibility } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';

@@ -1,7 +1,7 @@
 import { intlZone, isZone, localZone } from '../../core/zone.js';
 import { addDays, daysBetween, type DayString, utcOf } from './dates.js';
 
-/** The fields of an event that say when it takes place. */
+/** The fields of an event that determine when it takes place. */
 export interface Timed {
   /** RFC 3339, or a date when `allDay`. */
   start: string;

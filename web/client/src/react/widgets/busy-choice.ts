@@ -9,7 +9,7 @@ export interface BusyChoice {
   choose: (calendar: CalendarInfo, busyOnly: boolean) => void;
 }
 
-interface Given {
+interface BusyChoiceOptions {
   /** The host's choice. Without it, the user's own is saved in this browser. */
   ids: readonly string[] | undefined;
   onChange: ((ids: string[]) => void) | undefined;
@@ -22,7 +22,7 @@ const saved = savedText('calwire.busy-only');
 /** Limits the saved choices, because calendars are added and removed over time. */
 const MAX_SAVED = 500;
 
-export function useBusyChoice({ ids, onChange }: Given): BusyChoice {
+export function useBusyChoice({ ids, onChange }: BusyChoiceOptions): BusyChoice {
   const text = useSyncExternalStore(saved.subscribe, saved.read, nothing);
   return useMemo(() => {
     if (ids) {

@@ -59,7 +59,7 @@ export function useEditing(editable: boolean, words: Words): { editing: Editing 
       setTask({ what: 'ask', question });
       return 'asked';
     }
-    question.go({});
+    question.onAnswer({});
     return 'changed';
   };
   const layer = (
@@ -102,14 +102,15 @@ function editingBy(
       setTask({ what: 'form', target: { event } });
     },
     remove: (event) => {
-      ask({ ...aboutSeries(event, 'delete'), go: (answer) => void editor.remove(event, answer) });
+      ask({ ...aboutSeries(event, 'delete'), onAnswer: (answer) => void editor.remove(event, answer) });
     },
     respond: (event, response) => {
       const question = aboutSeries(event, 'respond');
       // Google mails a response to the organizer only.
       const scopes = question.scopes.filter((scope) => scope !== 'following');
-      const go: Question['go'] = (answer) => void editor.respond(event, response, { ...answer, sendUpdates: 'all' });
-      ask({ ...question, scopes, mails: false, go });
+      const onAnswer: Question['onAnswer'] = (answer) =>
+        void editor.respond(event, response, { ...answer, sendUpdates: 'all' });
+      ask({ ...question, scopes, mails: false, onAnswer });
     },
     change: (event, { start, end, allDay }) => {
       const timeZone = event.timeZone ?? zone;
@@ -119,13 +120,13 @@ function editingBy(
         ...(allDay !== event.allDay && { allDay }),
         ...(!allDay && { timeZone }),
       };
-      return ask({ ...aboutSeries(event, 'change'), go: (answer) => void editor.update(event, patch, answer) });
+      return ask({ ...aboutSeries(event, 'change'), onAnswer: (answer) => void editor.update(event, patch, answer) });
     },
     stateOf: editor.stateOf,
   };
 }
 
-function aboutSeries(event: CalendarEvent, verb: Question['verb']): Omit<Question, 'go'> {
+function aboutSeries(event: CalendarEvent, verb: Question['verb']): Omit<Question, 'onAnswer'> {
   const isMine = event.organizer === null || event.organizer.self;
   const scopes = event.recurringEventId === null ? [] : (['this', 'following', 'all'] as const);
   return { event, verb, scopes, mails: isMine && hasGuests(event.attendees) };

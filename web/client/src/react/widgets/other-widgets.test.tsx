@@ -173,7 +173,7 @@ describe('SyncStatus', () => {
   it('syncs until every calendar has been pulled', async () => {
     show(<SyncStatus {...BERLIN} />);
     click(await screen.findByRole('button', { name: 'Sync now' }));
-    expect(await screen.findByRole('button', { name: 'Asking Google…' })).toBeTruthy();
+    expect(await screen.findByRole('button', { name: 'Checking Google…' })).toBeTruthy();
     await waitFor(() => {
       expect(server.inputsOf('calendar.google.syncNow')).toHaveLength(1);
     });
