@@ -36,7 +36,7 @@ impl BrowserKey {
         Self::parse(cookie.value())
     }
 
-    /// The value of a cookie that [`generate`](Self::generate) made.
+    /// The value of a cookie from [`generate`](Self::generate).
     pub fn parse(value: &str) -> Option<Self> {
         let bytes = URL_SAFE_NO_PAD.decode(value).ok()?;
         (bytes.len() == 32).then(|| Self(value.to_owned()))

@@ -41,7 +41,7 @@ pub const CALLBACK_PATH: &str = "/oauth/google/callback";
 /// Longer than our `state` and Google's codes.
 const PARAMETER_MAX_LEN: usize = 2048;
 
-/// How long the browser waits for Google to say whether the account has a calendar.
+/// How long the browser waits for Google's answer whether the account has a calendar.
 const CALENDAR_CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The callback's URL, as registered with Google.
@@ -359,7 +359,7 @@ async fn finish(state: &State, flow: &Flow, query: CallbackQuery) -> Result<Flow
     }))
 }
 
-/// Whether Google says that the account has no calendar. If it does not answer soon, the first pull finds out.
+/// Whether the account has no calendar, by Google's answer. Without a timely answer, the first pull finds out.
 async fn calendar_is_off(state: &State, connection: ConnectionId) -> bool {
     let listing = calls::call(&state.sync, connection, Purpose::Sync, |access| async move {
         state

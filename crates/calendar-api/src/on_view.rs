@@ -6,7 +6,7 @@ use std::time::Duration;
 use common::ids::UserId;
 use moka::sync::Cache;
 
-/// At most one statement per user in this time.
+/// At most one pull request per user in this interval.
 const INTERVAL: Duration = Duration::from_mins(1);
 const USERS_MAX: u64 = 100_000;
 

@@ -57,7 +57,7 @@ pub async fn round_trip(
     origin: &str,
     now: DateTime<Utc>,
 ) -> Result<(), Problem> {
-    // A made-up user: a real one's browsers would receive the message.
+    // A fictitious user: a real one's browsers would receive the message.
     let user = UserId::parse(format!("calwire-check-{}", Uuid::new_v4()))
         .map_err(|error| Problem::Unreachable(error.to_string()))?;
     let mut socket = Socket::open(url, Some(origin)).await?;

@@ -66,7 +66,7 @@ pub async fn repeat<E: Display, F: Future<Output = Result<Pass, E>>>(
                 metrics::worker_failed(name);
                 let wait = rhythm.backoff.delay(failures);
                 let retry_in_ms = u64::try_from(wait.as_millis()).unwrap_or(u64::MAX);
-                tracing::warn!(worker = name, failures, retry_in_ms, %error, "Pass failed, retrying");
+                tracing::warn!(worker = name, failures, retry_in_ms, %error, "Background pass failed; retrying");
                 // A wake-up means that there is work, not that it will succeed: a failing loop must not spin on them.
                 (wait, false)
             }

@@ -7,7 +7,7 @@ use common::service::{self, Command};
 use common::worker::stop_on_signal;
 use demo::{Application, LISTEN_ADDR, NAME};
 
-/// Serves the demo's page, and signs tokens of its users for everyone who asks. For a demo on your own machine only.
+/// Serves the demo's page, and signs tokens of its users for every caller. For a demo on your own machine only.
 #[derive(Parser)]
 #[command(version)]
 struct Cli {

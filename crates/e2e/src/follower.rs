@@ -57,7 +57,7 @@ impl Follower {
     }
 
     /// Applies messages until it shows what the API answers.
-    pub async fn catches_up(&mut self) -> Result<()> {
+    pub async fn catch_up(&mut self) -> Result<()> {
         let started = Instant::now();
         loop {
             self.listen(PAUSE).await?;

@@ -150,7 +150,7 @@ impl View {
     }
 
     /// Applies messages until the view equals what the API answers for the same window.
-    pub async fn catches_up(&mut self, socket: &mut Socket) -> Result<()> {
+    pub async fn catch_up(&mut self, socket: &mut Socket) -> Result<()> {
         let started = std::time::Instant::now();
         loop {
             while let Some(message) = socket.next_within(std::time::Duration::from_millis(100)).await? {

@@ -23,15 +23,15 @@ pub struct Person {
     pub calendar: String,
 }
 
-/// One tab: what it shows, and the socket that keeps it up to date.
+/// One tab: its view and its socket.
 pub struct Tab {
     pub socket: Socket,
     pub view: View,
 }
 
 impl Tab {
-    pub async fn catches_up(&mut self) -> Result<()> {
-        self.view.catches_up(&mut self.socket).await
+    pub async fn catch_up(&mut self) -> Result<()> {
+        self.view.catch_up(&mut self.socket).await
     }
 }
 
@@ -96,17 +96,17 @@ impl Person {
         self.write(verb, input).await?.done().context(verb.to_owned())
     }
 
-    /// The input of a create, with a key of its own.
-    pub fn creates(&self, event: &Value) -> Value {
+    /// The input of a create, with a new key.
+    pub fn create_input(&self, event: &Value) -> Value {
         self.input(json!({"event": event}))
     }
 
     /// The input of an update of an event as it was shown.
-    pub fn updates(&self, shown: &Value, patch: &Value) -> Value {
+    pub fn update_input(&self, shown: &Value, patch: &Value) -> Value {
         self.input(json!({"eventId": shown["id"], "baseEtag": shown["etag"], "patch": patch}))
     }
 
-    pub fn deletes(&self, shown: &Value) -> Value {
+    pub fn delete_input(&self, shown: &Value) -> Value {
         self.input(json!({"eventId": shown["id"], "baseEtag": shown["etag"]}))
     }
 

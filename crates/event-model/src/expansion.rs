@@ -80,7 +80,7 @@ pub fn flaws(event: &EventResource) -> Vec<Flaw> {
 /// the instance of its original start, whenever it takes place now. An exception without its master (an invitation to one
 /// instance of another person's series) is expanded by itself, as `event`.
 ///
-/// As in Google, the first start of a series is always an instance, even if the rules do not make it. At most
+/// As in Google, the first start of a series is always an instance, even if the rules do not generate it. At most
 /// [`MAX_INSTANCES`], plus the exceptions.
 pub fn occurrences(
     calendar: &CalendarContext,
@@ -186,7 +186,7 @@ pub fn has_start(calendar: &CalendarContext, master: &EventResource, start: Star
     })
 }
 
-/// How many starts before this one the rule of a line makes in a series.
+/// How many starts before this one the rule of a line generates in a series.
 pub fn count_before(calendar: &CalendarContext, master: &EventResource, line: &str, before: Start) -> usize {
     Span::of(master, calendar).map_or(0, |first| series::count(first, line, before))
 }
@@ -198,7 +198,7 @@ fn single(calendar: &CalendarContext, event: &EventResource, window: Window) -> 
         .map(|place| place.occurrence(event.id.clone(), event, &template(calendar, event)))
 }
 
-/// The instances that a master makes and no exception replaces.
+/// The instances that a master generates and no exception replaces.
 fn instances(
     calendar: &CalendarContext,
     master: &EventResource,

@@ -75,7 +75,7 @@ pub struct Fields {
     pub conference: Conference,
     #[serde(default)]
     pub transparency: Transparency,
-    /// None: as the calendar's settings say.
+    /// None: the calendar's setting.
     #[serde(default)]
     pub visibility: Option<String>,
 }
@@ -95,7 +95,7 @@ pub struct Guest {
 pub enum Conference {
     #[default]
     None,
-    /// Google has been asked for a meeting, and has not created it yet. It may never do so: it can be asked again.
+    /// A meeting has been requested from Google and is not created yet. It may never be: it can be requested again.
     Pending,
     /// Google is to create a Meet link, or there is a meeting without a known link.
     Requested,

@@ -92,7 +92,7 @@ pub fn can_edit(event: &EventResource, role: &AccessRole) -> Vec<String> {
 /// - Only the organizer changes shared fields (Google answers others with `forbiddenForNonOrganizer`), or every guest if
 ///   `guestsCanModify`; by default guests may invite others. An event without an organizer belongs to its calendar.
 /// - Each type of event has fields that cannot be changed ([`type_restriction`]).
-/// - Colour, reminders, what others see of it, and the response to the invitation belong to each copy.
+/// - Colour, reminders, visibility, and the response to the invitation belong to each guest's event.
 pub fn edit_restriction(event: &EventResource, role: &AccessRole, field: &str) -> Option<Restriction> {
     write_restriction(event, role).or_else(|| match field {
         "responseStatus" => {

@@ -79,7 +79,7 @@ impl From<When> for Start {
 
 impl Span {
     /// None: the event has no start. An end that is missing, before the start, or a date for a timed event (or the reverse)
-    /// makes the event as short as it can be: one day, or no length.
+    /// gives the event its shortest length: one day, or none.
     pub fn of(event: &EventResource, calendar: &CalendarContext) -> Option<Self> {
         match event.start? {
             When::AllDay(start) => {

@@ -110,7 +110,7 @@ impl ResponseError for AdminError {
     }
 }
 
-/// Reads a body and says where it is wrong.
+/// Reads a body; an error names the wrong place.
 fn read<T: DeserializeOwned>(body: &Bytes) -> Result<T, AdminError> {
     let text: &[u8] = if body.is_empty() { b"{}" } else { body };
     let mut json = serde_json::Deserializer::from_slice(text);

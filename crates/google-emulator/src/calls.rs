@@ -43,7 +43,7 @@ impl Context {
     }
 }
 
-/// The endpoint of a request and the calendar it is about; `None` for what is not Google's.
+/// The endpoint of a request and the calendar it is about; None: not a Google endpoint.
 fn classify(method: &str, path: &str) -> Option<(&'static str, String)> {
     let decode = |part: &str| percent_decode_str(part).decode_utf8_lossy().into_owned();
     let parts: Vec<&str> = path.trim_matches('/').split('/').collect();

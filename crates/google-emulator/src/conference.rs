@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::new_id::new_id;
 use crate::store::Resource;
 
-/// Conference data is kept or made only for a client that says it understands it.
+/// Conference data is kept or created only for a client that declares support for it.
 pub fn set(event: &mut Resource, old: &Resource, fields: &Resource, understood: bool) {
     let wanted = if understood {
         fields.get("conferenceData")
@@ -48,7 +48,7 @@ fn meet_link(conference: &Value) -> Option<&str> {
         .as_str()
 }
 
-/// Answers a `createRequest` that has no answer yet with a made-up Meet conference.
+/// Answers a `createRequest` that has no answer yet with a fictitious Meet conference.
 fn grant_request(data: &mut Value) {
     let Some(Value::Object(request)) = data.get_mut("createRequest") else {
         return;

@@ -372,7 +372,7 @@ impl<'a> Filter<'a> {
         })
     }
 
-    /// A deleted event keeps its details only for a client that says `showDeleted=true`.
+    /// A deleted event keeps its details only for a client that sends `showDeleted=true`.
     fn show(&self, event: &Resource, viewer: &Viewer<'_>) -> Resource {
         if is_cancelled(event) && self.show_deleted != Some(true) {
             tombstone(event)

@@ -133,7 +133,7 @@ fn mark_self(event: &mut Resource, role: &str, email: &str) {
 pub fn find(calendar: &Calendar, id: &str) -> Option<Resource> {
     if let Some(version) = calendar.events.head(id) {
         let mut event = Resource::clone(&version.body);
-        // Deleting a series deletes its exceptions, which keep rows of their own here.
+        // Deleting a series deletes its exceptions, which have separate rows here.
         let master = text(&event, "recurringEventId").and_then(|master| calendar.events.head(master));
         if master.is_some_and(|master| is_cancelled(&master.body)) {
             event.insert("status".into(), json!("cancelled"));

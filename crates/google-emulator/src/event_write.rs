@@ -228,7 +228,7 @@ fn current(state: &State, writer: &Writer<'_>, id: &str) -> Result<Resource> {
     }
 }
 
-/// Replaces an event by new fields. A write that changes nothing makes no new version.
+/// Replaces an event by new fields. A write that changes nothing creates no new version.
 fn write(state: &mut State, writer: &Writer<'_>, old: Resource, fields: &Resource) -> Result<Resource> {
     if is_cancelled(&old) && text(fields, "status").is_none_or(|status| status == "cancelled") {
         return Err(ApiError::deleted());

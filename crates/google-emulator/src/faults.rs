@@ -1,6 +1,6 @@
 //! Scripted faults.
 //!
-//! A [`Rule`] says which calls it may meet, how likely it is and what it does. Whether it strikes is decided by a hash
+//! A [`Rule`] has the calls that it may meet, its probability and its effect. Whether it strikes is decided by a hash
 //! of (seed, user, endpoint, number of the call of that user at that endpoint) alone, so a run with the same calls has
 //! the same faults, however threads interleave.
 
@@ -95,7 +95,7 @@ pub enum Fault {
     /// The call is not handled: 403 `rateLimitExceeded` that names the limit, such as `Queries per minute` (the
     /// project's) or `Queries per minute per user`.
     NamedLimit { limit: String },
-    /// `events.list`: the call waits this long for each event that it asks for (`maxResults`).
+    /// `events.list`: the call waits this long for each event that it requests (`maxResults`).
     SlowPage { ms_per_event: u64 },
     /// A 502 with an HTML page, as a proxy in between gives.
     BadGateway,
@@ -110,7 +110,7 @@ pub enum Fault {
     Truncate,
     /// 200 with a body that is no JSON.
     Garbage,
-    /// `events.list` and `calendarList.list`: 410 `fullSyncRequired` when page `page` (from 1) is asked for. Meets only
+    /// `events.list` and `calendarList.list`: 410 `fullSyncRequired` when page `page` (from 1) is requested. Meets only
     /// calls for that page; a first page only with a sync token.
     Gone { page: u32 },
     /// Lists: page `page` is empty and has a next page token. Meets only calls for that page.
@@ -139,7 +139,7 @@ pub struct Call<'a> {
     pub endpoint: &'a str,
     pub user: &'a str,
     pub calendar: &'a str,
-    /// Of a list: the page that is asked for, from 1.
+    /// Of a list: the requested page, from 1.
     pub page: u32,
     /// Of a list: whether a sync token came along.
     pub incremental: bool,
@@ -203,7 +203,7 @@ impl Faults {
         self.rules.clear();
     }
 
-    /// Counts the call and says which faults strike it.
+    /// Counts the call and returns the faults that strike it.
     pub fn decide(&mut self, seed: u64, call: Call<'_>) -> Vec<Strike> {
         let nth = self
             .calls

@@ -5,11 +5,11 @@ use serde_json::{Map, Value};
 use crate::error::{ApiError, Result};
 use crate::params::Params;
 
-/// A selection: names, each with what is wanted below it (everything when empty).
+/// A selection: field names with their selected subfields (all when empty).
 #[derive(Debug, Default, PartialEq)]
 struct Mask(Vec<(String, Mask)>);
 
-/// The part of an answer that the `fields` parameter asks for.
+/// The part of an answer that the `fields` parameter selects.
 pub fn select(answer: Value, params: &Params) -> Result<Value> {
     let Some(text) = params.get("fields") else {
         return Ok(answer);

@@ -1,4 +1,4 @@
-//! `freebusy.query`: when calendars are busy, without saying why.
+//! `freebusy.query`: when calendars are busy, without the reason.
 
 use std::collections::BTreeMap;
 

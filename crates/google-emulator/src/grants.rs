@@ -61,7 +61,7 @@ impl Grants {
         self.consents.get(user)
     }
 
-    /// Remembers a consent and gives the code for it. `again` asks for a refresh token even if one was given before.
+    /// Records a consent and returns its code. `again` requests a refresh token even if one was issued before.
     pub fn approve(&mut self, mut code: Code, offline: bool, again: bool) -> String {
         let first = !self.consents.contains_key(&code.user);
         self.consents

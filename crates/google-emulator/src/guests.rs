@@ -144,7 +144,7 @@ fn changed(old: &Resource, new: &Resource) -> bool {
         .any(|key| old.get(key) != new.get(key))
 }
 
-/// A write that says `attendeesOmitted` updates the writer's own response and leaves the list as it is. By the documentation
+/// A write with `attendeesOmitted` updates the writer's own response and leaves the list as it is. By the documentation
 /// of the field the response alone: a comment beside it is dropped
 /// (<https://developers.google.com/workspace/calendar/api/v3/reference/events#attendeesOmitted>).
 pub fn only_own_answer(calendar: &str, old: &Resource, body: &Resource) -> Resource {

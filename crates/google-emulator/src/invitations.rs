@@ -1,6 +1,6 @@
 //! Invitations: an organizer's event in the calendars of those guests who have an account here.
 //!
-//! Each calendar has an event of its own with the same id. The organizer's changes reach the guests' events, and a guest's
+//! Each calendar has a separate event with the same id. The organizer's changes reach the guests' events, and a guest's
 //! answer reaches the organizer's and from there the other guests
 //! (<https://developers.google.com/workspace/calendar/api/concepts/inviting-attendees-to-events>), whether mails are sent or
 //! not (<https://support.google.com/calendar/answer/9123539>).
@@ -15,7 +15,7 @@ use crate::state::{State, email_of};
 use crate::store::{Resource, is_cancelled, text};
 use crate::time::EventTime;
 
-/// Fields that each calendar has of its own. Of extended properties the private ones are, too.
+/// Fields that differ between calendars. Of extended properties the private ones are, too.
 const OWN: [&str; 7] = [
     "etag",
     "updated",
@@ -152,7 +152,7 @@ fn deliver(state: &mut State, from: &str, guest: &str, event: &Resource, is_new:
     }
 }
 
-/// An event as another calendar has it: with the fields that this calendar has of its own, and times in its zone.
+/// An event as another calendar has it: with this calendar's own fields, and times in its zone.
 fn in_calendar(state: &State, calendar: &str, event: &Resource, there: Option<&Resource>) -> Resource {
     let mut own = Resource::new();
     for key in OWN {

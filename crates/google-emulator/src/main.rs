@@ -52,7 +52,7 @@ struct Args {
     /// Send pushes to http:// addresses too. Google refuses them.
     #[arg(long)]
     allow_http_callbacks: bool,
-    /// Largest page of a list, whatever maxResults asks for.
+    /// Largest page of a list, whatever maxResults is.
     #[arg(long, value_name = "N")]
     page_size: Option<usize>,
     /// Longest life of a push channel in seconds.

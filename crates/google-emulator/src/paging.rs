@@ -40,7 +40,7 @@ impl SyncToken {
     }
 }
 
-/// The page a page token asks for.
+/// The page of a page token.
 pub(crate) fn page_number(token: &str) -> Option<u32> {
     decode::<PageToken>(token).map(|token| token.page)
 }
@@ -56,7 +56,7 @@ struct PageToken {
     revision: Revision,
     #[serde(rename = "n")]
     offset: usize,
-    /// Number of the page it asks for, from 1.
+    /// Number of its page, from 1.
     #[serde(rename = "k")]
     page: u32,
     /// The order of the first page is that of all.
@@ -64,7 +64,7 @@ struct PageToken {
     shuffled: bool,
 }
 
-/// Whose list is asked for, and how.
+/// Whose list is requested, and how.
 pub struct Listing<'a> {
     /// User and resource, in any unambiguous form.
     pub owner: String,
@@ -237,7 +237,7 @@ fn check_sync(token: &SyncToken, listing: &Listing<'_>, owner: u64, parameters: 
         return Err(invalid("syncToken", "Invalid sync token value."));
     }
     if token.parameters != parameters {
-        // Google calls this undefined behaviour; an emulator had better say it.
+        // Google documents this as undefined behaviour; an emulator had better report it.
         return Err(invalid(
             "syncToken",
             "The sync token was given for other parameters; they must stay the same.",

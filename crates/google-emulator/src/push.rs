@@ -1,7 +1,7 @@
 //! Push channels: `*.watch`, `channels.stop`, and what is sent to them.
 //!
 //! Each channel has a task that sends its pushes in order, so that without faults `sync` is first and message numbers
-//! rise at the receiver. A push that the receiver answers with 500, 502, 503 or 504 is tried again in a task of its own,
+//! rise at the receiver. A push that the receiver answers with 500, 502, 503 or 504 is tried again in a separate task,
 //! with back-off; every other answer ends it, as with Google.
 
 mod channels;
@@ -25,7 +25,7 @@ use crate::store::{Resource, Revision, text};
 use channels::Push;
 pub use channels::{Channel, Channels, Diverted, Watched};
 
-/// Life of a channel that asks for none: `params.ttl`, 7 days.
+/// Life of a channel without `params.ttl`: 7 days.
 const DEFAULT_LIFE: TimeDelta = TimeDelta::days(7);
 /// Stands in messages about channels the client does not have.
 const PROJECT_NUMBER: &str = "731024856913";
@@ -36,7 +36,7 @@ pub struct Opened {
     pub after: Option<oneshot::Receiver<()>>,
 }
 
-/// Opens a channel as a watch call asks for it and sends its `sync` message.
+/// Opens the channel of a watch call and sends its `sync` message.
 pub fn watch(
     shared: &Arc<Shared>,
     state: &mut State,

@@ -18,7 +18,7 @@ pub struct Settings {
     pub max_channel_seconds: i64,
     /// Send the `sync` message before the watch request is answered, as Google sometimes does.
     pub sync_before_watch_answer: bool,
-    /// No page of a list is larger than this, whatever `maxResults` asks for.
+    /// No page of a list is larger than this, whatever `maxResults` is.
     pub max_page_size: Option<usize>,
     /// Return list entries in an arbitrary (but repeatable) order, so that an exception may precede its master.
     pub shuffle_lists: bool,

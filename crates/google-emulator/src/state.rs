@@ -36,7 +36,7 @@ pub struct State {
 /// A Google account.
 #[derive(Debug)]
 pub struct User {
-    /// Google's stable account number, made of the address.
+    /// Google's stable account number, derived from the address.
     pub sub: String,
     pub name: String,
     pub calendar_list: Collection,

@@ -137,7 +137,7 @@ impl Caller {
         Ok(answer.json(body))
     }
 
-    /// Makes a change, notes its effect, and returns the event as the caller sees it in the calendar `shown_in`.
+    /// Applies a change, records its effect, and returns the event as the caller sees it in the calendar `shown_in`.
     fn change(
         &self,
         (calendar, event): (&str, Option<&str>),

@@ -94,7 +94,7 @@ pub struct NewChannel<'a> {
 pub struct Channel {
     /// Google's opaque id of the watched resource; needed to stop the channel.
     pub resource_id: String,
-    /// None: Google did not say.
+    /// None: absent from Google's answer.
     pub expires_at: Option<DateTime<Utc>>,
 }
 

@@ -81,7 +81,7 @@ pub enum Limit {
     User,
     /// The project's, by the name that Google gave it.
     Project,
-    /// Google did not say whose (403 `rateLimitExceeded`, 429): the account's, its calendar's, or the project's.
+    /// Google did not name whose (403 `rateLimitExceeded`, 429): the account's, its calendar's, or the project's.
     Unnamed,
     /// The account's edits, for hours (403 `quotaExceeded`). Its calendars can still be read:
     /// <https://support.google.com/a/answer/2905486>.

@@ -64,7 +64,7 @@ pub struct Grant {
     pub access_token: SecretString,
     /// Counted from now.
     pub expires_in: Duration,
-    /// None when the user had consented before and was not asked again: the earlier one is still valid.
+    /// None when the user had consented before and saw no consent page: the earlier one is still valid.
     pub refresh_token: Option<SecretString>,
     /// The scopes that the user granted; any requested one may be missing.
     pub scopes: Vec<String>,
@@ -188,7 +188,7 @@ impl Google {
     }
 
     /// Gets a new access token. [`Error::GrantRejected`] is Google's `invalid_grant`, which a race can cause as well as a
-    /// revocation. [`Error::GrantRefused`] is a policy's. No other error says anything about the grant.
+    /// revocation. [`Error::GrantRefused`] is a policy's. No other error is evidence about the grant.
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<AccessToken, Error> {
         let body = self
             .token(&[

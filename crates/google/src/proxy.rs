@@ -32,7 +32,7 @@ impl fmt::Debug for Proxies {
 }
 
 impl Proxies {
-    /// As the environment says.
+    /// From the environment.
     pub fn from_env() -> Self {
         Self(Arc::new(Matcher::from_env()))
     }

@@ -1,7 +1,7 @@
 //! The headers of a push notification. A push has no body and no signature: the headers are all there is.
 //!
 //! Only headers that Calwire uses are read. Google does not retry a push that was answered with a 400, so a header that
-//! nothing needs must not cause one. In particular, `X-Goog-Resource-State` is not read: whatever it says, the calendar is
+//! nothing needs must not cause one. In particular, `X-Goog-Resource-State` is not read: whatever its value, the calendar is
 //! listed from its sync token.
 
 use std::fmt;
@@ -20,7 +20,7 @@ const TOKEN_MAX_LEN: usize = 256;
 /// Ours, since Google documents none. Resource ids seen so far have 27 characters.
 const RESOURCE_ID_MAX_LEN: usize = 256;
 
-/// One push. It says that something changed, never what.
+/// One push. It announces a change, never which.
 #[derive(Debug, Clone)]
 pub struct Notification {
     pub channel_id: String,

@@ -67,7 +67,7 @@ pub fn origin(port: u16) -> String {
     format!("http://localhost:{port}")
 }
 
-/// Serves from threads of its own until the process ends.
+/// Serves from separate threads until the process ends.
 pub struct Front {
     port: u16,
     shared: Arc<Shared>,

@@ -20,7 +20,7 @@ use crate::{Code, RpcError, input};
 
 /// Queries read from a database and take milliseconds; after this long no caller is waiting any more.
 const QUERY_TIMEOUT: Duration = Duration::from_secs(10);
-/// Mutations may call another system, with timeouts of its own, more than once.
+/// Mutations may call another system, with its own timeouts, more than once.
 const MUTATION_TIMEOUT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, strum::IntoStaticStr)]

@@ -5,7 +5,7 @@
 //! finishes. A query may be sent by POST (the client's `methodOverride`); a mutation not by GET.
 //!
 //! A client with the transformer superjson sends each input as `{"json": …, "meta": …}`, also where there is none. It is
-//! answered in the same form. Inputs and outputs are plain JSON, so `meta` has nothing to say.
+//! answered in the same form. Inputs and outputs are plain JSON, so `meta` is not needed.
 
 mod reply;
 

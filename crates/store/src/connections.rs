@@ -70,7 +70,7 @@ pub struct NewGrant<'a> {
 pub enum Connected {
     /// `created`: this account was not connected before.
     Done { id: ConnectionId, created: bool },
-    /// There is neither a new refresh token nor an earlier one. The caller rolls back and asks for consent again.
+    /// There is neither a new refresh token nor an earlier one. The caller rolls back and requests consent again.
     RefreshTokenMissing,
 }
 

@@ -91,7 +91,7 @@ pub struct Marked {
 /// Marks `resources` dirty, durably when this returns, and notifies the workers. Returns the exceptions. `traceparents` has
 /// the trace contexts of the pushes, in the order of `resources`; missing ones at the end are none.
 ///
-/// A row that is dirty already and has no lease token is left alone: its pull will start later, so the committed mark covers
+/// A row that is dirty already and has no lease token is not changed: its pull will start later, so the committed mark covers
 /// the new push too (see [`sync_state`](crate::sync_state)). `last_push_at` is written with a mark, and without one only if
 /// it is more than ten seconds old.
 ///

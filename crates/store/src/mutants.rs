@@ -28,7 +28,7 @@ pub async fn suspect(conn: &mut PgConnection, ago: Duration, connection: Connect
         .map(drop)
 }
 
-/// `wipe_before_refill`: what readers see is deleted before the new generation is complete.
+/// `wipe_before_refill`: the visible generation is deleted before the new one is complete.
 pub async fn wipe(conn: &mut PgConnection, calendar: CalendarId, generation: i64) -> sqlx::Result<()> {
     for table in ["delete from events", "delete from occurrences"] {
         let sql = format!("{table} where calendar_id = $1 and generation = $2");

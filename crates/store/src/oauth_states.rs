@@ -19,14 +19,14 @@ pub struct OauthState {
     pub expires_at: DateTime<Utc>,
 }
 
-/// A flow that was found, and how far it is.
+/// A flow that was found, and its state.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FlowState {
     /// It belongs to the caller now, and to no later one.
     Taken(OauthState),
     /// Another browser has begun it. It stays usable there.
     OtherBrowser,
-    /// An earlier callback has taken it, and is at it or has finished with this outcome.
+    /// An earlier callback has taken it, and is processing it or has finished with this outcome.
     Used {
         return_to: String,
         outcome: Option<String>,

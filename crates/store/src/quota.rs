@@ -25,7 +25,7 @@ pub enum Take {
     Taken,
     /// Our own budget for this minute is used up.
     Spent,
-    /// Google asked to wait, for this much longer.
+    /// Paused after a rate limit by Google, for this much longer.
     Paused(Duration),
 }
 
@@ -83,7 +83,7 @@ pub async fn take(
     })
 }
 
-/// Pauses a budget for `wait`, as Google asked. A longer pause is not shortened.
+/// Pauses a budget for `wait` after a rate limit by Google. A longer pause is not shortened.
 pub async fn pause(conn: &mut PgConnection, bucket: &str, wait: Duration) -> sqlx::Result<()> {
     sqlx::query!(
         "insert into quota_pauses as p (bucket, until) values ($1, clock_timestamp() + $2)
@@ -97,7 +97,7 @@ pub async fn pause(conn: &mut PgConnection, bucket: &str, wait: Duration) -> sql
 }
 
 /// As [`pause`], for a limit whose owner Google did not name. Returns how many accounts have met such a limit during the
-/// last `within`, this one included. A bucket is a word, a colon and the account.
+/// last `within`, this one included. A bucket is named `<kind>:<account>`.
 pub async fn pause_unnamed(
     conn: &mut PgConnection,
     bucket: &str,

@@ -168,7 +168,7 @@ pub async fn of_key(conn: &mut PgConnection, user: &UserId, key: &str) -> sqlx::
     }))
 }
 
-/// Makes the outcome of a write be announced to the user's browsers, unless it is finished.
+/// Requests that the outcome of a write is published to the user's browsers, unless it is finished.
 pub async fn announce(conn: &mut PgConnection, user: &UserId, id: Uuid) -> sqlx::Result<()> {
     sqlx::query!(
         "update write_intents set announce = true where user_id = $1 and id = $2 and state in ('pending', 'sent')",

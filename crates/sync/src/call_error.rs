@@ -11,7 +11,7 @@ pub enum CallError {
     /// Google's error; for a rejected access token, the error after one forced refresh.
     #[error(transparent)]
     Google(#[from] Error),
-    /// The error of a refresh. It says nothing about the calendar or event that the call was for.
+    /// The error of a refresh. It is no evidence about the calendar or event that the call was for.
     #[error("could not refresh the access token: {0}")]
     Token(Error),
     #[error("the account is disconnected")]

@@ -5,7 +5,7 @@
 //! there. No transaction is open during the call to Google. The old refresh token is kept until the new one is stored,
 //! so a process that dies in between loses nothing.
 //!
-//! Only `invalid_grant` and the refusals of a policy say anything about the grant, and even `invalid_grant` can be a race:
+//! Only `invalid_grant` and the refusals of a policy are evidence about the grant, and even `invalid_grant` can be a race:
 //! the error is about the refresh token that was used. The grant ends only when the same token is refused a second time
 //! in the same way, [`grant_confirm_delay`] later. After a policy's refusal the tokens are kept: a policy changes, and
 //! [`recheck_refused_once`] tries them again. Any other error of the token endpoint is [`CallError::Token`], so that it
@@ -227,7 +227,7 @@ pub async fn recheck_refused_once(ctx: &Context) -> Result<Pass, CallError> {
 }
 
 /// Records a refusal of the grant: an `invalid_grant`, or a policy's with its `reason`. The state and its message commit
-/// together. For an account that is being disconnected no message is sent: the user has asked for it, and may have been
+/// together. For an account that is being disconnected no message is sent: the user has requested it, and may have been
 /// deleted already.
 async fn record_rejection(ctx: &Context, refresh: &Refresh, reason: Option<&str>) -> Result<(), CallError> {
     let now = ctx.clock.now();

@@ -23,7 +23,7 @@ pub const LISTEN_ADDR: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHO
 /// Read by [`common::config::from_env`]. A field's variable is its name in capitals.
 #[derive(Debug, Deserialize)]
 pub struct Config {
-    /// The variables of all services. The intake has one connection of its own besides the pool's.
+    /// The variables of all services. The intake has one connection besides the pool's.
     #[serde(flatten)]
     pub sync: sync::config::Config,
     #[serde(default = "defaults::listen_addr", deserialize_with = "listen_addr")]

@@ -186,7 +186,7 @@ impl Intake {
         self.lookups.run(stop, Lookups(self.pool.clone())).await;
     }
 
-    /// Commits bumps in batches, on a connection of its own. Notifies `dirty` when a resource has become dirty.
+    /// Commits bumps in batches, on a separate connection. Notifies `dirty` when a resource has become dirty.
     pub async fn run_bumps(&self, stop: CancellationToken, database_url: SecretString, dirty: Arc<Notify>) {
         let bumps = Bumps::new(database_url, self.clock.clone(), dirty, self.traces.clone());
         self.bumps.run(stop, bumps).await;

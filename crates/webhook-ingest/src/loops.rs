@@ -28,7 +28,7 @@ const fn rhythm(idle: Duration) -> Rhythm {
     }
 }
 
-/// Turns Postgres's notifications into wake-ups of the loops. Lost ones are made up for by the idle interval.
+/// Turns Postgres's notifications into wake-ups of the loops. The idle interval covers lost ones.
 pub fn spawn_listener(background: &mut Background, pool: &PgPool, dirty: &Arc<Notify>, outbox: &Arc<Notify>) {
     let (pool, stop) = (pool.clone(), background.stop());
     let (dirty, outbox) = (dirty.clone(), outbox.clone());

@@ -44,7 +44,7 @@ pub fn run(args: &Args) -> Result<()> {
     build_binaries(&PACKAGES, Profile::Release)?;
     let mut say = |line: &str| println!("{line}");
     if names.iter().any(|name| IN_A_BROWSER.contains(&name.as_str())) {
-        page::make()?;
+        page::build_if_stale()?;
         chromium::find_or_install(&mut say)?;
     }
     if names.iter().any(|name| name == BESIDE_NODE) {

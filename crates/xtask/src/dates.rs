@@ -1,7 +1,7 @@
 //! `dates`: the end-to-end tests, those in a browser among them, on the next days when a calendar is easily wrong.
 //!
 //! Cargo runs under the machine's clock, and each test program with all that it starts under a shifted one: the emulator, the
-//! services, Postgres, Redis, Node.js and Chromium by libfaketime, Centrifugo by a build of its own. `clocks` in `e2e` and
+//! services, Postgres, Redis, Node.js and Chromium by libfaketime, Centrifugo by a special build. `clocks` in `e2e` and
 //! `smoke` in `web/e2e` check that all parts of a stack have the same time.
 
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ pub struct Args {
     tests: String,
 }
 
-/// The simulation has a clock of its own, and chaos shifts clocks itself.
+/// The simulation has its own clock, and chaos shifts clocks itself.
 const TESTS: &str = "package(e2e) & kind(test) & not test(/^(simulation|chaos)::/)";
 
 fn time(text: &str) -> Result<DateTime<Utc>, String> {
@@ -146,7 +146,7 @@ impl Tools {
         let npm = Npm::find()?;
         npm.install(&page::web())?;
         npm.install(&workspace::root().join("web/conformance"))?;
-        page::make()?;
+        page::build_if_stale()?;
         chromium::find_or_install(&mut progress)?;
         Ok(Self {
             faketime: faketime::find_or_install(&mut progress)

@@ -14,7 +14,7 @@ const PACKAGES: [&str; 2] = ["client", "demo"];
 /// Files that they share.
 const SHARED: [&str; 3] = ["package.json", "package-lock.json", "tsconfig.base.json"];
 /// Generated folders.
-const MADE: [&str; 2] = ["dist", "node_modules"];
+const GENERATED: [&str; 2] = ["dist", "node_modules"];
 
 /// The root of the npm workspaces.
 pub fn web() -> PathBuf {
@@ -27,7 +27,7 @@ pub fn folder() -> PathBuf {
 }
 
 /// Builds the page if its sources are newer. Otherwise needs no Node.js.
-pub fn make() -> Result<()> {
+pub fn build_if_stale() -> Result<()> {
     if is_current(&web()) {
         return Ok(());
     }
@@ -73,7 +73,7 @@ fn newest(path: &Path) -> Option<SystemTime> {
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
-        .filter(|entry| !MADE.iter().any(|made| entry.file_name() == *made))
+        .filter(|entry| !GENERATED.iter().any(|made| entry.file_name() == *made))
         .map(|entry| entry.path())
         .collect()
 }

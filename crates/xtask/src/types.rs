@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::cargo::cargo;
 use crate::interrupt;
 
-/// Makes the tests write.
+/// The variable with which the tests write their files.
 const WRITE: &str = "CALWIRE_WRITE_TYPES";
 
 pub fn run() -> Result<()> {

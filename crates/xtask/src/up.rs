@@ -98,7 +98,7 @@ pub fn run(args: &Args) -> Result<()> {
     say("Building the services");
     let binaries = build(args.release)?;
     if !args.no_page {
-        page::make().context("the page cannot be built, and `up --no-page` goes without it")?;
+        page::build_if_stale().context("the page cannot be built, and `up --no-page` goes without it")?;
     }
 
     let stack = stack(&args.ports, &secrets, &google, database_url);

@@ -57,7 +57,7 @@ impl fmt::Display for Data {
 
 struct Database {
     data: Data,
-    /// In this order: Debian keeps old names in a package of its own, so the bundled database also has those.
+    /// In this order: Debian keeps old names in a separate package, so the bundled database also has those.
     sources: Vec<TimeZoneDatabase>,
 }
 

@@ -7,7 +7,7 @@ use store::connections::rotate::{self, Resealed};
 use store::seal::Keyring;
 use uuid::Uuid;
 
-/// Rows read at once. Each is written in a transaction of its own, so that no service waits for more than one row.
+/// Rows read at once. Each is written in its own transaction, so that no service waits for more than one row.
 const BATCH: i64 = 200;
 /// How many times all rows are scanned: a service that still seals with the older key may add rows during a pass.
 const PASSES: usize = 3;

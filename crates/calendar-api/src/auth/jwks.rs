@@ -22,7 +22,7 @@ use super::error::AuthError;
 
 const FETCH_TIMEOUT: Duration = Duration::from_secs(3);
 const BODY_MAX_LEN: usize = 64 * 1024;
-/// A flood of tokens with made-up key ids costs the host application one request in this time.
+/// A flood of tokens with invented key ids costs the host application one request in this time.
 const FETCH_MIN_INTERVAL: TimeDelta = TimeDelta::seconds(30);
 /// Keys are refetched at this age, so that a withdrawn key is dropped.
 const REFRESH_AFTER: TimeDelta = TimeDelta::minutes(10);

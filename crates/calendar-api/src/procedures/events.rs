@@ -169,7 +169,7 @@ pub async fn get_event(caller: Caller, input: EventInput) -> Result<Event, RpcEr
     })
 }
 
-/// The events that a reader asks for.
+/// The events that a request selects.
 struct Filter<'a> {
     /// None: the selected calendars.
     calendars: Option<&'a [CalendarId]>,

@@ -50,7 +50,7 @@ impl Readiness {
         Self::default()
     }
 
-    /// A check without which the service cannot do its work. `Err` says what is missing.
+    /// A check without which the service cannot do its work. `Err`: what is missing.
     #[must_use]
     pub fn required<F>(self, name: &'static str, check: impl Fn() -> F + Send + Sync + 'static) -> Self
     where

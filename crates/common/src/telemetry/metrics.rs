@@ -1,4 +1,4 @@
-//! Metrics in Prometheus' format, on an internal address of their own.
+//! Metrics in Prometheus' format, on a separate, internal address.
 //!
 //! A crate declares its [`Metric`]s in a table and records through them; without an [`Exporter`] nothing is kept. Label values
 //! are `&'static str`, so no id of a user or a calendar can become one.

@@ -87,7 +87,7 @@ async fn commits(stack: &Stack) -> Result<Times> {
     Ok(times)
 }
 
-/// A channel and a user of its own, the payload of a usual change.
+/// A separate channel and user, the payload of a usual change.
 async fn publishes(stack: &Stack) -> Result<Times> {
     let api = stack.as_user("bench")?;
     let (mut socket, _) = stack.browser(&api).await?;

@@ -94,15 +94,18 @@ fn mailed(deployment: &Deployment, person: &Participant, made: &Made, mails: &[M
         });
         ours.count()
     };
-    let perhaps = |fate| match fate {
+    let unknown_updates = |fate| match fate {
         Fate::No => 0..=0,
         Fate::Perhaps => 0..=1,
         Fate::Yes => 1..=1,
     };
     for (kind, allowed) in [
-        (MailKind::Invitation, perhaps(made.created)),
-        (MailKind::Update, made.updates..=made.updates + made.perhaps),
-        (MailKind::Cancellation, perhaps(made.deleted)),
+        (MailKind::Invitation, unknown_updates(made.created)),
+        (
+            MailKind::Update,
+            made.updates..=made.updates + made.unknown_updates,
+        ),
+        (MailKind::Cancellation, unknown_updates(made.deleted)),
     ] {
         let times = count(kind);
         if !allowed.contains(&times) {
@@ -112,7 +115,7 @@ fn mailed(deployment: &Deployment, person: &Participant, made: &Made, mails: &[M
     }
 }
 
-/// A write changed only what its user asked for: a new event, a title, or a deletion.
+/// A write changed only what its user requested: a new event, a title, or a deletion.
 fn unasked(deployment: &Deployment, change: &Change) {
     let mark = field(&change.after, "location");
     let title = field(&change.after, "summary");

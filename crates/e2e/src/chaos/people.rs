@@ -64,13 +64,13 @@ pub struct Made {
     /// Changes of which guests were mailed.
     pub updates: usize,
     /// Changes with an unknown outcome.
-    pub perhaps: usize,
+    pub unknown_updates: usize,
     pub deleted: Fate,
     is_busy: bool,
 }
 
 /// The result of a request.
-enum End {
+enum RequestOutcome {
     Done(Value),
     Refused,
     Unknown,
@@ -128,7 +128,7 @@ impl Participant {
                 titles: vec![title.clone()],
                 requested: vec![title.clone()],
                 updates: 0,
-                perhaps: 0,
+                unknown_updates: 0,
                 deleted: Fate::No,
                 is_busy: true,
             });
@@ -147,12 +147,12 @@ impl Participant {
         let made = &mut self.made()[n];
         made.is_busy = false;
         match end {
-            End::Done(answer) => {
+            RequestOutcome::Done(answer) => {
                 made.created = Fate::Yes;
                 made.event = answer["event"]["eventId"].as_str().map(str::to_owned);
             }
-            End::Refused => made.created = Fate::No,
-            End::Unknown => {}
+            RequestOutcome::Refused => made.created = Fate::No,
+            RequestOutcome::Unknown => {}
         }
     }
 
@@ -166,14 +166,14 @@ impl Participant {
         let made = &mut self.made()[n];
         made.is_busy = false;
         match end {
-            End::Done(_) => {
+            RequestOutcome::Done(_) => {
                 made.titles = vec![title];
                 made.updates += 1;
             }
-            End::Refused => {}
-            End::Unknown => {
+            RequestOutcome::Refused => {}
+            RequestOutcome::Unknown => {
                 made.titles.push(title);
-                made.perhaps += 1;
+                made.unknown_updates += 1;
             }
         }
     }
@@ -184,9 +184,9 @@ impl Participant {
         let made = &mut self.made()[n];
         made.is_busy = false;
         made.deleted = match end {
-            End::Done(_) => Fate::Yes,
-            End::Refused => Fate::No,
-            End::Unknown => Fate::Perhaps,
+            RequestOutcome::Done(_) => Fate::Yes,
+            RequestOutcome::Refused => Fate::No,
+            RequestOutcome::Unknown => Fate::Perhaps,
         };
     }
 
@@ -197,8 +197,8 @@ impl Participant {
         input
     }
 
-    /// Asks with the same key until there is an answer that is one, as a page does.
-    async fn request(&self, record: &Record, verb: &str, input: &Value, twice: bool) -> End {
+    /// Repeats the request with the same key until its outcome is known, as a page does.
+    async fn request(&self, record: &Record, verb: &str, input: &Value, twice: bool) -> RequestOutcome {
         if twice {
             let (one, other) = tokio::join!(self.attempt(verb, input), self.attempt(verb, input));
             if let (Some(Answer::Done(one)), Some(Answer::Done(other))) = (one, other)
@@ -218,7 +218,7 @@ impl Participant {
                     None => {
                         record.broken("errors_say_what", format!("{verb} {input}: {refusal}"));
                         if refusal["httpStatus"].as_u64().unwrap_or_default() < 500 {
-                            return End::Refused;
+                            return RequestOutcome::Refused;
                         }
                     }
                 },

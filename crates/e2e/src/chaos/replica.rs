@@ -129,7 +129,7 @@ impl Running {
             .await
     }
 
-    /// Sends SIGTERM. The error says how it failed to stop.
+    /// Sends SIGTERM. The error describes how it failed to stop.
     pub async fn stop(&mut self) -> Result<(), String> {
         let Some(process) = self.process.take() else {
             return Ok(());

@@ -50,7 +50,7 @@ pub enum Done {
     Acted(std::result::Result<(), String>),
 }
 
-/// How far a piece of work came.
+/// At which point the work stopped.
 #[derive(Debug)]
 pub enum Ran {
     Done(Done),

@@ -40,7 +40,7 @@ pub fn nothing_unasked_is_written(world: &mut World) -> Result<()> {
     Ok(())
 }
 
-/// The event after the change, if the change were all that the request asks for, or a step of it.
+/// The event after the change, if the change were exactly what was requested, or a step of it.
 fn possible_effects(change: &Change, request: &WriteRequest, ended: &[Resource]) -> Vec<Resource> {
     let Some(before) = &change.before else {
         return match &request.request.command {

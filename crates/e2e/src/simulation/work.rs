@@ -29,7 +29,7 @@ pub fn notification(push: &Diverted) -> Result<Notification> {
     Ok(Notification::from_headers(header)?)
 }
 
-/// Records how far a piece of work came, and judges its result if it has ended. Returns that result.
+/// Records at which point the work stopped, and judges its result if it has ended. Returns that result.
 pub async fn settle(world: &mut World, host: usize, ran: Ran, purpose: Purpose) -> Result<Option<Done>> {
     match ran {
         Ran::Done(done) => {

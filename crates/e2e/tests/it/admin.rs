@@ -80,7 +80,7 @@ async fn browsers_follow_a_restored_backup() -> Result<()> {
     }
     mirror_equals_google(&stack, "alice").await?;
     stack.settled("alice").await;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     let (seen, reloads) = (view.seq, view.reloads);
 
     // As in docs/operations.md: stop the services, restore, run `restored`, start.
@@ -110,13 +110,13 @@ async fn browsers_follow_a_restored_backup() -> Result<()> {
     view.apply(&reloaded).await?;
     ensure!(view.reloads > reloads, "the browser ignored {reloaded}");
     mirror_equals_google(&stack, "alice").await?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack
         .google
         .insert(ALICE, "primary", timed("Alive", TimeDelta::hours(2), "UTC"))?;
     let alive = socket.next_titled("Alive").await?;
     view.apply(&alive).await?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack.end().await
 }
 

@@ -47,12 +47,12 @@ async fn nothing_is_lost_while_centrifugo_is_down() -> Result<()> {
     // A browser that resumes from its old position cannot be recovered, and reloads.
     let (mut socket, after) = stack.browser(&alice).await?;
     assert_ne!(after.epoch, before.epoch, "the broker started empty");
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack.settled("alice").await;
     stack
         .google
         .insert(ALICE, "primary", timed("After", TimeDelta::hours(1), "UTC"))?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack.end().await
 }
 

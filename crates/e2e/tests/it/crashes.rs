@@ -50,7 +50,7 @@ async fn webhook_ingest_is_killed_during_a_pull() -> Result<()> {
     )?;
     stack.ingests[0].start_again().await?;
     mirror_equals_google(&stack, "alice").await?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack.end().await
 }
 
@@ -79,7 +79,7 @@ async fn webhook_ingest_is_killed_repeatedly_under_load() -> Result<()> {
         stack.ingests[victim].start_again().await?;
     }
     mirror_equals_google(&stack, "alice").await?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack.end().await
 }
 
@@ -124,7 +124,7 @@ async fn a_paused_worker_cannot_commit_after_losing_its_lease() -> Result<()> {
     stack.ingests[0].process()?.signal("CONT").await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
     mirror_equals_google(&stack, "alice").await?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack.end().await
 }
 
@@ -166,7 +166,7 @@ async fn calendar_api_is_killed_while_others_work() -> Result<()> {
     );
     stack.api.start_again().await?;
     let mut view = View::load(&alice).await?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack.end().await
 }
 

@@ -146,7 +146,7 @@ async fn a_rebuild_after_410_keeps_old_data_readable() -> Result<()> {
         "primary",
         timed("Deleted in between", TimeDelta::hours(1), "UTC"),
     )?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     // The tombstone is never listed: the deletion is between a dead token and a full listing. The full listing breaks off too:
     // its second page answers another 410.
     stack.google.fault(Rule::new("push", Fault::Drop).times(1));
@@ -187,7 +187,7 @@ async fn a_rebuild_after_410_keeps_old_data_readable() -> Result<()> {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     mirror_equals_google(&stack, "alice").await?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack.end().await
 }
 

@@ -114,7 +114,7 @@ async fn lost_repeated_and_reordered_pushes_end_in_the_same_view() -> Result<()>
         timed("Without a push", TimeDelta::hours(9), "UTC"),
     )?;
     mirror_equals_google(&stack, "alice").await?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     stack.end().await
 }
 

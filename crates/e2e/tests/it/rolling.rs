@@ -83,7 +83,7 @@ async fn restarts_under_load_fail_no_request() -> Result<()> {
     assert!(refused.is_empty(), "{} pushes failed: {refused:?}", refused.len());
     mirror_equals_google(&stack, "alice").await?;
     mirror_equals_google(&stack, "bob").await?;
-    view.catches_up(&mut socket).await?;
+    view.catch_up(&mut socket).await?;
     each_is_there_once(&bob, &written).await?;
     println!(
         "{RESTARTS} restarts of each of three services: {} changes pushed, {} reads, {} writes, none failed",

@@ -96,7 +96,7 @@ async fn killing_any_process_under_load_loses_nothing() -> Result<()> {
     stack.settled("alice").await;
     each_is_there_once(&bob, &written).await?;
     for page in &mut pages {
-        page.catches_up().await?;
+        page.catch_up().await?;
         ensure!(page.returns > 0, "a page's node was not killed");
         ensure!(
             page.recoveries == page.returns,
@@ -184,7 +184,7 @@ async fn pages_reload_from_the_database_after_losing_redis() -> Result<()> {
     };
     insert("Before", 1)?;
     mirror_equals_google(&stack, "alice").await?;
-    page.catches_up().await?;
+    page.catch_up().await?;
 
     stack.broker.kill_redis()?;
     for n in 0..5 {
@@ -202,14 +202,14 @@ async fn pages_reload_from_the_database_after_losing_redis() -> Result<()> {
     );
     stack.broker.start_redis()?;
     stack.settled("alice").await;
-    page.catches_up().await?;
+    page.catch_up().await?;
     ensure!(
         page.returns > 0 && page.recoveries < page.returns,
         "Redis kept its data"
     );
     insert("After", 2)?;
     mirror_equals_google(&stack, "alice").await?;
-    page.catches_up().await?;
+    page.catch_up().await?;
     drop(page);
     stack.end().await
 }

@@ -114,7 +114,7 @@ fn a_process_may_die_at_every_point() {
 }
 
 /// That the simulation finds no bug means something only if it finds every mutant.
-/// Each in a process of its own, where it is active from the start.
+/// Each in a separate process, where it is active from the start.
 #[test]
 fn every_mutant_is_found() {
     let (next, missed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
@@ -142,7 +142,7 @@ fn a_seed_determines_the_plan() {
     assert_eq!(again, plan::of_seed(7, 300), "a saved plan is the same plan");
 }
 
-/// An operation is trapped only at points of its own areas, so a point of no area would never be tested.
+/// An operation is trapped only at points of its areas, so a point of no area would never be tested.
 #[test]
 fn every_point_belongs_to_an_area_of_the_plans() {
     let points = points::declared();

@@ -18,7 +18,7 @@ async fn an_edit_meets_an_unknown_change_in_google() -> Result<()> {
     let person = Person::of(&stack, "alice").await?;
     let mut tabs = [person.tab(&stack).await?, person.tab(&stack).await?];
     person
-        .does("createEvent", &person.creates(&hour("Review", 26)))
+        .call("createEvent", &person.create_input(&hour("Review", 26)))
         .await?;
     let seen = person.titled("Review").await?;
     let id = seen["id"].as_str().context("an event has an id")?;
@@ -30,9 +30,9 @@ async fn an_edit_meets_an_unknown_change_in_google() -> Result<()> {
         .google
         .patch(google::ALICE, "primary", id, json!({"location": "Room 4"}))?;
     let answer = person
-        .does(
+        .call(
             "updateEvent",
-            &person.updates(&seen, &json!({"title": "Design review"})),
+            &person.update_input(&seen, &json!({"title": "Design review"})),
         )
         .await?;
     assert_eq!(answer["merged"], true);
@@ -51,7 +51,7 @@ async fn an_edit_meets_an_unknown_change_in_google() -> Result<()> {
     let theirs = json!({"summary": "Theirs", "description": "Agenda"});
     let theirs = stack.google.patch(google::ALICE, "primary", id, theirs)?;
     let edit = json!({"title": "Ours", "colorId": "7"});
-    let refusal = refused(&person, "updateEvent", &person.updates(&seen, &edit)).await?;
+    let refusal = refused(&person, "updateEvent", &person.update_input(&seen, &edit)).await?;
     assert_eq!(words(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
     assert_eq!(refusal["fields"], json!(["title"]));
     assert_eq!(refusal["base"]["title"], "Design review");
@@ -69,7 +69,9 @@ async fn an_edit_meets_an_unknown_change_in_google() -> Result<()> {
     assert_eq!(stack.google.event(google::ALICE, id), Some(theirs));
 
     // After a decision the edit continues from there.
-    let decided = person.does("updateEvent", &person.updates(&now, &edit)).await?;
+    let decided = person
+        .call("updateEvent", &person.update_input(&now, &edit))
+        .await?;
     assert_eq!(
         (&decided["event"]["title"], &decided["merged"]),
         (&json!("Ours"), &json!(false))
@@ -83,7 +85,7 @@ async fn an_edit_meets_an_unknown_change_in_google() -> Result<()> {
         id,
         json!({"summary": "Important by now"}),
     )?;
-    let refusal = refused(&person, "deleteEvent", &person.deletes(&seen)).await?;
+    let refusal = refused(&person, "deleteEvent", &person.delete_input(&seen)).await?;
     assert_eq!(words(&refusal), ("CONFLICT", "EDIT_CONFLICT"));
     assert_eq!(
         (&refusal["ours"], &refusal["theirs"]["title"]),
@@ -93,7 +95,7 @@ async fn an_edit_meets_an_unknown_change_in_google() -> Result<()> {
     stack.google.clear_fault(&silence);
     mirror_equals_google(&stack, "alice").await?;
     for tab in &mut tabs {
-        tab.catches_up().await?;
+        tab.catch_up().await?;
     }
     drop(tabs);
     stack.end().await
@@ -106,18 +108,18 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
     let mut tabs = [person.tab(&stack).await?, person.tab(&stack).await?];
     for round in 0..5 {
         let made = person
-            .does("createEvent", &person.creates(&hour("Review", 26 + round)))
+            .call("createEvent", &person.create_input(&hour("Review", 26 + round)))
             .await?;
         let seen = made["event"].clone();
 
         // Different fields: both changes are in, in either order.
         let (one, other) = (
-            person.updates(&seen, &json!({"title": "By one tab"})),
-            person.updates(&seen, &json!({"location": "By the other"})),
+            person.update_input(&seen, &json!({"title": "By one tab"})),
+            person.update_input(&seen, &json!({"location": "By the other"})),
         );
         let (one, other) = tokio::try_join!(
-            person.does("updateEvent", &one),
-            person.does("updateEvent", &other)
+            person.call("updateEvent", &one),
+            person.call("updateEvent", &other)
         )?;
         let merged = [&one, &other].map(|answer| answer["merged"] == true);
         assert_eq!(
@@ -130,8 +132,8 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
 
         // The same field: one change is in, and the other gets the conflict.
         let (one, other) = (
-            person.updates(&seen, &json!({"title": "One"})),
-            person.updates(&seen, &json!({"title": "Other"})),
+            person.update_input(&seen, &json!({"title": "One"})),
+            person.update_input(&seen, &json!({"title": "Other"})),
         );
         let (one, other) = tokio::try_join!(
             person.write("updateEvent", &one),
@@ -163,8 +165,8 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
 
         // One deletes while the other edits: the event is deleted or edited, never a mixture.
         let (edit, delete) = (
-            person.updates(&seen, &json!({"title": "Kept"})),
-            person.deletes(&seen),
+            person.update_input(&seen, &json!({"title": "Kept"})),
+            person.delete_input(&seen),
         );
         let (edited, deleted) = tokio::try_join!(
             person.write("updateEvent", &edit),
@@ -191,7 +193,7 @@ async fn two_tabs_edit_at_the_same_time() -> Result<()> {
         mirror_equals_google(&stack, "alice").await?;
     }
     for tab in &mut tabs {
-        tab.catches_up().await?;
+        tab.catch_up().await?;
     }
     drop(tabs);
     stack.end().await
@@ -206,20 +208,23 @@ async fn edits_without_the_broker_are_published_later() -> Result<()> {
     stack.broker.kill();
     let seen = person.titled("Review").await?;
     let edited = person
-        .does(
+        .call(
             "updateEvent",
-            &person.updates(&seen, &json!({"title": "Design review"})),
+            &person.update_input(&seen, &json!({"title": "Design review"})),
         )
         .await?;
     assert_eq!(edited["pending"], false, "a write does not wait for the broker");
     person
-        .does("createEvent", &person.creates(&hour("Made without it", 27)))
+        .call("createEvent", &person.create_input(&hour("Made without it", 27)))
         .await?;
     let gone = person
-        .does("createEvent", &person.creates(&hour("Deleted without it", 28)))
+        .call(
+            "createEvent",
+            &person.create_input(&hour("Deleted without it", 28)),
+        )
         .await?;
     person
-        .does("deleteEvent", &person.deletes(&gone["event"]))
+        .call("deleteEvent", &person.delete_input(&gone["event"]))
         .await?;
     let titles = async || -> Result<Vec<Value>> {
         let shown = person.shown().await?;
@@ -236,13 +241,13 @@ async fn edits_without_the_broker_are_published_later() -> Result<()> {
         "all were published, in order"
     );
     for tab in &mut tabs {
-        tab.catches_up().await?;
+        tab.catch_up().await?;
     }
     let seen = person.titled("Design review").await?;
     person
-        .does(
+        .call(
             "updateEvent",
-            &person.updates(&seen, &json!({"title": "Published at once"})),
+            &person.update_input(&seen, &json!({"title": "Published at once"})),
         )
         .await?;
     for tab in &mut tabs {
@@ -287,22 +292,24 @@ async fn googles_push_of_our_write_publishes_nothing() -> Result<()> {
 
     let mut event = hour("Review", 26);
     event["attendees"] = json!([{"email": GUEST}]);
-    person.does("createEvent", &person.creates(&event)).await?;
+    person.call("createEvent", &person.create_input(&event)).await?;
     published_once(&stack, &mut tabs, "createEvent").await?;
 
     let seen = person.titled("Review").await?;
     let edit = json!({"title": "Design review", "location": "Room 3"});
-    person.does("updateEvent", &person.updates(&seen, &edit)).await?;
+    person
+        .call("updateEvent", &person.update_input(&seen, &edit))
+        .await?;
     published_once(&stack, &mut tabs, "updateEvent").await?;
 
     let seen = person.titled("Invited").await?;
-    let mut answer = person.deletes(&seen);
+    let mut answer = person.delete_input(&seen);
     answer["responseStatus"] = "accepted".into();
     answer
         .as_object_mut()
         .context("an input is an object")?
         .remove("baseEtag");
-    person.does("respondToEvent", &answer).await?;
+    person.call("respondToEvent", &answer).await?;
     published_once(&stack, &mut tabs, "respondToEvent").await?;
 
     let weekly = person
@@ -312,14 +319,14 @@ async fn googles_push_of_our_write_publishes_nothing() -> Result<()> {
         .filter(|event| event["title"] == "Weekly");
     let weekly: Vec<Value> = weekly.collect();
     for (scope, instance) in [("this", 1), ("following", 3), ("all", 0)] {
-        let mut edit = person.updates(&weekly[instance], &json!({"title": format!("Edited: {scope}")}));
+        let mut edit = person.update_input(&weekly[instance], &json!({"title": format!("Edited: {scope}")}));
         edit["scope"] = scope.into();
-        person.does("updateEvent", &edit).await?;
+        person.call("updateEvent", &edit).await?;
         published_once(&stack, &mut tabs, scope).await?;
     }
 
     let seen = person.titled("Design review").await?;
-    person.does("deleteEvent", &person.deletes(&seen)).await?;
+    person.call("deleteEvent", &person.delete_input(&seen)).await?;
     published_once(&stack, &mut tabs, "deleteEvent").await?;
     mirror_equals_google(&stack, "erin").await?;
     drop(tabs);
@@ -351,7 +358,7 @@ async fn published_once(stack: &Stack, tabs: &mut [Tab; 2], what: &str) -> Resul
         for message in &messages {
             tab.view.apply(message).await?;
         }
-        tab.catches_up().await?;
+        tab.catch_up().await?;
     }
     Ok(())
 }

@@ -64,7 +64,7 @@ const CREATE: Kind = Kind {
     input: |person, _| {
         let mut event = hour("Review", 48);
         event["attendees"] = json!([{"email": GUEST}]);
-        person.creates(&event)
+        person.create_input(&event)
     },
     after: &[("Review", 1)],
     mailed: &[MailKind::Invitation],
@@ -75,7 +75,7 @@ const UPDATE: Kind = Kind {
     verb: "updateEvent",
     calls: &["events.patch"],
     before: || json!([with_guest("Review", 48)]),
-    input: |person, shown| person.updates(&shown[0], &json!({"title": "Design review"})),
+    input: |person, shown| person.update_input(&shown[0], &json!({"title": "Design review"})),
     after: &[("Design review", 1)],
     mailed: &[MailKind::Update],
 };
@@ -85,7 +85,7 @@ const DELETE: Kind = Kind {
     verb: "deleteEvent",
     calls: &["events.delete"],
     before: || json!([with_guest("Review", 48)]),
-    input: |person, shown| person.deletes(&shown[0]),
+    input: |person, shown| person.delete_input(&shown[0]),
     after: &[],
     mailed: &[MailKind::Cancellation],
 };
@@ -100,7 +100,7 @@ const SPLIT: Kind = Kind {
         json!([event])
     },
     input: |person, shown| {
-        let mut input = person.updates(&shown[2], &json!({"title": "Later"}));
+        let mut input = person.update_input(&shown[2], &json!({"title": "Later"}));
         input["scope"] = "following".into();
         input
     },
@@ -244,7 +244,7 @@ impl Case {
     /// Sends the write twice more, and expects the same answer to both.
     async fn ask_again(&self, kind: &Kind) -> Result<Value> {
         loop {
-            let click = || self.person.does(kind.verb, &self.input);
+            let click = || self.person.call(kind.verb, &self.input);
             let (one, other) = tokio::try_join!(click(), click())?;
             // On a very busy machine an answer may be "pending"; then it is sent again.
             if one["pending"] == false && other["pending"] == false {
@@ -272,7 +272,7 @@ impl Case {
         ensure!(mailed == kind.mailed, "the guest was mailed {mailed:?}");
         mirror_equals_google(stack, &self.person.api.user).await?;
         for tab in &mut self.tabs {
-            tab.catches_up().await?;
+            tab.catch_up().await?;
         }
         Ok(())
     }

@@ -99,10 +99,14 @@ async fn each_refusal_of_google_has_its_answer() -> Result<()> {
             (
                 "events.patch",
                 "updateEvent",
-                person.updates(&seen, &json!({"title": reason})),
+                person.update_input(&seen, &json!({"title": reason})),
             ),
-            ("events.insert", "createEvent", person.creates(&hour(reason, 30))),
-            ("events.delete", "deleteEvent", person.deletes(&seen)),
+            (
+                "events.insert",
+                "createEvent",
+                person.create_input(&hour(reason, 30)),
+            ),
+            ("events.delete", "deleteEvent", person.delete_input(&seen)),
         ];
         for (endpoint, verb, input) in calls {
             test.fault(&person, endpoint, error(status, reason, None), Some(1));
@@ -153,7 +157,10 @@ async fn temporary_errors_are_retried_and_done_once() -> Result<()> {
         let title = format!("Review {n}");
         test.fault(&person, "events.patch", fault.clone(), Some(1));
         let answer = person
-            .does("updateEvent", &person.updates(seen, &json!({"title": title})))
+            .call(
+                "updateEvent",
+                &person.update_input(seen, &json!({"title": title})),
+            )
             .await?;
         assert_eq!(
             (&answer["event"]["title"], &answer["pending"]),
@@ -184,7 +191,7 @@ async fn an_abuse_limit_pauses_the_account_at_once() -> Result<()> {
     let refusal = refused(
         &person,
         "updateEvent",
-        &person.updates(&seen, &json!({"title": "Now"})),
+        &person.update_input(&seen, &json!({"title": "Now"})),
     )
     .await?;
     assert_eq!(words(&refusal), ("TOO_MANY_REQUESTS", "QUOTA_EXCEEDED"));
@@ -193,7 +200,7 @@ async fn an_abuse_limit_pauses_the_account_at_once() -> Result<()> {
     let refusal = refused(
         &person,
         "updateEvent",
-        &person.updates(&seen, &json!({"title": "Again"})),
+        &person.update_input(&seen, &json!({"title": "Again"})),
     )
     .await?;
     assert_eq!(words(&refusal), ("TOO_MANY_REQUESTS", "QUOTA_EXCEEDED"));
@@ -201,9 +208,9 @@ async fn an_abuse_limit_pauses_the_account_at_once() -> Result<()> {
     // Other accounts are not affected.
     let seen = other.titled("Review").await?;
     other
-        .does(
+        .call(
             "updateEvent",
-            &other.updates(&seen, &json!({"title": "Undisturbed"})),
+            &other.update_input(&seen, &json!({"title": "Undisturbed"})),
         )
         .await?;
     test.stack.end().await
@@ -214,7 +221,7 @@ async fn an_id_taken_by_another_event_is_refused() -> Result<()> {
     let test = Test::start().await?;
     let person = test.person("jack").await?;
     let hold = test.fault(&person, "events.insert", Fault::Hold { after: false }, Some(1));
-    let input = person.creates(&hour("Ours", 30));
+    let input = person.create_input(&hour("Ours", 30));
     let writing = tokio::spawn({
         let (person, input) = (person.clone(), input.clone());
         async move { person.write("createEvent", &input).await }
@@ -251,12 +258,12 @@ async fn deleting_a_deleted_event_succeeds() -> Result<()> {
     let seen = person.titled("Review").await?;
     let id = seen["id"].as_str().context("an event has an id")?;
     test.stack.google.delete(&person.account, "primary", id)?;
-    let mut input = person.deletes(&seen);
+    let mut input = person.delete_input(&seen);
     input
         .as_object_mut()
         .context("an input is an object")?
         .remove("baseEtag");
-    let answer = person.does("deleteEvent", &input).await?;
+    let answer = person.call("deleteEvent", &input).await?;
     assert_eq!(
         (&answer["deleted"], &answer["pending"]),
         (&json!(true), &json!(false))
@@ -270,15 +277,15 @@ async fn deleting_a_deleted_event_succeeds() -> Result<()> {
         .collect();
     assert_eq!(statuses, [Some(410)]);
     assert_eq!(
-        person.does("deleteEvent", &input).await?,
+        person.call("deleteEvent", &input).await?,
         answer,
         "the same request, the same answer"
     );
     ensure!(person.shown().await?.is_empty(), "gone from the mirror");
     // The deletion is known.
-    let refusal = refused(&person, "deleteEvent", &person.deletes(&seen)).await?;
+    let refusal = refused(&person, "deleteEvent", &person.delete_input(&seen)).await?;
     assert_eq!(words(&refusal), ("NOT_FOUND", "EVENT_NOT_FOUND"));
-    let edit = person.updates(&seen, &json!({"title": "Late"}));
+    let edit = person.update_input(&seen, &json!({"title": "Late"}));
     assert_eq!(
         words(&refused(&person, "updateEvent", &edit).await?),
         ("NOT_FOUND", "EVENT_NOT_FOUND")
@@ -286,34 +293,34 @@ async fn deleting_a_deleted_event_succeeds() -> Result<()> {
 
     // 404, as of an event that Google has forgotten.
     let made = person
-        .does("createEvent", &person.creates(&hour("Forgotten", 30)))
+        .call("createEvent", &person.create_input(&hour("Forgotten", 30)))
         .await?;
     let id = made["event"]["id"].as_str().context("an event has an id")?;
     test.stack.google.delete(&person.account, "primary", id)?;
     test.fault(&person, "events.delete", error(404, "", None), Some(1));
     let answer = person
-        .does("deleteEvent", &person.deletes(&made["event"]))
+        .call("deleteEvent", &person.delete_input(&made["event"]))
         .await?;
     assert_eq!(answer["deleted"], true);
 
     // 412: it is not the version that was seen, because it is deleted.
     let made = person
-        .does("createEvent", &person.creates(&hour("Changed first", 30)))
+        .call("createEvent", &person.create_input(&hour("Changed first", 30)))
         .await?;
     let id = made["event"]["id"].as_str().context("an event has an id")?;
     test.stack.google.delete(&person.account, "primary", id)?;
     let answer = person
-        .does("deleteEvent", &person.deletes(&made["event"]))
+        .call("deleteEvent", &person.delete_input(&made["event"]))
         .await?;
     assert_eq!(answer["deleted"], true);
 
     // An edit of a deleted event.
     let made = person
-        .does("createEvent", &person.creates(&hour("Gone", 30)))
+        .call("createEvent", &person.create_input(&hour("Gone", 30)))
         .await?;
     let id = made["event"]["id"].as_str().context("an event has an id")?;
     test.stack.google.delete(&person.account, "primary", id)?;
-    let edit = person.updates(&made["event"], &json!({"title": "Late"}));
+    let edit = person.update_input(&made["event"], &json!({"title": "Late"}));
     assert_eq!(
         words(&refused(&person, "updateEvent", &edit).await?),
         ("NOT_FOUND", "EVENT_DELETED")
@@ -321,7 +328,7 @@ async fn deleting_a_deleted_event_succeeds() -> Result<()> {
     ensure!(person.shown().await?.is_empty(), "gone from the mirror");
     test.stack.google.clear_faults();
     mirror_equals_google(&test.stack, "kate").await?;
-    tab.catches_up().await?;
+    tab.catch_up().await?;
     drop(tab);
     test.stack.end().await
 }
@@ -343,16 +350,16 @@ async fn writes_in_an_outage_are_pending_until_resolved() -> Result<()> {
     let mut event = hour("Made in an outage", 30);
     event["attendees"] = json!([{"email": GUEST}]);
     let (create, edit, delete) = (
-        lena.creates(&event),
-        mike.updates(&mike.titled("Review").await?, &json!({"title": "Design review"})),
-        nora.deletes(&nora.titled("Review").await?),
+        lena.create_input(&event),
+        mike.update_input(&mike.titled("Review").await?, &json!({"title": "Design review"})),
+        nora.delete_input(&nora.titled("Review").await?),
     );
-    let hopeless = nora.creates(&hour("Never", 31));
+    let hopeless = nora.create_input(&hour("Never", 31));
     let (created, edited, deleted, never) = tokio::try_join!(
-        lena.does("createEvent", &create),
-        mike.does("updateEvent", &edit),
-        nora.does("deleteEvent", &delete),
-        nora.does("createEvent", &hopeless)
+        lena.call("createEvent", &create),
+        mike.call("updateEvent", &edit),
+        nora.call("deleteEvent", &delete),
+        nora.call("createEvent", &hopeless)
     )?;
     for answer in [&created, &edited, &deleted, &never] {
         assert_eq!(answer["pending"], true, "{answer}");
@@ -386,7 +393,7 @@ async fn writes_in_an_outage_are_pending_until_resolved() -> Result<()> {
             (&end["state"], &end["intentId"]),
             (&json!("done"), &intent["intentId"])
         );
-        tabs[nth].catches_up().await?;
+        tabs[nth].catch_up().await?;
     }
     lena.titled("Made in an outage").await?;
     mike.titled("Design review").await?;
@@ -395,7 +402,7 @@ async fn writes_in_an_outage_are_pending_until_resolved() -> Result<()> {
         "deleted, and the other was not made"
     );
     // A repeated request is answered as if there had been no outage.
-    let again = lena.does("createEvent", &create).await?;
+    let again = lena.call("createEvent", &create).await?;
     assert_eq!(
         (&again["event"]["title"], &again["pending"]),
         (&json!("Made in an outage"), &json!(false))
@@ -433,14 +440,14 @@ async fn writes_wait_for_a_spent_quota() -> Result<()> {
     let limit = error(403, "userRateLimitExceeded", None);
     let limit = test.fault(&limited, "events.patch", limit, None);
     let edit = async |person: &Person| -> Result<Value> {
-        Ok(person.updates(&person.titled("Review").await?, &json!({"title": "Later"})))
+        Ok(person.update_input(&person.titled("Review").await?, &json!({"title": "Later"})))
     };
     let inputs = [edit(&spent).await?, edit(&limited).await?];
     let third = edit(&other).await?;
     let (one, two, three) = tokio::try_join!(
-        spent.does("updateEvent", &inputs[0]),
-        limited.does("updateEvent", &inputs[1]),
-        other.does("updateEvent", &third)
+        spent.call("updateEvent", &inputs[0]),
+        limited.call("updateEvent", &inputs[1]),
+        other.call("updateEvent", &third)
     )?;
     assert_eq!(
         [&one, &two, &three].map(|answer| answer["pending"] == true),
@@ -460,7 +467,7 @@ async fn writes_wait_for_a_spent_quota() -> Result<()> {
     .await?;
     for (tab, input) in tabs.iter_mut().zip(&inputs) {
         assert_eq!(resolved(tab, input).await?["state"], "done");
-        tab.catches_up().await?;
+        tab.catch_up().await?;
     }
     for (person, user) in [(&spent, "olga"), (&limited, "paul")] {
         assert_eq!(person.titled("Later").await?["title"], "Later");

@@ -132,17 +132,17 @@ impl<'a> Calendar<'a> {
 
     async fn write(&self, index: usize, scope: &str, patch: impl FnOnce(&Value) -> Value) -> Result<Value> {
         let seen = self.shown().await?.swap_remove(index);
-        let mut input = self.person.updates(&seen, &patch(&seen));
+        let mut input = self.person.update_input(&seen, &patch(&seen));
         input["scope"] = scope.into();
-        self.person.does("updateEvent", &input).await?;
+        self.person.call("updateEvent", &input).await?;
         Ok(input["patch"].take())
     }
 
     async fn delete(&self, index: usize, scope: &str) -> Result<()> {
         let seen = self.shown().await?.swap_remove(index);
-        let mut input = self.person.deletes(&seen);
+        let mut input = self.person.delete_input(&seen);
         input["scope"] = scope.into();
-        self.person.does("deleteEvent", &input).await?;
+        self.person.call("deleteEvent", &input).await?;
         self.compare(&format!("{scope}, instance {index} deleted")).await
     }
 
@@ -205,7 +205,7 @@ async fn in_zone(stack: &Stack, name: &str, user: String) -> Result<()> {
     let series = weekly(name, nine, &format!("RRULE:FREQ=WEEKLY;COUNT={WEEKS}"))?;
     calendar
         .person
-        .does("createEvent", &calendar.person.creates(&series))
+        .call("createEvent", &calendar.person.create_input(&series))
         .await?;
     calendar.compare("made").await?;
     assert_eq!(calendar.shown().await?.len(), WEEKS);
@@ -278,7 +278,7 @@ async fn at_night(stack: &Stack, name: &str, user: String) -> Result<()> {
     let series = weekly(name, half_past_two, "RRULE:FREQ=DAILY;COUNT=380")?;
     calendar
         .person
-        .does("createEvent", &calendar.person.creates(&series))
+        .call("createEvent", &calendar.person.create_input(&series))
         .await?;
     calendar.compare("made").await?;
     calendar
@@ -308,7 +308,7 @@ async fn an_all_day_series_ignores_changes_of_clocks() -> Result<()> {
     });
     calendar
         .person
-        .does("createEvent", &calendar.person.creates(&series))
+        .call("createEvent", &calendar.person.create_input(&series))
         .await?;
     calendar.compare("made").await?;
     let next = |seen: &Value| -> Option<Value> {

@@ -1,7 +1,7 @@
-//! The starts that a recurrence rule makes, in wall-clock time without a zone.
+//! The starts that a recurrence rule generates, in wall-clock time without a zone.
 //!
 //! Written here because the crate `rrule` 0.14
-//! - begins at DTSTART whatever the window, and tries 100,000 periods of a rule that makes nothing (30 February), without a
+//! - begins at DTSTART whatever the window, and tries 100,000 periods of a rule that generates nothing (30 February), without a
 //!   way to stop it;
 //! - refuses rules that are merely odd, such as one whose UNTIL is before DTSTART, which people get by editing;
 //! - reads UNTIL without `Z` in the zone of the machine, and drops an instance whose midnight is in a gap.
@@ -37,9 +37,9 @@ impl Budget {
     }
 }
 
-/// Visits the starts that a rule makes within `[from, to]`, in order, until the visitor breaks.
+/// Visits the starts that a rule generates within `[from, to]`, in order, until the visitor breaks.
 ///
-/// `start` is the first start of the event and the phase of the rule. It is visited only if the rule makes it. UNTIL is left
+/// `start` is the first start of the event and the phase of the rule. It is visited only if the rule generates it. UNTIL is left
 /// to the visitor, which knows the zone.
 pub fn visit(
     rule: &Rule,

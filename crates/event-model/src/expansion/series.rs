@@ -1,4 +1,4 @@
-//! The starts that the lines of a series make.
+//! The starts that the lines of a series generate.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -41,8 +41,8 @@ pub fn starts(first: Span, lines: &[String], window: Window, replaced: usize) ->
     starts
 }
 
-/// How many starts before this one the rule of a line makes. As for COUNT, the first start of the series is one of them only
-/// if the rule makes it.
+/// How many starts before this one the rule of a line generates. As for COUNT, the first start of the series is one of them only
+/// if the rule generates it.
 pub fn count(first: Span, line: &str, before: Start) -> usize {
     let recurrence = Recurrence::parse(&[line.to_owned()], first.zone());
     let window = Window {
@@ -60,7 +60,7 @@ pub fn count(first: Span, line: &str, before: Start) -> usize {
     count
 }
 
-/// Visits the starts that a rule makes, as far as their instances may touch the window, until the visitor breaks.
+/// Visits the starts that a rule generates, as far as their instances may touch the window, until the visitor breaks.
 fn visit(
     first: Span,
     rule: &Rule,

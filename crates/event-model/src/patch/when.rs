@@ -103,7 +103,7 @@ impl EventPatch {
         let zone = zone
             .or(before.map(|(_, _, zone, _)| zone))
             .unwrap_or(calendar_zone);
-        // A start that stays in its zone says nothing about the zone in which a flight lands.
+        // A start that stays in its zone does not determine the zone in which a flight lands.
         let end_zone = end_zone
             .or(before.and_then(|(_, _, start, end)| (start == zone).then_some(end)))
             .unwrap_or(zone);

@@ -17,7 +17,7 @@ pub struct SplitLines {
 }
 
 /// Splits a series that starts with `first` so that `at` is the first start of the second part. `count_before` returns how
-/// many starts before `at` the rule of a line makes.
+/// many starts before `at` the rule of a line generates.
 ///
 /// Known limit: on a day whose clocks skip its hour, an instance is an hour late. Split there, the second part stays late,
 /// because no first start can name an hour that does not exist.

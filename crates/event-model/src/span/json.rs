@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::Span;
 use crate::zone::{Zone, rfc3339};
 
-/// The keys of an [`Event`](crate::wire::Event) that say when it takes place.
+/// The keys of an [`Event`](crate::wire::Event) that determine when it takes place.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct SpanJson {

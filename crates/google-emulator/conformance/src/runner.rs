@@ -18,7 +18,7 @@ use crate::matching::{Mismatch, check};
 use crate::target::Target;
 use crate::variables::{Variables, as_text};
 
-/// How long a push may take where the step does not say it.
+/// How long a push may take where the step does not set it.
 const PUSH_WAIT: Duration = Duration::from_secs(30);
 /// Between two reads of a step that waits for something.
 const READ_AGAIN: Duration = Duration::from_millis(500);

@@ -47,7 +47,7 @@ impl Entry {
         (self.uid.clone(), role)
     }
 
-    /// The id made of the `UID`.
+    /// The id derived from the `UID`.
     pub fn id(&self) -> Option<String> {
         self.uid.as_deref().map(id_of)
     }
@@ -98,7 +98,7 @@ fn id_of(name: &str) -> String {
         .collect()
 }
 
-/// Reads one event; the error says what is wrong with it.
+/// Reads one event; the error describes the problem.
 pub fn read(event: &Component, zones: &Zones) -> Result<Entry, String> {
     let written = property(event, "DTSTART").ok_or("DTSTART is missing")?;
     let start = Time::of(written, zones)?;

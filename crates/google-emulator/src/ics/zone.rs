@@ -31,7 +31,7 @@ const REGIONS: [&str; 10] = [
 pub struct Zones {
     /// Of the calendar itself. None: its name is unknown.
     calendar: Option<Zone>,
-    /// `TZID` → what its `VTIMEZONE` says.
+    /// `TZID` → the rules of its `VTIMEZONE`.
     defined: HashMap<String, Defined>,
 }
 

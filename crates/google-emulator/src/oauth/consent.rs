@@ -21,7 +21,7 @@ const ERROR_PAGE: &str = include_str!("error.html");
 pub struct Decision {
     /// The account that is chosen.
     pub user: String,
-    /// The scopes that stay ticked; all that were asked for when absent. Sign-in scopes cannot be unticked.
+    /// The scopes that stay ticked; all requested ones when absent. Sign-in scopes cannot be unticked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scopes: Option<Vec<String>>,
     /// Cancel instead.
@@ -196,7 +196,7 @@ fn redirect(uri: &str, state: Option<&str>, fields: &[(&str, &str)]) -> String {
     url.into()
 }
 
-/// `GET`: the page, or straight back to the application when there is nothing to ask.
+/// `GET`: the page, or a redirect to the application when there is nothing to consent to.
 pub(super) async fn show(request: HttpRequest, shared: Data<Shared>) -> HttpResponse {
     let query = request.query_string();
     let ask = match check(&Params::parse(query), &shared.client) {

@@ -88,7 +88,7 @@ async fn send(shared: &Arc<Shared>, mut push: Push, copies: u32) {
     }
 }
 
-/// Tries again, with doubling waits, while the receiver asks for it and the channel lives.
+/// Tries again, with doubling waits, while the receiver's status requires it and the channel lives.
 async fn retry(shared: Arc<Shared>, push: Push) {
     let (retries, base) = {
         let state = shared.state();

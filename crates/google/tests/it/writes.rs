@@ -64,7 +64,7 @@ async fn an_insert_with_our_own_id_happens_once() {
             .insert_event(&access, "primary", &lunch("lunch1"), SendUpdates::All)
             .await
     };
-    let made = insert().await.unwrap();
+    let inserted = insert().await.unwrap();
     assert_eq!(
         (made.id.as_str(), field(&made, "status")),
         ("lunch1", json!("confirmed"))

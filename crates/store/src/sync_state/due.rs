@@ -34,7 +34,7 @@ pub async fn lock_connection(conn: &mut PgConnection, connection: ConnectionId) 
 }
 
 /// Marks these resources dirty, and wakes the workers when the caller commits. Returns the number of rows changed; a row
-/// that is waiting already is left alone.
+/// that is waiting already is not changed.
 pub async fn mark_dirty(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -99,7 +99,7 @@ pub async fn mark_dirty_of_user(
 }
 
 /// Marks what a user looks at and pushes do not keep current: calendars without a live channel whose last pull is more than
-/// a minute old. Returns how many. Suspended calendars are left alone.
+/// a minute old. Returns how many. Suspended calendars are not changed.
 pub async fn mark_dirty_on_view(
     conn: &mut PgConnection,
     now: DateTime<Utc>,

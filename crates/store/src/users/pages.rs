@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::JsonRow;
 
-/// Limits of one page: rows, and about how many bytes of JSON. A larger row is a page of its own.
+/// Limits of one page: rows, and about how many bytes of JSON. A larger row gets a separate page.
 #[derive(Debug, Clone, Copy)]
 pub struct Bounds {
     pub rows: i64,

@@ -23,7 +23,7 @@ pub struct NewWatch<'a> {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Begun {
     /// Create the channel. `attempts` counts consecutive attempts, including this one.
-    Make(Lease<String>),
+    Create(Lease<String>),
     /// An earlier attempt had succeeded, as its first push shows. Its channel is live now.
     Adopted,
     /// Another worker is creating one or is backing off, or none is wanted any more.
@@ -88,7 +88,7 @@ pub async fn begin(
         return Ok(Begun::Taken);
     }
     let lease = Lease::new(new.channel_id.to_owned(), token, attempts.unsigned_abs());
-    Ok(Begun::Make(lease))
+    Ok(Begun::Create(lease))
 }
 
 /// Whether the resource is still to be watched. Locked until the transaction ends: a concurrent disconnect or deselection

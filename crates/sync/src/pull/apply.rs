@@ -102,7 +102,7 @@ impl Diff {
     }
 
     fn add(&mut self, known: Option<&Version>, incoming: Incoming) {
-        // A cancelled exception is kept as long as its series exists: it says that this instance does not take place.
+        // A cancelled exception is kept as long as its series exists: it records that this instance does not take place.
         let is_exception = incoming.row.recurring_event_id.is_some();
         let is_deleted = incoming.is_cancelled() && !is_exception;
         if known.is_none() && is_deleted || known.is_some_and(|known| is_echo_or_older(known, &incoming)) {
@@ -127,7 +127,7 @@ impl Diff {
 fn is_echo_or_older(known: &Version, incoming: &Incoming) -> bool {
     let row = &incoming.row;
     let same = known.etag == row.etag && known.status == row.status && known.has_same_content;
-    // A bare tombstone has neither etag nor time. It says only that the event is deleted, which is a change only once.
+    // A bare tombstone has neither etag nor time. Its only content is the deletion, which is a change only once.
     let older = match (known.updated, row.updated) {
         (Some(known), Some(incoming)) => incoming < known,
         _ => false,

@@ -24,7 +24,7 @@ pub(crate) enum PullError {
     Suspend {
         reason: &'static str,
     },
-    /// Google says that the account cannot read the resource. One answer is not enough to hide a calendar.
+    /// Google answered that the account cannot read the resource. One answer is not enough to hide a calendar.
     AccessLost,
     /// Google Calendar is turned off for the account.
     CalendarOff,
@@ -63,7 +63,7 @@ pub(crate) const SCOPE_MISSING: &str = "scope_missing";
 /// [`ConnectionState::CalendarOff`]: event_model::wire::ConnectionState::CalendarOff
 pub(crate) const CALENDAR_OFF: &str = "calendar_off";
 
-/// Google has once said that the account cannot read a calendar.
+/// Google has answered once that the account cannot read a calendar.
 pub(crate) const ACCESS_DOUBTFUL: &str = "access_doubtful";
 
 /// Google has once not sent a page in time. The second time, pages become smaller.

@@ -36,7 +36,7 @@ const REBUILD_EVERY: TimeDelta = TimeDelta::minutes(1);
 /// A rebuild that deletes at most this many events, or at most half of them, needs no second listing.
 const SWEEP_FREE: i64 = 50;
 
-/// When the second listing is made that has to confirm a large deletion.
+/// The delay before the second listing, which has to confirm a large deletion.
 const SWEEP_RECHECK: Duration = Duration::from_secs(30);
 
 /// How many series are read from the mirror at a time.

@@ -47,7 +47,7 @@ pub async fn create(ctx: &Context, wanted: &Wanted, address: &str) -> Result<boo
     }
     tx.commit().await?;
     let lease = match begun {
-        Begun::Make(lease) => lease,
+        Begun::Create(lease) => lease,
         Begun::Adopted => return Ok(true),
         Begun::Taken => return Ok(false),
     };

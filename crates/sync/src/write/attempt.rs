@@ -77,8 +77,8 @@ impl<'a> Attempt<'a> {
         self.intent.state == State::Sent
     }
 
-    /// Google has answered that it did not apply the last call. The row may keep saying that it was sent: a worker that
-    /// takes the request over looks first, and finds nothing.
+    /// Google has answered that it did not apply the last call. The row may stay `sent`: a worker that takes the request
+    /// over looks first, and finds nothing.
     pub fn mark_refused(&mut self) {
         self.intent.state = State::Pending;
     }

@@ -21,11 +21,11 @@ use crate::pull::{Applied, Incoming, apply, context, expand_stored};
 use crate::{Context, metrics};
 use event_model::wire::{Change, Event, Window};
 
-/// A brief failure of the database must not make us ask Google again for what we know.
+/// Retry a brief database failure here, so that no request to Google is repeated.
 const TRIES: u32 = 4;
 const STORING: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(2));
 
-/// When a pull may have overtaken Google's answer, Google is asked again this soon.
+/// The delay before the event is read again after a concurrent pull.
 const OVERTAKEN: Duration = Duration::from_millis(50);
 
 /// The range around its start that is expanded to find the instance to answer with.

@@ -73,7 +73,7 @@ pub async fn submit(ctx: &Context, user: &UserId, key: &str, request: Request) -
     }
 }
 
-/// Works in a task of its own: a client that hangs up does not stop the write halfway. None: it has not finished.
+/// Works in a separate task: a client that hangs up does not stop the write halfway. None: it has not finished.
 async fn work_until(ctx: &Context, intent: Intent, deadline: Instant) -> Option<WriteResult> {
     let id = intent.lease.key;
     let task = tokio::spawn(worker::work_on(ctx.clone(), intent, Some(deadline)));

@@ -49,7 +49,7 @@ impl Work<String, Channel> for Lookups {
     }
 }
 
-/// Commits bumps, on a connection of its own.
+/// Commits bumps, on a separate connection.
 pub(super) struct Bumps {
     database_url: SecretString,
     clock: Clock,

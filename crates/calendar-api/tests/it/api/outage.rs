@@ -6,23 +6,23 @@ use tokio::task::JoinHandle;
 use super::*;
 
 /// A proxy to Postgres that can be cut.
-struct Line {
+struct Proxy {
     port: u16,
     upstream: String,
     forwarding: Option<JoinHandle<()>>,
 }
 
-impl Line {
+impl Proxy {
     async fn start(upstream: String) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
-        let mut line = Self {
+        let mut proxy = Self {
             port,
             upstream,
             forwarding: None,
         };
-        line.forward(listener);
-        line
+        proxy.forward(listener);
+        proxy
     }
 
     fn forward(&mut self, listener: TcpListener) {
@@ -57,14 +57,14 @@ impl Line {
 async fn calls_are_503_without_postgres_and_recover(pool: PgPool) {
     let mut url = pool.connect_options().to_url_lossy();
     let upstream = format!("{}:{}", url.host_str().unwrap(), url.port().unwrap_or(5432));
-    let mut line = Line::start(upstream).await;
+    let mut proxy = Proxy::start(upstream).await;
     url.set_host(Some("127.0.0.1")).unwrap();
-    url.set_port(Some(line.port)).unwrap();
+    url.set_port(Some(proxy.port)).unwrap();
     let api = Api::start_with(pool, &[("DATABASE_URL", url.as_str())]).await;
     let status = "calendar.google.status";
     api.query("alice", status, Value::Null).await.unwrap();
 
-    line.cut().await;
+    proxy.cut().await;
     for _ in 0..2 {
         let response = api.get("alice", status, &Value::Null).send().await.unwrap();
         assert_eq!(response.status(), 503);
@@ -80,7 +80,7 @@ async fn calls_are_503_without_postgres_and_recover(pool: PgPool) {
         .await
         .unwrap();
 
-    line.restore().await;
+    proxy.restore().await;
     api.query("alice", status, Value::Null).await.unwrap();
 }
 

@@ -130,7 +130,7 @@ async fn answer(scrape: web::Data<Scrape>) -> HttpResponse {
         .body(text)
 }
 
-/// Renders samples by a registry of their own, so that a missing sample is not repeated from the last scrape.
+/// Renders samples by a separate registry, so that a missing sample is not repeated from the last scrape.
 fn render(samples: &[Sample]) -> String {
     let recorder = PrometheusBuilder::new().build_recorder();
     let mut described = BTreeSet::new();

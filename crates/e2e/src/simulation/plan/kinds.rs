@@ -240,7 +240,7 @@ pub enum Trouble {
     TokenRefused,
     /// A policy of the account's organization ends the grant.
     PolicyRefuses,
-    /// The token endpoint refuses us, which says nothing about the grant.
+    /// The token endpoint refuses us, which is no evidence about the grant.
     ClientRefused,
     WatchUnavailable,
     ShortWatch,
@@ -248,7 +248,7 @@ pub enum Trouble {
     WriteUnavailable,
     WriteAnswerLost,
     Forbidden,
-    /// A calendar is said not to exist.
+    /// Google answers that a calendar does not exist.
     Missing,
     /// Google Calendar is turned off for the account.
     CalendarOff,

@@ -52,7 +52,7 @@ const CASES: [Case; 20] = [
             "2026-11-08T01:30:00-05:00",
         ],
     },
-    // The first start may be the second of a time that repeats: the offset from Google says so.
+    // The first start may be the second of a time that repeats: the offset from Google shows it.
     Case {
         zone: "America/New_York",
         start: "2026-11-01T01:30:00-05:00",

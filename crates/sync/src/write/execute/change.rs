@@ -213,7 +213,7 @@ pub(super) fn decide_deletion(base: Option<&Fields>, is_conditional: bool, their
     }
 }
 
-/// The fields whose change makes it another event than the one that the user wanted to delete. None: it is still that one.
+/// The fields whose change turns it into another event than the one that the user wanted to delete. None: it is still that one.
 /// A color, a reminder, who sees it, or a guest's answer does not matter.
 fn changed_since(base: Option<&Fields>, theirs: &Version) -> Option<Vec<Field>> {
     let Some(base) = base else {

@@ -58,7 +58,7 @@ pub(super) async fn insert_event(
             .await?
             .ok_or(Reason::EventDeleted.into()),
         Err(CallError::Google(Error::NotFound)) => Err(Reason::AccessLost.into()),
-        // The call had no condition, so this says nothing about the event. Google answers so now and then, and accepts
+        // The call had no condition, so this is no evidence about the event. Google answers so now and then, and accepts
         // the next call.
         Err(CallError::Google(Error::Conflict)) => Err(attempt.retry(true)),
         Err(error) => Err(attempt.failed_write(error)),

@@ -30,7 +30,7 @@ pub struct Planner {
     pub id: Uuid,
     pub calendar: Calendar,
     pub context: CalendarContext,
-    /// None: the caller did not say.
+    /// None: not in the request.
     pub mail: Option<Mail>,
 }
 
@@ -39,7 +39,7 @@ impl Planner {
         &self.context.access_role
     }
 
-    /// `has_guests`: the event is shared with guests. They are mailed unless the caller says otherwise, since Google warns
+    /// `has_guests`: the event is shared with guests. They are mailed unless the request excludes it, since Google warns
     /// that without mail an event may be lost for some of them
     /// (<https://developers.google.com/workspace/calendar/api/v3/reference/events/insert#sendUpdates>).
     pub fn finish(

@@ -51,7 +51,7 @@ pub(super) fn part(target: &Target, scope: Option<Scope>) -> Result<Part, Refuse
     })
 }
 
-/// The series itself, given it or one of its instances.
+/// The series of the target, which is it or one of its instances.
 pub(super) fn master_of(target: &Target) -> Result<&Version, Refused> {
     match &target.series {
         None => Ok(&target.version),
@@ -230,7 +230,7 @@ impl Planner {
         if fields.is_some() {
             return Ok(fields);
         }
-        // The etag of an exception says nothing about the version of its series: assume the current one.
+        // The etag of an exception does not determine the version of its series: assume the current one.
         let exception = target::own_fields_at(conn, &self.calendar, &target.version, etag).await?;
         Ok(exception.map(|_| master.fields.clone()))
     }

@@ -366,7 +366,7 @@ async fn tokens_are_sealed_to_their_row(pool: PgPool) {
     assert_eq!(missing, [1]);
 }
 
-/// A policy's refusal is the grant's: the state says so with its reason, and calendars, sync tokens and the refresh token
+/// A policy's refusal is the grant's: the state shows it with its reason, and calendars, sync tokens and the refresh token
 /// stay as they are. <https://github.com/dust-tt/dust/pull/31975>
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn policy_ends_the_grant_and_touches_nothing_else(pool: PgPool) {

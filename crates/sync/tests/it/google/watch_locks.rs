@@ -68,7 +68,7 @@ async fn granted_channel_and_deselected_calendar_do_not_deadlock(pool: PgPool) {
         .await
         .unwrap();
     tx.commit().await.unwrap();
-    let Begun::Make(lease) = begun else {
+    let Begun::Create(lease) = begun else {
         panic!("{begun:?}")
     };
     let mut tx = stage.ctx.pool.begin().await.unwrap();

@@ -60,7 +60,7 @@ pub async fn die_at(world: &World, kill: Kill, endpoint: &str, key: &str, reques
     };
     let asked = world.google.requests_to(endpoint).len();
     let process = Process::start(world, key, request);
-    // `submit` works in a task of its own, so the whole runtime is dropped.
+    // `submit` works in a separate task, so the whole runtime is dropped.
     process
         .kill_when(async || {
             world.google.requests_to(endpoint).len() > asked && kill_is_due(world, kill, endpoint, asked)

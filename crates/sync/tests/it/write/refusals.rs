@@ -121,7 +121,7 @@ async fn invalid_requests_are_refused_before_google_is_called(pool: PgPool) {
     assert_eq!(writes, 0);
 }
 
-/// Google's 404 is about the calendar, and says nothing about its events. They are there when access returns, and so is the
+/// Google's 404 is about the calendar, not about its events. They are there when access returns, and so is the
 /// old sync token, which does not report events that were there all along.
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn losing_access_to_a_calendar_deletes_no_events(pool: PgPool) {
