@@ -62,7 +62,6 @@ impl Application {
         })?;
         let state = State {
             tokens,
-            connection_token_life: config.realtime_token_seconds.0,
             rate_limit: RateLimit::per_minute(config.rate_limit_per_minute),
             recent_views: RecentViews::default(),
             browser_url,

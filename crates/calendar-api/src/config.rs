@@ -1,7 +1,6 @@
 //! The environment variables of calendar-api.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::time::Duration;
 
 use common::config::{SecretKey, named};
 use common::{optional, optional_secret_key, parsed, secret_key};
@@ -53,14 +52,6 @@ pub struct Config {
     /// The `aud` that a token must have, or have among others.
     pub auth_audience: String,
 
-    /// Seconds after which a socket requests a new token. Until then a user who was signed out or lost a permission still
-    /// receives changes.
-    #[serde(
-        default = "realtime_token_seconds",
-        deserialize_with = "parse_realtime_token_seconds"
-    )]
-    pub realtime_token_seconds: TokenLife,
-
     /// The most requests of one user in a minute.
     #[serde(default = "rate_limit_per_minute", deserialize_with = "parse_rate_limit")]
     pub rate_limit_per_minute: u32,
@@ -78,14 +69,9 @@ const fn rate_limit_per_minute() -> u32 {
     600
 }
 
-const fn realtime_token_seconds() -> TokenLife {
-    TokenLife(Duration::from_mins(15))
-}
-
 secret_key!(centrifugo_api_key, "CENTRIFUGO_API_KEY");
 secret_key!(centrifugo_token_secret, "CENTRIFUGO_TOKEN_SECRET");
 parsed!(parse_rate_limit: u32, "RATE_LIMIT_PER_MINUTE");
-parsed!(parse_realtime_token_seconds: TokenLife, "REALTIME_TOKEN_SECONDS");
 parsed!(parse_listen_addr: SocketAddr, "LISTEN_ADDR");
 parsed!(parse_api_url: Origin, "API_URL");
 parsed!(parse_centrifugo_api_url: Url, "CENTRIFUGO_API_URL");
@@ -101,22 +87,6 @@ fn parse_app_origins<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<O
             .map(str::parse)
             .collect::<Result<Vec<_>, _>>()
     })
-}
-
-/// The life of a token for a socket.
-#[derive(Debug, Clone, Copy)]
-pub struct TokenLife(pub Duration);
-
-impl std::str::FromStr for TokenLife {
-    type Err = &'static str;
-
-    /// Below ten seconds browsers would do little but request tokens.
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text.parse() {
-            Ok(seconds @ 10..=86_400) => Ok(Self(Duration::from_secs(seconds))),
-            _ => Err("expected seconds, from 10 to 86400"),
-        }
-    }
 }
 
 impl Config {
@@ -205,7 +175,7 @@ mod tests {
         let origins: Vec<_> = config.app_origins.iter().map(Origin::as_str).collect();
         assert_eq!(origins, ["http://localhost:3000", "https://app.example"]);
         assert!(config.authenticator().is_ok());
-        assert_eq!(config.realtime_token_seconds.0.as_secs(), 900);
+        assert_eq!(config.sync.tuning.realtime_token_life.as_secs(), 900);
     }
 
     #[test]
@@ -219,8 +189,7 @@ mod tests {
             ("PUBLIC_URL", "https://calendar.example/x"),
             ("API_URL", "localhost:8080"),
             ("LISTEN_ADDR", "8080"),
-            ("REALTIME_TOKEN_SECONDS", "9"),
-            ("REALTIME_TOKEN_SECONDS", "15m"),
+            ("TUNING", "realtime_token_seconds=9"),
             ("AUTH_ALGORITHM", "none"),
             ("AUTH_JWKS_URL", "http://169.254.169.254/"),
             ("AUTH_HS256_SECRET", "short"),

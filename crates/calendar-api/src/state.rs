@@ -1,7 +1,6 @@
 //! The state of the service, and the caller of a request.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use actix_web::HttpRequest;
 use actix_web::http::header;
@@ -21,8 +20,6 @@ pub struct State {
     pub sync: sync::Context,
     pub broker: centrifugo::Client,
     pub tokens: centrifugo::Tokens,
-    /// The life of a connection token; then its socket requests another.
-    pub connection_token_life: Duration,
     pub authenticator: Authenticator,
     pub rate_limit: RateLimit,
     pub recent_views: RecentViews,

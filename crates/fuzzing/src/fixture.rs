@@ -101,7 +101,6 @@ fn state(pool: sqlx::PgPool) -> State {
         ),
         broker: centrifugo::Client::new(&nowhere, secret("CENTRIFUGO_API_KEY")).expect("a client"),
         tokens: centrifugo::Tokens::new(&secret("CENTRIFUGO_TOKEN_SECRET")),
-        connection_token_life: Duration::from_mins(15),
         authenticator: Authenticator::with_secret(b"0123456789abcdef0123456789abcdef", APP, "calwire"),
         rate_limit: RateLimit::per_minute(u32::MAX),
         recent_views: RecentViews::default(),

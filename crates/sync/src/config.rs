@@ -41,12 +41,9 @@ pub struct Config {
 
     pub google_client_id: String,
     pub google_client_secret: SecretString,
-    /// The base URL of an emulator instead of Google.
+    /// The base URL of an emulator instead of Google; after a comma the one for browsers, if that is another.
     #[serde(default, deserialize_with = "parse_google_base_url")]
-    pub google_base_url: Option<Url>,
-    /// The consent page, if browsers reach the emulator at another address than this service.
-    #[serde(default, deserialize_with = "parse_google_auth_url")]
-    pub google_auth_url: Option<Url>,
+    pub google_base_url: Option<Endpoints>,
 
     /// Whether disconnecting an account revokes its grant at Google, which ends every grant of the same Google project for
     /// the account. `false` where another application, such as the host's sign-in, shares the project.
@@ -80,9 +77,16 @@ parsed!(parse_token_keys: Keyring, "TOKEN_KEYS");
 parsed!(parse_tuning: Settings, "TUNING");
 
 optional!(parse_webhook_url: Url, "WEBHOOK_URL");
-optional!(parse_google_base_url: Url, "GOOGLE_BASE_URL");
-optional!(parse_google_auth_url: Url, "GOOGLE_AUTH_URL");
 optional!(parse_metrics_addr: SocketAddr, "METRICS_ADDR");
+
+fn parse_google_base_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Endpoints>, D::Error> {
+    named(deserializer, "GOOGLE_BASE_URL", |text| {
+        let (services, browsers) = text.split_once(',').unwrap_or((text, text));
+        let mut endpoints = Endpoints::at(&Url::parse(services)?);
+        endpoints.auth_url = Endpoints::at(&Url::parse(browsers)?).auth_url;
+        Ok::<_, url::ParseError>(Some(endpoints))
+    })
+}
 
 fn parse_public_url<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Url>, D::Error> {
     named(deserializer, "PUBLIC_URL", |text| {
@@ -123,11 +127,8 @@ impl Config {
     pub fn google(&self) -> GoogleConfig {
         let secret = self.google_client_secret.expose_secret().into();
         let mut config = GoogleConfig::new(&self.google_client_id, secret);
-        if let Some(base) = &self.google_base_url {
-            config.endpoints = Endpoints::at(base);
-        }
-        if let Some(url) = &self.google_auth_url {
-            config.endpoints.auth_url = url.clone();
+        if let Some(emulator) = &self.google_base_url {
+            config.endpoints = emulator.clone();
         }
         config
     }
@@ -200,8 +201,7 @@ mod tests {
     fn set_values_are_used() {
         let config = read(&[
             ("PUBLIC_URL", "https://calendar.example.com"),
-            ("GOOGLE_BASE_URL", "http://127.0.0.1:9"),
-            ("GOOGLE_AUTH_URL", "http://localhost:8/consent"),
+            ("GOOGLE_BASE_URL", "http://127.0.0.1:9,http://localhost:8"),
             ("TUNING", "grant_confirm_seconds=1,poll_unwatched_seconds=2"),
             ("REVOKE_ON_DISCONNECT", "false"),
         ])
@@ -218,7 +218,7 @@ mod tests {
         let endpoints = config.google().endpoints;
         assert_eq!(endpoints.calendar_url.as_str(), "http://127.0.0.1:9/calendar/v3/");
         assert_eq!(endpoints.token_url.as_str(), "http://127.0.0.1:9/token");
-        assert_eq!(endpoints.auth_url.as_str(), "http://localhost:8/consent");
+        assert_eq!(endpoints.auth_url.as_str(), "http://localhost:8/o/oauth2/v2/auth");
     }
 
     #[test]
@@ -233,7 +233,7 @@ mod tests {
             ("TUNING", "watch_seconds=1"),
             ("GOOGLE_BASE_URL", "google"),
             ("REVOKE_ON_DISCONNECT", "no"),
-            ("GOOGLE_AUTH_URL", "consent"),
+            ("GOOGLE_BASE_URL", "http://127.0.0.1:9,browsers"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.starts_with(name), "{name}={value}: {error}");

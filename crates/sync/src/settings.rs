@@ -55,6 +55,10 @@ pub struct Settings {
     /// How long a change of the canary may take to reach its socket.
     #[serde(rename = "canary_patience_seconds", deserialize_with = "seconds")]
     pub canary_patience: Duration,
+    /// The life of the token for a browser's socket. Until its end a user who was signed out or lost a permission still
+    /// receives changes.
+    #[serde(rename = "realtime_token_seconds", deserialize_with = "token_life")]
+    pub realtime_token_life: Duration,
     /// Events per page of a listing. A sync token is valid only with the page size that it was issued for.
     #[serde(skip)]
     pub events_page_size: u16,
@@ -77,13 +81,14 @@ impl Default for Settings {
             push_late: Duration::from_mins(5),
             canary_every: Duration::from_mins(3),
             canary_patience: Duration::from_secs(30),
+            realtime_token_life: Duration::from_mins(15),
             events_page_size: google::EVENTS_PAGE_MAX,
         }
     }
 }
 
 impl Settings {
-    /// The address that Google is asked to push to. None: polling only.
+    /// The address for Google's pushes. None: polling only.
     pub fn webhook_address(&self) -> Option<Url> {
         self.webhook_url.clone().or_else(|| {
             let mut url = self.public_url.clone()?;
@@ -121,6 +126,16 @@ fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Er
     u64::deserialize(deserializer).map(Duration::from_secs)
 }
 
+/// With a shorter life browsers would do little but request tokens.
+fn token_life<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    match u64::deserialize(deserializer)? {
+        seconds @ 10..=86_400 => Ok(Duration::from_secs(seconds)),
+        _ => Err(serde::de::Error::custom(
+            "realtime_token_seconds expects 10 to 86400",
+        )),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +170,10 @@ mod tests {
             (
                 "watch_ttl_seconds=-1",
                 "watch_ttl_seconds expects a number of seconds, not \"-1\"",
+            ),
+            (
+                "realtime_token_seconds=9",
+                "realtime_token_seconds expects 10 to 86400",
             ),
             ("watch_ttl_seconds", "expected name=seconds"),
             ("watch_ttl_seconds=1,", "expected name=seconds"),

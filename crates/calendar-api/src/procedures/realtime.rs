@@ -36,7 +36,7 @@ pub struct RealtimeToken {
 /// `realtime.getConnectionToken`
 pub async fn get_connection_token(caller: Caller, _: Nothing) -> Result<RealtimeToken, RpcError> {
     let state = &caller.state;
-    let life = state.connection_token_life;
+    let life = state.sync.settings.realtime_token_life;
     Ok(RealtimeToken {
         token: state.tokens.connection(&caller.user, state.now(), life),
         expires_in: life.as_secs(),

@@ -127,10 +127,10 @@ async fn each_wrong_variable_is_reported_with_its_remedy() -> Result<()> {
     .await?;
     finds(
         &stack,
-        &[
-            ("GOOGLE_BASE_URL", "http://127.0.0.1:1"),
-            ("GOOGLE_AUTH_URL", stack.google.auth_url().as_str()),
-        ],
+        &[(
+            "GOOGLE_BASE_URL",
+            &format!("http://127.0.0.1:1,{}", stack.google.base_url()),
+        )],
         &[("oauth-client", "oauth2.googleapis.com")],
     )
     .await?;

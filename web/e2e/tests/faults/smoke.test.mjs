@@ -89,7 +89,7 @@ test('every part can be killed and started again', async () => {
 
   await control.api.kill();
   await assert.rejects(ask('alice', 'realtime.getConnectionToken'), /502/);
-  await control.api.start({ REALTIME_TOKEN_SECONDS: '10' });
+  await control.api.start({ TUNING: 'realtime_token_seconds=10' });
   assert.equal((await ask('alice', 'realtime.getConnectionToken')).expiresIn, 10);
   await control.api.kill();
   await control.api.start();

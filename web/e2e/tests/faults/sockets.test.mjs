@@ -68,7 +68,7 @@ test('StrictMode with five widgets and a hook opens one socket', async (t) => {
 test('the socket outlives its tokens', async (t) => {
   const person = await calwire.newUser('outliver');
   await control.api.kill();
-  await control.api.start({ REALTIME_TOKEN_SECONDS: '10' });
+  await control.api.start({ TUNING: 'realtime_token_seconds=10' });
   t.after(async () => {
     await control.api.kill();
     await control.api.start();
@@ -92,7 +92,7 @@ test('the socket outlives its tokens', async (t) => {
 test('an expired token means signed out, without repeated attempts', async (t) => {
   await calwire.newUser('expired');
   await control.api.kill();
-  await control.api.start({ REALTIME_TOKEN_SECONDS: '10' });
+  await control.api.start({ TUNING: 'realtime_token_seconds=10' });
   t.after(async () => {
     await control.api.kill();
     await control.api.start();
