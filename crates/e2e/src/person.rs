@@ -92,7 +92,7 @@ impl Person {
     }
 
     /// The answer of a write that has to succeed.
-    pub async fn does(&self, verb: &str, input: &Value) -> Result<Value> {
+    pub async fn call(&self, verb: &str, input: &Value) -> Result<Value> {
         self.write(verb, input).await?.done().context(verb.to_owned())
     }
 

@@ -209,10 +209,12 @@ impl Participant {
         }
         loop {
             match self.attempt(verb, input).await {
-                Some(Answer::Done(answer)) if answer["pending"] != true => return End::Done(answer),
+                Some(Answer::Done(answer)) if answer["pending"] != true => {
+                    return RequestOutcome::Done(answer);
+                }
                 Some(Answer::Refused(refusal)) => match refusal["reason"].as_str() {
-                    Some("OUTCOME_UNKNOWN") => return End::Unknown,
-                    Some(_) => return End::Refused,
+                    Some("OUTCOME_UNKNOWN") => return RequestOutcome::Unknown,
+                    Some(_) => return RequestOutcome::Refused,
                     // A busy API is no answer.
                     None if is_busy(&refusal) => {}
                     None => {

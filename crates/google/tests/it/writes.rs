@@ -66,7 +66,7 @@ async fn an_insert_with_our_own_id_happens_once() {
     };
     let inserted = insert().await.unwrap();
     assert_eq!(
-        (made.id.as_str(), field(&made, "status")),
+        (inserted.id.as_str(), field(&inserted, "status")),
         ("lunch1", json!("confirmed"))
     );
     assert_eq!(insert().await.unwrap_err(), Error::AlreadyExists);

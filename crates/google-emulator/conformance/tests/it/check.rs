@@ -46,7 +46,7 @@ fn options(emulator: &Emulator) -> Options {
             pause: Duration::ZERO,
             back_off: Duration::from_millis(1),
             retries: 3,
-            longest_wait: Duration::from_secs(60),
+            longest_wait: Duration::from_mins(1),
         },
     }
 }
