@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edit_of_a_text_cut_in_a_cache_keeps_the_rest() {
+    fn an_edit_of_a_cached_text_keeps_the_rest() {
         let words: Vec<String> = (0..2_000).map(|word| format!("wörd{word} ")).collect();
         // Two UTF-16 units for one character.
         let words = format!("🗓🗓{}", words.concat());

@@ -149,7 +149,7 @@ fn recurring(n: i64, guests: u32, rule: &str) -> Value {
     );
     let guest = |guest: u32| json!({"email": format!("guest-{guest}@example.org"), "displayName": format!("Guest {guest}")});
     event["attendees"] = (0..guests).map(guest).collect();
-    event["description"] = json!("Agenda: what was done, what comes next, what is in the way. ".repeat(4));
+    event["description"] = json!("Agenda: results, next steps, open questions and decisions. ".repeat(4));
     event["recurrence"] = json!([rule]);
     event
 }

@@ -90,7 +90,7 @@ fn visibility_and_transparency_are_read_and_written() {
 }
 
 #[test]
-fn a_moved_event_gets_no_zone_that_it_did_not_have() {
+fn a_moved_event_gets_no_new_zone() {
     let mut event = json!({"id": "e", "start": {"dateTime": "2026-11-23T09:00:00Z"},
         "end": {"dateTime": "2026-11-23T10:00:00Z"}});
     let time = |time: &str| json!({"date": null, "dateTime": time});

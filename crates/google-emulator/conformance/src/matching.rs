@@ -11,7 +11,7 @@ pub struct Mismatch {
     /// A path such as `items[0].start`.
     pub at: String,
     pub expected: String,
-    /// An [`excerpt`]: what the account has beside the run is private.
+    /// An [`excerpt`], because the data of the account outside the run is private.
     pub actual: String,
 }
 

@@ -229,7 +229,7 @@ async fn nothing_is_sent_before_retry_after() {
     assert_eq!(emulator.requests_to("calendars.insert").len(), 1);
 }
 
-/// Otherwise a token of another account writes into a calendar that nobody named.
+/// Otherwise a token of another account writes into the calendar of another person.
 #[actix_web::test]
 async fn a_token_of_another_account_is_refused() {
     let emulator = start().await;
