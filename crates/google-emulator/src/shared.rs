@@ -6,7 +6,7 @@ use crate::seed::Seed;
 use crate::settings::Settings;
 use crate::state::State;
 
-/// The client id that is registered unless [`Config::client`] says otherwise.
+/// The client id that is registered unless [`Config::client`](crate::Config::client) sets another.
 pub const DEFAULT_CLIENT_ID: &str = "emulator.apps.googleusercontent.com";
 /// Its secret. Everybody knows it; nothing real hangs on it.
 pub const DEFAULT_CLIENT_SECRET: &str = "GOCSPX-emulator-client-secret";
