@@ -25,9 +25,11 @@ pub fn starts(first: Span, lines: &[String], window: Window, replaced: usize) ->
     let mut budget = Budget::new();
     for rule in &recurrence.rules {
         let mut left = MAX_INSTANCES + recurrence.excluded.len() + replaced;
+        let mut last = None;
         visit(first, rule, window, &mut budget, |start| {
             starts.insert(start);
-            left -= 1;
+            // A time that the change of clocks skips is the same start as the next one.
+            left -= usize::from(last.replace(start) != Some(start));
             break_if(left == 0)
         });
     }

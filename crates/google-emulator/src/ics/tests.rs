@@ -266,7 +266,7 @@ fn a_series_is_read_without_a_change_of_its_rest() {
     assert_eq!(series["summary"], "Standup");
     assert_eq!(series["recurrence"], json!(["RRULE:FREQ=DAILY;COUNT=5"]));
     let reasons: Vec<String> = import.skipped.iter().map(place).collect();
-    assert_snapshot!(reasons.join("\n"), @r#"9: event "Later": RECURRENCE-ID with RANGE is not supported; the series is read without this change"#);
+    assert_snapshot!(reasons.join("\n"), @r#"10: event "Later": RECURRENCE-ID with RANGE is not supported; the series is read without this change"#);
 }
 
 #[test]
