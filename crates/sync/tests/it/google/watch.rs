@@ -365,6 +365,7 @@ async fn end_by_policy(stage: &Stage) {
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_limit_on_channels_does_not_stop_reading(pool: PgPool) {
     let stage = watched(pool).await;
+    let account: String = stage.one("select google_sub from connections").await;
     let limits = [
         ("*.watch", "rateLimitExceeded"),
         ("*.watch", "quotaExceeded"),
@@ -388,7 +389,7 @@ async fn a_limit_on_channels_does_not_stop_reading(pool: PgPool) {
         let paused: String = stage
             .one("select string_agg(bucket, ' ') from quota_pauses where until > now()")
             .await;
-        assert_eq!(paused, format!("channels:{ALICE}"), "{endpoint} {reason}");
+        assert_eq!(paused, format!("channels:{account}"), "{endpoint} {reason}");
         let listings = stage.requests_to("events.list");
         stage
             .execute("update sync_state set dirty_seq = dirty_seq + 1, not_before = now()")
