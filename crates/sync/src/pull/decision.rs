@@ -79,7 +79,7 @@ const STUBBORN: Backoff = Backoff::new(Duration::from_mins(1), Duration::from_ho
 /// Google counts calls per minute. The jitter keeps clients that were limited together from returning together.
 const LIMITED: Backoff = Backoff::new(Duration::from_secs(20), Duration::from_mins(5));
 /// A pull whose worker died may have killed it (out of memory, for instance), and may kill the next worker too.
-const LOST: Backoff = Backoff::new(Duration::from_secs(30), Duration::from_hours(1));
+const LOST: Backoff = Backoff::new(Duration::from_secs(10), Duration::from_hours(1));
 /// Once Google's long-term quota is used up, it stays so for hours.
 const USAGE_PAUSE: Duration = Duration::from_hours(1);
 
