@@ -50,8 +50,8 @@ impl From<Reason> for Interrupt {
     }
 }
 
-/// A user is waiting: the first tries follow each other quickly.
-const TRANSIENT: Backoff = Backoff::new(Duration::from_millis(400), Duration::from_secs(30));
+/// A user is waiting: the first tries follow each other quickly, and an edit is not pending long after Google is back.
+const TRANSIENT: Backoff = Backoff::new(Duration::from_millis(400), Duration::from_secs(15));
 const LIMITED: Backoff = Backoff::new(Duration::from_secs(4), Duration::from_mins(1));
 
 /// How far a request has come when a call fails.
