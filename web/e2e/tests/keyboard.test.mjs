@@ -111,7 +111,7 @@ test('the page can be used by keyboard alone', async (t) => {
   await grid.getByText('Typed again').first().waitFor();
   await tabTo(page, /Calendars/);
   await page.keyboard.press('Enter');
-  await details.getByRole('checkbox').waitFor();
+  await details.getByRole('checkbox', { name: 'typist' }).waitFor();
   await page.keyboard.press('Escape');
   await details.waitFor({ state: 'detached' });
   assert.match(await focused(page), /Calendars/);
