@@ -9,6 +9,7 @@ use anyhow::{Context, Result};
 use clap::Parser;
 use google_conformance::authorize::{Browser, GivenTokens};
 use google_conformance::check::{self, Options};
+use google_conformance::report::Outcome;
 use google_conformance::target::{OAuthClient, Pace};
 use secrecy::SecretString;
 use tokio::signal::unix::{SignalKind, signal};
@@ -93,7 +94,7 @@ async fn main() -> ExitCode {
     }
 }
 
-/// Whether every case that ran holds, and nothing is left behind.
+/// Whether the run was not interrupted, every case of it holds, and nothing is left behind.
 async fn run(args: Args) -> Result<bool> {
     if args.list {
         for case in check::chosen(&args.only)? {
@@ -109,7 +110,8 @@ async fn run(args: Args) -> Result<bool> {
     // Better in the terminal than lost.
     save(&text).inspect_err(|_| println!("{text}"))?;
     println!("{}\nThe report is in {}", report.summary(), path.display());
-    Ok(report.differences() == 0 && report.left.is_empty())
+    let interrupted = report.count(|outcome| matches!(outcome, Outcome::NotRun));
+    Ok(report.differences() == 0 && report.left.is_empty() && interrupted == 0)
 }
 
 fn options(args: Args) -> Result<Options> {
