@@ -194,7 +194,7 @@ async fn give_up(session: &Session<'_>, error: PullError) -> sqlx::Result<()> {
         }
         PullError::Suspend { reason } => suspend(session, reason).await?,
         PullError::AccessLost if is_first_doubt(session) => doubt_access(session).await?,
-        PullError::AccessLost if !is_list_read(session).await? && !common::mutant!("refused_grant_hides") => {
+        PullError::AccessLost if !is_list_read(session).await? && !decision::refused_grant_hides() => {
             let wait = jittered(ACCESS_RECHECK.bound(attempts));
             defer(session, wait, decision::ACCESS_DOUBTFUL).await?;
         }

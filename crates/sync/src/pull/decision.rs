@@ -91,7 +91,7 @@ pub(crate) fn decide(error: CallError, attempt: u32) -> PullError {
     };
     match error {
         CallError::Google(error) => decide_google(&error, attempt),
-        CallError::GrantEnded | CallError::GrantSuspect { .. } if common::mutant!("refused_grant_hides") => {
+        CallError::GrantEnded | CallError::GrantSuspect { .. } if refused_grant_hides() => {
             PullError::AccessLost
         }
         CallError::Busy | CallError::Token(Error::Transient { .. }) => retry(TRANSIENT, "transient"),
@@ -161,6 +161,11 @@ fn rate_limited(limit: Limit, retry_after: Option<Duration>, attempt: u32) -> Pu
         delay: retry_after.map_or(wait, |asked| asked.max(Duration::from_secs(1))),
         reason,
     }
+}
+
+/// The mutant that takes the refusal of a grant for that of a calendar, and believes it at once.
+pub(super) fn refused_grant_hides() -> bool {
+    common::mutant!("refused_grant_hides")
 }
 
 /// Whether to postpone a pull that was just taken over from a lost worker. One lost worker is normal (a process was
