@@ -125,7 +125,12 @@ impl Sources {
     }
 
     fn take(&self, source: IpAddr, requests: u32, ahead: Duration) -> bool {
-        let now = nanos(self.started.elapsed());
+        self.take_at(self.started.elapsed(), source, requests, ahead)
+    }
+
+    /// `now`: since `started`.
+    fn take_at(&self, now: Duration, source: IpAddr, requests: u32, ahead: Duration) -> bool {
+        let now = nanos(now);
         let cost = nanos(self.cost * requests);
         let full_at = self.full_at.get_with(network_of(source), Arc::default);
         full_at
@@ -160,15 +165,19 @@ mod tests {
         let sources = Sources::new(1_000);
         let (a, b): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
         let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
-        let admitted = (0..10_000).filter(|_| sources.admit(a)).count();
-        assert!((2_000..3_000).contains(&admitted), "{admitted}");
-        assert!(!sources.admit(a) && sources.admit(b));
+        let admit = |at, source| sources.take_at(at, source, 1, BURST);
+        let start = Duration::from_secs(1);
+        assert_eq!((0..10_000).filter(|_| admit(start, a)).count(), 2_000);
+        assert!(!admit(start, a) && admit(start, b));
         let guesses = (0..10_000).take_while(|_| {
-            sources.charge(b);
-            sources.admit(neighbour)
+            sources.take_at(start, b, REFUSAL_COST, DEBT);
+            admit(start, neighbour)
         });
-        let guesses = guesses.count();
-        assert!((90..200).contains(&guesses), "{guesses}");
+        // Each costs 21, and `b` had sent one push.
+        assert_eq!(guesses.count(), 95);
+        // A request is regained each millisecond.
+        let later = start + Duration::from_millis(3);
+        assert_eq!((0..10).filter(|_| admit(later, a)).count(), 3);
     }
 
     #[test]
