@@ -104,7 +104,8 @@ pub async fn connect(
            values ($1, $2, $3, $4, $5, $6, $6)
            on conflict (user_id, google_sub) do update
            set email = excluded.email, scopes = excluded.scopes, updated_at = excluded.updated_at
-           returning id, xmax = 0 as "created!", refresh_token is not null as "has_refresh_token!""#,
+           returning id, xmax = 0 as "created!", refresh_token is not null as "has_refresh_token!",
+                     grant_ended_at is not null as "had_ended!""#,
         ConnectionId::generate().as_uuid(),
         grant.user.as_str(),
         grant.google_sub,
@@ -118,7 +119,9 @@ pub async fn connect(
         return Ok(Connected::RefreshTokenMissing);
     }
     let id = ConnectionId::from(row.id);
-    watches::stop_after_all(conn, now, id).await?;
+    if row.had_ended {
+        watches::stop_after_all(conn, now, id).await?;
+    }
     let seal = |column, secret| seal(keyring, column, id, grant.user, grant.google_sub, secret);
     sqlx::query!(
         // The lease goes too: a refresh under way is about the tokens from before and may not overwrite these.

@@ -159,15 +159,18 @@ pub async fn revive_grant(
     now: DateTime<Utc>,
     id: ConnectionId,
 ) -> sqlx::Result<bool> {
-    watches::stop_after_all(conn, now, id).await?;
     let revived = sqlx::query!(
         "update connections set grant_ended_at = null, grant_ended_reason = null, grant_recheck_at = null
          where id = $1 and grant_ended_reason is not null and disconnected_at is null",
         id.as_uuid(),
     )
-    .execute(conn)
+    .execute(&mut *conn)
     .await?;
-    Ok(revived.rows_affected() == 1)
+    let is_revived = revived.rows_affected() == 1;
+    if is_revived {
+        watches::stop_after_all(conn, now, id).await?;
+    }
+    Ok(is_revived)
 }
 
 /// The result of a refresh.

@@ -161,18 +161,17 @@ pub async fn write_off_of_connection(conn: &mut PgConnection, connection: Connec
     Ok(written_off.rows_affected())
 }
 
-/// Marks the channels to be stopped that [`write_off_of_connection`] has written off, for a grant that is accepted again: a
-/// policy that ended it may not have ended them, and Google would push on them beside the new ones.
+/// Marks the channels to be stopped that [`write_off_of_connection`] has written off, for a grant that had ended and is accepted
+/// again: a policy that ended it may not have ended them, and Google would push on them beside the new ones. The caller has
+/// locked the connection.
 pub async fn stop_after_all(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     connection: ConnectionId,
 ) -> sqlx::Result<u64> {
     let replaced = sqlx::query!(
-        "update watches w set state = 'replaced', attempts = 0, not_before = '-infinity'
-         from connections n
-         where n.id = $1 and n.grant_ended_at is not null and n.disconnected_at is null
-           and w.connection_id = n.id and w.state = 'stopped' and (w.expires_at is null or w.expires_at > $2)",
+        "update watches set state = 'replaced', attempts = 0, not_before = '-infinity'
+         where connection_id = $1 and state = 'stopped' and (expires_at is null or expires_at > $2)",
         connection.as_uuid(),
         now,
     )
