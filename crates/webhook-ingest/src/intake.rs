@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use common::batch::Batcher;
 use common::clock::Clock;
 use common::ids::ResourceId;
 use common::telemetry::trace::traceparent;
@@ -21,7 +22,6 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::Span;
 
-use crate::batch::Batcher;
 use crate::refusal::Refusal;
 use work::{Bumps, Lookups, Traces};
 

@@ -3,10 +3,10 @@
 //!
 //! A push passes these checks, in order: the process-wide limit and its source's budget (503), the size of headers and body,
 //! the headers of a push (400), its channel (404), the channel's token and resource (403). Then one commit, shared with all
-//! pushes waiting at that moment, marks its resource dirty (200, or 503). See the modules `webhook`, `intake` and `batch`.
+//! pushes waiting at that moment, marks its resource dirty (200, or 503). See the modules `webhook` and `intake`,
+//! and [`common::batch`].
 
 mod application;
-mod batch;
 pub mod config;
 pub mod intake;
 mod loops;

@@ -3,10 +3,9 @@
 
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
+use common::batch::BatchFailed;
 use common::http::ErrorBody;
 use google::push::InvalidNotification;
-
-use crate::batch::BatchFailed;
 
 /// Google sends no body.
 pub const BODY_MAX_LEN: usize = 4 * 1024;

@@ -4,14 +4,13 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use common::batch::{BatchFailed, Work};
 use common::clock::Clock;
 use common::ids::ResourceId;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{PgConnection, PgPool};
 use store::intake::{self, Channel, NotMarked};
 use tokio::sync::Notify;
-
-use crate::batch::{BatchFailed, Work};
 
 /// After this, the waiting pushes are answered 503.
 const DATABASE_TIMEOUT: Duration = Duration::from_millis(2_500);

@@ -22,6 +22,7 @@ pub trait Work<K, V>: Send {
     fn work(&mut self, keys: Vec<K>) -> impl Future<Output = Result<HashMap<K, V>, BatchFailed>> + Send;
 }
 
+/// Collects the keys of callers, and shares the work for them.
 pub struct Batcher<K, V> {
     open: Mutex<Open<K, V>>,
     filled: Notify,
@@ -40,6 +41,7 @@ struct BatchOutcome<K, V> {
 }
 
 impl<K: Eq + Hash + Clone, V: Clone> Batcher<K, V> {
+    /// A batcher without keys. Nothing is worked on before [`run`](Self::run).
     pub fn new() -> Self {
         Self {
             open: Mutex::new(Open::new()),
@@ -85,6 +87,12 @@ impl<K: Eq + Hash + Clone, V: Clone> Batcher<K, V> {
     fn take(&self) -> Option<Open<K, V>> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         (!open.keys.is_empty()).then(|| std::mem::replace(&mut *open, Open::new()))
+    }
+}
+
+impl<K: Eq + Hash + Clone, V: Clone> Default for Batcher<K, V> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
