@@ -40,6 +40,9 @@ pub fn router() -> Router<Caller> {
         .query("realtime.getConnectionToken", realtime::get_connection_token)
         .query("realtime.getSubscriptionToken", realtime::get_subscription_token)
         .query("realtime.getState", realtime::get_state)
+        .secret("calendar.google.connect")
+        .secret("realtime.getConnectionToken")
+        .secret("realtime.getSubscriptionToken")
         .temporary_errors(|error| {
             if database_error(error).is_some_and(store::is_read_only_error) {
                 store::renew_connections();
@@ -83,6 +86,45 @@ fn is_temporary_state(code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Names that a token, a secret or a URL with one has in these types.
+    fn may_be_secret(field: &str) -> bool {
+        let field = field.to_lowercase();
+        let words = ["token", "secret", "password", "verifier", "credential", "jwt"];
+        words.iter().any(|word| field.contains(word)) || field == "url"
+    }
+
+    /// Each field of a procedure's output, as `Type.field`.
+    fn output_fields(procedure: &rpc::Procedure<Caller>) -> Vec<String> {
+        let declarations = procedure.output_declarations();
+        let mut fields = Vec::new();
+        for name in declarations.names() {
+            for line in declarations.get(name).unwrap_or_default().lines() {
+                if let Some((field, _)) = line.trim().split_once(':') {
+                    fields.push(format!("{name}.{}", field.trim_end_matches('?')));
+                }
+            }
+        }
+        fields
+    }
+
+    #[test]
+    fn every_procedure_that_returns_a_secret_is_marked() {
+        for procedure in router().procedures() {
+            let fields = output_fields(procedure);
+            assert!(!fields.is_empty(), "{}", procedure.path);
+            let secret: Vec<_> = fields
+                .into_iter()
+                .filter(|field| may_be_secret(field.rsplit('.').next().unwrap_or_default()))
+                .collect();
+            assert_eq!(
+                !secret.is_empty(),
+                procedure.is_secret,
+                "{}: {secret:?}",
+                procedure.path
+            );
+        }
+    }
 
     #[test]
     fn connection_failures_are_temporary_and_wrong_statements_are_not() {

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::CONTENT_ENCODING;
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 
+use crate::compression::Coding;
 use crate::http::{Body, Request, Response, ResponseHeaders};
 use crate::{Code, Router, RpcError, orpc, trpc};
 
@@ -44,12 +46,13 @@ pub fn mount<C, F>(
                 if let Err(error) = &context {
                     error.log(request.path());
                 }
+                let coding = Coding::accepted_by(&request);
                 let request = read(&request, payload, mount).await;
                 let response = match protocol {
                     Protocol::Trpc => trpc::handle(&router, request, context, &outgoing).await,
                     Protocol::Orpc => orpc::handle(&router, mount, request, context, &outgoing).await,
                 };
-                write(response)
+                write(response, coding)
             }
         };
         config.service(web::scope(mount).default_service(web::to(respond)));
@@ -112,15 +115,26 @@ fn too_large() -> RpcError {
     RpcError::new(Code::PayloadTooLarge, message)
 }
 
-fn write(response: Response) -> HttpResponse {
+/// `coding`: the one that the client accepts.
+fn write(response: Response, coding: Option<Coding>) -> HttpResponse {
     let status = StatusCode::from_u16(response.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let mut builder = HttpResponseBuilder::new(status);
     for (name, value) in response.headers {
         builder.append_header((name, value));
     }
-    match response.body {
-        Body::Empty => builder.finish(),
-        Body::Full(bytes) => builder.body(bytes),
-        Body::Stream(parts) => builder.streaming(parts.map(Ok::<_, std::convert::Infallible>)),
+    let coding = coding.filter(|_| !response.is_secret);
+    let encoded = |coding: Coding| (CONTENT_ENCODING, coding.name());
+    match (response.body, coding) {
+        (Body::Empty, _) => builder.finish(),
+        (Body::Full(bytes), coding) => {
+            match coding.and_then(|coding| Some((coding, coding.compress(&bytes)?))) {
+                Some((coding, compressed)) => builder.insert_header(encoded(coding)).body(compressed),
+                None => builder.body(bytes),
+            }
+        }
+        (Body::Stream(parts), Some(coding)) => builder
+            .insert_header(encoded(coding))
+            .streaming(coding.compress_stream(parts)),
+        (Body::Stream(parts), None) => builder.streaming(parts.map(Ok::<_, std::convert::Infallible>)),
     }
 }

@@ -42,9 +42,36 @@ pub struct Response {
     /// In lower case.
     pub headers: Vec<(&'static str, String)>,
     pub body: Body,
+    /// A part of the body is a secret, so it must not be compressed.
+    pub is_secret: bool,
 }
 
 impl Response {
+    /// An answer without a body.
+    pub(crate) const fn empty() -> Self {
+        Self {
+            status: 204,
+            headers: Vec::new(),
+            body: Body::Empty,
+            is_secret: false,
+        }
+    }
+
+    /// With `is_secret`, proxies are asked not to compress it either (RFC 9111, 5.2.2.6).
+    pub(crate) fn secret(mut self, is_secret: bool) -> Self {
+        self.is_secret = is_secret;
+        if is_secret {
+            for (_, value) in self
+                .headers
+                .iter_mut()
+                .filter(|(name, _)| *name == "cache-control")
+            {
+                "no-store, no-transform".clone_into(value);
+            }
+        }
+        self
+    }
+
     /// Adds the headers that handlers set.
     pub(crate) fn with(mut self, outgoing: &ResponseHeaders) -> Self {
         self.headers.extend(outgoing.take());

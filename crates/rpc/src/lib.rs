@@ -26,9 +26,13 @@
 //! Every response has an envelope that the clients can read (401, 404, 405, 408, 413, 415, 429 and 500 included),
 //! `cache-control: no-store`, and no text of an internal error, also when a handler panics or times out.
 //!
+//! An answer of 1 KB or more is compressed if the client accepts zstd or gzip, and a streamed one part by part, unless one of
+//! its procedures is marked as [`secret`](Router::secret).
+//!
 //! Not supported: subscriptions, data transformers, form data, and oRPC 2 (whose errors cannot share a body with oRPC 1's).
 
 pub mod actix;
+mod compression;
 mod error;
 pub mod http;
 mod input;

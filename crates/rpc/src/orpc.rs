@@ -34,11 +34,7 @@ where
     C: Clone + Send + Sync + 'static,
 {
     if request.method == "HEAD" {
-        return Response {
-            status: 204,
-            headers: Vec::new(),
-            body: Body::Empty,
-        };
+        return Response::empty();
     }
     if let Some(mode) = request.orpc_batch.clone() {
         return match batch_items(&request, mount) {
@@ -47,7 +43,13 @@ where
         };
     }
     let call = single(&request);
-    run(router, call, context).await.into_response().with(outgoing)
+    let is_secret = has_secret(router, std::slice::from_ref(&call));
+    let reply = run(router, call, context).await;
+    reply.into_response().with(outgoing).secret(is_secret)
+}
+
+fn has_secret<C: Send + 'static>(router: &Router<C>, calls: &[Result<OrpcCall, RpcError>]) -> bool {
+    router.has_secret(calls.iter().flatten().map(|call| call.path.as_str()))
 }
 
 /// One call, parsed and not yet run.
@@ -187,6 +189,7 @@ async fn batch<C: Clone + Send + Sync + 'static>(
     outgoing: &ResponseHeaders,
     buffered: bool,
 ) -> Response {
+    let is_secret = has_secret(router, &items);
     let only_queries = items.iter().flatten().all(|call| call.method == "GET");
     let replies: Vec<_> = items
         .into_iter()
@@ -205,7 +208,8 @@ async fn batch<C: Clone + Send + Sync + 'static>(
             Vec::new(),
             Body::Full(format!("[{items}]").into()),
         )
-        .with(outgoing);
+        .with(outgoing)
+        .secret(is_secret);
     }
     let events = replies
         .into_iter()
@@ -219,5 +223,7 @@ async fn batch<C: Clone + Send + Sync + 'static>(
         let events: Vec<_> = events.collect().await;
         stream::iter(events).chain(done).boxed()
     };
-    respond(207, "text/event-stream", Vec::new(), Body::Stream(body)).with(outgoing)
+    respond(207, "text/event-stream", Vec::new(), Body::Stream(body))
+        .with(outgoing)
+        .secret(is_secret)
 }

@@ -60,6 +60,8 @@ pub struct Procedure<C> {
     /// Dotted, as clients write it: `calendar.google.getEvents`.
     pub path: &'static str,
     pub kind: Kind,
+    /// Its answer has a secret: see [`Router::secret`](crate::Router::secret).
+    pub is_secret: bool,
     handler: Arc<Handler<C>>,
     types: Types,
 }
@@ -81,6 +83,7 @@ struct Types {
     needs_input: fn() -> bool,
     output: fn(&ts_rs::Config) -> String,
     declare: fn(&mut Declarations),
+    declare_output: fn(&mut Declarations),
 }
 
 impl<C> Procedure<C> {
@@ -105,6 +108,7 @@ impl<C> Procedure<C> {
         Self {
             path,
             kind,
+            is_secret: false,
             handler: Arc::new(handler),
             types: Types {
                 input: I::name,
@@ -115,6 +119,7 @@ impl<C> Procedure<C> {
                     declarations.add::<I>();
                     declarations.add::<O>();
                 },
+                declare_output: Declarations::add::<O>,
             },
         }
     }
@@ -127,6 +132,13 @@ impl<C> Procedure<C> {
     /// The TypeScript name of the output type.
     pub fn output_type(&self, config: &ts_rs::Config) -> String {
         (self.types.output)(config)
+    }
+
+    /// The output type and all its dependencies.
+    pub fn output_declarations(&self) -> Declarations {
+        let mut declarations = Declarations::new();
+        (self.types.declare_output)(&mut declarations);
+        declarations
     }
 
     /// Its input and output, for documentation.

@@ -102,6 +102,19 @@ impl<C: Send + 'static> Router<C> {
         self.add(path, Kind::Mutation, handler)
     }
 
+    /// Marks a procedure whose answer has a secret, such as a token. An answer with one, also that to a batch, is not compressed
+    /// and asks proxies not to compress it: its length would help to guess the secret.
+    ///
+    /// Panics if there is no procedure at the path.
+    #[must_use]
+    pub fn secret(mut self, path: &str) -> Self {
+        match self.procedures.get_mut(path) {
+            Some(procedure) => procedure.is_secret = true,
+            None => panic!("no procedure at {path}"),
+        }
+        self
+    }
+
     /// All procedures, by path.
     pub fn procedures(&self) -> impl Iterator<Item = &Procedure<C>> {
         self.procedures.values()
@@ -133,6 +146,12 @@ impl<C: Send + 'static> Router<C> {
             }
         }
         result
+    }
+
+    /// Whether one of the procedures at `paths` is marked as [`secret`](Self::secret).
+    pub(crate) fn has_secret<'p>(&self, paths: impl IntoIterator<Item = &'p str>) -> bool {
+        let mut procedures = paths.into_iter().filter_map(|path| self.get(path));
+        procedures.any(|procedure| procedure.is_secret)
     }
 
     pub(crate) fn get(&self, path: &str) -> Option<&Procedure<C>> {

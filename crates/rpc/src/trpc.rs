@@ -36,11 +36,7 @@ where
     C: Clone + Send + Sync + 'static,
 {
     if request.method == "HEAD" {
-        return Response {
-            status: 204,
-            headers: Vec::new(),
-            body: Body::Empty,
-        };
+        return Response::empty();
     }
     let batched = request.parameter("batch").as_deref() == Some("1");
     let mut inputs = TrpcInputs::read(&request, batched);
@@ -49,20 +45,30 @@ where
         Ok(parsed) => parsed,
         Err(error) => return TrpcReply::failure(&error, None, transform).into_response(),
     };
+    let is_secret = router.has_secret(parsed.paths.iter().map(String::as_str));
     let streams = batched && request.accept.as_deref() == Some(JSONL);
     // A line of a stream is transformed as a whole.
     let of_calls = if streams { Transform::None } else { transform };
     let calls = parsed.calls(router, &request, &context, inputs, of_calls);
-    if !parsed.batch {
-        let replies = join_all(calls.into_iter().map(TrpcCall::run)).await;
-        return match replies.into_iter().next() {
-            Some(reply) => reply.into_response().with(outgoing),
-            None => TrpcReply::failure(&RpcError::of(Code::BadRequest), None, transform).into_response(),
-        };
-    }
-    if !streams {
-        return batch(join_all(calls.into_iter().map(TrpcCall::run)).await).with(outgoing);
-    }
+    let response = if streams {
+        stream_lines(calls, transform, parsed.kind, outgoing).await
+    } else {
+        let mut replies = join_all(calls.into_iter().map(TrpcCall::run)).await;
+        let single = if batched { None } else { replies.pop() };
+        single
+            .map_or_else(|| batch(replies), TrpcReply::into_response)
+            .with(outgoing)
+    };
+    response.secret(is_secret)
+}
+
+/// The lines of a batch, each as soon as its call has finished.
+async fn stream_lines<C: Clone + Send + Sync + 'static>(
+    calls: Vec<TrpcCall<C>>,
+    transform: Transform,
+    kind: Option<Kind>,
+    outgoing: &ResponseHeaders,
+) -> Response {
     let calls: FuturesUnordered<_> = calls
         .into_iter()
         .enumerate()
@@ -70,7 +76,7 @@ where
         .collect();
     let head = transform.line(&head_line(calls.len()));
     let line = move |(index, reply): (usize, TrpcReply)| transform.line(&reply.line(index));
-    if parsed.kind == Some(Kind::Mutation) {
+    if kind == Some(Kind::Mutation) {
         // A mutation may add headers (a cookie), which have to be sent before the first line.
         let lines: Vec<_> = calls.map(line).collect().await;
         return streamed(stream::iter([vec![head], lines].concat())).with(outgoing);
@@ -80,7 +86,6 @@ where
 
 /// A request, parsed and not yet run.
 struct TrpcRequest {
-    batch: bool,
     paths: Vec<String>,
     /// None: no path of the request is known.
     kind: Option<Kind>,
@@ -122,7 +127,6 @@ impl TrpcRequest {
             return Err(RpcError::new(Code::BadRequest, message));
         }
         Ok(Self {
-            batch,
             paths,
             kind: kinds.first().copied(),
         })

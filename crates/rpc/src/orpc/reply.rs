@@ -105,6 +105,7 @@ pub(super) fn respond(
     body: Body,
 ) -> Response {
     let mut headers = vec![
+        ("vary", "accept-encoding".to_owned()),
         ("content-type", content_type.to_owned()),
         ("cache-control", "no-store".to_owned()),
     ];
@@ -113,5 +114,6 @@ pub(super) fn respond(
         status,
         headers,
         body,
+        is_secret: false,
     }
 }

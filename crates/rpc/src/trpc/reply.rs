@@ -129,7 +129,7 @@ impl TrpcReply {
 
 pub(super) fn respond(status: u16, extra: Vec<(&'static str, String)>, body: Body) -> Response {
     let mut headers = vec![
-        ("vary", "trpc-accept, accept".to_owned()),
+        ("vary", "trpc-accept, accept, accept-encoding".to_owned()),
         ("content-type", "application/json".to_owned()),
         ("cache-control", "no-store".to_owned()),
     ];
@@ -138,5 +138,6 @@ pub(super) fn respond(status: u16, extra: Vec<(&'static str, String)>, body: Bod
         status,
         headers,
         body,
+        is_secret: false,
     }
 }

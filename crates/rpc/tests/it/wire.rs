@@ -1,5 +1,6 @@
 //! Both protocols, byte for byte, as the real clients send and read them.
 
+mod compression;
 mod orpc;
 mod over_http;
 mod trpc;
@@ -147,7 +148,8 @@ async fn shown(response: Response) -> String {
     let mut text = response.status.to_string();
     for (name, value) in response.headers {
         let usual = [
-            ("vary", "trpc-accept, accept"),
+            ("vary", "trpc-accept, accept, accept-encoding"),
+            ("vary", "accept-encoding"),
             ("content-type", "application/json"),
             ("cache-control", "no-store"),
         ];

@@ -86,6 +86,19 @@ fn the_proxy_routes_each_path_to_its_service() {
     }
 }
 
+/// `calendar-api` compresses its answers but those with a token. See docs/security.md.
+#[test]
+fn the_proxy_compresses_only_the_page() {
+    let caddyfile = read("deploy/caddy/Caddyfile");
+    let (routes, page) = caddyfile.split_once("import {$PAGE:files}.caddy").unwrap();
+    let is_encode = |line: &str| line.trim().starts_with("encode ");
+    assert!(!routes.lines().chain(page.lines()).any(is_encode));
+    for page in ["files", "demo"] {
+        let text = read(&format!("deploy/caddy/{page}.caddy"));
+        assert!(text.lines().any(is_encode), "{page}");
+    }
+}
+
 #[test]
 fn the_images_compiler_is_new_enough_for_the_workspace() {
     let manifest = read("Cargo.toml");

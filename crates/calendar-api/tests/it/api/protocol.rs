@@ -20,7 +20,8 @@ async fn unauthenticated_calls_get_the_same_answer_everywhere(pool: PgPool) {
             }
             let response = request.send().await.unwrap();
             assert_eq!(response.status(), 401);
-            assert_eq!(response.headers()["cache-control"], "no-store");
+            let cache_control = response.headers()["cache-control"].to_str().unwrap();
+            assert!(cache_control.starts_with("no-store"), "{cache_control}");
             let body: Value = response.json().await.unwrap();
             let expected = json!({"error": {"message": "UNAUTHORIZED", "code": -32001, "data":
                 {"code": "UNAUTHORIZED", "httpStatus": 401, "path": procedure.path}}});
@@ -135,6 +136,47 @@ async fn only_configured_origins_may_call(pool: PgPool) {
     )
     .to_lowercase();
     assert!(vary.contains("trpc-accept") && vary.contains("origin"), "{vary}");
+}
+
+/// An unknown procedure's name is repeated in the answer: an attacker's text beside the token.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_answer_with_a_token_is_never_compressed(pool: PgPool) {
+    let api = Api::start(pool).await;
+    // This client does not decompress.
+    let http = reqwest::Client::builder().no_proxy().no_gzip().build().unwrap();
+    let token = "realtime.getConnectionToken";
+    let long = "x".repeat(2_000);
+    for (path, status, compressed) in [
+        (long.clone(), 404, true),
+        (format!("{long},calendar.google.status"), 207, true),
+        (format!("{long},{token}"), 207, false),
+        (format!("{token},{long}"), 207, false),
+    ] {
+        let batch = if path.contains(',') { "?batch=1" } else { "" };
+        for coding in ["gzip", "zstd"] {
+            let request = http
+                .get(format!("{}/trpc/{path}{batch}", api.base))
+                .bearer_auth(api.jwt("alice"))
+                .header("accept-encoding", coding)
+                .header("origin", APP);
+            let response = request.send().await.unwrap();
+            assert_eq!(response.status(), status, "{path}");
+            let headers = response.headers();
+            let vary = headers["vary"].to_str().unwrap();
+            assert!(
+                vary.contains("accept-encoding") && vary.contains("Origin"),
+                "{vary}"
+            );
+            let encoding = headers.get("content-encoding");
+            assert_eq!(encoding.is_some_and(|name| name == coding), compressed, "{path}");
+            assert!(
+                compressed || headers["cache-control"] == "no-store, no-transform",
+                "{path}"
+            );
+            let len = response.bytes().await.unwrap().len();
+            assert_eq!(len < 1_000, compressed, "{len}");
+        }
+    }
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

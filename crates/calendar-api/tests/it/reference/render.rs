@@ -23,7 +23,7 @@ curl -H \"Authorization: Bearer $JWT\" -H 'Content-Type: application/json' -d '{
 
 A query is a `GET` whose input is JSON in the parameter `input`, a mutation is a `POST` whose input is the body. The answer is
 `{\"result\":{\"data\":…}}`, an error `{\"error\":{\"message\",\"code\",\"data\":{\"code\",\"httpStatus\",\"path\",\"reason\"?,\"issues\"?}}}`. Times
-are RFC 3339.
+are RFC 3339. Answers of 1 KB or more are compressed by zstd or gzip where `Accept-Encoding` allows it, except those with a token.
 ";
 
 pub fn page<C: Send + 'static>(router: &Router<C>) -> String {
