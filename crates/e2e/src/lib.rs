@@ -23,14 +23,16 @@ pub mod oracle;
 pub mod person;
 pub mod process;
 pub mod proxies;
+pub mod reference;
 pub mod rpc;
-mod service;
+pub mod service;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 pub mod socket;
 pub mod stack;
 pub mod tcp_balancer;
 pub mod traffic;
+pub mod users;
 pub mod wait;
 pub mod window;
 

@@ -70,8 +70,14 @@ pub fn push(channel: &Uuid, token: &str) -> String {
 
 /// A query of the API. None: without a token.
 pub fn query(procedure: &str, jwt: Option<&str>) -> String {
+    query_accepting(procedure, jwt, None)
+}
+
+/// As [`query`], with an `Accept-Encoding`.
+pub fn query_accepting(procedure: &str, jwt: Option<&str>, encoding: Option<&str>) -> String {
     let authorization = jwt.map_or_else(String::new, |jwt| format!("Authorization: Bearer {jwt}\r\n"));
-    format!("GET /trpc/{procedure} HTTP/1.1\r\nHost: calwire\r\n{authorization}\r\n")
+    let accept = encoding.map_or_else(String::new, |encoding| format!("Accept-Encoding: {encoding}\r\n"));
+    format!("GET /trpc/{procedure} HTTP/1.1\r\nHost: calwire\r\n{authorization}{accept}\r\n")
 }
 
 #[derive(Clone, Copy)]

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{HttpResponse, web};
 use anyhow::{Context, Result, bail, ensure};
 use e2e::load::{CHANNEL_TOKEN, RESOURCE, seed_channels};
 use e2e::measure::median;
+use e2e::reference;
 use hdrhistogram::Histogram;
 use sqlx::postgres::PgPoolOptions;
 use sqlx::{Connection, Executor, PgConnection, PgPool};
@@ -101,10 +102,10 @@ async fn run(database_url: &str) -> Result<()> {
         .await?;
     let stop = CancellationToken::new();
     let intake = start_intake(database_url, stop.clone()).await?;
-    let comparisons = start_comparisons(database_url).await?;
+    let (bare, single) = (reference::start_bare()?, start_single(database_url).await?);
     let address = |path| match path {
-        Path::Bare => (comparisons, "/bare"),
-        Path::Single => (comparisons, "/single"),
+        Path::Bare => (bare, "/"),
+        Path::Single => (single, "/"),
         Path::Intake => (intake, "/api/calendar/webhook"),
     };
 
@@ -191,24 +192,17 @@ async fn start_intake(database_url: &str, stop: CancellationToken) -> Result<u16
     Ok(port)
 }
 
-/// A handler that does nothing, and one that does the obvious thing.
-async fn start_comparisons(database_url: &str) -> Result<u16> {
+/// A handler that does the obvious thing.
+async fn start_single(database_url: &str) -> Result<u16> {
     let pool = PgPoolOptions::new()
         .max_connections(16)
         .connect(database_url)
         .await?;
-    let server = HttpServer::new(move || {
-        App::new()
+    reference::start(move |config| {
+        config
             .app_data(web::Data::new(pool.clone()))
-            .route("/bare", web::post().to(HttpResponse::Ok))
-            .route("/single", web::post().to(single))
+            .default_service(web::to(single));
     })
-    .workers(std::thread::available_parallelism().map_or(2, usize::from))
-    .disable_signals()
-    .bind("127.0.0.1:0")?;
-    let port = server.addrs()[0].port();
-    tokio::spawn(server.run());
-    Ok(port)
 }
 
 async fn single(request: actix_web::HttpRequest, pool: web::Data<PgPool>) -> HttpResponse {

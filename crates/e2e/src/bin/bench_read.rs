@@ -2,61 +2,80 @@
 //! statements on the same tables (`web/reference`).
 //!
 //! One user is imported from the emulator, with 1,000 instances in four calendars, a third of them in series; the others are
-//! copies of their rows. Nothing else runs during the measurement. `BENCH_USERS`: how many users, 2,000 by default.
+//! copies of their rows. Nothing else runs during the measurement.
+//!
+//! Cold: a `calendar-api` that has just started reads each user once. Warm: it reads each user again. Postgres and the system
+//! have cached what they could in either case.
+//!
+//! `BENCH_USERS`: how many users, 10,000 by default.
 
 use std::process::Stdio;
 use std::sync::Arc;
 
-use actix_web::{App, HttpResponse, HttpServer, web};
 use anyhow::{Context, Result, ensure};
 use chrono::TimeDelta;
+use common::clock::Clock;
 use e2e::broker::workspace_root;
 use e2e::google::{account, add_account, timed};
-use e2e::load::{Amount, Load, LoadOutcome, query};
+use e2e::load::{Amount, Load, LoadOutcome, query_accepting};
 use e2e::measure::median;
 use e2e::rpc::{self, Api};
-use e2e::{Options, Stack};
+use e2e::service::Service;
+use e2e::{Options, Stack, reference, users};
 use serde_json::{Value, json};
-use sqlx::{AssertSqlSafe, Executor, PgPool};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-const USERS: u64 = 2_000;
+const USERS: u64 = 10_000;
+const USER_PREFIX: &str = "bench-";
+/// Longer than a run.
+const JWT_SECONDS: i64 = 24 * 60 * 60;
 const CONNECTIONS: usize = 64;
+/// In each of them every user is read once.
 const ROUNDS: usize = 3;
-/// Reads of a round, each of another user.
-const READS: u64 = 10_000;
 
 const CALENDARS: [&str; 4] = ["bench-1@example.com", "team", "family", "sports"];
 const SINGLE_EVENTS: i64 = 166;
 const SERIES: i64 = 2;
 const INSTANCES_OF_SERIES: i64 = 42;
 
-/// The tables of a user, their rows, and which columns differ in a copy: `id(…)` is another id.
-const COPIED: [(&str, &str, &[&str]); 6] = [
-    ("connections", "user_id = 'bench-1'", &["id"]),
-    ("calendars", "user_id = 'bench-1'", &["id", "connection_id"]),
-    (
-        "sync_state",
-        "user_id = 'bench-1'",
-        &["resource_id", "connection_id"],
-    ),
-    ("user_stream", "user_id = 'bench-1'", &["epoch"]),
-    (
-        "events",
-        "calendar_id in (select id from calendars where user_id = 'bench-1')",
-        &["calendar_id"],
-    ),
-    ("occurrences", "user_id = 'bench-1'", &["calendar_id"]),
-];
-/// Users copied by one statement.
-const CHUNK: u64 = 100;
+/// A query as the load generator sends it.
+#[derive(Clone, Copy)]
+struct Read {
+    name: &'static str,
+    path: &'static str,
+    /// The `Accept-Encoding`.
+    accept: Option<&'static str>,
+}
 
-const UPCOMING: &str = "calendar.google.getUpcomingEvents?input=%7B%22days%22%3A7%2C%22maxResults%22%3A20%7D";
-const PROCEDURES: [(&str, &str); 3] = [
-    ("getState", "realtime.getState?input=%7B%22live%22%3Afalse%7D"),
-    ("listCalendars", "calendar.google.listCalendars"),
-    ("status", "calendar.google.status"),
+const UPCOMING: Read = Read {
+    name: "getUpcomingEvents",
+    path: "calendar.google.getUpcomingEvents?input=%7B%22days%22%3A7%2C%22maxResults%22%3A20%7D",
+    accept: None,
+};
+const STATE: Read = Read {
+    name: "getState",
+    path: "realtime.getState?input=%7B%22live%22%3Afalse%7D",
+    accept: None,
+};
+/// Those without a reference.
+const READS: [Read; 4] = [
+    STATE,
+    Read {
+        name: "getState, zstd accepted",
+        accept: Some("zstd"),
+        ..STATE
+    },
+    Read {
+        name: "listCalendars",
+        path: "calendar.google.listCalendars",
+        accept: None,
+    },
+    Read {
+        name: "status",
+        path: "calendar.google.status",
+        accept: None,
+    },
 ];
 
 #[tokio::main]
@@ -74,36 +93,36 @@ async fn main() -> Result<()> {
     let snapshots = [
         ("demo user", stack.connect_and_settle("alice").await?),
         ("30 recurring meetings, 8 guests each", meetings(&stack).await?),
+        ("1,000 instances", template(&stack).await?),
     ];
-    template(&stack).await?;
     for ingest in &mut stack.ingests {
         ingest.kill().await;
     }
-    copy(&stack.database.pool, users).await?;
+    users::copy(&stack.database.pool, USER_PREFIX, users).await?;
+    ensure_instances(&stack.as_user(&format!("{USER_PREFIX}{users}"))?).await?;
 
     let node = Node::start(&stack.database.url).await?;
-    let jwts = (1..=users).map(|user| rpc::jwt(&format!("bench-{user}")));
+    let jwts = (1..=users).map(|user| rpc::jwt_for(&format!("{USER_PREFIX}{user}"), JWT_SECONDS));
     let bench = Bench {
-        bare: start_bare()?,
+        bare: reference::start_bare()?,
         node: node.port,
-        api: stack.api.port(),
         jwts: jwts.collect::<Result<_>>()?,
     };
-    bench.run().await?;
-
-    println!();
-    for (name, api) in &snapshots {
-        let (plain, compressed) = (bytes(api, "identity").await?, bytes(api, "gzip").await?);
-        println!("snapshot, {name:36} {plain:>8} bytes, {compressed:>8} with gzip accepted");
-    }
-    let resident = stack.api.process()?.resident()?;
-    println!("resident memory of calendar-api: {} MiB", resident >> 20);
+    println!("{users} users, {} of database", size(&stack).await?);
+    bench.run(&mut stack.api).await?;
     drop(node);
+
+    print_snapshots(&snapshots).await?;
     stack.end().await
 }
 
+async fn size(stack: &Stack) -> Result<String> {
+    let size = "select pg_size_pretty(pg_database_size(current_database()))";
+    Ok(sqlx::query_scalar(size).fetch_one(&stack.database.pool).await?)
+}
+
 /// The user whose rows are copied.
-async fn template(stack: &Stack) -> Result<()> {
+async fn template(stack: &Stack) -> Result<Api> {
     let calendars = CALENDARS.map(|id| json!({"id": id, "summary": id, "primary": id == CALENDARS[0]}));
     add_account(&stack.google, "bench-1", &json!(calendars))?;
     let account = account("bench-1");
@@ -122,10 +141,17 @@ async fn template(stack: &Stack) -> Result<()> {
             stack.google.insert(&account, calendar, event)?;
         }
     }
-    stack.connect_and_settle("bench-1").await?;
-    let count = "select count(*) from occurrences where user_id = 'bench-1'";
-    let instances: i64 = sqlx::query_scalar(count).fetch_one(&stack.database.pool).await?;
-    ensure!(instances == 1_000, "{instances} instances were imported");
+    let api = stack.connect_and_settle("bench-1").await?;
+    ensure_instances(&api).await?;
+    Ok(api)
+}
+
+async fn ensure_instances(api: &Api) -> Result<()> {
+    let now = Clock::system().now();
+    let year = json!({"from": now, "to": now + TimeDelta::days(365)});
+    let answer = api.query("calendar.google.getEvents", year).await?;
+    let instances = answer["events"].as_array().map_or(0, Vec::len);
+    ensure!(instances == 1_000, "{} has {instances} instances", api.user);
     Ok(())
 }
 
@@ -152,39 +178,6 @@ fn recurring(n: i64, guests: u32, rule: &str) -> Value {
     event["description"] = json!("Agenda: results, next steps, open questions and decisions. ".repeat(4));
     event["recurrence"] = json!([rule]);
     event
-}
-
-/// Copies the template's rows to `users` users.
-async fn copy(pool: &PgPool, users: u64) -> Result<()> {
-    for first in (2..=users).step_by(usize::try_from(CHUNK)?) {
-        let last = (first + CHUNK - 1).min(users);
-        eprintln!("copying users {first} to {last} of {users}");
-        for (table, rows, ids) in COPIED {
-            let ids = ids
-                .iter()
-                .map(|id| format!(", '{id}', md5(t.{id}::text || n)::uuid"));
-            let statement = format!(
-                "insert into {table} select c.* from {table} t, generate_series({first}, {last}) n,
-                     jsonb_populate_record(t, jsonb_build_object('user_id', 'bench-' || n{})) c
-                 where t.{rows}",
-                ids.collect::<String>()
-            );
-            pool.execute(AssertSqlSafe(statement)).await?;
-        }
-    }
-    pool.execute("vacuum analyze").await?;
-    pool.execute("checkpoint").await?;
-    Ok(())
-}
-
-fn start_bare() -> Result<u16> {
-    let server = HttpServer::new(|| App::new().default_service(web::to(HttpResponse::Ok)))
-        .workers(std::thread::available_parallelism().map_or(2, usize::from))
-        .disable_signals()
-        .bind("127.0.0.1:0")?;
-    let port = server.addrs()[0].port();
-    tokio::spawn(server.run());
-    Ok(port)
 }
 
 struct Node {
@@ -215,78 +208,95 @@ impl Node {
 struct Bench {
     bare: u16,
     node: u16,
-    api: u16,
     jwts: Arc<[String]>,
 }
 
 impl Bench {
-    async fn run(&self) -> Result<()> {
-        let users = self.jwts.len();
-        println!(
-            "{users} users, {CONNECTIONS} connections, medians of {ROUNDS} rounds, generator on the same machine\n"
-        );
-        let once = self.read(self.api, UPCOMING, users as u64).await?;
-        let names = [
-            "bare actix handler",
-            "Node.js: getUpcomingEvents",
-            "getUpcomingEvents",
-        ];
-        let mut rounds = [Vec::new(), Vec::new(), Vec::new()];
+    async fn run(&self, api: &mut Service) -> Result<()> {
+        println!("{CONNECTIONS} connections, medians of {ROUNDS} rounds, generator on the same machine\n");
+        let cold = self.cold(api, UPCOMING).await?;
+        let ports = [self.bare, self.node, api.port()];
+        let mut rounds = ports.map(|_| Vec::new());
         for _ in 0..ROUNDS {
-            for (port, outcomes) in [self.bare, self.node, self.api].into_iter().zip(&mut rounds) {
-                outcomes.push(self.read(port, UPCOMING, READS).await?);
+            for (port, outcomes) in ports.into_iter().zip(&mut rounds) {
+                outcomes.push(self.read(port, UPCOMING).await?);
             }
         }
-        let [bare, node, _] = rounds.each_ref().map(|outcomes| throughput(outcomes));
-        println!(
-            "{:34} {:>9} {:>8} {:>8} {:>8} {:>8}",
-            "", "reads/s", "÷ bare", "÷ Node", "p50 ms", "p99 ms"
-        );
-        let print = |name: &str, outcomes: &[LoadOutcome]| {
-            let rate = throughput(outcomes);
-            let ms = |quantile| {
-                let times: Vec<f64> = outcomes
-                    .iter()
-                    .map(|outcome| outcome.served_quantile(quantile).as_secs_f64() * 1e3)
-                    .collect();
-                median(&times)
-            };
-            let (p50, p99) = (ms(0.5), ms(0.99));
-            println!(
-                "{name:34} {rate:9.0} {:8.3} {:8.2} {p50:8.2} {p99:8.2}",
-                rate / bare,
-                rate / node
-            );
+        let [bare, node, warm] = rounds;
+        let table = Table {
+            bare: throughput(&bare),
+            node: throughput(&node),
         };
-        for (name, outcomes) in names.iter().zip(&rounds) {
-            print(name, outcomes);
-        }
-        print("getUpcomingEvents, first read", &[once]);
-        for (name, path) in PROCEDURES {
-            let once = self.read(self.api, path, users as u64).await?;
-            let mut outcomes = Vec::new();
+        Table::print_head();
+        table.print("bare actix handler", &bare, None);
+        table.print("Node.js: getUpcomingEvents", &node, None);
+        table.print_read(UPCOMING, cold, &warm, api)?;
+        for read in READS {
+            let cold = self.cold(api, read).await?;
+            let mut warm = Vec::new();
             for _ in 0..ROUNDS {
-                outcomes.push(self.read(self.api, path, READS / 4).await?);
+                warm.push(self.read(api.port(), read).await?);
             }
-            print(name, &outcomes);
-            print(&format!("{name}, first read"), &[once]);
+            table.print_read(read, cold, &warm, api)?;
         }
         Ok(())
     }
 
-    async fn read(&self, port: u16, path: &'static str, reads: u64) -> Result<LoadOutcome> {
+    /// Reads each user once from a new process.
+    async fn cold(&self, api: &mut Service, read: Read) -> Result<LoadOutcome> {
+        api.kill().await;
+        api.start_again().await?;
+        self.read(api.port(), read).await
+    }
+
+    /// Reads each user once.
+    async fn read(&self, port: u16, read: Read) -> Result<LoadOutcome> {
         let load = Load {
-            amount: Amount::Requests(reads),
+            amount: Amount::Requests(self.jwts.len() as u64),
             rate: None,
             connections: CONNECTIONS,
         };
         let jwts = Arc::clone(&self.jwts);
-        let of = move |number: u64| jwts.get(usize::try_from(number).ok()? % jwts.len()).cloned();
-        let outcome = load
-            .run(port, move |number| query(path, of(number).as_deref()))
-            .await?;
+        let jwt = move |number: u64| jwts.get(usize::try_from(number).ok()?).cloned();
+        let request = move |number| query_accepting(read.path, jwt(number).as_deref(), read.accept);
+        let outcome = load.run(port, request).await?;
         outcome.ensure_only(&[200])?;
         Ok(outcome)
+    }
+}
+
+/// The throughput of the references, beside which the others are printed.
+struct Table {
+    bare: f64,
+    node: f64,
+}
+
+impl Table {
+    fn print_head() {
+        println!(
+            "{:34} {:>9} {:>8} {:>8} {:>8} {:>8} {:>8}",
+            "", "reads/s", "÷ bare", "÷ Node", "p50 ms", "p99 ms", "MiB"
+        );
+    }
+
+    fn print_read(&self, read: Read, cold: LoadOutcome, warm: &[LoadOutcome], api: &Service) -> Result<()> {
+        let resident = api.process()?.resident()?;
+        self.print(&format!("{}, cold", read.name), &[cold], None);
+        self.print(&format!("{}, warm", read.name), warm, Some(resident));
+        Ok(())
+    }
+
+    /// `resident`: the memory of the process afterwards, in bytes.
+    fn print(&self, name: &str, outcomes: &[LoadOutcome], resident: Option<u64>) {
+        let rate = throughput(outcomes);
+        let ms = |quantile| {
+            let of = |outcome: &LoadOutcome| outcome.served_quantile(quantile).as_secs_f64() * 1e3;
+            median(&outcomes.iter().map(of).collect::<Vec<_>>())
+        };
+        let (p50, p99) = (ms(0.5), ms(0.99));
+        let (by_bare, by_node) = (rate / self.bare, rate / self.node);
+        let mib = resident.map_or_else(String::new, |bytes| (bytes >> 20).to_string());
+        println!("{name:34} {rate:9.0} {by_bare:8.3} {by_node:8.2} {p50:8.2} {p99:8.2} {mib:>8}");
     }
 }
 
@@ -295,8 +305,21 @@ fn throughput(outcomes: &[LoadOutcome]) -> f64 {
     median(&rates)
 }
 
+async fn print_snapshots(users: &[(&str, Api)]) -> Result<()> {
+    let head = "bytes of a snapshot";
+    println!("\n{head:44} {:>9} {:>9} {:>9}", "plain", "gzip", "zstd");
+    for (name, api) in users {
+        let (plain, gzip) = (bytes(api, "identity").await?, bytes(api, "gzip").await?);
+        println!("{name:44} {plain:9} {gzip:9} {:9}", bytes(api, "zstd").await?);
+    }
+    Ok(())
+}
+
 /// The size of a user's snapshot as it is sent.
 async fn bytes(api: &Api, encoding: &str) -> Result<usize> {
+    let mut api = api.clone();
+    // Does not decompress.
+    api.http = reqwest::Client::builder().no_proxy().no_gzip().build()?;
     let response = api
         .request("realtime.getState", &json!({"live": false}))
         .header("accept-encoding", encoding)
