@@ -1,5 +1,6 @@
 //! Runs commands that run tests, and adds up what they print about them.
 
+use std::collections::VecDeque;
 use std::fmt::{self, Display, Formatter};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
@@ -21,16 +22,36 @@ pub struct Counts {
     pub failures: Vec<String>,
     /// Of nextest's tests: seconds and name.
     durations: Vec<(f64, String)>,
+    /// The last lines that nextest's failed tests printed, without stack frames.
+    outputs: Vec<FailedOutput>,
+    /// Whether the summary was read: nextest prints the outputs of tests after it.
+    #[serde(skip)]
+    is_after_summary: bool,
+    /// Whether the lines that follow are the output of the last one of `outputs`.
+    #[serde(skip)]
+    is_in_output: bool,
 }
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct FailedOutput {
+    test: String,
+    lines: VecDeque<String>,
+}
+
+/// How much of a failed test's output is repeated at the end.
+const OUTPUT_LINES: usize = 25;
 
 impl Counts {
     /// Adds the counts of a line such as `Summary [ 9.1s] 5 tests run: 4 passed (1 slow), 1 failed, 7 skipped` (nextest),
     /// `test result: ok. 4 passed; 0 failed; 1 ignored; …` (rustdoc), `Tests  1 failed | 4 passed (5)` (Vitest),
     /// `# pass 4` (Node, and `ℹ pass 4` in a terminal).
     fn add(&mut self, line: &str) {
+        self.keep_output(line);
         let line = line.trim();
         if let Some((status, took, name)) = nextest(line) {
-            self.add_test(status, took, name);
+            if !self.is_after_summary {
+                self.add_test(status, took, name);
+            }
         } else if let Some(name) = failure(line) {
             self.add_failure(name);
         }
@@ -54,6 +75,36 @@ impl Counts {
         {
             self.add_count(&format!("{number} {word}"));
         }
+    }
+
+    fn keep_output(&mut self, line: &str) {
+        if line.trim_start().starts_with("Summary [") {
+            self.is_after_summary = true;
+        } else if self.is_after_summary
+            && let Some((status, _, name)) = nextest(line.trim())
+        {
+            self.is_in_output = status != "PASS";
+            if self.is_in_output {
+                self.outputs.push(FailedOutput {
+                    test: name.to_owned(),
+                    ..FailedOutput::default()
+                });
+            }
+        } else if self.is_in_output
+            && !is_of_stack(line)
+            && let Some(FailedOutput { lines, .. }) = self.outputs.last_mut()
+        {
+            lines.push_back(line.to_owned());
+            if lines.len() > OUTPUT_LINES {
+                lines.pop_front();
+            }
+        }
+    }
+
+    /// The last lines that a failed test printed.
+    pub fn output(&self, test: &str) -> impl Iterator<Item = &str> {
+        let of_test = self.outputs.iter().filter(move |output| output.test == test);
+        of_test.flat_map(|output| output.lines.iter().map(String::as_str))
     }
 
     /// `4 passed`; any other word adds nothing.
@@ -90,6 +141,7 @@ impl Counts {
         self.skipped += other.skipped;
         self.failures.extend(other.failures);
         self.durations.extend(other.durations);
+        self.outputs.extend(other.outputs);
     }
 
     /// The `count` slowest tests of nextest, the slowest first.
@@ -134,6 +186,16 @@ fn nextest(line: &str) -> Option<(&str, f64, &str)> {
         .and_then(|rest| rest.split_once(") "))
         .map_or(name, |(_, name)| name.trim_start());
     is_status.then_some((status, took, name))
+}
+
+/// A line of a stack trace, or an empty one.
+fn is_of_stack(line: &str) -> bool {
+    let line = line.trim();
+    let frame = line.split_once(": ").map(|(number, _)| number);
+    line.is_empty()
+        || line.starts_with("at /")
+        || line.starts_with("at ./")
+        || frame.is_some_and(|number| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
 /// The test that a line reports as failed: `test a::b ... FAILED` (rustdoc), `FAIL  tests/a.test.ts > b` (Vitest),
@@ -248,11 +310,21 @@ mod tests {
             "        PASS [  61.250s] (3/4) e2e::it browser::page",
             "     SIGABRT [   0.200s] (4/4) sync relay::tests::ends",
             "     Summary [  62.1s] 4 tests run: 2 passed (1 slow, 1 leaky), 1 failed, 1 timed out, 40 skipped",
+            "        PASS [  61.250s] (3/4) e2e::it browser::page",
+            "  stdout ───",
+            "    # pass 9",
             "        FAIL [   1.500s] (2/4) store::it mirror::walk",
+            "  stdout ───",
+            "",
+            "    seed    3  BROKEN",
+            "       0: __rustc::rust_begin_unwind",
+            "                 at /rustc/59807616/library/std/src/panicking.rs:689:5",
         ] {
             counts.add(line);
         }
-        assert_eq!(numbers(&counts), (2, 2, 0));
+        let output: Vec<_> = counts.output("store::it mirror::walk").collect();
+        assert_eq!(output, ["  stdout ───", "    seed    3  BROKEN"]);
+        assert_eq!(numbers(&counts), (11, 2, 0));
         assert_eq!(
             counts.failures,
             ["store::it mirror::walk", "sync relay::tests::ends"]

@@ -79,10 +79,13 @@ impl Display for Report {
             writeln!(f, "  {took:7.1} s  {name}")?;
         }
         if !self.tests.failures.is_empty() {
-            writeln!(f, "failed tests, with their output above:")?;
+            writeln!(f, "failed tests, with all of their output above:")?;
         }
         for name in &self.tests.failures {
             writeln!(f, "  {name}")?;
+            for line in self.tests.output(name) {
+                writeln!(f, "    {line}")?;
+            }
         }
         Ok(())
     }
