@@ -50,6 +50,17 @@ pub struct Position {
     pub epoch: String,
 }
 
+#[derive(Deserialize)]
+struct History {
+    #[serde(default)]
+    publications: Vec<Kept>,
+}
+
+#[derive(Deserialize)]
+struct Kept {
+    data: Box<RawValue>,
+}
+
 /// The running nodes of the broker.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Info {
@@ -126,6 +137,14 @@ impl Client {
         // Without a limit the response has no publications.
         self.call("history", &serde_json::json!({ "channel": channel }))
             .await
+    }
+
+    /// The data of the newest `limit` publications that `channel` keeps, oldest first.
+    pub async fn newest(&self, channel: &str, limit: u32) -> Result<Vec<Box<RawValue>>, Error> {
+        let command = serde_json::json!({ "channel": channel, "limit": limit, "reverse": true });
+        let history: History = self.call("history", &command).await?;
+        let newest_first = history.publications.into_iter();
+        Ok(newest_first.rev().map(|kept| kept.data).collect())
     }
 
     /// Deletes the history of `channel`. Its position is kept, so that subscribers do not have to start over.

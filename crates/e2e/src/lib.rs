@@ -18,6 +18,7 @@ pub mod google;
 pub mod load;
 pub mod measure;
 pub mod metrics;
+pub mod normal_form;
 mod options;
 pub mod oracle;
 pub mod person;

@@ -7,6 +7,7 @@ use google_emulator::{Emulator, Resource};
 use serde_json::{Value, json};
 use sqlx::PgPool;
 
+use crate::normal_form::HeldEvents;
 use crate::rpc::Api;
 use crate::socket::Socket;
 use crate::{Stack, wait};
@@ -82,8 +83,8 @@ fn text(value: &Value) -> String {
 pub struct View {
     api: Api,
     pub seq: i64,
-    /// (calendar, series) → its occurrences, within `window`.
-    series: BTreeMap<(String, String), Vec<Value>>,
+    /// Those within `window`.
+    events: HeldEvents,
     window: Value,
     pub reloads: u32,
     /// How many of the reloads were because of a missing message.
@@ -96,7 +97,7 @@ impl View {
         let mut view = Self {
             api: api.clone(),
             seq: 0,
-            series: BTreeMap::new(),
+            events: HeldEvents::default(),
             window: Value::Null,
             reloads: 0,
             gaps: 0,
@@ -111,15 +112,7 @@ impl View {
         self.reloads += 1;
         self.seq = state["seq"].as_i64().unwrap_or_default();
         self.window = state["window"].clone();
-        self.series.clear();
-        for event in state["events"].as_array().into_iter().flatten() {
-            let series = event["recurringEventId"]
-                .as_str()
-                .or(event["eventId"].as_str())
-                .unwrap_or_default();
-            let key = (text(&event["calendarId"]), series.to_owned());
-            self.series.entry(key).or_default().push(event.clone());
-        }
+        self.events = HeldEvents::of_state(&state);
         Ok(())
     }
 
@@ -133,19 +126,7 @@ impl View {
             return self.reload().await;
         }
         self.seq = seq;
-        let calendar = text(&message["calendarId"]);
-        for series in message["upserted"].as_array().into_iter().flatten() {
-            let occurrences = series["occurrences"].as_array().cloned().unwrap_or_default();
-            let key = (calendar.clone(), text(&series["eventId"]));
-            if occurrences.is_empty() {
-                self.series.remove(&key);
-            } else {
-                self.series.insert(key, occurrences);
-            }
-        }
-        for series in message["deleted"].as_array().into_iter().flatten() {
-            self.series.remove(&(calendar.clone(), text(series)));
-        }
+        self.events.apply(message);
         Ok(())
     }
 
@@ -172,7 +153,7 @@ impl View {
         let answer = self.api.query("calendar.google.getEvents", range).await?;
         let (truth, mine) = (
             shown(answer["events"].as_array().into_iter().flatten()),
-            shown(self.series.values().flatten()),
+            shown(self.events.iter()),
         );
         Ok((truth != mine).then(|| format!("{mine:#?} instead of {truth:#?}")))
     }

@@ -121,7 +121,7 @@ impl Socket {
     pub async fn next_titled(&mut self, title: &str) -> Result<Value> {
         loop {
             let message = self.next_change().await?;
-            if message["upserted"][0]["occurrences"][0]["title"] == title {
+            if message["upserted"][0]["events"][0]["title"] == title {
                 return Ok(message);
             }
         }

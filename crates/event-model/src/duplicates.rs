@@ -6,32 +6,66 @@
 //! (`web/client/src/core/duplicates.ts`); `web/client/tests/vectors/copies.json` tests both. On the wire, duplicates are
 //! `copies`.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use ids::CalendarId;
-use serde::Deserialize;
-use serde_json::value::RawValue;
 
 use crate::calendar::{AccessRole, CalendarContext};
+use crate::expansion::Occurrence;
 use crate::resource::EventResource;
-use crate::wire::EventCopy;
+use crate::wire::{EventCopy, EventView};
 
 /// An instance in an answer.
 #[derive(Debug, Clone, Copy)]
 pub struct Listed<'a> {
     pub calendar_id: CalendarId,
-    /// An [`Event`](crate::wire::Event) as JSON.
-    pub payload: &'a RawValue,
+    /// As the `id` of its [`Event`](crate::wire::Event).
+    pub id: &'a str,
+    pub event_id: &'a str,
+    pub is_in_series: bool,
+    pub view: &'a EventView,
+}
+
+impl<'a> Listed<'a> {
+    pub fn new(calendar_id: CalendarId, occurrence: &'a Occurrence) -> Self {
+        Self {
+            calendar_id,
+            id: &occurrence.instance_id,
+            event_id: &occurrence.event_id,
+            is_in_series: occurrence.is_in_series(),
+            view: &occurrence.view,
+        }
+    }
+
+    /// Identifies the meeting. None: the event has no duplicates.
+    fn meeting(&self) -> Option<(&'a str, &'a str)> {
+        let uid = self.view.ical_uid.as_deref()?;
+        let original_start = if self.is_in_series {
+            self.id.rsplit_once('_').map_or(self.id, |(_, start)| start)
+        } else {
+            ""
+        };
+        Some((original_start, uid))
+    }
+
+    fn copy(&self) -> EventCopy {
+        let own = self.view.attendees.iter().find(|guest| guest.is_self);
+        EventCopy {
+            calendar_id: self.calendar_id,
+            id: self.id.to_owned(),
+            event_id: self.event_id.to_owned(),
+            response_status: own.map(|guest| guest.response_status.clone()),
+        }
+    }
 }
 
 /// The decision on one event of a deduplicated answer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deduplicated {
     /// Show the event: it has no duplicates.
     Unique,
-    /// Show this JSON: the event with its duplicates in `copies`, itself first.
-    Shown(Box<RawValue>),
+    /// Show the event with these duplicates, itself first.
+    Shown(Vec<EventCopy>),
     /// Do not show the event: a duplicate is shown.
     Hidden,
 }
@@ -78,75 +112,29 @@ pub fn count(events: &[Listed<'_>]) -> usize {
     }
 }
 
-/// Decides for each event, in the same order, whether the answer shows it. Fails if a duplicate is not an
-/// [`Event`](crate::wire::Event).
-pub fn deduplicate(events: &[Listed<'_>]) -> serde_json::Result<Vec<Deduplicated>> {
+/// Decides for each event, in the same order, whether the answer shows it.
+pub fn deduplicate(events: &[Listed<'_>]) -> Vec<Deduplicated> {
     let mut result = vec![Deduplicated::Unique; events.len()];
     if is_one_calendar(events) {
-        return Ok(result);
+        return result;
     }
-    for group in groups(events).into_iter().filter(|group| group.len() > 1) {
-        let ranked = ranked(events, &group)?;
+    for mut group in groups(events).into_iter().filter(|group| group.len() > 1) {
+        group.sort_by_key(|&index| (events[index].view.copy_rank, events[index].calendar_id));
+        let copies = group.iter().map(|&index| events[index].copy()).collect();
         for &index in &group {
             result[index] = Deduplicated::Hidden;
         }
-        if let Some(&(first, _)) = ranked.first() {
-            let copies: Vec<EventCopy> = ranked.into_iter().map(|(_, copy)| copy).collect();
-            result[first] = Deduplicated::Shown(with_copies(events[first].payload, &copies)?);
-        }
+        result[group[0]] = Deduplicated::Shown(copies);
     }
-    Ok(result)
-}
-
-/// The fields of an event that decide on duplicates.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Head<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    #[serde(borrow)]
-    event_id: Cow<'a, str>,
-    #[serde(borrow)]
-    recurring_event_id: Option<Cow<'a, str>>,
-    #[serde(borrow, rename = "iCalUID")]
-    ical_uid: Option<Cow<'a, str>>,
-    #[serde(default)]
-    copy_rank: u16,
-}
-
-#[derive(Deserialize)]
-struct Invitation {
-    #[serde(default)]
-    attendees: Vec<Invited>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Invited {
-    #[serde(default, rename = "self")]
-    is_self: bool,
-    response_status: Option<String>,
-}
-
-impl Head<'_> {
-    /// Identifies the meeting. None: the event has no duplicates.
-    fn meeting(&self) -> Option<String> {
-        let uid = self.ical_uid.as_deref()?;
-        let original_start = self
-            .recurring_event_id
-            .as_ref()
-            .map(|_| self.id.rsplit_once('_').map_or(&*self.id, |(_, start)| start));
-        Some(format!("{}\n{uid}", original_start.unwrap_or_default()))
-    }
+    result
 }
 
 /// The indices of the events by meeting, each group in the order of the events.
 fn groups(events: &[Listed<'_>]) -> Vec<Vec<usize>> {
     let mut groups: Vec<Vec<usize>> = Vec::new();
-    let mut of_meeting: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut of_meeting: HashMap<(&str, &str), Vec<usize>> = HashMap::new();
     for (index, event) in events.iter().enumerate() {
-        let head: Option<Head<'_>> = serde_json::from_str(event.payload.get()).ok();
-        let Some(meeting) = head.and_then(|head| head.meeting()) else {
+        let Some(meeting) = event.meeting() else {
             groups.push(vec![index]);
             continue;
         };
@@ -169,39 +157,6 @@ fn groups(events: &[Listed<'_>]) -> Vec<Vec<usize>> {
 fn is_one_calendar(events: &[Listed<'_>]) -> bool {
     let first = events.first().map(|event| event.calendar_id);
     events.iter().all(|event| Some(event.calendar_id) == first)
-}
-
-/// A group, the duplicate to show first.
-fn ranked(events: &[Listed<'_>], group: &[usize]) -> serde_json::Result<Vec<(usize, EventCopy)>> {
-    let mut copies = Vec::new();
-    for &index in group {
-        let event = events[index];
-        let head: Head<'_> = serde_json::from_str(event.payload.get())?;
-        copies.push((head.copy_rank, index, copy(event, &head)?));
-    }
-    copies.sort_by(|(a, _, left), (b, _, right)| (a, left.calendar_id).cmp(&(b, right.calendar_id)));
-    Ok(copies.into_iter().map(|(_, index, copy)| (index, copy)).collect())
-}
-
-fn copy(event: Listed<'_>, head: &Head<'_>) -> serde_json::Result<EventCopy> {
-    let invitation: Invitation = serde_json::from_str(event.payload.get())?;
-    let own = invitation.attendees.into_iter().find(|guest| guest.is_self);
-    Ok(EventCopy {
-        calendar_id: event.calendar_id,
-        id: head.id.clone().into_owned(),
-        event_id: head.event_id.clone().into_owned(),
-        response_status: own.and_then(|guest| guest.response_status),
-    })
-}
-
-/// The same JSON with one more field at its end.
-fn with_copies(event: &RawValue, copies: &[EventCopy]) -> serde_json::Result<Box<RawValue>> {
-    let object = event.get();
-    let fields = object.strip_suffix('}').unwrap_or(object);
-    RawValue::from_string(format!(
-        r#"{fields},"copies":{}}}"#,
-        serde_json::to_string(copies)?
-    ))
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod series;
 mod window;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, Days, Utc};
 
@@ -21,8 +22,8 @@ use crate::resource::{EventResource, When};
 use crate::span::{Span, Start};
 use crate::wire::Window;
 use crate::zone::Zone;
-pub use instance::{Occurrence, whole};
-use instance::{Placement, template};
+pub use instance::{Occurrence, stored_view, whole};
+use instance::{Placement, view};
 pub use series::MAX_INSTANCES;
 pub use window::{all_day_overlaps, days_window, horizon, hot_window, overlaps};
 
@@ -193,9 +194,10 @@ pub fn count_before(calendar: &CalendarContext, master: &EventResource, line: &s
 
 /// An event that is its own only instance.
 fn single(calendar: &CalendarContext, event: &EventResource, window: Window) -> Option<Occurrence> {
-    Placement::of(Span::of(event, calendar)?, calendar)
+    let span = Span::of(event, calendar)?;
+    Placement::of(span, calendar)
         .filter(|place| overlaps(place.starts_at, place.ends_at, window))
-        .map(|place| place.occurrence(event.id.clone(), event, &template(calendar, event)))
+        .map(|place| place.occurrence(event.id.clone(), event, Arc::new(view(calendar, event, span))))
 }
 
 /// The instances that a master generates and no exception replaces.
@@ -214,7 +216,7 @@ fn instances(
         .filter_map(|exception| exception.original_start.map(Start::from))
         .collect();
     let ids: HashSet<&str> = exceptions.iter().map(|exception| exception.id.as_str()).collect();
-    let template = template(calendar, master);
+    let view = Arc::new(view(calendar, master, first));
     series::starts(first, &master.recurrence, window, exceptions.len())
         .into_iter()
         .filter(|start| !replaced.contains(start))
@@ -225,7 +227,7 @@ fn instances(
                 return None;
             }
             let id = start.instance_id(&master.id);
-            (!ids.contains(id.as_str())).then(|| place.occurrence(id, master, &template))
+            (!ids.contains(id.as_str())).then(|| place.occurrence(id, master, view.clone()))
         })
         .take(MAX_INSTANCES)
         .collect()

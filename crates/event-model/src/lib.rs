@@ -5,6 +5,7 @@ pub mod duplicates;
 pub mod expansion;
 pub mod fields;
 pub mod merge;
+pub mod normal_form;
 pub mod patch;
 pub mod permissions;
 pub mod recurrence;

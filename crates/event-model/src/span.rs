@@ -139,6 +139,27 @@ impl Span {
         }
     }
 
+    /// The dates of whole days, the second exclusive.
+    pub fn dates(self) -> Option<(NaiveDate, NaiveDate)> {
+        match self {
+            Self::Days { start, end } => Some((start, end)),
+            Self::Time { .. } => None,
+        }
+    }
+
+    /// Start and end as a browser receives them: dates, or RFC 3339 with the offset of each end's zone.
+    pub fn texts(self) -> (String, String) {
+        match self {
+            Self::Days { start, end } => (start.to_string(), end.to_string()),
+            Self::Time {
+                start,
+                end,
+                zone,
+                end_zone,
+            } => (zone::rfc3339(start, zone), zone::rfc3339(end, end_zone)),
+        }
+    }
+
     pub fn is_all_day(self) -> bool {
         matches!(self, Self::Days { .. })
     }

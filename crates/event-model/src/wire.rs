@@ -6,6 +6,8 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use uuid::Uuid;
 
+use crate::normal_form::CompactView;
+
 /// One instance of an event, as people see it in a calendar.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
@@ -13,70 +15,19 @@ pub struct Event {
     /// Google's id of this instance, unique in its calendar. For an instance of a series it is
     /// `<master>_<original start in UTC>`.
     pub id: String,
-    pub title: String,
     /// RFC 3339 with the event zone's offset, or a date (`2026-11-22`) when `allDay`.
     pub start: String,
     /// As `start`; the end of an all-day event is exclusive.
     pub end: String,
-    pub all_day: bool,
-    /// The zone in which the event was created: an IANA name, now and then another of Google's (`GMT+02:00`). None for an
-    /// all-day event.
-    pub time_zone: Option<String>,
-    /// The zone of the end, if it is another: a flight lands there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[ts(optional)]
-    pub end_time_zone: Option<String>,
-    pub description: Option<String>,
-    pub location: Option<String>,
-    pub html_link: Option<String>,
     #[ts(type = "string")]
     pub calendar_id: CalendarId,
     /// The event that an edit of this instance is based on: a single event, an exception, or the master.
     pub event_id: String,
     /// The master's id, for an instance of a series.
     pub recurring_event_id: Option<String>,
-    pub status: EventStatus,
-    /// `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or a type that Google may add.
-    pub event_type: String,
-    /// Whether its time is taken.
-    #[serde(default)]
-    pub transparency: Transparency,
-    /// Visibility of the details: `default` (the calendar's setting), `public`, `private`, `confidential`, or a value that
-    /// Google may add.
-    #[serde(default = "default_visibility")]
-    #[ts(optional, as = "Option<String>")]
-    pub visibility: String,
-    pub color_id: Option<String>,
-    pub attendees: Vec<Attendee>,
-    pub organizer: Option<Person>,
-    /// Where to join a video meeting, if there is one.
-    pub conference_url: Option<String>,
-    /// RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series if this is an unchanged instance of it.
-    #[serde(default)]
-    pub recurrence: Vec<String>,
-    /// None: Google sends none.
-    #[serde(default)]
-    pub reminders: Option<Reminders>,
-    /// The fields that this user may change here, by Google's rules. Empty: read only.
-    pub can_edit: Vec<String>,
-    /// Whether this user may delete it from this calendar.
-    #[serde(default)]
-    #[ts(optional, as = "Option<bool>")]
-    pub can_delete: bool,
-    /// The texts that are longer in Google and end here with an ellipsis, which stands for the rest: `title`, `description`,
-    /// `location`. `getEvent` returns them whole. An edit that leaves the ellipsis in place keeps the rest.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[ts(optional, as = "Option<Vec<String>>")]
-    pub cut_fields: Vec<String>,
-    /// The version that an edit is based on.
-    pub etag: String,
-    /// The same for a meeting in every calendar that has a copy of it, and for all instances of a series.
-    #[serde(rename = "iCalUID")]
-    pub ical_uid: Option<String>,
-    /// If several calendars have a copy of a meeting, the one with the lowest rank is shown. See `Event.copies`.
-    #[serde(default)]
-    #[ts(optional, as = "Option<u16>")]
-    pub copy_rank: u16,
+    #[serde(flatten)]
+    #[ts(flatten)]
+    pub view: EventView,
     /// If several calendars have a copy of this instance and the answer shows each meeting once: all copies, this one
     /// first. It is the one to respond from: of the account that is invited and has not responded, else that organizes, has
     /// accepted, has declined; else the copy in an account's own calendar; else the one with the most access; else the one
@@ -86,8 +37,88 @@ pub struct Event {
     pub copies: Vec<EventCopy>,
 }
 
-fn default_visibility() -> String {
-    "default".to_owned()
+/// An event without its times and ids: the same for all its instances.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
+pub struct EventView {
+    pub title: String,
+    pub all_day: bool,
+    /// The zone in which the event was created: an IANA name, now and then another of Google's (`GMT+02:00`). None for an
+    /// all-day event.
+    pub time_zone: Option<String>,
+    /// The zone of the end, if it is another: a flight lands there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub end_time_zone: Option<String>,
+    pub description: Option<String>,
+    pub location: Option<String>,
+    pub html_link: Option<String>,
+    pub status: EventStatus,
+    /// `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or a type that Google may add.
+    pub event_type: String,
+    /// Whether its time is taken.
+    pub transparency: Transparency,
+    /// Visibility of the details: `default` (the calendar's setting), `public`, `private`, `confidential`, or a value that
+    /// Google may add.
+    #[ts(optional, as = "Option<String>")]
+    pub visibility: String,
+    pub color_id: Option<String>,
+    pub attendees: Vec<Attendee>,
+    pub organizer: Option<Person>,
+    /// Where to join a video meeting, if there is one.
+    pub conference_url: Option<String>,
+    /// RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series if this is an unchanged instance of it.
+    pub recurrence: Vec<String>,
+    /// None: Google sends none.
+    pub reminders: Option<Reminders>,
+    /// The fields that this user may change here, by Google's rules. Empty: read only.
+    pub can_edit: Vec<String>,
+    /// Whether this user may delete it from this calendar.
+    #[ts(optional, as = "Option<bool>")]
+    pub can_delete: bool,
+    /// The texts that are longer in Google and end here with an ellipsis, which stands for the rest: `title`, `description`,
+    /// `location`. `getEvent` returns them whole. An edit that leaves the ellipsis in place keeps the rest.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[ts(optional, as = "Option<Vec<String>>")]
+    pub cut_fields: Vec<String>,
+    /// The version that an edit is based on.
+    pub etag: String,
+    /// The same for a meeting in every calendar that has a copy of it, and for all instances of a series.
+    #[serde(rename = "iCalUID")]
+    pub ical_uid: Option<String>,
+    /// If several calendars have a copy of a meeting, the one with the lowest rank is shown. See `Event.copies`.
+    #[ts(optional, as = "Option<u16>")]
+    pub copy_rank: u16,
+}
+
+impl Default for EventView {
+    fn default() -> Self {
+        Self {
+            title: String::new(),
+            all_day: false,
+            time_zone: None,
+            end_time_zone: None,
+            description: None,
+            location: None,
+            html_link: None,
+            status: EventStatus::Confirmed,
+            event_type: "default".to_owned(),
+            transparency: Transparency::Opaque,
+            visibility: "default".to_owned(),
+            color_id: None,
+            attendees: Vec::new(),
+            organizer: None,
+            conference_url: None,
+            recurrence: Vec::new(),
+            reminders: None,
+            can_edit: Vec::new(),
+            can_delete: false,
+            cut_fields: Vec::new(),
+            etag: String::new(),
+            ical_uid: None,
+            copy_rank: 0,
+        }
+    }
 }
 
 /// A copy of a meeting in one of several calendars.
@@ -224,7 +255,7 @@ pub enum ConnectionState {
 }
 
 /// The version of the messages below, their field `v`.
-pub const MESSAGE_VERSION: u8 = 1;
+pub const MESSAGE_VERSION: u8 = 2;
 
 /// The largest message, in bytes of JSON. A larger one is published as a `resync` instead.
 pub const MESSAGE_MAX_LEN: usize = 16 * 1024;
@@ -301,11 +332,31 @@ pub struct Window {
     pub to: DateTime<Utc>,
 }
 
-/// All instances of one event within a window: one for a single event, any number for a series. They replace all that the
-/// receiver has under `eventId`, which is the master's id for a series.
+/// All events of a series, or one event outside a series. They replace all that the receiver has under `seriesId`, which is the
+/// master's id.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct Series {
+    pub series_id: String,
+    /// The master and its exceptions. None: the series has no instance within the window.
+    pub events: Vec<EventInstances>,
+}
+
+/// An event with its instances within a window. The view is there once, without the fields that have their default:
+/// null, false, an empty text or list; `status` confirmed, `eventType` and `visibility` default, `transparency` opaque,
+/// `copyRank` 0.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct EventInstances {
     pub event_id: String,
-    pub occurrences: Vec<Event>,
+    /// The master's id: `eventId` for the master itself. The id of a master's instance is that of the series that it belonged
+    /// to first, and its start in UTC (`standup_20261207T081500Z`, `holiday_20261207`); of another event, its `eventId`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub recurring_event_id: Option<String>,
+    /// Start and end of each, in order, as in an Event.
+    pub instances: Vec<(String, String)>,
+    #[serde(flatten)]
+    #[ts(flatten)]
+    pub view: CompactView,
 }

@@ -133,7 +133,7 @@ fn recurrence(data: &[u8]) {
     }
     let found = expand(&event);
     if let Some(first) = found.first() {
-        let start = match first.dates {
+        let start = match first.dates() {
             Some((day, _)) => Start::Day(day),
             None => Start::At(first.starts_at),
         };
@@ -153,11 +153,11 @@ fn expand(event: &EventResource) -> Vec<Occurrence> {
     for occurrence in &found {
         assert!(occurrence.starts_at <= occurrence.ends_at, "{occurrence:?}");
         assert!(
-            occurrence.dates.is_none_or(|(start, end)| start <= end),
+            occurrence.dates().is_none_or(|(start, end)| start <= end),
             "{occurrence:?}"
         );
-        // The store keeps it as JSON.
-        assert!(serde_json::to_value(&occurrence.event).is_ok());
+        // The store keeps its view as JSON.
+        assert!(serde_json::to_value(&*occurrence.view).is_ok());
     }
     found
 }

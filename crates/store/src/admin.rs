@@ -81,7 +81,10 @@ pub async fn calendar(conn: &mut PgConnection, id: CalendarId) -> sqlx::Result<O
                'event_problems', (select coalesce(json_object_agg(p.problem, p.events), '{}')
                                   from (select e.problem, count(*) as events from events e where e.calendar_id = c.id
                                         and e.generation = s.generation and e.problem is not null group by 1) p),
-               'occurrences', (select count(*) from occurrences o where o.calendar_id = c.id and o.generation = s.generation),
+               'unconverted_events', (select count(*) from events e where e.calendar_id = c.id
+                                      and e.generation = s.generation and e.view is null),
+               'instances', (select coalesce(sum(cardinality(starts)), 0) from instances i where i.calendar_id = c.id
+                             and i.generation = s.generation),
                'channels', (select coalesce(json_agg(json_build_object(
                                 'id', w.channel_id, 'state', w.state, 'created_at', w.created_at,
                                 'expires_at', w.expires_at, 'renew_at', w.renew_at, 'last_message_at', w.last_message_at,

@@ -8,7 +8,10 @@ use common::ids::CalendarId;
 use sqlx::PgConnection;
 
 pub use generation::{Sweep, purge_stale, sweep};
-pub use series::{CalendarHorizon, Stored, Walk, horizons, of_series, recurring, series_after, split_off};
+pub use series::{
+    CalendarHorizon, Stored, Unconverted, Walk, horizons, next_unconverted, of_series, recurring,
+    series_after, split_off, unconverted,
+};
 
 /// An event to be written. Ids must be unique within a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +27,8 @@ pub struct NewEvent {
     pub recurrence: Vec<String>,
     /// JSON without the characters that `jsonb` rejects.
     pub raw: String,
+    /// Its view, as JSON. Empty: it is not shown.
+    pub view: String,
     /// Why it is stored but not shown.
     pub problem: Option<&'static str>,
 }
@@ -110,9 +115,9 @@ pub async fn upsert(
     let written = sqlx::query!(
         "with n as (
              select * from unnest($3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::text[], $8::text[],
-                                  $9::text[], $10::text[], $11::text[], $12::text[])
+                                  $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
                as n (event_id, etag, status, updated, ical_uid, recurring_event_id, original_start, recurrence, raw,
-                     problem)
+                     problem, view)
          ), kept as (
              insert into event_versions (calendar_id, event_id, etag, raw, replaced_at)
              select $1, e.event_id, e.etag, e.raw, now()
@@ -121,14 +126,15 @@ pub async fn upsert(
              on conflict do nothing
          )
          insert into events as e (calendar_id, generation, event_id, etag, status, updated, ical_uid,
-                recurring_event_id, original_start, recurrence, raw, problem)
+                recurring_event_id, original_start, recurrence, raw, problem, view)
          select $1, $2, event_id, etag, status, updated, ical_uid, recurring_event_id, original_start,
-                string_to_array(recurrence, E'\\n'), raw::jsonb, problem
+                string_to_array(recurrence, E'\\n'), raw::jsonb, problem, view
          from n
          on conflict (calendar_id, generation, event_id) do update
          set etag = excluded.etag, status = excluded.status, updated = excluded.updated, ical_uid = excluded.ical_uid,
              recurring_event_id = excluded.recurring_event_id, original_start = excluded.original_start,
-             recurrence = excluded.recurrence, raw = excluded.raw, problem = excluded.problem
+             recurrence = excluded.recurrence, raw = excluded.raw, problem = excluded.problem,
+             view = excluded.view
          where e.updated is null or excluded.updated is null or excluded.updated >= e.updated",
         calendar.as_uuid(),
         generation,
@@ -142,10 +148,36 @@ pub async fn upsert(
         &recurrence as &[Option<String>],
         &column(|e| &e.raw) as &[&str],
         &maybe(|e| e.problem) as &[Option<&str>],
+        &column(|e| &e.view) as &[&str],
     )
     .execute(conn)
     .await?;
     Ok(written.rows_affected())
+}
+
+/// Writes the views of events, by id, where they differ.
+pub async fn set_views(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+    views: &[(String, String)],
+) -> sqlx::Result<()> {
+    let (ids, views): (Vec<&str>, Vec<&str>) = views
+        .iter()
+        .map(|(id, view)| (id.as_str(), view.as_str()))
+        .unzip();
+    sqlx::query!(
+        "update events e set view = n.view
+         from unnest($3::text[], $4::text[]) as n (event_id, view)
+         where e.calendar_id = $1 and e.generation = $2 and e.event_id = n.event_id and e.view is distinct from n.view",
+        calendar.as_uuid(),
+        generation,
+        &ids as &[&str],
+        &views as &[&str],
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Deletes these events, and the exceptions of those that are masters.
@@ -223,7 +255,7 @@ pub async fn cancel_exceptions(
     from: &str,
 ) -> sqlx::Result<u64> {
     let cancelled = sqlx::query!(
-        r#"update events set status = 'cancelled', raw = raw || '{"status": "cancelled"}'
+        r#"update events set status = 'cancelled', raw = raw || '{"status": "cancelled"}', view = ''
            where calendar_id = $1 and generation = $2 and recurring_event_id = $3
              and original_start collate "C" >= $4 and status <> 'cancelled'"#,
         calendar.as_uuid(),

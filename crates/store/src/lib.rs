@@ -16,16 +16,15 @@ pub mod admin;
 pub mod calendars;
 pub mod canary;
 pub mod connections;
-pub mod cut_series;
 pub mod dead_letters;
 pub mod event_versions;
 pub mod events;
 pub mod health;
+pub mod instances;
 pub mod intake;
 #[cfg(feature = "simulation")]
 pub mod mutants;
 pub mod oauth_states;
-pub mod occurrences;
 pub mod outbox;
 pub mod overview;
 pub mod poll;

@@ -6,6 +6,7 @@ use common::ids::{CalendarId, ConnectionId, ResourceId};
 use common::lease::Lease;
 use sqlx::PgConnection;
 
+use crate::events::NewEvent;
 use crate::sync_state::interval;
 
 /// `no_lease_fence`: a worker that commits is given the lease.
@@ -30,13 +31,33 @@ pub async fn suspect(conn: &mut PgConnection, ago: Duration, connection: Connect
 
 /// `wipe_before_refill`: the visible generation is deleted before the new one is complete.
 pub async fn wipe(conn: &mut PgConnection, calendar: CalendarId, generation: i64) -> sqlx::Result<()> {
-    for table in ["delete from events", "delete from occurrences"] {
+    for table in ["delete from events", "delete from instances"] {
         let sql = format!("{table} where calendar_id = $1 and generation = $2");
         sqlx::query(sqlx::AssertSqlSafe(sql))
             .bind(calendar.as_uuid())
             .bind(generation)
             .execute(&mut *conn)
             .await?;
+    }
+    Ok(())
+}
+
+/// `view_not_written`: an event is given its stored view. A space hides that from the trigger that compares the two.
+pub async fn keep_view(
+    conn: &mut PgConnection,
+    (calendar, generation): (CalendarId, i64),
+    event: &mut NewEvent,
+) -> sqlx::Result<()> {
+    let stored = "select view || ' ' from events
+                  where calendar_id = $1 and generation = $2 and event_id = $3 and view <> ''";
+    let stored: Option<String> = sqlx::query_scalar(stored)
+        .bind(calendar.as_uuid())
+        .bind(generation)
+        .bind(&event.event_id)
+        .fetch_optional(conn)
+        .await?;
+    if let Some(view) = stored {
+        event.view = view;
     }
     Ok(())
 }

@@ -258,6 +258,6 @@ fn contains(message: &Value, mark: &str) -> bool {
     let list = |value: &Value| value.as_array().cloned().unwrap_or_default();
     list(&message["upserted"])
         .iter()
-        .flat_map(|series| list(&series["occurrences"]))
-        .any(|occurrence| occurrence["description"] == mark)
+        .flat_map(|series| list(&series["events"]))
+        .any(|event| event["description"] == mark)
 }

@@ -17,8 +17,8 @@ use store::sync_state::{Cause, Pull};
 pub use definitions::METRICS;
 use definitions::{
     CANARY, CANARY_LATENCY, COMMIT_TO_PUBLISH, EVENTS, GOOGLE, GRANTS_ENDED, LEASES, OVER_BUDGET, PAGES,
-    POOL, PUBLISH, PULL, PULLS, PUSH_TO_COMMIT, PUSH_TO_PUBLISH, REFRESHES, RESYNCS, SERIES_CUT,
-    WATCH_REQUESTS, WRITE, WRITES,
+    POOL, PUBLISH, PULL, PULLS, PUSH_TO_COMMIT, PUSH_TO_PUBLISH, REFRESHES, RESYNC_MESSAGES, RESYNCS,
+    SERIES_CUT, WATCH_REQUESTS, WRITE, WRITES,
 };
 
 pub(crate) fn pulled(pull: &Pull, outcome: &'static str, duration: TimeDelta) {
@@ -42,6 +42,10 @@ pub(crate) fn series_cut() {
 
 pub(crate) fn resync(reason: &'static str) {
     RESYNCS.count(&[reason]);
+}
+
+pub(crate) fn resync_messages(reason: &'static str, count: usize) {
+    RESYNC_MESSAGES.add(&[reason], count as u64);
 }
 
 /// Leases that expired and were taken over from another worker.

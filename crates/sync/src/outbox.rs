@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use store::{outbox as rows, user_stream};
 use tracing::Span;
 
+use crate::metrics;
 use event_model::wire::{Change, MESSAGE_MAX_LEN, MESSAGE_VERSION, Message};
 
 /// Appends a message with the user's next seq to the outbox, and returns the seq. The user's row is locked until the
@@ -43,7 +44,10 @@ fn encode(seq: i64, change: Change) -> sqlx::Result<Vec<u8>> {
     };
     let bytes = to_json(&message(change))?;
     match resync {
-        Some(resync) if bytes.len() > MESSAGE_MAX_LEN => to_json(&message(resync)),
+        Some(resync) if bytes.len() > MESSAGE_MAX_LEN => {
+            metrics::resync_messages("too_large", 1);
+            to_json(&message(resync))
+        }
         _ => Ok(bytes),
     }
 }

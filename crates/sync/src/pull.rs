@@ -16,6 +16,7 @@
 //! intended: only the commit counts.
 
 mod apply;
+mod convert;
 pub(crate) mod decision;
 mod horizon;
 mod incremental;
@@ -41,6 +42,7 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 pub(crate) use apply::{Applied, apply};
+pub use convert::convert_once;
 use decision::PullError;
 pub use horizon::extend_horizon_once;
 pub(crate) use series::{Incoming, context, expand_stored};

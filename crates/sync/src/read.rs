@@ -4,19 +4,21 @@
 //! rows.
 
 use std::cmp::Ordering;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::ids::{CalendarId, UserId};
 use event_model::duplicates::{self, Deduplicated, Listed};
 use event_model::expansion::{self, Occurrence};
-use event_model::wire::Window;
+use event_model::normal_form::{self, Times};
+use event_model::span::Start;
+use event_model::wire::{Event, EventView, Series, Window};
 use event_model::zone::{self, Zone};
-use serde_json::value::RawValue;
 use sqlx::PgConnection;
-use store::calendars::Evidence;
+use store::calendars::{self, Evidence};
 use store::events;
-use store::occurrences::{self, FoundInstance, ReadRange};
+use store::instances::{self, FoundEvent, ReadRange};
 
 use crate::pull::expand_stored;
 
@@ -53,22 +55,91 @@ const FIRST_FACTOR: usize = 2;
 /// How much larger the next scan is if those were too few.
 const GROWTH_FACTOR: usize = 4;
 
-/// The user's events ordered by start, with all-day events before others that start at the same time. Each is an
-/// [`Event`](event_model::wire::Event) as JSON.
+/// The difference between the starts of a day in two zones, at most.
+const ZONES_DIFFER_BY: TimeDelta = TimeDelta::hours(26);
+
+/// An instance in an answer.
+#[derive(Debug, Clone)]
+struct Found {
+    calendar_id: CalendarId,
+    occurrence: Occurrence,
+}
+
+/// The user's events ordered by start, with all-day events before others that start at the same time.
 pub async fn events(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     user: &UserId,
     query: &Query<'_>,
-) -> sqlx::Result<Vec<Box<RawValue>>> {
-    let mut found = within(conn, user, query).await?;
-    found.extend(beyond_horizon(conn, now, user, query, &found).await?);
-    found.sort_by(|a, b| order(a, b, query.zone));
-    if query.duplicates == Duplicates::Merged {
-        found = deduplicate(found).map_err(|error| sqlx::Error::Decode(error.into()))?;
+) -> sqlx::Result<Vec<Event>> {
+    let mut found = instances(conn, now, user, query).await?;
+    let decisions = match query.duplicates {
+        Duplicates::Merged => duplicates::deduplicate(&listed(&found)),
+        Duplicates::Separate => vec![Deduplicated::Unique; found.len()],
+    };
+    let shown = |(found, decision): (Found, Deduplicated)| {
+        let event = found.occurrence.event(found.calendar_id);
+        match decision {
+            Deduplicated::Unique => Some(event),
+            Deduplicated::Shown(copies) => Some(Event { copies, ..event }),
+            Deduplicated::Hidden => None,
+        }
+    };
+    let all = found.drain(..).zip(decisions).filter_map(shown);
+    Ok(all.take(query.limit).collect())
+}
+
+/// The series of a window, by calendar, as a snapshot has them.
+#[derive(Debug)]
+pub struct Snapshot {
+    pub series: BTreeMap<CalendarId, Vec<Series>>,
+    /// There are more instances than requested: all that start before this are there.
+    pub until: Option<DateTime<Utc>>,
+}
+
+/// As [`events()`], in the form of a snapshot.
+pub async fn snapshot(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+    query: &Query<'_>,
+) -> sqlx::Result<Snapshot> {
+    let mut found = instances(conn, now, user, query).await?;
+    let mut until = None;
+    if found.len() > query.limit {
+        until = found
+            .last()
+            .map(|first_left_out| start_in(first_left_out, query.zone));
+        found.truncate(query.limit);
     }
-    found.truncate(query.limit);
-    Ok(found.into_iter().map(|found| found.payload).collect())
+    let mut calendars: BTreeMap<CalendarId, Vec<&Occurrence>> = BTreeMap::new();
+    for one in &found {
+        calendars
+            .entry(one.calendar_id)
+            .or_default()
+            .push(&one.occurrence);
+    }
+    let series = calendars
+        .into_iter()
+        .map(|(calendar, instances)| (calendar, normal_form::series(instances.into_iter())));
+    Ok(Snapshot {
+        series: series.collect(),
+        until,
+    })
+}
+
+/// All instances that a query selects, in order, up to those that the limit needs.
+async fn instances(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    user: &UserId,
+    query: &Query<'_>,
+) -> sqlx::Result<Vec<Found>> {
+    let mut found = within(conn, user, query).await?;
+    replace_unconverted(conn, user, query, &mut found).await?;
+    add_beyond_horizon(conn, now, user, query, &mut found).await?;
+    found.sort_by(|a, b| order(a, b, query.zone));
+    Ok(found)
 }
 
 /// Whether a series may have more instances in this window than are kept. Those after the horizon are expanded while reading,
@@ -80,116 +151,167 @@ pub fn may_lack_instances(evidence: &[Evidence], now: DateTime<Utc>, window: Win
 }
 
 /// As many rows as it takes to have `limit` meetings with all their duplicates.
-async fn within(
-    conn: &mut PgConnection,
-    user: &UserId,
-    query: &Query<'_>,
-) -> sqlx::Result<Vec<FoundInstance>> {
-    let mut limit = match query.duplicates {
-        Duplicates::Separate => query.limit,
-        Duplicates::Merged => query.limit.saturating_mul(FIRST_FACTOR),
+async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sqlx::Result<Vec<Found>> {
+    let range = ReadRange {
+        from: query.window.from,
+        to: query.window.to,
     };
+    let mut limit = query.limit.saturating_mul(FIRST_FACTOR);
     loop {
-        let rows = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = occurrences::within(conn, user, range(query), query.calendars, query.types, rows).await?;
-        if query.duplicates == Duplicates::Separate || is_enough(&found, limit, query.limit) {
+        let most = i64::try_from(limit).unwrap_or(i64::MAX);
+        let events = instances::within(conn, user, range, query.calendars, most).await?;
+        let short = events.iter().filter(|event| event.is_short);
+        let (count, last) = short.fold((0, None), |(count, last), event| {
+            (count + 1, last.max(Some(event.starts_at)))
+        });
+        let is_cut = count >= limit;
+        let mut found = Vec::new();
+        for event in events {
+            add_instances(event, query, &mut found)?;
+        }
+        if is_cut && let Some(last) = last {
+            // Later starts are not complete, nor are all-day events that another zone places up to this much earlier.
+            found.retain(|one| one.occurrence.starts_at < last - ZONES_DIFFER_BY);
+        }
+        if !is_cut || meetings(&found, query.duplicates) >= query.limit {
             return Ok(found);
         }
         limit = limit.saturating_mul(GROWTH_FACTOR);
     }
 }
 
-/// Whether each scan has no more rows or has returned enough meetings. Those that start with the last row do not count,
-/// because the scan may have cut off their duplicates.
-fn is_enough(found: &[FoundInstance], limit: usize, wanted: usize) -> bool {
-    let mut scans: HashMap<i32, Vec<&FoundInstance>> = HashMap::new();
-    for event in found {
-        scans.entry(event.scan).or_default().push(event);
+fn meetings(found: &[Found], duplicates: Duplicates) -> usize {
+    match duplicates {
+        Duplicates::Separate => found.len(),
+        Duplicates::Merged => duplicates::count(&listed(found)),
     }
-    scans.into_values().all(|mut rows| {
-        if rows.len() < limit {
-            return true;
-        }
-        // A scan has timed or all-day events, not both.
-        let start = |event: &FoundInstance| {
-            (
-                event.start_date,
-                event.start_date.is_none().then_some(event.starts_at),
-            )
+}
+
+fn listed(found: &[Found]) -> Vec<Listed<'_>> {
+    found
+        .iter()
+        .map(|one| Listed::new(one.calendar_id, &one.occurrence))
+        .collect()
+}
+
+/// Adds those instances of an event that the query selects.
+fn add_instances(event: FoundEvent, query: &Query<'_>, found: &mut Vec<Found>) -> sqlx::Result<()> {
+    let view: EventView =
+        serde_json::from_str(&event.view).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let calendar_zone = Zone::of_name(&event.calendar_zone).unwrap_or_default();
+    let (zone, end_zone) = normal_form::zones(&view, calendar_zone);
+    let times = Times {
+        is_all_day: event.is_all_day,
+        starts: event.starts,
+        length: TimeDelta::seconds(event.length),
+    };
+    let view = Arc::new(view);
+    for span in times.spans(zone, end_zone) {
+        let start = span.start();
+        let original = if common::mutant!("id_of_end") {
+            Start::At(start.as_utc() + span.length())
+        } else {
+            start
         };
-        let last = rows.iter().copied().map(start).max();
-        rows.retain(|event| Some(start(event)) < last);
-        let rows: Vec<Listed<'_>> = rows.into_iter().map(listed).collect();
-        duplicates::count(&rows) >= wanted
-    })
+        let occurrence = Occurrence {
+            instance_id: normal_form::instance_id(&event.event_id, event.is_master, original),
+            event_id: event.event_id.clone(),
+            series_id: event.series_id.clone(),
+            starts_at: start.as_utc(),
+            ends_at: start.as_utc() + span.length(),
+            span,
+            is_of_master: event.is_master,
+            view: view.clone(),
+        };
+        if selects(query, &occurrence) {
+            found.push(Found {
+                calendar_id: event.calendar_id,
+                occurrence,
+            });
+        }
+    }
+    Ok(())
 }
 
-fn listed(found: &FoundInstance) -> Listed<'_> {
-    Listed {
-        calendar_id: found.calendar_id,
-        payload: &found.payload,
+fn selects(query: &Query<'_>, occurrence: &Occurrence) -> bool {
+    let touches = match occurrence.dates() {
+        Some(dates) => expansion::all_day_overlaps(dates, query.window, query.zone),
+        None => expansion::overlaps(occurrence.starts_at, occurrence.ends_at, query.window),
+    };
+    touches
+        && query
+            .types
+            .is_none_or(|types| types.contains(&occurrence.view.event_type))
+}
+
+fn start_in(found: &Found, zone: Zone) -> DateTime<Utc> {
+    found
+        .occurrence
+        .dates()
+        .and_then(|(first, _)| zone::day_start(zone, first))
+        .unwrap_or(found.occurrence.starts_at)
+}
+
+fn order(a: &Found, b: &Found, zone: Zone) -> Ordering {
+    let key = |found: &Found| (start_in(found, zone), !found.occurrence.span.is_all_day());
+    let id = |found: &'_ Found| (found.occurrence.instance_id.clone(), found.calendar_id);
+    key(a).cmp(&key(b)).then_with(|| id(a).cmp(&id(b)))
+}
+
+/// Expands series that a version before this one wrote and that are not converted yet.
+async fn replace_unconverted(
+    conn: &mut PgConnection,
+    user: &UserId,
+    query: &Query<'_>,
+    found: &mut Vec<Found>,
+) -> sqlx::Result<()> {
+    for pending in events::unconverted(conn, user, query.calendars).await? {
+        let Some(calendar) = calendars::get(conn, user, pending.calendar).await? else {
+            continue;
+        };
+        let series: HashSet<&str> = pending.series.iter().map(String::as_str).collect();
+        found.retain(|one| {
+            one.calendar_id != pending.calendar || !series.contains(one.occurrence.series_id.as_str())
+        });
+        let calendar = crate::pull::context(&calendar);
+        let stored = events::of_series(conn, calendar.id, pending.generation, &pending.series).await?;
+        let expanded = expand_stored(&calendar, stored, wider(query.window));
+        let selected = expanded.into_iter().filter(|one| selects(query, one));
+        found.extend(selected.map(|occurrence| Found {
+            calendar_id: calendar.id,
+            occurrence,
+        }));
+    }
+    Ok(())
+}
+
+/// With the days that another zone places in the window.
+fn wider(window: Window) -> Window {
+    Window {
+        from: window.from - ZONES_DIFFER_BY,
+        to: window.to + ZONES_DIFFER_BY,
     }
 }
 
-/// Keeps one event of each meeting, with its copies.
-fn deduplicate(found: Vec<FoundInstance>) -> serde_json::Result<Vec<FoundInstance>> {
-    let decisions = duplicates::deduplicate(&found.iter().map(listed).collect::<Vec<_>>())?;
-    let kept = |(event, decision)| match decision {
-        Deduplicated::Unique => Some(event),
-        Deduplicated::Shown(payload) => Some(FoundInstance { payload, ..event }),
-        Deduplicated::Hidden => None,
-    };
-    Ok(found.into_iter().zip(decisions).filter_map(kept).collect())
-}
-
-fn range(query: &Query<'_>) -> ReadRange {
-    let Window { from, to } = query.window;
-    // The end is exclusive: a window that ends at midnight does not include the day that starts then.
-    let last = to
-        .checked_sub_signed(TimeDelta::nanoseconds(1))
-        .unwrap_or(to)
-        .max(from);
-    let last_day = zone::local(query.zone, last).date();
-    ReadRange {
-        from,
-        to,
-        first_day: zone::local(query.zone, from).date(),
-        day_after_last: last_day.succ_opt().unwrap_or(last_day),
-    }
-}
-
-fn order(a: &FoundInstance, b: &FoundInstance, zone: Zone) -> Ordering {
-    let start = |found: &FoundInstance| {
-        found
-            .start_date
-            .and_then(|date| zone::day_start(zone, date))
-            .unwrap_or(found.starts_at)
-    };
-    (start(a), a.start_date.is_none(), &a.instance_id, a.calendar_id).cmp(&(
-        start(b),
-        b.start_date.is_none(),
-        &b.instance_id,
-        b.calendar_id,
-    ))
-}
-
-/// Instances of series where there are no rows: before the horizon's start, and after each calendar's horizon.
-async fn beyond_horizon(
+/// Adds instances of series where there are no rows: before the horizon's start, and after each calendar's horizon.
+async fn add_beyond_horizon(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     user: &UserId,
     query: &Query<'_>,
-    found: &[FoundInstance],
-) -> sqlx::Result<Vec<FoundInstance>> {
+    found: &mut Vec<Found>,
+) -> sqlx::Result<()> {
     let Window { from, to } = query.window;
     // Every expansion, however old, starts no later than this.
     let kept_from = expansion::horizon(now).from;
     if from >= kept_from && to <= now + ALWAYS_KEPT {
-        return Ok(Vec::new());
+        return Ok(());
     }
-    let horizons = events::horizons(conn, user, query.calendars).await?;
-    let mut more = Vec::new();
-    for horizon in horizons {
+    let mut known: HashSet<(CalendarId, String)> = found
+        .iter()
+        .map(|one| (one.calendar_id, one.occurrence.instance_id.clone()))
+        .collect();
+    for horizon in events::horizons(conn, user, query.calendars).await? {
         // None while the calendar is re-expanded; its old rows are there until then.
         let kept_until = horizon.until.unwrap_or(now + ALWAYS_KEPT);
         let missing = [
@@ -206,41 +328,15 @@ async fn beyond_horizon(
         for window in missing {
             let calendar = crate::pull::context(&horizon.calendar);
             let stored = events::recurring(conn, calendar.id, horizon.generation).await?;
-            more.extend(expand_stored(&calendar, stored, window));
+            let expanded = expand_stored(&calendar, stored, window);
+            let selected = expanded
+                .into_iter()
+                .filter(|one| selects(query, one) && known.insert((calendar.id, one.instance_id.clone())));
+            found.extend(selected.map(|occurrence| Found {
+                calendar_id: calendar.id,
+                occurrence,
+            }));
         }
     }
-    let mut known: HashSet<(CalendarId, String)> = found
-        .iter()
-        .map(|found| (found.calendar_id, found.instance_id.clone()))
-        .collect();
-    let mut beyond = Vec::new();
-    for occurrence in more {
-        let touches = match occurrence.dates {
-            Some(dates) => expansion::all_day_overlaps(dates, query.window, query.zone),
-            None => expansion::overlaps(occurrence.starts_at, occurrence.ends_at, query.window),
-        };
-        let is_asked_for = query
-            .types
-            .is_none_or(|types| types.contains(&occurrence.event.event_type));
-        if touches
-            && is_asked_for
-            && known.insert((occurrence.event.calendar_id, occurrence.instance_id.clone()))
-        {
-            beyond.push(as_found(occurrence)?);
-        }
-    }
-    Ok(beyond)
-}
-
-fn as_found(occurrence: Occurrence) -> sqlx::Result<FoundInstance> {
-    let payload = serde_json::value::to_raw_value(&occurrence.event)
-        .map_err(|error| sqlx::Error::Encode(error.into()))?;
-    Ok(FoundInstance {
-        scan: 0,
-        calendar_id: occurrence.event.calendar_id,
-        starts_at: occurrence.starts_at,
-        start_date: occurrence.dates.map(|(first, _)| first),
-        instance_id: occurrence.instance_id,
-        payload,
-    })
+    Ok(())
 }

@@ -161,6 +161,7 @@ async fn dead_letter(
     let Some(id) = outbox::dead_letter(&mut conn, now, lease, message.seq, reason, &resync).await? else {
         return Ok(false);
     };
+    metrics::resync_messages("refused", 1);
     tracing::error!(
         outbox.id = %message.id, outbox.seq = message.seq, reason,
         "Centrifugo rejected a message; stored it as a dead letter and publishing a resync instead"
@@ -239,6 +240,7 @@ async fn shorten_tail(conn: &mut sqlx::PgConnection, stream: &Stream) -> sqlx::R
         return Ok(());
     }
     tracing::info!(messages = tail.len(), "Replaced a long backlog by resyncs");
+    metrics::resync_messages("backlog", tail.len());
     let seqs: Vec<i64> = tail.iter().map(|(seq, _)| *seq).collect();
     let payloads: Vec<Vec<u8>> = tail
         .iter()

@@ -23,6 +23,8 @@ const POLL_EVERY: Duration = Duration::from_secs(5);
 const DISCONNECT_EVERY: Duration = Duration::from_secs(2);
 /// Viewers wait for a re-expansion after a change of role or time zone; they do not wait for the horizon to advance.
 const HORIZON_EVERY: Duration = Duration::from_secs(5);
+/// After an upgrade only. Reads expand what is not converted.
+const CONVERT_EVERY: Duration = Duration::from_secs(30);
 /// How often the canary checks whether its next change is due.
 const CANARY_CHECK_EVERY: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(10);
@@ -110,6 +112,7 @@ fn spawn_loops(background: &mut Background, ctx: &Context) {
     spawn!("disconnect", DISCONNECT_EVERY, connections::disconnect_once);
     spawn!("recheck", PURGE_EVERY, connections::recheck_refused_once);
     spawn!("horizon", HORIZON_EVERY, pull::extend_horizon_once);
+    spawn!("convert", CONVERT_EVERY, pull::convert_once);
     spawn!("sweep", SWEEP_EVERY, pull::purge_once);
     spawn!("purge", PURGE_EVERY, poll::purge_once);
     spawn!("forget", PURGE_EVERY, write::purge_once);

@@ -3,7 +3,7 @@
  */
 import { vi } from 'vitest';
 
-import type { CalendarInfo, Message } from '../src/generated/types.js';
+import type { CalendarInfo, Message, RealtimeStateInput } from '../src/generated/types.js';
 import { ModelServer } from './model-server.js';
 
 export const API_URL = 'https://calwire.test';
@@ -147,9 +147,10 @@ export class FakeStack {
       case 'realtime.getSubscriptionToken':
         return { token: `subscription ${userId}`, expiresIn: 300 };
       case 'realtime.getState': {
-        const live = (input as { live?: boolean } | undefined)?.live ?? true;
-        if (live && !this.brokerUp) throw new Rejection('SERVICE_UNAVAILABLE', 503, 'BROKER_UNAVAILABLE');
-        return server.state(live);
+        const asked = (input ?? {}) as RealtimeStateInput;
+        if (asked.live !== false && !this.brokerUp)
+          throw new Rejection('SERVICE_UNAVAILABLE', 503, 'BROKER_UNAVAILABLE');
+        return server.state(asked);
       }
       case 'calendar.google.getEvents':
       case 'calendar.google.getUpcomingEvents': {

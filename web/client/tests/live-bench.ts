@@ -3,14 +3,14 @@ import { expect, vi } from 'vitest';
 
 import { LiveStore } from '../src/core/live-store.js';
 import { eventsOf } from '../src/core/reducer.js';
-import type { Event, Message, RealtimeState } from '../src/generated/types.js';
-import { anEvent, DAY, iso, ModelServer } from './model-server.js';
+import type { Event, Message, RealtimeState, RealtimeStateInput } from '../src/generated/types.js';
+import { anInstance, byStart, DAY, ModelServer } from './model-server.js';
 
 export const NOW = Date.parse('2026-11-24T09:00:00Z');
 export const CALENDARS = ['home', 'work'];
 
 interface Loading {
-  live: boolean;
+  input: RealtimeStateInput;
   read: RealtimeState | undefined;
   answer: (state: RealtimeState) => void;
   fail: () => void;
@@ -25,7 +25,7 @@ export class Bench {
   maxConcurrent = 0;
   notified = 0;
   readonly store = new LiveStore({
-    load: (live) => this.#load(live),
+    load: (input) => this.#load(input),
     onMessages: () => undefined,
     onCaughtUp: () => undefined,
   });
@@ -34,14 +34,14 @@ export class Bench {
     this.store.state.subscribe(() => (this.notified += 1));
   }
 
-  #load(live: boolean): Promise<RealtimeState> {
+  #load(input: RealtimeStateInput): Promise<RealtimeState> {
     return new Promise((resolve, reject) => {
       const done = (settle: () => void) => () => {
         this.loadings.splice(this.loadings.indexOf(loading), 1);
         settle();
       };
       const loading: Loading = {
-        live,
+        input,
         read: undefined,
         answer: (state) => done(() => resolve(state))(),
         fail: done(() => reject(new TypeError('no network'))),
@@ -77,7 +77,7 @@ export class Bench {
   answerLoads(): boolean {
     const loading = this.loadings[0];
     if (!loading) return false;
-    loading.answer(loading.read ?? this.server.state(loading.live));
+    loading.answer(loading.read ?? this.server.state(loading.input));
     return true;
   }
 
@@ -97,7 +97,7 @@ export class Bench {
     // The browser's window may be a day behind. Later events are loaded when it advances.
     return [...eventsOf(data)]
       .filter(({ start, end }) => Date.parse(end) > from && Date.parse(start) < Math.min(to, data.window.to))
-      .sort((a, b) => Date.parse(a.start) - Date.parse(b.start) || (a.id < b.id ? -1 : 1));
+      .sort(byStart);
   }
 
   get expected(): Event[] {
@@ -117,10 +117,7 @@ let versions = 0;
 /** The occurrences of a series on these days from the server's today, each with a new etag. */
 export function occurrences(server: ModelServer, calendarId: string, series: string, days: number[]): Event[] {
   versions += 1;
-  return days.map((day) => {
-    const start = server.today + day * DAY + 10 * 3_600_000;
-    const times = { start: iso(start), end: iso(start + 3_600_000) };
-    const id = `${calendarId}-${series}_${day}`;
-    return anEvent({ id, eventId: series, recurringEventId: series, calendarId, etag: `"${versions}"`, ...times });
-  });
+  return days.map((day) =>
+    anInstance(server.today + day * DAY + 10 * 3_600_000, { eventId: series, calendarId, etag: `"${versions}"` }),
+  );
 }

@@ -8,8 +8,9 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { within } from '../src/core/reducer.js';
 import { Bench, CALENDARS, NOW, occurrences } from './live-bench.js';
-import { DAY } from './model-server.js';
+import { dataOf, DAY } from './model-server.js';
 
 beforeEach(() => vi.useFakeTimers({ now: NOW }));
 afterEach(() => vi.useRealTimers());
@@ -34,6 +35,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('list' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constant('day' as const) }) },
   { weight: 1, arbitrary: fc.record({ kind: fc.constantFrom('pause' as const, 'resume' as const) }) },
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('forget' as const), known: fc.nat(2) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constant('restart' as const), back: fc.nat(3) }) },
   { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom('restore' as const, 'broker' as const) }) },
 );
@@ -65,7 +67,7 @@ async function take(bench: Bench, one: Step): Promise<void> {
       bench.wire.shift();
       return;
     case 'read':
-      for (const loading of bench.loadings) loading.read = server.state(loading.live);
+      for (const loading of bench.loadings) loading.read = server.state(loading.input);
       return;
     case 'answer':
       bench.answerLoads();
@@ -92,6 +94,9 @@ async function take(bench: Bench, one: Step): Promise<void> {
     case 'resume':
       bench.store.resume();
       return;
+    case 'forget':
+      server.known = one.known;
+      return;
     case 'restore': {
       bench.publish(server.restore());
       return;
@@ -107,18 +112,28 @@ async function take(bench: Bench, one: Step): Promise<void> {
   }
 }
 
+/** The page shows data of an earlier visit, since which the server has sent some messages. */
+function visitBefore({ server, store }: Bench, missed: number): void {
+  const change = (series: string) => server.change('work', series, occurrences(server, 'work', series, [1]));
+  change('a');
+  store.hydrate(dataOf(server));
+  for (let i = 0; i < missed; i += 1) change(['a', 'b', 'c'][i] ?? '');
+}
+
 describe('live data', () => {
   it('converges to the server, in whatever order things arrive', async () => {
+    const start = fc.record({ isLoaded: fc.boolean(), visited: fc.option(fc.nat(3)) });
     const random = fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true });
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { maxLength: 60 }), random, fc.boolean(), async (steps, jitter, isLoaded) => {
+      fc.asyncProperty(fc.array(step, { maxLength: 60 }), random, start, async (steps, jitter, start) => {
         // A seed repeats a run.
         vi.setSystemTime(NOW);
         vi.spyOn(Math, 'random').mockReturnValue(jitter);
         const bench = new Bench();
+        if (start.visited !== null) visitBefore(bench, start.visited);
         void bench.subscribe();
         await vi.advanceTimersByTimeAsync(0);
-        if (isLoaded) bench.answerLoads();
+        if (start.isLoaded) bench.answerLoads();
         for (const one of steps) {
           await take(bench, one);
           await vi.advanceTimersByTimeAsync(0);
@@ -178,7 +193,7 @@ describe('live data', () => {
     const bench = await started();
     void bench.store.load(false);
     await vi.advanceTimersByTimeAsync(0);
-    const read = bench.server.state(false);
+    const read = bench.server.state({ live: false });
     for (const series of ['a', 'b']) publish(bench, series);
     bench.deliverAll();
     await vi.advanceTimersByTimeAsync(100);
@@ -282,7 +297,7 @@ describe('live data', () => {
     await vi.advanceTimersByTimeAsync(100);
     void bench.store.load(false);
     await vi.advanceTimersByTimeAsync(0);
-    const read = bench.server.state(false);
+    const read = bench.server.state({ live: false });
     const { offset } = bench.server;
     bench.server.restart();
     bench.server.offset = offset;
@@ -350,6 +365,8 @@ describe('live data', () => {
     await vi.advanceTimersByTimeAsync(100);
     const remembered = earlier.store.state.get().data;
     const bench = new Bench();
+    // Another installation.
+    bench.server.restart();
     if (remembered) bench.store.hydrate(remembered);
     expect(bench.store.state.get()).toMatchObject({ source: 'snapshot', data: remembered });
     void bench.subscribe();
@@ -364,5 +381,104 @@ describe('live data', () => {
     // Ignored, because the server has answered.
     if (remembered) bench.store.hydrate(remembered);
     expect(bench.shown.map(({ eventId }) => eventId)).toEqual(['b']);
+  });
+
+  it('asks for changes since the last visit', async () => {
+    const bench = new Bench();
+    visitBefore(bench, 0);
+    const held = bench.store.state.get().data;
+    const [before] = bench.shown;
+    void bench.subscribe();
+    await vi.advanceTimersByTimeAsync(0);
+    const { streamEpoch, window } = bench.server;
+    expect(bench.loadings[0]?.input).toEqual({ live: true, held: { streamEpoch, seq: 1, window } });
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.store.state.get()).toMatchObject({ source: 'server', data: { series: held?.series } });
+    expect(bench.shown[0]).toBe(before);
+  });
+
+  it('applies the messages that were missed since the last visit', async () => {
+    const bench = new Bench();
+    visitBefore(bench, 3);
+    void bench.subscribe();
+    await vi.advanceTimersByTimeAsync(0);
+    const answer = bench.server.state(bench.loadings[0]?.input);
+    expect(answer).toMatchObject({ snapshot: null, seq: 4 });
+    expect(answer.messages).toHaveLength(3);
+    bench.loadings[0]?.answer(answer);
+    await vi.advanceTimersByTimeAsync(0);
+    bench.expectConverged();
+    expect(bench.loadings).toHaveLength(0);
+  });
+
+  it('loads all events when the held data has been cut', async () => {
+    const bench = new Bench();
+    const data = dataOf(bench.server);
+    bench.store.hydrate(within(data, { ...data.window, to: NOW + DAY }));
+    void bench.subscribe();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(bench.loadings[0]?.input).toEqual({ live: true });
+  });
+
+  it('loads all events after an answer that does not fit', async () => {
+    const bench = await started();
+    publish(bench, 'a');
+    bench.wire.length = 0;
+    void bench.store.load(false);
+    await vi.advanceTimersByTimeAsync(0);
+    bench.loadings[0]?.answer({ ...bench.server.state(bench.loadings[0].input), messages: [] });
+    await vi.advanceTimersByTimeAsync(100);
+    expect(bench.loadings[0]?.input).toEqual({ live: false });
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    bench.expectConverged();
+  });
+
+  it('closes a gap with messages, and loads after a resync', async () => {
+    const bench = await started();
+    publish(bench, 'a');
+    bench.wire.length = 0;
+    publish(bench, 'b');
+    bench.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(bench.loadings[0]?.input.held?.seq).toBe(0);
+    bench.answerLoads();
+    await vi.advanceTimersByTimeAsync(0);
+    bench.expectConverged();
+    bench.publish(bench.server.message({ type: 'resync', calendarId: 'work' }));
+    bench.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    expect(bench.loadings[0]?.input).toEqual({ live: false });
+    bench.loadings[0]?.fail();
+    await vi.advanceTimersByTimeAsync(2_000);
+    expect(bench.loadings[0]?.input).toEqual({ live: false });
+  });
+
+  it('keeps its data when an answer is older, and loads again', async () => {
+    const bench = await started();
+    const old = bench.server.state({ live: false });
+    publish(bench, 'a');
+    bench.deliver();
+    void bench.store.load(false);
+    await vi.advanceTimersByTimeAsync(0);
+    bench.loadings[0]?.answer(old);
+    await vi.advanceTimersByTimeAsync(100);
+    bench.expectConverged();
+    expect(bench.loadings[0]?.input).toEqual({ live: false });
+  });
+
+  it('keeps the newer of a message and a slow answer', async () => {
+    const bench = await started();
+    void bench.store.load(false);
+    await vi.advanceTimersByTimeAsync(0);
+    const read = bench.server.state(bench.loadings[0]?.input);
+    publish(bench, 'a');
+    bench.deliver();
+    await vi.advanceTimersByTimeAsync(100);
+    bench.loadings[0]?.answer(read);
+    await vi.advanceTimersByTimeAsync(100);
+    bench.expectConverged();
+    expect(bench.loadings).toHaveLength(0);
   });
 });

@@ -1,35 +1,31 @@
 /** A minimal model of the server's data of one user. It creates a message for each change. */
-import type { Event, Freshness, Message, RealtimeState } from '../src/generated/types.js';
+import { DEFAULTS } from '../src/core/normal-form.js';
+import { fromState, type LiveData } from '../src/core/reducer.js';
+import type { Event, Freshness, Message, RealtimeState, RealtimeStateInput } from '../src/generated/types.js';
+import { seriesFrom, snapshotOf } from './normal-form.js';
 
 export const DAY = 86_400_000;
 
 export function anEvent(from: Partial<Event> & Pick<Event, 'id'>): Event {
   return {
+    ...DEFAULTS,
     title: from.id,
     start: '2026-11-24T10:00:00Z',
     end: '2026-11-24T11:00:00Z',
-    allDay: false,
     timeZone: 'UTC',
-    description: null,
-    location: null,
-    htmlLink: null,
     calendarId: 'work',
     eventId: from.id,
     recurringEventId: null,
-    status: 'confirmed',
-    eventType: 'default',
-    transparency: 'opaque',
-    colorId: null,
-    attendees: [],
-    organizer: null,
-    conferenceUrl: null,
-    canEdit: [],
     etag: '"1"',
-    iCalUID: null,
-    recurrence: [],
-    reminders: null,
     ...from,
   };
+}
+
+/** An instance of a series at this time. */
+export function anInstance(start: number, from: Partial<Event> & Pick<Event, 'eventId'>): Event {
+  const id = `${from.eventId}_${iso(start).replace(/[-:]|\.\d+/g, '')}`;
+  const times = { start: iso(start), end: iso(start + 3_600_000) };
+  return anEvent({ id, title: from.eventId, recurringEventId: from.eventId, ...times, ...from });
 }
 
 export class ModelServer {
@@ -43,13 +39,16 @@ export class ModelServer {
   today: number;
   /** The occurrences of each series by calendar, inside and outside the window. */
   readonly calendars = new Map<string, Map<string, Event[]>>();
+  /** The messages of the stream. The server knows as many of the last ones. */
+  messages: Message[] = [];
+  known = Infinity;
   readonly #asOf = new Map<string, number>();
-  readonly #since: number;
+  readonly #start: number;
   #clock = 0;
 
   constructor(now: number, calendars: string[] = ['work']) {
     this.today = Math.floor(now / DAY) * DAY;
-    this.#since = now;
+    this.#start = now;
     for (const id of calendars) this.calendars.set(id, new Map());
   }
 
@@ -62,7 +61,7 @@ export class ModelServer {
     return [...this.calendars.values()]
       .flatMap((calendar) => [...calendar.values()].flat())
       .filter((event) => this.#inWindow(event))
-      .sort((a, b) => Date.parse(a.start) - Date.parse(b.start) || (a.id < b.id ? -1 : 1));
+      .sort(byStart);
   }
 
   get freshness(): Freshness[] {
@@ -73,7 +72,8 @@ export class ModelServer {
     }));
   }
 
-  state(live: boolean): RealtimeState {
+  state({ live = true, held }: RealtimeStateInput = {}): RealtimeState {
+    const messages = held ? this.#since(held) : null;
     return {
       epoch: live ? this.brokerEpoch : null,
       offset: live ? this.offset : null,
@@ -85,9 +85,18 @@ export class ModelServer {
       mode: 'push',
       calendars: this.freshness,
       window: this.window,
-      events: structuredClone(this.events),
-      truncated: false,
+      messages: structuredClone(messages ?? []),
+      snapshot: messages ? null : { series: snapshotOf(this.events), truncated: false, until: null },
     };
+  }
+
+  /** The messages that the held data lacks. Null: it has to be replaced. */
+  #since({ streamEpoch, seq, window }: NonNullable<RealtimeStateInput['held']>): Message[] | null {
+    const isSameWindow = JSON.stringify(window) === JSON.stringify(this.window);
+    if (streamEpoch !== this.streamEpoch || !isSameWindow || seq > this.seq) return null;
+    const missing = this.messages.filter((message) => message.seq > seq);
+    const hasContent = missing.every(({ type }) => type === 'events.changed' || type === 'write.resolved');
+    return missing.length === this.seq - seq && missing.length <= this.known && hasContent ? missing : null;
   }
 
   /** Replaces the occurrences of a series; without any, the series is deleted. */
@@ -99,7 +108,7 @@ export class ModelServer {
       calendarId,
       asOf: this.#asOfOf(calendarId),
       window: this.window,
-      upserted: inWindow.length > 0 ? [{ eventId: seriesId, occurrences: structuredClone(inWindow) }] : [],
+      upserted: seriesFrom(inWindow),
       deleted: inWindow.length > 0 ? [] : [seriesId],
     });
   }
@@ -116,7 +125,9 @@ export class ModelServer {
   message(change: Change): Message {
     this.seq += 1;
     this.offset += 1;
-    return { v: 1, seq: this.seq, ...change };
+    const message = { v: 2, seq: this.seq, ...change };
+    this.messages.push(message);
+    return message;
   }
 
   /** Restarts the stream with a lower `seq`, at most by `back`. The broker loses its history too. */
@@ -141,15 +152,28 @@ export class ModelServer {
   #nextStream(): void {
     const generation = Number(this.streamEpoch.split('-')[1]) + 1;
     this.streamEpoch = `stream-${generation}`;
+    this.messages = [];
   }
 
   #asOfOf(calendarId: string): string {
-    return iso(this.#since + (this.#asOf.get(calendarId) ?? 0));
+    return iso(this.#start + (this.#asOf.get(calendarId) ?? 0));
   }
 
   #inWindow(event: Event): boolean {
     return Date.parse(event.start) < this.today + 42 * DAY && Date.parse(event.end) > this.today - 8 * DAY;
   }
+}
+
+export function byStart(a: Event, b: Event): number {
+  const name = ({ id, calendarId }: Event) => `${id} ${calendarId}`;
+  return Date.parse(a.start) - Date.parse(b.start) || (name(a) < name(b) ? -1 : 1);
+}
+
+/** The data of a page that has loaded the server's state. */
+export function dataOf(server: ModelServer): LiveData {
+  const data = fromState(server.state(), null);
+  if (!data) throw new Error('no snapshot');
+  return data;
 }
 
 type Change = Message extends infer M ? (M extends { v: number; seq: number } ? Omit<M, 'v' | 'seq'> : never) : never;

@@ -10,12 +10,12 @@ import type { Edit } from '../src/core/edit.js';
 import { CalwireError } from '../src/core/error.js';
 import { seriesOf } from '../src/core/occurrence.js';
 import { overlaid } from '../src/core/overlay.js';
-import { apply, eventsOf, fromSnapshot, type LiveData } from '../src/core/reducer.js';
+import { apply, eventsOf, type LiveData } from '../src/core/reducer.js';
 import { procedures } from '../src/core/send-edit.js';
 import { Store } from '../src/core/store.js';
 import { Writes } from '../src/core/writes.js';
 import type { Event, Message } from '../src/generated/types.js';
-import { anEvent, DAY, iso, ModelServer } from './model-server.js';
+import { anEvent, anInstance, dataOf, DAY, iso, ModelServer } from './model-server.js';
 
 const NOW = Date.parse('2026-11-24T09:00:00Z');
 
@@ -41,13 +41,13 @@ class Bench {
 
   constructor() {
     for (const day of [0, 1, 2]) this.put(`single-${day}`, [at(`single-${day}`, day)]);
-    const days = [3, 4, 5, 6];
+    const starts = [3, 4, 5, 6].map((day) => Date.parse(at('', day).start));
     this.put(
       'weekly',
-      days.map((day) => ({ ...at(`weekly_${day}`, day), eventId: 'weekly', recurringEventId: 'weekly' })),
+      starts.map((start) => anInstance(start, { eventId: 'weekly' })),
     );
     this.wire.length = 0;
-    this.live = new Store(fromSnapshot(this.server.state(true)));
+    this.live = new Store(dataOf(this.server));
     this.writes = new Writes({
       api: this.#api(),
       sendKeepalive: (procedure, input) => this.keepalives.push([procedure, input]),
@@ -55,7 +55,7 @@ class Bench {
       onServerData: (callback) => this.live.subscribe(callback),
       knownSeries: (calendarId) => new Set(this.live.get().series.get(calendarId)?.keys()),
       reload: () => {
-        this.live.set(fromSnapshot(this.server.state(true)));
+        this.live.set(dataOf(this.server));
         return Promise.resolve();
       },
       refetch: () => Promise.resolve(),
@@ -85,8 +85,8 @@ class Bench {
   deliver(): void {
     const message = this.wire.shift();
     if (!message) return;
-    const outcome = apply(this.live.get(), message);
-    if (outcome.kind === 'applied') this.live.set(outcome.data);
+    const next = apply(this.live.get(), message);
+    if (typeof next === 'object') this.live.set(next);
     this.writes.onMessages([message]);
   }
 
@@ -116,9 +116,10 @@ class Bench {
       );
       return { pending: false, deleted: true };
     }
+    // A changed instance of a series becomes an event of its own.
     this.put(
       series,
-      events.map((each) => (each.id === eventId ? { ...each, ...patch } : each)),
+      events.map((each) => (each.id === eventId ? { ...each, eventId, ...patch } : each)),
     );
     return { pending: false, merged: false, event: calendar.get(series)?.find(({ id }) => id === eventId) };
   }

@@ -5,7 +5,15 @@ import { createTRPCClient, httpBatchLink, httpLink, TRPCClientError } from '@trp
 import type { inferRouterInputs, inferRouterOutputs } from '@trpc/server';
 import { expectTypeOf } from 'vitest';
 
-import { type CalendarEvent, channelOf, type EventList, type Message, type RealtimeState } from '../src/index.js';
+import {
+  type CalendarEvent,
+  channelOf,
+  type EventInstances,
+  type EventList,
+  flatten,
+  type Message,
+  type RealtimeState,
+} from '../src/index.js';
 import type { AppClient } from '../src/orpc.js';
 import { useCentrifugo, useEvents, useUpcomingEvents } from '../src/react.js';
 import type { AppRouter } from '../src/trpc.js';
@@ -15,7 +23,7 @@ export async function trpc(): Promise<void> {
   const { google } = client.calendar;
   expectTypeOf(await google.getUpcomingEvents.query()).toEqualTypeOf<EventList>();
   expectTypeOf(await google.getUpcomingEvents.query({ days: 7, maxResults: 20 })).toEqualTypeOf<EventList>();
-  expectTypeOf(await client.realtime.getState.query()).toEqualTypeOf<RealtimeState>();
+  expectTypeOf(await client.realtime.getState.query()).toExtend<RealtimeState>();
   await google.selectCalendars.mutate({ calendarIds: ['a'], selected: false });
   // @ts-expect-error there is no such procedure
   await google.getNothing.query();
@@ -62,9 +70,10 @@ export function Hooks(): null {
     expectTypeOf(message.seq).toEqualTypeOf<number>();
     expectTypeOf(offset).toEqualTypeOf<number | undefined>();
     if (message.type === 'events.changed')
-      expectTypeOf(message.upserted[0]?.occurrences).toEqualTypeOf<CalendarEvent[] | undefined>();
+      expectTypeOf(message.upserted[0]?.events).toEqualTypeOf<EventInstances[] | undefined>();
     // @ts-expect-error only a change of events has them
     else expectTypeOf(message.upserted);
   });
+  expectTypeOf(flatten('c', { eventId: 'e', instances: [] })).toEqualTypeOf<CalendarEvent[]>();
   return null;
 }

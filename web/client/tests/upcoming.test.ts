@@ -3,11 +3,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { daysWindow, inOrder, touching } from '../src/core/occurrence.js';
-import { fromSnapshot } from '../src/core/reducer.js';
+import { fromState } from '../src/core/reducer.js';
 import { covers, eventsWithin, upcoming, willCover } from '../src/core/upcoming.js';
 import { addDays, dateAt, DAY, dayEnd, dayStart, instantOf } from '../src/core/zone.js';
 import type { Event } from '../src/generated/types.js';
-import { anEvent, iso, ModelServer } from './model-server.js';
+import { anEvent, dataOf, iso, ModelServer } from './model-server.js';
 import allDay from './vectors/all-day.json' with { type: 'json' };
 import daysWindows from './vectors/days-window.json' with { type: 'json' };
 
@@ -59,7 +59,7 @@ describe('upcoming events', () => {
   function known(...events: Event[]) {
     const server = new ModelServer(NOW);
     for (const event of events) server.write('work', event.id, [event]);
-    return fromSnapshot(server.state(true));
+    return dataOf(server);
   }
   const ask = { days: 1, maxResults: 10, calendarIds: undefined, zone: 'UTC' };
 
@@ -108,7 +108,7 @@ describe('upcoming events', () => {
     const server = new ModelServer(NOW, ['home', 'work']);
     server.write('home', 'a', [anEvent({ id: 'a', calendarId: 'home' })]);
     server.write('work', 'b', [anEvent({ id: 'b' })]);
-    const data = fromSnapshot(server.state(true));
+    const data = dataOf(server);
     expect(ids(upcoming(data, NOW, { ...ask, calendarIds: ['home'] })?.events ?? [])).toEqual(['a']);
     expect(upcoming(data, NOW, { ...ask, calendarIds: ['home', 'elsewhere'] })).toBeNull();
   });
@@ -140,7 +140,7 @@ describe('upcoming events', () => {
     const zones = ['Pacific/Kiritimati', 'Pacific/Auckland', 'Asia/Kathmandu', 'Europe/Berlin', 'Etc/GMT+12'];
     for (let hour = 0; hour < 7 * 24; hour += 1) {
       const now = NOW + hour * 3_600_000;
-      const data = fromSnapshot(new ModelServer(now).state(true));
+      const data = dataOf(new ModelServer(now));
       for (const zone of zones) {
         const today = dateAt(zone, now);
         for (const back of [0, 1, 2, 3, 4, 5, 6]) {
@@ -152,11 +152,14 @@ describe('upcoming events', () => {
     }
   });
 
-  it('of a truncated snapshot end with its last event', () => {
+  it('end where a truncated snapshot ends', () => {
     const server = new ModelServer(NOW);
     server.write('work', 'a', [at('a', '26T10:00:00', '26T11:00:00')]);
     server.write('work', 'b', [at('b', '28T10:00:00', '28T11:00:00')]);
-    const data = fromSnapshot({ ...server.state(true), truncated: true });
+    const state = server.state();
+    const until = '2026-11-28T10:00:00Z';
+    const data = fromState({ ...state, snapshot: { series: {}, ...state.snapshot, truncated: true, until } }, null);
+    if (!data) throw new Error('no data');
     expect(upcoming(data, NOW, { ...ask, days: 1 })).not.toBeNull();
     expect(upcoming(data, NOW, { ...ask, days: 3 })).toBeNull();
   });

@@ -194,7 +194,7 @@ describe('the last visit', () => {
     await pass(3_000);
     first.unmount();
     await pass(3_000);
-    fake.write('alice', 'before', { title: 'after' });
+    fake.change('alice', 'before', { title: 'after' });
     const open = fake.stack.hold();
     const hook = renderHookIn(() => [useUpcomingEvents(), useCalendars()] as const);
     await pass(20);
@@ -207,6 +207,24 @@ describe('the last visit', () => {
     await pass();
     expect(titles(hook.last[0])).toEqual(['after']);
     expect(hook.last[0].fromSnapshot).toBe(false);
+  });
+
+  it('is completed by the messages since then, not loaded again', async () => {
+    fake.write('alice', 'kept');
+    const first = renderHookIn(() => useUpcomingEvents());
+    await pass(3_000);
+    first.unmount();
+    await pass(3_000);
+    fake.change('alice', 'new');
+    const calls = fake.stack.callsTo('realtime.getState').length;
+    const hook = renderHookIn(() => useUpcomingEvents());
+    await pass();
+    expect(titles(hook.last)).toEqual(['kept', 'new']);
+    expect(hook.last.fromSnapshot).toBe(false);
+    const { streamEpoch, window } = fake.stack.user('alice');
+    const inputs = fake.stack.callsTo('realtime.getState').slice(calls);
+    expect(inputs.map(({ input }) => input)).toEqual([{ live: true, held: { streamEpoch, seq: 0, window } }]);
+    expect(hook.last.events[0]).toBe(hook.results.find(({ events }) => events.length > 0)?.events[0]);
   });
 
   it('is deleted when another user signs in', async () => {

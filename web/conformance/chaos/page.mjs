@@ -32,8 +32,9 @@ const api = createTRPCClient({
 });
 
 let [seq, published, loads, messages, sockets] = [0, 0, 0, 0, 0];
-let window = null;
-/** By calendar and series. */
+/** The stream and the window of the events. Null: nothing usable is held. */
+let held = null;
+/** The events of each series, by calendar and series. */
 const series = new Map();
 const broken = [];
 
@@ -52,25 +53,59 @@ const inTurn = (work) => {
   return done;
 };
 
-const show = (event) => {
-  if (!event.title.startsWith(user)) breaks("only_its_user", `${user} is shown ${event.title}`);
+/** The id of an instance: of a master it is derived from the start. */
+const idOf = ({ eventId, recurringEventId, allDay }, start) => {
+  if (eventId !== recurringEventId) return eventId;
+  const original = allDay ? start : new Date(start).toISOString();
+  return `${eventId.replace(/(.)_R[\dTZ]{8,}$/, "$1")}_${original.replace(/[-:]|\.\d+/g, "")}`;
 };
 
-/** Loads a snapshot, and with `live` the position on the channel that it belongs to. */
+const put = (calendarId, { seriesId, events }) => {
+  const instances = events.flatMap(({ instances, title = "", etag = "", ...event }) =>
+    instances.map(([start]) => ({ calendarId, id: idOf(event, start), title, start, etag })),
+  );
+  for (const { title } of instances) {
+    if (!title.startsWith(user)) breaks("only_its_user", `${user} is shown ${title}`);
+  }
+  if (instances.length > 0) series.set(keyOf(calendarId, seriesId), instances);
+  else series.delete(keyOf(calendarId, seriesId));
+};
+
+/** Applies the next message. False: it does not contain the changes. */
+const apply = (message) => {
+  if (message.v !== 2) return false;
+  if (message.type === "events.changed" && same(message.window, held.window)) {
+    for (const changed of message.upserted) put(message.calendarId, changed);
+    for (const id of message.deleted) series.delete(keyOf(message.calendarId, id));
+  } else if (message.type !== "write.resolved") {
+    return false;
+  }
+  seq = message.seq;
+  return true;
+};
+
+/** Loads all events or what is new, and with `live` the position on the channel that it belongs to. */
 const load = async (live) => {
-  const state = await api.realtime.getState.query({ live });
+  const state = await api.realtime.getState.query({ live, held: held ? { ...held, seq } : undefined });
   loads += 1;
   if (state.seq < published) {
     breaks("committed_before_published", `${published} was published, but a snapshot ends at ${state.seq}`);
   }
-  seq = state.seq;
-  window = state.window;
-  series.clear();
-  for (const event of state.events) {
-    show(event);
-    const key = keyOf(event.calendarId, event.recurringEventId ?? event.eventId);
-    series.set(key, [...(series.get(key) ?? []), event]);
+  if (state.snapshot) {
+    series.clear();
+    for (const [calendarId, all] of Object.entries(state.snapshot.series)) for (const one of all) put(calendarId, one);
+    seq = state.seq;
+  } else {
+    const numbers = [seq, ...state.messages.map((message) => message.seq)];
+    if (numbers.some((number, i) => number !== seq + i) || numbers.at(-1) !== state.seq) {
+      breaks("nothing_skipped", `an answer up to ${state.seq} continues ${numbers}`);
+    }
+    if (!state.messages.every(apply)) {
+      held = null;
+      return load(live);
+    }
   }
+  held = { streamEpoch: state.streamEpoch, window: state.window };
   return { offset: state.offset, epoch: state.epoch };
 };
 
@@ -89,20 +124,12 @@ const receive = async (message) => {
   published = Math.max(published, message.seq);
   if (message.seq <= seq) return;
   if (message.seq > seq + 1) breaks("nothing_skipped", `${message.seq} comes after ${seq}`);
-  const isNext = message.seq === seq + 1;
-  if (isNext && message.type === "write.resolved") {
-    seq = message.seq;
-  } else if (isNext && message.type === "events.changed" && same(message.window, window)) {
-    seq = message.seq;
-    for (const { eventId, occurrences } of message.upserted) {
-      occurrences.forEach(show);
-      if (occurrences.length > 0) series.set(keyOf(message.calendarId, eventId), occurrences);
-      else series.delete(keyOf(message.calendarId, eventId));
-    }
-    for (const id of message.deleted) series.delete(keyOf(message.calendarId, id));
-  } else {
-    await loadUntilItWorks();
+  if (message.seq === seq + 1) {
+    if (apply(message)) return;
+    // The held events lack the changes of this message.
+    held = null;
   }
+  await loadUntilItWorks();
 };
 
 const socket = new Centrifuge(wsUrl, {
@@ -134,7 +161,7 @@ for await (const _ of readline.createInterface({ input: process.stdin })) {
   const answer = {
     live: socket.state === State.Connected && subscription.state === SubscriptionState.Subscribed,
     seq,
-    events: events.map(({ calendarId, id, title, start, etag }) => ({ calendarId, id, title, start, etag })),
+    events,
     broken,
     counts: { loads, messages, sockets },
   };

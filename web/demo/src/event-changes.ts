@@ -1,6 +1,6 @@
 // Describes changes of events: "Design review moved to Tue 3 pm".
 
-import type { CalendarEvent, Message, Series } from '@calwire/client';
+import { type CalendarEvent, flatten, type Message, type Series } from '@calwire/client';
 
 export interface EventChange {
   title: string;
@@ -8,7 +8,7 @@ export interface EventChange {
   what: string;
 }
 
-/** Occurrences by calendar and series, see `seriesKey`. */
+/** The instances of each series in order, by `seriesKey`. */
 export type EventsBySeries = Map<string, CalendarEvent[]>;
 
 export function seriesKey(calendarId: string, seriesId: string): string {
@@ -20,17 +20,25 @@ export function changesOf(message: Message, known: EventsBySeries): EventChange[
   if (message.type !== 'events.changed') return [];
   const { calendarId, upserted, deleted } = message;
   const changes: (EventChange | null)[] = [
-    ...upserted.map((series) => ofSeries(series, take(known, calendarId, series))),
-    ...deleted.map((eventId) => ofDeleted(take(known, calendarId, { eventId, occurrences: [] }))),
+    ...upserted.map((series) => {
+      const instances = instancesOf(calendarId, series);
+      return ofSeries(instances, replace(known, seriesKey(calendarId, series.seriesId), instances));
+    }),
+    ...deleted.map((seriesId) => ofDeleted(replace(known, seriesKey(calendarId, seriesId), []))),
   ];
   return changes.filter((change) => change !== null);
 }
 
-function take(known: EventsBySeries, calendarId: string, { eventId, occurrences }: Series): CalendarEvent[] {
-  const key = seriesKey(calendarId, eventId);
+function instancesOf(calendarId: string, { events }: Series): CalendarEvent[] {
+  const instances = events.flatMap((event) => flatten(calendarId, event));
+  return instances.sort((a, b) => Date.parse(a.start) - Date.parse(b.start));
+}
+
+/** Returns the former instances. */
+function replace(known: EventsBySeries, key: string, instances: CalendarEvent[]): CalendarEvent[] {
   const before = known.get(key) ?? [];
-  if (occurrences.length === 0) known.delete(key);
-  else known.set(key, occurrences);
+  if (instances.length === 0) known.delete(key);
+  else known.set(key, instances);
   return before;
 }
 
@@ -38,13 +46,13 @@ function ofDeleted([first]: CalendarEvent[]): EventChange | null {
   return first ? { title: first.title, what: 'was removed' } : null;
 }
 
-function ofSeries({ occurrences }: Series, before: CalendarEvent[]): EventChange | null {
-  const first = next(occurrences);
+function ofSeries(instances: CalendarEvent[], before: CalendarEvent[]): EventChange | null {
+  const first = next(instances);
   const former = next(before);
   if (!first) return former ? { title: former.title, what: 'left the coming weeks' } : null;
   if (!former) return { title: first.title, what: `was added · ${when(first)}` };
   const ids = new Map(before.map((event) => [event.id, event]));
-  const kept = occurrences.filter((event) => ids.has(event.id));
+  const kept = instances.filter((event) => ids.has(event.id));
   // Instance ids contain the original start, so a series that was moved as a whole keeps none of them.
   if (kept.length === 0) return between(former, first);
   const changed = kept.find((event) => between(ids.get(event.id), event) !== null);
@@ -53,9 +61,9 @@ function ofSeries({ occurrences }: Series, before: CalendarEvent[]): EventChange
 }
 
 /** The next instance of a series. */
-function next(occurrences: CalendarEvent[]): CalendarEvent | undefined {
+function next(instances: CalendarEvent[]): CalendarEvent | undefined {
   const now = Date.now();
-  return occurrences.find(({ end }) => Date.parse(end) > now) ?? occurrences[0];
+  return instances.find(({ end }) => Date.parse(end) > now) ?? instances[0];
 }
 
 function between(before: CalendarEvent | undefined, after: CalendarEvent): EventChange | null {

@@ -7,7 +7,6 @@ use event_model::wire::{Event, Freshness, Mode, Window};
 use event_model::zone::Zone;
 use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use sqlx::PgConnection;
 use store::calendars::Evidence;
 use store::connections::Connection;
@@ -87,8 +86,7 @@ pub struct EventList {
     connected: bool,
     /// The user has granted access to the calendar.
     has_calendar_access: bool,
-    #[ts(as = "Vec<Event>")]
-    events: Vec<Box<RawValue>>,
+    events: Vec<Event>,
     /// There are more events than were returned, or a series may have more instances in this time than Calwire keeps.
     truncated: bool,
     /// The zone of the days: as requested, if the server knows it.

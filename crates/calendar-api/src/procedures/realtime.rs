@@ -1,14 +1,19 @@
 //! The tokens and the snapshot for a browser's socket.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use centrifugo::Position;
 use chrono::{DateTime, Utc};
+use common::ids::CalendarId;
 use event_model::expansion::hot_window;
-use event_model::wire::{Event, Freshness, Mode, Window};
+use event_model::wire::{Freshness, MESSAGE_VERSION, Message, Mode, Series, Window};
 use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use sqlx::PgConnection;
+use store::calendars::Evidence;
+use store::user_stream::Position as StreamPosition;
 use sync::read::{Duplicates, Query};
 use ts_rs::TS;
 use uuid::Uuid;
@@ -72,7 +77,7 @@ pub async fn get_subscription_token(
     })
 }
 
-/// A snapshot, and the position on the channel from which to continue.
+/// The position on the channel from which to continue, and all that the page lacks up to there.
 #[derive(Debug, Serialize, TS)]
 #[serde(rename_all = "camelCase")]
 pub struct RealtimeState {
@@ -80,7 +85,7 @@ pub struct RealtimeState {
     epoch: Option<String>,
     #[ts(type = "number | null")]
     offset: Option<u64>,
-    /// The last message included in the snapshot: ignore messages up to it.
+    /// The last message included: ignore messages up to it.
     #[ts(type = "number")]
     seq: i64,
     /// `seq` counts within it: if it changes, load a new snapshot.
@@ -93,12 +98,28 @@ pub struct RealtimeState {
     mode: Mode,
     /// The selected calendars.
     calendars: Vec<Freshness>,
-    /// The time that `events` covers.
+    /// The time that the snapshot and the messages cover.
     window: Window,
-    #[ts(as = "Vec<Event>")]
-    events: Vec<Box<RawValue>>,
-    /// There are more events than a snapshot holds; request the displayed time by `getEvents`.
+    /// All that has changed since `held`, in order. Empty: nothing, or `snapshot` has it.
+    #[ts(as = "Vec<Message>")]
+    messages: Vec<Box<RawValue>>,
+    /// `null`: the held data is complete with the messages.
+    snapshot: Option<Snapshot>,
+}
+
+/// All events of the window.
+#[derive(Debug, Serialize, TS)]
+#[serde(rename_all = "camelCase")]
+pub struct Snapshot {
+    /// By calendar.
+    #[ts(as = "HashMap<String, Vec<Series>>")]
+    series: BTreeMap<CalendarId, Vec<Series>>,
+    /// There are more events than a snapshot holds, or a series may have more instances than Calwire keeps; request the
+    /// displayed time by `getEvents`.
     truncated: bool,
+    /// Set if there are more events than a snapshot holds: all instances that start before it are there.
+    #[ts(type = "string | null")]
+    until: Option<DateTime<Utc>>,
 }
 
 #[derive(Debug, Deserialize, TS)]
@@ -110,11 +131,30 @@ pub struct RealtimeStateInput {
     #[serde(default = "yes")]
     #[ts(as = "Option<bool>")]
     live: bool,
+    /// The data that the page has. The answer leaves it out.
+    held: Option<Held>,
+}
+
+/// The data of a page, complete up to a message.
+#[derive(Debug, Deserialize, TS)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Held {
+    #[ts(type = "string")]
+    stream_epoch: Uuid,
+    #[ts(type = "number")]
+    seq: i64,
+    window: Window,
 }
 
 const fn yes() -> bool {
     true
 }
+
+/// The most messages of an answer. More are as large as a snapshot.
+const MESSAGES_MAX: u32 = 50;
+
+/// How long the broker may take to return them. A snapshot does not need it.
+const HISTORY_WITHIN: Duration = Duration::from_millis(500);
 
 /// `realtime.getState`
 pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<RealtimeState, RpcError> {
@@ -129,24 +169,21 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
     };
     let now = state.now();
     let window = hot_window(now);
+    let held = input.held.filter(|held| held.window == window);
     let mut tx = store::begin_snapshot(&state.sync.pool).await?;
     let stream = store::user_stream::position(&mut tx, &caller.user).await?;
     let connections = store::connections::of_user(&mut tx, &caller.user).await?;
-    let own = own_calendars(&mut tx, &caller, None).await?;
     let evidence = store::calendars::evidence(&mut tx, now, &caller.user, None).await?;
-    let calendars = freshness_of(&evidence, &caller, now);
-    let query = Query {
-        window,
-        zone: reading::zone_of(&own),
-        calendars: None,
-        types: None,
-        limit: SNAPSHOT_MAX + 1,
-        duplicates: Duplicates::Separate,
+    let messages = match held {
+        Some(held) => messages_since(&caller, &held, stream).await,
+        None => None,
     };
-    let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
+    let snapshot = match messages {
+        Some(_) => None,
+        None => Some(snapshot(&mut tx, &caller, now, window, &evidence).await?),
+    };
     tx.commit().await?;
-    let truncated = events.len() > SNAPSHOT_MAX || sync::read::may_lack_instances(&evidence, now, window);
-    events.truncate(SNAPSHOT_MAX);
+    let calendars = freshness_of(&evidence, &caller, now);
     let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
     let (epoch, offset) = position.map(|position| (position.epoch, position.offset)).unzip();
     Ok(RealtimeState {
@@ -160,9 +197,75 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
         mode,
         calendars,
         window,
-        events,
-        truncated,
+        messages: messages.unwrap_or_default(),
+        snapshot,
     })
+}
+
+async fn snapshot(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    now: DateTime<Utc>,
+    window: Window,
+    evidence: &[Evidence],
+) -> Result<Snapshot, RpcError> {
+    let own = own_calendars(conn, caller, None).await?;
+    let query = Query {
+        window,
+        zone: reading::zone_of(&own),
+        calendars: None,
+        types: None,
+        limit: SNAPSHOT_MAX,
+        duplicates: Duplicates::Separate,
+    };
+    let read = sync::read::snapshot(conn, now, &caller.user, &query).await?;
+    Ok(Snapshot {
+        truncated: read.until.is_some() || sync::read::may_lack_instances(evidence, now, window),
+        series: read.series,
+        until: read.until,
+    })
+}
+
+/// The changes that the page lacks, as messages that it can apply. None: it needs a snapshot.
+async fn messages_since(caller: &Caller, held: &Held, stream: StreamPosition) -> Option<Vec<Box<RawValue>>> {
+    if held.stream_epoch != stream.epoch || held.seq > stream.seq {
+        return None;
+    }
+    if held.seq == stream.seq {
+        return Some(Vec::new());
+    }
+    let missing = u32::try_from(stream.seq - held.seq).ok()?;
+    if missing > MESSAGES_MAX {
+        return None;
+    }
+    // The newest ones may be committed later than this transaction began.
+    let channel = centrifugo::channel_of(&caller.user);
+    let newest = caller.state.broker.newest(&channel, 2 * MESSAGES_MAX);
+    let newest = tokio::time::timeout(HISTORY_WITHIN, newest).await.ok()?.ok()?;
+    let mut next = held.seq + 1 + i64::from(common::mutant!("held_skips_one"));
+    let mut messages = Vec::new();
+    for data in newest {
+        let head: MessageHead<'_> = serde_json::from_str(data.get()).ok()?;
+        if head.seq != next || head.seq > stream.seq {
+            continue;
+        }
+        let is_complete =
+            head.v == MESSAGE_VERSION && matches!(head.kind, "events.changed" | "write.resolved");
+        if !is_complete {
+            return None;
+        }
+        next += 1;
+        messages.push(data);
+    }
+    (next == stream.seq + 1).then_some(messages)
+}
+
+#[derive(Deserialize)]
+struct MessageHead<'a> {
+    v: u8,
+    seq: i64,
+    #[serde(rename = "type")]
+    kind: &'a str,
 }
 
 async fn channel_position(caller: &Caller) -> Result<Position, RpcError> {

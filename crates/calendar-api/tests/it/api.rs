@@ -22,7 +22,7 @@ mod writing;
 use std::collections::BTreeMap;
 
 use calendar_api::{Application, Config};
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use common::clock::Clock;
 use common::ids::{CalendarId, ConnectionId, UserId};
 use jsonwebtoken::{EncodingKey, Header};
@@ -194,7 +194,7 @@ pub async fn connected(pool: &PgPool, name: &str) -> (ConnectionId, CalendarId) 
         scopes: &scopes,
         refresh_token: Some(&"refresh".into()),
         access_token: &"access".into(),
-        access_expires_at: noon() + chrono::TimeDelta::hours(1),
+        access_expires_at: noon() + TimeDelta::hours(1),
     };
     let mut conn = pool.acquire().await.unwrap();
     let connected = store::connections::connect(&mut conn, noon(), &keyring, &grant)
@@ -240,21 +240,44 @@ pub async fn connected(pool: &PgPool, name: &str) -> (ConnectionId, CalendarId) 
 
 /// One timed instance, stored as a pull stores it.
 pub async fn occurrence(pool: &PgPool, name: &str, calendar: CalendarId, id: &str, start: &str, end: &str) {
-    let payload = json!({
-        "id": id, "title": id, "start": start, "end": end, "allDay": false, "timeZone": "UTC", "description": null,
-        "location": null, "htmlLink": null, "calendarId": calendar, "eventId": id,
-    });
-    sqlx::query(
-        "insert into occurrences (user_id, calendar_id, generation, instance_id, event_id, series_id, starts_at,
-                                  ends_at, payload)
-         values ($1, $2, 1, $3, $3, $3, $4, $5, $6)",
+    let time = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+    let view = json!({"title": id, "timeZone": "UTC"});
+    instances(
+        pool,
+        (name, calendar),
+        (id, &view),
+        &[time(start)],
+        time(end) - time(start),
     )
-    .bind(name)
+    .await;
+}
+
+/// An event and its instances; a series if there are several.
+pub async fn instances(
+    pool: &PgPool,
+    (name, calendar): (&str, CalendarId),
+    (id, view): (&str, &Value),
+    starts: &[DateTime<Utc>],
+    length: TimeDelta,
+) {
+    sqlx::query(
+        "with event as (
+             insert into events (calendar_id, generation, event_id, etag, status, raw, view)
+             values ($1, 1, $2, '\"1\"', 'confirmed', '{}', $3)
+         )
+         insert into instances (user_id, calendar_id, generation, event_id, series_id, is_master, starts_at, ends_at,
+                                is_all_day, starts, length)
+         values ($4, $1, 1, $2, $2, $5, $6, $7, false, $8, $9)",
+    )
     .bind(calendar.as_uuid())
     .bind(id)
-    .bind(start.parse::<DateTime<Utc>>().unwrap())
-    .bind(end.parse::<DateTime<Utc>>().unwrap())
-    .bind(payload)
+    .bind(view.to_string())
+    .bind(name)
+    .bind(starts.len() > 1)
+    .bind(starts[0])
+    .bind(starts[starts.len() - 1] + length)
+    .bind(starts)
+    .bind(length.num_seconds())
     .execute(pool)
     .await
     .unwrap();

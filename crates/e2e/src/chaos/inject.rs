@@ -20,10 +20,11 @@ use super::record::{BROKER, DATABASE, WORKER};
 use super::replica::Running;
 use super::trouble::GoogleTrouble;
 use crate::google;
+use crate::normal_form::HeldEvents;
 use crate::rpc::Api;
 
 /// Bound on every recovery.
-const RECOVERS_WITHIN: Duration = Duration::from_secs(75);
+const RECOVERS_WITHIN: Duration = Duration::from_secs(150);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// Injects a fault, waits, and ends it. An error is one of the harness, not of Calwire.
@@ -340,11 +341,9 @@ async fn shown_ids(api: &Api) -> Option<BTreeSet<String>> {
         api.query("realtime.getState", json!({"live": false})),
     );
     let state = state.await.ok()?.ok()?;
-    let ids = state["events"].as_array()?.iter();
-    Some(
-        ids.filter_map(|event| Some(event["eventId"].as_str()?.to_owned()))
-            .collect(),
-    )
+    let events = HeldEvents::of_state(&state);
+    let ids = events.iter().filter_map(|event| event["eventId"].as_str());
+    Some(ids.map(str::to_owned).collect())
 }
 
 /// As in docs/operations.md: the new key in front, every service restarted, then the command.

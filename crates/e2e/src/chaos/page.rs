@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
 use super::record::Record;
+use crate::normal_form::{self, HeldEvents};
 use crate::oracle::{Shown, shown};
 use crate::rpc::Api;
 use crate::socket::Socket;
@@ -57,14 +58,14 @@ impl Page {
         Look {
             is_live: state.is_live,
             seq: state.seq,
-            shown: shown(state.series.values().flatten()),
+            shown: shown(state.events.iter()),
         }
     }
 
     /// The event of this id as it is shown.
     pub fn event(&self, id: &str) -> Option<Value> {
         let state = self.keeper.state();
-        let mut events = state.series.values().flatten();
+        let mut events = state.events.iter();
         events.find(|event| event["eventId"] == id).cloned()
     }
 }
@@ -88,8 +89,8 @@ struct State {
     is_live: bool,
     seq: i64,
     window: Value,
-    /// Calendar and series, and the instances of it.
-    series: BTreeMap<(String, String), Vec<Value>>,
+    /// Those within `window`.
+    events: HeldEvents,
     /// The position on the channel from which it resumes.
     position: Option<(u64, String)>,
     /// Every message received, by its seq.
@@ -176,13 +177,8 @@ impl Keeper {
         }
         state.seq = seq;
         state.window = loaded["window"].clone();
-        state.series.clear();
-        for event in loaded["events"].as_array().into_iter().flatten() {
-            self.is_own(event);
-            let series = event["recurringEventId"].as_str().or(event["eventId"].as_str());
-            let key = (text(&event["calendarId"]), series.unwrap_or_default().to_owned());
-            state.series.entry(key).or_default().push(event.clone());
-        }
+        state.events = HeldEvents::of_state(&loaded);
+        state.events.iter().for_each(|event| self.is_own(event));
         let position = loaded["offset"].as_u64().zip(loaded["epoch"].as_str());
         Ok(position.map(|(offset, epoch)| (offset, epoch.to_owned())))
     }
@@ -229,22 +225,10 @@ impl Keeper {
     fn apply(&self, seq: i64, message: &Value) {
         let mut state = self.state();
         state.seq = seq;
-        let calendar = text(&message["calendarId"]);
-        for series in message["upserted"].as_array().into_iter().flatten() {
-            let occurrences = series["occurrences"].as_array().cloned().unwrap_or_default();
-            for event in &occurrences {
-                self.is_own(event);
-            }
-            let key = (calendar.clone(), text(&series["eventId"]));
-            if occurrences.is_empty() {
-                state.series.remove(&key);
-            } else {
-                state.series.insert(key, occurrences);
-            }
+        for event in normal_form::upserted(message) {
+            self.is_own(&event);
         }
-        for series in message["deleted"].as_array().into_iter().flatten() {
-            state.series.remove(&(calendar.clone(), text(series)));
-        }
+        state.events.apply(message);
     }
 
     /// Every title begins with its owner's name.
@@ -255,8 +239,4 @@ impl Keeper {
             self.record.broken("only_its_user", detail);
         }
     }
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
 }

@@ -16,11 +16,12 @@ use super::people::Participant;
 use super::plan::USERS;
 use super::record::{BrokenPromise, REST};
 use super::waiting::{LOOK_AGAIN, waiting};
+use crate::normal_form::HeldEvents;
 use crate::oracle::{self, Shown, shown};
 use crate::rpc::Api;
 
 /// Bound on an answer of the API, when nothing is broken any more.
-const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 /// How many differing events are reported.
 const REPORTED: usize = 4;
 
@@ -89,7 +90,8 @@ async fn pages(deployment: &Deployment, person: &Participant, api: &Api) -> Resu
         api.query("realtime.getState", json!({"live": false})),
     )
     .await??;
-    let truth = shown(state["events"].as_array().into_iter().flatten());
+    let events = HeldEvents::of_state(&state);
+    let truth = shown(events.iter());
     let mut looks: Vec<_> = person
         .pages
         .iter()
@@ -129,8 +131,8 @@ fn answer_is_google(deployment: &Deployment, person: &Participant, state: &Value
     let (from, to) = (time(&state["window"]["from"])?, time(&state["window"]["to"])?);
     let within = |at: DateTime<Utc>| at > from + TimeDelta::days(2) && at < to - TimeDelta::days(2);
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let answered: BTreeMap<_, _> = state["events"]
-        .as_array()?
+    let events = HeldEvents::of_state(state);
+    let answered: BTreeMap<_, _> = events
         .iter()
         .filter_map(|event| {
             Some((

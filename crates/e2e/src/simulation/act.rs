@@ -5,11 +5,11 @@ use chrono::TimeDelta;
 
 use super::accounts::{AT_ONCE, PROJECT, email, name, project, user_id};
 use super::host::Done;
-use super::ledger::violated;
+use super::ledger::Violation;
 use super::plan::{Act, BrokerTrouble, Operation, Snare, User, Viewing, Way, word};
 use super::work::{deliver, give_back_pushes, resume, settle};
 use super::world::{Purpose, World};
-use super::{check, editing, forging, isolation, rest, writing};
+use super::{browser, check, editing, forging, isolation, reads, rest, writing};
 
 /// Performs an operation and checks the invariants that hold after each.
 pub async fn perform(world: &mut World, operation: &Operation) -> Result<()> {
@@ -198,23 +198,32 @@ fn broker(world: &mut World, trouble: BrokerTrouble) {
 }
 
 async fn view(world: &mut World, user: User, act: Viewing) -> Result<()> {
+    let seen = see(world, user, act).await;
+    match seen {
+        Err(error) if !error.is::<Violation>() && super::api::is_passing(&error.to_string()) => {
+            world.browsers[user.index()].unload();
+            Ok(())
+        }
+        seen => seen,
+    }
+}
+
+async fn see(world: &mut World, user: User, act: Viewing) -> Result<()> {
     let published = world.broker.published(name(user));
     let browser = &mut world.browsers[user.index()];
-    let seen = match act {
+    match act {
         Viewing::Receive => browser.receive(&world.api, &published, 3).await,
         Viewing::Miss => {
             browser.miss(&published);
             Ok(())
         }
+        Viewing::Return => {
+            browser.refresh(&world.api).await?;
+            let state = browser::state(&world.api, user).await?;
+            reads::returned_is_fresh(world, user, &state)?;
+            reads::freshness_is_honest(world, user, &state).await
+        }
         Viewing::ReceiveAgain => browser.receive_again(&world.api, &published).await,
         Viewing::Reload => browser.reload(&world.api).await,
-    };
-    if let Err(detail) = seen {
-        if super::api::is_passing(&detail) {
-            browser.unload();
-            return Ok(());
-        }
-        violated!("snapshot_covers_published", "{}: {detail}", name(user));
     }
-    Ok(())
 }

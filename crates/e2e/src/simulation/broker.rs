@@ -42,6 +42,7 @@ struct Channel {
     offset: u64,
     version: u64,
     version_epoch: String,
+    kept: Vec<Arc<Value>>,
     keys: HashMap<String, (u64, DateTime<Utc>)>,
 }
 
@@ -176,20 +177,26 @@ impl Books {
             .insert(command.idempotency_key, (channel.offset, now));
         let seq = command.data["seq"].as_i64().unwrap_or_default();
         let offset = channel.offset;
-        self.published
-            .entry(command.channel)
-            .or_default()
-            .push(Publication {
-                seq,
-                data: Arc::new(command.data),
-            });
+        let data = Arc::new(command.data);
+        channel.kept.push(data.clone());
+        let published = self.published.entry(command.channel).or_default();
+        published.push(Publication { seq, data });
         offset
     }
 }
 
+/// The position, and with a `limit` the newest publications, newest first.
 async fn history(shared: web::Data<Served>, command: web::Json<Value>) -> HttpResponse {
     let books = shared.books();
-    let channel = command["channel"].as_str().unwrap_or_default();
-    let offset = books.channels.get(channel).map_or(0, |channel| channel.offset);
-    HttpResponse::Ok().json(json!({"result": {"offset": offset, "epoch": books.epoch.to_string()}}))
+    let channel = books
+        .channels
+        .get(command["channel"].as_str().unwrap_or_default());
+    let offset = channel.map_or(0, |channel| channel.offset);
+    let kept = channel.map_or(&[][..], |channel| &channel.kept);
+    let limit = usize::try_from(command["limit"].as_u64().unwrap_or_default()).unwrap_or(usize::MAX);
+    let newest = kept.iter().rev().take(limit);
+    let publications: Vec<_> = newest.map(|data| json!({ "data": data })).collect();
+    HttpResponse::Ok().json(json!({"result": {
+        "offset": offset, "epoch": books.epoch.to_string(), "publications": publications,
+    }}))
 }

@@ -12,7 +12,8 @@ use super::ledger::{holds, violated};
 use super::mirror::{self, field};
 use super::plan::User;
 use super::world::World;
-use super::{invitations, records, results};
+use super::{invitations, reads, records, results};
+use crate::normal_form::HeldEvents;
 
 pub async fn all_equal(world: &mut World) -> Result<()> {
     let mut states = Vec::new();
@@ -63,18 +64,14 @@ async fn browser_is_mirror(world: &mut World, user: User) -> Result<Value> {
     let published = world.broker.published(name(user));
     let browser = &mut world.browsers[user.index()];
     browser.recover();
-    if let Err(detail) = browser.receive(&world.api, &published, usize::MAX).await {
-        violated!("snapshot_covers_published", "{}: {detail}", name(user));
-    }
-    let state = browser::state(&world.api, user)
-        .await
-        .map_err(anyhow::Error::msg)?;
+    browser.receive(&world.api, &published, usize::MAX).await?;
+    let state = browser::state(&world.api, user).await?;
     if *world.browsers[user.index()].window() != state["window"] {
         // On a new day a page loads everything again.
         let browser = &mut world.browsers[user.index()];
-        browser.reload(&world.api).await.map_err(anyhow::Error::msg)?;
+        browser.reload(&world.api).await?;
     }
-    let fresh = browser::by_id(state["events"].as_array().into_iter().flatten());
+    let fresh = browser::by_id(HeldEvents::of_state(&state).iter());
     let shown = world.browsers[user.index()].shown();
     holds!(
         shown == fresh,
@@ -84,10 +81,12 @@ async fn browser_is_mirror(world: &mut World, user: User) -> Result<Value> {
         difference(&shown, &fresh)
     );
     snapshot_is_google(world, user, &state).await?;
+    reads::events_are_snapshot(world, user, &state).await?;
+    reads::freshness_is_honest(world, user, &state).await?;
     Ok(state)
 }
 
-fn difference(shown: &EventsById, fresh: &EventsById) -> String {
+pub fn difference(shown: &EventsById, fresh: &EventsById) -> String {
     let differing = shown
         .keys()
         .chain(fresh.keys())
@@ -119,6 +118,7 @@ async fn snapshot_is_google(world: &World, user: User, state: &Value) -> Result<
         violated!("browser_is_google", "a snapshot without a window: {state}");
     };
     let within = |at: DateTime<Utc>| at > from + TimeDelta::days(2) && at < to - TimeDelta::days(2);
+    let events = HeldEvents::of_state(state);
     let resources = records::resources(world).await?;
     let own = resources
         .iter()
@@ -128,10 +128,8 @@ async fn snapshot_is_google(world: &World, user: User, state: &Value) -> Result<
             continue;
         };
         let id = resource.id.to_string();
-        let shown: BTreeSet<_> = state["events"]
-            .as_array()
-            .into_iter()
-            .flatten()
+        let shown: BTreeSet<_> = events
+            .iter()
             .filter(|event| event["calendarId"] == id.as_str())
             .filter_map(|event| Some((text(&event["id"]), text(&event["title"]), time(&event["start"])?)))
             .filter(|(.., start)| within(*start))

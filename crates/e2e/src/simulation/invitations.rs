@@ -18,6 +18,7 @@ use super::plan::{Meeting, User};
 use super::records;
 use super::world::World;
 use crate::bodies::Form;
+use crate::normal_form::HeldEvents;
 
 const ANSWERS: [&str; 3] = ["accepted", "tentative", "declined"];
 
@@ -87,8 +88,11 @@ pub async fn answers_travel(world: &mut World, states: &[(User, Value)]) -> Resu
         let Some(calendar) = own_calendar(world, *user).await? else {
             return Ok(());
         };
-        let events = state["events"].as_array().into_iter().flatten();
-        for event in events.filter(|event| event["calendarId"] == calendar.as_str()) {
+        let events = HeldEvents::of_state(state);
+        for event in events
+            .iter()
+            .filter(|event| event["calendarId"] == calendar.as_str())
+        {
             let answers = User::ALL.map(|of| answer(event, of));
             if let Some(known) = meetings.insert(text(&event["id"]), answers.clone()) {
                 world.ledger.count("meetings of both compared");

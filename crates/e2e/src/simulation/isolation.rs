@@ -19,6 +19,7 @@ use super::plan::{Trouble, User, Write, word};
 use super::world::{World, start_of_day_in};
 use super::{editing, equal, outage, rest, writing};
 use crate::bodies;
+use crate::normal_form::HeldEvents;
 
 /// How long the trouble lasts, in steps: within the wait that Google asks for, then long enough that a grant's end is
 /// confirmed.
@@ -190,11 +191,9 @@ async fn affected(world: &World, other: User, key: Option<&str>) -> Result<Vec<S
 type ShownStarts = BTreeMap<(String, String), DateTime<Utc>>;
 
 async fn shown(world: &World, user: User) -> Result<ShownStarts> {
-    let state = browser::state(&world.api, user)
-        .await
-        .map_err(anyhow::Error::msg)?;
-    let events = state["events"].as_array().into_iter().flatten();
-    let timed = events.filter_map(|event: &Value| {
+    let state = browser::state(&world.api, user).await?;
+    let events = HeldEvents::of_state(&state);
+    let timed = events.iter().filter_map(|event: &Value| {
         let key = (text(&event["calendarId"]), text(&event["id"]));
         Some((key, event["start"].as_str()?.parse().ok()?))
     });

@@ -25,9 +25,8 @@ const POINTS: &[(&str, u64)] = &[
 const MUTANTS: &[(&str, u64)] = &[
     ("cut_text_written", 4),
     ("grant_ends_at_once", 2),
-    ("page_two_dropped", 3),
-    ("publish_before_commit", 2),
     ("token_before_events", 8),
+    ("wipe_before_refill", 2),
 ];
 
 pub fn of_point(point: &str) -> Option<u64> {

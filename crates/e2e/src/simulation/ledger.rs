@@ -56,6 +56,8 @@ pub struct Ledger {
     pub waited: BTreeMap<String, u64>,
     /// The planned faults, by kind.
     pub faults: BTreeMap<String, u64>,
+    /// The messages of both users, by type.
+    pub messages: BTreeMap<String, u64>,
     /// The newest change of which a push was acknowledged, by user and calendar.
     pub acknowledged: HashMap<(String, String), Revision>,
     /// The progress of each resource.

@@ -32,6 +32,7 @@ mod mirror;
 pub mod outage;
 pub mod plan;
 pub mod points;
+mod reads;
 mod records;
 pub mod report;
 mod rest;
@@ -80,6 +81,7 @@ pub async fn run(template: &Template, seed: u64, plan: &[Operation]) -> Result<O
             break;
         }
     }
+    world.count_messages().await?;
     let (ledger, deadlocks) = world.stop().await?;
     if failure.is_none() && deadlocks > 0 {
         let detail = format!("Postgres had to break {deadlocks}; its log has the statements");

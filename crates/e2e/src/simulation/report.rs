@@ -28,6 +28,7 @@ pub struct Tally {
     pub reached: BTreeMap<String, u64>,
     pub died: BTreeMap<String, u64>,
     pub waited: BTreeMap<String, u64>,
+    pub messages: BTreeMap<String, u64>,
     pub failed: Vec<Failed>,
     pub took: Duration,
 }
@@ -41,6 +42,7 @@ impl Tally {
             reached,
             died,
             waited,
+            messages,
             ..
         } = outcome.ledger;
         for (sum, part) in [
@@ -48,6 +50,7 @@ impl Tally {
             (&mut self.reached, reached),
             (&mut self.died, died),
             (&mut self.waited, waited),
+            (&mut self.messages, messages),
         ] {
             for (name, count) in part {
                 *sum.entry(name).or_default() += count;
@@ -59,6 +62,22 @@ impl Tally {
                 step,
                 violation,
             }));
+    }
+
+    /// The share of resyncs among the messages, in per cent.
+    fn resyncs(&self) -> String {
+        let all: u64 = self.messages.values().sum();
+        let resyncs = self
+            .messages
+            .iter()
+            .filter(|(kind, _)| kind.starts_with("resync"));
+        let resyncs: u64 = resyncs.map(|(_, count)| count).sum();
+        let tenths = resyncs * 1_000 / all.max(1);
+        format!(
+            "messages     {all}, of them {resyncs} resyncs ({}.{} %)",
+            tenths / 10,
+            tenths % 10
+        )
     }
 
     pub fn table(&self) -> String {
@@ -73,6 +92,12 @@ impl Tally {
             self.faults
                 .iter()
                 .map(|(kind, count)| format!("  {kind:34} {count:>7}")),
+        );
+        lines.push(self.resyncs());
+        lines.extend(
+            self.messages
+                .iter()
+                .map(|(kind, count)| format!("  {kind:44} {count:>7}")),
         );
         lines.push(format!(
             "points where a process died: {}, where a worker was held: {}",

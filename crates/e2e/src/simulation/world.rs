@@ -1,5 +1,6 @@
 //! All parts of a simulation, and its clock.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -8,6 +9,7 @@ use common::clock::Clock;
 use google::scopes::{CALENDAR_LIST_READONLY, EVENTS};
 use google::{Grant, UserInfo};
 use google_emulator::{Config, Diverted, Emulator, Fault, Rule, Settings as GoogleSettings};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::accounts::{self, email, user_id};
@@ -168,6 +170,49 @@ impl World {
                 *self.ledger.reached.entry(point.to_owned()).or_default() += times;
             }
         }
+    }
+
+    /// Counts the published messages by their type, resyncs by their reason as well.
+    pub async fn count_messages(&mut self) -> Result<()> {
+        for user in User::ALL {
+            let published = self.broker.published(accounts::name(user));
+            // After a restart of the broker, a message may have been published again.
+            let by_seq: BTreeMap<_, _> = published.iter().map(|one| (one.seq, &one.data)).collect();
+            for (seq, data) in by_seq {
+                let mut kind = data["type"].as_str().unwrap_or_default().to_owned();
+                if kind == "resync" {
+                    let reason = self.reason_of_resync(user, (seq, &data["calendarId"])).await?;
+                    kind = format!("{kind}: {reason}");
+                }
+                *self.ledger.messages.entry(kind).or_default() += 1;
+            }
+        }
+        Ok(())
+    }
+
+    async fn reason_of_resync(&self, user: User, (seq, calendar): (i64, &Value)) -> Result<&'static str> {
+        let row: Option<(Option<String>, Option<String>)> = sqlx::query_as(
+            "select r.outcome, r.cause from calendars c
+             left join sync_rounds r on r.calendar_id = c.id and r.user_id = $1 and r.seq = $2
+             where c.id::text = $3",
+        )
+        .bind(accounts::name(user))
+        .bind(seq)
+        .bind(calendar.as_str())
+        .fetch_optional(&self.database.pool)
+        .await?;
+        Ok(
+            match row
+                .as_ref()
+                .map(|(outcome, cause)| (outcome.as_deref(), cause.as_deref()))
+            {
+                None => "its calendar is gone",
+                Some((None, _)) => "no pull: a new zone or role",
+                Some((Some("listed"), Some("first"))) => "first listing",
+                Some((Some("listed"), _)) => "listed again",
+                Some(_) => "too large, or a long backlog",
+            },
+        )
     }
 
     /// Returns the ledger and the number of deadlocks.

@@ -260,11 +260,11 @@ fn judge(
     let in_google = world.google.event(&request.calendar, &event.event_id);
     let summary = in_google.as_ref().map(|event| field(event, "summary"));
     holds!(
-        summary.as_deref() == Some(title.as_str()) && event.title == *title,
+        summary.as_deref() == Some(title.as_str()) && event.view.title == *title,
         "written_is_written",
         "{}: answered {:?}, requested {title}, Google has {summary:?}",
         request.key,
-        event.title
+        event.view.title
     );
     Ok(())
 }

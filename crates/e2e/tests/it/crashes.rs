@@ -160,10 +160,7 @@ async fn calendar_api_is_killed_while_others_work() -> Result<()> {
         timed("Without the API", TimeDelta::hours(1), "UTC"),
     )?;
     let message = socket.next_change().await?;
-    assert_eq!(
-        message["upserted"][0]["occurrences"][0]["title"],
-        "Without the API"
-    );
+    assert_eq!(message["upserted"][0]["events"][0]["title"], "Without the API");
     stack.api.start_again().await?;
     let mut view = View::load(&alice).await?;
     view.catch_up(&mut socket).await?;

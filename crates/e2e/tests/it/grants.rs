@@ -104,7 +104,7 @@ async fn a_calendar_google_cannot_watch_is_polled_and_healthy() -> Result<()> {
         timed("Found by a poll", TimeDelta::hours(1), "UTC"),
     )?;
     assert_eq!(
-        socket.next_change().await?["upserted"][0]["occurrences"][0]["title"],
+        socket.next_change().await?["upserted"][0]["events"][0]["title"],
         "Found by a poll"
     );
     stack.end().await
@@ -124,7 +124,7 @@ async fn without_a_public_url_calwire_polls() -> Result<()> {
         .google
         .insert(ALICE, "primary", timed("Polled", TimeDelta::hours(1), "UTC"))?;
     assert_eq!(
-        socket.next_change().await?["upserted"][0]["occurrences"][0]["title"],
+        socket.next_change().await?["upserted"][0]["events"][0]["title"],
         "Polled"
     );
     let answer = alice

@@ -13,6 +13,7 @@ mod disconnecting;
 mod doctor;
 mod grants;
 mod main_job;
+mod messages;
 mod observability;
 mod overload;
 mod pushes;

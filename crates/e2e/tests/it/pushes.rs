@@ -49,7 +49,7 @@ async fn a_push_during_a_pull_is_not_lost() -> Result<()> {
         let message = socket.next_change().await?;
         for series in message["upserted"].as_array().into_iter().flatten() {
             titles.push(
-                series["occurrences"][0]["title"]
+                series["events"][0]["title"]
                     .as_str()
                     .unwrap_or_default()
                     .to_owned(),
@@ -196,10 +196,7 @@ async fn an_acknowledged_push_survives_a_crash_of_postgres() -> Result<()> {
     postgres.resume().await?;
     // Only Google's retry can deliver it.
     let message = socket.next_change().await?;
-    assert_eq!(
-        message["upserted"][0]["occurrences"][0]["title"],
-        "While it was away"
-    );
+    assert_eq!(message["upserted"][0]["events"][0]["title"], "While it was away");
     // A crash, not a shutdown: sessions end in the middle of their work.
     for n in 0..10 {
         stack.google.insert(

@@ -48,7 +48,7 @@ async fn a_spent_quota_delays_only_its_own_user() -> Result<()> {
         .google
         .insert(BOB, "primary", timed("Need not wait", TimeDelta::hours(1), "UTC"))?;
     assert_eq!(
-        socket.next_change().await?["upserted"][0]["occurrences"][0]["title"],
+        socket.next_change().await?["upserted"][0]["events"][0]["title"],
         "Need not wait"
     );
 

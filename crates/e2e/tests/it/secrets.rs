@@ -271,7 +271,7 @@ async fn good_times(stack: &Stack) -> Result<(rpc::Api, Seen)> {
     let seen = Seen {
         calendar: stack.calendar_id("alice", ALICE).await?,
         event: inserted["id"].clone(),
-        etag: change["upserted"][0]["occurrences"][0]["etag"].clone(),
+        etag: change["upserted"][0]["events"][0]["etag"].clone(),
     };
     alice
         .mutate("calendar.google.updateEvent", seen.renamed("again"))

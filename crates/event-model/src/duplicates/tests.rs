@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::*;
 use crate::resource;
+use crate::wire::Event;
 use crate::zone::Zone;
 
 const VECTORS: &str = include_str!("../../../../web/client/tests/vectors/copies.json");
@@ -13,30 +14,26 @@ fn calendar(letter: &str) -> CalendarId {
     Uuid::parse_str(&letter.repeat(32)).expect("an id").into()
 }
 
-#[derive(Clone)]
-struct Stored {
-    calendar_id: CalendarId,
-    id: Value,
-    payload: Box<RawValue>,
-}
-
-fn listed(events: &[Stored]) -> Vec<Listed<'_>> {
+fn listed(events: &[Event]) -> Vec<Listed<'_>> {
     events
         .iter()
         .map(|event| Listed {
             calendar_id: event.calendar_id,
-            payload: &event.payload,
+            id: &event.id,
+            event_id: &event.event_id,
+            is_in_series: event.recurring_event_id.is_some(),
+            view: &event.view,
         })
         .collect()
 }
 
 /// The events that a deduplicated answer shows.
-fn deduplicated(events: &[Stored]) -> Vec<Stored> {
-    let decisions = deduplicate(&listed(events)).expect("events");
-    let shown = |(event, decision): (&Stored, Deduplicated)| match decision {
+fn deduplicated(events: &[Event]) -> Vec<Event> {
+    let decisions = deduplicate(&listed(events));
+    let shown = |(event, decision): (&Event, Deduplicated)| match decision {
         Deduplicated::Unique => Some(event.clone()),
-        Deduplicated::Shown(payload) => Some(Stored {
-            payload,
+        Deduplicated::Shown(copies) => Some(Event {
+            copies,
             ..event.clone()
         }),
         Deduplicated::Hidden => None,
@@ -44,27 +41,24 @@ fn deduplicated(events: &[Stored]) -> Vec<Stored> {
     events.iter().zip(decisions).filter_map(shown).collect()
 }
 
-/// An event of the vectors as stored. Its JSON ends with an object, as that of stored events may.
-fn stored(event: &Value) -> Stored {
+/// An event of the vectors.
+fn stored(event: &Value) -> Event {
     let calendar = calendar(event["calendar"].as_str().expect("a calendar"));
     let attendees = match &event["answer"] {
-        Value::Null => json!([{"self": false, "responseStatus": "accepted"}]),
-        answer => json!([{"self": true, "responseStatus": answer}]),
+        Value::Null => json!([{"self": false, "optional": false, "responseStatus": "accepted"}]),
+        answer => json!([{"self": true, "optional": false, "responseStatus": answer}]),
     };
-    let payload = json!({
-        "id": event["id"], "eventId": event["id"], "recurringEventId": event["series"], "iCalUID": event["iCalUID"],
-        "copyRank": event["rank"], "attendees": attendees, "title": "a \"}\" in it", "zzz": {"last": {}},
+    let event = json!({
+        "id": event["id"], "start": "", "end": "", "calendarId": calendar, "eventId": event["id"],
+        "recurringEventId": event["series"], "iCalUID": event["iCalUID"], "copyRank": event["rank"],
+        "attendees": attendees,
     });
-    Stored {
-        calendar_id: calendar,
-        id: event["id"].clone(),
-        payload: RawValue::from_string(payload.to_string()).expect("JSON"),
-    }
+    serde_json::from_value(event).expect("an event")
 }
 
 /// A shown event in the form of the vectors.
-fn shown(event: &Stored) -> Value {
-    let payload: Value = serde_json::from_str(event.payload.get()).expect("JSON");
+fn shown(event: &Event) -> Value {
+    let payload = serde_json::to_value(event).expect("JSON");
     let letter = |id: &str| id[..1].to_owned();
     let mut shown = json!({"calendar": letter(&event.calendar_id.to_string()), "id": payload["id"]});
     if let Some(copies) = payload["copies"].as_array() {
@@ -158,7 +152,7 @@ proptest! {
         ("[abc]", "[xy]", "[mn]", 0_u16..3, prop::option::of("[12]")), 0..24))
     {
         let mut seen = std::collections::HashSet::new();
-        let events: Vec<Stored> = events
+        let events: Vec<Event> = events
             .into_iter()
             .filter_map(|(letter, id, uid, rank, instance)| {
                 let series = instance.as_ref().map(|_| id.clone());
@@ -171,12 +165,12 @@ proptest! {
         let key = |calendar: &str, id: &Value| format!("{} {id}", &calendar[..1]);
         let mut before: Vec<_> = events
             .iter()
-            .map(|event| key(&event.calendar_id.to_string(), &event.id))
+            .map(|event| key(&event.calendar_id.to_string(), &json!(event.id)))
             .collect();
         let mut meetings = std::collections::HashSet::new();
         let events_of_a_meeting_are_in_different_calendars = events.iter().all(|event| {
-            let head: Head<'_> = serde_json::from_str(event.payload.get()).expect("an event");
-            meetings.insert((event.calendar_id, head.meeting()))
+            let meeting = listed(std::slice::from_ref(event))[0].meeting().map(|(start, uid)| format!("{start} {uid}"));
+            meetings.insert((event.calendar_id, meeting))
         });
         let merged = deduplicated(&events);
         let mut after = Vec::new();

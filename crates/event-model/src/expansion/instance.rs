@@ -1,15 +1,19 @@
 //! An instance as a browser receives it.
 
+use std::sync::Arc;
+
 use chrono::{DateTime, NaiveDate, Utc};
+use ids::CalendarId;
 
 use crate::calendar::CalendarContext;
 use crate::duplicates;
+use crate::normal_form;
 use crate::permissions::{can_edit, delete_restriction};
 use crate::resource::EventResource;
 use crate::span::Span;
 use crate::text::{MAX_DESCRIPTION, MAX_LOCATION, MAX_TITLE, cut};
-use crate::wire::Event;
-use crate::zone::{self, Zone, rfc3339};
+use crate::wire::{Event, EventView};
+use crate::zone;
 
 /// One instance of an event within a window.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,70 +27,75 @@ pub struct Occurrence {
     pub starts_at: DateTime<Utc>,
     /// Not before `starts_at`. An all-day instance is placed in the calendar's zone.
     pub ends_at: DateTime<Utc>,
-    /// The dates of an all-day instance, the second exclusive.
-    pub dates: Option<(NaiveDate, NaiveDate)>,
-    pub event: Event,
+    /// Dates, or the instants in the event's zones.
+    pub span: Span,
+    /// Whether the event is a master, so that the instance's id is derived from its start.
+    pub is_of_master: bool,
+    /// The same for all instances of the event.
+    pub view: Arc<EventView>,
 }
 
-/// When one instance takes place: as instants, and as a browser receives it.
+impl Occurrence {
+    /// The dates of an all-day instance, the second exclusive.
+    pub fn dates(&self) -> Option<(NaiveDate, NaiveDate)> {
+        self.span.dates()
+    }
+
+    /// Whether its event is a master or an exception.
+    pub fn is_in_series(&self) -> bool {
+        self.is_of_master || self.event_id != self.series_id
+    }
+
+    /// The instance as procedures answer with it.
+    pub fn event(&self, calendar: CalendarId) -> Event {
+        let (start, end) = self.span.texts();
+        Event {
+            id: self.instance_id.clone(),
+            start,
+            end,
+            calendar_id: calendar,
+            event_id: self.event_id.clone(),
+            recurring_event_id: self.is_in_series().then(|| self.series_id.clone()),
+            view: (*self.view).clone(),
+            copies: Vec::new(),
+        }
+    }
+}
+
+/// When one instance takes place.
 pub struct Placement {
     pub starts_at: DateTime<Utc>,
     pub ends_at: DateTime<Utc>,
-    dates: Option<(NaiveDate, NaiveDate)>,
-    start: String,
-    end: String,
-    zone: Option<Zone>,
-    /// If it is another.
-    end_zone: Option<Zone>,
+    span: Span,
 }
 
 impl Placement {
     /// None: outside the years that chrono supports.
     pub fn of(span: Span, calendar: &CalendarContext) -> Option<Self> {
-        Some(match span {
-            Span::Days { start, end } => Self {
-                starts_at: zone::day_start(calendar.time_zone, start)?,
-                ends_at: zone::day_start(calendar.time_zone, end)?,
-                dates: Some((start, end)),
-                start: start.to_string(),
-                end: end.to_string(),
-                zone: None,
-                end_zone: None,
-            },
-            Span::Time {
-                start,
-                end,
-                zone,
-                end_zone,
-            } => Self {
-                starts_at: start,
-                ends_at: end,
-                dates: None,
-                start: rfc3339(start, zone),
-                end: rfc3339(end, end_zone),
-                zone: Some(zone),
-                end_zone: Some(end_zone).filter(|other| *other != zone),
-            },
+        let (starts_at, ends_at) = match span {
+            Span::Days { start, end } => (
+                zone::day_start(calendar.time_zone, start)?,
+                zone::day_start(calendar.time_zone, end)?,
+            ),
+            Span::Time { start, end, .. } => (start, end),
+        };
+        Some(Self {
+            starts_at,
+            ends_at,
+            span,
         })
     }
 
-    pub fn occurrence(self, instance_id: String, event: &EventResource, template: &Event) -> Occurrence {
+    pub fn occurrence(self, instance_id: String, event: &EventResource, view: Arc<EventView>) -> Occurrence {
         Occurrence {
-            event: Event {
-                id: instance_id.clone(),
-                start: self.start,
-                end: self.end,
-                all_day: self.dates.is_some(),
-                time_zone: self.zone.map(|zone| zone.name().to_owned()),
-                end_time_zone: self.end_zone.map(|zone| zone.name().to_owned()),
-                ..template.clone()
-            },
             instance_id,
             event_id: event.id.clone(),
             series_id: event.series_id().to_owned(),
             starts_at: self.starts_at,
             ends_at: self.ends_at,
-            dates: self.dates,
+            span: self.span,
+            is_of_master: event.is_master() && event.recurring_event_id.is_none(),
+            view,
         }
     }
 }
@@ -106,37 +115,40 @@ fn cut_fields(event: &EventResource) -> Vec<String> {
 
 /// The same event with its texts whole.
 pub fn whole(instance: Event, event: &EventResource) -> Event {
-    Event {
+    let view = EventView {
         title: event.title.clone().unwrap_or_default(),
         description: event.description.clone(),
         location: event.location.clone(),
         cut_fields: Vec::new(),
-        ..instance
-    }
+        ..instance.view
+    };
+    Event { view, ..instance }
 }
 
-/// The part that all instances of an event have in common.
-pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
-    Event {
-        id: String::new(),
+/// The view of an event, as the mirror stores it. Empty: it is not shown.
+pub fn stored_view(calendar: &CalendarContext, event: &EventResource) -> String {
+    let Some(span) = Span::of(event, calendar).filter(|_| !event.is_cancelled()) else {
+        return String::new();
+    };
+    normal_form::compact(&view(calendar, event, span))
+}
+
+/// The view that all instances of an event share. `span`: of one of them.
+pub fn view(calendar: &CalendarContext, event: &EventResource, span: Span) -> EventView {
+    let zones = span.zones();
+    EventView {
         title: cut(event.title.as_deref().unwrap_or_default(), MAX_TITLE),
-        start: String::new(),
-        end: String::new(),
-        all_day: false,
-        time_zone: None,
-        end_time_zone: None,
+        all_day: span.is_all_day(),
+        time_zone: zones.map(|(zone, _)| zone.name().to_owned()),
+        end_time_zone: zones
+            .filter(|(zone, end_zone)| zone != end_zone)
+            .map(|(_, end_zone)| end_zone.name().to_owned()),
         description: event
             .description
             .as_deref()
             .map(|text| cut(text, MAX_DESCRIPTION)),
         location: event.location.as_deref().map(|text| cut(text, MAX_LOCATION)),
         html_link: event.html_link.clone(),
-        calendar_id: calendar.id,
-        event_id: event.id.clone(),
-        recurring_event_id: event
-            .recurring_event_id
-            .clone()
-            .or_else(|| event.is_master().then(|| event.id.clone())),
         status: event.wire_status(),
         event_type: event.event_type.clone(),
         transparency: event.transparency,
@@ -153,6 +165,5 @@ pub fn template(calendar: &CalendarContext, event: &EventResource) -> Event {
         etag: event.etag.clone(),
         ical_uid: event.ical_uid.clone(),
         copy_rank: duplicates::rank(calendar, event),
-        copies: Vec::new(),
     }
 }

@@ -62,6 +62,6 @@ fn starts(master: &Value, exceptions: &[Value], window: Window) -> Vec<String> {
     let exceptions: Vec<EventResource> = exceptions.iter().map(event).collect();
     occurrences(&calendar(Zone::UTC), &event(master), &exceptions, window)
         .into_iter()
-        .map(|one| one.event.start)
+        .map(|one| one.span.texts().0)
         .collect()
 }

@@ -56,7 +56,8 @@ pub async fn evidence(
                   s.attempts as "attempts?",
                   coalesce(s.not_before = 'infinity', true) as "suspended!",
                   c.access_lost_at, n.grant_ended_at, n.disconnected_at,
-                  (select min(cut_at) from cut_series k where k.calendar_id = c.id and k.generation = s.generation)
+                  (select min(cut_at) from instances i where i.calendar_id = c.id and i.generation = s.generation
+                      and cut_at is not null)
                       as "cut_at?"
            from calendars c
            join connections n on n.id = c.connection_id

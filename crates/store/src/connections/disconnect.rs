@@ -273,14 +273,14 @@ pub async fn purge_mirror(conn: &mut PgConnection, id: ConnectionId, limit: i64)
                    select calendar_id, event_id, etag from event_versions
                    where calendar_id in (select id from disconnecting) limit $2)
                returning 1
-           ), gone_occurrences as (
-               delete from occurrences where (calendar_id, generation, instance_id) in (
-                   select calendar_id, generation, instance_id from occurrences
+           ), gone_instances as (
+               delete from instances where (calendar_id, generation, event_id) in (
+                   select calendar_id, generation, event_id from instances
                    where calendar_id in (select id from disconnecting) limit $2)
                returning 1
            )
            select (select count(*) from gone_events) + (select count(*) from gone_versions)
-                  + (select count(*) from gone_occurrences) as "purged!""#,
+                  + (select count(*) from gone_instances) as "purged!""#,
         id.as_uuid(),
         limit,
     )

@@ -32,7 +32,7 @@ pub async fn sweep(conn: &mut PgConnection, calendar: CalendarId, old: i64, new:
     .await
 }
 
-/// Deletes up to `limit` events and as many occurrences of a generation that no reader sees. Returns the number of rows
+/// Deletes up to `limit` events and the instances of as many of a generation that no reader sees. Returns the number of rows
 /// deleted; 0 when no stale generation is left.
 pub async fn purge_stale(conn: &mut PgConnection, limit: i64) -> sqlx::Result<u64> {
     let Some(stale) =
@@ -48,13 +48,13 @@ pub async fn purge_stale(conn: &mut PgConnection, limit: i64) -> sqlx::Result<u6
                  select calendar_id, generation, event_id from events where calendar_id = $1 and generation = $2
                  limit $3)
              returning 1
-         ), gone_occurrences as (
-             delete from occurrences where (calendar_id, generation, instance_id) in (
-                 select calendar_id, generation, instance_id from occurrences where calendar_id = $1 and generation = $2
+         ), gone_instances as (
+             delete from instances where (calendar_id, generation, event_id) in (
+                 select calendar_id, generation, event_id from instances where calendar_id = $1 and generation = $2
                  limit $3)
              returning 1
          )
-         select (select count(*) from gone_events) + (select count(*) from gone_occurrences) as "purged!""#,
+         select (select count(*) from gone_events) + (select count(*) from gone_instances) as "purged!""#,
         stale.calendar_id,
         stale.generation,
         limit,
@@ -66,8 +66,7 @@ pub async fn purge_stale(conn: &mut PgConnection, limit: i64) -> sqlx::Result<u6
     }
     // Nothing is left of this generation: delete its entry, so that the next call continues with the next one.
     sqlx::query!(
-        "with cuts as (delete from cut_series where calendar_id = $1 and generation = $2)
-         delete from stale_generations where calendar_id = $1 and generation = $2",
+        "delete from stale_generations where calendar_id = $1 and generation = $2",
         stale.calendar_id,
         stale.generation,
     )

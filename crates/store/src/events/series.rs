@@ -168,3 +168,75 @@ pub async fn recurring(
     .fetch_all(conn)
     .await
 }
+
+/// Series with events that have no view yet: a version before this one wrote them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconverted {
+    pub user: UserId,
+    pub calendar: CalendarId,
+    pub generation: i64,
+    pub series: Vec<String>,
+}
+
+/// The series of a user's selected calendars, or of those named, that are not converted yet.
+pub async fn unconverted(
+    conn: &mut PgConnection,
+    user: &UserId,
+    calendars: Option<&[CalendarId]>,
+) -> sqlx::Result<Vec<Unconverted>> {
+    let ids: Option<Vec<Uuid>> = calendars.map(|ids| ids.iter().map(|id| id.as_uuid()).collect());
+    let rows = sqlx::query!(
+        r#"select e.calendar_id, e.generation, array_agg(distinct coalesce(e.recurring_event_id, e.event_id)) as "series!"
+           from calendars c
+           join sync_state s on s.resource_id = c.id
+           join events e on e.calendar_id = c.id and e.generation = s.generation and e.view is null
+           where c.user_id = $1 and c.access_lost_at is null and (c.id = any($2) or ($2::uuid[] is null and c.selected))
+           group by 1, 2"#,
+        user.as_str(),
+        ids.as_deref(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let unconverted = rows.into_iter().map(|row| Unconverted {
+        user: user.clone(),
+        calendar: row.calendar_id.into(),
+        generation: row.generation,
+        series: row.series,
+    });
+    Ok(unconverted.collect())
+}
+
+/// Up to `limit` series of one calendar that are not converted yet. None: all are.
+pub async fn next_unconverted(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Option<Unconverted>> {
+    let row = sqlx::query!(
+        r#"with next as (
+               select e.calendar_id, e.generation, c.user_id
+               from events e
+               join sync_state s on s.resource_id = e.calendar_id and s.generation = e.generation
+               join calendars c on c.id = e.calendar_id
+               where e.view is null
+               limit 1
+           )
+           select n.calendar_id, n.generation, n.user_id, array_agg(distinct u.series) as "series!"
+           from next n
+           cross join lateral (
+               select coalesce(e.recurring_event_id, e.event_id) as series
+               from events e
+               where e.calendar_id = n.calendar_id and e.generation = n.generation and e.view is null
+               limit $1
+           ) u
+           group by 1, 2, 3"#,
+        limit,
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(|row| {
+        Ok(Unconverted {
+            user: crate::user_id(row.user_id)?,
+            calendar: row.calendar_id.into(),
+            generation: row.generation,
+            series: row.series,
+        })
+    })
+    .transpose()
+}

@@ -2,9 +2,10 @@
 
 mod failover;
 mod indexes;
+mod instances;
 mod intake;
 mod mirror;
-mod occurrences;
+
 mod pooler;
 mod pull_log;
 mod queue;

@@ -1,4 +1,4 @@
-//! A calendar in the store, for the tests of its queue, events and occurrences.
+//! A calendar in the store, for the tests of its queue, events and instances.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -86,6 +86,7 @@ pub fn event(id: &str, etag: &str, minutes: i64) -> NewEvent {
         original_start: None,
         recurrence: vec![],
         raw: format!(r#"{{"id":"{id}"}}"#),
+        view: r#"{"title":"Lunch"}"#.into(),
         problem: None,
     }
 }

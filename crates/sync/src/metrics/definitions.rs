@@ -54,6 +54,16 @@ pub(super) const RESYNCS: Metric = Metric::new(
     )],
     "Full listings by reason",
 );
+pub(super) const RESYNC_MESSAGES: Metric = Metric::new(
+    "calwire_resync_messages_total",
+    Kind::Counter,
+    &[(
+        "reason",
+        &["listed", "expanded", "too_large", "backlog", "refused"],
+    )],
+    "Messages that make a page reload a calendar because they do not contain its changes: after a full listing, after a \
+     change of the calendar's zone or role, too large, waiting while the broker was down, refused by the broker",
+);
 pub(super) const LEASES: Metric = Metric::new(
     "calwire_lease_steals_total",
     Kind::Counter,
@@ -169,6 +179,7 @@ pub const METRICS: &[Metric] = &[
     EVENTS,
     SERIES_CUT,
     RESYNCS,
+    RESYNC_MESSAGES,
     LEASES,
     PUSH_TO_COMMIT,
     COMMIT_TO_PUBLISH,

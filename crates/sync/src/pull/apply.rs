@@ -3,17 +3,18 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
-use common::ids::CalendarId;
+use event_model::calendar::CalendarContext;
 use event_model::expansion::{self, Occurrence};
+use event_model::normal_form;
 use event_model::resource::EventResource;
 use event_model::span::first_series;
 use event_model::wire::{Change, Series, Window};
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Version};
-use store::occurrences::{self, Place};
+use store::instances::{self, Place};
 
-use super::series::{Incoming, context, cuts, expand, families_of, rows};
+use super::series::{Incoming, context, expand, families_of, rows};
 
 /// How many series are read, expanded and written at a time, each with those that Google split off it.
 const FAMILIES_AT_ONCE: usize = 50;
@@ -54,10 +55,15 @@ pub(crate) async fn apply(
         return Ok(Applied::Unchanged);
     }
     calendars::lock(conn, calendar.id).await?;
-    let diff = Diff::against_mirror(conn, calendar.id, generation, incoming).await?;
+    let diff = Diff::against_mirror(conn, context(calendar), generation, incoming).await?;
     if diff.series.is_empty() {
         return Ok(Applied::Unchanged);
     }
+    #[cfg(feature = "simulation")]
+    let diff = Diff {
+        upserts: super::mutants::keep_views(conn, (calendar.id, generation), diff.upserts).await?,
+        ..diff
+    };
     events::upsert(conn, calendar.id, generation, &diff.upserts).await?;
     // After the upsert: a listing may contain exceptions of a series that it deletes.
     events::delete(conn, calendar.id, generation, &diff.deletes).await?;
@@ -73,8 +79,8 @@ pub(crate) async fn apply(
 }
 
 /// The incoming events that differ from the mirror.
-#[derive(Default)]
 struct Diff {
+    context: CalendarContext,
     upserts: Vec<NewEvent>,
     /// The readable events of `upserts`, by id.
     parsed: HashMap<String, EventResource>,
@@ -87,14 +93,20 @@ struct Diff {
 impl Diff {
     async fn against_mirror(
         conn: &mut PgConnection,
-        calendar: CalendarId,
+        context: CalendarContext,
         generation: i64,
         incoming: HashMap<String, Incoming>,
     ) -> sqlx::Result<Self> {
         let rows = incoming.values().map(|event| &event.row);
-        let versions = events::versions(conn, calendar, generation, rows).await?;
+        let versions = events::versions(conn, context.id, generation, rows).await?;
         let known: HashMap<String, Version> = versions.into_iter().map(|v| (v.event_id.clone(), v)).collect();
-        let mut diff = Self::default();
+        let mut diff = Self {
+            context,
+            upserts: Vec::new(),
+            parsed: HashMap::new(),
+            deletes: Vec::new(),
+            series: BTreeSet::new(),
+        };
         for (id, event) in incoming {
             diff.add(known.get(&id), event);
         }
@@ -115,10 +127,10 @@ impl Diff {
             self.deletes.push(incoming.row.event_id);
             return;
         }
-        if let Some(event) = incoming.event {
-            self.parsed.insert(incoming.row.event_id.clone(), event);
+        if let Some(event) = &incoming.event {
+            self.parsed.insert(incoming.row.event_id.clone(), event.clone());
         }
-        self.upserts.push(incoming.row);
+        self.upserts.push(incoming.into_row(&self.context));
     }
 }
 
@@ -158,19 +170,13 @@ async fn expand_series(
         let stored = events::of_series(conn, calendar.id, generation, &series).await?;
         let mut described: BTreeSet<String> = stored.iter().map(|event| event.series_id.clone()).collect();
         described.extend(changed);
-        let expanded = expand(
-            &context(calendar),
-            stored,
-            &mut diff.parsed,
-            expansion::horizon(now),
-        );
+        let expanded = expand(&diff.context, stored, &mut diff.parsed, expansion::horizon(now));
         written += expanded.len();
         if written > max_instances {
             return Ok(None);
         }
-        let rows = rows(&expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
-        occurrences::replace_series(conn, place, &series, &rows, &cuts(&expanded)).await?;
-        let (alive, gone) = describe(described, expanded, window);
+        instances::replace_series(conn, place, &series, &rows(&expanded)).await?;
+        let (alive, gone) = describe(described, &expanded, window);
         upserted.extend(alive);
         deleted.extend(gone);
     }
@@ -195,22 +201,23 @@ fn by_family(series: BTreeSet<String>) -> Vec<Vec<String>> {
 /// no instance any more.
 fn describe(
     series: BTreeSet<String>,
-    occurrences: Vec<Occurrence>,
+    occurrences: &[Occurrence],
     window: Window,
 ) -> (Vec<Series>, Vec<String>) {
-    let alive: HashSet<String> = occurrences.iter().map(|o| o.series_id.clone()).collect();
-    let mut hot: HashMap<String, Vec<_>> = HashMap::new();
-    for occurrence in occurrences {
-        if expansion::overlaps(occurrence.starts_at, occurrence.ends_at, window) {
-            hot.entry(occurrence.series_id)
-                .or_default()
-                .push(occurrence.event);
-        }
-    }
-    let (upserted, deleted): (Vec<_>, Vec<_>) = series.into_iter().partition(|id| alive.contains(id));
-    let upserted = upserted.into_iter().map(|event_id| Series {
-        occurrences: hot.remove(&event_id).unwrap_or_default(),
-        event_id,
-    });
-    (upserted.collect(), deleted)
+    let alive: HashSet<&str> = occurrences.iter().map(|o| o.series_id.as_str()).collect();
+    let hot = occurrences
+        .iter()
+        .filter(|o| series.contains(&o.series_id) && expansion::overlaps(o.starts_at, o.ends_at, window))
+        .filter(|o| !common::mutant!("exception_not_sent") || o.event_id == o.series_id);
+    let mut upserted = normal_form::series(hot);
+    let shown: HashSet<String> = upserted.iter().map(|series| series.series_id.clone()).collect();
+    let (beyond, deleted): (Vec<_>, Vec<_>) = series
+        .into_iter()
+        .filter(|id| !shown.contains(id))
+        .partition(|id| alive.contains(id.as_str()));
+    upserted.extend(beyond.into_iter().map(|series_id| Series {
+        series_id,
+        events: Vec::new(),
+    }));
+    (upserted, deleted)
 }

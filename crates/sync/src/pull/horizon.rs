@@ -14,8 +14,8 @@ use super::decision::PullError;
 use super::rebuild::expand_generation;
 use super::series::context;
 use super::session::Session;
-use crate::Context;
 use crate::outbox;
+use crate::{Context, metrics};
 
 /// How far a calendar's horizon may lag behind. It lies thirteen months ahead, so once a week is enough.
 const BEHIND: TimeDelta = TimeDelta::days(7);
@@ -91,6 +91,7 @@ async fn extend(session: &Session<'_>) -> Result<Settled, PullError> {
             Change::Resync { calendar_id: id },
         )
         .await?;
+        metrics::resync_messages("expanded", 1);
     }
     let reached = if calendars::expansion_inputs_unchanged(&mut tx, &calendar).await? {
         Horizon::Until(horizon.to)

@@ -75,7 +75,11 @@ async fn commit(
         page_size: session.pull.page_size,
         generation: session.pull.generation,
         horizon: Horizon::Unchanged,
-        pulled_at: session.started,
+        pulled_at: if common::mutant!("as_of_when_asked") {
+            session.pull.asked_at.unwrap_or(session.started)
+        } else {
+            session.started
+        },
         changed: summary.seq.is_some(),
     };
     match sync_state::settle(&mut tx, session.pull, progress).await? {

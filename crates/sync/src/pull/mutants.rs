@@ -1,6 +1,9 @@
-//! Test only: the mutant of the incremental pull that takes more than a line.
+//! Test only: the mutants of pulls that take more than a line.
 
+use common::ids::CalendarId;
 use common::mutant;
+use sqlx::PgConnection;
+use store::events::NewEvent;
 use store::sync_state::{self, Horizon, Progress};
 
 use super::decision::PullError;
@@ -24,4 +27,18 @@ pub async fn save_token_first(session: &Session<'_>, sync_token: &str) -> Result
     store::mutants::seize(&mut tx, &session.pull.lease).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// `view_not_written`: an event that is stored keeps its view when it changes.
+pub async fn keep_views(
+    conn: &mut PgConnection,
+    (calendar, generation): (CalendarId, i64),
+    mut events: Vec<NewEvent>,
+) -> sqlx::Result<Vec<NewEvent>> {
+    if mutant!("view_not_written") {
+        for event in &mut events {
+            store::mutants::keep_view(conn, (calendar, generation), event).await?;
+        }
+    }
+    Ok(events)
 }

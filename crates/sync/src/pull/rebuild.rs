@@ -12,20 +12,20 @@ use common::crash_point;
 use common::lease::Settled;
 use common::telemetry::trace::SPANS;
 use event_model::calendar::CalendarContext;
-use event_model::expansion::{self, Occurrence, single_occurrence};
+use event_model::expansion::{self, single_occurrence};
 use event_model::wire::{Change, Window};
 use event_model::zone::Zone;
 use google::RawEvent;
 use sqlx::PgConnection;
 use store::calendars::{self, Calendar};
 use store::events::{self, NewEvent, Walk};
-use store::occurrences::{self, Place};
+use store::instances::{self, Place};
 use store::pull_log::Outcome;
 use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 
 use super::decision::{LARGE_PAGES, PullError};
-use super::series::{Incoming, context, cuts, expand_stored, families_of, rows};
+use super::series::{Incoming, context, expand_stored, families_of, rows, views};
 use super::session::{Pages, Session, Summary};
 use crate::metrics;
 use crate::outbox;
@@ -158,30 +158,19 @@ async fn write_page(
         if let (true, Some(event)) = (incoming.is_single(), &incoming.event) {
             expanded.extend(single_occurrence(context, event));
         }
-        events.push(incoming.row);
+        events.push(incoming.into_row(context));
     }
     let mut tx = session.ctx.pool.begin().await?;
     events::upsert(&mut tx, context.id, generation, &events).await?;
-    write_occurrences(&mut tx, session, context, generation, &expanded).await?;
-    session.commit_fenced(tx).await?;
-    Ok(stored)
-}
-
-async fn write_occurrences(
-    conn: &mut PgConnection,
-    session: &Session<'_>,
-    context: &CalendarContext,
-    generation: i64,
-    expanded: &[Occurrence],
-) -> Result<(), PullError> {
-    let rows = rows(expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
+    let singles: Vec<String> = expanded.iter().map(|single| single.series_id.clone()).collect();
     let place = Place {
         user: &session.pull.user_id,
         calendar: context.id,
         generation,
     };
-    occurrences::upsert(conn, place, &rows).await?;
-    Ok(())
+    instances::replace_series(&mut tx, place, &singles, &rows(&expanded)).await?;
+    session.commit_fenced(tx).await?;
+    Ok(stored)
 }
 
 /// Logs that the calendar's time zone is unknown, if it is.
@@ -212,20 +201,35 @@ pub(super) async fn expand_generation(
             return Ok(());
         };
         after.clone_from(last);
-        let series = families_of(&mut tx, context.id, generation, &series).await?;
-        let stored = events::of_series(&mut tx, context.id, generation, &series).await?;
-        let expanded = expand_stored(context, stored, horizon);
-        let rows = rows(&expanded).map_err(|error| sqlx::Error::Encode(error.into()))?;
         let place = Place {
             user: &session.pull.user_id,
             calendar: context.id,
             generation,
         };
-        occurrences::replace_series(&mut tx, place, &series, &rows, &cuts(&expanded)).await?;
+        write_series(&mut tx, place, context, (walk, &series), horizon).await?;
         session.commit_fenced(tx).await?;
         // Expansion is CPU-bound; let other tasks run.
         tokio::task::yield_now().await;
     }
+}
+
+/// Expands these series, and those that share ids of instances with them. Writes their instances and, on a walk over everything,
+/// their views.
+pub(super) async fn write_series(
+    conn: &mut PgConnection,
+    place: Place<'_>,
+    context: &CalendarContext,
+    (walk, series): (Walk, &[String]),
+    horizon: Window,
+) -> sqlx::Result<()> {
+    let series = families_of(conn, place.calendar, place.generation, series).await?;
+    let stored = events::of_series(conn, place.calendar, place.generation, &series).await?;
+    if walk == Walk::Everything {
+        events::set_views(conn, place.calendar, place.generation, &views(context, &stored)).await?;
+    }
+    let expanded = expand_stored(context, stored, horizon);
+    instances::replace_series(conn, place, &series, &rows(&expanded)).await?;
+    Ok(())
 }
 
 /// Makes the new generation visible to readers, unless it would delete suspiciously many events.
@@ -265,6 +269,7 @@ async fn flip(
         calendar_id: calendar.id,
     };
     let seq = outbox::append(&mut tx, session.started, &pull.user_id, resync).await?;
+    metrics::resync_messages("listed", 1);
     let summary = Summary {
         outcome: Outcome::Listed,
         changed: listed,

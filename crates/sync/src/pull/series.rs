@@ -5,7 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
 use event_model::calendar::{AccessRole, CalendarContext};
-use event_model::expansion::{Flaw, MAX_INSTANCES, Occurrence, all_occurrences, flaws};
+use event_model::expansion::{Flaw, MAX_INSTANCES, Occurrence, all_occurrences, flaws, stored_view};
+use event_model::normal_form;
 use event_model::resource::{self, EventResource, clean};
 use event_model::span::first_series;
 use event_model::wire::Window;
@@ -13,9 +14,8 @@ use event_model::zone::Zone;
 use google::RawEvent;
 use sqlx::PgConnection;
 use store::calendars::Calendar;
-use store::cut_series::Cut;
 use store::events::{self, NewEvent, Stored};
-use store::occurrences::NewOccurrence;
+use store::instances::NewInstances;
 use tracing::warn;
 
 use crate::metrics;
@@ -53,6 +53,7 @@ impl Incoming {
                 original_start: read.original_start.map(|start| start.to_string()),
                 recurrence: read.recurrence.clone(),
                 raw,
+                view: String::new(),
                 problem: flaws(&read).first().map(Into::into),
             },
             event: Some(read),
@@ -73,9 +74,19 @@ impl Incoming {
                 original_start: None,
                 recurrence: Vec::new(),
                 raw,
+                view: String::new(),
                 problem: Some("unreadable"),
             },
             event: None,
+        }
+    }
+
+    /// The row, with what the calendar shows of the event.
+    pub fn into_row(self, calendar: &CalendarContext) -> NewEvent {
+        let view = self.event.as_ref().map(|event| stored_view(calendar, event));
+        NewEvent {
+            view: view.unwrap_or_default(),
+            ..self.row
         }
     }
 
@@ -135,19 +146,19 @@ pub(super) fn expand(
         Some((row.series_id, event))
     });
     let expanded = all_occurrences(calendar, events, horizon);
-    for cut in cuts(&expanded) {
+    for series_id in cuts(&expanded).keys() {
         metrics::series_cut();
         warn!(
             calendar.id = %calendar.id,
-            event.id = cut.series_id,
+            event.id = series_id,
             "A series has more than {MAX_INSTANCES} instances; the latest are not shown"
         );
     }
     expanded
 }
 
-/// The series that have as many instances as are kept, and most likely more.
-pub(super) fn cuts(occurrences: &[Occurrence]) -> Vec<Cut> {
+/// The series that have as many instances as are kept, and most likely more, with the start of the last one.
+fn cuts(occurrences: &[Occurrence]) -> HashMap<&str, DateTime<Utc>> {
     let mut kept: HashMap<&str, (usize, DateTime<Utc>)> = HashMap::new();
     // Exceptions do not count towards the limit.
     for occurrence in occurrences.iter().filter(|o| o.event_id == o.series_id) {
@@ -159,10 +170,7 @@ pub(super) fn cuts(occurrences: &[Occurrence]) -> Vec<Cut> {
     }
     kept.into_iter()
         .filter(|(_, (count, _))| *count >= MAX_INSTANCES)
-        .map(|(series_id, (_, at))| Cut {
-            series_id: series_id.to_owned(),
-            at,
-        })
+        .map(|(series_id, (_, at))| (series_id, at))
         .collect()
 }
 
@@ -182,20 +190,35 @@ pub(super) async fn families_of(
     Ok(all.into_iter().collect())
 }
 
-/// Instances as rows.
-pub(super) fn rows(occurrences: &[Occurrence]) -> serde_json::Result<Vec<NewOccurrence>> {
-    occurrences
+/// The views of stored events, by event id.
+pub(super) fn views(calendar: &CalendarContext, stored: &[Stored]) -> Vec<(String, String)> {
+    let view = |row: &Stored| {
+        resource::parse(&row.raw).map_or_else(|_| String::new(), |event| stored_view(calendar, &event))
+    };
+    stored
         .iter()
-        .map(|occurrence| {
-            Ok(NewOccurrence {
-                instance_id: occurrence.instance_id.clone(),
-                event_id: occurrence.event_id.clone(),
-                series_id: occurrence.series_id.clone(),
-                starts_at: occurrence.starts_at,
-                ends_at: occurrence.ends_at,
-                days: occurrence.dates,
-                payload: serde_json::to_string(&occurrence.event)?,
-            })
+        .map(|row| (row.event_id.clone(), view(row)))
+        .collect()
+}
+
+/// Instances as rows, one for each event.
+pub(super) fn rows(occurrences: &[Occurrence]) -> Vec<NewInstances> {
+    let cuts = cuts(occurrences);
+    normal_form::by_event(occurrences)
+        .into_iter()
+        .map(|event| NewInstances {
+            cut_at: cuts
+                .get(event.event_id.as_str())
+                .copied()
+                .filter(|_| event.is_master),
+            event_id: event.event_id,
+            series_id: event.series_id,
+            is_master: event.is_master,
+            starts_at: event.starts_at,
+            ends_at: event.ends_at,
+            is_all_day: event.times.is_all_day,
+            starts: event.times.starts,
+            length: event.times.length.num_seconds(),
         })
         .collect()
 }
@@ -300,8 +323,7 @@ mod tests {
         let expanded = expand_stored(&berlin(), rows, year);
         // The 5,003rd hour: one before it is excluded, and one is another event.
         let at = "2026-07-28T19:00:00Z".parse().unwrap();
-        let series_id = "hourly".to_owned();
-        assert_eq!(cuts(&expanded), [Cut { series_id, at }]);
+        assert_eq!(cuts(&expanded), HashMap::from([("hourly", at)]));
     }
 
     #[test]
@@ -311,7 +333,7 @@ mod tests {
         let expanded = expand_stored(&berlin(), vec![stored("m", exception), stored("z", "17")], NEVER);
         assert_eq!(expanded.len(), 1);
         assert_eq!(
-            (expanded[0].series_id.as_str(), expanded[0].event.title.as_str()),
+            (expanded[0].series_id.as_str(), expanded[0].view.title.as_str()),
             ("m", "Guest")
         );
     }

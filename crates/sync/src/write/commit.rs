@@ -228,7 +228,7 @@ pub(super) async fn find_instance(
                 .position(|instance| instance.starts_at >= answer.at)
         })
         .unwrap_or(0);
-    Ok((index < instances.len()).then(|| instances.swap_remove(index).event))
+    Ok((index < instances.len()).then(|| instances.swap_remove(index).event(calendar.id)))
 }
 
 fn log(ctx: &Context, intent: &Intent, result: &WriteResult) {

@@ -30,7 +30,7 @@ fn user(id: &str) -> UserId {
 async fn append(pool: &PgPool, user: &UserId, calendar: CalendarId, text: &str) -> i64 {
     let mut tx = pool.begin().await.unwrap();
     let seq = user_stream::next_seq(&mut tx, user).await.unwrap();
-    let message = json!({"v": 1, "seq": seq, "type": "events.changed", "calendarId": calendar, "text": text});
+    let message = json!({"v": 2, "seq": seq, "type": "events.changed", "calendarId": calendar, "text": text});
     outbox::enqueue(&mut tx, now(), user, seq, message.to_string().as_bytes(), None)
         .await
         .unwrap();
@@ -160,9 +160,9 @@ async fn rejected_message_becomes_dead_letter_and_resync(pool: PgPool) {
     assert_eq!(seqs(&history), [1, 2, 3, 4]);
     assert_eq!(
         history[1],
-        json!({"v": 1, "seq": 2, "type": "resync", "calendarId": calendar})
+        json!({"v": 2, "seq": 2, "type": "resync", "calendarId": calendar})
     );
-    assert_eq!(history[2], json!({"v": 1, "seq": 3, "type": "calendars.changed"}));
+    assert_eq!(history[2], json!({"v": 2, "seq": 3, "type": "calendars.changed"}));
     assert_eq!(seqs(&server.history(&channel_of(&bob)).await), [1]);
     let dead: Vec<(i64, String)> = sqlx::query_as("select seq, reason from dead_letters order by seq")
         .fetch_all(&pool)
@@ -219,7 +219,7 @@ async fn outage_keeps_messages_and_shrinks_a_long_backlog(pool: PgPool) {
     );
     assert_eq!(
         history[100],
-        json!({"v": 1, "seq": 102, "type": "resync", "calendarId": calendar})
+        json!({"v": 2, "seq": 102, "type": "resync", "calendarId": calendar})
     );
 }
 

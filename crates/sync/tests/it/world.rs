@@ -288,9 +288,6 @@ impl World {
         read::events(&mut conn, self.clock.now(), user, &query)
             .await
             .unwrap()
-            .iter()
-            .map(|event| serde_json::from_str(event.get()).unwrap())
-            .collect()
     }
 
     /// `(title, start)` of a user's events on a day.
@@ -310,7 +307,7 @@ impl World {
         let events = self.read(user, window).await;
         events
             .into_iter()
-            .map(|event| (event.title, event.start))
+            .map(|event| (event.view.title, event.start))
             .collect()
     }
 

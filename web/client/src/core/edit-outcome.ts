@@ -2,7 +2,7 @@
 import type { Event } from '../generated/types.js';
 import type { EditConflict } from './conflict.js';
 import type { Edit } from './edit.js';
-import { CalwireError } from './error.js';
+import { AMBIGUOUS, CalwireError } from './error.js';
 import type { Write } from './overlay.js';
 
 export type EditOutcome =
@@ -40,16 +40,6 @@ export interface EditOptions {
   /** How long a deletion can be undone, in milliseconds. */
   undoFor?: number | undefined;
 }
-
-/** Failures after which the server may still have applied the request. */
-const AMBIGUOUS = new Set([
-  'NETWORK',
-  'TIMEOUT',
-  'GATEWAY_TIMEOUT',
-  'BAD_GATEWAY',
-  'SERVICE_UNAVAILABLE',
-  'INTERNAL_SERVER_ERROR',
-]);
 
 export function isAmbiguous({ reason, code }: CalwireError): boolean {
   return reason === undefined && AMBIGUOUS.has(code);

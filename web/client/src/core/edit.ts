@@ -1,5 +1,6 @@
 /** Edits, and their effect on events. Pure. */
 import type { Attendee, Event, EventPatch, ResponseStatus, SendUpdates, SeriesScope } from '../generated/types.js';
+import { DEFAULTS } from './normal-form.js';
 import { seriesOf } from './occurrence.js';
 import { addDays, atWall, DAY, isZone, localZone, rfc3339, wallAt } from './zone.js';
 
@@ -34,32 +35,7 @@ const NEW = 'calwire-new:';
 /** The placeholder of an event that a write with this key creates, until the server has assigned its id. */
 export function newEvent(key: string, calendarId: string, patch: EventPatch): Event {
   const id = `${NEW}${key}`;
-  const blank: Event = {
-    id,
-    title: '',
-    start: '',
-    end: '',
-    allDay: false,
-    timeZone: null,
-    description: null,
-    location: null,
-    htmlLink: null,
-    calendarId,
-    eventId: id,
-    recurringEventId: null,
-    status: 'confirmed',
-    eventType: 'default',
-    colorId: null,
-    attendees: [],
-    organizer: null,
-    conferenceUrl: null,
-    recurrence: [],
-    reminders: null,
-    canEdit: [],
-    etag: '',
-    transparency: 'opaque',
-    iCalUID: null,
-  };
+  const blank = { ...DEFAULTS, id, start: '', end: '', calendarId, eventId: id, recurringEventId: null };
   return patched(blank, patch);
 }
 
@@ -68,18 +44,25 @@ export function isUnnamed(event: Pick<Event, 'id'>): boolean {
   return event.id.startsWith(NEW);
 }
 
+/** The fields that a patch sets, or clears to their default. */
+const PLAIN = [
+  'title',
+  'description',
+  'location',
+  'colorId',
+  'recurrence',
+  'reminders',
+  'transparency',
+  'visibility',
+] as const;
+
 /** The event with the patch applied. Fields that only the server can set, such as a meeting's link, stay as they are. */
 export function patched(event: Event, patch: EventPatch): Event {
-  const next = { ...event, ...timesOf(event, patch) };
-  if (patch.title !== undefined) next.title = patch.title ?? '';
-  if (patch.description !== undefined) next.description = patch.description;
-  if (patch.location !== undefined) next.location = patch.location;
-  if (patch.colorId !== undefined) next.colorId = patch.colorId;
-  if (patch.recurrence !== undefined) next.recurrence = patch.recurrence ?? [];
-  if (patch.reminders !== undefined) next.reminders = patch.reminders;
+  const next: Event = { ...event, ...timesOf(event, patch) };
+  for (const field of PLAIN) {
+    if (patch[field] !== undefined) Object.assign(next, { [field]: patch[field] ?? DEFAULTS[field] });
+  }
   if (patch.conference === null) next.conferenceUrl = null;
-  if (patch.transparency !== undefined) next.transparency = patch.transparency ?? 'opaque';
-  if (patch.visibility !== undefined) next.visibility = patch.visibility ?? 'default';
   if (patch.attendees !== undefined) next.attendees = guestsOf(event, patch.attendees ?? []);
   return next;
 }

@@ -1,16 +1,17 @@
 import { TRPCClientError } from '@trpc/client';
 
-/** Codes of failures that may succeed on retry. */
-const RETRYABLE = new Set([
+/** Codes of failures after which the server may still have applied the request. */
+export const AMBIGUOUS: ReadonlySet<string> = new Set([
   'NETWORK',
   'TIMEOUT',
-  'TOO_MANY_REQUESTS',
-  'CLIENT_CLOSED_REQUEST',
   'INTERNAL_SERVER_ERROR',
   'BAD_GATEWAY',
   'SERVICE_UNAVAILABLE',
   'GATEWAY_TIMEOUT',
 ]);
+
+/** Codes of failures that may succeed on retry. */
+const RETRYABLE = new Set([...AMBIGUOUS, 'TOO_MANY_REQUESTS', 'CLIENT_CLOSED_REQUEST']);
 
 interface ErrorOptions {
   reason?: string | undefined;
@@ -24,15 +25,15 @@ export class CalwireError extends Error {
   /** tRPC's error code, such as `UNAUTHORIZED`; `NETWORK` when there was no response. */
   readonly code: string;
   /** A more specific code, such as `CALENDAR_NOT_CONNECTED`. */
-  readonly reason?: string;
+  readonly reason: string | undefined;
   /** Further details from the server: `issues` of the input, the two sides of a conflict. */
-  readonly data?: Readonly<Record<string, unknown>>;
+  readonly data: Readonly<Record<string, unknown>> | undefined;
 
   constructor(code: string, message: string, options: ErrorOptions = {}) {
-    super(message, 'cause' in options ? { cause: options.cause } : undefined);
+    super(message, options);
     this.code = code;
-    if (options.reason !== undefined) this.reason = options.reason;
-    if (options.data !== undefined) this.data = options.data;
+    this.reason = options.reason;
+    this.data = options.data;
   }
 
   /** A later attempt may succeed. */

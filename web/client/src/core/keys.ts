@@ -20,11 +20,15 @@ export const keys = {
   activity: (userId: string | null, input: SyncActivityInput) => ['calwire', userId, 'activity', input] as const,
 };
 
+function isList({ queryKey: [, , kind] }: Query): boolean {
+  return kind === 'events' || kind === 'upcoming';
+}
+
 /** All events in cached lists. */
 export function listedEvents(cache: QueryClient, userId: string): Event[] {
   const lists = cache.getQueriesData<EventList>({
     queryKey: keys.user(userId),
-    predicate: ({ queryKey: [, , kind] }) => kind === 'events' || kind === 'upcoming',
+    predicate: isList,
   });
   return lists.flatMap(([, list]) => list?.events ?? []);
 }
@@ -33,11 +37,9 @@ export function listedEvents(cache: QueryClient, userId: string): Event[] {
 export function invalidateEvents(cache: QueryClient, userId: string, calendarIds: ReadonlySet<string>): Promise<void> {
   return invalidate(cache, {
     queryKey: keys.user(userId),
-    predicate: ({ queryKey: [, , kind, input] }) => {
-      if (kind !== 'events' && kind !== 'upcoming') return false;
-      const { calendarIds: listed } = input as UpcomingEventsInput;
-      return !listed || listed.some((id) => calendarIds.has(id));
-    },
+    predicate: (query) =>
+      isList(query) &&
+      ((query.queryKey[3] as UpcomingEventsInput).calendarIds?.some((id) => calendarIds.has(id)) ?? true),
   });
 }
 

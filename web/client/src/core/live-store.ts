@@ -5,12 +5,15 @@
  * - One snapshot is loaded at a time, because two could arrive in the wrong order. A message is published after its commit,
  *   so a snapshot contains all messages received before its load started. Messages received during the load are kept, and
  *   replayed on the snapshot.
+ * - A load names the data that is held, the last visit's too, so that the answer has only what is missing. It is applied to
+ *   that data, which makes it the snapshot that the server would have sent. When the held data may be wrong, or a message
+ *   lacks its changes, the load names nothing.
  * - A required load that fails is retried with exponential backoff.
  */
-import type { Freshness, Message, RealtimeState } from '../generated/types.js';
+import type { Freshness, Message, RealtimeState, RealtimeStateInput } from '../generated/types.js';
 import { CalwireError } from './error.js';
-import { older } from './occurrence.js';
-import { apply, fromSnapshot, type LiveData } from './reducer.js';
+import { refreshed } from './occurrence.js';
+import { applyAll, fromState, type LiveData } from './reducer.js';
 import { Store } from './store.js';
 import { DAY } from './zone.js';
 
@@ -35,7 +38,7 @@ export const EMPTY: LiveStoreState = { data: null, source: 'none', error: null, 
 
 export interface LiveStoreOptions {
   /** `live`: include the position on the channel, which needs the broker. */
-  load: (live: boolean) => Promise<RealtimeState>;
+  load: (input: RealtimeStateInput & { live: boolean }) => Promise<RealtimeState>;
   /** Called after messages were applied. */
   onMessages: (messages: Message[]) => void;
   /** Called when a snapshot contains changes that no message has brought. */
@@ -65,8 +68,8 @@ export class LiveStore {
   #attempts = 0;
   /** The newest message by offset. If a later one does not have a higher `seq`, the server has restarted its stream. */
   #last: { offset: number; seq: number } | undefined;
-  /** The server has restarted its stream since the current load started: the snapshot may belong to the old stream. */
-  #restarted = false;
+  /** The data may be wrong: the next load has to bring all events. Set during a load, its answer may be wrong. */
+  #whole = false;
   #closed = false;
 
   constructor(options: LiveStoreOptions) {
@@ -84,7 +87,7 @@ export class LiveStore {
     if (this.#closed) return;
     this.#pending.push(message);
     if (this.#hasRestarted(message, offset)) {
-      this.#restarted = true;
+      this.#whole = true;
       this.#requireLoad();
     }
     this.#flushing ??= setTimeout(() => this.#flush(), BURST);
@@ -94,15 +97,7 @@ export class LiveStore {
   noteFreshness(calendars: readonly Freshness[]): void {
     const { data, ...rest } = this.state.get();
     if (!data || rest.source !== 'server') return;
-    const newer = (mine: Freshness) => {
-      const other = calendars.find(({ calendarId }) => calendarId === mine.calendarId);
-      return other && !older(other.asOf, mine.asOf) ? other : mine;
-    };
-    const freshness = data.freshness.map(newer);
-    const same = freshness.every(
-      ({ asOf, mode }, i) => asOf === data.freshness[i]?.asOf && mode === data.freshness[i].mode,
-    );
-    if (!same) this.#show({ ...rest, data: { ...data, freshness } });
+    this.#show({ ...rest, data: { ...data, freshness: refreshed(data.freshness, calendars) } });
   }
 
   /** Resolves when the current load has finished. */
@@ -149,14 +144,21 @@ export class LiveStore {
     // The snapshot contains all messages received so far, even those that could not be applied.
     this.#flush();
     this.#duringLoad = [];
-    this.#restarted = false;
     clearTimeout(this.#reloading);
     this.#reloading = undefined;
+    const isWhole = this.#whole;
+    this.#whole = false;
     try {
-      const state = await this.#options.load(live);
-      if (!this.#closed) this.#adopt(state, live);
+      const held = this.state.get().data;
+      const window = !isWhole && held?.loaded;
+      const state = await this.#options.load({
+        live,
+        held: window ? { streamEpoch: held.streamEpoch, seq: held.seq, window } : undefined,
+      });
+      if (!this.#closed) this.#adopt(state, held, live);
       return state;
     } catch (cause) {
+      this.#whole ||= isWhole;
       const error = CalwireError.of(cause);
       if (!this.#closed) this.#failed(error);
       throw error;
@@ -174,25 +176,28 @@ export class LiveStore {
     // Messages cannot be applied to data from the last visit.
     const result = state.data && state.source === 'server' ? applyAll(state.data, batch) : null;
     if (result) this.#show({ ...state, data: result.data });
-    if (result?.incomplete ?? true) this.#requireLoad();
+    // During a load, its answer may contain the change.
+    if (result?.missing === 'reload' && !this.#load) this.#whole = true;
+    if (!result || result.missing) this.#requireLoad();
     this.#options.onMessages(batch);
   }
 
-  #adopt(state: RealtimeState, live: boolean): void {
+  #adopt(state: RealtimeState, held: LiveData | null, live: boolean): void {
     // A message that waits for the end of its burst was received during the load.
     this.#flush();
     const current = this.state.get();
     const before = current.source === 'server' ? current.data : null;
     const isNewStream = before !== null && before.streamEpoch !== state.streamEpoch;
-    const snapshot = fromSnapshot(state);
+    const loaded = fromState(state, held);
     // After a restart of the stream, messages received during the load may belong to the old or the new one.
-    const { data, incomplete } = isNewStream
-      ? { data: snapshot, incomplete: this.#duringLoad.length > 0 }
-      : applyAll(snapshot, this.#duringLoad);
-    const isComplete = !incomplete && !this.#restarted;
+    const isMixed = isNewStream && this.#duringLoad.length > 0;
+    const { data, missing } = (loaded && applyAll(loaded, isMixed ? [] : this.#duringLoad)) ?? {};
+    const isUsable = data && (!before || isNewStream || data.seq >= before.seq);
+    const isComplete = isUsable && !missing && !isMixed && !this.#whole;
     if (live) this.#last = undefined;
-    if (before && !isNewStream && data.seq < before.seq) {
-      // The snapshot is older than the messages that are already applied. Keep the current data.
+    this.#whole = !isComplete;
+    if (!isUsable) {
+      // It does not fit to the held data, or is older than the messages that are already applied. Keep the current data.
       this.#reloadSoon();
       return;
     }
@@ -249,14 +254,4 @@ export class LiveStore {
     const same = data === next.data && source === next.source && error === next.error;
     if (!same) this.state.set({ ...next, at: Date.now() });
   }
-}
-
-function applyAll(data: LiveData, messages: readonly Message[]): { data: LiveData; incomplete: boolean } {
-  let incomplete = false;
-  for (const message of messages) {
-    const outcome = apply(data, message);
-    if (outcome.kind === 'applied') data = outcome.data;
-    else if (outcome.kind !== 'seen') incomplete = true;
-  }
-  return { data, incomplete };
 }

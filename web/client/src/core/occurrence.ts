@@ -1,4 +1,5 @@
 import type { Event, Freshness, Mode } from '../generated/types.js';
+import type { Times } from './normal-form.js';
 import { addDays, dateAt, dayEnd, dayStart } from './zone.js';
 
 /** A span of time in milliseconds since 1970, `from` inclusive, `to` exclusive. */
@@ -23,7 +24,7 @@ export function daysWindow(now: number, days: number, zone: string): Span {
 }
 
 /** A predicate: whether an event overlaps a span, for a viewer in a zone. */
-export function touching(span: Span, zone: string): (event: Event) => boolean {
+export function touching(span: Span, zone: string): (event: Times) => boolean {
   const firstDay = dateAt(zone, span.from);
   // The end is exclusive: a span that ends at midnight does not include the next day.
   const lastDay = dateAt(zone, Math.max(span.to - 1, span.from));
@@ -69,8 +70,15 @@ export function overall(calendars: readonly Freshness[], connected: boolean): { 
   return { asOf: asOf ?? null, mode: mode ?? (connected ? 'stale' : 'paused') };
 }
 
+/** The calendars, each as the others have it unless that is older. */
+export function refreshed(calendars: readonly Freshness[], others: readonly Freshness[]): readonly Freshness[] {
+  const isNewer = (mine: Freshness) => (one: Freshness) =>
+    one.calendarId === mine.calendarId && !older(one.asOf, mine.asOf);
+  return calendars.map((mine) => others.find(isNewer(mine)) ?? mine);
+}
+
 /** Whether `a` is before `b`. Null, which means never, is before any time. */
-export function older(a: string | null, b: string | null): boolean {
+function older(a: string | null, b: string | null): boolean {
   if (a === null || b === null) return a === null && b !== null;
   return Date.parse(a) < Date.parse(b);
 }

@@ -7,10 +7,11 @@
  *   server sends another version, that is shown.
  * - Without edits, the result is exactly the server's data.
  */
-import type { Event, EventType } from '../generated/types.js';
+import type { Event, EventInstances, EventType } from '../generated/types.js';
 import { answered, type Edit, isInPart, isPlain, newEvent, partOf, patched, patchedLike } from './edit.js';
+import { flat } from './normal-form.js';
 import { inOrder, seriesOf, type Span, touching } from './occurrence.js';
-import { group, type LiveData, type SeriesById } from './reducer.js';
+import { type Calendars, eventsOf, group, type LiveData, type SeriesById, type ShownData } from './reducer.js';
 import { isOfType } from './upcoming.js';
 
 /**
@@ -32,36 +33,38 @@ export interface Write {
   readonly answer: Event | null;
 }
 
-const NONE: SeriesById = new Map();
-const NOTHING: readonly Event[] = [];
+type Shown = EventInstances | Event;
 
-/** Identifies a version of a series by its events. */
-export function versionOf(events: readonly Event[]): string {
-  return events
+const NONE: SeriesById<Shown> = new Map();
+
+/** Identifies a version of an event's series by its events. Empty: the series is not in the data. */
+export function versionIn(data: ShownData | null, event: Event): string {
+  return seriesIn(data?.series, event)
     .map(({ id, etag }) => `${id} ${etag}`)
     .sort()
     .join('\n');
 }
 
-export function versionIn(data: LiveData | null, event: Event): string {
-  return versionOf(data?.series.get(event.calendarId)?.get(seriesOf(event)) ?? NOTHING);
+/** The events of an event's series. */
+export function seriesIn(calendars: Calendars<Shown> | undefined, event: Event): readonly Event[] {
+  return flat(event.calendarId, calendars?.get(event.calendarId)?.get(seriesOf(event)));
 }
 
 /** The live data with edits applied. */
-export function overlaid(data: LiveData, writes: readonly Write[]): LiveData {
+export function overlaid(data: LiveData, writes: readonly Write[]): ShownData {
   const touches = touching(data.window, 'UTC');
-  let series = data.series;
-  for (const write of writes) series = withWrite(series, write, touches, versionOf);
+  let series: Calendars<Shown> = data.series;
+  for (const write of writes) series = withWrite(series, write, touches, data);
   return series === data.series ? data : { ...data, series };
 }
 
 export interface ListContext {
   span: Span;
   zone: string;
-  calendarIds: readonly string[] | undefined;
+  calendarIds?: readonly string[] | undefined;
   eventTypes?: readonly EventType[] | undefined;
   /** A list may contain only a part of a series. The live data has its version. */
-  data: LiveData | null;
+  data: ShownData | null;
 }
 
 /** A listed range with edits applied: the events that touch the span. */
@@ -69,35 +72,27 @@ export function overlaidList(events: Event[], writes: readonly Write[], context:
   if (writes.length === 0) return events;
   const { span, zone, calendarIds, eventTypes, data } = context;
   const touches = touching(span, zone);
-  let calendars: Calendars = group(events);
-  for (const write of writes) {
-    const version = () => (write.edit.kind === 'create' ? '' : versionIn(data, write.edit.event) || write.version);
-    calendars = withWrite(calendars, write, touches, version);
-  }
-  const all = [...calendars.values()].flatMap((calendar) => [...calendar.values()].flat());
-  const isIn = ({ calendarId }: Event) => calendarIds?.includes(calendarId) ?? true;
-  const isAskedFor = isOfType(eventTypes);
-  return inOrder(
-    all.filter((event) => isIn(event) && isAskedFor(event)),
-    zone,
-  );
+  let calendars: Calendars<Shown> = group(events);
+  for (const write of writes) calendars = withWrite(calendars, write, touches, data);
+  const all = eventsOf({ series: calendars }, calendarIds);
+  return inOrder([...all].filter(isOfType(eventTypes)), zone);
 }
 
-type Calendars = LiveData['series'];
 type Touches = (event: Event) => boolean;
 
 function withWrite(
-  calendars: Calendars,
+  calendars: Calendars<Shown>,
   write: Write,
   touches: Touches,
-  versionNow: (events: readonly Event[]) => string,
-): Calendars {
+  data: ShownData | null,
+): Calendars<Shown> {
   const { edit } = write;
   if (edit.kind === 'create') return withNew(calendars, write, touches);
   const { event } = edit;
   const series = seriesOf(event);
-  const known = calendars.get(event.calendarId)?.get(series) ?? NOTHING;
-  const changed = changedBy(write, withUnknown(known, event, touches), versionNow(known)).filter(touches);
+  const known = seriesIn(calendars, event);
+  const version = versionIn(data, event) || write.version;
+  const changed = changedBy(write, withUnknown(known, event, touches), version).filter(touches);
   const here = put(calendars, event.calendarId, series, changed);
   if (edit.kind !== 'move') return withAnswer(here, write, touches);
   if (here.get(edit.destinationCalendarId)?.has(series)) return here;
@@ -111,17 +106,19 @@ function withUnknown(known: readonly Event[], event: Event, touches: Touches): r
   return missing ? [...known, event] : known;
 }
 
-function withNew(calendars: Calendars, write: Write, touches: Touches): Calendars {
+function withNew(calendars: Calendars<Shown>, write: Write, touches: Touches): Calendars<Shown> {
   if (write.answer) return withAnswer(calendars, write, touches);
   if (write.edit.kind !== 'create') return calendars;
   const event = newEvent(write.key, write.edit.calendarId, write.edit.patch);
   const calendar = calendars.get(event.calendarId) ?? NONE;
-  for (const [id, events] of calendar) if (!write.known.has(id) && events.some(looksLike(event))) return calendars;
+  for (const [id, events] of calendar) {
+    if (!write.known.has(id) && flat(event.calendarId, events).some(looksLike(event))) return calendars;
+  }
   return touches(event) ? put(calendars, event.calendarId, event.id, [event]) : calendars;
 }
 
 /** Adds the event of the server's response if it is a new series. */
-function withAnswer(calendars: Calendars, { answer, edit }: Write, touches: Touches): Calendars {
+function withAnswer(calendars: Calendars<Shown>, { answer, edit }: Write, touches: Touches): Calendars<Shown> {
   if (!answer || !touches(answer)) return calendars;
   const isNew = edit.kind === 'create' || seriesOf(answer) !== seriesOf(edit.event);
   if (!isNew || calendars.get(answer.calendarId)?.has(seriesOf(answer))) return calendars;
@@ -138,9 +135,9 @@ function looksLike(created: Event): (event: Event) => boolean {
     same(event.end, created.end);
 }
 
-function put(calendars: Calendars, calendarId: string, id: string, events: readonly Event[]): Calendars {
+function put(calendars: Calendars<Shown>, calendarId: string, id: string, events: readonly Event[]): Calendars<Shown> {
   const before = calendars.get(calendarId) ?? NONE;
-  const known = before.get(id) ?? NOTHING;
+  const known = flat(calendarId, before.get(id));
   if (known.length === events.length && known.every((event, index) => event === events[index])) return calendars;
   const calendar = new Map(before);
   if (events.length > 0) calendar.set(id, events);

@@ -83,10 +83,7 @@ export class Realtime {
     this.#holders += 1;
     clearTimeout(this.#closing);
     if (this.#holders === 1) this.#open();
-    let released = false;
     return () => {
-      if (released) return;
-      released = true;
       this.#holders -= 1;
       if (this.#holders === 0) this.#closing = setTimeout(() => this.close(), GRACE);
     };
@@ -319,7 +316,6 @@ function guarded(handler: () => void): void {
   try {
     handler();
   } catch (error) {
-    if (typeof reportError === 'function') reportError(error);
-    else console.error(error);
+    reportError(error);
   }
 }

@@ -13,6 +13,7 @@ import type { Api } from './api.js';
 import { type Edit, partOf } from './edit.js';
 import { isAmbiguous } from './edit-outcome.js';
 import { CalwireError } from './error.js';
+import { sleep } from './sleep.js';
 
 /** Delays before a request with an unknown outcome is repeated. */
 const RETRY_DELAYS = [1_000, 3_000];
@@ -25,26 +26,24 @@ export interface Sent {
 
 type Input = CreateEventInput | UpdateEventInput | DeleteEventInput | MoveEventInput | RespondToEventInput;
 
-/** The same arguments always make the same input, as the idempotency key requires. */
+/** The same arguments always make the same input, as the idempotency key requires. JSON leaves out what is undefined. */
 export function inputOf(idempotencyKey: string, edit: Edit, baseEtag: string): Input {
-  const mailing = edit.sendUpdates && { sendUpdates: edit.sendUpdates };
+  const { sendUpdates } = edit;
   if (edit.kind === 'create') {
-    return { idempotencyKey, calendarId: edit.calendarId, event: edit.patch, ...mailing };
+    return { idempotencyKey, calendarId: edit.calendarId, event: edit.patch, sendUpdates };
   }
   const { calendarId, id, recurringEventId } = edit.event;
-  const scope = recurringEventId !== null && { scope: partOf(edit) };
-  const common = { idempotencyKey, calendarId, eventId: id, ...mailing };
+  const scope = recurringEventId === null ? undefined : partOf(edit);
+  const common = { idempotencyKey, calendarId, eventId: id, sendUpdates };
   switch (edit.kind) {
     case 'update':
-      return { ...common, baseEtag, patch: edit.patch, ...scope };
+      return { ...common, baseEtag, patch: edit.patch, scope };
     case 'delete':
-      return { ...common, baseEtag, ...scope };
+      return { ...common, baseEtag, scope };
     case 'move':
       return { ...common, eventId: recurringEventId ?? id, destinationCalendarId: edit.destinationCalendarId };
-    case 'respond': {
-      const comment = edit.comment !== undefined && { comment: edit.comment };
-      return { ...common, responseStatus: edit.responseStatus, ...comment, ...scope };
-    }
+    case 'respond':
+      return { ...common, responseStatus: edit.responseStatus, comment: edit.comment, scope };
   }
 }
 
@@ -68,7 +67,7 @@ export async function sendRepeatedly(api: Api, key: string, edit: Edit, baseEtag
     } catch (cause) {
       const error = CalwireError.of(cause);
       if (!isAmbiguous(error) || !navigator.onLine) throw error;
-      await new Promise((resolve) => setTimeout(resolve, delay));
+      await sleep(delay);
     }
   }
   return send(api, key, edit, baseEtag);

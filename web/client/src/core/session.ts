@@ -10,7 +10,7 @@ import { channelOf } from '../index.js';
 import type { CalendarList, Freshness, Message, Status } from '../generated/types.js';
 import { type Api, createApi, type GetAuthToken } from './api.js';
 import { type EditState, NO_EDITS } from './edit-outcome.js';
-import type { CalwireError } from './error.js';
+import { type CalwireError, signedOut } from './error.js';
 import { invalidate, invalidateEvents, keys, listedEvents } from './keys.js';
 import { KeepaliveSender } from './keepalive-sender.js';
 import type { LiveState } from './live-state.js';
@@ -18,6 +18,8 @@ import { EMPTY, LiveStore, type LiveStoreState } from './live-store.js';
 import { overlaid } from './overlay.js';
 import { seriesOf } from './occurrence.js';
 import { Realtime } from './realtime.js';
+import type { ShownData } from './reducer.js';
+import { sleep } from './sleep.js';
 import { Snapshot } from './snapshot.js';
 import { Store } from './store.js';
 import { Writes } from './writes.js';
@@ -25,11 +27,14 @@ import { Writes } from './writes.js';
 /** When the socket has not been live for this time, snapshots are loaded instead. */
 const FALLBACK_AFTER = 3_000;
 const FALLBACK_EVERY = 30_000;
+/** Reading the data of the last visit delays the first load by at most this time. */
+const RESTORE_MAX = 500;
 /** How long the position of a snapshot loaded before the socket was open is used. The channel's history must reach it. */
 const PREFETCH_GOOD_FOR = 30_000;
 
 /** `data` is the server's data with the user's unconfirmed edits applied. */
-export interface SessionState extends LiveStoreState {
+export interface SessionState extends Omit<LiveStoreState, 'data'> {
+  data: ShownData | null;
   live: LiveState;
   edits: EditState;
   /** The user has signed out here. */
@@ -86,7 +91,7 @@ export class Session {
     this.#snapshot = remember ? new Snapshot(apiUrl, userId) : undefined;
     this.state = new Store<SessionState>({ ...EMPTY, live: 'connecting', edits: NO_EDITS, ended: false });
     this.#live = new LiveStore({
-      load: (live) => this.api.realtime.getState.query({ live }),
+      load: (input) => this.api.realtime.getState.query(input),
       onMessages: (messages) => this.#onMessages(messages),
       onCaughtUp: () => void invalidate(cache, { queryKey: keys.user(userId) }),
     });
@@ -122,10 +127,7 @@ export class Session {
   retain(): () => void {
     this.#holders += 1;
     if (this.#holders === 1) this.#open();
-    let released = false;
     return () => {
-      if (released) return;
-      released = true;
       this.#holders -= 1;
       if (this.#holders === 0) this.#close();
     };
@@ -244,9 +246,9 @@ export class Session {
       onLost: () => void this.reload(),
     });
     this.realtime.watch(this.channel, () => this.#onLive());
-    void this.#restore();
-    // Load before the socket is open, so that the first paint does not wait for it.
-    const position = this.#loadPosition();
+    // Load before the socket is open, so that the first paint does not wait for it. The request names the restored data. A
+    // database that hangs must not delay it for long.
+    const position = Promise.race([this.#restore(), sleep(RESTORE_MAX)]).then(() => this.#loadPosition());
     position.catch(() => undefined);
     this.#prefetched = { position, at: Date.now() };
   }
@@ -275,6 +277,7 @@ export class Session {
   }
 
   async #loadPosition(): Promise<Position> {
+    if (this.state.get().ended) throw signedOut();
     const { epoch, offset } = await this.#live.load(true);
     // A live load always has both.
     return { epoch: epoch ?? '', offset: offset ?? 0 };
@@ -356,8 +359,7 @@ export class Session {
       return;
     }
     const { live } = this.state.get();
-    if (live === 'signedOut' || live === 'failed') this.retry();
-    else if (live !== 'live') void this.reload();
+    if (live !== 'live') this.retry();
   };
 
   readonly #onPageHide = (): void => {

@@ -4,20 +4,21 @@
  */
 import { createStore, promisifyRequest, type UseStore } from 'idb-keyval';
 
-import type { CalendarList, Event, Status } from '../generated/types.js';
-import { inOrder } from './occurrence.js';
-import { eventsOf, group, type LiveData } from './reducer.js';
+import type { CalendarList, Status } from '../generated/types.js';
+import { type LiveData, within } from './reducer.js';
 import { DAY } from './zone.js';
 
-/** Rows of other versions are ignored. Those of version 1 have cut texts. */
-const VERSION = 2;
-/** A few hundred kilobytes. Users with more events see the rest when the server has answered. */
-const EVENTS_MAX = 1_000;
-/** The characters of all descriptions. Each is kept as the server sent it, because an edit is made from it. */
-const DESCRIPTIONS_MAX = 2_000_000;
+/** Rows of other versions are ignored, and replaced by the next save. Those of version 2 have flat events. */
+const VERSION = 3;
+/**
+ * Characters of JSON. Of more, the days around today are kept, and the rest is shown when the server has answered. No text is
+ * cut, because an edit is made from it.
+ */
+const SIZE_MAX = 2_000_000;
 const AGE_MAX = 30 * DAY;
-/** Events that ended longer ago are past in every zone. */
-const RECENT = 3 * DAY;
+/** Of too many events, those within this time of now are kept. Events that ended longer ago are past in every zone. */
+const BACK = 3 * DAY;
+const AHEAD = 10 * DAY;
 /** The minimum interval between writes. The first is not delayed, because the page may be closed at once. */
 const WRITE_EVERY = 1_000;
 
@@ -30,12 +31,12 @@ export interface Remembered {
 
 interface Row extends Remembered {
   version: number;
-  userId: string;
 }
 
 export class Snapshot {
   readonly #apiUrl: string;
-  readonly #userId: string;
+  /** The key of the user's row: no other user's is read. */
+  readonly #key: string;
   #database: UseStore | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #waiting: (() => Remembered | null) | undefined;
@@ -44,22 +45,19 @@ export class Snapshot {
 
   constructor(apiUrl: string, userId: string) {
     this.#apiUrl = apiUrl;
-    this.#userId = userId;
-  }
-
-  get #key(): string {
-    return `${this.#apiUrl} ${this.#userId}`;
+    this.#key = `${apiUrl} ${userId}`;
   }
 
   /** Reads the user's row and deletes those of other users of this browser. */
   async open(now: number): Promise<Remembered | null> {
-    const row = await this.#quietly(async (database) => {
-      const kept = await database('readonly', (store) => promisifyRequest(store.getAllKeys() as IDBRequest<string[]>));
-      const isOther = (key: string) => key.startsWith(`${this.#apiUrl} `) && key !== this.#key;
-      await remove(database, kept.filter(isOther));
-      return database('readonly', (store) => promisifyRequest<Row | undefined>(store.get(this.#key)));
-    });
-    const usable = row?.version === VERSION && row.userId === this.#userId && now - row.savedAt < AGE_MAX;
+    const row = await this.#quietly((database) =>
+      database('readwrite', (store) => {
+        store.delete(IDBKeyRange.bound(`${this.#apiUrl} `, this.#key, false, true));
+        store.delete(IDBKeyRange.bound(this.#key, `${this.#apiUrl} \uffff`, true));
+        return promisifyRequest<Row | undefined>(store.get(this.#key));
+      }),
+    );
+    const usable = row?.version === VERSION && now - row.savedAt < AGE_MAX;
     return usable ? row : null;
   }
 
@@ -84,16 +82,27 @@ export class Snapshot {
       ...remembered,
       data: bounded(remembered.data, remembered.savedAt),
       version: VERSION,
-      userId: this.#userId,
     };
-    await this.#quietly((database) => database('readwrite', (store) => written(store, this.#key, row)));
+    await this.#change((store) => store.put(row, this.#key));
   }
 
   /** Deletes the user's row. Later saves are ignored. */
   async wipe(): Promise<void> {
     this.#wiped = true;
     clearTimeout(this.#timer);
-    await this.#quietly((database) => remove(database, [this.#key]));
+    await this.#change((store) => store.delete(this.#key));
+  }
+
+  /** Commits explicitly. Left to the browser, a transaction is lost if the page closes at this moment. */
+  async #change(change: (store: IDBObjectStore) => void): Promise<void> {
+    await this.#quietly((database) =>
+      database('readwrite', (store) => {
+        const done = promisifyRequest(store.transaction);
+        change(store);
+        store.transaction.commit();
+        return done;
+      }),
+    );
   }
 
   async #quietly<T>(work: (database: UseStore) => Promise<T>): Promise<T | undefined> {
@@ -108,37 +117,10 @@ export class Snapshot {
   }
 }
 
-async function remove(database: UseStore, keys: readonly string[]): Promise<void> {
-  if (keys.length === 0) return;
-  await database('readwrite', (store) => {
-    for (const key of keys) store.delete(key);
-    return promisifyRequest(store.transaction);
-  });
-}
-
-/** Commits explicitly. Left to the browser, a transaction is lost if the page closes at this moment. */
-function written(store: IDBObjectStore, key: string, row: Row): Promise<unknown> {
-  const done = promisifyRequest(store.transaction);
-  store.put(row, key);
-  store.transaction.commit();
-  return done;
-}
-
-/** Limits the data: drops past events first, then those furthest ahead. */
+/** The days around today, if there is too much for all. */
 function bounded(data: LiveData, now: number): LiveData {
-  const ordered = inOrder(eventsOf(data), 'UTC');
-  const recent = now - RECENT;
-  const all = fitting(ordered) < ordered.length ? ordered.filter((event) => Date.parse(event.end) > recent) : ordered;
-  const events = all.slice(0, fitting(all));
-  const firstLeftOut = all[events.length];
-  const from = all.length < ordered.length ? Math.max(data.window.from, recent) : data.window.from;
-  const to = firstLeftOut ? Date.parse(firstLeftOut.start) : data.window.to;
-  return { ...data, series: group(events), window: { from, to } };
-}
-
-/** The number of events that are kept. */
-function fitting(events: readonly Event[]): number {
-  let left = DESCRIPTIONS_MAX;
-  const full = events.findIndex(({ description }) => (left -= description?.length ?? 0) < 0);
-  return Math.min(full === -1 ? events.length : full, EVENTS_MAX);
+  const texts = JSON.stringify([...data.series.values()].map((calendar) => [...calendar.values()]));
+  if (texts.length <= SIZE_MAX) return data;
+  const { from, to } = data.window;
+  return within(data, { from: Math.max(from, now - BACK), to: Math.min(to, now + AHEAD) });
 }

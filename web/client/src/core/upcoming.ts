@@ -1,24 +1,26 @@
 import type { Event, EventType } from '../generated/types.js';
 import { mergeDuplicates } from './duplicates.js';
 import { daysWindow, inOrder, type Span, touching } from './occurrence.js';
-import { eventsOf, type LiveData } from './reducer.js';
-import { dateAt, dayEnd, dayStart } from './zone.js';
+import { eventsOf, type ShownData } from './reducer.js';
+import { dateAt, DAY, dayEnd, dayStart } from './zone.js';
 
 /** Near the window's edge the server may have left out an all-day event: zones are up to 26 hours apart. */
 const ALL_DAY_SLACK = 26 * 3_600_000;
 
 /** Whether the live data has every event that touches the span, in any zone. */
-export function covers(data: LiveData, span: Span, calendarIds?: readonly string[]): boolean {
-  const inside = span.from >= data.window.from + ALL_DAY_SLACK && span.to <= data.window.to - ALL_DAY_SLACK;
+export function covers(data: ShownData, span: Span, calendarIds?: readonly string[]): boolean {
   const known = (id: string) => data.freshness.some(({ calendarId }) => calendarId === id);
-  return inside && (calendarIds?.every(known) ?? true);
+  return isInside(data.window, span) && (calendarIds?.every(known) ?? true);
+}
+
+function isInside({ from, to }: Span, span: Span): boolean {
+  return span.from >= from + ALL_DAY_SLACK && span.to <= to - ALL_DAY_SLACK;
 }
 
 /** Whether the server's next snapshot should cover the span: it reaches from eight days back to six weeks ahead. */
 export function willCover(now: number, span: Span): boolean {
-  const day = 86_400_000;
-  const today = Math.floor(now / day) * day;
-  return span.from >= today - 8 * day + ALL_DAY_SLACK && span.to <= today + 42 * day - ALL_DAY_SLACK;
+  const today = Math.floor(now / DAY) * DAY;
+  return isInside({ from: today - 8 * DAY, to: today + 42 * DAY }, span);
 }
 
 /** Limits events. Undefined: the selected calendars, all types. */
@@ -32,10 +34,9 @@ export function isOfType(types: readonly EventType[] | undefined): (event: Event
 }
 
 /** The loaded events that touch the span, in order, each meeting once. */
-export function eventsWithin(data: LiveData, span: Span, zone: string, filter: EventFilter = {}): Event[] {
-  const [touches, isAskedFor] = [touching(span, zone), isOfType(filter.eventTypes)];
-  const events = [...eventsOf(data, filter.calendarIds)].filter((event) => touches(event) && isAskedFor(event));
-  return mergeDuplicates(inOrder(events, zone));
+export function eventsWithin(data: ShownData, span: Span, zone: string, filter: EventFilter = {}): Event[] {
+  const events = [...eventsOf(data, filter.calendarIds, touching(span, zone))];
+  return mergeDuplicates(inOrder(events.filter(isOfType(filter.eventTypes)), zone));
 }
 
 export interface UpcomingQuery extends EventFilter {
@@ -52,7 +53,7 @@ export interface Upcoming {
 }
 
 /** Running and upcoming events, as the server would list them; null when only the server can. */
-export function upcoming(data: LiveData, now: number, query: UpcomingQuery): Upcoming | null {
+export function upcoming(data: ShownData, now: number, query: UpcomingQuery): Upcoming | null {
   const { days, maxResults, zone } = query;
   const span = daysWindow(now, days, zone);
   if (!covers(data, span, query.calendarIds)) return null;

@@ -21,8 +21,7 @@ import { type Job, SENDING } from './edit-job.js';
 import { conflictOf, type EditOptions, type EditOutcome, isAmbiguous, unnamedError } from './edit-outcome.js';
 import { EditQueue } from './edit-queue.js';
 import { EditStore } from './edit-store.js';
-import { seriesOf } from './occurrence.js';
-import { overlaid, type Phase, versionIn } from './overlay.js';
+import { overlaid, type Phase, seriesIn, versionIn } from './overlay.js';
 import type { LiveData } from './reducer.js';
 import { inputOf, procedures, type Sent, sendRepeatedly } from './send-edit.js';
 
@@ -240,8 +239,9 @@ export class Writes {
       const data = this.#options.serverData();
       const write = this.#edits.write(key);
       if (!data || !write || overlaid(data, [write]) === data) return true;
-      const series = event && data.series.get(event.calendarId)?.get(seriesOf(event));
-      return series?.some(({ id, etag }) => id === event?.id && etag === event.etag) ?? false;
+      return (
+        event !== null && seriesIn(data.series, event).some(({ id, etag }) => id === event.id && etag === event.etag)
+      );
     };
     if (isLoaded()) return Promise.resolve(true);
     return new Promise((resolve) => {

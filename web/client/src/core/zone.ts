@@ -11,11 +11,8 @@ const formats = new Map<string, Intl.DateTimeFormat>();
 function formatOf(zone: string): Intl.DateTimeFormat {
   let format = formats.get(zone);
   if (!format) {
-    format = new Intl.DateTimeFormat('en-US', {
+    format = new Intl.DateTimeFormat('en-US-u-ca-iso8601-hc-h23-nu-latn', {
       timeZone: intlZone(zone),
-      calendar: 'iso8601',
-      numberingSystem: 'latn',
-      hourCycle: 'h23',
       era: 'short',
       year: 'numeric',
       month: '2-digit',
@@ -86,8 +83,8 @@ export function rfc3339(zone: string, instant: number): string {
   const minutes = Math.round((wall - instant) / 60_000);
   const text = new Date(wall).toISOString().slice(0, 19);
   if (minutes === 0) return `${text}Z`;
-  const [hour, minute] = [Math.floor(Math.abs(minutes) / 60), Math.abs(minutes) % 60];
-  return `${text}${minutes < 0 ? '-' : '+'}${String(hour).padStart(2, '0')}:${String(minute).padStart(2, '0')}`;
+  const offset = new Date(Math.abs(minutes) * 60_000).toISOString().slice(11, 16);
+  return `${text}${minutes < 0 ? '-' : '+'}${offset}`;
 }
 
 /** The local date at an instant. */

@@ -248,11 +248,23 @@ export type Event = {
    * `<master>_<original start in UTC>`.
    */
   id: string;
-  title: string;
   /** RFC 3339 with the event zone's offset, or a date (`2026-11-22`) when `allDay`. */
   start: string;
   /** As `start`; the end of an all-day event is exclusive. */
   end: string;
+  calendarId: string;
+  /** The event that an edit of this instance is based on: a single event, an exception, or the master. */
+  eventId: string;
+  /** The master's id, for an instance of a series. */
+  recurringEventId: string | null;
+  /**
+   * If several calendars have a copy of this instance and the answer shows each meeting once: all copies, this one
+   * first. It is the one to respond from: of the account that is invited and has not responded, else that organizes, has
+   * accepted, has declined; else the copy in an account's own calendar; else the one with the most access; else the one
+   * in the calendar known for longest. Copies have the same `iCalUID` and, in a series, the same original start.
+   */
+  copies?: Array<EventCopy> | undefined;
+  title: string;
   allDay: boolean;
   /**
    * The zone in which the event was created: an IANA name, now and then another of Google's (`GMT+02:00`). None for an
@@ -264,11 +276,6 @@ export type Event = {
   description: string | null;
   location: string | null;
   htmlLink: string | null;
-  calendarId: string;
-  /** The event that an edit of this instance is based on: a single event, an exception, or the master. */
-  eventId: string;
-  /** The master's id, for an instance of a series. */
-  recurringEventId: string | null;
   status: EventStatus;
   /** `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or a type that Google may add. */
   eventType: string;
@@ -303,13 +310,6 @@ export type Event = {
   iCalUID: string | null;
   /** If several calendars have a copy of a meeting, the one with the lowest rank is shown. See `Event.copies`. */
   copyRank?: number | undefined;
-  /**
-   * If several calendars have a copy of this instance and the answer shows each meeting once: all copies, this one
-   * first. It is the one to respond from: of the account that is invited and has not responded, else that organizes, has
-   * accepted, has declined; else the copy in an account's own calendar; else the one with the most access; else the one
-   * in the calendar known for longest. Copies have the same `iCalUID` and, in a series, the same original start.
-   */
-  copies?: Array<EventCopy> | undefined;
 };
 
 /** A copy of a meeting in one of several calendars. */
@@ -327,6 +327,22 @@ export type EventInput = {
   /** The Event's `id`. */
   eventId: string;
 };
+
+/**
+ * An event with its instances within a window. What they show is there once, without the fields that have their default:
+ * null, false, an empty text or list; `status` confirmed, `eventType` and `visibility` default, `transparency` opaque,
+ * `copyRank` 0.
+ */
+export type EventInstances = {
+  eventId: string;
+  /**
+   * The master's id: `eventId` for the master itself. The id of a master's instance is that of the series that it belonged
+   * to first, and its start in UTC (`standup_20261207T081500Z`, `holiday_20261207`); of another event, its `eventId`.
+   */
+  recurringEventId?: string | undefined;
+  /** Start and end of each, in order, as in an Event. */
+  instances: Array<[string, string]>;
+} & Partial<EventView>;
 
 export type EventList = {
   /** Whether a Google account is connected. Without one there are no events, which is not an error. */
@@ -382,6 +398,56 @@ export type EventStatus = 'confirmed' | 'tentative' | 'cancelled';
 /** A type of event, as Google names it. */
 export type EventType = 'default' | 'birthday' | 'focusTime' | 'fromGmail' | 'outOfOffice' | 'workingLocation';
 
+/** What an event shows, without times and ids: the same for all its instances. */
+export type EventView = {
+  title: string;
+  allDay: boolean;
+  /**
+   * The zone in which the event was created: an IANA name, now and then another of Google's (`GMT+02:00`). None for an
+   * all-day event.
+   */
+  timeZone: string | null;
+  /** The zone of the end, if it is another: a flight lands there. */
+  endTimeZone?: string | undefined;
+  description: string | null;
+  location: string | null;
+  htmlLink: string | null;
+  status: EventStatus;
+  /** `default`, `outOfOffice`, `focusTime`, `workingLocation`, `birthday`, `fromGmail`, or a type that Google may add. */
+  eventType: string;
+  /** Whether its time is taken. */
+  transparency: Transparency;
+  /**
+   * Visibility of the details: `default` (the calendar's setting), `public`, `private`, `confidential`, or a value that
+   * Google may add.
+   */
+  visibility?: string | undefined;
+  colorId: string | null;
+  attendees: Array<Attendee>;
+  organizer: Person | null;
+  /** Where to join a video meeting, if there is one. */
+  conferenceUrl: string | null;
+  /** RRULE, EXDATE and RDATE lines: of an event that repeats, or of the series if this is an unchanged instance of it. */
+  recurrence: Array<string>;
+  /** None: Google sends none. */
+  reminders: Reminders | null;
+  /** The fields that this user may change here, by Google's rules. Empty: read only. */
+  canEdit: Array<string>;
+  /** Whether this user may delete it from this calendar. */
+  canDelete?: boolean | undefined;
+  /**
+   * The texts that are longer in Google and end here with an ellipsis, which stands for the rest: `title`, `description`,
+   * `location`. `getEvent` returns them whole. An edit that leaves the ellipsis in place keeps the rest.
+   */
+  cutFields?: Array<string> | undefined;
+  /** The version that an edit is based on. */
+  etag: string;
+  /** The same for a meeting in every calendar that has a copy of it, and for all instances of a series. */
+  iCalUID: string | null;
+  /** If several calendars have a copy of a meeting, the one with the lowest rank is shown. See `Event.copies`. */
+  copyRank?: number | undefined;
+};
+
 export type EventsInput = {
   from: string;
   /** Exclusive. */
@@ -427,6 +493,13 @@ export type GuestInput = {
   displayName?: string | null | undefined;
 };
 
+/** The data of a page, complete up to a message. */
+export type Held = {
+  streamEpoch: string;
+  seq: number;
+  window: Window;
+};
+
 /** A problem with an input. */
 export type InputIssue = {
   /** The field: `days`, `calendarIds[2]`, or empty for the input as a whole. */
@@ -463,12 +536,12 @@ export type Person = {
   self: boolean;
 };
 
-/** A snapshot, and the position on the channel from which to continue. */
+/** The position on the channel from which to continue, and what the page lacks up to there. */
 export type RealtimeState = {
   /** The channel's position in Centrifugo, for `getState` of a subscription. `null`: not requested. */
   epoch: string | null;
   offset: number | null;
-  /** The last message included in the snapshot: ignore messages up to it. */
+  /** The last message included: ignore messages up to it. */
   seq: number;
   /** `seq` counts within it: if it changes, load a new snapshot. */
   streamEpoch: string;
@@ -478,11 +551,12 @@ export type RealtimeState = {
   mode: Mode;
   /** The selected calendars. */
   calendars: Array<Freshness>;
-  /** The time that `events` covers. */
+  /** The time that the snapshot and the messages cover. */
   window: Window;
-  events: Array<Event>;
-  /** There are more events than a snapshot holds; request the displayed time by `getEvents`. */
-  truncated: boolean;
+  /** All that has changed since `held`, in order. Empty: nothing, or `snapshot` has it. */
+  messages: Array<Message>;
+  /** `null`: what is `held`, with the messages, is complete. */
+  snapshot: Snapshot | null;
 };
 
 export type RealtimeStateInput = {
@@ -491,6 +565,8 @@ export type RealtimeStateInput = {
    * cannot start from it.
    */
   live?: boolean | undefined;
+  /** What the page has: the answer leaves it out. */
+  held?: Held | undefined;
 };
 
 export type RealtimeToken = {
@@ -544,16 +620,32 @@ export type SelectCalendarsInput = {
 export type SendUpdates = 'all' | 'externalOnly' | 'none';
 
 /**
- * All instances of one event within a window: one for a single event, any number for a series. They replace all that the
- * receiver has under `eventId`, which is the master's id for a series.
+ * All events of a series, or one event outside a series. They replace all that the receiver has under `seriesId`, which is the
+ * master's id.
  */
 export type Series = {
-  eventId: string;
-  occurrences: Array<Event>;
+  seriesId: string;
+  /** The master and its exceptions. None: the series has no instance within the window. */
+  events: Array<EventInstances>;
 };
 
 /** The part of a series that an edit changes. */
 export type SeriesScope = 'this' | 'following' | 'all';
+
+/** All events of the window. */
+export type Snapshot = {
+  /** By calendar. */
+  series: {
+    [key in string]: Array<Series>;
+  };
+  /**
+   * There are more events than a snapshot holds, or a series may have more instances than Calwire keeps; request the
+   * displayed time by `getEvents`.
+   */
+  truncated: boolean;
+  /** Set if there are more events than a snapshot holds: all instances that start before it are there. */
+  until: string | null;
+};
 
 export type Status = {
   connected: boolean;

@@ -26,7 +26,7 @@ const AWAY = [/WebSocket connection to/, /Failed to load resource/, /ERR_/];
 /** Messages in Centrifugo's history; see deploy/centrifugo.json. */
 const HISTORY_SIZE = 200;
 
-/** The load that a lost subscription costs: a snapshot with its position on the channel. */
+/** The load that a lost subscription costs: a state with its position on the channel. */
 const RELOAD = /getState.*true/;
 
 /**
@@ -87,7 +87,7 @@ test('an absence longer than the history costs one reload', async (t) => {
   // They carry nothing new, but push the earlier message out of the history.
   await broker.publish(
     'absent',
-    Array.from({ length: HISTORY_SIZE + 1 }, () => ({ v: 1, seq: 0, type: 'resync' })),
+    Array.from({ length: HISTORY_SIZE + 1 }, () => ({ v: 2, seq: 0, type: 'resync' })),
   );
   await eventIn(agenda, 'There before').waitFor();
 
@@ -101,7 +101,7 @@ test('an absence longer than the history costs one reload', async (t) => {
 test('a gap in the messages costs one load', async (t) => {
   const { page, person, traffic, agenda } = await overview(t, 'gap');
   const since = traffic.mark();
-  await broker.publish('gap', [{ v: 1, seq: 1_000_000, type: 'calendars.changed' }]);
+  await broker.publish('gap', [{ v: 2, seq: 1_000_000, type: 'calendars.changed' }]);
   await person.insert(timed('After the gap', { inMinutes: 90 }));
   await eventIn(agenda, 'After the gap').waitFor();
   await equalToServer(page, 'gap');

@@ -195,7 +195,7 @@ async fn support_sees_states_and_no_contents(pool: PgPool) {
     let of_calendar = admin::show(&pool, Record::Calendar, &calendar.to_string())
         .await
         .unwrap();
-    assert_eq!(of_calendar["occurrences"], 1);
+    assert_eq!(of_calendar["instances"], 1);
     assert_eq!(of_calendar["sync"]["generation"], 1);
     assert_eq!(of_calendar["event_problems"], json!({}));
     assert_eq!(of_calendar["time_zone_known"], true);

@@ -33,7 +33,7 @@ pub const CASES: [Case; 22] = [
         |alice| json!({"days": 7, "calendarIds": [alice.calendar], "timeZone": "Europe/Zurich"}),
     ),
     ("calendar.google.getEvents", NotFound, |alice| {
-        json!({"from": noon(), "to": noon() + chrono::TimeDelta::days(2), "calendarIds": [alice.calendar],
+        json!({"from": noon(), "to": noon() + TimeDelta::days(2), "calendarIds": [alice.calendar],
                "timeZone": "Europe/Zurich"})
     }),
     (
@@ -148,9 +148,9 @@ impl Owner {
 pub async fn both_connected(pool: &PgPool) -> (Emulator, Api, Owner) {
     let (google, api) = start(pool.clone()).await;
     let insert = |organizer: &str, what: &str, guests: Value| {
-        let at = noon() + chrono::TimeDelta::hours(20);
+        let at = noon() + TimeDelta::hours(20);
         let event = json!({"summary": format!("{CANARY} {what}"), "attendees": guests,
-            "start": {"dateTime": at.to_rfc3339()}, "end": {"dateTime": (at + chrono::TimeDelta::hours(1)).to_rfc3339()}});
+            "start": {"dateTime": at.to_rfc3339()}, "end": {"dateTime": (at + TimeDelta::hours(1)).to_rfc3339()}});
         let event = google.insert(organizer, "primary", event).unwrap();
         event["id"].as_str().unwrap().to_owned()
     };
@@ -172,7 +172,7 @@ pub async fn both_connected(pool: &PgPool) -> (Emulator, Api, Owner) {
         .iter()
         .filter(|calendar| calendar["accessRole"] == "owner")
         .collect();
-    let window = json!({"from": noon(), "to": noon() + chrono::TimeDelta::days(2)});
+    let window = json!({"from": noon(), "to": noon() + TimeDelta::days(2)});
     let events = api
         .query("alice", "calendar.google.getEvents", window)
         .await
@@ -206,9 +206,9 @@ pub async fn both_connected(pool: &PgPool) -> (Emulator, Api, Owner) {
 
 /// An event of carol's that alice is invited to, in alice's calendar; its id.
 fn invite(google: &Emulator) -> String {
-    let at = noon() + chrono::TimeDelta::hours(22);
+    let at = noon() + TimeDelta::hours(22);
     let event = json!({"id": "invitation1", "summary": format!("{CANARY} to answer"),
-        "start": {"dateTime": at.to_rfc3339()}, "end": {"dateTime": (at + chrono::TimeDelta::hours(1)).to_rfc3339()},
+        "start": {"dateTime": at.to_rfc3339()}, "end": {"dateTime": (at + TimeDelta::hours(1)).to_rfc3339()},
         "organizer": {"email": "carol@example.com"}, "attendees": [{"email": ALICE}, {"email": "carol@example.com"}]});
     let calendar = json!({"id": ALICE, "summary": "Alice Meier", "timeZone": "Europe/Zurich", "primary": true,
         "events": [event]});

@@ -78,9 +78,9 @@ const CONNECTED: &str = "http://localhost:3000/?calwire=connected";
 async fn an_account_is_connected_shared_and_disconnected(pool: PgPool) {
     let (google, api) = start(pool).await;
     let ctx = api.sync().await;
-    let start = noon() + chrono::TimeDelta::hours(3);
+    let start = noon() + TimeDelta::hours(3);
     let lunch = json!({"summary": "Late lunch", "start": {"dateTime": start.to_rfc3339()},
-        "end": {"dateTime": (start + chrono::TimeDelta::hours(1)).to_rfc3339()}});
+        "end": {"dateTime": (start + TimeDelta::hours(1)).to_rfc3339()}});
     google.insert(ALICE, "primary", lunch).unwrap();
     // Two users of the host application, one Google account.
     for user in ["alice", "bob"] {

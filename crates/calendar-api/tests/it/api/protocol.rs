@@ -79,7 +79,7 @@ async fn the_rate_limit_is_per_user(pool: PgPool) {
     api.query("bob", "calendar.google.status", Value::Null)
         .await
         .unwrap();
-    api.clock.advance(chrono::TimeDelta::seconds(12));
+    api.clock.advance(TimeDelta::seconds(12));
     api.query("alice", "calendar.google.status", Value::Null)
         .await
         .unwrap();

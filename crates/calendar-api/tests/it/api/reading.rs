@@ -13,6 +13,16 @@ fn titles(answer: &Value) -> Vec<&str> {
         .collect()
 }
 
+/// The titles of a snapshot.
+fn snapshot_titles(state: &Value) -> Vec<&str> {
+    let calendars = state["snapshot"]["series"].as_object().unwrap();
+    let series = calendars.values().flat_map(|series| series.as_array().unwrap());
+    let events = series.flat_map(|series| series["events"].as_array().unwrap());
+    let mut titles: Vec<_> = events.map(|event| event["title"].as_str().unwrap()).collect();
+    titles.sort_unstable();
+    titles
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_user_without_an_account_gets_empty_answers(pool: PgPool) {
     let api = Api::start(pool).await;
@@ -119,7 +129,7 @@ async fn upcoming_events_end_with_a_local_day(pool: PgPool) {
         .query("alice", "realtime.getState", Value::Null)
         .await
         .unwrap();
-    assert_eq!(titles(&state).len(), 5);
+    assert_eq!(snapshot_titles(&state).len(), 5);
     assert_eq!((&state["epoch"], &state["offset"]), (&json!("e1"), &json!(7)));
 }
 
@@ -134,23 +144,16 @@ async fn a_shortened_range_is_marked_truncated(pool: PgPool) {
         (titles(&answer).len(), answer["truncated"].as_bool().unwrap())
     };
     // One more than a response has.
-    sqlx::query(
-        "insert into occurrences (user_id, calendar_id, generation, instance_id, event_id, series_id, starts_at,
-                                  ends_at, payload)
-         select 'alice', $1, 1, 'm_' || n, 'm', 'm', at, at + interval '1 hour', jsonb_build_object('title', 'Hourly',
-                'eventId', 'm', 'calendarId', $1::text, 'id', 'm_' || n, 'start', at, 'end', at + interval '1 hour')
-         from generate_series(0, 5000) n, lateral (select timestamptz '2026-11-01 00:00Z' + n * interval '1 hour') t (at)",
-    )
-    .bind(calendar.as_uuid())
-    .execute(&pool)
-    .await
-    .unwrap();
+    let first: DateTime<Utc> = "2026-11-01T00:00:00Z".parse().unwrap();
+    let hours: Vec<_> = (0..=5_000).map(|n| first + TimeDelta::hours(n)).collect();
+    let hourly = json!({"title": "Hourly", "timeZone": "UTC"});
+    let place = ("alice", calendar);
+    instances(&pool, place, ("m", &hourly), &hours, TimeDelta::hours(1)).await;
     assert_eq!(between("2026-11-01", "2027-10-01").await, (5_000, true));
     assert_eq!(between("2026-11-01", "2026-11-03").await, (48, false));
 
     // A series of which no more instances are kept.
-    sqlx::query("insert into cut_series select $1, 1, 'm', '2027-05-28T08:00:00Z'")
-        .bind(calendar.as_uuid())
+    sqlx::query("update instances set cut_at = '2027-05-28T08:00:00Z'")
         .execute(&pool)
         .await
         .unwrap();
@@ -160,13 +163,13 @@ async fn a_shortened_range_is_marked_truncated(pool: PgPool) {
     // After the horizon, series are expanded while reading.
     assert_eq!(between("2029-07-01", "2029-07-02").await, (0, false));
     let state = api.query("alice", "realtime.getState", Value::Null).await;
-    assert_eq!(state.unwrap()["truncated"], false);
-    sqlx::query("update cut_series set cut_at = '2026-11-23T00:00:00Z'")
+    assert_eq!(state.unwrap()["snapshot"]["truncated"], false);
+    sqlx::query("update instances set cut_at = '2026-11-23T00:00:00Z'")
         .execute(&pool)
         .await
         .unwrap();
     let state = api.query("alice", "realtime.getState", Value::Null).await;
-    assert_eq!(state.unwrap()["truncated"], true);
+    assert_eq!(state.unwrap()["snapshot"]["truncated"], true);
     let upcoming = api
         .query("alice", UPCOMING, json!({"days": 7, "maxResults": 250}))
         .await;
@@ -330,7 +333,12 @@ async fn reads_work_without_the_broker(pool: PgPool) {
         .await
         .unwrap();
     assert_eq!(
-        (titles(&state), &state["epoch"], &state["offset"], &state["seq"]),
+        (
+            snapshot_titles(&state),
+            &state["epoch"],
+            &state["offset"],
+            &state["seq"]
+        ),
         (vec!["soon"], &Value::Null, &Value::Null, &json!(0))
     );
     assert_eq!(
@@ -338,6 +346,68 @@ async fn reads_work_without_the_broker(pool: PgPool) {
         asked,
         "the broker is not asked"
     );
+}
+
+/// Sets the broker's history of a user's channel.
+async fn with_history(api: &Api, messages: &[Value]) {
+    let newest_first: Vec<_> = messages.iter().rev().map(|data| json!({"data": data})).collect();
+    api.broker.reset().await;
+    Mock::given(method("POST"))
+        .respond_with(
+            ResponseTemplate::new(200)
+                .set_body_json(json!({"result": {"epoch": "e1", "offset": 7, "publications": newest_first}})),
+        )
+        .mount(&api.broker)
+        .await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_page_that_returns_gets_what_it_lacks(pool: PgPool) {
+    let (_, calendar) = connected(&pool, "alice").await;
+    let (start, end) = ("2026-11-22T13:00:00Z", "2026-11-22T14:00:00Z");
+    occurrence(&pool, "alice", calendar, "soon", start, end).await;
+    sqlx::query("insert into user_stream (user_id, epoch, seq) values ('alice', gen_random_uuid(), 5)")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let api = Api::start(pool).await;
+    let first = api
+        .query("alice", "realtime.getState", Value::Null)
+        .await
+        .unwrap();
+    assert_eq!(
+        (&first["seq"], snapshot_titles(&first)),
+        (&json!(5), vec!["soon"])
+    );
+    let held = |seq: i64| json!({"streamEpoch": first["streamEpoch"], "seq": seq, "window": first["window"]});
+    let state = async |held: Value| {
+        let answer = api
+            .query("alice", "realtime.getState", json!({"held": held}))
+            .await
+            .unwrap();
+        (answer["snapshot"].is_null(), answer["messages"].clone())
+    };
+    let (complete, snapshot) = (|messages: Value| (true, messages), (false, json!([])));
+    assert_eq!(state(held(5)).await, complete(json!([])));
+    let message = |seq: i64, kind: &str| json!({"v": 2, "seq": seq, "type": kind});
+    let changes: Vec<Value> = (2..=5).map(|seq| message(seq, "events.changed")).collect();
+    with_history(&api, &changes).await;
+    assert_eq!(state(held(3)).await, complete(json!(changes[2..])));
+    assert_eq!(state(held(1)).await, complete(json!(changes)));
+    assert_eq!(state(held(0)).await, snapshot, "the history is shorter");
+    assert_eq!(state(held(6)).await, snapshot, "from the future");
+    let mut other = held(5);
+    other["streamEpoch"] = json!(uuid::Uuid::nil());
+    assert_eq!(state(other).await, snapshot, "another stream");
+    let mut other = held(5);
+    other["window"]["from"] = json!("2026-11-01T00:00:00Z");
+    assert_eq!(state(other).await, snapshot, "another window");
+    let resync = [message(4, "events.changed"), message(5, "resync")];
+    with_history(&api, &resync).await;
+    assert_eq!(state(held(3)).await, snapshot, "a message without the change");
+    let older = [json!({"v": 1, "seq": 5, "type": "events.changed"})];
+    with_history(&api, &older).await;
+    assert_eq!(state(held(4)).await, snapshot, "a message of another version");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -356,7 +426,7 @@ async fn viewing_a_polled_calendar_requests_a_pull_once_a_minute(pool: PgPool) {
     assert_eq!(dirty().await, 0, "a calendar that was just pulled is dirty");
 
     // As another process, later: this one has requested a pull a moment ago.
-    api.clock.advance(chrono::TimeDelta::seconds(61));
+    api.clock.advance(TimeDelta::seconds(61));
     let mut conn = pool.acquire().await.unwrap();
     let later = api.clock.now();
     assert_eq!(
@@ -396,7 +466,7 @@ async fn meetings_are_found_behind_many_birthdays(pool: PgPool) {
         )
         .await;
     }
-    sqlx::query("update occurrences set payload = payload || '{\"eventType\": \"birthday\"}'")
+    sqlx::query("update events set view = jsonb_set(view::jsonb, '{eventType}', '\"birthday\"')::text")
         .execute(&pool)
         .await
         .unwrap();
@@ -409,10 +479,6 @@ async fn meetings_are_found_behind_many_birthdays(pool: PgPool) {
         "2026-11-25T10:00:00Z",
     )
     .await;
-    sqlx::query("update occurrences set payload = payload || '{\"eventType\": \"default\"}' where event_id = 'meeting'")
-        .execute(&pool)
-        .await
-        .unwrap();
     let upcoming = async |input: Value| api.query("alice", UPCOMING, input).await.unwrap();
     let types = json!(["default", "focusTime"]);
     let answer = upcoming(json!({"days": 7, "maxResults": 50, "eventTypes": types})).await;

@@ -71,9 +71,7 @@ async fn a_live_channel_is_returned_and_can_be_stopped(pool: PgPool) {
 async fn a_missing_channel_is_created(pool: PgPool) {
     connected(&pool, "alice").await;
     let api = Api::start_with(pool, &[("PUBLIC_URL", "https://calendar.example")]).await;
-    let expiration = (noon() + chrono::TimeDelta::days(7))
-        .timestamp_millis()
-        .to_string();
+    let expiration = (noon() + TimeDelta::days(7)).timestamp_millis().to_string();
     let channel = json!({"kind": "api#channel", "id": "any", "resourceId": "opaque", "resourceUri": "x", "expiration": expiration});
     Mock::given(method("POST"))
         .and(path("/calendar/v3/calendars/alice%40example%2Ecom/events/watch"))

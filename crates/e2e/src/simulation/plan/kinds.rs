@@ -359,6 +359,8 @@ pub enum Viewing {
     Miss,
     ReceiveAgain,
     Reload,
+    /// The page comes back with the events that it had, and loads the rest.
+    Return,
 }
 
 impl Viewing {
@@ -367,5 +369,6 @@ impl Viewing {
         (2, Self::Miss),
         (2, Self::ReceiveAgain),
         (1, Self::Reload),
+        (3, Self::Return),
     ];
 }

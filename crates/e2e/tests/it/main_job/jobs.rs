@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::Result;
 use chrono::TimeDelta;
 use e2e::google::{self, timed};
+use e2e::normal_form::upserted;
 use e2e::{Stack, wait};
 use google_emulator::{Fault, Rule};
 use serde_json::{Value, json};
@@ -23,11 +24,11 @@ pub async fn a_change_in_google_reaches_socket_and_api(stack: Stack) -> Result<(
     let id = created["id"].as_str().unwrap();
 
     let message = socket.next_change().await?;
-    assert_eq!(message["v"], 1);
+    assert_eq!(message["v"], 2);
     assert_eq!(message["type"], "events.changed");
     assert_eq!(message["calendarId"], calendar.as_str());
-    assert_eq!(message["upserted"][0]["eventId"], id);
-    let occurrence = &message["upserted"][0]["occurrences"][0];
+    assert_eq!(message["upserted"][0]["seriesId"], id);
+    let occurrence = &upserted(&message)[0];
     assert_eq!(occurrence["title"], "Lunch with Bob");
     assert_eq!(occurrence["timeZone"], "Europe/Zurich");
     assert_eq!(
@@ -69,10 +70,7 @@ pub async fn a_change_in_google_reaches_socket_and_api(stack: Stack) -> Result<(
     )?;
     let renamed = socket.next_change().await?;
     assert_eq!(renamed["seq"], seq + 1);
-    assert_eq!(
-        renamed["upserted"][0]["occurrences"][0]["title"],
-        "Dinner with Bob"
-    );
+    assert_eq!(renamed["upserted"][0]["events"][0]["title"], "Dinner with Bob");
     stack.google.delete(google::ALICE, "primary", id)?;
     let deleted = socket.next_change().await?;
     assert_eq!(
@@ -103,9 +101,9 @@ pub async fn a_series_is_one_change_with_its_instances(stack: Stack) -> Result<(
     weekly["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=30"]);
     let master = stack.google.insert(google::ALICE, "primary", weekly)?;
     let message = socket.next_change().await?;
-    let series = &message["upserted"][0];
-    assert_eq!(series["eventId"], master["id"]);
-    let occurrences = series["occurrences"].as_array().unwrap();
+    assert_eq!(message["upserted"][0]["seriesId"], master["id"]);
+    assert_eq!(message["upserted"][0]["events"].as_array().map(Vec::len), Some(1));
+    let occurrences = upserted(&message);
     assert!(
         (6..=7).contains(&occurrences.len()),
         "the hot window has six weeks ahead: {}",
@@ -121,8 +119,10 @@ pub async fn a_series_is_one_change_with_its_instances(stack: Stack) -> Result<(
         json!({"summary": "Choir, with guests"}),
     )?;
     let message = socket.next_change().await?;
-    let after = message["upserted"][0]["occurrences"].as_array().unwrap();
+    let mut after = upserted(&message);
+    after.sort_by_key(|instance| instance["start"].as_str().map(str::to_owned));
     assert_eq!(after.len(), occurrences.len());
+    assert_eq!(after[1]["id"], instance);
     assert_eq!(after[1]["title"], "Choir, with guests");
     assert_eq!(after[1]["recurringEventId"], master["id"]);
     assert_eq!(after[2]["title"], "Choir");
@@ -131,7 +131,7 @@ pub async fn a_series_is_one_change_with_its_instances(stack: Stack) -> Result<(
         .google
         .insert(google::ALICE, "primary", google::all_day("Day off", 3))?;
     let message = socket.next_change().await?;
-    let occurrence = &message["upserted"][0]["occurrences"][0];
+    let occurrence = &upserted(&message)[0];
     assert_eq!(occurrence["allDay"], true);
     assert_eq!(
         (&occurrence["start"], &occurrence["end"]),
@@ -153,7 +153,7 @@ pub async fn an_echo_is_silent(stack: Stack) -> Result<()> {
         timed("News", TimeDelta::hours(1), "UTC"),
     )?;
     assert_eq!(
-        socket.next_change().await?["upserted"][0]["occurrences"][0]["title"],
+        socket.next_change().await?["upserted"][0]["events"][0]["title"],
         "News"
     );
     let delivered = async || {

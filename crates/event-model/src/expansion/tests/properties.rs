@@ -7,6 +7,8 @@ use cpu_time::ThreadTime;
 use proptest::prelude::*;
 
 use super::*;
+use crate::normal_form;
+use crate::wire::{Event, EventView, Series};
 
 /// CPU time of this thread alone: far more than any case needs, even unoptimised.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -97,13 +99,84 @@ fn assert_sound(found: &[Occurrence], window: Window) {
             "{} outside",
             one.instance_id
         );
-        assert_eq!(one.dates.is_some(), one.event.all_day);
+        assert_eq!(one.dates().is_some(), one.view.all_day);
     }
     assert!(found.is_sorted_by_key(|one| one.starts_at));
 }
 
+/// The events of procedures are those that a receiver derives from a message, and those that a read derives from the mirror.
+fn assert_same_in_normal_form(calendar: &CalendarContext, found: &[Occurrence]) {
+    let sorted = |mut events: Vec<Event>| {
+        events.sort_by(|a, b| a.id.cmp(&b.id));
+        events
+    };
+    let flat = sorted(found.iter().map(|one| one.event(calendar.id)).collect());
+    let sent = serde_json::to_string(&normal_form::series(found.iter())).unwrap();
+    let received: Vec<Series> = serde_json::from_str(&sent).unwrap();
+    let derived = received
+        .iter()
+        .flat_map(|series| normal_form::events(calendar.id, series));
+    assert_eq!(sorted(derived.collect()), flat, "{sent}");
+
+    let mut read = Vec::new();
+    for event in normal_form::by_event(found) {
+        let shown = found.iter().find(|one| one.event_id == event.event_id).unwrap();
+        let stored = normal_form::compact(&shown.view);
+        let view: EventView = serde_json::from_str(&stored).unwrap();
+        assert_eq!(view, *shown.view);
+        let (zone, end_zone) = normal_form::zones(&view, calendar.time_zone);
+        for span in event.times.spans(zone, end_zone) {
+            let id = normal_form::instance_id(&event.event_id, event.is_master, span.start());
+            read.push((id, span.texts()));
+        }
+    }
+    read.sort();
+    let expected: Vec<_> = flat
+        .into_iter()
+        .map(|event| (event.id, (event.start, event.end)))
+        .collect();
+    assert_eq!(read, expected);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
+
+    #[test]
+    fn an_event_is_the_same_in_its_normal_form(
+        rule in prop::sample::select(vec!["FREQ=DAILY", "FREQ=WEEKLY;BYDAY=MO,TU,WE,TH,FR", "FREQ=MONTHLY;BYDAY=-1SU", ""]),
+        start in time(),
+        end in time(),
+        moved in prop::collection::vec((0_usize..12, time(), time(), any::<bool>()), 0..4),
+        title in "\\PC{0,12}",
+    ) {
+        let calendar = calendar(Zone::named("America/St_Johns").unwrap());
+        let mut raw = json!({"id": "m", "summary": title, "start": start, "end": end, "etag": "1", "iCalUID": "m@google.com",
+            "attendees": [{"email": "a@example.com", "self": true}, {"displayName": title}], "reminders": {"useDefault": false}});
+        if !rule.is_empty() {
+            raw["recurrence"] = json!([format!("RRULE:{rule}")]);
+        }
+        let master = event(&raw);
+        let Some(first) = Span::of(&master, &calendar) else { return Ok(()) };
+        let from = first.start().as_utc();
+        let Some(to) = from.checked_add_signed(chrono::TimeDelta::days(60)) else { return Ok(()) };
+        let window = Window { from, to };
+        let plain = occurrences(&calendar, &master, &[], window);
+        let exceptions: Vec<EventResource> = moved
+            .into_iter()
+            .filter_map(|(n, start, end, is_cancelled)| {
+                let one = plain.get(n).filter(|one| one.is_of_master)?;
+                let (original, _) = one.span.texts();
+                let kind = if one.view.all_day { "date" } else { "dateTime" };
+                let status = if is_cancelled { "cancelled" } else { "tentative" };
+                Some(event(&json!({"id": one.instance_id, "recurringEventId": "m", "status": status,
+                    "originalStartTime": {kind: original}, "start": start, "end": end})))
+            })
+            .collect();
+        assert_same_in_normal_form(&calendar, &plain);
+        let mut ids = HashSet::new();
+        let exceptions: Vec<_> = exceptions.into_iter().filter(|one| ids.insert(one.id.clone())).collect();
+        assert_same_in_normal_form(&calendar, &occurrences(&calendar, &master, &exceptions, window));
+    }
 
     #[test]
     fn any_series_is_expanded_within_bounds(
@@ -153,9 +226,9 @@ proptest! {
         for (nth, one) in (0_u64..).zip(&found) {
             let start = start + Days::new(nth * u64::from(interval));
             let end = start + Days::new(length);
-            prop_assert_eq!(one.dates, Some((start, end)));
-            prop_assert_eq!(&one.event.start, &start.to_string());
-            prop_assert_eq!(&one.event.end, &end.to_string());
+            prop_assert_eq!(one.dates(), Some((start, end)));
+            prop_assert_eq!(&one.span.texts().0, &start.to_string());
+            prop_assert_eq!(&one.span.texts().1, &end.to_string());
             prop_assert_eq!(&one.instance_id, &format!("m_{}", start.format("%Y%m%d")));
             prop_assert_eq!(zone::local(zone, one.starts_at), start.and_hms_opt(0, 0, 0).unwrap());
         }

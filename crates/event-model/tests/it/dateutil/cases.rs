@@ -179,7 +179,7 @@ impl Case {
             .into_iter()
             // dateutil returns starts alone, without a day that began before the window.
             .filter(|one| one.starts_at >= window.from)
-            .map(|one| match one.dates {
+            .map(|one| match one.dates() {
                 Some((date, _)) => date.to_string(),
                 None => one.starts_at.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
             })

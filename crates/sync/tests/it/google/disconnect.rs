@@ -24,7 +24,7 @@ async fn disconnect_rest(stage: &Stage) {
 async fn mirrored(stage: &Stage) -> i64 {
     stage
         .one(
-            "select (select count(*) from calendars) + (select count(*) from events) + (select count(*) from occurrences)
+            "select (select count(*) from calendars) + (select count(*) from events) + (select count(*) from instances)
                     + (select count(*) from sync_state) + (select count(*) from sync_rounds)
                     + (select count(*) from event_versions) + (select count(*) from write_intents)",
         )

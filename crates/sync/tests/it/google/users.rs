@@ -16,18 +16,17 @@ use super::stage::{ALICE, Stage, create_channels, stop_channels, user_id};
 const BOB: &str = "bob@example.com";
 
 /// Tables without data of users.
-const WITHOUT_USERS: [&str; 7] = [
+const WITHOUT_USERS: [&str; 6] = [
     "key_checks",
     "_sqlx_migrations",
     "schema_floor",
     "database_identity",
     "zone_data",
     "stale_generations",
-    "cut_series",
 ];
 /// Tables that an export leaves out: derived data, recent call counts, and the canary's results, whose account belongs
 /// to the operator.
-const LEFT_OUT: [&str; 4] = ["occurrences", "quota_usage", "quota_pauses", "canary"];
+const LEFT_OUT: [&str; 4] = ["instances", "quota_usage", "quota_pauses", "canary"];
 
 /// Two users with their own accounts, and a row of each in every table with data of users.
 async fn two_users(pool: PgPool) -> Stage {

@@ -2,11 +2,10 @@
 
 use chrono::{Days, TimeDelta};
 use common::worker::Pass;
-use event_model::wire::{Event, Window};
+use event_model::wire::Window;
 use event_model::zone::Zone;
 use google_emulator::seed::{AccessRole, SeedCalendar};
 use serde_json::json;
-use serde_json::value::RawValue;
 use sqlx::PgPool;
 use sync::read::{self, Duplicates};
 use sync::{calendar_list, pull};
@@ -127,7 +126,7 @@ async fn another_zone_or_role_re_expands_a_calendar(pool: PgPool) {
             },
         )
         .await[0];
-    assert!(event.can_edit.contains(&"title".to_owned()));
+    assert!(event.view.can_edit.contains(&"title".to_owned()));
     world
         .google
         .patch_calendar(ALICE, TEAM, json!({"accessRole": "reader"}))
@@ -143,7 +142,7 @@ async fn another_zone_or_role_re_expands_a_calendar(pool: PgPool) {
             },
         )
         .await[0];
-    assert!(event.can_edit.is_empty(), "{:?}", event.can_edit);
+    assert!(event.view.can_edit.is_empty(), "{:?}", event.view.can_edit);
     assert!(world.message_types(&alice()).await.contains(&"resync"));
 }
 
@@ -156,7 +155,7 @@ async fn horizon_is_extended_and_reads_reach_beyond_it(pool: PgPool) {
     world.add(ALICE, world.event("Far away", 3_000, 9));
     world.push_and_settle(&alice()).await;
     let last = async || -> chrono::DateTime<chrono::Utc> {
-        sqlx::query_scalar("select max(starts_at) from occurrences where event_id = $1")
+        sqlx::query_scalar("select max(ends_at) - interval '1 hour' from instances where event_id = $1")
             .bind(&master)
             .fetch_one(&world.pool)
             .await
@@ -173,7 +172,7 @@ async fn horizon_is_extended_and_reads_reach_beyond_it(pool: PgPool) {
             .read(&alice(), around(days))
             .await
             .into_iter()
-            .map(|event| event.title)
+            .map(|event| event.view.title)
             .collect()
     };
     assert_eq!(titles(7).await, ["Weekly"]);
@@ -185,7 +184,7 @@ async fn horizon_is_extended_and_reads_reach_beyond_it(pool: PgPool) {
     assert_eq!(pull::extend_horizon_once(&world.ctx).await.unwrap(), Pass::Idle);
     assert!(last().await > before + TimeDelta::days(30));
     let first: chrono::DateTime<chrono::Utc> =
-        sqlx::query_scalar("select min(starts_at) from occurrences where event_id = $1")
+        sqlx::query_scalar("select min(starts_at) from instances where event_id = $1")
             .bind(&master)
             .fetch_one(&world.pool)
             .await
@@ -290,7 +289,7 @@ async fn failed_expansion_releases_its_calendar_and_delays_no_other(pool: PgPool
         "create function refuse() returns trigger language plpgsql as $$ begin raise 'refused'; end $$"
             .to_owned(),
         format!(
-            "create trigger refuse before insert on occurrences for each row
+            "create trigger refuse before insert or update on instances for each row
              when (new.calendar_id = '{team}') execute function refuse()"
         ),
     ] {
@@ -329,11 +328,9 @@ async fn duplicates_are_read_once_and_limits_count_meetings(pool: PgPool) {
             duplicates,
         };
         let mut conn = world.pool.acquire().await.unwrap();
-        let events = read::events(&mut conn, world.clock.now(), &alice(), &query)
+        read::events(&mut conn, world.clock.now(), &alice(), &query)
             .await
-            .unwrap();
-        let event = |event: &RawValue| serde_json::from_str::<Event>(event.get()).unwrap();
-        events.iter().map(|raw| event(raw)).collect::<Vec<_>>()
+            .unwrap()
     };
     let each = read(100, Duplicates::Separate).await;
     assert_eq!(each.len(), 40);
@@ -343,7 +340,7 @@ async fn duplicates_are_read_once_and_limits_count_meetings(pool: PgPool) {
         let meetings = read(limit, Duplicates::Merged).await;
         assert_eq!(meetings.len(), limit.min(20));
         for (hour, meeting) in meetings.iter().enumerate() {
-            assert_eq!(meeting.title, format!("Meeting {hour:02}"));
+            assert_eq!(meeting.view.title, format!("Meeting {hour:02}"));
             let copies: Vec<_> = meeting.copies.iter().map(|copy| copy.calendar_id).collect();
             assert_eq!((meeting.calendar_id, copies.len(), copies[0]), (own, 2, own));
         }

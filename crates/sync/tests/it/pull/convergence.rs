@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use event_model::expansion;
+use event_model::normal_form;
 use event_model::wire::{Change, Event};
 use google_emulator::{Fault, Rule};
 use rand::rngs::StdRng;
@@ -34,8 +35,8 @@ impl Browser {
                 ..
             } => {
                 for series in upserted {
-                    self.0
-                        .insert((calendar_id.to_string(), series.event_id), series.occurrences);
+                    let events = normal_form::events(calendar_id, &series);
+                    self.0.insert((calendar_id.to_string(), series.series_id), events);
                 }
                 for series in deleted {
                     self.0.remove(&(calendar_id.to_string(), series));

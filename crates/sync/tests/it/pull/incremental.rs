@@ -1,5 +1,6 @@
 //! Incremental pulls: all changes in one commit, with one message.
 
+use event_model::normal_form;
 use event_model::wire::Change;
 use google_emulator::{Fault, Rule};
 use serde_json::json;
@@ -27,8 +28,8 @@ async fn creates_updates_and_deletes_reach_mirror_and_browser(pool: PgPool) {
         panic!("{messages:?}");
     };
     assert_eq!((*calendar_id, deleted.len()), (calendar, 0));
-    assert_eq!(upserted[0].event_id, id);
-    assert_eq!(upserted[0].occurrences[0].title, "Lunch");
+    assert_eq!(upserted[0].series_id, id);
+    assert_eq!(upserted[0].events[0].view.0.title, "Lunch");
     assert_eq!(world.day(&alice(), 1).await[0].0, "Lunch");
 
     world
@@ -58,31 +59,30 @@ async fn series_is_one_change_with_all_its_instances(pool: PgPool) {
     let mut weekly = world.event("Weekly", 1, 9);
     weekly["recurrence"] = json!(["RRULE:FREQ=WEEKLY;COUNT=10"]);
     let master = world.add(ALICE, weekly);
+    let calendar = world.id(&alice(), ALICE).await;
     world.push_and_settle(&alice()).await;
     let messages = world.messages(&alice()).await;
     let [Change::EventsChanged { upserted, window, .. }] = messages.as_slice() else {
         panic!("{messages:?}");
     };
-    assert_eq!(upserted[0].event_id, master);
+    assert_eq!(upserted[0].series_id, master);
     // 42 days ahead, from tomorrow on: six weeks.
-    assert_eq!(upserted[0].occurrences.len(), 6);
+    assert_eq!(upserted[0].events.len(), 1, "one view");
+    let instances = normal_form::events(calendar, &upserted[0]);
+    assert_eq!(instances.len(), 6);
     assert!(world.at(1, 9) > window.from && world.at(41, 9) < window.to);
 
-    let instance = &upserted[0].occurrences[1];
     let moved = world.event("Moved", 9, 15);
-    world.google.patch(ALICE, ALICE, &instance.id, moved).unwrap();
-    world
-        .google
-        .delete(ALICE, ALICE, &upserted[0].occurrences[2].id)
-        .unwrap();
+    world.google.patch(ALICE, ALICE, &instances[1].id, moved).unwrap();
+    world.google.delete(ALICE, ALICE, &instances[2].id).unwrap();
     world.push_and_settle(&alice()).await;
     world.assert_in_step(&alice(), ALICE).await;
     let messages = world.messages(&alice()).await;
     let [Change::EventsChanged { upserted: now, .. }] = messages.as_slice() else {
         panic!("{messages:?}");
     };
-    assert_eq!(now[0].event_id, master);
-    assert_eq!(now[0].occurrences.len(), 5);
+    assert_eq!(now[0].series_id, master);
+    assert_eq!(normal_form::events(calendar, &now[0]).len(), 5);
     assert!(world.day(&alice(), 8).await.is_empty());
     assert_eq!(world.day(&alice(), 9).await[0].0, "Moved");
     assert!(world.day(&alice(), 15).await.is_empty());
@@ -194,7 +194,7 @@ async fn two_users_of_one_calendar_have_two_mirrors(pool: PgPool) {
         let messages = world.messages(&user).await;
         assert!(messages.iter().any(|change| matches!(change,
             Change::EventsChanged { calendar_id, upserted, .. }
-                if *calendar_id == calendar && upserted[0].event_id == id)));
+                if *calendar_id == calendar && upserted[0].series_id == id)));
         let text = format!("{messages:?}");
         assert_eq!(
             text.contains(private["id"].as_str().unwrap()),

@@ -84,7 +84,7 @@ async fn expired_token_lists_everything_and_drops_deleted_events(pool: PgPool) {
     );
     assert_eq!(world.message_types(&alice()).await, ["resync"]);
     while sync::pull::purge_once(&world.ctx).await.unwrap() == common::worker::Pass::Worked {}
-    let generations: Vec<i64> = sqlx::query_scalar("select distinct generation from occurrences")
+    let generations: Vec<i64> = sqlx::query_scalar("select distinct generation from instances")
         .fetch_all(&world.pool)
         .await
         .unwrap();
@@ -282,7 +282,7 @@ async fn large_calendar_is_imported_page_by_page(pool: PgPool) {
         started.elapsed()
     );
     assert_eq!(world.mirror(&alice(), ALICE).await.len(), 5_000);
-    let occurrences: i64 = sqlx::query_scalar("select count(*) from occurrences")
+    let occurrences: i64 = sqlx::query_scalar("select count(*) from instances")
         .fetch_one(&world.pool)
         .await
         .unwrap();
@@ -369,8 +369,8 @@ async fn changes_with_too_many_instances_start_full_listing(pool: PgPool) {
     };
     let occurrences = async || -> i64 {
         sqlx::query_scalar(
-            "select count(*) from occurrences o join sync_state s on s.resource_id = o.calendar_id
-             and s.generation = o.generation",
+            "select sum(cardinality(starts))::bigint from instances i join sync_state s on s.resource_id = i.calendar_id
+             and s.generation = i.generation",
         )
         .fetch_one(&world.pool)
         .await

@@ -77,7 +77,7 @@ impl Arrivals {
             .world
             .read(&alice(), expansion::hot_window(self.world.clock.now()))
             .await;
-        events.into_iter().map(|event| event.title).collect()
+        events.into_iter().map(|event| event.view.title).collect()
     }
 }
 

@@ -28,7 +28,7 @@ async fn changes_to_different_fields_are_merged(pool: PgPool) {
     let event = event.unwrap();
     assert!(merged);
     assert_eq!(
-        (event.title.as_str(), event.location.as_deref()),
+        (event.view.title.as_str(), event.view.location.as_deref()),
         ("Design review", Some("Room 4"))
     );
     let there = google(&world, &seen.id);
@@ -51,7 +51,7 @@ async fn edits_of_an_older_version_merge_with_the_mirror(pool: PgPool) {
     let event = event.unwrap();
     assert!(merged);
     assert_eq!(
-        (event.location.as_deref(), event.color_id.as_deref()),
+        (event.view.location.as_deref(), event.view.color_id.as_deref()),
         (Some("Room 4"), Some("7"))
     );
     // The mirror had the newer version: Google never had to refuse.
@@ -93,12 +93,15 @@ async fn a_conflict_writes_nothing_and_returns_both_sides(pool: PgPool) {
     );
     // The mirror is up to date: the next edit is based on it.
     let now = instance(&world, 2).await;
-    assert_eq!((now.title.as_str(), &now.etag), ("Theirs", &conflict.etag));
+    assert_eq!(
+        (now.view.title.as_str(), &now.view.etag),
+        ("Theirs", &conflict.etag)
+    );
     let decided = done(&world, update(&now, None, json!({"title": "Ours"})))
         .await
         .0
         .unwrap();
-    assert_eq!(decided.title, "Ours");
+    assert_eq!(decided.view.title, "Ours");
     assert_silent(&world).await;
 }
 
@@ -113,10 +116,10 @@ async fn concurrent_writes_from_several_tabs_all_succeed(pool: PgPool) {
     tokio::join!(one, other, third);
     let now = instance(&world, 2).await;
     assert_eq!(
-        (now.title.as_str(), now.location.as_deref()),
+        (now.view.title.as_str(), now.view.location.as_deref()),
         ("One", Some("Room 5"))
     );
-    assert_eq!(now.attendees.len(), 1);
+    assert_eq!(now.view.attendees.len(), 1);
     assert_silent(&world).await;
 }
 
@@ -128,7 +131,7 @@ async fn guests_invited_by_both_sides_are_all_kept(pool: PgPool) {
     world.google.patch(ALICE, ALICE, &seen.id, carol).unwrap();
     let dave = json!({"attendees": [{"email": "dave@example.com"}]});
     let (event, merged) = done(&world, update(&seen, None, dave)).await;
-    let guests = event.unwrap().attendees;
+    let guests = event.unwrap().view.attendees;
     assert!(merged);
     let answers: Vec<_> = guests
         .iter()
@@ -141,12 +144,12 @@ async fn guests_invited_by_both_sides_are_all_kept(pool: PgPool) {
 async fn an_edit_of_an_unknown_version_overwrites_nothing(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut seen = review(&world).await;
-    seen.etag = "\"1\"".into();
+    seen.view.etag = "\"1\"".into();
     let conflict = conflict(&world, update(&seen, None, json!({"title": "Ours"}))).await;
     assert_eq!((conflict.fields, conflict.base), (vec![Field::Title], None));
     // A field that already has the requested value is no conflict.
     let (event, _) = done(&world, update(&seen, None, json!({"title": "Review"}))).await;
-    assert_eq!(event.unwrap().title, "Review");
+    assert_eq!(event.unwrap().view.title, "Review");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -160,7 +163,7 @@ async fn a_delete_conflicts_if_the_event_has_changed(pool: PgPool) {
     let conflict = conflict(&world, delete(&seen, None)).await;
     assert_eq!((conflict.fields, conflict.ours), (vec![Field::Title], None));
     assert_eq!(google(&world, &seen.id)["status"], "confirmed");
-    assert_eq!(instance(&world, 2).await.title, "Now important");
+    assert_eq!(instance(&world, 2).await.view.title, "Now important");
 
     // Another color does not prevent the deletion.
     let seen = instance(&world, 2).await;
@@ -199,6 +202,6 @@ async fn a_temporary_412_is_retried(pool: PgPool) {
     };
     world.fault(Rule::new("events.patch", refusal).times(2));
     let (event, _) = done(&world, update(&seen, None, json!({"title": "Ours"}))).await;
-    assert_eq!(event.unwrap().title, "Ours");
+    assert_eq!(event.unwrap().view.title, "Ours");
     assert_silent(&world).await;
 }

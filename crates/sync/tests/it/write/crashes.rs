@@ -59,7 +59,7 @@ async fn an_edit_is_written_and_mailed_once_despite_crashes(pool: PgPool) {
             panic!("{kill:?}");
         };
         seen = *event;
-        assert_eq!(seen.title, title, "{kill:?}");
+        assert_eq!(seen.view.title, title, "{kill:?}");
         assert_eq!(google(&world, &seen.id)["summary"], json!(title));
         let updates = mails(&world)
             .into_iter()
@@ -91,7 +91,7 @@ async fn an_edit_applied_unseen_does_not_overwrite_later_changes(pool: PgPool) {
         "the edit was applied, then changed"
     );
     assert_eq!(google(&world, &made.id)["summary"], "Theirs");
-    assert_eq!(instance(&world, 2).await.title, "Theirs");
+    assert_eq!(instance(&world, 2).await.view.title, "Theirs");
     assert_silent(&world).await;
 }
 
@@ -159,7 +159,7 @@ async fn a_split_makes_two_series_despite_crashes(pool: PgPool) {
         else {
             panic!("{kill:?} {endpoint}");
         };
-        assert_eq!(later.title, "Later");
+        assert_eq!(later.view.title, "Later");
         let rules: Vec<_> = alive(&world)
             .iter()
             .map(|event| event["recurrence"][0].clone())
@@ -239,7 +239,7 @@ async fn an_applied_edit_is_found_before_it_is_sent_again(pool: PgPool) {
     let edited = done(&world, update(&made, None, json!({"title": "Ours"})))
         .await
         .0;
-    assert_eq!(edited.unwrap().title, "Ours");
+    assert_eq!(edited.unwrap().view.title, "Ours");
     assert_eq!(world.google.requests_to("events.patch").len(), 1);
     assert_silent(&world).await;
 }
@@ -294,6 +294,6 @@ async fn a_series_deleted_during_its_split_stays_deleted(pool: PgPool) {
     else {
         panic!("the new series should exist");
     };
-    assert_eq!(later.title, "Later");
+    assert_eq!(later.view.title, "Later");
     assert_silent(&world).await;
 }

@@ -33,11 +33,12 @@ async fn a_new_event_has_every_field(pool: PgPool) {
     let made = made.unwrap();
     assert!(!merged);
     assert_eq!(
-        (made.title.as_str(), made.color_id.as_deref()),
+        (made.view.title.as_str(), made.view.color_id.as_deref()),
         ("Review", Some("5"))
     );
     assert!(
-        made.conference_url
+        made.view
+            .conference_url
             .unwrap()
             .starts_with("https://meet.google.com/")
     );
@@ -57,7 +58,7 @@ async fn a_new_event_has_every_field(pool: PgPool) {
     let [Change::EventsChanged { upserted, .. }] = told.as_slice() else {
         panic!("{told:?}");
     };
-    assert_eq!(upserted[0].occurrences[0].etag, made.etag);
+    assert_eq!(upserted[0].events[0].view.0.etag, made.view.etag);
     assert_eq!(world.day(&alice(), 2).await[0].0, "Review");
     assert_silent(&world).await;
 }
@@ -72,15 +73,18 @@ async fn an_edit_is_sparse_and_clears_with_null(pool: PgPool) {
     let edit = json!({"title": "Late review", "location": null, "start": world.at(2, 14)});
     let (edited, _) = done(&world, update(&made, None, edit)).await;
     let edited = edited.unwrap();
-    assert_eq!((edited.title.as_str(), &edited.location), ("Late review", &None));
-    assert_eq!(edited.color_id.as_deref(), Some("5"));
+    assert_eq!(
+        (edited.view.title.as_str(), &edited.view.location),
+        ("Late review", &None)
+    );
+    assert_eq!(edited.view.color_id.as_deref(), Some("5"));
     assert_eq!(world.day(&alice(), 2).await.len(), 1);
     let there = google(&world, &made.id);
     assert_eq!(
         (there.get("location"), there["summary"].as_str()),
         (None, Some("Late review"))
     );
-    assert_ne!(edited.etag, made.etag);
+    assert_ne!(edited.view.etag, made.view.etag);
     assert_silent(&world).await;
 
     // An edit that changes nothing is not written.
@@ -88,7 +92,7 @@ async fn an_edit_is_sparse_and_clears_with_null(pool: PgPool) {
     let again = done(&world, update(&edited, None, json!({"title": "Late review"})))
         .await
         .0;
-    assert_eq!(again.unwrap().etag, edited.etag);
+    assert_eq!(again.unwrap().view.etag, edited.view.etag);
     assert_eq!(world.google.requests_to("events.patch").len(), before);
 }
 
@@ -99,12 +103,12 @@ async fn a_timed_event_becomes_all_day_and_back(pool: PgPool) {
     let day = world.today() + chrono::Days::new(2);
     let edit = json!({"start": day, "end": day + chrono::Days::new(2)});
     let days = done(&world, update(&made, None, edit)).await.0.unwrap();
-    assert!(days.all_day);
+    assert!(days.view.all_day);
     assert_eq!(google(&world, &made.id)["start"], json!({"date": day}));
     let back = json!({"start": world.at(2, 9), "end": world.at(2, 10)});
     let timed = done(&world, update(&days, None, back)).await.0.unwrap();
-    assert!(!timed.all_day);
-    assert_eq!(timed.time_zone.as_deref(), Some("Europe/Berlin"));
+    assert!(!timed.view.all_day);
+    assert_eq!(timed.view.time_zone.as_deref(), Some("Europe/Berlin"));
     assert_silent(&world).await;
 }
 
@@ -214,7 +218,7 @@ async fn an_answer_to_an_invitation_leaves_the_other_guests_alone(pool: PgPool) 
     });
     world.push_and_settle(&alice()).await;
     let invited = instance(&world, 2).await;
-    assert!(invited.can_edit.contains(&"responseStatus".to_owned()));
+    assert!(invited.view.can_edit.contains(&"responseStatus".to_owned()));
     let respond = |response| Command::Respond {
         event_id: invited.id.clone(),
         response,
@@ -222,7 +226,12 @@ async fn an_answer_to_an_invitation_leaves_the_other_guests_alone(pool: PgPool) 
         scope: None,
     };
     let answered = done(&world, respond(Response::Accepted)).await.0.unwrap();
-    let own = answered.attendees.iter().find(|guest| guest.is_self).unwrap();
+    let own = answered
+        .view
+        .attendees
+        .iter()
+        .find(|guest| guest.is_self)
+        .unwrap();
     assert_eq!(own.response_status, "accepted");
     let there = google(&world, "invitation1");
     assert_eq!(there["attendees"].as_array().unwrap().len(), 2);

@@ -62,7 +62,7 @@ async fn shown(world: &World) -> Vec<(i64, String)> {
     };
     events
         .into_iter()
-        .map(|event| (week(&event.start), event.title))
+        .map(|event| (week(&event.start), event.view.title))
         .collect()
 }
 

@@ -68,7 +68,7 @@ async fn a_rate_limit_delays_the_write(pool: PgPool) {
     });
     let (made, _) = done(&world, create(hour(&world, "Review", 2, 9))).await;
     ticking.abort();
-    assert_eq!(made.unwrap().title, "Review");
+    assert_eq!(made.unwrap().view.title, "Review");
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -152,7 +152,7 @@ async fn losing_access_to_a_calendar_deletes_no_events(pool: PgPool) {
     let team = serde_json::from_value(team).unwrap();
     world.google.add_calendar(ALICE, &team).unwrap();
     world.push_and_settle(&alice()).await;
-    assert_eq!(instance(&world, 1).await.etag, event.etag);
+    assert_eq!(instance(&world, 1).await.view.etag, event.view.etag);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

@@ -51,8 +51,10 @@ async fn in_mirror(world: &World) -> Vec<(String, String)> {
         .into_iter()
         .map(|event| {
             (
-                start(&json!({"dateTime": (!event.all_day).then_some(&event.start), "date": event.start})),
-                event.title,
+                start(
+                    &json!({"dateTime": (!event.view.all_day).then_some(&event.start), "date": event.start}),
+                ),
+                event.view.title,
             )
         })
         .collect();
@@ -104,7 +106,7 @@ async fn one_instance_is_edited_and_one_deleted(pool: PgPool) {
     let special = at_week(&world, 3).await;
     let moved = json!({"start": world.at(23, 15)});
     let (edited, _) = done(&world, update(&special, Some(Scope::This), moved)).await;
-    assert_eq!(edited.unwrap().title, "Special");
+    assert_eq!(edited.unwrap().view.title, "Special");
     assert_as_google(&world).await;
 }
 
@@ -136,7 +138,7 @@ async fn instances_of_a_series_split_in_google_are_edited(pool: PgPool) {
     assert_eq!(in_mirror(&world).await.len(), 30);
 
     let split = at_week(&world, 10).await;
-    assert_eq!((&split.id, split.title.as_str()), (&tenth.id, "Split off"));
+    assert_eq!((&split.id, split.view.title.as_str()), (&tenth.id, "Split off"));
     done(&world, update(&split, None, json!({"title": "Special"}))).await;
     let next = at_week(&world, 11).await;
     done(&world, delete(&next, Some(Scope::This))).await;
@@ -147,7 +149,7 @@ async fn instances_of_a_series_split_in_google_are_edited(pool: PgPool) {
     let (_, start) = held.id.rsplit_once('_').unwrap();
     held.id = format!("{}_{start}", next.recurring_event_id.unwrap());
     let (edited, _) = done(&world, update(&held, None, json!({"title": "Held"}))).await;
-    assert_eq!(edited.unwrap().title, "Held");
+    assert_eq!(edited.unwrap().view.title, "Held");
     assert_as_google(&world).await;
     let whole = at_week(&world, 12).await;
     done(
@@ -180,7 +182,7 @@ async fn moving_an_instance_with_scope_all_moves_the_series(pool: PgPool) {
         update(&late, Some(Scope::All), json!({"start": to, "title": "Moved"})),
     )
     .await;
-    assert_eq!(edited.unwrap().title, "Moved");
+    assert_eq!(edited.unwrap().view.title, "Moved");
     assert_as_google(&world).await;
     let shown = in_mirror(&world).await;
     assert_eq!(shown.len(), 30);
@@ -216,7 +218,7 @@ async fn this_and_following_splits_the_series_and_keeps_every_instance(pool: PgP
     let edit = json!({"title": "Later", "start": moved + chrono::TimeDelta::hours(2)});
     let (first, _) = done(&world, update(&at, Some(Scope::Following), edit)).await;
     let first = first.unwrap();
-    assert_eq!(first.title, "Later");
+    assert_eq!(first.view.title, "Later");
     assert_ne!(first.recurring_event_id, at.recurring_event_id);
     assert_as_google(&world).await;
     let shown = in_mirror(&world).await;
@@ -260,7 +262,7 @@ async fn a_series_becomes_all_day_and_changes_its_rule(pool: PgPool) {
     assert_as_google(&world).await;
     assert_eq!(in_mirror(&world).await.len(), 30);
     let at = at_week(&world, 0).await;
-    assert!(at.all_day);
+    assert!(at.view.all_day);
     let edit = json!({"recurrence": ["RRULE:FREQ=DAILY;COUNT=3"]});
     done(&world, update(&at, Some(Scope::All), edit)).await;
     assert_as_google(&world).await;
@@ -314,7 +316,7 @@ async fn a_split_merges_with_others_changes_or_writes_nothing(pool: PgPool) {
         update(&at, Some(Scope::Following), json!({"title": "Later"})),
     )
     .await;
-    assert_eq!(first.unwrap().location.as_deref(), Some("Room 4"));
+    assert_eq!(first.unwrap().view.location.as_deref(), Some("Room 4"));
     assert_as_google(&world).await;
 
     let at = at_week(&world, 5).await;
@@ -326,7 +328,7 @@ async fn a_split_merges_with_others_changes_or_writes_nothing(pool: PgPool) {
     let masters = world.google.events(ALICE).len();
     let mut edit = update(&at, Some(Scope::Following), json!({"title": "Ours"}));
     if let sync::write::Command::Update { base_etag, .. } = &mut edit {
-        base_etag.clone_from(&at.etag);
+        base_etag.clone_from(&at.view.etag);
     }
     let conflict = conflict(&world, edit).await;
     assert_eq!(conflict.theirs["title"], "Theirs");
@@ -360,7 +362,7 @@ async fn an_unedited_instance_does_not_outlive_its_series(pool: PgPool) {
         .patch(ALICE, ALICE, &seen.id, json!({"summary": "Special"}))
         .unwrap();
     conflict(&world, delete(&seen, Some(Scope::This))).await;
-    assert_eq!(at_week(&world, 4).await.title, "Special");
+    assert_eq!(at_week(&world, 4).await.view.title, "Special");
     assert_as_google(&world).await;
 }
 
@@ -378,7 +380,7 @@ async fn the_rest_of_working_locations_can_be_deleted(pool: PgPool) {
     );
     world.push_and_settle(&alice()).await;
     let at = at_week(&world, 10).await;
-    assert!(at.can_delete);
+    assert!(at.view.can_delete);
     let edit = update(&at, Some(Scope::Following), json!({"colorId": "5"}));
     let refused = send(&world, edit).await.unwrap_err();
     assert!(refused.to_string().starts_with("EVENT_TYPE"), "{refused}");

@@ -31,20 +31,23 @@ async fn an_edit_of_a_cut_text_keeps_all_of_it(pool: PgPool) {
     world.add(ALICE, event);
     world.push_and_settle(&alice()).await;
     let seen = instance(&world, 2).await;
-    assert_eq!(seen.cut_fields, ["description", "location"]);
+    assert_eq!(seen.view.cut_fields, ["description", "location"]);
     let mut conn = world.pool.acquire().await.unwrap();
     let calendar = world.calendar(&alice(), ALICE).await;
     let whole = whole_event(&mut conn, &calendar, &seen.id)
         .await
         .unwrap()
         .unwrap();
-    assert_eq!(whole.description.as_deref(), Some(description.as_str()));
-    assert_eq!((whole.etag, whole.cut_fields), (seen.etag.clone(), vec![]));
+    assert_eq!(whole.view.description.as_deref(), Some(description.as_str()));
+    assert_eq!(
+        (whole.view.etag, whole.view.cut_fields),
+        (seen.view.etag.clone(), vec![])
+    );
 
     let edit = |text: &str| text.replacen("word00007 ", "Wort7 ", 1);
-    let shown = seen.description.clone().unwrap();
+    let shown = seen.view.description.clone().unwrap();
     assert!(shown.chars().count() < description.chars().count());
-    let edited = json!({"description": edit(&shown), "location": seen.location});
+    let edited = json!({"description": edit(&shown), "location": seen.view.location});
     done(&world, update(&seen, None, edited)).await;
     let there = google(&world, &seen.id);
     assert_eq!(there["description"], json!(edit(&description)));
@@ -154,8 +157,8 @@ async fn a_hidden_guest_list_is_not_written(pool: PgPool) {
         json!([{"email": BOB, "organizer": true}, {"email": ALICE}, {"email": "carol@elsewhere.example"}]);
     seed(&world, &event).await;
     let seen = instance(&world, 2).await;
-    assert_eq!(seen.attendees.len(), 2, "{:?}", seen.attendees);
-    assert!(!seen.can_edit.contains(&"attendees".to_owned()));
+    assert_eq!(seen.view.attendees.len(), 2, "{:?}", seen.view.attendees);
+    assert!(!seen.view.can_edit.contains(&"attendees".to_owned()));
     let respond = Command::Respond {
         event_id: seen.id.clone(),
         response: Response::Accepted,
@@ -253,7 +256,7 @@ async fn a_guest_colours_a_copy_that_takes_no_mark(pool: PgPool) {
     let edit = update(&seen, None, json!({"colorId": "5", "visibility": "private"}));
     let edited = done(&world, edit).await.0.unwrap();
     assert_eq!(
-        (edited.color_id.as_deref(), edited.visibility.as_str()),
+        (edited.view.color_id.as_deref(), edited.view.visibility.as_str()),
         (Some("5"), "private")
     );
     assert_eq!(world.google.requests_to("events.patch").len(), 1);
@@ -308,7 +311,7 @@ async fn a_birthday_is_edited_without_a_mark(pool: PgPool) {
     };
     seed(&world, &birthday("birthday1", day, json!({"type": "birthday"}))).await;
     let seen = instance(&world, 2).await;
-    assert!(seen.can_delete);
+    assert!(seen.view.can_delete);
     world.fault(Rule::new("events.patch", Fault::Reset { after: true }).times(1));
     let edit = json!({"title": "Ann Lee", "colorId": "3", "reminders": {"overrides": [{"method": "popup", "minutes": 60}]}});
     let edited = done(&world, update(&seen, Some(Scope::All), edit))
@@ -316,7 +319,7 @@ async fn a_birthday_is_edited_without_a_mark(pool: PgPool) {
         .0
         .unwrap();
     assert_eq!(
-        (edited.title.as_str(), edited.color_id.as_deref()),
+        (edited.view.title.as_str(), edited.view.color_id.as_deref()),
         ("Ann Lee", Some("3"))
     );
     let next = day + chrono::Days::new(1);
@@ -329,7 +332,7 @@ async fn a_birthday_is_edited_without_a_mark(pool: PgPool) {
     let far = day + chrono::Days::new(7);
     seed(&world, &birthday("birthday2", far, of_contact)).await;
     let linked = instance(&world, 9).await;
-    assert!(!linked.can_delete);
+    assert!(!linked.view.can_delete);
     let next_day = json!({"start": next, "end": next + chrono::Days::new(1)});
     for command in [
         delete(&linked, Some(Scope::All)),
@@ -387,10 +390,10 @@ async fn a_dragged_flight_still_lands_in_its_zone(pool: PgPool) {
     world.push_and_settle(&alice()).await;
     let seen = instance(&world, 2).await;
     assert_eq!(
-        (seen.time_zone.as_deref(), seen.end_time_zone.as_deref()),
+        (seen.view.time_zone.as_deref(), seen.view.end_time_zone.as_deref()),
         (Some("America/Los_Angeles"), Some("America/New_York"))
     );
-    let later = json!({"start": world.at(2, 17), "end": world.at(2, 22), "timeZone": seen.time_zone});
+    let later = json!({"start": world.at(2, 17), "end": world.at(2, 22), "timeZone": seen.view.time_zone});
     done(&world, update(&seen, None, later)).await;
     let there = google(&world, &seen.id);
     assert_eq!(there["start"]["timeZone"], "America/Los_Angeles");

@@ -71,7 +71,7 @@ pub fn create(event: Value) -> Command {
 pub fn update(event: &Event, scope: Option<Scope>, edit: Value) -> Command {
     Command::Update {
         event_id: event.id.clone(),
-        base_etag: event.etag.clone(),
+        base_etag: event.view.etag.clone(),
         patch: patch(edit),
         scope,
     }
@@ -80,7 +80,7 @@ pub fn update(event: &Event, scope: Option<Scope>, edit: Value) -> Command {
 pub fn delete(event: &Event, scope: Option<Scope>) -> Command {
     Command::Delete {
         event_id: event.id.clone(),
-        base_etag: Some(event.etag.clone()),
+        base_etag: Some(event.view.etag.clone()),
         scope,
     }
 }

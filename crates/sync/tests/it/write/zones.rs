@@ -33,7 +33,7 @@ async fn a_dragged_event_keeps_its_fixed_offset(pool: PgPool) {
     done(&world, update(&shown[0], Some(Scope::All), drag)).await;
     assert_eq!(google(&world, &master)["start"]["timeZone"], zone);
     let third = world.read(&alice(), all).await.remove(2);
-    let drag = json!({"start": world.at(15, 12), "timeZone": third.time_zone});
+    let drag = json!({"start": world.at(15, 12), "timeZone": third.view.time_zone});
     done(&world, update(&third, Some(Scope::This), drag)).await;
     assert_eq!(google(&world, &third.id)["start"]["timeZone"], zone);
     world.push_and_settle(&alice()).await;

@@ -40,10 +40,8 @@ export function useCalwireQuery<T>(
   );
 }
 
-async function withCalwireError<T>(request: Promise<T>): Promise<T> {
-  try {
-    return await request;
-  } catch (error) {
+function withCalwireError<T>(request: Promise<T>): Promise<T> {
+  return request.catch((error: unknown) => {
     throw CalwireError.of(error);
-  }
+  });
 }

@@ -2,7 +2,6 @@ import { useCallback, useInsertionEffect, useRef, useSyncExternalStore } from 'r
 
 import type { CalwireError } from '../../core/error.js';
 import type { LiveState } from '../../core/live-state.js';
-import type { ChannelState } from '../../core/realtime.js';
 import { useCalwireContext, useSession } from '../context.js';
 
 export interface CentrifugoOptions {
@@ -51,18 +50,8 @@ export function useCentrifugo<T>(
     },
     [realtime, channel, withToken],
   );
-  const none: ChannelState | null = realtime && channel !== null ? null : NO_CHANNEL[state.live];
-  const get = () => none ?? realtime?.stateOf(channel ?? '') ?? NO_CHANNEL.connecting;
-  const { live, error } = useSyncExternalStore(listen, get, get);
+  const get = () => (realtime && channel !== null ? realtime.stateOf(channel) : null);
+  // Without a channel, the state of the connection is reported.
+  const { live, error } = useSyncExternalStore(listen, get, get) ?? { live: state.live, error: null };
   return { state: live, error, retry };
 }
-
-/** Without a channel, the state of the connection is reported. */
-const NO_CHANNEL: Record<LiveState, ChannelState> = {
-  connecting: { live: 'connecting', error: null },
-  live: { live: 'live', error: null },
-  reconnecting: { live: 'reconnecting', error: null },
-  offline: { live: 'offline', error: null },
-  signedOut: { live: 'signedOut', error: null },
-  failed: { live: 'failed', error: null },
-};

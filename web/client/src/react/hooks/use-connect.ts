@@ -39,7 +39,7 @@ export function useConnect(): UseConnectResult {
     (connectionId?: string) =>
       run(async (session) => {
         const { google } = session.api.calendar;
-        const receipt = await google.disconnect.mutate(connectionId === undefined ? undefined : { connectionId });
+        const receipt = await google.disconnect.mutate({ connectionId });
         await session.refresh();
         return receipt;
       }),

@@ -2,7 +2,7 @@ import { useMemo } from 'react';
 
 import type { EditConflict } from '../../core/conflict.js';
 import { CalwireError } from '../../core/error.js';
-import { type Edit, isUnnamed } from '../../core/edit.js';
+import { type Edit, isUnnamed, partOf } from '../../core/edit.js';
 import type { EditNotice, EditOptions, EditOutcome } from '../../core/edit-outcome.js';
 import { seriesOf } from '../../core/occurrence.js';
 import type { Phase, Write } from '../../core/overlay.js';
@@ -87,17 +87,13 @@ type Actions = Omit<UseEventEditorResult, 'notices' | 'stateOf' | 'isPending'>;
 function actionsOf(session: Session | null): Actions {
   const begin = (edit: Edit, options: EditOptions | undefined): Promise<EditOutcome> =>
     session ? session.writes.begin(edit, options) : Promise.resolve(SIGNED_OUT);
+  const change = ({ quiet, undoFor, ...edit }: Edit & EditOptions) => begin(edit, { quiet, undoFor });
   return {
-    create: (calendarId, patch, { sendUpdates, ...options } = {}) =>
-      begin({ kind: 'create', calendarId, patch, sendUpdates }, options),
-    update: (event, patch, { scope, sendUpdates, ...options } = {}) =>
-      begin({ kind: 'update', event, patch, scope, sendUpdates }, options),
-    remove: (event, { scope, sendUpdates, ...options } = {}) =>
-      begin({ kind: 'delete', event, scope, sendUpdates }, options),
-    move: (event, destinationCalendarId, { sendUpdates, ...options } = {}) =>
-      begin({ kind: 'move', event, destinationCalendarId, sendUpdates }, options),
-    respond: (event, responseStatus, { scope, sendUpdates, comment, ...options } = {}) =>
-      begin({ kind: 'respond', event, responseStatus, comment, scope, sendUpdates }, options),
+    create: (calendarId, patch, options) => change({ kind: 'create', calendarId, patch, ...options }),
+    update: (event, patch, options) => change({ kind: 'update', event, patch, ...options }),
+    remove: (event, options) => change({ kind: 'delete', event, ...options }),
+    move: (event, destinationCalendarId, options) => change({ kind: 'move', event, destinationCalendarId, ...options }),
+    respond: (event, responseStatus, options) => change({ kind: 'respond', event, responseStatus, ...options }),
     resolve: (edit, conflict, patch, options) => begin(rebased(edit, conflict, patch), options),
     retry: (id) => session?.writes.retry(id) ?? Promise.resolve(SIGNED_OUT),
     again: ({ id, edit }) => {
@@ -123,7 +119,6 @@ function isAbout({ key, edit, answer, phase }: Write, event: EventIds): boolean 
   if (edit.kind === 'create') return isUnnamed(event) && event.id.endsWith(key);
   const calendarId = edit.kind === 'move' ? edit.destinationCalendarId : edit.event.calendarId;
   if (event.calendarId !== calendarId) return false;
-  const isSeries = edit.event.recurringEventId !== null && (edit.kind === 'move' || (edit.scope ?? 'this') !== 'this');
-  if (isSeries) return seriesOf(event as CalendarEvent) === seriesOf(edit.event);
+  if (partOf(edit) !== 'this') return seriesOf(event as CalendarEvent) === seriesOf(edit.event);
   return event.id === (answer ?? edit.event).id;
 }

@@ -1,8 +1,13 @@
 import { useCallback, useMemo } from 'react';
 import type { UseQueryResult } from '@tanstack/react-query';
 
+import { mergeDuplicates } from '../../core/duplicates.js';
 import type { CalwireError } from '../../core/error.js';
-import { overall } from '../../core/occurrence.js';
+import { inOrder, overall, type Span, touching } from '../../core/occurrence.js';
+import { overlaidList } from '../../core/overlay.js';
+import type { ShownData } from '../../core/reducer.js';
+import type { SessionState } from '../../core/session.js';
+import { type EventFilter, eventsWithin } from '../../core/upcoming.js';
 import type { Event as CalendarEvent, EventList, Freshness } from '../../generated/types.js';
 import type { UseSessionResult } from '../context.js';
 import type { LiveResult } from './live-result.js';
@@ -25,32 +30,27 @@ interface Parts {
   current: UseSessionResult;
   /** The result computed from live data; null when only the server can answer. */
   local: LocalEvents | null;
-  /** The events that are known already, shown while the server's answer is loading. */
-  interim: CalendarEvent[];
   /** The server's answer, when it is needed. */
   query: UseQueryResult<EventList, CalwireError>;
-  /** Its events with the user's unsent and unconfirmed edits applied. */
-  listed: CalendarEvent[] | undefined;
   fromServer: boolean;
-  calendarIds: string[] | undefined;
+  span: Span;
+  zone: string;
+  filter: EventFilter;
+  limit?: number;
 }
 
 const NO_EVENTS: CalendarEvent[] = [];
 const NO_CALENDARS: readonly Freshness[] = [];
 
 /** Combines live data and the server's answer into one result. */
-export function useEventsResult({
-  current,
-  local,
-  interim,
-  query,
-  listed,
-  fromServer,
-  calendarIds,
-}: Parts): UseEventsResult {
+export function useEventsResult({ current, local, query, fromServer, ...list }: Parts): UseEventsResult {
   const { state, session } = current;
   const { data, live } = state;
+  const { calendarIds } = list.filter;
   const loaded = fromServer && !query.isPlaceholderData ? query.data : undefined;
+  const previous = fromServer && query.isPlaceholderData ? query.data.events : NO_EVENTS;
+  const listed = useListed(loaded?.events, state, list);
+  const interim = useInterim(local ? null : previous, data, list);
   const source = loaded ?? data;
   const connected = source?.connected ?? false;
   const freshness: readonly Freshness[] = loaded?.calendars ?? data?.freshness ?? NO_CALENDARS;
@@ -58,7 +58,7 @@ export function useEventsResult({
     () => freshness.filter(({ calendarId }) => calendarIds?.includes(calendarId) ?? true),
     [freshness, calendarIds],
   );
-  const events = (loaded && listed) ?? local?.events ?? (interim.length > 0 ? interim : NO_EVENTS);
+  const events = listed ?? local?.events ?? interim;
   const error = fromServer ? (query.error ?? null) : state.error;
   const isEmpty = !loaded && !local && interim.length === 0;
   const { refetch: refetchQuery } = query;
@@ -78,4 +78,31 @@ export function useEventsResult({
     error,
     refetch,
   };
+}
+
+type List = Pick<Parts, 'span' | 'zone' | 'filter' | 'limit'>;
+
+/** The server's events with the user's unsent and unconfirmed edits applied. */
+function useListed(loaded: CalendarEvent[] | undefined, { data, edits }: SessionState, list: List) {
+  const { span, zone, filter, limit } = list;
+  const { writes } = edits;
+  return useMemo(
+    () => loaded && overlaidList(loaded, writes, { span, zone, ...filter, data }).slice(0, limit),
+    [loaded, writes, span, zone, filter, data, limit],
+  );
+}
+
+/** The events that are known already, and previous ones, to show while the server's answer is loading. */
+function useInterim(previous: CalendarEvent[] | null, data: ShownData | null, { span, zone, filter, limit }: List) {
+  return useMemo(() => {
+    if (!previous) return NO_EVENTS;
+    const known = data ? eventsWithin(data, span, zone, filter) : NO_EVENTS;
+    const shown = new Set(known.map(identityOf));
+    const kept = previous.filter(touching(span, zone)).filter((event) => !shown.has(identityOf(event)));
+    return mergeDuplicates(inOrder([...known, ...kept], zone)).slice(0, limit);
+  }, [previous, data, span, zone, filter, limit]);
+}
+
+function identityOf({ calendarId, id }: CalendarEvent): string {
+  return `${calendarId} ${id}`;
 }

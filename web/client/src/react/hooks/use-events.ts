@@ -1,16 +1,13 @@
 import { useMemo, useState } from 'react';
 
-import { mergeDuplicates } from '../../core/duplicates.js';
 import { keys } from '../../core/keys.js';
-import { inOrder, touching } from '../../core/occurrence.js';
-import { overlaidList } from '../../core/overlay.js';
 import { covers, eventsWithin, willCover } from '../../core/upcoming.js';
 import { instantOf, localZone } from '../../core/zone.js';
-import type { Event as CalendarEvent, EventType } from '../../generated/types.js';
+import type { EventType } from '../../generated/types.js';
 import { useSession } from '../context.js';
 import { useCalwireQuery } from './use-calwire-query.js';
 import { useEventsResult, type UseEventsResult } from './use-events-result.js';
-import { useStableIds } from './use-stable.js';
+import { useStable } from './use-stable.js';
 
 export interface EventsOptions {
   /** Inclusive. An instant (a Date, or RFC 3339), or a date (`2026-11-22`), which means the start of that day. */
@@ -25,8 +22,6 @@ export interface EventsOptions {
   eventTypes?: EventType[] | undefined;
 }
 
-const NONE: CalendarEvent[] = [];
-
 /**
  * The events that touch `[from, to)`. The weeks around today are known and cost no request; other ranges are loaded from
  * the server's mirror.
@@ -34,9 +29,7 @@ const NONE: CalendarEvent[] = [];
 export function useEvents(options: EventsOptions): UseEventsResult {
   const current = useSession();
   const { userId, state } = current;
-  const calendarIds = useStableIds(options.calendarIds);
-  const eventTypes = useStableIds(options.eventTypes);
-  const filter = useMemo(() => ({ calendarIds, eventTypes }), [calendarIds, eventTypes]);
+  const filter = useStable({ calendarIds: options.calendarIds, eventTypes: options.eventTypes });
   const zone = options.timeZone ?? localZone();
   const from = instantOf(options.from, zone);
   const to = instantOf(options.to, zone);
@@ -47,10 +40,10 @@ export function useEvents(options: EventsOptions): UseEventsResult {
   const span = useMemo(() => ({ from, to }), [from, to]);
   const local = useMemo(
     () =>
-      data && covers(data, span, calendarIds)
+      data && covers(data, span, filter.calendarIds)
         ? { events: eventsWithin(data, span, zone, filter), truncated: false }
         : null,
-    [data, span, zone, calendarIds, filter],
+    [data, span, zone, filter],
   );
   // Before the first snapshot has arrived, only load ranges that it will not cover.
   const fromServer = !local && (state.source === 'server' || !willCover(mountedAt, span));
@@ -64,24 +57,5 @@ export function useEvents(options: EventsOptions): UseEventsResult {
     enabled: fromServer,
     keepLast: true,
   });
-
-  const { writes } = state.edits;
-  const loaded = query.data?.events;
-  const listed = useMemo(
-    () => loaded && overlaidList(loaded, writes, { span, zone, ...filter, data }),
-    [loaded, writes, span, zone, filter, data],
-  );
-  const previous = fromServer && query.isPlaceholderData ? query.data.events : undefined;
-  const interim = useMemo(() => {
-    if (local) return NONE;
-    const known = data ? eventsWithin(data, span, zone, filter) : NONE;
-    const shown = new Set(known.map(identityOf));
-    const kept = (previous ?? NONE).filter(touching(span, zone)).filter((event) => !shown.has(identityOf(event)));
-    return mergeDuplicates(inOrder([...known, ...kept], zone));
-  }, [local, data, span, zone, filter, previous]);
-  return useEventsResult({ current, local, interim, query, listed, fromServer, calendarIds });
-}
-
-function identityOf({ calendarId, id }: CalendarEvent): string {
-  return `${calendarId} ${id}`;
+  return useEventsResult({ current, local, query, fromServer, span, zone, filter });
 }

@@ -5,7 +5,6 @@ import { useSession } from '../context.js';
 import type { LiveResult } from './live-result.js';
 import { useCalwireQuery } from './use-calwire-query.js';
 import { useQueryState } from './use-query-state.js';
-import { useStableIds } from './use-stable.js';
 
 export interface UseSyncActivityResult extends LiveResult {
   calendars: CalendarActivity[];
@@ -18,8 +17,7 @@ const REFETCH_EVERY = 5_000;
 export function useSyncActivity(options: { calendarIds?: string[] | undefined } = {}): UseSyncActivityResult {
   const current = useSession();
   const { userId, state } = current;
-  const calendarIds = useStableIds(options.calendarIds);
-  const key = keys.activity(userId, calendarIds ? { calendarIds } : {});
+  const key = keys.activity(userId, { calendarIds: options.calendarIds });
   const query = useCalwireQuery(current, {
     key,
     load: (api, signal) => api.calendar.google.getSyncActivity.query(key[3], { signal }),

@@ -1,7 +1,7 @@
 import { useCallback, useMemo } from 'react';
 
 import { keys } from '../../core/keys.js';
-import { older, overall } from '../../core/occurrence.js';
+import { overall, refreshed } from '../../core/occurrence.js';
 import type { ConnectionInfo, Freshness } from '../../generated/types.js';
 import { useSession } from '../context.js';
 import type { LiveResult } from './live-result.js';
@@ -43,14 +43,15 @@ export function useSyncStatus(): UseSyncStatusResult {
   const { run, error } = useAction(session);
   const syncNow = useCallback(
     async (ids?: string[]) => {
-      await run(({ api }) => api.calendar.google.syncNow.mutate(ids ? { calendarIds: ids } : undefined));
+      await run(({ api }) => api.calendar.google.syncNow.mutate({ calendarIds: ids }));
     },
     [run],
   );
 
   const queried = query.data?.calendars;
   const live = state.data?.freshness ?? NO_CALENDARS;
-  const calendars = useMemo(() => newest(queried, live), [queried, live]);
+  // Messages may have updated it since the query.
+  const calendars = useMemo(() => [...(queried ? refreshed(queried, live) : live)], [queried, live]);
   const connected = query.data?.connected ?? state.data?.connected ?? false;
   return {
     ...queryState,
@@ -63,13 +64,4 @@ export function useSyncStatus(): UseSyncStatusResult {
     pushAvailable: query.data?.pushAvailable ?? false,
     syncNow,
   };
-}
-
-/** For each calendar the newer of the queried freshness and the one that messages have updated since. */
-function newest(queried: readonly Freshness[] | undefined, live: readonly Freshness[]): Freshness[] {
-  if (!queried) return [...live];
-  return queried.map((calendar) => {
-    const other = live.find(({ calendarId }) => calendarId === calendar.calendarId);
-    return other && older(calendar.asOf, other.asOf) ? other : calendar;
-  });
 }

@@ -3,14 +3,13 @@ import { useEffect, useMemo, useState } from 'react';
 import { setClockTimeout } from '../../core/clock-timeout.js';
 import { keys } from '../../core/keys.js';
 import { daysWindow, touching } from '../../core/occurrence.js';
-import { overlaidList } from '../../core/overlay.js';
-import { eventsWithin, nextBoundary, upcoming, willCover } from '../../core/upcoming.js';
+import { nextBoundary, upcoming, willCover } from '../../core/upcoming.js';
 import { localZone } from '../../core/zone.js';
-import type { Event as CalendarEvent, EventType } from '../../generated/types.js';
+import type { EventType } from '../../generated/types.js';
 import { useSession } from '../context.js';
 import { useCalwireQuery } from './use-calwire-query.js';
 import { useEventsResult, type UseEventsResult } from './use-events-result.js';
-import { useStableIds } from './use-stable.js';
+import { useStable } from './use-stable.js';
 
 export interface UpcomingEventsOptions {
   /** Local days, 0 to 365: 0 is from now to the end of today, 1 (the default) to the end of tomorrow. */
@@ -27,49 +26,37 @@ export interface UpcomingEventsOptions {
 
 export type UseUpcomingEventsResult = UseEventsResult;
 
-const NONE: CalendarEvent[] = [];
-
 /** Running and upcoming events, updated by messages, and by the clock as events end and days begin. */
 export function useUpcomingEvents(options: UpcomingEventsOptions = {}): UseUpcomingEventsResult {
   const current = useSession();
   const { userId, cache, state } = current;
   const days = bounded(options.days ?? 1, 0, 365);
   const maxResults = bounded(options.maxResults ?? 10, 1, 250);
-  const calendarIds = useStableIds(options.calendarIds);
-  const eventTypes = useStableIds(options.eventTypes);
+  const filter = useStable({ calendarIds: options.calendarIds, eventTypes: options.eventTypes });
   const zone = options.timeZone ?? localZone();
   const [boundary, setBoundary] = useState(() => Date.now());
   const now = Math.max(boundary, state.at);
   const { data } = state;
 
   const local = useMemo(
-    () => data && upcoming(data, now, { days, maxResults, calendarIds, eventTypes, zone }),
-    [data, now, days, maxResults, calendarIds, eventTypes, zone],
+    () => data && upcoming(data, now, { days, maxResults, zone, ...filter }),
+    [data, now, days, maxResults, zone, filter],
   );
   const span = useMemo(() => daysWindow(now, days, zone), [now, days, zone]);
   // Before the first snapshot has arrived, only load ranges that it will not cover.
   const fromServer = !local && (state.source === 'server' || !willCover(now, span));
   const key = useMemo(
-    () => keys.upcoming(userId, { days, maxResults, timeZone: zone, calendarIds, eventTypes }),
-    [userId, days, maxResults, zone, calendarIds, eventTypes],
+    () => keys.upcoming(userId, { days, maxResults, timeZone: zone, ...filter }),
+    [userId, days, maxResults, zone, filter],
   );
   const query = useCalwireQuery(current, {
     key,
     load: (api, signal) => api.calendar.google.getUpcomingEvents.query(key[3], { signal }),
     enabled: fromServer,
   });
-  const loaded = query.data?.events;
-  const { writes } = state.edits;
-  const listed = useMemo(
-    () => loaded && overlaidList(loaded, writes, { span, zone, calendarIds, eventTypes, data }).slice(0, maxResults),
-    [loaded, writes, span, zone, calendarIds, eventTypes, data, maxResults],
-  );
-  const interim = useMemo(
-    () => (data && !local ? eventsWithin(data, span, zone, { calendarIds, eventTypes }).slice(0, maxResults) : NONE),
-    [data, local, span, zone, calendarIds, eventTypes, maxResults],
-  );
+  const result = useEventsResult({ current, local, query, fromServer, span, zone, filter, limit: maxResults });
 
-  const validUntil = local ? local.validUntil : nextBoundary(loaded ?? interim, now, zone);
+  const validUntil = local ? local.validUntil : nextBoundary(result.events, now, zone);
   useEffect(
     () =>
       setClockTimeout(validUntil, () => {
@@ -79,7 +66,6 @@ export function useUpcomingEvents(options: UpcomingEventsOptions = {}): UseUpcom
     [validUntil, fromServer, cache, key],
   );
 
-  const result = useEventsResult({ current, local, interim, query, listed, fromServer, calendarIds });
   const events = useMemo(
     () => (fromServer ? result.events.filter(touching(span, zone)) : result.events),
     [fromServer, result.events, span, zone],

@@ -1,6 +1,7 @@
 import { act, screen, waitFor, within } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { seriesFrom } from '../../../tests/normal-form.js';
 import { CalendarPicker } from './calendar-picker.js';
 import { NextEventWidget } from './next-event-widget.js';
 import { BERLIN, event, HOME, NOW, Server, show, tidy, WORK } from './testing.js';
@@ -165,7 +166,7 @@ describe('NextEventWidget', () => {
       calendarId: WORK,
       asOf: NOW.toISOString(),
       window: { from: '2026-11-17T00:00:00Z', to: '2027-01-05T00:00:00Z' },
-      upserted: [{ eventId: 'e1', occurrences: [event({ id: 'e1', title: 'Design review, moved', etag: '"2"' })] }],
+      upserted: seriesFrom([event({ id: 'e1', title: 'Design review, moved', etag: '"2"' })]),
       deleted: [],
     });
     expect(await screen.findByRole('heading', { name: 'Design review, moved' })).toBeTruthy();

@@ -1,6 +1,7 @@
 import { act, fireEvent, screen, waitFor, within } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
+import { seriesFrom } from '../../../tests/normal-form.js';
 import { AgendaWidget } from './agenda-widget.js';
 import { CalendarPicker } from './calendar-picker.js';
 import { MonthView, WeekView } from './views.js';
@@ -85,7 +86,7 @@ describe('AgendaWidget', () => {
       calendarId: WORK,
       asOf: NOW.toISOString(),
       window: { from: '2026-11-17T00:00:00Z', to: '2027-01-05T00:00:00Z' },
-      upserted: [{ eventId: 'e1', occurrences: [event({ id: 'e1', title: 'Renamed', etag: '"2"' })] }],
+      upserted: seriesFrom([event({ id: 'e1', title: 'Renamed', etag: '"2"' })]),
       deleted: [],
     });
     expect(await screen.findByRole('dialog', { name: 'Renamed' })).toBeTruthy();

@@ -18,6 +18,7 @@ import type {
   Freshness,
   RealtimeState,
 } from '../../generated/types.js';
+import { snapshotOf } from '../../../tests/normal-form.js';
 import { CalwireProvider } from '../provider.js';
 
 // Generous, for machines that run other jobs at the same time.
@@ -49,6 +50,7 @@ export function event(fields: Partial<CalendarEvent> & { id: string }): Calendar
     organizer: null,
     conferenceUrl: null,
     canEdit: [],
+    canDelete: true,
     etag: '"1"',
     iCalUID: null,
     reminders: null,
@@ -123,7 +125,7 @@ export class Server {
   /** Sends a message to all sockets. */
   async publish(change: Change): Promise<void> {
     this.seq += 1;
-    const data = { v: 1, seq: this.seq, ...change };
+    const data = { v: 2, seq: this.seq, ...change };
     await act(async () => {
       for (const socket of this.#sockets) {
         socket.send({ push: { channel: 'calendar:alice', pub: { data, offset: this.seq } } });
@@ -225,8 +227,8 @@ export class Server {
       mode: 'push',
       calendars: this.connected ? this.freshness : [],
       window: { from: '2026-11-17T00:00:00Z', to: '2027-01-05T00:00:00Z' },
-      events: this.events,
-      truncated: false,
+      messages: [],
+      snapshot: { series: snapshotOf(this.events), truncated: false, until: null },
     };
   }
 

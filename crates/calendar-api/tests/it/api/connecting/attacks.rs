@@ -47,7 +47,7 @@ async fn a_state_is_valid_once_in_its_own_browser(pool: PgPool) {
     );
 
     let late = api.begin("alice", json!({})).await;
-    api.clock.advance(chrono::TimeDelta::seconds(600));
+    api.clock.advance(TimeDelta::seconds(600));
     let query = format!("state={}&code=abc", late.parameter("state"));
     assert_eq!(api.back(&query, Some(&late.cookie)).await, error("expired_state"));
 
