@@ -4,18 +4,36 @@
 -- event is not shown. Null: it was written by a version before this one and is not converted yet; until then, its series is
 -- expanded while reading.
 alter table events add column view text;
-create index events_unconverted on events (calendar_id, generation) where view is null;
 
--- A version before this one changes an event without its view.
+-- Generations with events that have no view. An index of those events would be built while nothing can read or write them.
+create table unconverted (
+    calendar_id         uuid        not null references calendars on delete cascade,
+    generation          bigint      not null,
+    primary key (calendar_id, generation)
+);
+insert into unconverted
+    select id, generation from sync_state join calendars on id = resource_id where generation > 0
+    union
+    select id, building from sync_state join calendars on id = resource_id where building is not null;
+
+-- A version before this one changes an event without its view, and inserts it without one.
 create function forget_view() returns trigger language plpgsql as $$
 begin
-    if new.raw is distinct from old.raw and new.view is not distinct from old.view then
-        new.view := null;
-    end if;
+    new.view := null;
     return new;
 end
 $$;
-create trigger events_forget_view before update on events for each row execute function forget_view();
+create trigger events_forget_view before update on events for each row
+    when (new.view is not distinct from old.view and new.view is not null and new.raw is distinct from old.raw)
+    execute function forget_view();
+create function mark_unconverted() returns trigger language plpgsql as $$
+begin
+    insert into unconverted values (new.calendar_id, new.generation) on conflict do nothing;
+    return null;
+end
+$$;
+create trigger events_mark_unconverted after insert or update on events for each row
+    when (new.view is null) execute function mark_unconverted();
 
 -- When the instances of an event take place: of a series within the horizon, of another event wherever it is. Their ids follow
 -- from the event's id and their starts.
@@ -46,7 +64,24 @@ create index instances_long on instances (user_id, ends_at) where ends_at - star
 create index instances_series on instances (calendar_id, generation, series_id);
 create index instances_cut on instances (calendar_id, generation) where cut_at is not null;
 
--- Services of the version before read and write these. The next version drops them.
+-- A version before this one deletes events, but not their instances.
+create function delete_instances() returns trigger language plpgsql as $$
+begin
+    delete from instances i using deleted d
+    where (i.calendar_id, i.generation, i.event_id) = (d.calendar_id, d.generation, d.event_id);
+    return null;
+end
+$$;
+create trigger events_delete_instances after delete on events referencing old table as deleted
+    for each statement execute function delete_instances();
+
+-- Reads of a series that is cut say so, also before it is converted.
+insert into instances (user_id, calendar_id, generation, event_id, series_id, is_master, starts_at, ends_at, is_all_day,
+                       starts, length, cut_at)
+    select c.user_id, s.calendar_id, s.generation, s.series_id, s.series_id, true, s.cut_at, s.cut_at, false, '{}', 0, s.cut_at
+    from cut_series s join calendars c on c.id = s.calendar_id;
+
+-- Services of the version before read and write these. The next version drops them, the triggers and `unconverted`.
 do $$
 begin
     if not exists (select from events) then

@@ -10,7 +10,7 @@ use sqlx::PgConnection;
 pub use generation::{Sweep, purge_stale, sweep};
 pub use series::{
     CalendarHorizon, Stored, Unconverted, Walk, horizons, next_unconverted, of_series, recurring,
-    series_after, split_off, unconverted,
+    series_after, settle_unconverted, split_off, unconverted,
 };
 
 /// An event to be written. Ids must be unique within a call.

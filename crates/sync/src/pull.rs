@@ -42,10 +42,10 @@ use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 pub(crate) use apply::{Applied, apply};
-pub use convert::convert_once;
+pub use convert::Converter;
 use decision::PullError;
 pub use horizon::extend_horizon_once;
-pub(crate) use series::{Incoming, context, expand_stored};
+pub(crate) use series::{Incoming, context, expand_stored, families_of};
 use session::{Session, Summary};
 
 use crate::outbox;

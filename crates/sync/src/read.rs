@@ -20,7 +20,7 @@ use store::calendars::{self, Evidence};
 use store::events;
 use store::instances::{self, FoundEvent, ReadRange};
 
-use crate::pull::expand_stored;
+use crate::pull::{expand_stored, families_of};
 
 /// Every calendar is expanded at least this far ahead, or is about to be: the horizon less its allowed lag. The longest
 /// window of `getUpcomingEvents` lies within it.
@@ -269,12 +269,13 @@ async fn replace_unconverted(
         let Some(calendar) = calendars::get(conn, user, pending.calendar).await? else {
             continue;
         };
-        let series: HashSet<&str> = pending.series.iter().map(String::as_str).collect();
+        let ids = families_of(conn, calendar.id, pending.generation, &pending.series).await?;
+        let series: HashSet<&str> = ids.iter().map(String::as_str).collect();
         found.retain(|one| {
             one.calendar_id != pending.calendar || !series.contains(one.occurrence.series_id.as_str())
         });
         let calendar = crate::pull::context(&calendar);
-        let stored = events::of_series(conn, calendar.id, pending.generation, &pending.series).await?;
+        let stored = events::of_series(conn, calendar.id, pending.generation, &ids).await?;
         let expanded = expand_stored(&calendar, stored, wider(query.window));
         let selected = expanded.into_iter().filter(|one| selects(query, one));
         found.extend(selected.map(|occurrence| Found {

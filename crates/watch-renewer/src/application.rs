@@ -80,6 +80,7 @@ impl Application {
         }
         let mut background = Background::new(stop);
         spawn_loops(&mut background, &self.ctx);
+        spawn_conversion(&mut background, &self.ctx);
         if let Some((config, tokens)) = self.canary {
             spawn_canary(&mut background, &self.ctx, config, tokens);
         }
@@ -112,10 +113,18 @@ fn spawn_loops(background: &mut Background, ctx: &Context) {
     spawn!("disconnect", DISCONNECT_EVERY, connections::disconnect_once);
     spawn!("recheck", PURGE_EVERY, connections::recheck_refused_once);
     spawn!("horizon", HORIZON_EVERY, pull::extend_horizon_once);
-    spawn!("convert", CONVERT_EVERY, pull::convert_once);
     spawn!("sweep", SWEEP_EVERY, pull::purge_once);
     spawn!("purge", PURGE_EVERY, poll::purge_once);
     spawn!("forget", PURGE_EVERY, write::purge_once);
+}
+
+fn spawn_conversion(background: &mut Background, ctx: &Context) {
+    let (converter, stop) = (pull::Converter::new(ctx.clone()), background.stop());
+    background.spawn(async move {
+        let never_woken = Notify::new();
+        let pass = || converter.run_once();
+        repeat("convert", &stop, &never_woken, Rhythm::every(CONVERT_EVERY), pass).await;
+    });
 }
 
 fn spawn_canary(background: &mut Background, ctx: &Context, config: canary::CanaryConfig, tokens: Tokens) {

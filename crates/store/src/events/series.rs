@@ -175,6 +175,7 @@ pub struct Unconverted {
     pub user: UserId,
     pub calendar: CalendarId,
     pub generation: i64,
+    /// None: all of the calendar are converted.
     pub series: Vec<String>,
 }
 
@@ -189,6 +190,7 @@ pub async fn unconverted(
         r#"select e.calendar_id, e.generation, array_agg(distinct coalesce(e.recurring_event_id, e.event_id)) as "series!"
            from calendars c
            join sync_state s on s.resource_id = c.id
+           join unconverted u on u.calendar_id = c.id and u.generation = s.generation
            join events e on e.calendar_id = c.id and e.generation = s.generation and e.view is null
            where c.user_id = $1 and c.access_lost_at is null and (c.id = any($2) or ($2::uuid[] is null and c.selected))
            group by 1, 2"#,
@@ -206,37 +208,64 @@ pub async fn unconverted(
     Ok(unconverted.collect())
 }
 
-/// Up to `limit` series of one calendar that are not converted yet. None: all are.
-pub async fn next_unconverted(conn: &mut PgConnection, limit: i64) -> sqlx::Result<Option<Unconverted>> {
-    let row = sqlx::query!(
-        r#"with next as (
-               select e.calendar_id, e.generation, c.user_id
-               from events e
-               join sync_state s on s.resource_id = e.calendar_id and s.generation = e.generation
-               join calendars c on c.id = e.calendar_id
-               where e.view is null
-               limit 1
-           )
-           select n.calendar_id, n.generation, n.user_id, array_agg(distinct u.series) as "series!"
-           from next n
-           cross join lateral (
-               select coalesce(e.recurring_event_id, e.event_id) as series
-               from events e
-               where e.calendar_id = n.calendar_id and e.generation = n.generation and e.view is null
-               limit $1
-           ) u
-           group by 1, 2, 3"#,
+/// The first calendar from this id on with events to convert, and the series of up to `limit` of them. Locks its events as
+/// [`calendars::lock`] does, and passes over calendars that are locked. None: there is none.
+pub async fn next_unconverted(
+    conn: &mut PgConnection,
+    from: CalendarId,
+    limit: i64,
+) -> sqlx::Result<Option<Unconverted>> {
+    let locked = sqlx::query!(
+        "select u.calendar_id, u.generation, c.user_id
+         from unconverted u
+         join sync_state s on s.resource_id = u.calendar_id and s.generation = u.generation
+         join calendars c on c.id = u.calendar_id
+         where u.calendar_id >= $1
+         order by u.calendar_id
+         limit 1
+         for no key update of c skip locked",
+        from.as_uuid(),
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    let Some(row) = locked else {
+        return Ok(None);
+    };
+    // A second statement, which sees what was committed before the lock was free.
+    let series = sqlx::query_scalar!(
+        r#"select distinct series as "series!" from (
+               select coalesce(recurring_event_id, event_id) as series
+               from events where calendar_id = $1 and generation = $2 and view is null
+               limit $3
+           ) as found"#,
+        row.calendar_id,
+        row.generation,
         limit,
     )
-    .fetch_optional(conn)
+    .fetch_all(conn)
     .await?;
-    row.map(|row| {
-        Ok(Unconverted {
-            user: crate::user_id(row.user_id)?,
-            calendar: row.calendar_id.into(),
-            generation: row.generation,
-            series: row.series,
-        })
-    })
-    .transpose()
+    Ok(Some(Unconverted {
+        user: crate::user_id(row.user_id)?,
+        calendar: row.calendar_id.into(),
+        generation: row.generation,
+        series,
+    }))
+}
+
+/// Records that a generation is converted, if it is. The caller has locked the calendar.
+pub async fn settle_unconverted(
+    conn: &mut PgConnection,
+    calendar: CalendarId,
+    generation: i64,
+) -> sqlx::Result<()> {
+    sqlx::query!(
+        "delete from unconverted
+         where calendar_id = $1 and generation = $2
+           and not exists (select from events where calendar_id = $1 and generation = $2 and view is null)",
+        calendar.as_uuid(),
+        generation,
+    )
+    .execute(conn)
+    .await
+    .map(drop)
 }

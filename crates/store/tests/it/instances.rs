@@ -5,6 +5,7 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::ids::{CalendarId, UserId};
 use sqlx::{PgConnection, PgPool};
+use store::events::Unconverted;
 use store::instances::{self, NewInstances, Place, ReadRange};
 use store::{events, sync_state};
 
@@ -177,7 +178,12 @@ async fn a_series_is_replaced_as_a_whole(pool: PgPool) {
     assert_eq!(replace(&[]).await, 1);
 }
 
-/// A service of the version before writes an event without its view.
+async fn next(conn: &mut PgConnection) -> Option<Unconverted> {
+    let first = uuid::Uuid::nil().into();
+    events::next_unconverted(conn, first, 10).await.unwrap()
+}
+
+/// What a service of the version before writes is shown again as soon as it is converted.
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_change_without_a_view_waits_for_its_conversion(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();
@@ -192,12 +198,12 @@ async fn a_change_without_a_view_waits_for_its_conversion(pool: PgPool) {
     };
     let lunch = single("lunch", "2026-11-22T10:00:00Z", "2026-11-22T11:00:00Z");
     write(&mut conn, place, &[lunch]).await;
-    assert_eq!(events::next_unconverted(&mut conn, 10).await.unwrap(), None);
+    assert_eq!(next(&mut conn).await, None);
     sqlx::query("update events set raw = raw || '{\"etag\": \"2\"}'")
         .execute(&mut *conn)
         .await
         .unwrap();
-    let waiting = events::next_unconverted(&mut conn, 10).await.unwrap().unwrap();
+    let waiting = next(&mut conn).await.unwrap();
     assert_eq!(
         (waiting.calendar, &*waiting.series),
         (calendar, &["lunch".to_owned()][..])
@@ -205,6 +211,12 @@ async fn a_change_without_a_view_waits_for_its_conversion(pool: PgPool) {
     let of_user = events::unconverted(&mut conn, &alice, None).await.unwrap();
     assert_eq!(of_user, [waiting]);
     let views = [("lunch".to_owned(), "{}".to_owned())];
+    let settle = async |conn: &mut PgConnection| {
+        events::settle_unconverted(conn, calendar, 1).await.unwrap();
+    };
+    settle(&mut conn).await;
+    assert!(next(&mut conn).await.is_some(), "not before it is converted");
     events::set_views(&mut conn, calendar, 1, &views).await.unwrap();
-    assert_eq!(events::next_unconverted(&mut conn, 10).await.unwrap(), None);
+    settle(&mut conn).await;
+    assert_eq!(next(&mut conn).await, None);
 }

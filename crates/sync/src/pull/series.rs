@@ -175,7 +175,7 @@ fn cuts(occurrences: &[Occurrence]) -> HashMap<&str, DateTime<Utc>> {
 }
 
 /// These series, and those that share ids of instances with them: Google split one off the other. They are expanded together.
-pub(super) async fn families_of(
+pub(crate) async fn families_of(
     conn: &mut PgConnection,
     calendar: CalendarId,
     generation: i64,
