@@ -3,6 +3,7 @@
 
 mod calendars;
 mod convergence;
+mod conversion;
 mod cut_series;
 mod faults;
 mod incremental;
