@@ -1,20 +1,29 @@
 -- An event is stored once; its instances are times.
 
+-- Generations with events that have no view, below. An index of those events would be built while nothing can read or write
+-- them. For the same reason, no foreign key is checked, and the table is filled before `events` is locked.
+create table unconverted (
+    calendar_id         uuid        not null,
+    generation          bigint      not null,
+    primary key (calendar_id, generation)
+);
+insert into unconverted
+    select resource_id, generation from sync_state where kind = 'events' and generation > 0
+    union all
+    select resource_id, building from sync_state where kind = 'events' and building > generation;
+
 -- What the API shows of an event, without times and ids: JSON as text, which Postgres neither parses nor reorders. Empty: the
 -- event is not shown. Null: it was written by a version before this one and is not converted yet; until then, its series is
 -- expanded while reading.
 alter table events add column view text;
 
--- Generations with events that have no view. An index of those events would be built while nothing can read or write them.
-create table unconverted (
-    calendar_id         uuid        not null references calendars on delete cascade,
-    generation          bigint      not null,
-    primary key (calendar_id, generation)
-);
+-- Generations that began before the lock.
 insert into unconverted
-    select id, generation from sync_state join calendars on id = resource_id where generation > 0
-    union
-    select id, building from sync_state join calendars on id = resource_id where building is not null;
+    select resource_id, building from sync_state s where kind = 'events' and building > generation
+        and not exists (select from unconverted u where (u.calendar_id, u.generation) = (resource_id, building))
+    union all
+    select resource_id, generation from sync_state s where kind = 'events' and generation > 0
+        and not exists (select from unconverted u where (u.calendar_id, u.generation) = (resource_id, s.generation));
 
 -- A version before this one changes an event without its view, and inserts it without one.
 create function forget_view() returns trigger language plpgsql as $$
