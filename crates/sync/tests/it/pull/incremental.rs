@@ -54,6 +54,43 @@ async fn creates_updates_and_deletes_reach_mirror_and_browser(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_new_title_writes_one_view_and_no_instances(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut daily = world.event("Daily", 1, 9);
+    daily["recurrence"] = json!(["RRULE:FREQ=DAILY"]);
+    let master = world.add(ALICE, daily);
+    let second = world.google.instances(ALICE, &master).remove(1);
+    let second = second["id"].as_str().unwrap();
+    world
+        .google
+        .patch(ALICE, ALICE, second, json!({"location": "Here"}))
+        .unwrap();
+    world.push_and_settle(&alice()).await;
+    // A row that is written has another place.
+    let rows = async |table: &str| -> Vec<(String, String)> {
+        let sql = format!("select event_id, ctid::text from {table} order by event_id");
+        sqlx::query_as(sqlx::AssertSqlSafe(sql))
+            .fetch_all(&world.pool)
+            .await
+            .unwrap()
+    };
+    let (instances, events) = (rows("instances").await, rows("events").await);
+    assert_eq!(instances.len(), 2);
+    world
+        .google
+        .patch(ALICE, ALICE, &master, json!({"summary": "Standup"}))
+        .unwrap();
+    world.push_and_settle(&alice()).await;
+    assert_eq!(rows("instances").await, instances);
+    let written = rows("events")
+        .await
+        .into_iter()
+        .filter(|row| !events.contains(row));
+    assert_eq!(written.map(|(id, _)| id).collect::<Vec<_>>(), [master]);
+    assert_eq!(world.day(&alice(), 3).await[0].0, "Standup");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn series_is_one_change_with_all_its_instances(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut weekly = world.event("Weekly", 1, 9);
