@@ -7,7 +7,10 @@
 set -eu
 cd -- "$(dirname -- "$0")/.."
 if [ $# -eq 0 ]; then
-	set -- webhook-ingest calendar-api watch-renewer
+	# calendar-api first: it alone reads events for users, and a new copy reads what old services write, in whichever form. The
+	# reverse does not hold, so while old and new copies of it run side by side, an old one may not show what a new one has just
+	# written. watch-renewer last: with newer zone rules it expands all calendars, when no other service has the old rules.
+	set -- calendar-api webhook-ingest watch-renewer
 fi
 
 for service in "$@"; do
