@@ -104,14 +104,16 @@ pub async fn snapshot(
     user: &UserId,
     query: &Query<'_>,
 ) -> sqlx::Result<Snapshot> {
-    let mut found = instances(conn, now, user, query).await?;
-    let mut until = None;
-    if found.len() > query.limit {
-        until = found
-            .last()
-            .map(|first_left_out| start_in(first_left_out, query.zone));
-        found.truncate(query.limit);
-    }
+    // One more shows whether there are more, and up to where the answer is complete.
+    let one_more = Query {
+        limit: query.limit.saturating_add(1),
+        ..*query
+    };
+    let mut found = instances(conn, now, user, &one_more).await?;
+    let until = found
+        .get(query.limit)
+        .map(|first_left_out| start_in(first_left_out, query.zone));
+    found.truncate(query.limit);
     let mut calendars: BTreeMap<CalendarId, Vec<&Occurrence>> = BTreeMap::new();
     for one in &found {
         calendars

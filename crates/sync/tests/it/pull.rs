@@ -11,5 +11,6 @@ mod limits;
 mod overview;
 mod pull_log;
 mod rebuild;
+mod snapshot;
 mod split_series;
 mod zone_data;
