@@ -9,8 +9,8 @@ use sqlx::PgConnection;
 
 pub use generation::{Sweep, purge_stale, sweep};
 pub use series::{
-    CalendarHorizon, Stored, Unconverted, Walk, horizons, next_unconverted, of_series, recurring,
-    series_after, settle_unconverted, split_off, unconverted,
+    CalendarHorizon, Stored, Unconverted, Walk, forget_unconverted, horizons, next_unconverted, of_series,
+    recurring, series_after, settle_unconverted, split_off, unconverted,
 };
 
 /// An event to be written. Ids must be unique within a call.

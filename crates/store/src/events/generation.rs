@@ -66,8 +66,7 @@ pub async fn purge_stale(conn: &mut PgConnection, limit: i64) -> sqlx::Result<u6
     }
     // Nothing is left of this generation: delete its entry, so that the next call continues with the next one.
     sqlx::query!(
-        "with converted as (delete from unconverted where calendar_id = $1 and generation = $2)
-         delete from stale_generations where calendar_id = $1 and generation = $2",
+        "delete from stale_generations where calendar_id = $1 and generation = $2",
         stale.calendar_id,
         stale.generation,
     )

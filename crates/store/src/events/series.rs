@@ -215,41 +215,62 @@ pub async fn next_unconverted(
     from: CalendarId,
     limit: i64,
 ) -> sqlx::Result<Option<Unconverted>> {
-    let locked = sqlx::query!(
-        "select u.calendar_id, u.generation, c.user_id
-         from unconverted u
-         join sync_state s on s.resource_id = u.calendar_id and s.generation = u.generation
-         join calendars c on c.id = u.calendar_id
-         where u.calendar_id >= $1
-         order by u.calendar_id
-         limit 1
-         for no key update of c skip locked",
-        from.as_uuid(),
-    )
-    .fetch_optional(&mut *conn)
-    .await?;
-    let Some(row) = locked else {
-        return Ok(None);
-    };
-    // A second statement, which sees what was committed before the lock was free.
-    let series = sqlx::query_scalar!(
+    // One by one: a join would depend on how well the planner knows a table that shrinks.
+    let mut place = (from.as_uuid(), -1);
+    while let Some(next) = unconverted_after(conn, place).await? {
+        place = next;
+        let (calendar, generation) = next;
+        let locked = sqlx::query_scalar!(
+            "select c.user_id from calendars c join sync_state s on s.resource_id = c.id
+             where c.id = $1 and s.generation = $2
+             for no key update of c skip locked",
+            calendar,
+            generation,
+        );
+        if let Some(user) = locked.fetch_optional(&mut *conn).await? {
+            return Ok(Some(Unconverted {
+                user: crate::user_id(user)?,
+                calendar: calendar.into(),
+                generation,
+                // After the lock, to see what was committed before it was free.
+                series: unconverted_series(conn, next, limit).await?,
+            }));
+        }
+    }
+    Ok(None)
+}
+
+async fn unconverted_after(
+    conn: &mut PgConnection,
+    (calendar, generation): (Uuid, i64),
+) -> sqlx::Result<Option<(Uuid, i64)>> {
+    let next = sqlx::query!(
+        "select calendar_id, generation from unconverted where (calendar_id, generation) > ($1, $2)
+         order by calendar_id, generation limit 1",
+        calendar,
+        generation,
+    );
+    let next = next.fetch_optional(conn).await?;
+    Ok(next.map(|row| (row.calendar_id, row.generation)))
+}
+
+async fn unconverted_series(
+    conn: &mut PgConnection,
+    (calendar, generation): (Uuid, i64),
+    limit: i64,
+) -> sqlx::Result<Vec<String>> {
+    sqlx::query_scalar!(
         r#"select distinct series as "series!" from (
                select coalesce(recurring_event_id, event_id) as series
                from events where calendar_id = $1 and generation = $2 and view is null
                limit $3
            ) as found"#,
-        row.calendar_id,
-        row.generation,
+        calendar,
+        generation,
         limit,
     )
     .fetch_all(conn)
-    .await?;
-    Ok(Some(Unconverted {
-        user: crate::user_id(row.user_id)?,
-        calendar: row.calendar_id.into(),
-        generation: row.generation,
-        series,
-    }))
+    .await
 }
 
 /// Records that a generation is converted, if it is. The caller has locked the calendar.
@@ -268,4 +289,16 @@ pub async fn settle_unconverted(
     .execute(conn)
     .await
     .map(drop)
+}
+
+/// Removes the records of generations that no reader uses or will use. Returns how many there were.
+pub async fn forget_unconverted(conn: &mut PgConnection) -> sqlx::Result<u64> {
+    let forgotten = sqlx::query!(
+        "delete from unconverted u
+         where not exists (select from sync_state s
+                           where s.resource_id = u.calendar_id and u.generation in (s.generation, s.building))"
+    )
+    .execute(conn)
+    .await?;
+    Ok(forgotten.rows_affected())
 }

@@ -40,6 +40,8 @@ impl Converter {
         let from = *self.from.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(found) = events::next_unconverted(&mut tx, from, EVENTS_AT_ONCE).await? else {
             self.continue_from(Uuid::nil());
+            events::forget_unconverted(&mut tx).await?;
+            tx.commit().await?;
             return Ok(Pass::Idle);
         };
         let converted = async {
