@@ -329,7 +329,7 @@ export type EventInput = {
 };
 
 /**
- * An event with its instances within a window. What they show is there once, without the fields that have their default:
+ * An event with its instances within a window. The view is there once, without the fields that have their default:
  * null, false, an empty text or list; `status` confirmed, `eventType` and `visibility` default, `transparency` opaque,
  * `copyRank` 0.
  */
@@ -398,7 +398,7 @@ export type EventStatus = 'confirmed' | 'tentative' | 'cancelled';
 /** A type of event, as Google names it. */
 export type EventType = 'default' | 'birthday' | 'focusTime' | 'fromGmail' | 'outOfOffice' | 'workingLocation';
 
-/** What an event shows, without times and ids: the same for all its instances. */
+/** An event without its times and ids: the same for all its instances. */
 export type EventView = {
   title: string;
   allDay: boolean;
@@ -536,7 +536,7 @@ export type Person = {
   self: boolean;
 };
 
-/** The position on the channel from which to continue, and what the page lacks up to there. */
+/** The position on the channel from which to continue, and all that the page lacks up to there. */
 export type RealtimeState = {
   /** The channel's position in Centrifugo, for `getState` of a subscription. `null`: not requested. */
   epoch: string | null;
@@ -555,7 +555,7 @@ export type RealtimeState = {
   window: Window;
   /** All that has changed since `held`, in order. Empty: nothing, or `snapshot` has it. */
   messages: Array<Message>;
-  /** `null`: what is `held`, with the messages, is complete. */
+  /** `null`: the held data is complete with the messages. */
   snapshot: Snapshot | null;
 };
 
@@ -565,7 +565,7 @@ export type RealtimeStateInput = {
    * cannot start from it.
    */
   live?: boolean | undefined;
-  /** What the page has: the answer leaves it out. */
+  /** The data that the page has. The answer leaves it out. */
   held?: Held | undefined;
 };
 
