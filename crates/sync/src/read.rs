@@ -1,7 +1,7 @@
 //! Reading the events of a window: from Postgres alone, in the reader's zone.
 //!
-//! Within the horizon, every instance is a row. Beyond it, series are expanded while reading. Single events are always
-//! rows.
+//! Within the horizon, the times of all instances are stored. Beyond it, series are expanded while reading. Those of single
+//! events are always stored.
 
 use std::cmp::Ordering;
 use std::collections::{BTreeMap, HashSet};
