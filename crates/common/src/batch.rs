@@ -2,9 +2,9 @@
 //!
 //! Callers [`submit`](Batcher::submit) keys; a single [`run`](Batcher::run) takes the collected ones, does the work once for
 //! the batch, and wakes the callers. There is no timer: a batch is taken as soon as the previous one is done, so it has one key
-//! when idle and hundreds under load.
+//! when idle and hundreds under load. Several runs work on several batches at once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::future::Future;
 use std::hash::Hash;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -24,8 +24,11 @@ pub trait Work<K, V>: Send {
 
 /// Collects the keys of callers, and shares the work for them.
 pub struct Batcher<K, V> {
-    open: Mutex<Open<K, V>>,
+    /// In order. Only the last one may have room.
+    waiting: Mutex<VecDeque<Open<K, V>>>,
     filled: Notify,
+    /// The most keys of a batch.
+    most: usize,
 }
 
 /// The batch that collects keys.
@@ -43,9 +46,15 @@ struct BatchOutcome<K, V> {
 impl<K: Eq + Hash + Clone, V: Clone> Batcher<K, V> {
     /// A batcher without keys. Nothing is worked on before [`run`](Self::run).
     pub fn new() -> Self {
+        Self::of_at_most(usize::MAX)
+    }
+
+    /// As [`Batcher::new`], where a batch has at most `most` keys; further ones form the next batch.
+    pub fn of_at_most(most: usize) -> Self {
         Self {
-            open: Mutex::new(Open::new()),
+            waiting: Mutex::default(),
             filled: Notify::new(),
+            most,
         }
     }
 
@@ -53,7 +62,14 @@ impl<K: Eq + Hash + Clone, V: Clone> Batcher<K, V> {
     /// once.
     pub async fn submit(&self, key: K) -> Result<Option<V>, BatchFailed> {
         let (outcome, done) = {
-            let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            let fits = |open: &Open<K, V>| open.keys.contains(&key) || open.keys.len() < self.most;
+            if !waiting.back().is_some_and(fits) {
+                waiting.push_back(Open::new());
+            }
+            let Some(open) = waiting.back_mut() else {
+                return Err(BatchFailed);
+            };
             open.keys.insert(key.clone());
             // Subscribes while the batch cannot be taken, so that its end is not missed.
             (open.outcome.clone(), open.outcome.done.clone().notified_owned())
@@ -66,7 +82,7 @@ impl<K: Eq + Hash + Clone, V: Clone> Batcher<K, V> {
         }
     }
 
-    /// Works on batch after batch until `stop`; then the open batch fails.
+    /// Works on batch after batch until `stop`; then the waiting batches fail.
     pub async fn run(&self, stop: CancellationToken, mut worker: impl Work<K, V>) {
         loop {
             tokio::select! {
@@ -79,14 +95,19 @@ impl<K: Eq + Hash + Clone, V: Clone> Batcher<K, V> {
                 outcome.finish(result);
             }
         }
-        if let Some(last) = self.take() {
+        while let Some(last) = self.take() {
             last.outcome.finish(Err(BatchFailed));
         }
     }
 
     fn take(&self) -> Option<Open<K, V>> {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        (!open.keys.is_empty()).then(|| std::mem::replace(&mut *open, Open::new()))
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = waiting.pop_front();
+        if !waiting.is_empty() {
+            // For another run, or for the next turn of this one.
+            self.filled.notify_one();
+        }
+        next
     }
 }
 
@@ -179,6 +200,36 @@ mod tests {
         assert_eq!(batches.recv().await.unwrap(), [4]);
         go.send(Err(BatchFailed)).await.unwrap();
         assert_eq!(third.await.unwrap(), Err(BatchFailed));
+        stop.cancel();
+        run.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_full_batch_is_followed_by_another() {
+        let batcher = Arc::new(Batcher::of_at_most(2));
+        let (given, mut batches) = mpsc::unbounded_channel();
+        let (go, gate) = mpsc::channel(10);
+        let stop = CancellationToken::new();
+        let submit = |key| {
+            let batcher = batcher.clone();
+            tokio::spawn(async move { batcher.submit(key).await })
+        };
+        let waiters: Vec<_> = [2, 4, 4, 6].map(submit).into();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        for _ in 0..2 {
+            go.send(Ok(())).await.unwrap();
+        }
+        let run = {
+            let (batcher, stop) = (batcher.clone(), stop.clone());
+            tokio::spawn(async move { batcher.run(stop, Slow(given, gate)).await })
+        };
+        let mut answers = Vec::new();
+        for waiter in waiters {
+            answers.push(waiter.await.unwrap());
+        }
+        assert_eq!(answers, [20, 40, 40, 60].map(|answer| Ok(Some(answer))));
+        assert_eq!(batches.recv().await.unwrap(), [2, 4]);
+        assert_eq!(batches.recv().await.unwrap(), [6]);
         stop.cancel();
         run.await.unwrap();
     }
