@@ -9,7 +9,7 @@ use uuid::Uuid;
 ///
 /// An all-day instance has no instants. It is matched by the days that the range covers in the reader's zone, so the search is
 /// wider by as much as zones differ, and the caller compares each instance.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReadRange {
     pub from: DateTime<Utc>,
     /// Exclusive.

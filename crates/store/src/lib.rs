@@ -30,6 +30,7 @@ pub mod overview;
 pub mod poll;
 pub mod pull_log;
 pub mod quota;
+pub mod reading;
 pub mod restored;
 pub mod seal;
 pub mod sync_state;

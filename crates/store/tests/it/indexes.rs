@@ -5,6 +5,8 @@
 use chrono::{DateTime, Utc};
 use common::ids::UserId;
 use sqlx::{PgConnection, PgPool};
+use store::instances::ReadRange;
+use store::reading::{self, Load, Request};
 use store::{calendars, connections, sync_state, users};
 
 /// Rows of the queue per user.
@@ -64,6 +66,62 @@ async fn a_users_requests_read_only_their_own_queue_rows(pool: PgPool) {
             "{what} has read {rows} rows"
         );
     }
+}
+
+/// Many users are read in one statement, which must not make it worth reading a table as a whole.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_statement_for_many_users_reads_by_index(pool: PgPool) {
+    fill(&pool).await;
+    for sql in [
+        "insert into user_stream (user_id, epoch, seq) select 'user-' || n, gen_random_uuid(), n from generate_series(1, 2000) n",
+        "insert into instances (user_id, calendar_id, generation, event_id, series_id, is_master, starts_at, ends_at,
+                                is_all_day, starts, length)
+         select user_id, id, 0, n, n, false, t, t + interval '1 hour', false, array[t], 3600
+         from calendars, generate_series(1, 10) n, lateral (select '2026-11-22T09:00:00Z'::timestamptz + n * interval '1 day' t) t",
+        "insert into events (calendar_id, generation, event_id, etag, status, raw, view)
+         select calendar_id, generation, event_id, '', '', '{}', '{}' from instances",
+        "analyze",
+    ] {
+        sqlx::query(sql).execute(&pool).await.unwrap();
+    }
+    let range = ReadRange {
+        from: now(),
+        to: now() + chrono::TimeDelta::days(5),
+    };
+    let load = Load {
+        unless: None,
+        range,
+        limit: 20,
+    };
+    let requests: Vec<Request> = (1..=64)
+        .map(|number| Request {
+            user: UserId::parse(format!("user-{number}")).unwrap(),
+            with_queue: true,
+            load: Some(load),
+        })
+        .collect();
+    let mut tx = pool.begin().await.unwrap();
+    let before = read_as_a_whole(&mut tx).await;
+    // Postgres plans for any parameters after some runs.
+    for _ in 0..8 {
+        let readings = reading::read(&mut tx, now(), &requests).await.unwrap();
+        assert!(
+            readings
+                .iter()
+                .all(|one| one.events.as_ref().is_some_and(|events| events.len() == 20))
+        );
+    }
+    assert_eq!(read_as_a_whole(&mut tx).await, before);
+}
+
+/// How many rows this session has read by reading tables as a whole, by the last update of Postgres's statistics.
+async fn read_as_a_whole(conn: &mut PgConnection) -> Vec<(String, i64)> {
+    sqlx::query_as(
+        "select relname::text, seq_tup_read from pg_stat_xact_user_tables where seq_tup_read > 0 order by 1",
+    )
+    .fetch_all(conn)
+    .await
+    .unwrap()
 }
 
 fn now() -> DateTime<Utc> {

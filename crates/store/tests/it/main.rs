@@ -9,5 +9,6 @@ mod mirror;
 mod pooler;
 mod pull_log;
 mod queue;
+mod reading;
 mod sealed;
 mod support;
