@@ -41,6 +41,17 @@ pub struct Query<'a> {
     pub duplicates: Duplicates,
 }
 
+impl Query<'_> {
+    /// With one more, which shows whether there are more, and up to where the answer is complete.
+    #[must_use]
+    pub fn one_more(self) -> Self {
+        Self {
+            limit: self.limit.saturating_add(1),
+            ..self
+        }
+    }
+}
+
 /// How a meeting with duplicates in several calendars is returned ([`duplicates`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Duplicates {
@@ -72,21 +83,82 @@ pub async fn events(
     user: &UserId,
     query: &Query<'_>,
 ) -> sqlx::Result<Vec<Event>> {
-    let mut found = instances(conn, now, user, query).await?;
-    let decisions = match query.duplicates {
-        Duplicates::Merged => duplicates::deduplicate(&listed(&found)),
-        Duplicates::Separate => vec![Deduplicated::Unique; found.len()],
-    };
-    let shown = |(found, decision): (Found, Deduplicated)| {
-        let event = found.occurrence.event(found.calendar_id);
-        match decision {
-            Deduplicated::Unique => Some(event),
-            Deduplicated::Shown(copies) => Some(Event { copies, ..event }),
-            Deduplicated::Hidden => None,
+    Ok(Selected(instances(conn, now, user, query).await?).events(query))
+}
+
+/// Whether all instances of a window are rows, so that [`Selected::of`] is complete.
+pub fn is_kept(now: DateTime<Utc>, window: Window) -> bool {
+    // Every expansion, however old, starts no later than this.
+    window.from >= expansion::horizon(now).from && window.to <= now + ALWAYS_KEPT
+}
+
+/// How many rows to load for a query of this limit.
+pub const fn rows_for(limit: usize) -> usize {
+    limit.saturating_mul(FIRST_FACTOR)
+}
+
+/// The instances that a query selects, in order.
+#[derive(Debug)]
+pub struct Selected(Vec<Found>);
+
+impl Selected {
+    /// From the rows of the selected calendars in a range that contains the query's window ([`is_kept`]), of which [`rows_for`]
+    /// were requested. None: more rows are needed.
+    pub fn of(events: &[FoundEvent], query: &Query<'_>) -> sqlx::Result<Option<Self>> {
+        let Some(mut found) = complete(events, query, rows_for(query.limit))? else {
+            return Ok(None);
+        };
+        found.sort_by(|a, b| order(a, b, query.zone));
+        Ok(Some(Self(found)))
+    }
+
+    /// When the first of the instances ends that take place at a time, rather than on days. None: there is none.
+    pub fn next_end(&self) -> Option<DateTime<Utc>> {
+        let timed = self.0.iter().filter(|one| !one.occurrence.span.is_all_day());
+        timed.map(|one| one.occurrence.ends_at).min()
+    }
+
+    /// At most `limit` events.
+    pub fn events(mut self, query: &Query<'_>) -> Vec<Event> {
+        let decisions = match query.duplicates {
+            Duplicates::Merged => duplicates::deduplicate(&listed(&self.0)),
+            Duplicates::Separate => vec![Deduplicated::Unique; self.0.len()],
+        };
+        let shown = |(found, decision): (Found, Deduplicated)| {
+            let event = |found: Found| found.occurrence.event(found.calendar_id);
+            match decision {
+                Deduplicated::Unique => Some(event(found)),
+                Deduplicated::Shown(copies) => Some(Event {
+                    copies,
+                    ..event(found)
+                }),
+                Deduplicated::Hidden => None,
+            }
+        };
+        let all = self.0.drain(..).zip(decisions).filter_map(shown);
+        all.take(query.limit).collect()
+    }
+
+    /// At most `limit` instances, as series. Selected by [`Query::one_more`].
+    pub fn snapshot(mut self, query: &Query<'_>) -> Snapshot {
+        let first_left_out = self.0.get(query.limit);
+        let until = first_left_out.map(|found| start_in(found, query.zone));
+        self.0.truncate(query.limit);
+        let mut calendars: BTreeMap<CalendarId, Vec<&Occurrence>> = BTreeMap::new();
+        for one in &self.0 {
+            calendars
+                .entry(one.calendar_id)
+                .or_default()
+                .push(&one.occurrence);
         }
-    };
-    let all = found.drain(..).zip(decisions).filter_map(shown);
-    Ok(all.take(query.limit).collect())
+        let series = calendars
+            .into_iter()
+            .map(|(calendar, instances)| (calendar, normal_form::series(instances.into_iter())));
+        Snapshot {
+            series: series.collect(),
+            until,
+        }
+    }
 }
 
 /// The series of a window, by calendar, as a snapshot has them.
@@ -104,30 +176,8 @@ pub async fn snapshot(
     user: &UserId,
     query: &Query<'_>,
 ) -> sqlx::Result<Snapshot> {
-    // One more shows whether there are more, and up to where the answer is complete.
-    let one_more = Query {
-        limit: query.limit.saturating_add(1),
-        ..*query
-    };
-    let mut found = instances(conn, now, user, &one_more).await?;
-    let until = found
-        .get(query.limit)
-        .map(|first_left_out| start_in(first_left_out, query.zone));
-    found.truncate(query.limit);
-    let mut calendars: BTreeMap<CalendarId, Vec<&Occurrence>> = BTreeMap::new();
-    for one in &found {
-        calendars
-            .entry(one.calendar_id)
-            .or_default()
-            .push(&one.occurrence);
-    }
-    let series = calendars
-        .into_iter()
-        .map(|(calendar, instances)| (calendar, normal_form::series(instances.into_iter())));
-    Ok(Snapshot {
-        series: series.collect(),
-        until,
-    })
+    let found = instances(conn, now, user, &query.one_more()).await?;
+    Ok(Selected(found).snapshot(query))
 }
 
 /// All instances that a query selects, in order, up to those that the limit needs.
@@ -162,24 +212,30 @@ async fn within(conn: &mut PgConnection, user: &UserId, query: &Query<'_>) -> sq
     loop {
         let most = i64::try_from(limit).unwrap_or(i64::MAX);
         let events = instances::within(conn, user, range, query.calendars, most).await?;
-        let short = events.iter().filter(|event| event.is_short);
-        let (count, last) = short.fold((0, None), |(count, last), event| {
-            (count + 1, last.max(Some(event.starts_at)))
-        });
-        let is_cut = count >= limit;
-        let mut found = Vec::new();
-        for event in events {
-            add_instances(event, query, &mut found)?;
-        }
-        if is_cut && let Some(last) = last {
-            // Later starts are not complete, nor are all-day events that another zone places up to this much earlier.
-            found.retain(|one| one.occurrence.starts_at < last - ZONES_DIFFER_BY);
-        }
-        if !is_cut || meetings(&found, query.duplicates) >= query.limit {
+        if let Some(found) = complete(&events, query, limit)? {
             return Ok(found);
         }
         limit = limit.saturating_mul(GROWTH_FACTOR);
     }
+}
+
+/// The instances that a query selects from these rows, of which `limit` were requested. None: more rows are needed.
+fn complete(events: &[FoundEvent], query: &Query<'_>, limit: usize) -> sqlx::Result<Option<Vec<Found>>> {
+    let short = events.iter().filter(|event| event.is_short);
+    let (count, last) = short.fold((0, None), |(count, last), event| {
+        (count + 1, last.max(Some(event.starts_at)))
+    });
+    let is_cut = count >= limit;
+    let mut found = Vec::new();
+    for event in events {
+        add_instances(event, query, &mut found)?;
+    }
+    if is_cut && let Some(last) = last {
+        // Later starts are not complete, nor are all-day events that another zone places up to this much earlier.
+        found.retain(|one| one.occurrence.starts_at < last - ZONES_DIFFER_BY);
+    }
+    let is_complete = !is_cut || meetings(&found, query.duplicates) >= query.limit;
+    Ok(is_complete.then_some(found))
 }
 
 fn meetings(found: &[Found], duplicates: Duplicates) -> usize {
@@ -197,14 +253,18 @@ fn listed(found: &[Found]) -> Vec<Listed<'_>> {
 }
 
 /// Adds those instances of an event that the query selects.
-fn add_instances(event: FoundEvent, query: &Query<'_>, found: &mut Vec<Found>) -> sqlx::Result<()> {
+fn add_instances(event: &FoundEvent, query: &Query<'_>, found: &mut Vec<Found>) -> sqlx::Result<()> {
+    let starts = starts_near(event, query.window);
+    if starts.is_empty() {
+        return Ok(());
+    }
     let view: EventView =
         serde_json::from_str(&event.view).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let calendar_zone = Zone::of_name(&event.calendar_zone).unwrap_or_default();
     let (zone, end_zone) = normal_form::zones(&view, calendar_zone);
     let times = Times {
         is_all_day: event.is_all_day,
-        starts: event.starts,
+        starts: starts.to_vec(),
         length: TimeDelta::seconds(event.length),
     };
     let view = Arc::new(view);
@@ -233,6 +293,15 @@ fn add_instances(event: FoundEvent, query: &Query<'_>, found: &mut Vec<Found>) -
         }
     }
     Ok(())
+}
+
+/// Those starts of an event that may lie in the window, wherever the reader is. A series has hundreds.
+fn starts_near(event: &FoundEvent, window: Window) -> &[DateTime<Utc>] {
+    let wide = wider(window);
+    let from = wide.from - TimeDelta::seconds(event.length);
+    let first = event.starts.partition_point(|start| *start < from);
+    let end = event.starts.partition_point(|start| *start < wide.to);
+    event.starts.get(first..end).unwrap_or_default()
 }
 
 fn selects(query: &Query<'_>, occurrence: &Occurrence) -> bool {
@@ -304,12 +373,11 @@ async fn add_beyond_horizon(
     query: &Query<'_>,
     found: &mut Vec<Found>,
 ) -> sqlx::Result<()> {
-    let Window { from, to } = query.window;
-    // Every expansion, however old, starts no later than this.
-    let kept_from = expansion::horizon(now).from;
-    if from >= kept_from && to <= now + ALWAYS_KEPT {
+    if is_kept(now, query.window) {
         return Ok(());
     }
+    let Window { from, to } = query.window;
+    let kept_from = expansion::horizon(now).from;
     let mut known: HashSet<(CalendarId, String)> = found
         .iter()
         .map(|one| (one.calendar_id, one.occurrence.instance_id.clone()))
