@@ -20,6 +20,7 @@ use crate::limit::RateLimit;
 use crate::on_view::RecentViews;
 use crate::origin::Origin;
 use crate::procedures;
+use crate::reader::Reader;
 use crate::state::{Caller, State};
 
 const TRPC: &str = "/trpc";
@@ -55,15 +56,25 @@ impl Application {
         let browser_url = config.browser_url();
         let metrics_addr = config.sync.metrics_addr;
         let sync = config.sync.context(clock, ACQUIRE_TIMEOUT).await?;
+        let reader = Reader::new(
+            sync.pool.clone(),
+            sync.clock.clone(),
+            sync.settings.read_cache_bytes,
+        );
+        let reader = Arc::new(reader);
         let tables = [crate::metrics::METRICS, sync::metrics::METRICS];
         let server = server.export(metrics_addr, &tables, |exporter| {
             let pool = sync.pool.clone();
-            exporter.collect(move || std::future::ready(sync::metrics::pool(&pool)))
+            let reader = reader.clone();
+            exporter
+                .collect(move || std::future::ready(sync::metrics::pool(&pool)))
+                .collect(move || std::future::ready(reader.samples()))
         })?;
         let state = State {
             tokens,
             rate_limit: RateLimit::per_minute(config.rate_limit_per_minute),
             recent_views: RecentViews::default(),
+            reader,
             browser_url,
             app_origins: config.app_origins,
             sync,
@@ -91,10 +102,12 @@ impl Application {
         let router = Arc::new(procedures::router());
         let readiness = readiness(&self.state);
         let workers = std::thread::available_parallelism().map_or(2, usize::from);
+        let mut background = Background::new(stop);
+        self.state.reader.spawn(&mut background);
         let state = self.state;
         let routes = move |config: &mut web::ServiceConfig| routes(config, &state, &router);
         self.server
-            .run_until_stopped(workers, readiness, Background::new(stop), routes)
+            .run_until_stopped(workers, readiness, background, routes)
             .await?;
         Ok(())
     }

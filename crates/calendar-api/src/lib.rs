@@ -18,6 +18,7 @@ pub mod on_view;
 pub mod origin;
 mod ownership;
 pub mod procedures;
+pub mod reader;
 pub mod reading;
 pub mod state;
 

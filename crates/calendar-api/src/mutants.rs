@@ -18,3 +18,8 @@ pub(crate) fn accept_other_channels(own: String, requested: &str) -> String {
     }
     own
 }
+
+/// `stale_cache`: serves a kept answer after the user's events have changed.
+pub(crate) fn accept_stale(is_current: bool) -> bool {
+    is_current || mutant!("stale_cache")
+}

@@ -10,6 +10,8 @@ mod realtime;
 mod watch;
 mod write;
 
+use std::sync::Arc;
+
 use futures_util::FutureExt;
 use rpc::Router;
 use sync::calls::CallError;
@@ -54,10 +56,11 @@ pub fn router() -> Router<Caller> {
 }
 
 fn database_error<'e>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e sqlx::Error> {
-    match error.downcast_ref::<CallError>() {
-        Some(CallError::Database(error)) => Some(error),
-        _ => error.downcast_ref::<sqlx::Error>(),
+    if let Some(CallError::Database(error)) = error.downcast_ref() {
+        return Some(error);
     }
+    let shared = error.downcast_ref::<Arc<sqlx::Error>>();
+    shared.map(Arc::as_ref).or_else(|| error.downcast_ref())
 }
 
 /// Whether an error is that of a database that is busy, restarting, unreachable, or read-only after a failover.

@@ -3,16 +3,35 @@
 use chrono::{DateTime, Utc};
 use event_model::wire::{Freshness, Mode};
 use event_model::zone::Zone;
-use store::calendars::Calendar;
+use store::calendars::{Calendar, Evidence};
+use store::instances::FoundEvent;
+use store::reading::Reading;
 
 /// The default time zone of a user: the primary calendar's.
-pub fn zone_of(calendars: &[Calendar]) -> Zone {
+pub fn zone_of<'a>(calendars: impl Iterator<Item = &'a Calendar> + Clone) -> Zone {
     calendars
-        .iter()
+        .clone()
         .filter(|calendar| calendar.is_primary)
         .chain(calendars)
         .find_map(|calendar| calendar.time_zone.parse().ok())
         .unwrap_or(Zone::UTC)
+}
+
+/// The evidence of the calendars that are shown, in order of their ids.
+pub fn evidence(reading: &Reading) -> Vec<Evidence> {
+    let shown = reading.calendars.iter().filter(|one| one.is_shown());
+    let mut evidence: Vec<Evidence> = shown.map(|one| one.evidence.clone()).collect();
+    evidence.sort_by_key(|calendar| calendar.calendar_id);
+    evidence
+}
+
+/// The events, unless they were not loaded, or some of them are being replaced without a message.
+pub fn loaded(reading: &Reading) -> Option<&[FoundEvent]> {
+    let mut shown = reading.calendars.iter().filter(|one| one.is_shown());
+    if shown.any(|one| one.is_converting) {
+        return None;
+    }
+    reading.events.as_deref()
 }
 
 /// The freshness of a whole answer: that of its least current calendar.

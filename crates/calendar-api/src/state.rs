@@ -14,6 +14,7 @@ use crate::browser_key::BrowserKey;
 use crate::limit::{RateLimit, Turn, Turns};
 use crate::on_view::RecentViews;
 use crate::origin::Origin;
+use crate::reader::Reader;
 
 /// The service's state, one for all requests.
 pub struct State {
@@ -23,6 +24,7 @@ pub struct State {
     pub authenticator: Authenticator,
     pub rate_limit: RateLimit,
     pub recent_views: RecentViews,
+    pub reader: Arc<Reader>,
     /// The origin at which browsers reach this service.
     pub browser_url: Origin,
     /// Origins whose pages may call.

@@ -8,6 +8,7 @@ use std::time::Duration;
 use calendar_api::auth::Authenticator;
 use calendar_api::limit::RateLimit;
 use calendar_api::on_view::RecentViews;
+use calendar_api::reader::Reader;
 use calendar_api::state::{Caller, State};
 use chrono::{DateTime, Utc};
 use common::clock::Clock;
@@ -18,6 +19,7 @@ use rpc::Router;
 use rpc::http::ResponseHeaders;
 use sqlx::postgres::PgPoolOptions;
 use tokio::runtime::Runtime;
+use tokio_util::sync::CancellationToken;
 
 /// The origin of the pages.
 pub const APP: &str = "https://app.example";
@@ -55,6 +57,10 @@ impl Fixture {
             pool.close().await;
             state(pool)
         });
+        for is_cold in [false, true] {
+            let reader = Arc::clone(&state.reader);
+            runtime.spawn(async move { reader.run(is_cold, CancellationToken::new()).await });
+        }
         Self {
             runtime,
             state: Arc::new(state),
@@ -91,11 +97,13 @@ fn state(pool: sqlx::PgPool) -> State {
     let nowhere = "http://127.0.0.1:9".parse().expect("a URL");
     google.endpoints = Endpoints::at(&nowhere);
     let now: DateTime<Utc> = DateTime::from_timestamp(1_795_348_800, 0).unwrap_or_default();
+    let clock = Clock::manual(now);
     State {
+        reader: Arc::new(Reader::new(pool.clone(), clock.clone(), 0)),
         sync: sync::Context::new(
             pool,
             Google::new(google).expect("a client"),
-            Clock::manual(now),
+            clock,
             KEYS.parse().expect("keys"),
             sync::Settings::default(),
         ),

@@ -59,6 +59,9 @@ pub struct Settings {
     /// receives changes.
     #[serde(rename = "realtime_token_seconds", deserialize_with = "token_life")]
     pub realtime_token_life: Duration,
+    /// The bytes of answers that a process of calendar-api keeps.
+    #[serde(rename = "read_cache_megabytes", deserialize_with = "megabytes")]
+    pub read_cache_bytes: u64,
     /// Events per page of a listing. A sync token is valid only with the page size that it was issued for.
     #[serde(skip)]
     pub events_page_size: u16,
@@ -82,6 +85,8 @@ impl Default for Settings {
             canary_every: Duration::from_mins(3),
             canary_patience: Duration::from_secs(30),
             realtime_token_life: Duration::from_mins(15),
+            // The upcoming events of a busy week are some 15 KB.
+            read_cache_bytes: 192 << 20,
             events_page_size: google::EVENTS_PAGE_MAX,
         }
     }
@@ -98,7 +103,7 @@ impl Settings {
     }
 }
 
-/// `TUNING`: timings as `name=seconds`, separated by commas. A name may be given once.
+/// `TUNING`: numbers as `name=seconds`, separated by commas; the name says if it is another unit. A name may be given once.
 impl FromStr for Settings {
     type Err = Error;
 
@@ -109,13 +114,18 @@ impl FromStr for Settings {
                     "expected name=seconds, separated by commas, not {pair:?}"
                 ))
             })?;
-            let seconds: u64 = value.trim().parse().map_err(|_| {
+            let number: u64 = value.trim().parse().map_err(|_| {
                 Error::custom(format!(
-                    "{} expects a number of seconds, not {value:?}",
-                    name.trim()
+                    "{} expects a number of {}, not {value:?}",
+                    name.trim(),
+                    if name.contains("_megabytes") {
+                        "megabytes"
+                    } else {
+                        "seconds"
+                    },
                 ))
             })?;
-            Ok((name.trim(), seconds))
+            Ok((name.trim(), number))
         });
         let pairs = pairs.collect::<Result<Vec<_>, Error>>()?;
         Self::deserialize(MapDeserializer::new(pairs.into_iter()))
@@ -124,6 +134,10 @@ impl FromStr for Settings {
 
 fn seconds<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     u64::deserialize(deserializer).map(Duration::from_secs)
+}
+
+fn megabytes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    u64::deserialize(deserializer).map(|megabytes| megabytes.saturating_mul(1 << 20))
 }
 
 /// With a shorter life browsers would do little but request tokens.

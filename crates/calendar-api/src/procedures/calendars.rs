@@ -1,15 +1,15 @@
 //! The list of calendars, and their selection.
 
-use std::collections::HashMap;
-
 use common::ids::{CalendarId, ConnectionId};
 use event_model::wire::Freshness;
-use rpc::RpcError;
+use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
 use sqlx::PgConnection;
+use store::calendars::Calendar;
+use store::reading::{Reading, Request};
 use ts_rs::TS;
 
-use super::events::{freshness, has_calendar_access};
+use super::events::{freshness_of, has_calendar_access};
 use super::input::{CalendarIds, Nothing};
 use crate::ownership::own_calendars;
 use crate::state::Caller;
@@ -52,8 +52,8 @@ pub struct CalendarInfo {
 
 /// `calendar.google.listCalendars`
 pub async fn list_calendars(caller: Caller, _: Nothing) -> Result<CalendarList, RpcError> {
-    let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
-    list(&mut tx, &caller).await
+    let reading = caller.state.reader.read(request(&caller)).await?;
+    Ok(list_of(&reading, &caller))
 }
 
 #[derive(Debug, Deserialize, TS)]
@@ -115,15 +115,38 @@ pub async fn sync_now(caller: Caller, input: SyncNowInput) -> Result<SyncNow, Rp
     })
 }
 
+async fn list(conn: &mut PgConnection, caller: &Caller) -> Result<CalendarList, RpcError> {
+    let request = [request(caller)];
+    let readings = store::reading::read(conn, caller.state.now(), &request).await?;
+    let list = readings.first().map(|reading| list_of(reading, caller));
+    list.ok_or_else(|| RpcError::of(Code::InternalServerError))
+}
+
+fn request(caller: &Caller) -> Request {
+    Request {
+        user: caller.user.clone(),
+        with_queue: false,
+        load: None,
+    }
+}
+
 /// All calendars of the user.
-pub async fn list(conn: &mut PgConnection, caller: &Caller) -> Result<CalendarList, RpcError> {
-    let connections = store::connections::of_user(conn, &caller.user).await?;
-    let own = own_calendars(conn, caller, None).await?;
-    let ids: Vec<_> = own.iter().map(|calendar| calendar.id).collect();
-    let freshness = freshness(conn, caller, caller.state.now(), Some(&ids)).await?;
-    let mut freshness: HashMap<_, _> = freshness.into_iter().map(|f| (f.calendar_id, f)).collect();
-    let calendars = own.into_iter().map(|calendar| CalendarInfo {
-        freshness: freshness.remove(&calendar.id),
+fn list_of(reading: &Reading, caller: &Caller) -> CalendarList {
+    let now = caller.state.now();
+    let calendars = reading.calendars.iter().map(|one| {
+        let freshness = freshness_of(std::slice::from_ref(&one.evidence), caller, now);
+        info(one.calendar.clone(), freshness.into_iter().next())
+    });
+    CalendarList {
+        connected: !reading.connections.is_empty(),
+        has_calendar_access: has_calendar_access(&reading.connections),
+        calendars: calendars.collect(),
+    }
+}
+
+fn info(calendar: Calendar, freshness: Option<Freshness>) -> CalendarInfo {
+    CalendarInfo {
+        freshness,
         id: calendar.id,
         connection_id: calendar.connection_id,
         google_id: calendar.google_id,
@@ -138,10 +161,5 @@ pub async fn list(conn: &mut PgConnection, caller: &Caller) -> Result<CalendarLi
         selected: calendar.selected,
         access_lost: calendar.access_lost_at.is_some(),
         push_supported: calendar.push_supported,
-    });
-    Ok(CalendarList {
-        connected: !connections.is_empty(),
-        has_calendar_access: has_calendar_access(&connections),
-        calendars: calendars.collect(),
-    })
+    }
 }

@@ -6,10 +6,11 @@ use event_model::wire::{ConnectionState, Freshness, Mode};
 use google::scopes;
 use rpc::RpcError;
 use serde::{Deserialize, Deserializer, Serialize};
+use store::reading::Request;
 use sync::connections::{AT_ONCE, Receipt};
 use ts_rs::TS;
 
-use super::events::{freshness, has_calendar_access};
+use super::events::{freshness_of, has_calendar_access};
 use super::input::Nothing;
 use crate::connect::{self, ReturnTo};
 use crate::ownership::no_connection;
@@ -126,27 +127,32 @@ pub struct ConnectionInfo {
 /// `calendar.google.status`
 pub async fn status(caller: Caller, _: Nothing) -> Result<Status, RpcError> {
     let now = caller.state.now();
-    let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
-    let connections = store::connections::of_user(&mut tx, &caller.user).await?;
-    let calendars = freshness(&mut tx, &caller, now, None).await?;
+    let request = Request {
+        user: caller.user.clone(),
+        with_queue: true,
+        load: None,
+    };
+    let reading = caller.state.reader.read(request).await?;
+    let connections = &reading.connections;
+    let calendars = freshness_of(&reading::evidence(&reading), &caller, now);
     let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
     Ok(Status {
         connected: !connections.is_empty(),
-        has_calendar_access: has_calendar_access(&connections),
+        has_calendar_access: has_calendar_access(connections),
         push_available: caller.state.sync.settings.webhook_address().is_some(),
         as_of,
         mode,
         calendars,
         connections: connections
-            .into_iter()
+            .iter()
             .map(|connection| ConnectionInfo {
                 id: connection.id,
-                state: sync::connections::state(&connection, now),
+                state: sync::connections::state(connection, now),
                 has_calendar_access: sync::connections::has_calendar_access(&connection.scopes),
                 can_write: scopes::allows_event_writes(&connection.scopes),
-                reason: connection.grant_ended_reason,
+                reason: connection.grant_ended_reason.clone(),
                 created_at: connection.created_at,
-                email: connection.email,
+                email: connection.email.clone(),
             })
             .collect(),
     })

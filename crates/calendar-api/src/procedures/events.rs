@@ -1,22 +1,25 @@
 //! Reading events.
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use common::ids::CalendarId;
 use event_model::expansion::{MAX_INSTANCES, days_window};
 use event_model::wire::{Event, Freshness, Mode, Window};
 use event_model::zone::Zone;
 use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
-use sqlx::PgConnection;
 use store::calendars::Evidence;
 use store::connections::Connection;
-use sync::read::{Duplicates, Query};
+use store::instances::ReadRange;
+use store::reading::{Load, Reading, Request};
+use sync::read::{Duplicates, Query, Selected};
 use ts_rs::TS;
 
 use super::input::{Bounded, CalendarIds, EventType, GoogleText, time_zone};
+use crate::metrics::AnsweredFrom;
 use crate::ownership::own_calendars;
+use crate::reader::{Answer, Json, Kind, Question};
 use crate::state::Caller;
-use crate::{on_view, reading};
+use crate::{metrics, on_view, reading};
 
 #[derive(Debug, Deserialize, TS)]
 #[serde(deny_unknown_fields, rename_all = "camelCase", default)]
@@ -86,7 +89,8 @@ pub struct EventList {
     connected: bool,
     /// The user has granted access to the calendar.
     has_calendar_access: bool,
-    events: Vec<Event>,
+    #[ts(as = "Vec<Event>")]
+    events: Json,
     /// There are more events than were returned, or a series may have more instances in this time than Calwire keeps.
     truncated: bool,
     /// The zone of the days: as requested, if the server knows it.
@@ -111,18 +115,16 @@ const SPAN_MAX: TimeDelta = TimeDelta::days(4_018);
 /// `calendar.google.getUpcomingEvents`: current and upcoming events.
 pub async fn get_upcoming_events(caller: Caller, input: UpcomingEventsInput) -> Result<EventList, RpcError> {
     on_view::request_pull(&caller.state.recent_views, &caller.state.sync, &caller.user);
-    let now = caller.state.now();
-    let filter = Filter::of(input.calendar_ids.as_ref(), input.event_types.as_deref());
-    let window = |zone| days_window(now, input.days.get(), zone);
-    read(
-        &caller,
-        now,
-        &filter,
-        input.time_zone,
-        window,
-        input.max_results.get() as usize,
-    )
-    .await
+    let filter = Filter {
+        span: Span::Days(input.days.get()),
+        limit: input.max_results.get() as usize,
+        ..Filter::of(
+            input.calendar_ids.as_ref(),
+            input.event_types.as_deref(),
+            input.time_zone,
+        )
+    };
+    read(&caller, &filter).await
 }
 
 /// `calendar.google.getEvents`: the events that overlap `[from, to)`.
@@ -138,16 +140,15 @@ pub async fn get_events(caller: Caller, input: EventsInput) -> Result<EventList,
         from: input.from,
         to: input.to,
     };
-    let filter = Filter::of(input.calendar_ids.as_ref(), input.event_types.as_deref());
-    read(
-        &caller,
-        caller.state.now(),
-        &filter,
-        input.time_zone,
-        |_| window,
-        EVENTS_MAX,
-    )
-    .await
+    let filter = Filter {
+        span: Span::Between(window),
+        ..Filter::of(
+            input.calendar_ids.as_ref(),
+            input.event_types.as_deref(),
+            input.time_zone,
+        )
+    };
+    read(&caller, &filter).await
 }
 
 /// `calendar.google.getEvent`: one event, with its texts whole.
@@ -173,24 +174,190 @@ struct Filter<'a> {
     calendars: Option<&'a [CalendarId]>,
     /// None: all.
     types: Option<Vec<String>>,
+    /// None: the primary calendar's.
+    zone: Option<Zone>,
+    span: Span,
+    limit: usize,
+}
+
+/// The time that a request selects.
+#[derive(Debug, Clone, Copy)]
+enum Span {
+    /// From now to the end of a local day.
+    Days(u32),
+    Between(Window),
+}
+
+impl Span {
+    fn window(self, now: DateTime<Utc>, zone: Zone) -> Window {
+        match self {
+            Self::Days(days) => days_window(now, days, zone),
+            Self::Between(window) => window,
+        }
+    }
+
+    /// A range that contains the window in every zone, and is the same for reads of the same minute.
+    fn range(self, now: DateTime<Utc>) -> ReadRange {
+        let Window { from, to } = match self {
+            Self::Between(window) => window,
+            Self::Days(days) => Window {
+                from: now.duration_trunc(TimeDelta::minutes(1)).unwrap_or(now),
+                // A zone may be half a day ahead of UTC, and a day may be skipped.
+                to: days_window(now, days.saturating_add(2), Zone::UTC).to,
+            },
+        };
+        ReadRange { from, to }
+    }
 }
 
 impl<'a> Filter<'a> {
-    fn of(calendars: Option<&'a CalendarIds>, types: Option<&[EventType]>) -> Self {
+    fn of(calendars: Option<&'a CalendarIds>, types: Option<&[EventType]>, zone: Option<Zone>) -> Self {
         Self {
             calendars: calendars.map(CalendarIds::as_slice),
             types: types.map(|types| types.iter().map(|&kind| <&str>::from(kind).to_owned()).collect()),
+            zone,
+            span: Span::Days(0),
+            limit: EVENTS_MAX,
+        }
+    }
+
+    /// One more than requested shows whether there are more.
+    fn query(&self, window: Window, zone: Zone) -> Query<'_> {
+        Query {
+            window,
+            zone,
+            calendars: self.calendars,
+            types: self.types.as_deref(),
+            limit: self.limit + 1,
+            duplicates: Duplicates::Merged,
+        }
+    }
+
+    fn question(&self, caller: &Caller) -> Question {
+        Question {
+            user: caller.user.clone(),
+            kind: match self.span {
+                Span::Days(days) => Kind::Upcoming {
+                    days,
+                    limit: self.limit,
+                },
+                Span::Between(Window { from, to }) => Kind::Between { from, to },
+            },
+            zone: self.zone.map(|zone| zone.to_string()),
+            types: self.types.clone(),
         }
     }
 }
 
-async fn read(
+async fn read(caller: &Caller, filter: &Filter<'_>) -> Result<EventList, RpcError> {
+    let now = caller.state.now();
+    let range = filter.span.range(now);
+    let window = Window {
+        from: range.from,
+        to: range.to,
+    };
+    if filter.calendars.is_none()
+        && sync::read::is_kept(now, window)
+        && let Some(list) = read_shared(caller, now, filter, range).await?
+    {
+        return Ok(list);
+    }
+    metrics::answered(AnsweredFrom::Transaction);
+    read_directly(caller, now, filter).await
+}
+
+/// Reads in one statement, shared with others. None: it takes more.
+async fn read_shared(
     caller: &Caller,
     now: DateTime<Utc>,
     filter: &Filter<'_>,
-    zone: Option<Zone>,
-    window: impl FnOnce(Zone) -> Window,
-    limit: usize,
+    range: ReadRange,
+) -> Result<Option<EventList>, RpcError> {
+    let reader = &caller.state.reader;
+    let question = filter.question(caller);
+    let kept = reader.answer(&question);
+    let unless = kept.and_then(|kept| kept.position_for(filter.span.window(now, kept.zone)));
+    let rows = sync::read::rows_for(filter.limit + 1);
+    let request = Request {
+        user: caller.user.clone(),
+        with_queue: false,
+        load: Some(Load {
+            unless,
+            range,
+            limit: i64::try_from(rows).unwrap_or(i64::MAX),
+        }),
+    };
+    let reading = reader.read(request).await?;
+    let own = reading.calendars.iter().map(|one| &one.calendar);
+    let zone = filter.zone.unwrap_or_else(|| reading::zone_of(own));
+    let window = filter.span.window(now, zone);
+    // Another caller that has waited for the same statement may have made the answer.
+    let kept = reader
+        .answer(&question)
+        .filter(|kept| kept.holds(&reading, window, zone));
+    let answer = if let Some(kept) = kept {
+        metrics::answered(AnsweredFrom::Cache);
+        kept
+    } else if let Some(answer) = answer_of(&reading, &filter.query(window, zone))? {
+        metrics::answered(AnsweredFrom::Statement);
+        reader.keep(question, answer)
+    } else {
+        reader.forget(&question);
+        return Ok(None);
+    };
+    Ok(Some(list_of(caller, now, &reading, &answer, window)))
+}
+
+/// None: the events were not loaded, or more are needed than were.
+fn answer_of(reading: &Reading, query: &Query<'_>) -> Result<Option<Answer>, RpcError> {
+    let Some(loaded) = reading::loaded(reading) else {
+        return Ok(None);
+    };
+    let Some(selected) = Selected::of(loaded, query)? else {
+        return Ok(None);
+    };
+    let next_end = selected.next_end();
+    let mut events = selected.events(query);
+    let is_cut = events.len() == query.limit;
+    events.truncate(query.limit - 1);
+    let scope = (query.window, query.zone);
+    Ok(Some(Answer::new(
+        reading,
+        scope,
+        next_end,
+        Json::of(&events)?,
+        (is_cut, None),
+    )))
+}
+
+fn list_of(
+    caller: &Caller,
+    now: DateTime<Utc>,
+    reading: &Reading,
+    answer: &Answer,
+    window: Window,
+) -> EventList {
+    let evidence = reading::evidence(reading);
+    let calendars = freshness_of(&evidence, caller, now);
+    let connections = &reading.connections;
+    let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
+    EventList {
+        connected: !connections.is_empty(),
+        has_calendar_access: has_calendar_access(connections),
+        events: answer.json.clone(),
+        truncated: answer.is_cut || sync::read::may_lack_instances(&evidence, now, window),
+        time_zone: answer.zone,
+        as_of,
+        mode,
+        calendars,
+    }
+}
+
+/// Reads in a transaction: named calendars, and times and calendars of which not all instances are rows.
+async fn read_directly(
+    caller: &Caller,
+    now: DateTime<Utc>,
+    filter: &Filter<'_>,
 ) -> Result<EventList, RpcError> {
     let named = filter.calendars;
     let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
@@ -198,42 +365,23 @@ async fn read(
     let own = own_calendars(&mut tx, caller, named).await?;
     let evidence = store::calendars::evidence(&mut tx, now, &caller.user, named).await?;
     let calendars = freshness_of(&evidence, caller, now);
-    let zone = zone.unwrap_or_else(|| reading::zone_of(&own));
-    let window = window(zone);
-    // One more than requested shows whether there are more.
-    let query = Query {
-        window,
-        zone,
-        calendars: named,
-        types: filter.types.as_deref(),
-        limit: limit + 1,
-        duplicates: Duplicates::Merged,
-    };
+    let zone = filter.zone.unwrap_or_else(|| reading::zone_of(own.iter()));
+    let window = filter.span.window(now, zone);
+    let query = filter.query(window, zone);
     let mut events = sync::read::events(&mut tx, now, &caller.user, &query).await?;
-    let truncated = events.len() > limit || sync::read::may_lack_instances(&evidence, now, window);
-    events.truncate(limit);
+    let truncated = events.len() > filter.limit || sync::read::may_lack_instances(&evidence, now, window);
+    events.truncate(filter.limit);
     let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
     Ok(EventList {
         connected: !connections.is_empty(),
         has_calendar_access: has_calendar_access(&connections),
-        events,
+        events: Json::of(&events)?,
         truncated,
         time_zone: zone,
         as_of,
         mode,
         calendars,
     })
-}
-
-/// The freshness of the named calendars, or of the selected ones.
-pub async fn freshness(
-    conn: &mut PgConnection,
-    caller: &Caller,
-    now: DateTime<Utc>,
-    named: Option<&[CalendarId]>,
-) -> sqlx::Result<Vec<Freshness>> {
-    let evidence = store::calendars::evidence(conn, now, &caller.user, named).await?;
-    Ok(freshness_of(&evidence, caller, now))
 }
 
 /// The freshness of these calendars.

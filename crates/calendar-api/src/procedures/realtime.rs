@@ -1,28 +1,29 @@
 //! The tokens and the snapshot for a browser's socket.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use centrifugo::Position;
 use chrono::{DateTime, Utc};
-use common::ids::CalendarId;
 use event_model::expansion::hot_window;
 use event_model::wire::{Freshness, MESSAGE_VERSION, Message, Mode, Series, Window};
 use rpc::{Code, RpcError};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use sqlx::PgConnection;
-use store::calendars::Evidence;
+use store::instances::ReadRange;
+use store::reading::{Load, Reading, Request};
 use store::user_stream::Position as StreamPosition;
-use sync::read::{Duplicates, Query};
+use sync::read::{Duplicates, Query, Selected};
 use ts_rs::TS;
 use uuid::Uuid;
 
 use super::events::{freshness_of, has_calendar_access};
 use super::input::Nothing;
-use crate::ownership::own_calendars;
+use crate::metrics::AnsweredFrom;
+use crate::reader::{Answer, Json, Kind, Question};
 use crate::state::Caller;
-use crate::{on_view, reading};
+use crate::{metrics, on_view, reading};
 
 /// A subscription token is used at once; the subscription lasts as long as its connection.
 const SUBSCRIPTION_TOKEN_TTL: Duration = Duration::from_mins(5);
@@ -113,7 +114,7 @@ pub struct RealtimeState {
 pub struct Snapshot {
     /// By calendar.
     #[ts(as = "HashMap<String, Vec<Series>>")]
-    series: BTreeMap<CalendarId, Vec<Series>>,
+    series: Json,
     /// There are more events than a snapshot holds, or a series may have more instances than Calwire keeps; request the
     /// displayed time by `getEvents`.
     truncated: bool,
@@ -170,19 +171,13 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
     let now = state.now();
     let window = hot_window(now);
     let held = input.held.filter(|held| held.window == window);
-    let mut tx = store::begin_snapshot(&state.sync.pool).await?;
-    let stream = store::user_stream::position(&mut tx, &caller.user).await?;
-    let connections = store::connections::of_user(&mut tx, &caller.user).await?;
-    let evidence = store::calendars::evidence(&mut tx, now, &caller.user, None).await?;
-    let messages = match held {
-        Some(held) => messages_since(&caller, &held, stream).await,
-        None => None,
+    let (reading, missing) = missing(&caller, now, window, held).await?;
+    let (messages, snapshot) = match missing {
+        Missing::Messages(messages) => (messages, None),
+        Missing::Everything(snapshot) => (Vec::new(), Some(snapshot)),
     };
-    let snapshot = match messages {
-        Some(_) => None,
-        None => Some(snapshot(&mut tx, &caller, now, window, &evidence).await?),
-    };
-    tx.commit().await?;
+    let (connections, stream) = (&reading.connections, reading.position);
+    let evidence = reading::evidence(&reading);
     let calendars = freshness_of(&evidence, &caller, now);
     let (as_of, mode) = reading::overall(&calendars, !connections.is_empty());
     let (epoch, offset) = position.map(|position| (position.epoch, position.offset)).unzip();
@@ -192,38 +187,144 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
         seq: stream.seq,
         stream_epoch: stream.epoch,
         connected: !connections.is_empty(),
-        has_calendar_access: has_calendar_access(&connections),
+        has_calendar_access: has_calendar_access(connections),
         as_of,
         mode,
         calendars,
         window,
-        messages: messages.unwrap_or_default(),
+        messages,
         snapshot,
     })
 }
 
-async fn snapshot(
-    conn: &mut PgConnection,
+/// What a page lacks.
+enum Missing {
+    /// It can apply these.
+    Messages(Vec<Box<RawValue>>),
+    Everything(Snapshot),
+}
+
+async fn missing(
     caller: &Caller,
     now: DateTime<Utc>,
     window: Window,
-    evidence: &[Evidence],
-) -> Result<Snapshot, RpcError> {
-    let own = own_calendars(conn, caller, None).await?;
-    let query = Query {
+    held: Option<Held>,
+) -> Result<(Arc<Reading>, Missing), RpcError> {
+    if let Some(held) = held {
+        let reading = caller.state.reader.read(request(caller, None)).await?;
+        if let Some(messages) = messages_since(caller, &held, reading.position).await {
+            return Ok((reading, Missing::Messages(messages)));
+        }
+    }
+    if let Some((reading, snapshot)) = shared_snapshot(caller, now, window).await? {
+        return Ok((reading, Missing::Everything(snapshot)));
+    }
+    metrics::answered(AnsweredFrom::Transaction);
+    let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
+    let mut readings = store::reading::read(&mut tx, now, &[request(caller, None)]).await?;
+    let Some(reading) = readings.pop() else {
+        return Err(RpcError::of(Code::InternalServerError));
+    };
+    let query = query_of(window, &reading);
+    let read = sync::read::snapshot(&mut tx, now, &caller.user, &query).await?;
+    tx.commit().await?;
+    let series = Json::of(&read.series)?;
+    let snapshot = snapshot_of(&reading, now, window, (series, read.until));
+    Ok((Arc::new(reading), Missing::Everything(snapshot)))
+}
+
+fn request(caller: &Caller, load: Option<Load>) -> Request {
+    Request {
+        user: caller.user.clone(),
+        with_queue: false,
+        load,
+    }
+}
+
+fn query_of(window: Window, reading: &Reading) -> Query<'static> {
+    Query {
         window,
-        zone: reading::zone_of(&own),
+        zone: reading::zone_of(reading.calendars.iter().map(|one| &one.calendar)),
         calendars: None,
         types: None,
         limit: SNAPSHOT_MAX,
         duplicates: Duplicates::Separate,
+    }
+}
+
+/// Reads in one statement, shared with others. None: it takes more.
+async fn shared_snapshot(
+    caller: &Caller,
+    now: DateTime<Utc>,
+    window: Window,
+) -> Result<Option<(Arc<Reading>, Snapshot)>, RpcError> {
+    let reader = &caller.state.reader;
+    let question = Question {
+        user: caller.user.clone(),
+        kind: Kind::Snapshot,
+        zone: None,
+        types: None,
     };
-    let read = sync::read::snapshot(conn, now, &caller.user, &query).await?;
-    Ok(Snapshot {
-        truncated: read.until.is_some() || sync::read::may_lack_instances(evidence, now, window),
-        series: read.series,
-        until: read.until,
-    })
+    let kept = reader.answer(&question);
+    let load = Load {
+        unless: kept.and_then(|kept| kept.position_for(window)),
+        range: ReadRange {
+            from: window.from,
+            to: window.to,
+        },
+        limit: i64::try_from(sync::read::rows_for(SNAPSHOT_MAX + 1)).unwrap_or(i64::MAX),
+    };
+    let reading = reader.read(request(caller, Some(load))).await?;
+    let query = query_of(window, &reading);
+    // Another caller that has waited for the same statement may have made the answer.
+    let kept = reader
+        .answer(&question)
+        .filter(|kept| kept.holds(&reading, window, query.zone));
+    let answer = if let Some(kept) = kept {
+        metrics::answered(AnsweredFrom::Cache);
+        kept
+    } else if let Some(answer) = answer_of(&reading, &query)? {
+        metrics::answered(AnsweredFrom::Statement);
+        reader.keep(question, answer)
+    } else {
+        reader.forget(&question);
+        return Ok(None);
+    };
+    let snapshot = snapshot_of(&reading, now, window, (answer.json.clone(), answer.until));
+    Ok(Some((reading, snapshot)))
+}
+
+/// None: the events were not loaded, or more are needed than were.
+fn answer_of(reading: &Reading, query: &Query<'_>) -> Result<Option<Answer>, RpcError> {
+    let Some(loaded) = reading::loaded(reading) else {
+        return Ok(None);
+    };
+    let Some(selected) = Selected::of(loaded, &query.one_more())? else {
+        return Ok(None);
+    };
+    let read = selected.snapshot(query);
+    let (scope, series) = ((query.window, query.zone), Json::of(&read.series)?);
+    Ok(Some(Answer::new(
+        reading,
+        scope,
+        None,
+        series,
+        (read.until.is_some(), read.until),
+    )))
+}
+
+fn snapshot_of(
+    reading: &Reading,
+    now: DateTime<Utc>,
+    window: Window,
+    (series, until): (Json, Option<DateTime<Utc>>),
+) -> Snapshot {
+    let evidence = reading::evidence(reading);
+    Snapshot {
+        truncated: until.is_some() || sync::read::may_lack_instances(&evidence, now, window),
+        series,
+        until,
+    }
 }
 
 /// The changes that the page lacks, as messages that it can apply. None: it needs a snapshot.

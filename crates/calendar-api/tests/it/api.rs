@@ -12,6 +12,7 @@ mod authorisation;
 mod connecting;
 mod emulator;
 mod hostile;
+mod kept;
 mod outage;
 mod protocol;
 mod reading;
