@@ -8,6 +8,7 @@ use std::sync::{Arc, LazyLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use ids::CalendarId;
+use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 use ts_rs::{Config, TS, TypeVisitor};
@@ -52,9 +53,29 @@ pub fn compact(view: &EventView) -> String {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompactView(pub Arc<EventView>);
 
+static DEFAULT: LazyLock<EventView> = LazyLock::new(EventView::default);
+
+/// As [`compact_fields`], without building them: a snapshot has hundreds of views.
 impl Serialize for CompactView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        compact_fields(&self.0).serialize(serializer)
+        let (view, default) = (&*self.0, &*DEFAULT);
+        let mut map = serializer.serialize_map(None)?;
+        macro_rules! entries {
+            ($($name:literal: $field:ident),* $(,)?) => {
+                $(if view.$field != default.$field {
+                    map.serialize_entry($name, &view.$field)?;
+                })*
+            };
+        }
+        entries! {
+            "title": title, "allDay": all_day, "timeZone": time_zone, "endTimeZone": end_time_zone,
+            "description": description, "location": location, "htmlLink": html_link, "status": status,
+            "eventType": event_type, "transparency": transparency, "visibility": visibility, "colorId": color_id,
+            "attendees": attendees, "organizer": organizer, "conferenceUrl": conference_url,
+            "recurrence": recurrence, "reminders": reminders, "canEdit": can_edit, "canDelete": can_delete,
+            "cutFields": cut_fields, "etag": etag, "iCalUID": ical_uid, "copyRank": copy_rank,
+        }
+        map.end()
     }
 }
 
@@ -230,4 +251,64 @@ pub fn zones(view: &EventView, calendar: Zone) -> (Zone, Zone) {
     let zone = named(&view.time_zone).map_or(calendar, |zone| zone.following(calendar));
     let end_zone = named(&view.end_time_zone).map_or(zone, |zone| zone.following(calendar));
     (zone, end_zone)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{Attendee, EventStatus, Person, Reminders, Transparency};
+
+    fn full() -> EventView {
+        let text = || Some("x".to_owned());
+        EventView {
+            title: "x".into(),
+            all_day: true,
+            time_zone: text(),
+            end_time_zone: text(),
+            description: text(),
+            location: text(),
+            html_link: text(),
+            status: EventStatus::Tentative,
+            event_type: "focusTime".into(),
+            transparency: Transparency::Transparent,
+            visibility: "private".into(),
+            color_id: text(),
+            attendees: vec![Attendee {
+                email: text(),
+                display_name: None,
+                is_self: false,
+                optional: true,
+                resource: false,
+                response_status: "accepted".into(),
+            }],
+            organizer: Some(Person {
+                email: text(),
+                display_name: None,
+                is_self: true,
+            }),
+            conference_url: text(),
+            recurrence: vec!["RRULE:FREQ=DAILY".into()],
+            reminders: Some(Reminders::default()),
+            can_edit: vec!["title".into()],
+            can_delete: true,
+            cut_fields: vec!["title".into()],
+            etag: "x".into(),
+            ical_uid: text(),
+            copy_rank: 7,
+        }
+    }
+
+    #[test]
+    fn compact_view_has_every_field_without_its_default() {
+        let written = |view: &EventView| serde_json::to_value(CompactView(Arc::new(view.clone()))).unwrap();
+        assert_eq!(written(&EventView::default()), Value::Object(Map::new()));
+        assert_eq!(written(&full()), Value::Object(compact_fields(&full())));
+        assert_eq!(
+            written(&full()),
+            Value::Object(fields(&full())),
+            "no field has its default"
+        );
+        let read: CompactView = serde_json::from_value(written(&full())).unwrap();
+        assert_eq!(*read.0, full());
+    }
 }
