@@ -99,7 +99,9 @@ mod tests {
 
     /// Each field of a procedure's output, as `Type.field`.
     fn output_fields(procedure: &rpc::Procedure<Caller>) -> Vec<String> {
-        let declarations = procedure.output_declarations();
+        let mut declarations = procedure.output_declarations();
+        // `Message` flattens it.
+        declarations.add::<event_model::wire::Change>();
         let mut fields = Vec::new();
         for name in declarations.names() {
             for line in declarations.get(name).unwrap_or_default().lines() {
