@@ -455,7 +455,7 @@ describe('live data', () => {
     expect(bench.loadings[0]?.input).toEqual({ live: false });
   });
 
-  it('keeps its data when an answer is older, and loads again', async () => {
+  it('loads again after an older answer, and keeps its data', async () => {
     const bench = await started();
     const old = bench.server.state({ live: false });
     publish(bench, 'a');

@@ -183,7 +183,7 @@ async fn next(conn: &mut PgConnection) -> Option<Unconverted> {
     events::next_unconverted(conn, first, 10).await.unwrap()
 }
 
-/// What a service of the version before writes is shown again as soon as it is converted.
+/// A service of the version before writes an event without its view.
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn a_change_without_a_view_waits_for_its_conversion(pool: PgPool) {
     let mut conn = pool.acquire().await.unwrap();

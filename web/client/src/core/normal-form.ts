@@ -53,7 +53,7 @@ export function flatten(calendarId: string, event: EventInstances, isIn = all): 
   );
 }
 
-/** What all instances have in common. */
+/** Shared by all instances. */
 function commonOf(calendarId: string, event: EventInstances): Common {
   // eslint-disable-next-line @typescript-eslint/no-unused-vars -- an Event has its own times
   const { instances, recurringEventId = null, ...shown } = event;

@@ -21,7 +21,7 @@ use crate::world::{World, alice, berlin, bob};
 /// The last migration of the version before.
 const BEFORE: i64 = 20_261_130_150_000;
 
-/// What the services of that version wrote, with the instances as they expanded them.
+/// The rows that services of that version wrote, with the instances as they expanded them.
 const WRITTEN: &str = include_str!("version_before.sql");
 
 /// When they wrote it.
@@ -84,7 +84,7 @@ impl Upgrade {
         )
     }
 
-    /// What the version before had stored for this window.
+    /// The events that the version before had stored for this window.
     async fn stored(&self, user: &UserId, (window, zone): (Window, Zone)) -> Shown {
         let payloads: Vec<Value> = sqlx::query_scalar(
             "select payload from occurrences o join sync_state s on (resource_id, s.generation) = (calendar_id, o.generation)
