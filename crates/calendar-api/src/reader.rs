@@ -102,7 +102,7 @@ impl Reader {
         self.answers.get(question)
     }
 
-    /// Keeps an answer, if another read can tell whether it holds, and it is not very large.
+    /// Keeps an answer, if another read can show whether it holds, and it is not very large.
     pub fn keep(&self, question: Question, answer: Answer) -> Arc<Answer> {
         let answer = Arc::new(answer);
         if answer.has_stream() && answer.bytes() <= ANSWER_MAX_BYTES {

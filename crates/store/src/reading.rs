@@ -1,4 +1,4 @@
-//! What a read shows, in one statement for several users: one snapshot, without a transaction.
+//! All that a read shows, in one statement for several users: one snapshot, without a transaction.
 //!
 //! The statement returns a row for each calendar of each user, or one without a calendar. The events of a user are in the
 //! first row.

@@ -197,7 +197,7 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
     })
 }
 
-/// What a page lacks.
+/// The changes that a page lacks.
 enum Missing {
     /// It can apply these.
     Messages(Vec<Box<RawValue>>),

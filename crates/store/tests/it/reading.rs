@@ -1,4 +1,4 @@
-//! What a read shows, in one statement for several users.
+//! All that a read shows, in one statement for several users.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
