@@ -113,7 +113,9 @@ async fn without_a_public_url_the_renewer_polls(pool: PgPool) {
     let stop = CancellationToken::new();
     let running = tokio::spawn(application.run_until_stopped(stop.clone()));
     connect(&pool, &google, &config(&pool, &google, &[])).await;
-    let planned = "select count(*) from sync_state where poll_at between now() + interval '40 s' and now() + interval '80 s'";
+    // However long the other one takes.
+    let planned = "select count(*) from sync_state
+                   where poll_at between last_pull_at + interval '40 s' and last_pull_at + interval '80 s'";
     let started = Instant::now();
     while sqlx::query_scalar::<_, i64>(planned)
         .fetch_one(&pool)
@@ -122,7 +124,7 @@ async fn without_a_public_url_the_renewer_polls(pool: PgPool) {
         < 2
     {
         assert!(
-            started.elapsed() < Duration::from_secs(20),
+            started.elapsed() < Duration::from_mins(1),
             "both resources are polled about every minute"
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
