@@ -210,6 +210,8 @@ fn failure(line: &str) -> Option<&str> {
 
 /// Runs to the end, prints its output and adds up the tests in it.
 pub fn counted(command: &mut Command, counts: &mut Counts) -> Result<()> {
+    counts.is_after_summary = false;
+    counts.is_in_output = false;
     each_line(command, |line| {
         println!("{line}");
         counts.add(line);
