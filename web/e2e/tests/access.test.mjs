@@ -41,6 +41,8 @@ test('calendar access left unticked is requested again', async (t) => {
   await google.as('unticked').insert(timed('Behind the box'));
   const { page } = await openPage(t, { user: 'unticked', timeZone: morning() });
   const { next, agenda } = parts(page);
+  // The overview, with two such buttons, may be there for a moment.
+  await page.getByRole('heading', { name: 'Bring your calendar here' }).waitFor();
   await page.getByRole('button', { name: 'Connect Google Calendar' }).click();
   await consent(page, 'unticked', { calendar: false });
   await page.getByText('Connected, but without the calendar.').waitFor();
