@@ -26,7 +26,7 @@ use super::plan::{Job, Snare};
 /// Work that takes longer is blocked by held work.
 const BLOCKED_AFTER: Duration = Duration::from_millis(700);
 /// Work that takes longer, with no held work to wait for, hangs.
-const HANGS_AFTER: Duration = Duration::from_mins(1);
+const HANGS_AFTER: Duration = Duration::from_mins(5);
 /// Other tasks of the pass continue for a moment after one is caught.
 const OTHERS_CONTINUE: Duration = Duration::from_millis(8);
 /// How long Google waits for an answer to a push, shortened.
