@@ -25,7 +25,8 @@ insert into unconverted
     select resource_id, generation from sync_state s where kind = 'events' and generation > 0
         and not exists (select from unconverted u where (u.calendar_id, u.generation) = (resource_id, s.generation));
 
--- A version before this one changes an event without its view, and inserts it without one.
+-- A version before this one changes an event without its view, and inserts it without one. A cancelled event has an empty one,
+-- whoever writes it.
 create function forget_view() returns trigger language plpgsql as $$
 begin
     new.view := null;
@@ -33,7 +34,8 @@ begin
 end
 $$;
 create trigger events_forget_view before update on events for each row
-    when (new.view is not distinct from old.view and new.view is not null and new.raw is distinct from old.raw)
+    when (new.view is not distinct from old.view and new.view is not null and new.raw is distinct from old.raw
+          and not (new.view = '' and new.status = 'cancelled'))
     execute function forget_view();
 create function mark_unconverted() returns trigger language plpgsql as $$
 begin

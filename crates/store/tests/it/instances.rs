@@ -5,6 +5,7 @@
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use common::ids::{CalendarId, UserId};
 use sqlx::{PgConnection, PgPool};
+use store::events::NewEvent;
 use store::events::Unconverted;
 use store::instances::{self, NewInstances, Place, ReadRange};
 use store::{events, sync_state};
@@ -219,4 +220,25 @@ async fn a_change_without_a_view_waits_for_its_conversion(pool: PgPool) {
     events::set_views(&mut conn, calendar, 1, &views).await.unwrap();
     settle(&mut conn).await;
     assert_eq!(next(&mut conn).await, None);
+
+    // A cancelled event stays converted.
+    let cancelled = [NewEvent {
+        status: "cancelled".into(),
+        view: String::new(),
+        ..event("lunch", "3", 1)
+    }];
+    for etag in ["3", "4"] {
+        let changed = cancelled.clone().map(|one| NewEvent {
+            etag: etag.into(),
+            raw: format!(r#"{{"id":"lunch","etag":"{etag}"}}"#),
+            ..one
+        });
+        events::upsert(&mut conn, calendar, 1, &changed).await.unwrap();
+        assert!(
+            events::unconverted(&mut conn, &alice, None)
+                .await
+                .unwrap()
+                .is_empty()
+        );
+    }
 }
