@@ -17,7 +17,7 @@ use crate::oracle::shown;
 use crate::rpc;
 
 /// Long enough to load a snapshot.
-const ANSWERS_WITHIN: Duration = Duration::from_mins(1);
+const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 pub struct Client {
     pub name: String,

@@ -31,7 +31,7 @@ use crate::{google, stack, wait};
 /// There is no page, so no origin opens sockets.
 const ORIGIN: &str = "http://localhost:3000";
 /// Bound on the setup, before any fault.
-const SET_UP_WITHIN: Duration = Duration::from_mins(3);
+const SET_UP_WITHIN: Duration = Duration::from_mins(1);
 
 /// The keys that tokens are sealed with before and after the rotation.
 pub const OLD_KEYS: &str = "1:4OHi4+Tl5ufo6err7O3u7/Dx8vP09fb3+Pn6+/z9/v8=";

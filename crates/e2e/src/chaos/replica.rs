@@ -17,9 +17,9 @@ use super::plan::COPIES;
 use crate::process::{Process, service_binary};
 
 /// Bound on a start, whatever the faults of its links.
-const START_WITHIN: Duration = Duration::from_mins(3);
+const START_WITHIN: Duration = Duration::from_mins(1);
 /// The grace period of Compose and systemd.
-const STOP_WITHIN: Duration = Duration::from_secs(15);
+const STOP_WITHIN: Duration = Duration::from_secs(10);
 /// Between two attempts to start.
 const AGAIN: Duration = Duration::from_millis(300);
 

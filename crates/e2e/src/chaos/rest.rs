@@ -21,7 +21,7 @@ use crate::oracle::{self, Shown, shown};
 use crate::rpc::Api;
 
 /// Bound on an answer of the API, when nothing is broken any more.
-const ANSWER_WITHIN: Duration = Duration::from_secs(30);
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// How many differing events are reported.
 const REPORTED: usize = 4;
 
