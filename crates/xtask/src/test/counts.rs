@@ -22,7 +22,7 @@ pub struct Counts {
     pub failures: Vec<String>,
     /// Of nextest's tests: seconds and name.
     durations: Vec<(f64, String)>,
-    /// The last lines that nextest's failed tests printed, without stack frames.
+    /// What nextest's failed tests printed.
     outputs: Vec<FailedOutput>,
     /// Whether the summary was read: nextest prints the outputs of tests after it.
     #[serde(skip)]
@@ -32,14 +32,44 @@ pub struct Counts {
     is_in_output: bool,
 }
 
+/// A failed test's panics, and the end of its output, without stack frames. The programs that a test of the whole stack
+/// started print their logs after its panic.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct FailedOutput {
     test: String,
-    lines: VecDeque<String>,
+    panics: Vec<String>,
+    end: VecDeque<String>,
+    /// How many of the lines that follow belong to a panic.
+    #[serde(skip)]
+    lines_of_panic: usize,
 }
 
 /// How much of a failed test's output is repeated at the end.
-const OUTPUT_LINES: usize = 25;
+const END_LINES: usize = 20;
+/// How much of each panic, and of all of them.
+const PANIC_LINES: usize = 10;
+const PANICS_LINES: usize = 3 * PANIC_LINES;
+
+impl FailedOutput {
+    fn add(&mut self, line: &str) {
+        if line.contains("panicked at ") {
+            self.lines_of_panic = PANIC_LINES;
+        }
+        if self.lines_of_panic > 0 && self.panics.len() < PANICS_LINES {
+            self.lines_of_panic -= 1;
+            self.panics.push(line.to_owned());
+            return;
+        }
+        self.end.push_back(line.to_owned());
+        if self.end.len() > END_LINES {
+            self.end.pop_front();
+        }
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &str> {
+        self.panics.iter().chain(&self.end).map(String::as_str)
+    }
+}
 
 impl Counts {
     /// Adds the counts of a line such as `Summary [ 9.1s] 5 tests run: 4 passed (1 slow), 1 failed, 7 skipped` (nextest),
@@ -52,7 +82,9 @@ impl Counts {
             if !self.is_after_summary {
                 self.add_test(status, took, name);
             }
-        } else if let Some(name) = failure(line) {
+        } else if let Some(name) = failure(line)
+            && !self.is_of_nextests_test(line)
+        {
             self.add_failure(name);
         }
         if let Some((_, counts)) = line
@@ -65,6 +97,7 @@ impl Counts {
         } else if let Some((_, counts)) = line
             .strip_prefix("test result: ")
             .and_then(|rest| rest.split_once(". "))
+            .filter(|_| !self.is_of_nextests_test(line))
         {
             counts.split("; ").for_each(|count| self.add_count(count));
         } else if let Some(counts) = line.strip_prefix("Tests  ") {
@@ -75,6 +108,11 @@ impl Counts {
         {
             self.add_count(&format!("{number} {word}"));
         }
+    }
+
+    /// Whether a test program that nextest ran reports its one test, which nextest has reported already.
+    fn is_of_nextests_test(&self, line: &str) -> bool {
+        self.is_after_summary && line.starts_with("test ")
     }
 
     fn keep_output(&mut self, line: &str) {
@@ -92,19 +130,16 @@ impl Counts {
             }
         } else if self.is_in_output
             && !is_of_stack(line)
-            && let Some(FailedOutput { lines, .. }) = self.outputs.last_mut()
+            && let Some(output) = self.outputs.last_mut()
         {
-            lines.push_back(line.to_owned());
-            if lines.len() > OUTPUT_LINES {
-                lines.pop_front();
-            }
+            output.add(line);
         }
     }
 
-    /// The last lines that a failed test printed.
+    /// The panics of a failed test and the last lines that it printed.
     pub fn output(&self, test: &str) -> impl Iterator<Item = &str> {
         let of_test = self.outputs.iter().filter(move |output| output.test == test);
-        of_test.flat_map(|output| output.lines.iter().map(String::as_str))
+        of_test.flat_map(FailedOutput::lines)
     }
 
     /// `4 passed`; any other word adds nothing.
@@ -317,15 +352,29 @@ mod tests {
             "    # pass 9",
             "        FAIL [   1.500s] (2/4) store::it mirror::walk",
             "  stdout ───",
+            "    running 1 test",
+            "    test mirror::walk ... FAILED",
+            "    test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 40 filtered out; finished in 1.50s",
+            "  stderr ───",
             "",
-            "    seed    3  BROKEN",
+            "    thread 'mirror::walk' panicked at crates/store/tests/it/mirror.rs:9:5:",
+            "    not within 30s",
             "       0: __rustc::rust_begin_unwind",
             "                 at /rustc/59807616/library/std/src/panicking.rs:689:5",
         ] {
             counts.add(line);
         }
+        for line in 0..100 {
+            counts.add(&format!("    line {line} of a log"));
+        }
         let output: Vec<_> = counts.output("store::it mirror::walk").collect();
-        assert_eq!(output, ["  stdout ───", "    seed    3  BROKEN"]);
+        assert_eq!(output.len(), PANIC_LINES + END_LINES);
+        let panic = [
+            "    thread 'mirror::walk' panicked at crates/store/tests/it/mirror.rs:9:5:",
+            "    not within 30s",
+        ];
+        assert_eq!(output[..2], panic);
+        assert_eq!(output.last(), Some(&"    line 99 of a log"));
         assert_eq!(numbers(&counts), (11, 2, 0));
         assert_eq!(
             counts.failures,
