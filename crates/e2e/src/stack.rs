@@ -178,13 +178,15 @@ impl Stack {
         Ok(api)
     }
 
-    /// Waits until each of the user's calendars that Google can watch has exactly one live channel.
+    /// Waits until each of the user's calendars that Google can watch has exactly one live channel, whose first push has
+    /// arrived: it causes a pull, which a test must not meet later.
     pub async fn watched(&self, user: &str) {
         wait::until(&format!("{user}'s calendars are watched"), async || {
             let (calendars, watched): (i64, i64) = sqlx::query_as(
                 "select count(*), count(*) filter (where live = 1) from ( \
                    select count(w.channel_id) as live from calendars c \
-                   left join watches w on w.resource_id = c.id and w.state = 'live' \
+                   join sync_state s on s.resource_id = c.id \
+                   left join watches w on w.resource_id = c.id and w.state = 'live' and s.last_push_at is not null \
                    where c.user_id = $1 and c.selected and c.push_supported and c.access_lost_at is null \
                    group by c.id) counted",
             )
