@@ -19,8 +19,8 @@ pub use disconnect::{
     strip,
 };
 pub use grant::{
-    Refresh, Refreshed, Tokens, Verdict, acquire_recheck, acquire_refresh, reject_grant, release_refresh,
-    revive_grant, settle_refresh, tokens,
+    Refresh, Refreshed, Tokens, Verdict, acquire_recheck, acquire_refresh, extend_refresh, reject_grant,
+    release_refresh, revive_grant, settle_refresh, tokens,
 };
 
 /// One connected Google account, without its tokens.

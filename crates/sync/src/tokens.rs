@@ -13,12 +13,14 @@
 //!
 //! [`grant_confirm_delay`]: crate::Settings::grant_confirm_delay
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use common::backoff::jittered;
 use common::crash_point;
 use common::ids::ConnectionId;
+use common::lease;
 use common::worker::Pass;
 use event_model::wire::{Change, ConnectionState};
 use google::Error;
@@ -32,13 +34,13 @@ use crate::{Context, metrics, outbox};
 
 /// A token with less life left than this is refreshed before use. For short-lived tokens, a quarter of their life.
 const LIFE_MIN: TimeDelta = TimeDelta::minutes(5);
-/// Longer than the timeout of a call to Google, so a lease expires only if its holder died.
-const LEASE: Duration = Duration::from_secs(40);
+/// Extended while Google is called. When its holder has died, the account's pulls and writes wait for its end.
+const LEASE: Duration = Duration::from_secs(9);
 /// How often a grant that a policy has ended is tried again. Administrators change policies in hours, not minutes.
 const RECHECK_EVERY: Duration = Duration::from_hours(6);
 /// How often a waiting task checks whether another process has stored a new token.
 const CHECK_EVERY: Duration = Duration::from_millis(150);
-/// After how many checks a waiting task gives up: a little longer than a lease.
+/// After how many checks a waiting task gives up: longer than the timeout of a call to Google after a lease.
 const CHECKS_MAX: u32 = 300;
 
 /// The purpose of a call.
@@ -155,7 +157,8 @@ async fn refresh_token(ctx: &Context, refresh: Refresh) -> Result<Option<(Secret
             return Err(unsealable.into());
         }
     };
-    let answer = ctx.google.refresh(secret).await;
+    let answer = ctx.google.refresh(secret);
+    let Ok(answer) = lease::hold(LEASE / 3, || extend(ctx, &refresh), answer).await;
     crash_point!("token.after_google");
     match answer {
         Ok(new) => {
@@ -189,6 +192,18 @@ async fn refresh_token(ctx: &Context, refresh: Refresh) -> Result<Option<(Secret
             Err(CallError::Token(error))
         }
     }
+}
+
+/// Does not fail: another process that takes a lost lease refreshes the token, too, and the first to store one is kept.
+async fn extend(ctx: &Context, refresh: &Refresh) -> Result<(), Infallible> {
+    let extended = async {
+        let mut conn = ctx.pool.acquire().await?;
+        connections::extend_refresh(&mut conn, refresh, LEASE).await
+    };
+    if let Err(error) = extended.await {
+        tracing::debug!(connection.id = %refresh.lease.key, %error, "Could not extend the lease of a token refresh");
+    }
+    Ok(())
 }
 
 /// Tries one grant again that a policy has ended. If Google accepts its token now, the account is pulled again.

@@ -212,6 +212,20 @@ pub async fn settle_refresh(
     Ok(stored.rows_affected() == 1)
 }
 
+/// Extends the lease to `until` from now. Does nothing if it was lost.
+pub async fn extend_refresh(conn: &mut PgConnection, refresh: &Refresh, until: Duration) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update connections set refresh_leased_until = clock_timestamp() + $3
+         where id = $1 and refresh_lease = $2 and refresh_leased_until > clock_timestamp()",
+        refresh.lease.key.as_uuid(),
+        refresh.lease.token,
+        interval(until),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Ends the lease after an attempt that showed nothing about the grant.
 pub async fn release_refresh(conn: &mut PgConnection, refresh: &Refresh) -> sqlx::Result<()> {
     sqlx::query!(

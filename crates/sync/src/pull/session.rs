@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use common::crash_point;
+use common::{crash_point, lease};
 use google::{CalendarListEntry, EventsPage, ListCursor, Next, Page};
 use sqlx::{PgConnection, Postgres, Transaction};
 use store::pull_log::{self, NewEntry, Outcome};
@@ -129,13 +129,13 @@ impl<'a> Session<'a> {
         }
         self.extend_lease_after_first(pages).await?;
         let (google, cursor, page_size) = (&self.ctx.google, &pages.cursor, self.page_size);
-        let answer = calls::call(
+        let answer = Box::pin(calls::call(
             self.ctx,
             self.pull.connection_id,
             Purpose::Sync,
             |access| async move { google.events(&access, google_id, cursor, page_size).await },
-        );
-        match answer.await {
+        ));
+        match self.while_leased(answer).await? {
             Ok(page) => {
                 self.pages += 1;
                 metrics::page();
@@ -170,13 +170,14 @@ impl<'a> Session<'a> {
         }
         self.extend_lease_after_first(pages).await?;
         let (google, cursor) = (&self.ctx.google, &pages.cursor);
-        let answer = calls::call(
+        let answer = Box::pin(calls::call(
             self.ctx,
             self.pull.connection_id,
             Purpose::Sync,
             |access| async move { google.calendar_list(&access, cursor).await },
-        );
-        let page = answer.await.map_err(|error| self.classify(error, pages))?;
+        ));
+        let page = self.while_leased(answer).await?;
+        let page = page.map_err(|error| self.classify(error, pages))?;
         crash_point!("list.page_read");
         pages.advance(page.next.clone())?;
         Ok(Some(page))
@@ -208,6 +209,16 @@ impl<'a> Session<'a> {
                 "Events have an unknown time zone; series among them are expanded by the calendar's"
             );
         }
+    }
+
+    /// Extends the lease while a call to Google takes its time, which is no sign of a worker that died.
+    async fn while_leased<T>(&self, call: impl Future<Output = T>) -> Result<T, PullError> {
+        lease::hold(
+            self.ctx.settings.lease / 3,
+            async || self.extend_lease().await,
+            call,
+        )
+        .await
     }
 
     async fn extend_lease_after_first(&self, pages: &Pages) -> Result<(), PullError> {

@@ -56,6 +56,40 @@ async fn two_processes_refresh_an_expired_token_once(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn refresh_of_a_dead_process_is_taken_over_within_seconds(pool: PgPool) {
+    let stage = Stage::new(pool).await;
+    let id = stage.connect("alice", ALICE).await;
+    stage.pass(TimeDelta::minutes(58));
+    let slow = Fault::Delay {
+        ms: 4_000,
+        jitter_ms: 0,
+    };
+    stage.google.fault(Rule::new("oauth.token", slow));
+    let remaining = async || -> Option<f64> {
+        let remaining = "select extract(epoch from max(refresh_leased_until) - clock_timestamp())::float8 from connections";
+        sqlx::query_scalar(remaining)
+            .fetch_one(&stage.ctx.pool)
+            .await
+            .unwrap()
+    };
+    let watched = async {
+        let mut extended = false;
+        let mut last = f64::MAX;
+        while stage.requests_to("oauth.token") == 0 || remaining().await.is_some() {
+            let now = remaining().await.unwrap_or_default();
+            assert!(now < 10.0, "others would wait {now} s for a process that died");
+            extended |= now > last;
+            last = now;
+            tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        }
+        extended
+    };
+    let (listed, extended) = tokio::join!(list(&stage.ctx, id), watched);
+    assert_eq!(listed.unwrap(), 2);
+    assert!(extended, "the lease is extended while Google is slow");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn rejected_token_is_refreshed_once_and_the_call_retried(pool: PgPool) {
     let stage = Stage::new(pool).await;
     let id = stage.connect("alice", ALICE).await;

@@ -250,6 +250,32 @@ async fn slow_calendar_delays_no_other(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn slow_answer_does_not_lose_the_lease(pool: PgPool) {
+    let mut world = World::of_alice(pool).await;
+    world.add(ALICE, world.event("Event", 1, 8));
+    let mut settings = sync::Settings::clone(&world.ctx.settings);
+    settings.lease = Duration::from_secs(2);
+    world.ctx.settings = settings.into();
+    let slow = Fault::Delay {
+        ms: 4_000,
+        jitter_ms: 0,
+    };
+    world.fault(Rule::new("events.list", slow).of_calendar(ALICE).times(1));
+    let before = listings_of(&world, "alice");
+    let puller = Puller::new(world.ctx.clone(), 8);
+    world.push(&alice()).await;
+    while world.mirror(&alice(), ALICE).await.is_empty() {
+        puller.run_once().await.unwrap();
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(
+        listings_of(&world, "alice"),
+        before + 1,
+        "no other worker took over"
+    );
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn pull_that_kills_workers_is_delayed_with_backoff(pool: PgPool) {
     let world = World::of_alice(pool).await;
     world.add(ALICE, world.event("Event", 1, 8));
