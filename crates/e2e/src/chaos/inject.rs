@@ -24,7 +24,7 @@ use crate::normal_form::HeldEvents;
 use crate::rpc::Api;
 
 /// Bound on every recovery.
-const RECOVERS_WITHIN: Duration = Duration::from_secs(150);
+const RECOVERS_WITHIN: Duration = Duration::from_secs(75);
 const LOOK_AGAIN: Duration = Duration::from_millis(25);
 
 /// Injects a fault, waits, and ends it. An error is one of the harness, not of Calwire.

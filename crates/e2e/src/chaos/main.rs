@@ -36,7 +36,7 @@ struct Args {
     #[arg(long, default_value_t = Size::default().faults)]
     faults: usize,
     /// Bound on coming to rest after the last fault.
-    #[arg(long, default_value_t = 150, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 75, value_name = "SECONDS")]
     rest: u64,
     /// Run the plan of this file instead.
     #[arg(long, value_name = "FILE")]
