@@ -72,6 +72,7 @@ fn flat<'a>(calendar: &'a str, event: &'a Value) -> impl Iterator<Item = Value> 
     let mut view = defaults();
     view.extend(event.as_object().cloned().unwrap_or_default());
     view.remove("instances");
+    complete(&mut view);
     list(&event["instances"]).map(move |instance| {
         let mut event = view.clone();
         event.insert("id".to_owned(), id(&event, &instance[0]).into());
@@ -80,6 +81,31 @@ fn flat<'a>(calendar: &'a str, event: &'a Value) -> impl Iterator<Item = Value> 
         event.insert("end".to_owned(), instance[1].clone());
         event.into()
     })
+}
+
+/// Adds the fields that people and reminders may leave out.
+fn complete(view: &mut Map<String, Value>) {
+    let person = json!({"email": null, "displayName": null, "self": false});
+    let guest = json!({
+        "email": null, "displayName": null, "self": false, "optional": false, "responseStatus": "needsAction",
+    });
+    let reminders = json!({"useDefault": false, "overrides": []});
+    let guests = view.get_mut("attendees").and_then(Value::as_array_mut);
+    guests.into_iter().flatten().for_each(|shown| fill(shown, &guest));
+    for (name, defaults) in [("organizer", &person), ("reminders", &reminders)] {
+        if let Some(shown) = view.get_mut(name) {
+            fill(shown, defaults);
+        }
+    }
+}
+
+fn fill(shown: &mut Value, defaults: &Value) {
+    let (Some(shown), Some(defaults)) = (shown.as_object_mut(), defaults.as_object()) else {
+        return;
+    };
+    for (name, value) in defaults {
+        shown.entry(name.as_str()).or_insert_with(|| value.clone());
+    }
 }
 
 /// The fields that an event may leave out, with the values that they then have.

@@ -1,7 +1,7 @@
 //! An event with its instances, as the mirror holds it, and as messages and snapshots carry it.
 //!
-//! The view, which all instances share, is there once. As JSON it leaves out the fields that have their default. An instance is
-//! its times; its id follows from them ([`instance_id`]).
+//! The view, which all instances share, is there once. As JSON it leaves out the fields that have their default, and so do its
+//! guests, organizer and reminders. An instance is its times; its id follows from them ([`instance_id`]).
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
@@ -10,12 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 use ids::CalendarId;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::{Map, Value};
 use ts_rs::{Config, TS, TypeVisitor};
 
 use crate::expansion::Occurrence;
 use crate::span::{Span, Start};
-use crate::wire::{Event, EventInstances, EventView, Series};
+use crate::wire::{Attendee, Event, EventInstances, EventView, Person, Reminders, Series};
 use crate::zone::Zone;
 
 /// Google's id of an instance that starts here. `is_of_master`: its event is a master; others are their own only instance.
@@ -27,55 +26,60 @@ pub fn instance_id(event_id: &str, is_of_master: bool, start: Start) -> String {
     }
 }
 
-static DEFAULTS: LazyLock<Map<String, Value>> = LazyLock::new(|| fields(&EventView::default()));
-
-fn fields(view: &EventView) -> Map<String, Value> {
-    match serde_json::to_value(view) {
-        Ok(Value::Object(fields)) => fields,
-        // A structure of texts, numbers and lists is always an object.
-        _ => Map::new(),
-    }
-}
-
-/// The fields of a view that do not have their default.
-fn compact_fields(view: &EventView) -> Map<String, Value> {
-    let mut fields = fields(view);
-    fields.retain(|name, value| DEFAULTS.get(name) != Some(value));
-    fields
-}
-
 /// A view as the mirror stores it: an object of the fields that do not have their default.
 pub fn compact(view: &EventView) -> String {
-    Value::Object(compact_fields(view)).to_string()
+    // A structure of texts, numbers and lists always serializes.
+    serde_json::to_string(&Compact(view)).unwrap_or_default()
 }
 
 /// A view that is written without the fields that have their default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CompactView(pub Arc<EventView>);
 
-static DEFAULT: LazyLock<EventView> = LazyLock::new(EventView::default);
+/// Written without the fields that have their default, here and in the people and reminders of a view.
+struct Compact<'a, T: ?Sized>(&'a T);
 
-/// As [`compact_fields`], without building them: a snapshot has hundreds of views.
+macro_rules! compact {
+    ($type:ty { $($name:literal: $field:ident $(in $form:ident)?),* $(,)? }) => {
+        impl Serialize for Compact<'_, $type> {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                static DEFAULT: LazyLock<$type> = LazyLock::new(Default::default);
+                let mut map = serializer.serialize_map(None)?;
+                $(if self.0.$field != DEFAULT.$field {
+                    map.serialize_entry($name, &$($form)?(&self.0.$field))?;
+                })*
+                map.end()
+            }
+        }
+    };
+}
+
+compact!(EventView {
+    "title": title, "allDay": all_day, "timeZone": time_zone, "endTimeZone": end_time_zone, "description": description,
+    "location": location, "htmlLink": html_link, "status": status, "eventType": event_type,
+    "transparency": transparency, "visibility": visibility, "colorId": color_id, "attendees": attendees in each,
+    "organizer": organizer in one, "conferenceUrl": conference_url, "recurrence": recurrence,
+    "reminders": reminders in one, "canEdit": can_edit, "canDelete": can_delete, "cutFields": cut_fields, "etag": etag,
+    "iCalUID": ical_uid, "copyRank": copy_rank,
+});
+compact!(Attendee {
+    "email": email, "displayName": display_name, "self": is_self, "optional": optional, "resource": resource,
+    "responseStatus": response_status,
+});
+compact!(Person { "email": email, "displayName": display_name, "self": is_self });
+compact!(Reminders { "useDefault": use_default, "overrides": overrides });
+
+fn one<T>(value: &Option<T>) -> Option<Compact<'_, T>> {
+    value.as_ref().map(Compact)
+}
+
+fn each<T>(values: &[T]) -> Vec<Compact<'_, T>> {
+    values.iter().map(Compact).collect()
+}
+
 impl Serialize for CompactView {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (view, default) = (&*self.0, &*DEFAULT);
-        let mut map = serializer.serialize_map(None)?;
-        macro_rules! entries {
-            ($($name:literal: $field:ident),* $(,)?) => {
-                $(if view.$field != default.$field {
-                    map.serialize_entry($name, &view.$field)?;
-                })*
-            };
-        }
-        entries! {
-            "title": title, "allDay": all_day, "timeZone": time_zone, "endTimeZone": end_time_zone,
-            "description": description, "location": location, "htmlLink": html_link, "status": status,
-            "eventType": event_type, "transparency": transparency, "visibility": visibility, "colorId": color_id,
-            "attendees": attendees, "organizer": organizer, "conferenceUrl": conference_url,
-            "recurrence": recurrence, "reminders": reminders, "canEdit": can_edit, "canDelete": can_delete,
-            "cutFields": cut_fields, "etag": etag, "iCalUID": ical_uid, "copyRank": copy_rank,
-        }
-        map.end()
+        Compact(&*self.0).serialize(serializer)
     }
 }
 
@@ -256,7 +260,7 @@ pub fn zones(view: &EventView, calendar: Zone) -> (Zone, Zone) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{Attendee, EventStatus, Person, Reminders, Transparency};
+    use crate::wire::{EventStatus, Reminder, Transparency};
 
     fn full() -> EventView {
         let text = || Some("x".to_owned());
@@ -275,20 +279,26 @@ mod tests {
             color_id: text(),
             attendees: vec![Attendee {
                 email: text(),
-                display_name: None,
-                is_self: false,
+                display_name: text(),
+                is_self: true,
                 optional: true,
-                resource: false,
+                resource: true,
                 response_status: "accepted".into(),
             }],
             organizer: Some(Person {
                 email: text(),
-                display_name: None,
+                display_name: text(),
                 is_self: true,
             }),
             conference_url: text(),
             recurrence: vec!["RRULE:FREQ=DAILY".into()],
-            reminders: Some(Reminders::default()),
+            reminders: Some(Reminders {
+                use_default: true,
+                overrides: vec![Reminder {
+                    method: "popup".into(),
+                    minutes: 10,
+                }],
+            }),
             can_edit: vec!["title".into()],
             can_delete: true,
             cut_fields: vec!["title".into()],
@@ -298,17 +308,35 @@ mod tests {
         }
     }
 
+    fn plain<T: Serialize>(value: &T) -> serde_json::Value {
+        serde_json::to_value(value).unwrap()
+    }
+
+    fn written(view: &EventView) -> serde_json::Value {
+        serde_json::from_str(&compact(view)).unwrap()
+    }
+
     #[test]
     fn compact_view_has_every_field_without_its_default() {
-        let written = |view: &EventView| serde_json::to_value(CompactView(Arc::new(view.clone()))).unwrap();
-        assert_eq!(written(&EventView::default()), Value::Object(Map::new()));
-        assert_eq!(written(&full()), Value::Object(compact_fields(&full())));
+        assert_eq!(written(&full()), plain(&full()), "no field has its default");
+        assert_eq!(plain(&CompactView(Arc::new(full()))), plain(&full()));
         assert_eq!(
-            written(&full()),
-            Value::Object(fields(&full())),
-            "no field has its default"
+            serde_json::from_value::<EventView>(plain(&full())).unwrap(),
+            full()
         );
-        let read: CompactView = serde_json::from_value(written(&full())).unwrap();
-        assert_eq!(*read.0, full());
+    }
+
+    #[test]
+    fn compact_view_leaves_out_defaults_at_each_level() {
+        assert_eq!(compact(&EventView::default()), "{}");
+        let view = EventView {
+            attendees: vec![Attendee::default()],
+            organizer: Some(Person::default()),
+            reminders: Some(Reminders::default()),
+            ..EventView::default()
+        };
+        let short = r#"{"attendees":[{}],"organizer":{},"reminders":{}}"#;
+        assert_eq!(compact(&view), short);
+        assert_eq!(serde_json::from_str::<EventView>(short).unwrap(), view);
     }
 }

@@ -164,8 +164,8 @@ pub enum Visibility {
     Private,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, TS)]
+#[serde(rename_all = "camelCase", default)]
 pub struct Person {
     pub email: Option<String>,
     pub display_name: Option<String>,
@@ -174,7 +174,7 @@ pub struct Person {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, TS)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", default)]
 pub struct Attendee {
     pub email: Option<String>,
     pub display_name: Option<String>,
@@ -182,11 +182,24 @@ pub struct Attendee {
     pub is_self: bool,
     pub optional: bool,
     /// A room or other equipment, not a person.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     #[ts(optional, as = "Option<bool>")]
     pub resource: bool,
     /// `needsAction`, `declined`, `tentative` or `accepted`.
     pub response_status: String,
+}
+
+impl Default for Attendee {
+    fn default() -> Self {
+        Self {
+            email: None,
+            display_name: None,
+            is_self: false,
+            optional: false,
+            resource: false,
+            response_status: "needsAction".to_owned(),
+        }
+    }
 }
 
 /// When Google reminds the user of an event.

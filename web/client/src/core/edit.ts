@@ -1,6 +1,6 @@
 /** Edits, and their effect on events. Pure. */
 import type { Attendee, Event, EventPatch, ResponseStatus, SendUpdates, SeriesScope } from '../generated/types.js';
-import { DEFAULTS } from './normal-form.js';
+import { DEFAULTS, GUEST } from './normal-form.js';
 import { seriesOf } from './occurrence.js';
 import { addDays, atWall, DAY, isZone, localZone, rfc3339, wallAt } from './zone.js';
 
@@ -83,9 +83,7 @@ function guestsOf(event: Event, guests: NonNullable<EventPatch['attendees']>): A
   const listed = guests.flatMap(({ email, displayName = null, optional = false }): Attendee[] => {
     if (email === null) return [];
     const known = event.attendees.find((guest) => guest.email?.toLowerCase() === email.toLowerCase());
-    return [
-      known ? { ...known, optional } : { email, displayName, optional, self: false, responseStatus: 'needsAction' },
-    ];
+    return [{ ...(known ?? { ...GUEST, email, displayName }), optional }];
   });
   return [...listed, ...event.attendees.filter(({ email }) => email === null)];
 }

@@ -2,7 +2,7 @@
  * Events in normal form, as messages and snapshots carry them: the view of an event once, and the times of its instances.
  * Fields that have their default are left out. Flat events are derived from it.
  */
-import type { Event, EventInstances, EventView } from '../generated/types.js';
+import type { Attendee, Event, EventInstances, EventView } from '../generated/types.js';
 
 /** The defaults of all fields that an Event always has. */
 export const DEFAULTS: EventView = {
@@ -29,7 +29,7 @@ export const DEFAULTS: EventView = {
   copyRank: 0,
 };
 const PERSON = { email: null, displayName: null, self: false };
-const GUEST = { ...PERSON, optional: false };
+export const GUEST: Attendee = { ...PERSON, optional: false, responseStatus: 'needsAction' };
 const REMINDERS = { useDefault: false, overrides: [] };
 
 const all: (times: Times) => boolean = () => true;
