@@ -2,7 +2,7 @@
 //!
 //! - A statement is a snapshot of all that an answer shows ([`store::reading`]). Reads that arrive while one runs share the next
 //!   one, so a thousand tabs that reload at once are a few statements.
-//! - An answer's events are kept, as JSON, in a bounded number of bytes. The statement of every read shows whether they still
+//! - An answer's events are kept, as compressed JSON, in a bounded number of bytes. The statement of every read shows whether they still
 //!   hold ([`Answer::holds`]): the user's stream is where it was, and the same calendars are shown in the same generations and
 //!   zones. If the stream has moved, the same statement loads the events. So no answer is older than the database, and
 //!   freshness is never kept.
@@ -104,11 +104,10 @@ impl Reader {
 
     /// Keeps an answer, if another read can show whether it holds, and it is not very large.
     pub fn keep(&self, question: Question, answer: Answer) -> Arc<Answer> {
-        let answer = Arc::new(answer);
         if answer.has_stream() && answer.bytes() <= ANSWER_MAX_BYTES {
-            self.answers.insert(question, Arc::clone(&answer));
+            self.answers.insert(question, Arc::new(answer.compressed()));
         }
-        answer
+        Arc::new(answer)
     }
 
     /// Drops an answer that no longer holds though the user's stream has not moved, so that the next read loads the events.

@@ -69,6 +69,7 @@ compact!(Attendee {
 compact!(Person { "email": email, "displayName": display_name, "self": is_self });
 compact!(Reminders { "useDefault": use_default, "overrides": overrides });
 
+#[expect(clippy::ref_option, reason = "the macro passes a reference to a field")]
 fn one<T>(value: &Option<T>) -> Option<Compact<'_, T>> {
     value.as_ref().map(Compact)
 }

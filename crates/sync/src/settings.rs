@@ -85,7 +85,7 @@ impl Default for Settings {
             canary_every: Duration::from_mins(3),
             canary_patience: Duration::from_secs(30),
             realtime_token_life: Duration::from_mins(15),
-            // The upcoming events of a busy week are some 15 KB.
+            // The upcoming events of a busy week are some 2 KB, as they are kept.
             read_cache_bytes: 192 << 20,
             events_page_size: google::EVENTS_PAGE_MAX,
         }

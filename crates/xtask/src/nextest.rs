@@ -8,7 +8,7 @@ use anyhow::Result;
 use crate::{tools, workspace};
 
 /// Most tests of the whole stack wait. `.config/nextest.toml` says which take more slots than one.
-const SLOTS_PER_CORE: usize = 7;
+const SLOTS_PER_CORE: usize = 5;
 
 /// Nextest for the tests that `filter` selects, in one pool.
 pub fn nextest(filter: &str) -> Result<Command> {
