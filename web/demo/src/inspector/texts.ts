@@ -29,32 +29,34 @@ export const STATE_TEXTS: Record<ConnectionState, string> = {
   disconnected: 'was disconnected',
 };
 
-const ERRORS: Record<string, string> = {
-  transient: 'Google could not be reached for a moment. Retrying.',
-  rate_limited: 'Google limited the request rate. Calwire continues by itself.',
-  quota_spent: 'Google’s daily quota is used up. Calwire continues when Google allows more.',
-  unauthorized: 'Google rejected the access token. Retrying with a new one.',
-  reauth_required: 'Google ended the access. Connect the account again.',
-  grant_suspect: 'Google may have ended the access. This is being verified.',
-  scope_missing: 'The calendar was not ticked on Google’s page. Connect again and leave it ticked.',
-  calendar_off: 'Google Calendar is turned off for this account. Calwire looks again every hour.',
-  disconnected: 'The account is disconnected.',
-  client_misconfigured: 'Google rejected this installation’s OAuth client.',
-  tokens_unreadable: 'The stored tokens cannot be decrypted: a key in TOKEN_KEYS is missing.',
-  refused: 'Google rejected the request. Retrying with increasing delays.',
-  sync_token_refused: 'Google did not accept the sync token. All events are being listed again.',
-  listing_restarted: 'The listing was interrupted and started again.',
-  endless_listing: 'Google’s list did not end. Retrying.',
-  sweep_held: 'Most events were missing from Google’s list. They are removed only if a second list confirms it.',
-  access_doubtful: 'Google refused this calendar once. It is hidden only if Google does so again.',
-  page_timed_out: 'Google did not send a page in time. If it happens again, smaller pages are requested.',
-  token_endpoint: 'Google gave no access token. Retrying with increasing delays.',
-  access_lost: 'The account does not have access to this calendar any more.',
-  database: 'The database could not store the result. Retrying.',
-  lease_lost: 'Another worker took over.',
-  worker_lost: 'The worker stopped during the pull, more than once. Retrying with increasing delays.',
-};
+const ERRORS = new Map<string, string>(
+  Object.entries({
+    transient: 'Google could not be reached for a moment. Retrying.',
+    rate_limited: 'Google limited the request rate. Calwire continues by itself.',
+    quota_spent: 'Google’s daily quota is used up. Calwire continues when Google allows more.',
+    unauthorized: 'Google rejected the access token. Retrying with a new one.',
+    reauth_required: 'Google ended the access. Connect the account again.',
+    grant_suspect: 'Google may have ended the access. This is being verified.',
+    scope_missing: 'The calendar was not ticked on Google’s page. Connect again and leave it ticked.',
+    calendar_off: 'Google Calendar is turned off for this account. Calwire looks again every hour.',
+    disconnected: 'The account is disconnected.',
+    client_misconfigured: 'Google rejected this installation’s OAuth client.',
+    tokens_unreadable: 'The stored tokens cannot be decrypted: a key in TOKEN_KEYS is missing.',
+    refused: 'Google rejected the request. Retrying with increasing delays.',
+    sync_token_refused: 'Google did not accept the sync token. All events are being listed again.',
+    listing_restarted: 'The listing was interrupted and started again.',
+    endless_listing: 'Google’s list did not end. Retrying.',
+    sweep_held: 'Most events were missing from Google’s list. They are removed only if a second list confirms it.',
+    access_doubtful: 'Google refused this calendar once. It is hidden only if Google does so again.',
+    page_timed_out: 'Google did not send a page in time. If it happens again, smaller pages are requested.',
+    token_endpoint: 'Google gave no access token. Retrying with increasing delays.',
+    access_lost: 'The account does not have access to this calendar any more.',
+    database: 'The database could not store the result. Retrying.',
+    lease_lost: 'Another worker took over.',
+    worker_lost: 'The worker stopped during the pull, more than once. Retrying with increasing delays.',
+  }),
+);
 
 export function errorOf(word: string): string {
-  return ERRORS[word] ?? `Retrying (${word.replaceAll('_', ' ')}).`;
+  return ERRORS.get(word) ?? `Retrying (${word.replaceAll('_', ' ')}).`;
 }

@@ -30,8 +30,8 @@ export function Banner({ outcome, onClose }: { outcome: ConnectOutcome; onClose:
 
 function textsOf({ status, reasons }: ConnectOutcome): BannerText[] {
   if (status === 'denied') return [DENIED];
-  if (status === 'error') return [{ tone: 'bad', ...(FAILURES[reasons[0] ?? ''] ?? UNKNOWN) }];
-  const notes = reasons.map((reason) => NOTES[reason]).filter((note) => note !== undefined);
+  if (status === 'error') return [{ tone: 'bad', ...(FAILURES.get(reasons[0] ?? '') ?? UNKNOWN) }];
+  const notes = reasons.map((reason) => NOTES.get(reason)).filter((note) => note !== undefined);
   return notes.length > 0 ? notes : [CONNECTED];
 }
 
@@ -53,19 +53,21 @@ const SCOPE_MISSING: BannerText = {
   remedy: 'The box for your calendar was not ticked on Google’s page. Connect again and leave it ticked.',
 };
 
-const NOTES: Record<string, BannerText> = {
-  scope_missing: SCOPE_MISSING,
-  other_account: {
-    tone: 'warn',
-    title: 'Another account was connected.',
-    remedy: 'The one that needs you is still waiting. Connect it again and choose it on Google’s page.',
-  },
-  calendar_off: {
-    tone: 'warn',
-    title: 'Connected, but Google Calendar is turned off for this account.',
-    remedy: 'Its administrator can turn it on. Calwire looks again every hour.',
-  },
-};
+const NOTES = new Map<string, BannerText>(
+  Object.entries({
+    scope_missing: SCOPE_MISSING,
+    other_account: {
+      tone: 'warn',
+      title: 'Another account was connected.',
+      remedy: 'The one that needs you is still waiting. Connect it again and choose it on Google’s page.',
+    },
+    calendar_off: {
+      tone: 'warn',
+      title: 'Connected, but Google Calendar is turned off for this account.',
+      remedy: 'Its administrator can turn it on. Calwire looks again every hour.',
+    },
+  }),
+);
 
 const UNKNOWN = { title: 'Google could not be connected.', remedy: 'Please try again.' };
 
@@ -74,42 +76,44 @@ const POLICY = {
   remedy: 'Its administrator can allow it in the Google Admin console. You can also try another account.',
 };
 
-const FAILURES: Record<string, typeof UNKNOWN> = {
-  admin_policy_enforced: POLICY,
-  access_denied: POLICY,
-  policy_enforced: POLICY,
-  invalid_state: {
-    title: 'This connection attempt is not valid any more.',
-    remedy: 'It was finished already, or its link was opened twice. Start again with the connect button.',
-  },
-  expired_state: {
-    title: 'That took a little long.',
-    remedy: 'A connection has to be finished within some minutes. Start again with the connect button.',
-  },
-  other_browser: {
-    title: 'The connection was started in another browser.',
-    remedy: 'Start it here, and finish it in this same window. Cookies have to be allowed for it.',
-  },
-  code_missing: { title: 'Google sent nothing to connect with.', remedy: 'Start again with the connect button.' },
-  code_rejected: {
-    title: 'Google did not accept the connection.',
-    remedy: 'Its one-time code had been used or had ended. Start again with the connect button.',
-  },
-  refresh_token_missing: {
-    title: 'Google gave no lasting access.',
-    remedy: 'Remove Calwire from the third-party access of your Google account, then connect again.',
-  },
-  refused_by_google: {
-    title: 'Google refused the connection.',
-    remedy: 'An administrator may have to allow it for your account. You can also try another account.',
-  },
-  google_unavailable: { title: 'Google cannot be reached just now.', remedy: 'Please try again in a minute.' },
-  misconfigured: {
-    title: 'Google rejected this installation.',
-    remedy: 'Its OAuth client or redirect address is wrong. The log of calendar-api says which.',
-  },
-  internal: {
-    title: 'Something went wrong on our side.',
-    remedy: 'Please try again; the log of calendar-api has the cause.',
-  },
-};
+const FAILURES = new Map<string, typeof UNKNOWN>(
+  Object.entries({
+    admin_policy_enforced: POLICY,
+    access_denied: POLICY,
+    policy_enforced: POLICY,
+    invalid_state: {
+      title: 'This connection attempt is not valid any more.',
+      remedy: 'It was finished already, or its link was opened twice. Start again with the connect button.',
+    },
+    expired_state: {
+      title: 'That took a little long.',
+      remedy: 'A connection has to be finished within some minutes. Start again with the connect button.',
+    },
+    other_browser: {
+      title: 'The connection was started in another browser.',
+      remedy: 'Start it here, and finish it in this same window. Cookies have to be allowed for it.',
+    },
+    code_missing: { title: 'Google sent nothing to connect with.', remedy: 'Start again with the connect button.' },
+    code_rejected: {
+      title: 'Google did not accept the connection.',
+      remedy: 'Its one-time code had been used or had ended. Start again with the connect button.',
+    },
+    refresh_token_missing: {
+      title: 'Google gave no lasting access.',
+      remedy: 'Remove Calwire from the third-party access of your Google account, then connect again.',
+    },
+    refused_by_google: {
+      title: 'Google refused the connection.',
+      remedy: 'An administrator may have to allow it for your account. You can also try another account.',
+    },
+    google_unavailable: { title: 'Google cannot be reached just now.', remedy: 'Please try again in a minute.' },
+    misconfigured: {
+      title: 'Google rejected this installation.',
+      remedy: 'Its OAuth client or redirect address is wrong. The log of calendar-api says which.',
+    },
+    internal: {
+      title: 'Something went wrong on our side.',
+      remedy: 'Please try again; the log of calendar-api has the cause.',
+    },
+  }),
+);

@@ -5,7 +5,7 @@ import { rfc3339 } from '../../core/zone.js';
 import type { EventPatch } from '../../generated/types.js';
 import { useEventEditor } from '../hooks/index.js';
 import type { Edit } from '../hooks/use-event-editor.js';
-import { plainText, shorten } from '../format/index.js';
+import { entryOf, plainText, shorten } from '../format/index.js';
 import { Foreign, type Words } from '../widgets/base.js';
 import { visibilityText } from '../widgets/event-text.js';
 import { type NextEdit, QUIET, unchanged, type UseSendingResult } from './use-sending.js';
@@ -205,7 +205,9 @@ function textOf(field: ConflictField, version: EventVersion, { labels, formats }
     case 'visibility':
       return visibilityText(version.visibility, labels);
     case 'colorId':
-      return version.colorId === null ? labels.calendarColour : (labels.colours[version.colorId] ?? version.colorId);
+      return version.colorId === null
+        ? labels.calendarColour
+        : (entryOf(labels.colours, version.colorId) ?? version.colorId);
     case 'title':
     case 'description':
     case 'location':

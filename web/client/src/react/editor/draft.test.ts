@@ -174,6 +174,7 @@ describe('a recurrence', () => {
     [['RRULE:FREQ=WEEKLY;INTERVAL=2']],
     [['RRULE:FREQ=WEEKLY;BYDAY=MO,WE']],
     [['RRULE:FREQ=MONTHLY;BYDAY=2TU']],
+    [['RRULE:FREQ=constructor']],
     [['RRULE:FREQ=DAILY', 'EXDATE;VALUE=DATE:20261125']],
     [['RDATE:20261125T100000Z']],
   ])('that the form cannot express is kept: %j', (lines) => {

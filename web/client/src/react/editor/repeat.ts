@@ -1,4 +1,5 @@
 import { addDays, atWall } from '../../core/zone.js';
+import { entryOf } from '../format/index.js';
 
 /** The frequencies that the form offers. `custom` is any other rule, which is shown and kept. */
 export type Frequency = 'none' | 'daily' | 'weekdays' | 'weekly' | 'monthly' | 'yearly' | 'custom';
@@ -45,7 +46,7 @@ export function repeatOf(lines: readonly string[], date: string): Repeat {
 }
 
 function frequencyOf(parts: ReadonlyMap<string, string>, date: string): Frequency | undefined {
-  const frequency = FREQUENCIES[parts.get('FREQ') ?? ''];
+  const frequency = entryOf(FREQUENCIES, parts.get('FREQ') ?? '');
   const byDay = parts.get('BYDAY');
   if (byDay === undefined || frequency !== 'weekly') return byDay === undefined ? frequency : undefined;
   if (byDay === WEEKDAYS) return 'weekdays';

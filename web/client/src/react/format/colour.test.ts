@@ -48,6 +48,10 @@ describe('the colour of an event', () => {
     expect(colourOf({ colorId: '99' }, { backgroundColor: null })).toBe('#4285f4');
   });
 
+  it.each(['constructor', 'toString', '__proto__', ''])('is its calendar’s for the id %j', (colorId) => {
+    expect(colourOf({ colorId }, { backgroundColor: '#9fe1e7' })).toBe('#9fe1e7');
+  });
+
   it('falls back to the default for an invalid value', () => {
     expect(eventColours('url(x)').solid).toBe('#4285f4');
   });

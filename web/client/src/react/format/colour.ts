@@ -1,3 +1,5 @@
+import { entryOf } from './entry.js';
+
 /** Channels from 0 to 255. */
 type Rgb = readonly [red: number, green: number, blue: number];
 
@@ -28,7 +30,7 @@ const EVENT_COLOURS: Readonly<Record<string, string>> = {
 
 /** An event's own colour, else its calendar's. */
 export function colourOf(event: { colorId: string | null }, calendar?: { backgroundColor: string | null }): string {
-  const own = event.colorId === null ? undefined : EVENT_COLOURS[event.colorId];
+  const own = event.colorId === null ? undefined : entryOf(EVENT_COLOURS, event.colorId);
   return own ?? calendar?.backgroundColor ?? DEFAULT_COLOUR;
 }
 

@@ -1,5 +1,6 @@
 export * from './colour.js';
 export * from './dates.js';
+export * from './entry.js';
 export * from './slot.js';
 export * from './text.js';
 export * from './url.js';

@@ -1,7 +1,7 @@
 import { type ReactElement, useId, useState } from 'react';
 
 import type { CalendarInfo, Disconnect, Mode } from '../../generated/types.js';
-import { colourOf, eventStyle, plainLine } from '../format/index.js';
+import { colourOf, entryOf, eventStyle, plainLine } from '../format/index.js';
 import { type Account, useSelectCalendars } from '../hooks/index.js';
 import { DisconnectDialog } from './account-dialogs.js';
 import type { ManagerLabels, ManagerWords } from './manager-words.js';
@@ -132,7 +132,7 @@ function CalendarLine({ calendar, moment, words }: CalendarLineProps): ReactElem
 }
 
 function roleOf({ accessRole }: CalendarInfo, { roles }: ManagerLabels): string {
-  return (roles as Partial<Record<string, string>>)[accessRole] ?? roles.reader;
+  return entryOf<string>(roles, accessRole) ?? roles.reader;
 }
 
 const MODE_TONES: Readonly<Record<Mode, 'good' | 'waiting' | 'bad'>> = {

@@ -349,6 +349,14 @@ describe('details', () => {
     screen.getByText('Private');
   });
 
+  it('show a guest whose answer is not one of Google’s', async () => {
+    const guest = { displayName: null, optional: false, self: false };
+    const attendees = [{ ...guest, email: 'ann@example.com', responseStatus: 'constructor' }];
+    show(<EventDetails event={{ ...own, attendees }} {...BERLIN} />);
+    const name = await screen.findByText('ann@example.com');
+    expect(name.closest('li')?.textContent).toBe('ann@example.com no answer');
+  });
+
   it('without editable have no edit buttons', () => {
     show(<EventDetails event={own} {...BERLIN} />);
     for (const name of ['Edit', 'Delete', 'Maybe']) expect(screen.queryByRole('button', { name })).toBeNull();

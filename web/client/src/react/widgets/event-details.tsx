@@ -2,7 +2,7 @@ import { type ReactElement, type ReactNode, useId, useState } from 'react';
 
 import type { Attendee } from '../../generated/types.js';
 import type { CalendarEvent } from '../../index.js';
-import { plainLine, safeUrl } from '../format/index.js';
+import { entryOf, plainLine, safeUrl } from '../format/index.js';
 import {
   Foreign,
   type Moment,
@@ -202,7 +202,7 @@ interface GuestProps {
 
 function Guest({ guest, organizer, labels }: GuestProps): ReactElement {
   const name = plainLine(guest.displayName) || plainLine(guest.email) || labels.untitled;
-  const response = labels.responses[guest.responseStatus as keyof Labels['responses']] as string | undefined;
+  const response = entryOf<string>(labels.responses, guest.responseStatus);
   const notes = [
     response ?? labels.responses.needsAction,
     guest.email !== null && guest.email === organizer && labels.organizer,

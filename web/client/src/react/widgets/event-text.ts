@@ -1,5 +1,5 @@
 import type { CalendarEvent } from '../../index.js';
-import { countdownOf, daysBetween, type DayString, plainLine, shorten, spanOf } from '../format/index.js';
+import { countdownOf, daysBetween, type DayString, entryOf, plainLine, shorten, spanOf } from '../format/index.js';
 import type { Moment, Words } from './base.js';
 import type { Labels } from './labels.js';
 
@@ -25,7 +25,7 @@ export function isPrivate({ visibility }: CalendarEvent): boolean {
 }
 
 export function visibilityText(visibility: string | undefined, { visibilities }: Labels): string {
-  return (visibilities as Record<string, string | undefined>)[visibility ?? 'default'] ?? visibilities.private;
+  return entryOf<string>(visibilities, visibility ?? 'default') ?? visibilities.private;
 }
 
 /** "9:30 – 10:00 AM" or "All day" */
