@@ -84,8 +84,15 @@ pub enum Cursor {
 }
 
 impl Cursor {
+    /// None: it is not the `next_cursor` of a page. Its ids are texts that Postgres can store.
     pub fn decode(text: &str) -> Option<Self> {
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
+        let cursor: Self = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()?;
+        let is_storable = match &cursor {
+            Self::Events(Some((_, event))) => !event.contains('\0'),
+            Self::EventVersions(Some((_, event, etag))) => !event.contains('\0') && !etag.contains('\0'),
+            _ => true,
+        };
+        is_storable.then_some(cursor)
     }
 
     fn encode(&self) -> serde_json::Result<String> {

@@ -1,6 +1,8 @@
 //! Texts with a meaning for a database, a page, a header, a log or a path, in every field of every procedure and in every other
 //! part of a request. They are in `corpus/hostile_texts.json`.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use event_model::text::MAX_TITLE;
 use reqwest::header::HeaderValue;
 
@@ -110,6 +112,26 @@ async fn hostile_text_in_any_field_never_causes_a_failure(pool: PgPool) {
             .iter()
             .any(|calendar| calendar["id"] == alice.calendar.as_str())
     );
+}
+
+/// The cursor of an export is base64 of JSON, and so can have texts that no field of a request has.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn hostile_text_in_an_export_cursor_never_causes_a_failure(pool: PgPool) {
+    let api = Api::start(pool).await;
+    let calendar = uuid::Uuid::nil();
+    for (what, text) in texts() {
+        for cursor in [
+            json!({"Events": [calendar, text]}),
+            json!({"EventVersions": [calendar, text, "etag"]}),
+            json!({"EventVersions": [calendar, "event", text]}),
+        ] {
+            let what = format!("{what} in {cursor}");
+            let input = json!({"cursor": URL_SAFE_NO_PAD.encode(cursor.to_string())});
+            let path = "calendar.google.exportData";
+            let body = assert_well_formed(&what, api.post("alice", path, &input).send().await.unwrap()).await;
+            assert_eq!(body.get("error").is_some(), text.contains('\0'), "{what}: {body}");
+        }
+    }
 }
 
 /// The fields of an event that people fill in, with each text in all of them.
