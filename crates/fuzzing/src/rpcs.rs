@@ -60,9 +60,9 @@ fn run(data: &[u8]) {
     };
     block_on(async |fixture| {
         let (alice, outgoing) = fixture.alice();
-        let answer = rpc::trpc::handle(&fixture.router, request(), Ok(alice.clone()), &outgoing).await;
+        let answer = rpc::trpc::handle(&fixture.router, request(), alice.clone(), &outgoing).await;
         assert_answer("tRPC", answer).await;
-        let answer = rpc::orpc::handle(&fixture.router, "/rpc-v1", request(), Ok(alice), &outgoing).await;
+        let answer = rpc::orpc::handle(&fixture.router, "/rpc-v1", request(), alice, &outgoing).await;
         assert_answer("oRPC", answer).await;
     });
 }

@@ -2,10 +2,10 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use actix_web::http::StatusCode;
-use actix_web::http::header::CONTENT_ENCODING;
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::http::{ConnectionType, StatusCode};
 use actix_web::{HttpRequest, HttpResponse, HttpResponseBuilder, web};
 use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
@@ -22,8 +22,8 @@ const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Mounts the router at `trpc` (`/trpc`) for tRPC and at each of `orpc` (`/rpc-v1`) for oRPC. Every path and method below a
 /// mount is answered in the protocol's envelope.
 ///
-/// `context` authenticates the caller from the request's head; its error (401, 429) is the answer to each call. Handlers may
-/// add headers to the response through the [`ResponseHeaders`].
+/// `context` authenticates the caller from the request's head; its error (401, 429) is the answer, and the body is not read.
+/// Handlers may add headers to the response through the [`ResponseHeaders`].
 pub fn mount<C, F>(
     config: &mut web::ServiceConfig,
     router: &Arc<Router<C>>,
@@ -41,16 +41,23 @@ pub fn mount<C, F>(
         let respond = move |request: HttpRequest, payload: web::Payload| {
             let (router, context) = (Arc::clone(&router), context.clone());
             async move {
-                let outgoing = ResponseHeaders::default();
-                let context = context(request.clone(), outgoing.clone()).await;
-                if let Err(error) = &context {
-                    error.log(request.path());
-                }
+                let (outgoing, started) = (ResponseHeaders::default(), Instant::now());
+                let mut read = head_of(&request, mount);
+                let context = match context(request.clone(), outgoing.clone()).await {
+                    Ok(context) => context,
+                    Err(error) => {
+                        error.log(request.path());
+                        let response = refuse(protocol, &read, &error, &request);
+                        let called = orpc::dotted(&read.path).unwrap_or_default();
+                        router.observe(&called, &Err::<(), _>(error), started.elapsed());
+                        return response;
+                    }
+                };
                 let coding = Coding::accepted_by(&request);
-                let request = read(&request, payload, mount).await;
+                read.body = read_body(&request, payload).await;
                 let response = match protocol {
-                    Protocol::Trpc => trpc::handle(&router, request, context, &outgoing).await,
-                    Protocol::Orpc => orpc::handle(&router, mount, request, context, &outgoing).await,
+                    Protocol::Trpc => trpc::handle(&router, read, context, &outgoing).await,
+                    Protocol::Orpc => orpc::handle(&router, mount, read, context, &outgoing).await,
                 };
                 write(response, coding)
             }
@@ -65,18 +72,34 @@ enum Protocol {
     Orpc,
 }
 
-async fn read(request: &HttpRequest, payload: web::Payload, mount: &str) -> Request {
-    let uri = request.uri();
-    let path = uri.path().strip_prefix(mount).unwrap_or_default();
+/// A body that the client has sent or will send is not read: the connection cannot be used again.
+fn refuse(protocol: Protocol, head: &Request, error: &RpcError, request: &HttpRequest) -> HttpResponse {
+    let response = match protocol {
+        Protocol::Trpc => trpc::refuse(head, error),
+        Protocol::Orpc => orpc::refuse(head, error),
+    };
+    let mut response = write(response, None);
+    let headers = request.headers();
+    let has_body = headers.contains_key(TRANSFER_ENCODING)
+        || headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
+    if has_body {
+        response.head_mut().set_connection_type(ConnectionType::Close);
+    }
+    response
+}
+
+/// The request without its body.
+fn head_of(request: &HttpRequest, mount: &str) -> Request {
+    let path = request.uri().path().strip_prefix(mount).unwrap_or_default();
     let header = |name: &str| Some(request.headers().get(name)?.to_str().ok()?.to_owned());
     Request {
         method: request.method().as_str().to_owned(),
         path: path.strip_prefix('/').unwrap_or(path).to_owned(),
-        query: uri.query().unwrap_or_default().to_owned(),
+        query: request.uri().query().unwrap_or_default().to_owned(),
         content_type: header("content-type"),
         accept: header("trpc-accept").or_else(|| header("accept")),
         orpc_batch: header("x-orpc-batch"),
-        body: read_body(request, payload).await,
+        body: Ok(Bytes::new()),
     }
 }
 

@@ -186,7 +186,7 @@ impl RpcError {
         Self { allow, ..self }
     }
 
-    /// A copy without its source, for each call of a batch that fails for the same reason.
+    /// A copy without its source.
     pub(crate) fn without_source(&self) -> Self {
         Self {
             code: self.code,
@@ -218,14 +218,6 @@ impl RpcError {
         if let Some(source) = &self.source {
             tracing::error!(rpc.path = path, rpc.code = self.code.name(), error = %Chain(source.as_ref()), "RPC call failed");
         }
-    }
-}
-
-/// The context for one call of a request.
-pub(crate) fn share<C: Clone>(context: &Result<C, RpcError>) -> Result<C, RpcError> {
-    match context {
-        Ok(context) => Ok(context.clone()),
-        Err(error) => Err(error.without_source()),
     }
 }
 

@@ -24,7 +24,7 @@ pub struct Request {
     pub accept: Option<String>,
     /// `x-orpc-batch`.
     pub orpc_batch: Option<String>,
-    /// The whole body, or the error of reading it.
+    /// The whole body, or the error of reading it. Empty for a request that is refused.
     pub body: Result<Bytes, RpcError>,
 }
 

@@ -23,6 +23,8 @@
 //!
 //! [`typescript`] generates the types of both clients from the table.
 //!
+//! A caller who is not authenticated, or over a limit, is refused before the body is read.
+//!
 //! Every response has an envelope that the clients can read (401, 404, 405, 408, 413, 415, 429 and 500 included),
 //! `cache-control: no-store`, and no text of an internal error, also when a handler panics or times out.
 //!
@@ -48,3 +50,5 @@ pub use router::Router;
 
 /// The most calls that one request may carry.
 pub const MAX_BATCH: usize = 20;
+/// The longest path below a mount, in bytes: that of a batch of the longest procedures, with room to spare.
+const PATH_MAX_LEN: usize = 4 * 1024;

@@ -16,18 +16,28 @@ use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::error::share;
 use crate::http::{Body, Request, Response, ResponseHeaders, decode_component};
-use crate::{Code, MAX_BATCH, Router, RpcError};
+use crate::{Code, MAX_BATCH, PATH_MAX_LEN, Router, RpcError};
 use payload::malformed;
 use reply::{OrpcReply, respond};
+
+/// Answers a request that is refused because of its caller. Only its head is read: a batch is answered as if it had the most
+/// calls that it may have, of which its client takes its own.
+pub fn refuse(request: &Request, error: &RpcError) -> Response {
+    let mut reply = OrpcReply::failure(error);
+    if request.orpc_batch.is_some() {
+        let items: Vec<_> = (0..MAX_BATCH).map(|index| reply.item(index)).collect();
+        reply.json = format!("[{}]", items.join(","));
+    }
+    reply.into_response()
+}
 
 /// Handles one HTTP request. `mount` is the path of the protocol, `/rpc-v1`: the calls of a batch have whole URLs.
 pub async fn handle<C>(
     router: &Arc<Router<C>>,
     mount: &str,
     request: Request,
-    context: Result<C, RpcError>,
+    context: C,
     outgoing: &ResponseHeaders,
 ) -> Response
 where
@@ -87,7 +97,7 @@ fn single(request: &Request) -> Result<OrpcCall, RpcError> {
 async fn run<C: Clone + Send + Sync + 'static>(
     router: &Router<C>,
     call: Result<OrpcCall, RpcError>,
-    context: Result<C, RpcError>,
+    context: C,
 ) -> OrpcReply {
     let started = Instant::now();
     let path = call.as_ref().map(|call| call.path.clone()).unwrap_or_default();
@@ -101,7 +111,7 @@ async fn run<C: Clone + Send + Sync + 'static>(
         if !allowed.contains(&call.method.as_str()) {
             return Err(RpcError::of(Code::MethodNotSupported).with_allow(allowed));
         }
-        router.call(procedure, context?, call.input).await
+        router.call(procedure, context, call.input).await
     };
     let result = result.await;
     router.observe(&path, &result, started.elapsed());
@@ -119,7 +129,10 @@ fn check_content_type(request: &Request) -> Result<(), RpcError> {
 }
 
 /// `calendar/google/getEvents` → `calendar.google.getEvents`.
-fn dotted(path: &str) -> Result<String, RpcError> {
+pub(crate) fn dotted(path: &str) -> Result<String, RpcError> {
+    if path.len() > PATH_MAX_LEN {
+        return Err(RpcError::new(Code::BadRequest, "Path too long"));
+    }
     let segments: Option<Vec<_>> = path.split('/').map(decode_component).collect();
     segments
         .map(|segments| segments.join("."))
@@ -185,7 +198,7 @@ fn item_call(item: Item, batch_method: &str, mount: &str) -> Result<OrpcCall, Rp
 async fn batch<C: Clone + Send + Sync + 'static>(
     router: &Arc<Router<C>>,
     items: Vec<Result<OrpcCall, RpcError>>,
-    context: &Result<C, RpcError>,
+    context: &C,
     outgoing: &ResponseHeaders,
     buffered: bool,
 ) -> Response {
@@ -196,7 +209,7 @@ async fn batch<C: Clone + Send + Sync + 'static>(
         .enumerate()
         .map(|(index, call)| {
             let router = Arc::clone(router);
-            let context = share(context);
+            let context = context.clone();
             async move { run(&router, call, context).await.item(index) }
         })
         .collect();

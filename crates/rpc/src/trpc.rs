@@ -17,19 +17,54 @@ use futures_util::future::join_all;
 use futures_util::stream::{self, FuturesUnordered, StreamExt};
 use serde_json::Value;
 
-use crate::error::share;
 use crate::http::{Body, Request, Response, ResponseHeaders, decode_component};
 use crate::procedure::Output;
-use crate::{Code, Kind, MAX_BATCH, Router, RpcError};
+use crate::{Code, Kind, MAX_BATCH, PATH_MAX_LEN, Router, RpcError};
 use reply::{Transform, TrpcReply, respond};
 
 const JSONL: &str = "application/jsonl";
 
-/// Handles one HTTP request. `context` is the caller, or why there is none; `outgoing` has the headers that handlers add.
+/// Answers a request that is refused because of its caller. Only its head is read.
+///
+/// Whether the client has a transformer shows in its input alone. So the error is in both forms; a client takes one error as
+/// the answer to each call of a batch. The first versions of the streaming client read nothing but lines, where both forms
+/// fit for one call only; the inputs of more are in the URL, except those of mutations.
+pub fn refuse(request: &Request, error: &RpcError) -> Response {
+    let decoded = Some(&request.path)
+        .filter(|path| path.len() <= PATH_MAX_LEN)
+        .and_then(|path| decode_component(path));
+    let paths: Vec<&str> = (decoded.as_deref().into_iter())
+        .flat_map(|path| path.split(',').take(MAX_BATCH))
+        .collect();
+    let streams = request.accept.as_deref() == Some(JSONL);
+    match paths[..] {
+        [path] if streams => streamed(stream::iter([TrpcReply::refusal_line(error, path)])),
+        [path] => TrpcReply::refusal(error, Some(path)).into_response(),
+        _ if streams && request.method == "GET" => {
+            let is_superjson = request.query.contains("%22json%22");
+            let transform = if is_superjson {
+                Transform::Superjson
+            } else {
+                Transform::None
+            };
+            let replies = paths
+                .iter()
+                .map(|path| TrpcReply::failure(error, Some(path), Transform::None));
+            let lines = replies
+                .enumerate()
+                .map(|(index, reply)| transform.line(&reply.line(index)));
+            let head = transform.line(&head_line(paths.len()));
+            streamed(stream::iter([vec![head], lines.collect()].concat()))
+        }
+        _ => TrpcReply::refusal(error, None).into_response(),
+    }
+}
+
+/// Handles one HTTP request. `context` is the caller; `outgoing` has the headers that handlers add.
 pub async fn handle<C>(
     router: &Arc<Router<C>>,
     request: Request,
-    context: Result<C, RpcError>,
+    context: C,
     outgoing: &ResponseHeaders,
 ) -> Response
 where
@@ -93,6 +128,9 @@ struct TrpcRequest {
 
 impl TrpcRequest {
     fn read<C: Send + 'static>(router: &Router<C>, request: &Request, batch: bool) -> Result<Self, RpcError> {
+        if request.path.len() > PATH_MAX_LEN {
+            return Err(RpcError::new(Code::BadRequest, "Path too long"));
+        }
         let Some(path) = decode_component(&request.path) else {
             let message = format!("Invalid URL-encoding in path \"{}\"", request.path);
             return Err(RpcError::new(Code::BadRequest, message));
@@ -104,7 +142,7 @@ impl TrpcRequest {
             return Err(error.without_source());
         }
         let paths: Vec<String> = if batch {
-            path.split(',').map(Into::into).collect()
+            path.split(',').take(MAX_BATCH + 1).map(Into::into).collect()
         } else {
             vec![path.into_owned()]
         };
@@ -136,7 +174,7 @@ impl TrpcRequest {
         &self,
         router: &Arc<Router<C>>,
         request: &Request,
-        context: &Result<C, RpcError>,
+        context: &C,
         mut inputs: TrpcInputs,
         transform: Transform,
     ) -> Vec<TrpcCall<C>> {
@@ -144,7 +182,7 @@ impl TrpcRequest {
             router: Arc::clone(router),
             method: request.method.clone(),
             path: path.clone(),
-            context: share(context),
+            context: context.clone(),
             input: inputs.take(index),
             transform,
         };
@@ -236,7 +274,7 @@ struct TrpcCall<C> {
     router: Arc<Router<C>>,
     method: String,
     path: String,
-    context: Result<C, RpcError>,
+    context: C,
     input: Result<Option<Value>, RpcError>,
     transform: Transform,
 }
@@ -268,7 +306,7 @@ impl<C: Clone + Send + Sync + 'static> TrpcCall<C> {
             let allow = procedure.kind.allowed_methods();
             return Err(RpcError::new(Code::MethodNotSupported, message).with_allow(allow));
         }
-        self.router.call(procedure, self.context?, self.input?).await
+        self.router.call(procedure, self.context, self.input?).await
     }
 }
 

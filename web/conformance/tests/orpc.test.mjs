@@ -76,6 +76,10 @@ for (const mount of ["/rpc", "/rpc-v1"]) {
         assert.ok(list.value.calendars.length > 0);
         assert.equal(seen.length, 1);
         assert.equal(seen[0].response.status, 207);
+        const anonymous = client(mount, null, { plugins }).api.calendar.google;
+        for (const call of await Promise.allSettled([anonymous.status(), anonymous.listCalendars()])) {
+          assert.deepEqual([call.reason.code, call.reason.status], ["UNAUTHORIZED", 401]);
+        }
       });
     }
   });

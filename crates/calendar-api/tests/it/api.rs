@@ -283,3 +283,11 @@ pub async fn instances(
     .await
     .unwrap();
 }
+
+/// tRPC's answer to an unauthenticated call, in its plain form and in that of superjson.
+fn unauthorized(path: &str) -> Value {
+    let data = json!({"code": "UNAUTHORIZED", "httpStatus": 401, "path": path});
+    let mut error = json!({"message": "UNAUTHORIZED", "code": -32001, "data": data});
+    error["json"] = error.clone();
+    json!({ "error": error })
+}

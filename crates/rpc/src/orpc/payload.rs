@@ -18,6 +18,10 @@ struct Serialized {
     meta: Vec<Vec<Value>>,
 }
 
+/// The most typed values of an input, and the deepest: the largest input of a procedure has a hundred, four levels deep.
+const META_MAX: usize = 1_000;
+const META_PATH_MAX: usize = 16;
+
 const BIG_INT: u64 = 0;
 const DATE: u64 = 1;
 const NAN: u64 = 2;
@@ -33,6 +37,9 @@ pub(super) fn read(serialized: Value) -> Result<Option<Value>, RpcError> {
         return Ok(None);
     }
     let Serialized { json, meta } = Serialized::deserialize(serialized).map_err(|_| malformed())?;
+    if meta.len() > META_MAX || meta.iter().any(|entry| entry.len() > 1 + META_PATH_MAX) {
+        return Err(malformed());
+    }
     let Some(mut json) = json else { return Ok(None) };
     for entry in meta {
         let Some((kind, path)) = entry.split_first() else {
@@ -77,7 +84,8 @@ fn apply(json: &mut Value, kind: u64, path: &[Value]) -> Option<()> {
             .iter()
             .try_fold(json, |value, segment| step(value, segment))?;
         if let (Some(object), Some(key)) = (parent.as_object_mut(), last.as_str()) {
-            object.shift_remove(key);
+            // Keeping the order would move each field behind it.
+            object.swap_remove(key);
         }
     }
     fits.then_some(())
@@ -114,6 +122,20 @@ mod tests {
         let expected =
             json!({"days": 3, "from": "2026-11-22T00:00:00.000Z", "ids": ["a", null], "on": "http://x"});
         assert_eq!(ok(input), Some(expected));
+    }
+
+    #[test]
+    fn entries_and_paths_of_meta_are_bounded() {
+        let of = |meta: Vec<Value>| read(json!({"json": {"a": null}, "meta": meta}));
+        assert!(of(vec![json!([NAN, "a"]); META_MAX]).is_ok());
+        assert!(of(vec![json!([NAN, "a"]); META_MAX + 1]).is_err());
+        let nested = |depth| {
+            let value = (0..depth).fold(Value::Null, |inner, _| json!([inner]));
+            let entry = [vec![json!(NAN)], vec![json!(0); depth]].concat();
+            read(json!({"json": value, "meta": [entry]}))
+        };
+        assert!(nested(META_PATH_MAX).is_ok());
+        assert!(nested(META_PATH_MAX + 1).is_err());
     }
 
     #[test]

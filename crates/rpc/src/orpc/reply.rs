@@ -81,7 +81,7 @@ impl OrpcReply {
         }
     }
 
-    pub(super) fn item(self, index: usize) -> String {
+    pub(super) fn item(&self, index: usize) -> String {
         format!(
             r#"{{"index":{index},"status":{},"body":{}}}"#,
             self.status, self.json

@@ -46,6 +46,16 @@ enum Transformed<T> {
 enum Envelope<'a> {
     Result(TrpcSuccess<'a>),
     Error(Transformed<TrpcFailure<'a>>),
+    #[serde(rename = "error")]
+    Refusal(TrpcRefusal<'a>),
+}
+
+/// An error in both forms.
+#[derive(Serialize)]
+struct TrpcRefusal<'a> {
+    #[serde(flatten)]
+    plain: &'a TrpcFailure<'a>,
+    json: &'a TrpcFailure<'a>,
 }
 
 #[derive(Serialize)]
@@ -59,6 +69,23 @@ struct TrpcFailure<'a> {
     message: &'a str,
     code: i32,
     data: TrpcFailureData<'a>,
+}
+
+impl<'a> TrpcFailure<'a> {
+    fn new(error: &'a RpcError, path: Option<&'a str>) -> Self {
+        Self {
+            message: error.message.as_deref().unwrap_or(error.code.name()),
+            code: error.code.json_rpc(),
+            data: TrpcFailureData {
+                code: error.code,
+                http_status: error.code.status(),
+                path,
+                reason: error.reason,
+                issues: &error.issues,
+                details: error.details.as_deref(),
+            },
+        }
+    }
 }
 
 #[derive(Serialize)]
@@ -94,19 +121,24 @@ impl TrpcReply {
     }
 
     pub(super) fn failure(error: &RpcError, path: Option<&str>, transform: Transform) -> Self {
-        let envelope = Envelope::Error(transform.apply(TrpcFailure {
-            message: error.message.as_deref().unwrap_or(error.code.name()),
-            code: error.code.json_rpc(),
-            data: TrpcFailureData {
-                code: error.code,
-                http_status: error.code.status(),
-                path,
-                reason: error.reason,
-                issues: &error.issues,
-                details: error.details.as_deref(),
-            },
-        }));
+        let envelope = Envelope::Error(transform.apply(TrpcFailure::new(error, path)));
         Self::new(error.code.status(), &envelope, error.headers())
+    }
+
+    /// As [`failure`](Self::failure), for a client of either form: each ignores the fields of the other.
+    pub(super) fn refusal(error: &RpcError, path: Option<&str>) -> Self {
+        let failure = &TrpcFailure::new(error, path);
+        let envelope = Envelope::Refusal(TrpcRefusal {
+            plain: failure,
+            json: failure,
+        });
+        Self::new(error.code.status(), &envelope, error.headers())
+    }
+
+    /// As [`refusal`](Self::refusal), in a stream whose only line has its only call.
+    pub(super) fn refusal_line(error: &RpcError, path: &str) -> Bytes {
+        let json = Self::failure(error, Some(path), Transform::None).json;
+        format!("{{\"0\":[[{json}]],\"json\":[[[{json}]]]}}\n").into()
     }
 
     fn new(status: u16, envelope: &Envelope<'_>, headers: Vec<(&'static str, String)>) -> Self {

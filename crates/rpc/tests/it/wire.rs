@@ -134,13 +134,13 @@ fn request(method: &str, target: &str, body: Option<&str>) -> Request {
 }
 
 /// The caller, and the headers that handlers add.
-fn alice() -> (Result<Caller, RpcError>, ResponseHeaders) {
+fn alice() -> (Caller, ResponseHeaders) {
     let outgoing = ResponseHeaders::default();
     let caller = Caller {
         user: "alice".into(),
         outgoing: outgoing.clone(),
     };
-    (Ok(caller), outgoing)
+    (caller, outgoing)
 }
 
 /// Status, headers that not every response has, body.
@@ -209,7 +209,7 @@ async fn each_call_of_a_batch_waits_for_its_turn() {
     let outgoing = ResponseHeaders::default();
     let of_trpc = caller();
     let batch = request("GET", "slow,slow,slow,slow,slow?batch=1", None);
-    let response = rpc::trpc::handle(&router, batch, Ok(of_trpc.clone()), &outgoing).await;
+    let response = rpc::trpc::handle(&router, batch, of_trpc.clone(), &outgoing).await;
     assert_eq!(shown(response).await.matches("result").count(), 5);
     assert_eq!(of_trpc.most.load(Ordering::Relaxed), 2);
 
@@ -219,7 +219,7 @@ async fn each_call_of_a_batch_waits_for_its_turn() {
         orpc_batch: Some("buffered".into()),
         ..request("POST", "__batch__", Some(&format!("[{items}]")))
     };
-    let response = rpc::orpc::handle(&router, "/rpc-v1", batch, Ok(of_orpc.clone()), &outgoing).await;
+    let response = rpc::orpc::handle(&router, "/rpc-v1", batch, of_orpc.clone(), &outgoing).await;
     assert_eq!(shown(response).await.matches("\"status\":200").count(), 5);
     assert_eq!(of_orpc.most.load(Ordering::Relaxed), 2);
 }

@@ -314,9 +314,7 @@ async fn every_procedure_rejects_invalid_tokens(pool: PgPool) {
                 )
             };
             let answer = send(format!("{}/trpc/{path}", api.base), input.clone()).await;
-            let data = json!({"code": "UNAUTHORIZED", "httpStatus": 401, "path": path});
-            let expected = json!({"error": {"message": "UNAUTHORIZED", "code": -32001, "data": data}});
-            assert_eq!(answer, (401, expected), "{path} for {who}");
+            assert_eq!(answer, (401, unauthorized(path)), "{path} for {who}");
             let url = format!("{}/rpc-v1/{}", api.base, path.replace('.', "/"));
             let answer = send(url, json!({ "json": input })).await;
             let expected =

@@ -23,9 +23,7 @@ async fn unauthenticated_calls_get_the_same_answer_everywhere(pool: PgPool) {
             let cache_control = response.headers()["cache-control"].to_str().unwrap();
             assert!(cache_control.starts_with("no-store"), "{cache_control}");
             let body: Value = response.json().await.unwrap();
-            let expected = json!({"error": {"message": "UNAUTHORIZED", "code": -32001, "data":
-                {"code": "UNAUTHORIZED", "httpStatus": 401, "path": procedure.path}}});
-            assert_eq!(body, expected);
+            assert_eq!(body, unauthorized(procedure.path));
 
             let url = format!("{}/rpc-v1/{}", api.base, procedure.path.replace('.', "/"));
             let request = api
@@ -128,7 +126,7 @@ async fn only_configured_origins_may_call(pool: PgPool) {
             response.status().as_u16(),
             &response.headers()["access-control-allow-origin"]
         ),
-        (404, &APP.parse().unwrap())
+        (401, &APP.parse().unwrap())
     );
     let vary = format!(
         "{:?}",

@@ -87,12 +87,25 @@ async fn errors_have_at_most_five_keys() {
     415
     {"json":{"defined":false,"code":"UNSUPPORTED_MEDIA_TYPE","status":415,"message":"Unsupported Media Type"}}
     "#);
+    assert_snapshot!(get(&"x".repeat(5_000)).await, @r#"
+    400
+    {"json":{"defined":false,"code":"BAD_REQUEST","status":400,"message":"Path too long"}}
+    "#);
     assert_snapshot!(send(request("HEAD", "nothing", None)).await, @"204");
 
-    let outgoing = ResponseHeaders::default();
-    let unauthenticated = Err(RpcError::of(Code::Unauthorized));
-    let request = request("POST", "nothing", Some("{}"));
-    assert_snapshot!(shown(rpc::orpc::handle(&router(), "/rpc-v1", request, unauthenticated, &outgoing).await).await, @r#"
+    let unauthorized = RpcError::of(Code::Unauthorized);
+    let of_a_batch = Request {
+        orpc_batch: Some("streaming".into()),
+        ..request("POST", "__batch__", None)
+    };
+    let refused = shown(rpc::orpc::refuse(&of_a_batch, &unauthorized)).await;
+    assert!(refused.starts_with(
+        r#"401
+[{"index":0,"status":401,"body":{"json":{"defined":false,"code":"UNAUTHORIZED""#
+    ));
+    assert_eq!(refused.matches("index").count(), 20);
+    let refused = rpc::orpc::refuse(&request("POST", "nothing", None), &unauthorized);
+    assert_snapshot!(shown(refused).await, @r#"
     401
     {"json":{"defined":false,"code":"UNAUTHORIZED","status":401,"message":"Unauthorized"}}
     "#);

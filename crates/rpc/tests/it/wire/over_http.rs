@@ -2,7 +2,7 @@
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header;
+use actix_web::http::{ConnectionType, header};
 use actix_web::test::{TestRequest, call_service, init_service, read_body};
 use actix_web::{App, HttpRequest};
 
@@ -113,4 +113,45 @@ async fn a_body_that_times_out_is_rejected_in_the_envelope() {
         let body = String::from_utf8_lossy(&body);
         assert!(body.starts_with(envelope), "{body}");
     }
+}
+
+#[actix_web::test]
+async fn an_unauthenticated_request_is_refused_before_its_body() {
+    let app = init_service(App::new().configure(|config| {
+        rpc::actix::mount(config, &router(), "/trpc", &["/rpc-v1"], context);
+    }))
+    .await;
+    for (uri, orpc_batch, announced) in [
+        ("/trpc/nothing", false, ("content-length", "250000")),
+        (
+            "/trpc/nothing,nothing?batch=1",
+            false,
+            ("transfer-encoding", "chunked"),
+        ),
+        ("/rpc-v1/nothing", false, ("content-length", "250000")),
+        ("/rpc-v1/__batch__", true, ("transfer-encoding", "chunked")),
+    ] {
+        let mut request = TestRequest::post()
+            .uri(uri)
+            .insert_header(("content-type", "application/json"))
+            .insert_header(announced);
+        if orpc_batch {
+            request = request.insert_header(("x-orpc-batch", "buffered"));
+        }
+        let unread = futures_util::stream::poll_fn(|_| panic!("the body was read"));
+        let payload: Payload = Payload::Stream {
+            payload: Box::pin(unread),
+        };
+        let (request, _) = request.to_request().replace_payload(payload);
+        let response = call_service(&app, request).await;
+        assert_eq!(response.status(), 401, "{uri}");
+        let connection = response.response().head().connection_type();
+        assert_eq!(connection, ConnectionType::Close, "{uri}");
+    }
+    // Without a body, the connection can be used again.
+    let request = TestRequest::get().uri("/trpc/nothing").to_request();
+    let response = call_service(&app, request).await;
+    assert_eq!(response.status(), 401);
+    let connection = response.response().head().connection_type();
+    assert_eq!(connection, ConnectionType::KeepAlive);
 }

@@ -196,6 +196,10 @@ async fn malformed_requests_are_rejected() {
     400
     {"error":{"message":"Invalid URL-encoding in path \"calendar%zz\"","code":-32600,"data":{"code":"BAD_REQUEST","httpStatus":400}}}
     "#);
+    assert_snapshot!(get(&"x".repeat(5_000)).await, @r#"
+    400
+    {"error":{"message":"Path too long","code":-32600,"data":{"code":"BAD_REQUEST","httpStatus":400}}}
+    "#);
     assert_snapshot!(send(request("HEAD", "nothing", None)).await, @"204");
     let large = Request {
         body: Err(RpcError::of(Code::PayloadTooLarge)),
@@ -207,26 +211,49 @@ async fn malformed_requests_are_rejected() {
     "#);
 }
 
+/// Also in the form of superjson, because only the input would show whether the client has a transformer.
 #[tokio::test]
-async fn unauthenticated_and_rate_limited_calls() {
-    let refuse = async |error: RpcError, target: &str| {
-        let outgoing = ResponseHeaders::default();
-        let request = request("GET", target, None);
-        shown(rpc::trpc::handle(&router(), request, Err(error), &outgoing).await).await
+async fn unauthenticated_and_rate_limited_requests() {
+    let refuse = async |error: RpcError, request: Request| shown(rpc::trpc::refuse(&request, &error)).await;
+    let unauthorized = async |request: Request| refuse(RpcError::of(Code::Unauthorized), request).await;
+    assert_snapshot!(unauthorized(request("GET", "not%68ing", None)).await, @r#"
+    401
+    {"error":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401,"path":"nothing"},"json":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401,"path":"nothing"}}}}
+    "#);
+    let of_many = r#"401
+{"error":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401},"json":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401}}}}"#;
+    for path in [
+        "nothing,nothing?batch=1",
+        "nothing%2Cnothing?batch=1",
+        "%zz",
+        &"x".repeat(5_000),
+    ] {
+        assert_eq!(unauthorized(request("GET", path, None)).await, of_many, "{path}");
+    }
+    let streamed = |method: &str, target: &str| Request {
+        accept: Some("application/jsonl".into()),
+        ..request(method, target, None)
     };
-    assert_snapshot!(refuse(RpcError::of(Code::Unauthorized), "nothing").await, @r#"
-    401
-    {"error":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401,"path":"nothing"}}}
+    assert_snapshot!(unauthorized(streamed("POST", "nothing?batch=1")).await, @r#"
+    200
+    {"0":[[{"error":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401,"path":"nothing"}}}]],"json":[[[{"error":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401,"path":"nothing"}}}]]]}
     "#);
-    assert_snapshot!(refuse(RpcError::of(Code::Unauthorized), "nothing,nothing?batch=1").await, @r#"
-    401
-    [{"error":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401,"path":"nothing"}}},{"error":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401,"path":"nothing"}}}]
+    assert_snapshot!(unauthorized(streamed("GET", "a,b?batch=1&input=%7B%7D")).await, @r#"
+    200
+    {"0":[[0],[null,0,0]],"1":[[0],[null,0,1]]}
+    [0,0,[[{"error":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401,"path":"a"}}}]]]
+    [1,0,[[{"error":{"message":"UNAUTHORIZED","code":-32001,"data":{"code":"UNAUTHORIZED","httpStatus":401,"path":"b"}}}]]]
     "#);
+    let superjson = unauthorized(streamed(
+        "GET",
+        "a,b?batch=1&input=%7B%220%22%3A%7B%22json%22%3A1%7D%7D",
+    ))
+    .await;
+    assert!(superjson.starts_with("200\n{\"json\":{\"0\":[[0]"), "{superjson}");
+    assert_eq!(unauthorized(streamed("POST", "a,b?batch=1")).await, of_many);
     let often = RpcError::of(Code::TooManyRequests).with_retry_after(std::time::Duration::from_millis(1500));
-    assert_snapshot!(refuse(often, "nothing").await, @r#"
-    429 retry-after: 2
-    {"error":{"message":"TOO_MANY_REQUESTS","code":-32029,"data":{"code":"TOO_MANY_REQUESTS","httpStatus":429,"path":"nothing"}}}
-    "#);
+    let often = refuse(often, request("GET", "nothing", None)).await;
+    assert_snapshot!(often.lines().next().unwrap(), @"429 retry-after: 2");
 }
 
 #[tokio::test(start_paused = true)]
