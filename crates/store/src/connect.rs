@@ -110,12 +110,13 @@ pub(crate) fn options(database_url: &str) -> sqlx::Result<PgConnectOptions> {
     Ok(PgConnectOptions::from_str(database_url)?.extra_float_digits(None))
 }
 
-/// Sets the timeouts of a session, and checks that it kept them.
+/// Sets the timeouts of a session, and checks that it kept them. Statements are not compiled: whether Postgres does so depends
+/// on its estimate, which grows with the tables, and takes longer than any statement here.
 pub(crate) async fn set_timeouts(conn: &mut PgConnection, timeouts: Timeouts) -> sqlx::Result<()> {
     let wanted = [timeouts.statement, timeouts.lock, timeouts.idle_in_transaction];
     sqlx::query(
         "select set_config('statement_timeout', $1, false), set_config('lock_timeout', $2, false),
-                set_config('idle_in_transaction_session_timeout', $3, false)",
+                set_config('idle_in_transaction_session_timeout', $3, false), set_config('jit', 'off', false)",
     )
     .bind(wanted[0])
     .bind(wanted[1])

@@ -1,13 +1,15 @@
 //! The state of the whole installation in numbers, for the metrics: counts and ages, no user data.
 //!
-//! Read at every scrape, so every statement is bounded: by a partial index, by the number of users with unpublished
-//! messages, or by a narrow table of one row per calendar. A statement that takes longer than [`STATEMENT_TIMEOUT`] fails
-//! the whole overview.
+//! [`read`] is for every scrape: each statement is bounded by a partial index, or by the number of users with unpublished
+//! messages. One that takes longer than [`STATEMENT_TIMEOUT`] fails the whole overview. The cost of [`count`] is the number of
+//! resources, so it counts some at a time.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 /// Prometheus waits ten seconds for a scrape.
 const STATEMENT_TIMEOUT: &str = "5s";
@@ -30,33 +32,16 @@ pub struct Thresholds<'a> {
 
 #[derive(Debug, Clone, PartialEq)]
 pub struct Overview {
-    pub calendars: Vec<Calendars>,
-    pub connections: Connections,
+    /// Accounts that are being disconnected.
+    pub disconnecting: i64,
     pub waiting: Due,
     pub failing: Due,
     /// Resources for which nothing is tried until a person acts.
     pub suspended: i64,
     pub outbox: Outbox,
-    pub watches: Watches,
+    pub next_channels: NextChannels,
     pub quota: Quota,
     pub writes: Writes,
-}
-
-/// How many of the selected calendars are in a mode, and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Calendars {
-    /// As in `sync::freshness`.
-    pub mode: String,
-    /// A short identifier of the last problem, or `none`.
-    pub reason: String,
-    pub count: i64,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Connections {
-    pub connected: i64,
-    pub reauth_required: i64,
-    pub disconnecting: i64,
 }
 
 /// Resources that are due: waiting for their first try, or tried and failed.
@@ -74,19 +59,12 @@ pub struct Outbox {
     pub oldest: Option<DateTime<Utc>>,
 }
 
-/// Push channels of the resources that should have one.
+/// Among the live push channels of the resources that should have one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Watches {
-    pub live: i64,
-    /// Without a channel that has not expired.
-    pub missing: i64,
-    /// With a channel that missed a change.
-    pub deaf: i64,
+pub struct NextChannels {
     /// The earliest expiry, and the earliest renewal.
     pub expires: Option<DateTime<Utc>>,
     pub renewal: Option<DateTime<Utc>>,
-    /// The last genuine push to any of them.
-    pub heard: Option<DateTime<Utc>>,
 }
 
 /// Calls within the last minute.
@@ -106,7 +84,7 @@ pub struct Writes {
 }
 
 /// Reads everything from one snapshot.
-pub async fn read(conn: &mut PgConnection, thresholds: Thresholds<'_>) -> sqlx::Result<Overview> {
+pub async fn read(conn: &mut PgConnection, now: DateTime<Utc>) -> sqlx::Result<Overview> {
     let mut tx = conn
         .begin_with("begin isolation level repeatable read read only")
         .await?;
@@ -118,77 +96,23 @@ pub async fn read(conn: &mut PgConnection, thresholds: Thresholds<'_>) -> sqlx::
     .await?;
     let (waiting, failing, suspended) = due(&mut tx).await?;
     let overview = Overview {
-        calendars: calendars(&mut tx, thresholds).await?,
-        connections: connections(&mut tx).await?,
+        disconnecting: disconnecting(&mut tx).await?,
         waiting,
         failing,
         suspended,
         outbox: outbox(&mut tx).await?,
-        watches: watches(&mut tx, thresholds).await?,
-        quota: quota(&mut tx, thresholds.now).await?,
+        next_channels: next_channels(&mut tx).await?,
+        quota: quota(&mut tx, now).await?,
         writes: writes(&mut tx).await?,
     };
     tx.rollback().await?;
     Ok(overview)
 }
 
-/// The same derivation as `sync::freshness`, over all calendars. A test there compares the two.
-async fn calendars(conn: &mut PgConnection, thresholds: Thresholds<'_>) -> sqlx::Result<Vec<Calendars>> {
-    sqlx::query_as!(
-        Calendars,
-        r#"with live as (
-               select resource_id, max(expires_at) as expires_at from watches where state = 'live' group by resource_id
-           ), calendar as (
-               select case
-                          when n.grant_ended_at is not null or n.disconnected_at is not null
-                               or c.access_lost_at is not null or s.resource_id is null
-                               or s.not_before = 'infinity' or s.last_error = $5
-                               then 'paused'
-                          when s.last_pull_at is null
-                               or s.dirty_seq > s.synced_seq and coalesce(s.due_since, s.dirty_at) < $2
-                               or isfinite(s.poll_at) and s.poll_at < $3
-                               then 'stale'
-                          when l.expires_at > $1 and (s.missed_push_at is null or s.missed_push_at >= $4)
-                               then 'push'
-                          else 'polling'
-                      end as mode,
-                      case
-                          when n.disconnected_at is not null then 'disconnected'
-                          when n.grant_ended_at is not null then 'reauth_required'
-                          when c.access_lost_at is not null then 'access_lost'
-                          when s.last_error is not null then s.last_error
-                          when s.last_pull_at is null then 'importing'
-                          when not c.push_supported then 'push_not_supported'
-                          when s.missed_push_at < $4 then 'push_missed'
-                          else 'none'
-                      end as reason
-               from calendars c
-               join connections n on n.id = c.connection_id
-               left join sync_state s on s.resource_id = c.id
-               left join live l on l.resource_id = c.id
-               where c.selected
-           )
-           select mode as "mode!", reason as "reason!", count(*) as "count!" from calendar group by mode, reason"#,
-        thresholds.now,
-        thresholds.late_before,
-        thresholds.poll_late_before,
-        thresholds.missed_before,
-        thresholds.quota_spent,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-async fn connections(conn: &mut PgConnection) -> sqlx::Result<Connections> {
-    sqlx::query_as!(
-        Connections,
-        r#"select count(*) filter (where disconnected_at is null and grant_ended_at is null) as "connected!",
-                  count(*) filter (where disconnected_at is null and grant_ended_at is not null) as "reauth_required!",
-                  count(*) filter (where disconnected_at is not null) as "disconnecting!"
-           from connections"#
-    )
-    .fetch_one(conn)
-    .await
+async fn disconnecting(conn: &mut PgConnection) -> sqlx::Result<i64> {
+    sqlx::query_scalar!(r#"select count(*) as "count!" from connections where disconnected_at is not null"#)
+        .fetch_one(conn)
+        .await
 }
 
 /// Uses the partial index of due rows.
@@ -201,8 +125,11 @@ async fn due(conn: &mut PgConnection) -> sqlx::Result<(Due, Due, i64)> {
                   count(*) filter (where not tried) as "suspended!"
            from (select s.not_before < 'infinity' as tried, s.last_error is not null as failed,
                         coalesce(s.due_since, s.dirty_at) as since
-                 from sync_state s join connections n on n.id = s.connection_id
-                 where s.dirty_seq > s.synced_seq and n.grant_ended_at is null and n.disconnected_at is null) due"#
+                 from sync_state s cross join lateral (
+                     select from connections n
+                     where n.id = s.connection_id and n.grant_ended_at is null and n.disconnected_at is null limit 1
+                 ) active
+                 where s.dirty_seq > s.synced_seq) due"#
     )
     .fetch_one(conn)
     .await?;
@@ -235,25 +162,28 @@ async fn outbox(conn: &mut PgConnection) -> sqlx::Result<Outbox> {
     .await
 }
 
-async fn watches(conn: &mut PgConnection, thresholds: Thresholds<'_>) -> sqlx::Result<Watches> {
+/// Looks at channels in the order of each index, up to the first of a resource that should have one.
+async fn next_channels(conn: &mut PgConnection) -> sqlx::Result<NextChannels> {
     sqlx::query_as!(
-        Watches,
-        r#"with live as (
-               select resource_id, max(expires_at) as expires_at, max(renew_at) as renew_at
-               from watches where state = 'live' group by resource_id
-           )
-           select count(*) filter (where l.expires_at > $1) as "live!",
-                  count(*) filter (where l.expires_at is null or l.expires_at <= $1) as "missing!",
-                  count(*) filter (where l.expires_at > $1 and s.missed_push_at < $2) as "deaf!",
-                  min(l.expires_at) as expires, min(l.renew_at) as renewal, max(s.last_push_at) as heard
-           from sync_state s
-           join connections n on n.id = s.connection_id
-           left join calendars c on c.id = s.resource_id
-           left join live l on l.resource_id = s.resource_id
-           where n.grant_ended_at is null and n.disconnected_at is null and s.not_before < 'infinity'
-             and (s.kind = 'calendar_list' or (c.selected and c.push_supported and c.access_lost_at is null))"#,
-        thresholds.now,
-        thresholds.missed_before,
+        NextChannels,
+        r#"select (select w.expires_at from watches w cross join lateral (
+                       select from sync_state s join connections n on n.id = s.connection_id
+                       left join calendars c on c.id = s.resource_id
+                       where s.resource_id = w.resource_id and s.not_before < 'infinity'
+                         and n.grant_ended_at is null and n.disconnected_at is null
+                         and (s.kind = 'calendar_list' or (c.selected and c.push_supported and c.access_lost_at is null))
+                       limit 1
+                   ) needed
+                   where w.state = 'live' order by w.expires_at limit 1) as expires,
+                  (select w.renew_at from watches w cross join lateral (
+                       select from sync_state s join connections n on n.id = s.connection_id
+                       left join calendars c on c.id = s.resource_id
+                       where s.resource_id = w.resource_id and s.not_before < 'infinity'
+                         and n.grant_ended_at is null and n.disconnected_at is null
+                         and (s.kind = 'calendar_list' or (c.selected and c.push_supported and c.access_lost_at is null))
+                       limit 1
+                   ) needed
+                   where w.state = 'live' order by w.renew_at limit 1) as renewal"#
     )
     .fetch_one(conn)
     .await
@@ -288,4 +218,144 @@ async fn writes(conn: &mut PgConnection) -> sqlx::Result<Writes> {
     )
     .fetch_one(conn)
     .await
+}
+
+/// Counts over all resources.
+#[derive(Debug, Default, Clone, PartialEq, Eq)]
+pub struct Counts {
+    pub calendars: Vec<Calendars>,
+    pub connected: i64,
+    pub reauth_required: i64,
+    pub watches: Watches,
+    /// The last genuine push to any resource that should have a channel.
+    pub heard: Option<DateTime<Utc>>,
+}
+
+/// How many of the selected calendars are in a mode, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Calendars {
+    /// As in `sync::freshness`.
+    pub mode: String,
+    /// A short identifier of the last problem, or `none`.
+    pub reason: String,
+    pub count: i64,
+}
+
+/// Push channels of the resources that should have one.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Watches {
+    pub live: i64,
+    /// Without a channel that has not expired.
+    pub missing: i64,
+    /// With a channel that missed a change.
+    pub deaf: i64,
+}
+
+/// Adds the counts of up to `limit` resources, after this one in order of their ids. Returns the last of them; none at the
+/// end.
+pub async fn count(
+    conn: &mut PgConnection,
+    thresholds: Thresholds<'_>,
+    after: Uuid,
+    limit: i64,
+    counts: &mut Counts,
+) -> sqlx::Result<Option<Uuid>> {
+    let last = sqlx::query_scalar!(
+        "select resource_id from sync_state where resource_id > $1 order by resource_id offset $2 limit 1",
+        after,
+        limit - 1,
+    )
+    .fetch_optional(&mut *conn)
+    .await?;
+    // The derivation of `mode` is that of `sync::freshness`; a test there compares the two. Each resource by itself: for many
+    // of them, Postgres would read the tables as a whole.
+    let rows = sqlx::query!(
+        r#"with judged as (
+               select case when s.kind = 'calendar_list' then 'list' when c.selected then 'shown' else 'hidden' end as kind,
+                      case
+                          when n.grant_ended_at is not null or n.disconnected_at is not null
+                               or c.access_lost_at is not null or s.not_before = 'infinity' or s.last_error = $5
+                               then 'paused'
+                          when s.last_pull_at is null
+                               or s.dirty_seq > s.synced_seq and coalesce(s.due_since, s.dirty_at) < $2
+                               or isfinite(s.poll_at) and s.poll_at < $3
+                               then 'stale'
+                          when l.expires_at > $1 and (s.missed_push_at is null or s.missed_push_at >= $4)
+                               then 'push'
+                          else 'polling'
+                      end as mode,
+                      case
+                          when n.disconnected_at is not null then 'disconnected'
+                          when n.grant_ended_at is not null then 'reauth_required'
+                          when c.access_lost_at is not null then 'access_lost'
+                          when s.last_error is not null then s.last_error
+                          when s.last_pull_at is null then 'importing'
+                          when not c.push_supported then 'push_not_supported'
+                          when s.missed_push_at < $4 then 'push_missed'
+                          else 'none'
+                      end as reason,
+                      case when n.disconnected_at is not null then 'disconnecting'
+                           when n.grant_ended_at is not null then 'reauth_required'
+                           else 'connected' end as account,
+                      case when n.grant_ended_at is not null or n.disconnected_at is not null or s.not_before = 'infinity'
+                                or (s.kind = 'events'
+                                    and not coalesce(c.selected and c.push_supported and c.access_lost_at is null, false))
+                                then 'none'
+                           when l.expires_at is null or l.expires_at <= $1 then 'missing'
+                           when s.missed_push_at < $4 then 'deaf'
+                           else 'live' end as channel,
+                      s.last_push_at
+               from sync_state s
+               cross join lateral (
+                   select n.grant_ended_at, n.disconnected_at from connections n where n.id = s.connection_id limit 1
+               ) n
+               left join lateral (
+                   select c.selected, c.push_supported, c.access_lost_at from calendars c where c.id = s.resource_id limit 1
+               ) c on true
+               left join lateral (
+                   select max(w.expires_at) as expires_at from watches w
+                   where w.resource_id = s.resource_id and w.state = 'live'
+               ) l on true
+               where s.resource_id > $6 and s.resource_id <= $7
+           )
+           select kind as "kind!", mode as "mode!", reason as "reason!", account as "account!", channel as "channel!",
+                  count(*) as "count!", max(last_push_at) as heard
+           from judged group by kind, mode, reason, account, channel"#,
+        thresholds.now,
+        thresholds.late_before,
+        thresholds.poll_late_before,
+        thresholds.missed_before,
+        thresholds.quota_spent,
+        after,
+        last.unwrap_or(Uuid::max()),
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut calendars: BTreeMap<(String, String), i64> = std::mem::take(&mut counts.calendars)
+        .into_iter()
+        .map(|row| ((row.mode, row.reason), row.count))
+        .collect();
+    for row in rows {
+        match (row.kind.as_str(), row.account.as_str()) {
+            ("list", "connected") => counts.connected += row.count,
+            ("list", "reauth_required") => counts.reauth_required += row.count,
+            ("shown", _) => *calendars.entry((row.mode, row.reason)).or_default() += row.count,
+            _ => {}
+        }
+        match row.channel.as_str() {
+            "live" => counts.watches.live += row.count,
+            "missing" => counts.watches.missing += row.count,
+            "deaf" => {
+                counts.watches.live += row.count;
+                counts.watches.deaf += row.count;
+            }
+            _ => continue,
+        }
+        counts.heard = counts.heard.max(row.heard);
+    }
+    counts.calendars = calendars
+        .into_iter()
+        .map(|((mode, reason), count)| Calendars { mode, reason, count })
+        .collect();
+    Ok(last)
 }

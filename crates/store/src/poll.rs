@@ -7,11 +7,27 @@ use sqlx::PgConnection;
 
 use crate::sync_state::interval;
 
-/// The number of resources that are kept current. The polling budget is divided by it.
+/// Active resources are counted up to this.
+const COUNTED_MAX: i64 = 500;
+
+/// The number of resources that are kept current. The polling budget is divided by it. Above [`COUNTED_MAX`], Postgres's
+/// estimate for all resources.
 pub async fn active(conn: &mut PgConnection) -> sqlx::Result<i64> {
     sqlx::query_scalar!(
-        r#"select count(*) as "count!" from sync_state s join connections n on n.id = s.connection_id
-           where s.not_before < 'infinity' and n.grant_ended_at is null and n.disconnected_at is null"#
+        r#"select case when counted < $1 then counted
+                       else greatest(counted, (select reltuples::bigint from pg_class where oid = 'sync_state'::regclass))
+                  end as "count!"
+           from (
+               select count(*) as counted from (
+                   select from sync_state s cross join lateral (
+                       select from connections n
+                       where n.id = s.connection_id and n.grant_ended_at is null and n.disconnected_at is null limit 1
+                   ) active
+                   where s.not_before < 'infinity'
+                   order by s.poll_at limit $1
+               ) first
+           ) few"#,
+        COUNTED_MAX,
     )
     .fetch_one(conn)
     .await

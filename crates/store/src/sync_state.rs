@@ -21,7 +21,7 @@ mod work;
 
 pub use due::{
     lock, lock_connection, mark_dirty, mark_dirty_if_pulled, mark_dirty_of_user, mark_dirty_on_view, pause,
-    resume, resume_connection,
+    request_channel, resume, resume_connection,
 };
 pub use work::{
     Horizon, Progress, acquire, acquire_behind_horizon, begin_generation, defer, extend_lease, hold_sweep,
@@ -126,7 +126,7 @@ pub async fn generation(conn: &mut PgConnection, resource: ResourceId) -> sqlx::
     .await
 }
 
-/// Inserts a resource. It is due at once. Does nothing if it exists already.
+/// Inserts a resource. It is due at once, and a push channel is requested. Does nothing if it exists already.
 pub async fn create(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -137,8 +137,9 @@ pub async fn create(
 ) -> sqlx::Result<()> {
     sqlx::query!(
         "with resource as (
-             insert into sync_state (resource_id, kind, connection_id, user_id, dirty_seq, dirty_at, dirty_cause)
-             values ($1, $2, $3, $4, 1, $5, 'first')
+             insert into sync_state (resource_id, kind, connection_id, user_id, dirty_seq, dirty_at, dirty_cause,
+                                     channel_requested_at)
+             values ($1, $2, $3, $4, 1, $5, 'first', now())
              on conflict (resource_id) do nothing
          )
          select pg_notify('calwire_dirty', '')",

@@ -80,6 +80,7 @@ impl Application {
         }
         let mut background = Background::new(stop);
         spawn_loops(&mut background, &self.ctx);
+        spawn_renewal(&mut background, &self.ctx);
         spawn_conversion(&mut background, &self.ctx);
         if let Some((config, tokens)) = self.canary {
             spawn_canary(&mut background, &self.ctx, config, tokens);
@@ -107,7 +108,6 @@ fn spawn_loops(background: &mut Background, ctx: &Context) {
             });
         };
     }
-    spawn!("watch", WATCH_EVERY, watch::run_once);
     spawn!("stop", WATCH_EVERY, watch::stop_once);
     spawn!("poll", POLL_EVERY, poll::run_once);
     spawn!("disconnect", DISCONNECT_EVERY, connections::disconnect_once);
@@ -116,6 +116,15 @@ fn spawn_loops(background: &mut Background, ctx: &Context) {
     spawn!("sweep", SWEEP_EVERY, pull::purge_once);
     spawn!("purge", PURGE_EVERY, poll::purge_once);
     spawn!("forget", PURGE_EVERY, write::purge_once);
+}
+
+fn spawn_renewal(background: &mut Background, ctx: &Context) {
+    let (renewer, stop) = (watch::Renewer::new(ctx.clone()), background.stop());
+    background.spawn(async move {
+        let never_woken = Notify::new();
+        let pass = || renewer.run_once();
+        repeat("watch", &stop, &never_woken, Rhythm::every(WATCH_EVERY), pass).await;
+    });
 }
 
 fn spawn_conversion(background: &mut Background, ctx: &Context) {

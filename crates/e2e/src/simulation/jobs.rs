@@ -27,7 +27,10 @@ pub async fn pass(
                 .await
                 .map_err(|error| error.to_string())
         }
-        Job::Watch => watch::run_once(ctx).await.map_err(|error| error.to_string()),
+        Job::Watch => watch::Renewer::new(ctx.clone())
+            .run_once()
+            .await
+            .map_err(|error| error.to_string()),
         Job::StopWatches => watch::stop_once(ctx).await.map_err(|error| error.to_string()),
         Job::Poll => poll::run_once(ctx).await.map_err(word),
         Job::Writes => write::run_once(ctx).await.map_err(word),

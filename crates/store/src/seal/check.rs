@@ -68,8 +68,17 @@ pub async fn missing_keys(conn: &mut PgConnection, keyring: &Keyring) -> sqlx::R
 pub async fn keys_in_use(conn: &mut PgConnection) -> sqlx::Result<Vec<u32>> {
     let used = sqlx::query_scalar!(
         r#"
-        select distinct substring(refresh_token from 2 for 4) as "key_id!"
-        from connections where length(refresh_token) >= 5
+        -- Jumps from key to key in the index.
+        with recursive used as (
+            (select substring(refresh_token from 2 for 4) as key_id from connections where length(refresh_token) >= 5
+             order by 1 limit 1)
+            union all
+            select (select substring(refresh_token from 2 for 4) from connections
+                    where length(refresh_token) >= 5 and substring(refresh_token from 2 for 4) > used.key_id
+                    order by 1 limit 1)
+            from used where used.key_id is not null
+        )
+        select key_id as "key_id!" from used where key_id is not null
         "#
     )
     .fetch_all(conn)

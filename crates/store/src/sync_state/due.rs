@@ -176,7 +176,7 @@ pub async fn pause(conn: &mut PgConnection, resources: &[ResourceId]) -> sqlx::R
     Ok(paused.rows_affected())
 }
 
-/// Makes these resources due at once, and ends any back-off or suspension.
+/// Makes these resources due at once, ends any back-off or suspension, and requests push channels for them.
 pub async fn resume(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
@@ -187,7 +187,7 @@ pub async fn resume(
         "update sync_state
          set not_before = '-infinity', attempts = 0, dirty_seq = dirty_seq + 1, dirty_at = $2,
              dirty_cause = case when generation = 0 then 'first' else 'person' end,
-             last_error = null, last_error_at = null
+             last_error = null, last_error_at = null, channel_requested_at = now()
          where resource_id in (
              select resource_id from sync_state where resource_id = any($1) order by resource_id for no key update
          )",
@@ -211,7 +211,7 @@ pub async fn resume_connection(
     let resumed = sqlx::query!(
         "update sync_state
          set not_before = '-infinity', attempts = 0, dirty_seq = dirty_seq + 1, dirty_at = $2, dirty_cause = 'person',
-             last_error = null, last_error_at = null
+             last_error = null, last_error_at = null, channel_requested_at = now()
          where resource_id in (
              select resource_id from sync_state s
              where connection_id = $1
@@ -227,4 +227,16 @@ pub async fn resume_connection(
     .rows_affected();
     wake(conn).await?;
     Ok(resumed)
+}
+
+/// Requests a push channel for a resource. The search for resources that need one examines it next
+/// ([`watches::candidates`](crate::watches::candidates)).
+pub async fn request_channel(conn: &mut PgConnection, resource: ResourceId) -> sqlx::Result<()> {
+    sqlx::query!(
+        "update sync_state set channel_requested_at = now() where resource_id = $1",
+        resource.as_uuid(),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }

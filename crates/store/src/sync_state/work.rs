@@ -108,12 +108,27 @@ pub async fn acquire_behind_horizon(
         "update sync_state
          set lease_token = gen_random_uuid(), leased_until = now() + $1
          where resource_id in (
-             select resource_id from sync_state
-             where kind = 'events' and generation > 0 and (horizon_until is null or horizon_until < $2)
-               and (leased_until is null or leased_until < now()) and resource_id <> all($3)
-             order by horizon_until nulls first
+             -- Each range of the index by itself: with `or`, Postgres would read all of it.
+             select resource_id from (
+                 select resource_id from (
+                     select resource_id from sync_state
+                     where kind = 'events' and generation > 0 and horizon_until is null
+                       and (leased_until is null or leased_until < now()) and resource_id <> all($3)
+                     order by horizon_until nulls first
+                     limit 1
+                     for update skip locked
+                 ) unexpanded
+                 union all
+                 select resource_id from (
+                     select resource_id from sync_state
+                     where kind = 'events' and generation > 0 and horizon_until < $2
+                       and (leased_until is null or leased_until < now()) and resource_id <> all($3)
+                     order by horizon_until nulls first
+                     limit 1
+                     for update skip locked
+                 ) outdated
+             ) behind
              limit 1
-             for update skip locked
          )
          returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, page_size,
                    generation, sweep_digest, horizon_until, rebuilt_at, last_error, lease_token as \"lease_token!\", attempts,

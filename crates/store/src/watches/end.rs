@@ -41,12 +41,15 @@ pub async fn replace_of_connections(
     Ok(replaced.rows_affected())
 }
 
-/// Marks every channel to be stopped: there is no public URL any more.
-pub async fn replace_all(conn: &mut PgConnection) -> sqlx::Result<u64> {
+/// Marks up to `limit` channels to be stopped: there is no public URL any more.
+pub async fn replace_any(conn: &mut PgConnection, limit: i64) -> sqlx::Result<u64> {
     let replaced = sqlx::query!(
         "update watches set state = 'replaced', attempts = 0, not_before = '-infinity', lease_token = null,
                             leased_until = null
-         where state in ('pending', 'live')",
+         where channel_id in (
+             select channel_id from watches where state in ('pending', 'live') limit $1 for update skip locked
+         )",
+        limit,
     )
     .execute(conn)
     .await?;
@@ -189,7 +192,8 @@ pub async fn purge(
 ) -> sqlx::Result<u64> {
     let purged = sqlx::query!(
         "delete from watches
-         where state <> 'pending' and (expires_at < $1 or (expires_at is null and created_at < $2))",
+         where state in ('live', 'replaced', 'stopped')
+           and (expires_at < $1 or (expires_at is null and created_at < $2))",
         expired_before,
         unknown_created_before,
     )

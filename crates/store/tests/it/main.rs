@@ -1,6 +1,7 @@
 //! Each table's statements on a real Postgres.
 
 mod failover;
+mod idle;
 mod indexes;
 mod instances;
 mod intake;

@@ -120,6 +120,10 @@ async fn write(
         Some(change) => Some(outbox::append(conn, now, &session.pull.user_id, change).await?),
         None => None,
     };
+    if regained {
+        // Its channel was stopped. Lock order: the stream before rows of the queue, see `user_stream::next_seq`.
+        sync_state::request_channel(conn, session.pull.lease.key).await?;
+    }
     Ok(Summary {
         outcome: if seq.is_some() {
             Outcome::Ok

@@ -262,9 +262,8 @@ async fn flip(
     if !calendars::expansion_inputs_unchanged(&mut tx, calendar).await? {
         progress.horizon = Horizon::Unknown;
     }
-    if calendar.access_lost_at.is_some() {
-        calendars::regain_access(&mut tx, session.started, calendar.id).await?;
-    }
+    let regained = calendar.access_lost_at.is_some()
+        && calendars::regain_access(&mut tx, session.started, calendar.id).await?;
     let resync = Change::Resync {
         calendar_id: calendar.id,
     };
@@ -277,6 +276,10 @@ async fn flip(
         seq: Some(seq),
     };
     session.record(&mut tx, summary).await?;
+    if regained {
+        // Its channel was stopped.
+        sync_state::request_channel(&mut tx, pull.lease.key).await?;
+    }
     match sync_state::settle(&mut tx, pull, progress).await? {
         Settled::Lost => Err(PullError::LeaseLost),
         settled => {

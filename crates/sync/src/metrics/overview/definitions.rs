@@ -40,6 +40,12 @@ pub(super) const UP: Metric = Metric::new(
     &[],
     "1 when the state of the installation could be read from the database at this scrape, else 0 and nothing below",
 );
+pub(super) const COUNTS_AGE: Metric = Metric::new(
+    "calwire_counts_age_seconds",
+    Kind::Gauge,
+    &[],
+    "Since the calendars, accounts and channels were last counted; they are absent before the first count",
+);
 pub(super) const CALENDARS: Metric = Metric::new(
     "calwire_calendars",
     Kind::Gauge,
@@ -145,6 +151,7 @@ pub(super) const WRITE_AGE: Metric = Metric::new(
 
 pub const METRICS: &[Metric] = &[
     UP,
+    COUNTS_AGE,
     CALENDARS,
     CONNECTIONS,
     DUE,

@@ -225,7 +225,7 @@ async fn no_channel_is_created_during_a_disconnect(pool: PgPool) {
         .unwrap();
     let asked = stage.requests_to("events.watch");
     let ctx = stage.ctx.clone();
-    let renewing = tokio::spawn(async move { sync::watch::run_once(&ctx).await });
+    let renewing = tokio::spawn(async move { sync::watch::Renewer::new(ctx).run_once().await });
     // Long enough for a request to Google if it were not blocked.
     tokio::time::sleep(Duration::from_millis(300)).await;
     tx.commit().await.unwrap();

@@ -170,7 +170,7 @@ pub async fn watched(pool: PgPool) -> Stage {
 }
 
 pub async fn create_channels(stage: &Stage) {
-    while watch::run_once(&stage.ctx).await.unwrap() == Pass::Worked {}
+    while watch::Renewer::new(stage.ctx.clone()).run_once().await.unwrap() == Pass::Worked {}
 }
 
 pub async fn stop_channels(stage: &Stage) {

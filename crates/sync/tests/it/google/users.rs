@@ -242,7 +242,7 @@ async fn work_running_during_deletion_sends_no_message(pool: PgPool) {
     ));
     let asked = stage.requests_to("events.watch");
     let ctx = stage.another();
-    let renewing = tokio::spawn(async move { sync::watch::run_once(&ctx).await });
+    let renewing = tokio::spawn(async move { sync::watch::Renewer::new(ctx).run_once().await });
     while stage.requests_to("events.watch") == asked {
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }

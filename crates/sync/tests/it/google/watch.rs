@@ -34,9 +34,12 @@ async fn two_renewers_create_one_channel_and_a_pull_follows(pool: PgPool) {
             jitter_ms: 100,
         },
     ));
-    let other = stage.another();
+    let (one, two) = (
+        watch::Renewer::new(stage.ctx.clone()),
+        watch::Renewer::new(stage.another()),
+    );
     for _ in 0..3 {
-        let (one, two) = tokio::join!(watch::run_once(&stage.ctx), watch::run_once(&other));
+        let (one, two) = tokio::join!(one.run_once(), two.run_once());
         one.unwrap();
         two.unwrap();
     }
@@ -68,7 +71,12 @@ async fn late_renewer_creates_no_second_channel(pool: PgPool) {
         change_seen_before: stage.now(),
     };
     let mut conn = stage.ctx.pool.acquire().await.unwrap();
-    let wanted = watches::wanted(&mut conn, healthy, 10).await.unwrap();
+    let candidates = watches::candidates(&mut conn, healthy, uuid::Uuid::nil(), 10)
+        .await
+        .unwrap();
+    let ids: std::collections::BTreeSet<_> = candidates.iter().map(|found| found.resource_id).collect();
+    let ids: Vec<_> = ids.into_iter().collect();
+    let wanted = watches::wanted(&mut conn, healthy, &ids).await.unwrap();
     assert_eq!(wanted.len(), 2);
     // Another renewer creates them first.
     create_channels(&stage).await;
@@ -271,7 +279,10 @@ async fn channels_follow_the_public_url(pool: PgPool) {
     create_channels(&stage).await;
     stop_channels(&stage).await;
     assert_eq!(stage.google.channels().len(), 0);
-    assert_eq!(watch::run_once(&stage.ctx).await.unwrap(), Pass::Idle);
+    assert_eq!(
+        watch::Renewer::new(stage.ctx.clone()).run_once().await.unwrap(),
+        Pass::Idle
+    );
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
