@@ -125,6 +125,15 @@ impl Process {
         Ok(kib * 1024)
     }
 
+    /// As [`processor_time`], of this process.
+    pub fn processor_time(&self) -> Result<Duration> {
+        let id = self
+            .child
+            .id()
+            .with_context(|| format!("{} has ended", self.name))?;
+        processor_time(id)
+    }
+
     pub fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
@@ -169,6 +178,57 @@ async fn keep(
         }
         lines.push_back(line);
     }
+}
+
+/// Ticks per second in `/proc`: a constant of Linux.
+const TICKS_PER_SECOND: f64 = 100.0;
+
+struct Stat {
+    parent: u32,
+    own_ticks: u64,
+    /// Of children that have ended.
+    childrens_ticks: u64,
+}
+
+impl Stat {
+    fn of(id: u32) -> Result<Self> {
+        let text = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+        // The name before may have any character.
+        let (_, fields) = text.rsplit_once(") ").context("no name in /proc")?;
+        let fields: Vec<&str> = fields.split(' ').collect();
+        let ticks = |index: usize| -> Result<u64> {
+            Ok(fields.get(index).context("too few fields in /proc")?.parse()?)
+        };
+        Ok(Self {
+            parent: u32::try_from(ticks(1)?)?,
+            own_ticks: ticks(11)? + ticks(12)?,
+            childrens_ticks: ticks(13)? + ticks(14)?,
+        })
+    }
+}
+
+/// The processor time of a process and of all its children so far, also of those that have ended.
+pub fn processor_time(id: u32) -> Result<Duration> {
+    let stat = Stat::of(id)?;
+    let mut ticks = stat.own_ticks + stat.childrens_ticks;
+    for entry in std::fs::read_dir("/proc")? {
+        let Some(child) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else {
+            continue;
+        };
+        // One that ends now is no child any more.
+        if let Ok(stat) = Stat::of(child)
+            && stat.parent == id
+        {
+            ticks += stat.own_ticks;
+        }
+    }
+    #[expect(clippy::cast_precision_loss, reason = "fewer than 2^52 ticks")]
+    Ok(Duration::from_secs_f64(ticks as f64 / TICKS_PER_SECOND))
+}
+
+/// The process that has started this one.
+pub fn parent(id: u32) -> Result<u32> {
+    Ok(Stat::of(id)?.parent)
 }
 
 /// A service's binary, beside the running test's, where cargo puts both.
