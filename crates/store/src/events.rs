@@ -1,5 +1,6 @@
 //! The mirror: events as Google has them. Readers see one generation of a calendar while the next may be being built.
 
+mod difference;
 mod generation;
 mod series;
 
@@ -7,6 +8,7 @@ use chrono::{DateTime, Utc};
 use common::ids::CalendarId;
 use sqlx::PgConnection;
 
+pub use difference::{Comparison, DifferentSeries, differences};
 pub use generation::{Sweep, purge_stale, sweep};
 pub use series::{
     CalendarHorizon, Stored, Unconverted, Walk, forget_unconverted, horizons, next_unconverted, of_series,

@@ -104,6 +104,8 @@ pub struct Pull {
     pub sweep_digest: Option<Vec<u8>>,
     /// How far series are expanded.
     pub horizon_until: Option<DateTime<Utc>>,
+    /// The start of the last successful pull.
+    pub last_pull_at: Option<DateTime<Utc>>,
     /// When the last full listing after the first took effect.
     pub rebuilt_at: Option<DateTime<Utc>>,
     /// Why the last attempt failed. None: it succeeded.

@@ -18,6 +18,7 @@
 mod apply;
 mod convert;
 pub(crate) mod decision;
+mod difference;
 mod horizon;
 mod incremental;
 #[cfg(feature = "simulation")]

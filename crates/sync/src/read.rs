@@ -295,6 +295,27 @@ fn add_instances(event: &FoundEvent, query: &Query<'_>, found: &mut Vec<Found>) 
     Ok(())
 }
 
+/// The instances of these events that overlap a window, for a reader in this zone.
+pub(crate) fn occurrences(
+    events: &[FoundEvent],
+    window: Window,
+    zone: Zone,
+) -> sqlx::Result<Vec<Occurrence>> {
+    let query = Query {
+        window,
+        zone,
+        calendars: None,
+        types: None,
+        limit: usize::MAX,
+        duplicates: Duplicates::Separate,
+    };
+    let mut found = Vec::new();
+    for event in events {
+        add_instances(event, &query, &mut found)?;
+    }
+    Ok(found.into_iter().map(|one| one.occurrence).collect())
+}
+
 /// Those starts of an event that may lie in the window, wherever the reader is. A series has hundreds.
 fn starts_near(event: &FoundEvent, window: Window) -> &[DateTime<Utc>] {
     let wide = wider(window);

@@ -24,6 +24,7 @@ const POINTS: &[(&str, u64)] = &[
 
 const MUTANTS: &[(&str, u64)] = &[
     ("cut_text_written", 4),
+    ("flip_loses_series", 2),
     ("grant_ends_at_once", 2),
     ("token_before_events", 8),
     ("wipe_before_refill", 2),

@@ -100,8 +100,8 @@ async fn changes_to_the_calendar_list_reach_pages_by_push() -> Result<()> {
     next_of(&mut socket, "calendars.changed").await?;
     let seen = async || (titled(&alice, "Elsewhere").await.ok()?.len() == 1).then_some(());
     wait::until("the new calendar's event is there", seen).await;
-    // A first import is published as a resync.
-    next_of(&mut socket, "resync").await?;
+    // Its first import.
+    next_of(&mut socket, "events.changed").await?;
 
     stack.google.remove_calendar(ALICE, &extra.id)?;
     next_of(&mut socket, "calendars.changed").await?;
@@ -136,7 +136,7 @@ async fn changes_to_the_calendar_list_reach_pages_by_push() -> Result<()> {
         (editable().await? == 0).then_some(())
     })
     .await;
-    next_of(&mut socket, "resync").await?;
+    next_of(&mut socket, "events.changed").await?;
     stack.end().await
 }
 

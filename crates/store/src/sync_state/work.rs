@@ -24,6 +24,7 @@ struct PullRow {
     generation: i64,
     sweep_digest: Option<Vec<u8>>,
     horizon_until: Option<DateTime<Utc>>,
+    last_pull_at: Option<DateTime<Utc>>,
     rebuilt_at: Option<DateTime<Utc>>,
     last_error: Option<String>,
     lease_token: Uuid,
@@ -54,6 +55,7 @@ impl TryFrom<PullRow> for Pull {
             generation: row.generation,
             sweep_digest: row.sweep_digest,
             horizon_until: row.horizon_until,
+            last_pull_at: row.last_pull_at,
             rebuilt_at: row.rebuilt_at,
             last_error: row.last_error,
             taken_over: row.taken_over,
@@ -84,7 +86,7 @@ pub async fn acquire(conn: &mut PgConnection, lease: Duration, limit: i64) -> sq
          from due
          where s.resource_id = due.resource_id and set_config('synchronous_commit', 'off', true) is not null
          returning s.resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, page_size,
-                   generation, sweep_digest, horizon_until, rebuilt_at, last_error, lease_token as \"lease_token!\", attempts,
+                   generation, sweep_digest, horizon_until, last_pull_at, rebuilt_at, last_error, lease_token as \"lease_token!\", attempts,
                    due.taken_over as \"taken_over!\", steals, traceparent",
         interval(lease),
         limit,
@@ -131,7 +133,7 @@ pub async fn acquire_behind_horizon(
              limit 1
          )
          returning resource_id, kind, connection_id, user_id, dirty_seq, dirty_cause, dirty_at, sync_token, page_size,
-                   generation, sweep_digest, horizon_until, rebuilt_at, last_error, lease_token as \"lease_token!\", attempts,
+                   generation, sweep_digest, horizon_until, last_pull_at, rebuilt_at, last_error, lease_token as \"lease_token!\", attempts,
                    false as \"taken_over!\", steals, null as traceparent",
         interval(lease),
         until,

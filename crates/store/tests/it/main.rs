@@ -1,5 +1,6 @@
 //! Each table's statements on a real Postgres.
 
+mod difference;
 mod failover;
 mod idle;
 mod indexes;

@@ -61,8 +61,8 @@ pub(super) const RESYNC_MESSAGES: Metric = Metric::new(
         "reason",
         &["listed", "expanded", "too_large", "backlog", "refused"],
     )],
-    "Messages that make a page reload a calendar because they do not contain its changes: after a full listing, after a \
-     change of the calendar's zone or role, too large, waiting while the broker was down, refused by the broker",
+    "Messages that make a page reload a calendar because they do not contain its changes: too many after a full \
+     listing, too many after a change of the calendar's zone or role, too large, waiting while the broker was down, refused by the broker",
 );
 pub(super) const LEASES: Metric = Metric::new(
     "calwire_lease_steals_total",

@@ -207,14 +207,28 @@ fn describe(
     let alive: HashSet<&str> = occurrences.iter().map(|o| o.series_id.as_str()).collect();
     let hot = occurrences
         .iter()
-        .filter(|o| series.contains(&o.series_id) && expansion::overlaps(o.starts_at, o.ends_at, window))
-        .filter(|o| !common::mutant!("exception_not_sent") || o.event_id == o.series_id);
-    let mut upserted = normal_form::series(hot);
+        .filter(|o| series.contains(&o.series_id) && expansion::overlaps(o.starts_at, o.ends_at, window));
+    let upserted = upserted(hot);
+    with_hidden(upserted, series, |id| alive.contains(id))
+}
+
+/// These instances, as series of a message.
+pub(super) fn upserted<'a>(hot: impl Iterator<Item = &'a Occurrence>) -> Vec<Series> {
+    normal_form::series(hot.filter(|o| !common::mutant!("exception_not_sent") || o.event_id == o.series_id))
+}
+
+/// The series of a message, with those of `changed` that have instances only beyond its window, or none: the latter are
+/// returned apart.
+pub(super) fn with_hidden(
+    mut upserted: Vec<Series>,
+    changed: BTreeSet<String>,
+    is_alive: impl Fn(&str) -> bool,
+) -> (Vec<Series>, Vec<String>) {
     let shown: HashSet<String> = upserted.iter().map(|series| series.series_id.clone()).collect();
-    let (beyond, deleted): (Vec<_>, Vec<_>) = series
+    let (beyond, deleted): (Vec<_>, Vec<_>) = changed
         .into_iter()
         .filter(|id| !shown.contains(id))
-        .partition(|id| alive.contains(id.as_str()));
+        .partition(|id| is_alive(id));
     upserted.extend(beyond.into_iter().map(|series_id| Series {
         series_id,
         events: Vec::new(),

@@ -11,6 +11,7 @@ use store::events::Walk;
 use store::sync_state::{self, Horizon, Pull};
 
 use super::decision::PullError;
+use super::difference::{self, Generations};
 use super::rebuild::expand_generation;
 use super::series::context;
 use super::session::Session;
@@ -83,15 +84,22 @@ async fn extend(session: &Session<'_>) -> Result<Settled, PullError> {
     };
     expand_generation(session, &context(&calendar), pull.generation, walk, horizon).await?;
     let mut tx = session.ctx.pool.begin().await?;
-    if walk == Walk::Everything {
-        outbox::append(
-            &mut tx,
-            session.started,
-            &pull.user_id,
-            Change::Resync { calendar_id: id },
-        )
-        .await?;
-        metrics::resync_messages("expanded", 1);
+    // Pages load a calendar that is shown again.
+    let is_shown = calendar.selected && calendar.access_lost_at.is_none();
+    if walk == Walk::Everything && is_shown {
+        calendars::lock(&mut tx, id).await?;
+        let generations = Generations {
+            old: pull.generation,
+            new: pull.generation,
+            all: true,
+        };
+        // The events are still those of the last pull.
+        let times = (session.started, pull.last_pull_at.unwrap_or(session.started));
+        let change = difference::describe(&mut tx, times, &calendar, generations).await?;
+        if matches!(change, Change::Resync { .. }) {
+            metrics::resync_messages("expanded", 1);
+        }
+        outbox::append(&mut tx, session.started, &pull.user_id, change).await?;
     }
     let reached = if calendars::expansion_inputs_unchanged(&mut tx, &calendar).await? {
         Horizon::Until(horizon.to)

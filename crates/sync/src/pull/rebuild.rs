@@ -25,6 +25,7 @@ use store::sync_state::{self, Horizon, Progress};
 use tracing::Instrument;
 
 use super::decision::{LARGE_PAGES, PullError};
+use super::difference::{self, Generations};
 use super::series::{Incoming, context, expand_stored, families_of, rows, views};
 use super::session::{Pages, Session, Summary};
 use crate::metrics;
@@ -71,7 +72,7 @@ pub(super) async fn pull(session: &mut Session<'_>, calendar: &Calendar) -> Resu
         generation: listing.generation,
         horizon: Horizon::Until(horizon.to),
         pulled_at: session.started,
-        changed: true,
+        changed: false,
     };
     flip(session, calendar, progress, listing.events)
         .instrument(tracing::trace_span!(target: SPANS, "commit"))
@@ -241,6 +242,8 @@ async fn flip(
 ) -> Result<Settled, PullError> {
     let pull = session.pull;
     let mut tx = session.ctx.pool.begin().await?;
+    // A write that changes the old generation is compared, or waits and changes the new one.
+    calendars::lock(&mut tx, calendar.id).await?;
     let mut lost = 0;
     if pull.generation > 0 {
         let sweep = events::sweep(&mut tx, calendar.id, pull.generation, progress.generation).await?;
@@ -264,16 +267,27 @@ async fn flip(
     }
     let regained = calendar.access_lost_at.is_some()
         && calendars::regain_access(&mut tx, session.started, calendar.id).await?;
-    let resync = Change::Resync {
-        calendar_id: calendar.id,
+    let change = if regained {
+        // A page that dropped the calendar must load all of it, not only what differs.
+        Some(Change::CalendarsChanged {})
+    } else {
+        listed_change(&mut tx, session, calendar, progress.generation).await?
     };
-    let seq = outbox::append(&mut tx, session.started, &pull.user_id, resync).await?;
-    metrics::resync_messages("listed", 1);
+    let seq = match change {
+        Some(change) => {
+            if matches!(change, Change::Resync { .. }) {
+                metrics::resync_messages("listed", 1);
+            }
+            Some(outbox::append(&mut tx, session.started, &pull.user_id, change).await?)
+        }
+        None => None,
+    };
+    progress.changed = seq.is_some();
     let summary = Summary {
         outcome: Outcome::Listed,
         changed: listed,
         deleted: lost,
-        seq: Some(seq),
+        seq,
     };
     session.record(&mut tx, summary).await?;
     if regained {
@@ -290,4 +304,31 @@ async fn flip(
             Ok(settled)
         }
     }
+}
+
+/// The change that a flip to this generation brings. None: pages show it already.
+async fn listed_change(
+    conn: &mut PgConnection,
+    session: &Session<'_>,
+    calendar: &Calendar,
+    generation: i64,
+) -> sqlx::Result<Option<Change>> {
+    let pull = session.pull;
+    let is_first = pull.generation == 0;
+    let generations = Generations {
+        old: pull.generation,
+        new: generation,
+        // While a calendar is expanded for another zone or role, no messages are sent.
+        all: !is_first && pull.horizon_until.is_none(),
+    };
+    let times = (session.ctx.clock.now(), session.started);
+    Ok(
+        match difference::describe(conn, times, calendar, generations).await? {
+            // The first listing is news even if the calendar is empty: it is imported.
+            Change::EventsChanged {
+                upserted, deleted, ..
+            } if upserted.is_empty() && deleted.is_empty() && !is_first => None,
+            change => Some(change),
+        },
+    )
 }

@@ -2,7 +2,7 @@
 
 use chrono::{Days, TimeDelta};
 use common::worker::Pass;
-use event_model::wire::Window;
+use event_model::wire::{Change, Window};
 use event_model::zone::Zone;
 use google_emulator::seed::{AccessRole, SeedCalendar};
 use serde_json::json;
@@ -37,7 +37,7 @@ async fn added_calendars_are_mirrored_and_removed_ones_hidden(pool: PgPool) {
     world.assert_in_step(&alice(), &extra.id).await;
     assert_eq!(
         world.message_types(&alice()).await,
-        ["calendars.changed", "resync"]
+        ["calendars.changed", "events.changed"]
     );
 
     world.google.remove_calendar(ALICE, &extra.id).unwrap();
@@ -143,7 +143,13 @@ async fn another_zone_or_role_re_expands_a_calendar(pool: PgPool) {
         )
         .await[0];
     assert!(event.view.can_edit.is_empty(), "{:?}", event.view.can_edit);
-    assert!(world.message_types(&alice()).await.contains(&"resync"));
+    let changes = world.messages(&alice()).await;
+    let expanded = changes.iter().rev().find_map(|change| match change {
+        Change::EventsChanged { upserted, .. } => upserted.first(),
+        _ => None,
+    });
+    let expanded = expanded.unwrap_or_else(|| panic!("{changes:?}"));
+    assert!(expanded.events[0].view.0.can_edit.is_empty());
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

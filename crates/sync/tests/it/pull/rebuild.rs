@@ -2,11 +2,14 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
+use event_model::wire::Change;
 use google_emulator::{Fault, Rule};
 use serde_json::json;
 use sqlx::PgPool;
 
-use crate::world::{ALICE, World, alice, pull_once};
+use super::convergence::Browser;
+use crate::world::{ALICE, TEAM, World, alice, pull_once};
 
 fn expired_token() -> Fault {
     Fault::Error {
@@ -43,7 +46,12 @@ async fn first_import_reads_all_pages_in_any_order(pool: PgPool) {
     // The connection, its two calendars, and each calendar's first import.
     assert_eq!(
         world.message_types(&alice()).await,
-        ["connection.changed", "calendars.changed", "resync", "resync"]
+        [
+            "connection.changed",
+            "calendars.changed",
+            "events.changed",
+            "events.changed"
+        ]
     );
     let parameters: Vec<String> = world
         .google
@@ -82,13 +90,121 @@ async fn expired_token_lists_everything_and_drops_deleted_events(pool: PgPool) {
             .collect::<Vec<_>>(),
         [kept]
     );
-    assert_eq!(world.message_types(&alice()).await, ["resync"]);
+    let changes = world.messages(&alice()).await;
+    let [
+        Change::EventsChanged {
+            upserted, deleted, ..
+        },
+    ] = &changes[..]
+    else {
+        panic!("{changes:?}");
+    };
+    assert_eq!((upserted.len(), deleted), (0, &vec![gone]));
     while sync::pull::purge_once(&world.ctx).await.unwrap() == common::worker::Pass::Worked {}
     let generations: Vec<i64> = sqlx::query_scalar("select distinct generation from instances")
         .fetch_all(&world.pool)
         .await
         .unwrap();
     assert_eq!(generations, [2]);
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn full_listing_without_changes_sends_no_message(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut weekly = world.event("Weekly", 1, 9);
+    weekly["recurrence"] = json!(["RRULE:FREQ=WEEKLY"]);
+    let mut ended = world.event("Ended", 0, 9);
+    ended["recurrence"] = json!(["RRULE:FREQ=DAILY;COUNT=2"]);
+    for event in [weekly, ended, world.event("Event", 1, 10)] {
+        world.add(ALICE, event);
+    }
+    world.push_and_settle(&alice()).await;
+    world.messages(&alice()).await;
+    // The horizon moves on, and the series that has ended leaves it.
+    for days in [0, 20, 60] {
+        world.clock.advance(TimeDelta::days(days));
+        world.google.expire_sync_tokens(Some(ALICE));
+        world.push_and_settle(&alice()).await;
+        world.assert_in_step(&alice(), ALICE).await;
+        assert_eq!(world.message_types(&alice()).await, [""; 0], "after {days} days");
+    }
+    let generation: i64 = sqlx::query_scalar("select generation from sync_state where resource_id = $1")
+        .bind(world.id(&alice(), ALICE).await.as_uuid())
+        .fetch_one(&world.pool)
+        .await
+        .unwrap();
+    assert_eq!(generation, 4);
+}
+
+/// A page that applies the messages shows the calendar after each listing: new, changed, moved and deleted events.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn full_listing_sends_the_differences(pool: PgPool) {
+    let world = World::of_alice(pool).await;
+    let mut daily = world.event("Daily", 0, 7);
+    daily["recurrence"] = json!(["RRULE:FREQ=DAILY"]);
+    let series = world.add(ALICE, daily.clone());
+    let other = world.add(ALICE, daily);
+    let single = |name: &str, hour| world.add(ALICE, world.event(name, 1, hour));
+    let [kept, renamed, moved, gone] =
+        [("Kept", 8), ("Old", 9), ("Moved", 10), ("Gone", 11)].map(|(name, hour)| single(name, hour));
+    let far = world.add(ALICE, world.event("Far away", 200, 9));
+    world.push_and_settle(&alice()).await;
+    world.messages(&alice()).await;
+    let mut page = Browser::default();
+    page.reload(&world).await;
+    let patch = |id: &str, patch| drop(world.google.patch(ALICE, ALICE, id, patch).unwrap());
+    let instance = |series: &str, day| format!("{series}_{}", world.at(day, 7).format("%Y%m%dT%H%M%SZ"));
+    patch(&instance(&series, 2), json!({"summary": "Another day"}));
+    world.google.delete(ALICE, ALICE, &instance(&series, 3)).unwrap();
+    patch(&renamed, json!({"summary": "New"}));
+    patch(&moved, world.event("Moved", 4, 10));
+    patch(&far, json!({"summary": "Still far away"}));
+    world.google.delete(ALICE, ALICE, &gone).unwrap();
+    let added = world.add(ALICE, world.event("Added", 5, 9));
+    world.google.expire_sync_tokens(Some(ALICE));
+    world.push_and_settle(&alice()).await;
+    let mut changes = world.messages(&alice()).await;
+    let Some(Change::EventsChanged {
+        upserted, deleted, ..
+    }) = changes.first()
+    else {
+        panic!("{changes:?}");
+    };
+    let mut sent: Vec<&String> = upserted.iter().map(|series| &series.series_id).collect();
+    sent.sort();
+    let mut expected = vec![&series, &renamed, &moved, &far, &added];
+    expected.sort();
+    assert_eq!(
+        (sent, deleted),
+        (expected, &vec![gone]),
+        "neither {kept} nor {other}"
+    );
+    let beyond = upserted.iter().find(|series| series.series_id == far);
+    assert!(beyond.is_some_and(|series| series.events.is_empty()));
+    page.apply(&world, changes.remove(0)).await;
+    let mut read = Browser::default();
+    read.reload(&world).await;
+    assert_eq!(page.shown(), read.shown());
+    assert!(changes.is_empty());
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn an_empty_first_listing_and_regained_access_are_sent(pool: PgPool) {
+    let world = World::new(pool).await;
+    world.connect(&alice()).await;
+    world.settle().await;
+    let first = world.messages(&alice()).await;
+    let imported =
+        |change: &&Change| matches!(change, Change::EventsChanged { upserted, .. } if upserted.is_empty());
+    assert_eq!(first.iter().filter(imported).count(), 2, "{first:?}");
+    let mut conn = world.pool.acquire().await.unwrap();
+    let team = world.id(&alice(), TEAM).await;
+    store::calendars::lose_access(&mut conn, world.clock.now(), team)
+        .await
+        .unwrap();
+    world.google.expire_sync_tokens(Some(TEAM));
+    world.push_and_settle(&alice()).await;
+    assert_eq!(world.message_types(&alice()).await, ["calendars.changed"]);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -105,7 +221,7 @@ async fn token_expiring_between_pages_is_no_different(pool: PgPool) {
     );
     world.push_and_settle(&alice()).await;
     world.assert_in_step(&alice(), ALICE).await;
-    assert_eq!(world.message_types(&alice()).await, ["resync"]);
+    assert_eq!(world.message_types(&alice()).await, ["events.changed"]);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -153,7 +269,7 @@ async fn rejecting_every_token_does_not_list_forever(pool: PgPool) {
         world.last_error(&alice(), ALICE).await.as_deref(),
         Some("sync_token_refused")
     );
-    world.clock.advance(chrono::TimeDelta::minutes(2));
+    world.clock.advance(TimeDelta::minutes(2));
     world.let_time_pass().await;
     world.settle().await;
     assert_eq!(world.last_error(&alice(), ALICE).await, None);
@@ -187,7 +303,7 @@ async fn listing_that_deletes_most_events_needs_confirmation(pool: PgPool) {
     world.let_time_pass().await;
     world.settle().await;
     world.assert_in_step(&alice(), ALICE).await;
-    assert_eq!(world.message_types(&alice()).await, ["resync"]);
+    assert_eq!(world.message_types(&alice()).await, ["events.changed"]);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]

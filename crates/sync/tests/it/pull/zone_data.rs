@@ -50,5 +50,5 @@ async fn newer_zone_rules_expand_calendars_again(pool: PgPool) {
     adopt_version(&world.pool, "2026f").await.unwrap();
     assert_eq!(expand(&world).await, Pass::Worked);
     assert_eq!(starts().await, right);
-    assert!(world.message_types(&alice()).await.contains(&"resync"));
+    assert!(world.message_types(&alice()).await.contains(&"events.changed"));
 }
