@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use event_model::expansion;
-use event_model::wire::{Change, MESSAGE_MAX_LEN};
+use event_model::wire::Change;
 use sqlx::PgConnection;
 use store::calendars::Calendar;
 use store::events::{self, Comparison};
@@ -12,10 +12,11 @@ use store::instances::{FoundEvent, ReadRange};
 
 use super::apply::{upserted, with_hidden};
 use super::series::context;
+use crate::outbox::CHANGE_MAX_LEN;
 use crate::read;
 
-/// A message has room for the ids of about as many.
-const SERIES_MAX: usize = 500;
+/// The messages about a change have room for the ids of about as many.
+const SERIES_MAX: usize = 2_000;
 
 /// The generation that pages show, and the one that they are to show.
 #[derive(Debug, Clone, Copy)]
@@ -46,7 +47,7 @@ pub(super) async fn describe(
             to: window.to,
         },
         max_series: SERIES_MAX,
-        max_bytes: MESSAGE_MAX_LEN,
+        max_bytes: CHANGE_MAX_LEN,
     };
     let Some(mut different) = events::differences(conn, compared).await? else {
         return Ok(Change::Resync {

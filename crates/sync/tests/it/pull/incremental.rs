@@ -244,16 +244,20 @@ async fn two_users_of_one_calendar_have_two_mirrors(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
-async fn too_large_change_becomes_resync(pool: PgPool) {
+async fn too_large_change_is_sent_in_parts_or_becomes_resync(pool: PgPool) {
     let world = World::of_alice(pool).await;
     let mut long = world.event("Long", 1, 9);
     long["description"] = json!("x".repeat(8_000));
-    for _ in 0..3 {
-        world.add(ALICE, long.clone());
-    }
-    world.push_and_settle(&alice()).await;
-    assert_eq!(world.message_types(&alice()).await, ["resync"]);
-    assert_eq!(world.day(&alice(), 1).await.len(), 3);
+    let add = async |count, messages: &[&str]| {
+        for _ in 0..count {
+            world.add(ALICE, long.clone());
+        }
+        world.push_and_settle(&alice()).await;
+        assert_eq!(world.message_types(&alice()).await, messages);
+    };
+    add(3, &["events.changed"; 3]).await;
+    add(5, &["resync"]).await;
+    assert_eq!(world.day(&alice(), 1).await.len(), 8);
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
