@@ -66,7 +66,7 @@ fn api_url() -> Origin {
 }
 
 const fn rate_limit_per_minute() -> u32 {
-    600
+    1_200
 }
 
 secret_key!(centrifugo_api_key, "CENTRIFUGO_API_KEY");

@@ -158,9 +158,8 @@ const MESSAGES_MAX: u32 = 50;
 const HISTORY_WITHIN: Duration = Duration::from_millis(500);
 
 /// `realtime.getState`
-pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<RealtimeState, RpcError> {
+pub async fn get_state(mut caller: Caller, input: RealtimeStateInput) -> Result<RealtimeState, RpcError> {
     on_view::request_pull(&caller.state.recent_views, &caller.state.sync, &caller.user);
-    let state = &caller.state;
     // The position is read first: every message up to it is committed, so the snapshot includes it. The other way round, a
     // message between the two would be lost.
     let position = if input.live {
@@ -168,7 +167,10 @@ pub async fn get_state(caller: Caller, input: RealtimeStateInput) -> Result<Real
     } else {
         None
     };
-    let now = state.now();
+    // Calls that wait for a statement share it and hold up no others, so all of the user's may wait: a thousand tabs that
+    // reload at once are a few statements.
+    caller.turn = None;
+    let now = caller.state.now();
     let window = hot_window(now);
     let held = input.held.filter(|held| held.window == window);
     let (reading, missing) = missing(&caller, now, window, held).await?;
@@ -220,6 +222,7 @@ async fn missing(
         return Ok((reading, Missing::Everything(snapshot)));
     }
     metrics::answered(AnsweredFrom::Transaction);
+    let _turn = caller.turns.next().await?;
     let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
     let mut readings = store::reading::read(&mut tx, now, &[request(caller, None)]).await?;
     let Some(reading) = readings.pop() else {
@@ -339,6 +342,7 @@ async fn messages_since(caller: &Caller, held: &Held, stream: StreamPosition) ->
     if missing > MESSAGES_MAX {
         return None;
     }
+    let _turn = caller.turns.next().await.ok()?;
     // The newest ones may be committed later than this transaction began.
     let channel = centrifugo::channel_of(&caller.user);
     let newest = caller.state.broker.newest(&channel, 2 * MESSAGES_MAX);

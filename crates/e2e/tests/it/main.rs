@@ -18,6 +18,7 @@ mod observability;
 mod overload;
 mod pushes;
 mod quota;
+mod reloads;
 mod rolling;
 mod scale;
 mod secrets;
