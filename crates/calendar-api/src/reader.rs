@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use common::batch::{BatchFailed, Batcher, Work};
 use common::clock::Clock;
+use common::ids::UserId;
 use common::service::Background;
 use common::telemetry::metrics::Sample;
 use rpc::{Code, RpcError};
@@ -113,6 +114,11 @@ impl Reader {
     /// Drops an answer that no longer holds though the user's stream has not moved, so that the next read loads the events.
     pub fn forget(&self, question: &Question) {
         self.answers.remove(question);
+    }
+
+    /// Drops all answers to a user whose data is to be deleted. No read would return them.
+    pub fn forget_user(&self, user: &UserId) {
+        self.answers.remove_user(user);
     }
 
     /// The bytes of the answers that are kept.

@@ -81,6 +81,7 @@ pub struct Disconnect {
 pub async fn disconnect(caller: Caller, input: DisconnectInput) -> Result<Disconnect, RpcError> {
     let ctx = &caller.state.sync;
     let receipts = sync::connections::disconnect(ctx, &caller.user, input.connection_id, AT_ONCE).await?;
+    caller.state.reader.forget_user(&caller.user);
     match input.connection_id {
         Some(id) if receipts.is_empty() => Err(no_connection(id)),
         _ => Ok(Disconnect {

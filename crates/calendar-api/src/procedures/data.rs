@@ -40,6 +40,7 @@ pub struct DeleteData {
 pub async fn delete_data(caller: Caller, _: Nothing) -> Result<DeleteData, RpcError> {
     let state = &caller.state;
     let deletion = users::delete(&state.sync, &state.broker, &caller.user).await?;
+    state.reader.forget_user(&caller.user);
     Ok(DeleteData {
         success: true,
         deletion,

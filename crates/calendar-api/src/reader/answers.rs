@@ -199,7 +199,10 @@ impl Answers {
         let weigh = |_: &Question, answer: &Arc<Answer>| {
             u32::try_from(ENTRY_BYTES + answer.bytes()).unwrap_or(u32::MAX)
         };
-        let cache = Cache::builder().max_capacity(max_bytes).weigher(weigh);
+        let cache = Cache::builder()
+            .max_capacity(max_bytes)
+            .weigher(weigh)
+            .support_invalidation_closures();
         Self(cache.time_to_idle(IDLE_MAX).build())
     }
 
@@ -213,6 +216,15 @@ impl Answers {
 
     pub fn remove(&self, question: &Question) {
         self.0.invalidate(question);
+    }
+
+    pub fn remove_user(&self, user: &UserId) {
+        let user = user.clone();
+        // Fails only for a cache without closures.
+        let _ = self
+            .0
+            .invalidate_entries_if(move |question, _| question.user == user);
+        self.0.run_pending_tasks();
     }
 
     pub fn bytes(&self) -> u64 {

@@ -49,3 +49,17 @@ async fn a_thousand_tabs_of_one_user_share_few_statements() -> Result<()> {
     ensure!(statements <= STATEMENTS_MAX, "{statements} statements");
     stack.end().await
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kept_answers_go_with_the_data_they_show() -> Result<()> {
+    let stack = Stack::start().await?;
+    let kept = async || metric(&stack, "calwire_kept_answers_bytes").await;
+    for procedure in ["calendar.google.disconnect", "calendar.google.deleteData"] {
+        let alice = stack.connect_and_settle("alice").await?;
+        state(alice.clone()).await?;
+        ensure!(kept().await? > 0.0);
+        alice.mutate(procedure, Value::Null).await?;
+        ensure!(kept().await? == 0.0, "{procedure}");
+    }
+    stack.end().await
+}
