@@ -1,4 +1,4 @@
-//! What an installation costs while nothing happens: processor time of Postgres and of one copy of each service, with a million
+//! The cost of an installation while nothing happens: processor time of Postgres and of one copy of each service, with a million
 //! watched calendars of which none is due.
 //!
 //! All of them are healthy: pulled, expanded, and with a channel that Google has just used. Each service is scraped and asked for
