@@ -4,6 +4,7 @@ mod draining;
 mod probe;
 mod readiness;
 mod request;
+pub mod source;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -141,6 +142,46 @@ mod tests {
                 .unwrap();
             let read = client.read(&mut answer).await.unwrap();
             assert!(answer[..read].starts_with(b"HTTP/1.1 200"), "after {pause:?}");
+        }
+        stop.cancel();
+        serving.await.unwrap().unwrap();
+    }
+
+    #[actix_web::test]
+    async fn an_unread_body_closes_its_connection() {
+        let listener = bind("LISTEN_ADDR", (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let addr = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let routes = |config: &mut web::ServiceConfig| {
+            let read = |_: web::Bytes| async { HttpResponse::Ok() };
+            config
+                .route("/read", web::post().to(read))
+                .default_service(web::to(|| async {
+                    HttpResponse::NotFound().body("no such path")
+                }));
+        };
+        let serving = actix_web::rt::spawn(serve(listener, 1, Readiness::new(), stop.clone(), routes));
+        for body in [
+            "Content-Length: 100\r\n\r\nhalf",
+            "Transfer-Encoding: chunked\r\n\r\n",
+            "Transfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
+        ] {
+            let mut client = tokio::net::TcpStream::connect(addr).await.unwrap();
+            let request = format!("POST /nowhere HTTP/1.1\r\nHost: a\r\n{body}");
+            client.write_all(request.as_bytes()).await.unwrap();
+            let mut answer = Vec::new();
+            let closed = tokio::time::timeout(Duration::from_secs(15), client.read_to_end(&mut answer)).await;
+            assert!(closed.is_ok(), "still open: {body:?}");
+            assert!(answer.starts_with(b"HTTP/1.1 404"), "{body:?}");
+        }
+        // A body that was read leaves the connection as it is.
+        let mut client = tokio::net::TcpStream::connect(addr).await.unwrap();
+        let mut answer = [0; 4096];
+        for _ in 0..2 {
+            let request = b"POST /read HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+            client.write_all(request).await.unwrap();
+            let read = client.read(&mut answer).await.unwrap();
+            assert!(answer[..read].starts_with(b"HTTP/1.1 200"));
         }
         stop.cancel();
         serving.await.unwrap().unwrap();

@@ -10,12 +10,13 @@ use common::http::Readiness;
 use common::service::{Background, Server};
 use secrecy::SecretString;
 use sync::health;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::intake::Intake;
 use crate::loops;
+use crate::slots::Slots;
 use crate::source::Sources;
 use crate::webhook::{self, Webhook};
 use crate::{NAME, metrics};
@@ -58,7 +59,7 @@ impl Application {
             intake: Arc::new(Intake::new(sync.pool.clone(), sync.clock.clone())),
             sources: Sources::new(config.webhook_max_per_source),
             proxies: config.trusted_proxies,
-            slots: Semaphore::new(config.webhook_max_in_flight),
+            slots: Slots::new(config.webhook_max_in_flight),
         };
         Ok(Self {
             server,

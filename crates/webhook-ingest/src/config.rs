@@ -3,11 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use common::config::SecretKey;
+use common::http::source::TrustedProxies;
 use common::{parsed, secret_key};
 use serde::Deserialize;
 use url::Url;
-
-use crate::source::TrustedProxies;
 
 secret_key!(centrifugo_api_key, "CENTRIFUGO_API_KEY");
 parsed!(listen_addr: SocketAddr, "LISTEN_ADDR");
@@ -38,7 +37,8 @@ pub struct Config {
     /// Proxies whose `X-Forwarded-For` names the source of a push: addresses or networks, separated by commas.
     #[serde(default, deserialize_with = "trusted_proxies")]
     pub trusted_proxies: TrustedProxies,
-    /// Pushes that may be under way at once in this process; the next one is answered 503.
+    /// Pushes that may be under way at once in this process; the next one is answered 503. A source that has sent no genuine
+    /// push lately gets a quarter of them.
     #[serde(
         default = "defaults::webhook_max_in_flight",
         deserialize_with = "webhook_max_in_flight"

@@ -7,8 +7,6 @@ use common::batch::BatchFailed;
 use common::http::ErrorBody;
 use google::push::InvalidNotification;
 
-/// Google sends no body.
-pub const BODY_MAX_LEN: usize = 4 * 1024;
 /// Google sends a dozen headers.
 pub const HEADERS_MAX: usize = 64;
 pub const HEADERS_MAX_LEN: usize = 16 * 1024;
@@ -18,9 +16,10 @@ pub const HEADERS_MAX_LEN: usize = 16 * 1024;
 pub enum Refusal {
     #[error("{0}")]
     NotAPush(#[from] InvalidNotification),
-    #[error("request body too large (limit {} bytes)", BODY_MAX_LEN)]
+    /// Google sends none.
+    #[error("request body too large: a push has none")]
     BodyTooLarge,
-    #[error("timed out reading the request body")]
+    #[error("timed out waiting for the end of the request")]
     BodyLost,
     #[error(
         "request headers too large (limit {} headers, {} bytes)",

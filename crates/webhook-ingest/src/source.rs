@@ -1,13 +1,9 @@
-//! The source address of a request, and the budget of each source.
+//! The sources of pushes: the budget of each, and which are likely Google.
 
-use std::net::{IpAddr, Ipv6Addr};
-use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::net::IpAddr;
+use std::time::Duration;
 
-use actix_web::HttpRequest;
-use ipnet::IpNet;
+use common::http::source::{Budgets, SOURCES, network_of};
 use moka::sync::Cache;
 
 /// The cost of a rejected push, in pushes: guessing is rate-limited twenty times sooner than Google.
@@ -20,58 +16,10 @@ const BURST: Duration = Duration::from_secs(2);
 const DEBT: Duration = Duration::from_secs(10);
 /// How long a source of a genuine push is taken for Google's.
 const GENUINE_FOR: Duration = Duration::from_hours(1);
-/// Tracked sources; an attacker with more addresses hits the process-wide limit.
-const SOURCES: u64 = 20_000;
 
-/// The proxies whose `X-Forwarded-For` is trusted: addresses or networks, separated by commas.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct TrustedProxies(Vec<IpNet>);
-
-impl FromStr for TrustedProxies {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let network = |part: &str| {
-            part.parse::<IpNet>()
-                .or_else(|_| part.parse::<IpAddr>().map(IpNet::from))
-                .map_err(|_| format!("{part:?} is neither an address (10.0.0.7) nor a network (10.0.0.0/8)"))
-        };
-        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
-        parts.map(network).collect::<Result<_, _>>().map(Self)
-    }
-}
-
-impl TrustedProxies {
-    /// The address that the request came from: the peer, or behind trusted proxies the last hop that is not one of them.
-    pub fn source(&self, request: &HttpRequest) -> Option<IpAddr> {
-        let peer = request.peer_addr()?.ip().to_canonical();
-        if self.0.is_empty() || !self.trusts(peer) {
-            return Some(peer);
-        }
-        let forwarded = request.headers().get_all("x-forwarded-for");
-        let mut hops: Vec<&str> = forwarded.filter_map(|value| value.to_str().ok()).collect();
-        hops.reverse();
-        let hop = hops
-            .iter()
-            .flat_map(|value| value.rsplit(','))
-            .map_while(|hop| hop.trim().parse::<IpAddr>().ok())
-            .map(|hop| hop.to_canonical())
-            .find(|hop| !self.trusts(*hop));
-        Some(hop.unwrap_or(peer))
-    }
-
-    fn trusts(&self, ip: IpAddr) -> bool {
-        self.0.iter().any(|network| network.contains(&ip))
-    }
-}
-
-/// A budget of requests for each source, refilled steadily.
+/// The budget of each source, and whether it is likely Google.
 pub struct Sources {
-    /// The time that a source's budget takes to regain one request.
-    cost: Duration,
-    started: Instant,
-    /// For each source, when its budget will be full again, in nanoseconds since `started`.
-    full_at: Cache<IpAddr, Arc<AtomicU64>>,
+    budgets: Budgets,
     /// Sources of genuine pushes.
     genuine: Cache<IpAddr, ()>,
 }
@@ -79,12 +27,7 @@ pub struct Sources {
 impl Sources {
     pub fn new(per_second: u32) -> Self {
         Self {
-            cost: Duration::from_secs(1) / per_second.max(1),
-            started: Instant::now(),
-            full_at: Cache::builder()
-                .max_capacity(SOURCES)
-                .time_to_idle(BURST + DEBT)
-                .build(),
+            budgets: Budgets::new(per_second, BURST + DEBT),
             genuine: Cache::builder()
                 .max_capacity(SOURCES)
                 .time_to_idle(GENUINE_FOR)
@@ -94,12 +37,12 @@ impl Sources {
 
     /// Takes one request from the budget of `source`. False: the budget is exhausted.
     pub fn admit(&self, source: IpAddr) -> bool {
-        self.take(source, 1, BURST)
+        self.budgets.take(source, 1, BURST)
     }
 
     /// Charges `source` for a rejected push.
     pub fn charge(&self, source: IpAddr) {
-        self.take(source, REFUSAL_COST, DEBT);
+        self.budgets.take(source, REFUSAL_COST, DEBT);
     }
 
     /// Charges `source` for a push of a channel that had to be looked up and does not exist.
@@ -108,7 +51,7 @@ impl Sources {
     /// was restored. After a start, before its first genuine push, Google's address is like any other. So this is low
     /// enough for some hundred different channels a second.
     pub fn charge_lookup(&self, source: IpAddr) {
-        self.take(source, LOOKUP_COST, DEBT);
+        self.budgets.take(source, LOOKUP_COST, DEBT);
     }
 
     /// Remembers that `source` has sent a genuine push.
@@ -119,91 +62,14 @@ impl Sources {
         }
     }
 
+    /// The network of `source`, unless it has sent a genuine push lately.
+    pub fn stranger(&self, source: IpAddr) -> Option<IpAddr> {
+        let network = network_of(source);
+        (!self.genuine.contains_key(&network)).then_some(network)
+    }
+
     /// Whether `source` has sent a genuine push lately, so it is most likely Google.
     pub fn is_genuine(&self, source: IpAddr) -> bool {
         self.genuine.contains_key(&network_of(source))
-    }
-
-    fn take(&self, source: IpAddr, requests: u32, ahead: Duration) -> bool {
-        self.take_at(self.started.elapsed(), source, requests, ahead)
-    }
-
-    /// `now`: since `started`.
-    fn take_at(&self, now: Duration, source: IpAddr, requests: u32, ahead: Duration) -> bool {
-        let now = nanos(now);
-        let cost = nanos(self.cost * requests);
-        let full_at = self.full_at.get_with(network_of(source), Arc::default);
-        full_at
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |full_at| {
-                let next = full_at.max(now) + cost;
-                (next <= now + nanos(ahead)).then_some(next)
-            })
-            .is_ok()
-    }
-}
-
-/// One household or host has a whole /64 of IPv6 addresses.
-fn network_of(source: IpAddr) -> IpAddr {
-    match source {
-        IpAddr::V4(_) => source,
-        IpAddr::V6(ip) => Ipv6Addr::from_bits(ip.to_bits() >> 64 << 64).into(),
-    }
-}
-
-fn nanos(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use actix_web::test::TestRequest;
-
-    use super::*;
-
-    #[test]
-    fn each_source_has_a_budget_and_rejected_pushes_cost_more() {
-        let sources = Sources::new(1_000);
-        let (a, b): (IpAddr, IpAddr) = ("192.0.2.1".parse().unwrap(), "2001:db8::1".parse().unwrap());
-        let neighbour: IpAddr = "2001:db8::2".parse().unwrap();
-        let admit = |at, source| sources.take_at(at, source, 1, BURST);
-        let start = Duration::from_secs(1);
-        assert_eq!((0..10_000).filter(|_| admit(start, a)).count(), 2_000);
-        assert!(!admit(start, a) && admit(start, b));
-        let guesses = (0..10_000).take_while(|_| {
-            sources.take_at(start, b, REFUSAL_COST, DEBT);
-            admit(start, neighbour)
-        });
-        // Each costs 21, and `b` had sent one push.
-        assert_eq!(guesses.count(), 95);
-        // A request is regained each millisecond.
-        let later = start + Duration::from_millis(3);
-        assert_eq!((0..10).filter(|_| admit(later, a)).count(), 3);
-    }
-
-    #[test]
-    fn only_trusted_proxies_name_the_source() {
-        let trusted: TrustedProxies = "10.0.0.0/8, 192.0.2.7".parse().unwrap();
-        let source = |peer: &str, forwarded: &[&str]| {
-            let mut request = TestRequest::default().peer_addr(format!("{peer}:1").parse().unwrap());
-            for value in forwarded {
-                request = request.append_header(("x-forwarded-for", *value));
-            }
-            trusted.source(&request.to_http_request()).unwrap().to_string()
-        };
-        assert_eq!(source("203.0.113.9", &["198.51.100.1"]), "203.0.113.9");
-        assert_eq!(source("10.1.2.3", &["198.51.100.1"]), "198.51.100.1");
-        assert_eq!(
-            source("10.1.2.3", &["6.6.6.6, 198.51.100.1, 192.0.2.7"]),
-            "198.51.100.1"
-        );
-        assert_eq!(source("10.1.2.3", &["6.6.6.6", "198.51.100.1"]), "198.51.100.1");
-        assert_eq!(source("10.1.2.3", &["198.51.100.1, garbage"]), "10.1.2.3");
-        assert_eq!(source("10.1.2.3", &[]), "10.1.2.3");
-        assert!(
-            "10.0.0.0/8,proxy"
-                .parse::<TrustedProxies>()
-                .unwrap_err()
-                .starts_with("\"proxy\" is neither")
-        );
     }
 }

@@ -3,29 +3,31 @@
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
 
-use actix_web::http::header::HeaderValue;
+use actix_web::http::header::{CONTENT_LENGTH, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, web};
+use common::http::source::TrustedProxies;
 use common::telemetry::trace::SPANS;
+use futures_util::StreamExt;
 use google::push::Notification;
-use tokio::sync::Semaphore;
 use tracing::Instrument;
 
 use crate::intake::Intake;
 use crate::metrics;
-use crate::refusal::{BODY_MAX_LEN, HEADERS_MAX, HEADERS_MAX_LEN, Refusal};
-use crate::source::{Sources, TrustedProxies};
+use crate::refusal::{HEADERS_MAX, HEADERS_MAX_LEN, Refusal};
+use crate::slots::Slots;
+use crate::source::Sources;
 
+/// How long the end of a request in chunks may take.
 const BODY_TIMEOUT: Duration = Duration::from_secs(3);
 /// A push that takes longer is answered 503.
 const ANSWER_WITHIN: Duration = Duration::from_millis(2_900);
 
-/// The state of the handler. One for the whole process: a limit per worker thread would be no limit.
+/// The state of the handler, one for the whole process.
 pub struct Webhook {
     pub intake: std::sync::Arc<Intake>,
     pub sources: Sources,
     pub proxies: TrustedProxies,
-    /// One permit for each push that may be handled at once.
-    pub slots: Semaphore,
+    pub slots: Slots,
 }
 
 /// 200 once the push's resource is marked dirty in the database; see [`Refusal`] for the other responses.
@@ -42,18 +44,24 @@ pub async fn notify(
 }
 
 async fn admit(request: &HttpRequest, body: web::Payload, webhook: &Webhook) -> Result<(), Refusal> {
-    let Ok(_slot) = webhook.slots.try_acquire() else {
+    let source = webhook.proxies.source(request);
+    // Before it has a slot: a caller who promises a body and sends none would hold it.
+    if let Err(refusal) = expect_no_body(request, body).await {
+        penalize(&refusal, &webhook.sources, source);
+        return Err(refusal);
+    }
+    let stranger = source.and_then(|source| webhook.sources.stranger(source));
+    let Some(_slot) = webhook.slots.take(stranger) else {
         return Err(Refusal::Overloaded);
     };
-    // Free of charge: it costs no look-up, and Google may send any number of these. The body is not awaited.
+    // Free of charge: it costs no look-up, and Google may send any number of these.
     if is_known_to_be_unknown(request, &webhook.intake) {
         return Err(Refusal::UnknownChannel);
     }
-    let source = webhook.proxies.source(request);
     if source.is_some_and(|source| !webhook.sources.admit(source)) {
         return Err(Refusal::TooManyFromSource);
     }
-    let outcome = verify_and_accept(request, body, &webhook.intake).await;
+    let outcome = verify_and_accept(request, &webhook.intake).await;
     match (&outcome, source) {
         (Ok(()), Some(source)) => webhook.sources.note_genuine(source),
         (Ok(()), None) => {}
@@ -62,13 +70,8 @@ async fn admit(request: &HttpRequest, body: web::Payload, webhook: &Webhook) -> 
     outcome
 }
 
-async fn verify_and_accept(
-    request: &HttpRequest,
-    body: web::Payload,
-    intake: &Intake,
-) -> Result<(), Refusal> {
+async fn verify_and_accept(request: &HttpRequest, intake: &Intake) -> Result<(), Refusal> {
     check_headers(request)?;
-    discard_body(body).await?;
     let push = notification(request)?;
     match tokio::time::timeout(ANSWER_WITHIN, intake.accept(&push)).await {
         Ok(outcome) => outcome,
@@ -100,12 +103,17 @@ fn check_headers(request: &HttpRequest) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Drains and discards the body so the connection can be reused.
-async fn discard_body(body: web::Payload) -> Result<(), Refusal> {
-    match tokio::time::timeout(BODY_TIMEOUT, body.to_bytes_limited(BODY_MAX_LEN)).await {
-        Ok(Ok(Ok(_))) => Ok(()),
-        Ok(Err(_)) => Err(Refusal::BodyTooLarge),
-        Ok(Ok(Err(_))) | Err(_) => Err(Refusal::BodyLost),
+/// Refuses a request with a body at once. Google sends `Content-Length: 0`; a proxy that has not seen the end of its request
+/// yet passes it on in chunks, of which none may have a byte.
+async fn expect_no_body(request: &HttpRequest, mut body: web::Payload) -> Result<(), Refusal> {
+    let announced = request.headers().get(CONTENT_LENGTH);
+    if announced.is_some_and(|length| length != "0") {
+        return Err(Refusal::BodyTooLarge);
+    }
+    match tokio::time::timeout(BODY_TIMEOUT, body.next()).await {
+        Ok(None) => Ok(()),
+        Ok(Some(Ok(_))) => Err(Refusal::BodyTooLarge),
+        Ok(Some(Err(_))) | Err(_) => Err(Refusal::BodyLost),
     }
 }
 

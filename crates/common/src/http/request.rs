@@ -1,20 +1,24 @@
-//! The middleware around every request: its log line, and its part in draining.
+//! The middleware around every request: its log line, its part in draining, and the end of a connection whose body is unread.
 
+use std::cell::RefCell;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::body::{BodySize, MessageBody};
+use actix_web::dev::{Payload, ServiceRequest, ServiceResponse};
+use actix_web::error::PayloadError;
 use actix_web::http::ConnectionType;
 use actix_web::middleware::Next;
-use actix_web::web;
+use actix_web::web::{self, Bytes};
+use futures_util::Stream;
 use tokio::runtime::Handle;
 
 use super::draining::Draining;
 
 pub(super) async fn log(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody>,
 ) -> Result<ServiceResponse<impl MessageBody>, actix_web::Error> {
     let started = Instant::now();
@@ -28,6 +32,7 @@ pub(super) async fn log(
     if let Some(draining) = &draining {
         draining.record_request();
     }
+    let body = HeldBody::of(&mut request);
     let mut response = match &runtime {
         Some(runtime) => DroppedWithin::new(next.call(request), runtime).await,
         None => next.call(request).await,
@@ -49,7 +54,60 @@ pub(super) async fn log(
     };
     let duration_ms = started.elapsed().as_secs_f64() * 1e3;
     tracing::debug!(http.method = %method, http.path = path, http.status = status.as_u16(), duration_ms, "Request answered");
-    response
+    response.map(|response| {
+        response.map_body(|_, answer| Answer {
+            body: Box::pin(answer),
+            _request: body,
+        })
+    })
+}
+
+/// The body of a response, and with it that of its request.
+struct Answer<B> {
+    body: Pin<Box<B>>,
+    _request: Option<HeldBody>,
+}
+
+impl<B: MessageBody> MessageBody for Answer<B> {
+    type Error = B::Error;
+
+    fn size(&self) -> BodySize {
+        self.body.size()
+    }
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, Self::Error>>> {
+        self.body.as_mut().poll_next(context)
+    }
+}
+
+/// A request's body, shared with its response. While a response that is sent holds an unread body, actix closes the connection
+/// soon after. If the handler has dropped it, actix reads a body in chunks to its end, for however long the client sends.
+struct HeldBody(Rc<RefCell<Pin<Box<Payload>>>>);
+
+impl HeldBody {
+    /// None: the request has no body.
+    fn of(request: &mut ServiceRequest) -> Option<Self> {
+        match request.parts_mut().1.take() {
+            Payload::None => None,
+            payload => {
+                let held = Rc::new(RefCell::new(Box::pin(payload)));
+                let read = Box::pin(Self(Rc::clone(&held)));
+                request.set_payload(Payload::Stream { payload: read });
+                Some(Self(held))
+            }
+        }
+    }
+}
+
+impl Stream for HeldBody {
+    type Item = Result<Bytes, PayloadError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.0.borrow_mut().as_mut().poll_next(context)
+    }
 }
 
 /// Drops its future within `runtime`. A request may hold something that needs a runtime to be given back, such as a database

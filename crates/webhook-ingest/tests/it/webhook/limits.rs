@@ -58,6 +58,68 @@ async fn one_source_cannot_exhaust_the_service_or_get_429(pool: PgPool) {
     service.stop().await;
 }
 
+/// With the headers of a genuine push, as a stranger could send them.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn promised_bodies_hold_no_slot(pool: PgPool) {
+    calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    let service = Service::start(&pool, &[("WEBHOOK_MAX_IN_FLIGHT", "8")]).await;
+    let head = format!(
+        "POST /api/calendar/webhook HTTP/1.1\r\nHost: x\r\nX-Goog-Channel-ID: {CHANNEL}\r\n\
+         X-Goog-Channel-Token: {TOKEN}\r\nX-Goog-Resource-ID: {GOOGLE_RESOURCE}\r\n\
+         X-Goog-Resource-State: exists\r\nX-Goog-Message-Number: 2\r\n"
+    );
+    let mut sockets = Vec::new();
+    for promise in ["Content-Length: 100", "Transfer-Encoding: chunked"] {
+        for _ in 0..16 {
+            let mut socket = TcpStream::connect(("127.0.0.1", service.port)).await.unwrap();
+            let said = format!("{head}{promise}\r\n\r\n");
+            socket.write_all(said.as_bytes()).await.unwrap();
+            sockets.push((promise, socket));
+        }
+    }
+    for _ in 0..50 {
+        assert_eq!(service.genuine().send().await.unwrap().status(), StatusCode::OK);
+    }
+    for (promise, mut socket) in sockets {
+        let mut answer = Vec::new();
+        let closed = tokio::time::timeout(Duration::from_secs(15), socket.read_to_end(&mut answer)).await;
+        assert!(closed.is_ok(), "still open: {promise}: {answer:?}");
+        let answer = String::from_utf8_lossy(&answer);
+        let status = match promise {
+            "Content-Length: 100" => "HTTP/1.1 413",
+            _ => "HTTP/1.1 408",
+        };
+        assert!(answer.starts_with(status), "{promise}: {answer}");
+    }
+    service.stop().await;
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_stranger_leaves_slots_for_other_sources(pool: PgPool) {
+    calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
+    let settings = [("WEBHOOK_MAX_IN_FLIGHT", "8"), ("TRUSTED_PROXIES", "127.0.0.0/8")];
+    let service = Service::start(&pool, &settings).await;
+    let google = || service.genuine().header("X-Forwarded-For", "203.0.113.9");
+    assert_eq!(google().send().await.unwrap().status(), StatusCode::OK);
+
+    let holder = hold_queue(&pool).await;
+    let of_a_stranger = || service.genuine().header("X-Forwarded-For", "198.51.100.1");
+    let strangers: Vec<_> = (0..20).map(|_| tokio::spawn(of_a_stranger().send())).collect();
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let pushes: Vec<_> = (0..6).map(|_| tokio::spawn(google().send())).collect();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    holder.rollback().await.unwrap();
+    for push in pushes {
+        assert_eq!(push.await.unwrap().unwrap().status(), StatusCode::OK);
+    }
+    let mut taken = 0;
+    for push in strangers {
+        taken += usize::from(push.await.unwrap().unwrap().status() == StatusCode::OK);
+    }
+    assert!(taken <= 2, "a stranger had {taken} slots");
+    service.stop().await;
+}
+
 #[sqlx::test(migrator = "store::MIGRATOR")]
 async fn slow_and_silent_sockets_are_closed(pool: PgPool) {
     calendar(&pool, CHANNEL, Some(GOOGLE_RESOURCE)).await;
@@ -84,7 +146,7 @@ async fn slow_and_silent_sockets_are_closed(pool: PgPool) {
         );
         let answer = String::from_utf8_lossy(&answer);
         assert!(
-            answer.is_empty() || answer.starts_with("HTTP/1.1 408"),
+            answer.is_empty() || answer.starts_with("HTTP/1.1 408") || answer.starts_with("HTTP/1.1 413"),
             "{said:?}: {answer}"
         );
     }
@@ -99,6 +161,9 @@ async fn a_flood_costs_few_transactions_and_loses_nothing(pool: PgPool) {
         resources.push(calendar(&pool, &format!("channel-{n}"), Some(GOOGLE_RESOURCE)).await);
     }
     let service = Service::start(&pool, &[]).await;
+    // So that the address is not a stranger's.
+    let first = service.push("channel-0", TOKEN, GOOGLE_RESOURCE);
+    assert_eq!(first.send().await.unwrap().status(), StatusCode::OK);
     let pushes: Vec<_> = (0..1_000)
         .map(|n| {
             tokio::spawn(
