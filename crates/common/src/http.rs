@@ -153,7 +153,7 @@ mod tests {
         let addr = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let routes = |config: &mut web::ServiceConfig| {
-            let read = |_: web::Bytes| async { HttpResponse::Ok() };
+            let read = |_: web::Bytes| async { HttpResponse::Ok().finish() };
             config
                 .route("/read", web::post().to(read))
                 .default_service(web::to(|| async {

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_shrink_is_kept_plain() {
+    fn json_that_does_not_shrink_is_kept_plain() {
         let small = Json::of(&json!([])).unwrap().compressed();
         assert!(matches!(small, Json::Plain(_)));
     }

@@ -22,7 +22,7 @@ pub struct Counts {
     pub failures: Vec<String>,
     /// Of nextest's tests: seconds and name.
     durations: Vec<(f64, String)>,
-    /// What nextest's failed tests printed.
+    /// The output of nextest's failed tests.
     outputs: Vec<FailedOutput>,
     /// Whether the summary was read: nextest prints the outputs of tests after it.
     #[serde(skip)]
