@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::NAME;
 use crate::config::Config;
 use crate::connect;
-use crate::limit::RateLimit;
+use crate::limit::{CallbackBudget, RateLimit};
 use crate::on_view::RecentViews;
 use crate::origin::Origin;
 use crate::procedures;
@@ -73,6 +73,7 @@ impl Application {
         let state = State {
             tokens,
             rate_limit: RateLimit::per_minute(config.rate_limit_per_minute),
+            callbacks: CallbackBudget::new(config.trusted_proxies),
             recent_views: RecentViews::default(),
             reader,
             browser_url,

@@ -3,6 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use common::config::{SecretKey, named};
+use common::http::source::TrustedProxies;
 use common::{optional, optional_secret_key, parsed, secret_key};
 use serde::{Deserialize, Deserializer};
 use url::Url;
@@ -52,7 +53,11 @@ pub struct Config {
     /// The `aud` that a token must have, or have among others.
     pub auth_audience: String,
 
-    /// The most requests of one user in a minute.
+    /// Proxies whose `X-Forwarded-For` names the source of a connect callback: addresses or networks, separated by commas.
+    #[serde(default, deserialize_with = "parse_trusted_proxies")]
+    pub trusted_proxies: TrustedProxies,
+
+    /// The most calls of one user in a minute.
     #[serde(default = "rate_limit_per_minute", deserialize_with = "parse_rate_limit")]
     pub rate_limit_per_minute: u32,
 }
@@ -72,6 +77,7 @@ const fn rate_limit_per_minute() -> u32 {
 secret_key!(centrifugo_api_key, "CENTRIFUGO_API_KEY");
 secret_key!(centrifugo_token_secret, "CENTRIFUGO_TOKEN_SECRET");
 parsed!(parse_rate_limit: u32, "RATE_LIMIT_PER_MINUTE");
+parsed!(parse_trusted_proxies: TrustedProxies, "TRUSTED_PROXIES");
 parsed!(parse_listen_addr: SocketAddr, "LISTEN_ADDR");
 parsed!(parse_api_url: Origin, "API_URL");
 parsed!(parse_centrifugo_api_url: Url, "CENTRIFUGO_API_URL");

@@ -38,7 +38,7 @@ use crate::state::{Caller, State};
 /// The path to which Google redirects the browser.
 pub const CALLBACK_PATH: &str = "/oauth/google/callback";
 
-/// Longer than our `state` and Google's codes.
+/// Longer than Google's codes.
 const PARAMETER_MAX_LEN: usize = 2048;
 
 /// How long the browser waits for Google's answer whether the account has a calendar.
@@ -189,6 +189,7 @@ pub async fn callback(
                 let result = finish(&state, &flow, query).await;
                 let outcome = result.unwrap_or_else(|failure| failure).outcome();
                 store_outcome(&state, &flow, &outcome).await;
+                tracing::info!(connect.outcome = outcome, "Connect flow finished");
                 outcome
             });
             let outcome = finished
@@ -197,9 +198,14 @@ pub async fn callback(
             (outcome, return_to)
         }
         Ok(TakenFlow::Repeated { return_to, outcome }) => (outcome, return_to),
+        Ok(TakenFlow::OverBudget) => {
+            return HttpResponse::TooManyRequests()
+                .insert_header((header::CACHE_CONTROL, "no-store"))
+                .insert_header((header::RETRY_AFTER, "1"))
+                .finish();
+        }
         Err(failure) => (failure.outcome(), fallback),
     };
-    tracing::info!(connect.outcome = outcome, "Connect flow finished");
     match with_outcome(&return_to, &outcome) {
         Some(url) => HttpResponse::SeeOther()
             .insert_header((header::LOCATION, String::from(url)))
@@ -250,6 +256,8 @@ enum TakenFlow {
         return_to: String,
         outcome: String,
     },
+    /// The source sends too many callbacks. The flow stays as it is.
+    OverBudget,
 }
 
 /// How long a repeated callback waits for the first one to finish.
@@ -263,15 +271,19 @@ async fn take_flow(
     token: Option<&str>,
 ) -> Result<TakenFlow, FlowResult> {
     const INVALID: FlowResult = FlowResult::Failed("invalid_state");
-    let token = token
-        .filter(|token| token.len() <= PARAMETER_MAX_LEN)
-        .ok_or(INVALID)?;
+    // Anyone can send a callback. The database is not asked for a state that cannot be ours, nor for a browser that has begun
+    // no flow.
+    let token = token.filter(|token| is_token(token)).ok_or(INVALID)?;
     let state_sha256: [u8; 32] = Sha256::digest(token.as_bytes()).into();
-    let browser_sha256 = BrowserKey::of(request, &state.browser_url).map(|browser| browser.sha256());
+    let browser_sha256 = BrowserKey::of(request, &state.browser_url)
+        .map(|browser| browser.sha256())
+        .ok_or(FlowResult::Failed("other_browser"))?;
+    if !state.callbacks.admit(request) {
+        return Ok(TakenFlow::OverBudget);
+    }
     let taken = async || {
         let mut conn = state.sync.pool.acquire().await?;
-        let browser = browser_sha256.as_ref().map(<[u8; 32]>::as_slice);
-        oauth_states::take(&mut conn, state.now(), &state_sha256, browser).await
+        oauth_states::take(&mut conn, state.now(), &state_sha256, &browser_sha256).await
     };
     let started = tokio::time::Instant::now();
     let flow = loop {
@@ -421,4 +433,9 @@ const fn verifier_of<'a>(row: &'a [&'a [u8]]) -> Binding<'a> {
 fn random_token() -> String {
     let random: [u8; 32] = rand::rng().random();
     URL_SAFE_NO_PAD.encode(random)
+}
+
+/// Whether a text has the form of [`random_token`].
+fn is_token(text: &str) -> bool {
+    URL_SAFE_NO_PAD.decode(text).is_ok_and(|bytes| bytes.len() == 32)
 }

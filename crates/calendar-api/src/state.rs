@@ -11,7 +11,7 @@ use rpc::http::ResponseHeaders;
 
 use crate::auth::Authenticator;
 use crate::browser_key::BrowserKey;
-use crate::limit::{RateLimit, Turn, Turns};
+use crate::limit::{CallbackBudget, RateLimit, Turn, Turns};
 use crate::on_view::RecentViews;
 use crate::origin::Origin;
 use crate::reader::Reader;
@@ -23,6 +23,7 @@ pub struct State {
     pub tokens: centrifugo::Tokens,
     pub authenticator: Authenticator,
     pub rate_limit: RateLimit,
+    pub callbacks: CallbackBudget,
     pub recent_views: RecentViews,
     pub reader: Arc<Reader>,
     /// The origin at which browsers reach this service.
@@ -48,14 +49,14 @@ pub struct Caller {
     pub browser: Option<BrowserKey>,
     /// Headers to add to the response.
     pub outgoing: ResponseHeaders,
-    /// Limits the user's concurrent calls.
+    /// Limits the user's calls.
     pub turns: Turns,
     /// The call's permit, once it runs.
     pub turn: Option<Turn>,
 }
 
 impl Caller {
-    /// Authenticates a request and counts it. An error is the answer to each of its calls.
+    /// Authenticates a request and counts its first call. An error is the answer to each of its calls.
     pub async fn of(
         state: Arc<State>,
         request: HttpRequest,
@@ -88,9 +89,9 @@ impl Caller {
         })
     }
 
-    /// Waits until fewer than the allowed number of the user's calls run.
+    /// Counts each further call of the request, then waits until fewer than the allowed number of the user's calls run.
     pub async fn in_turn(mut self) -> Result<Self, RpcError> {
-        self.turn = Some(self.turns.next().await?);
+        self.turn = Some(self.turns.next(self.state.now()).await?);
         Ok(self)
     }
 }

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use calendar_api::auth::Authenticator;
-use calendar_api::limit::RateLimit;
+use calendar_api::limit::{CallbackBudget, RateLimit};
 use calendar_api::on_view::RecentViews;
 use calendar_api::reader::Reader;
 use calendar_api::state::{Caller, State};
 use chrono::{DateTime, Utc};
 use common::clock::Clock;
 use common::config::SecretKey;
+use common::http::source::TrustedProxies;
 use common::ids::UserId;
 use google::{Endpoints, Google, GoogleConfig};
 use rpc::Router;
@@ -111,6 +112,7 @@ fn state(pool: sqlx::PgPool) -> State {
         tokens: centrifugo::Tokens::new(&secret("CENTRIFUGO_TOKEN_SECRET")),
         authenticator: Authenticator::with_secret(b"0123456789abcdef0123456789abcdef", APP, "calwire"),
         rate_limit: RateLimit::per_minute(u32::MAX),
+        callbacks: CallbackBudget::new(TrustedProxies::default()),
         recent_views: RecentViews::default(),
         browser_url: "https://calendar.example".parse().expect("an origin"),
         app_origins: vec![APP.parse().expect("an origin")],

@@ -52,13 +52,12 @@ pub async fn insert(conn: &mut PgConnection, state_sha256: &[u8], flow: &OauthSt
 }
 
 /// Takes a flow, expired or not: only one caller gets it. Its verifier and account are deleted from the row.
-/// `browser_sha256`: the caller's, None without a cookie. None: there is no such flow, or it is used and was another
-/// browser's.
+/// `browser_sha256`: the caller's. None: there is no such flow, or it is used and was another browser's.
 pub async fn take(
     conn: &mut PgConnection,
     now: DateTime<Utc>,
     state_sha256: &[u8],
-    browser_sha256: Option<&[u8]>,
+    browser_sha256: &[u8],
 ) -> sqlx::Result<Option<FlowState>> {
     let taken = sqlx::query!(
         "with flow as (
@@ -156,26 +155,20 @@ mod tests {
         insert(&mut conn, b"a", &flow).await?;
         insert(&mut conn, b"b", &flow).await?;
         let browser = flow.browser_sha256.clone();
-        let take = async |state: &'static [u8], browser: Option<&[u8]>| {
+        let take = async |state: &'static [u8], browser: &[u8]| {
             take(&mut *pool.acquire().await?, now, state, browser).await
         };
-        assert_eq!(take(b"none", Some(&browser)).await?, None);
-        for other in [None, Some([9; 32].as_slice())] {
-            assert_eq!(take(b"a", other).await?, Some(FlowState::OtherBrowser));
-        }
-        assert_eq!(
-            take(b"a", Some(&browser)).await?,
-            Some(FlowState::Taken(flow.clone()))
-        );
+        assert_eq!(take(b"none", &browser).await?, None);
+        assert_eq!(take(b"a", &[9; 32]).await?, Some(FlowState::OtherBrowser));
+        assert_eq!(take(b"a", &browser).await?, Some(FlowState::Taken(flow.clone())));
         let used = |outcome: Option<&str>| FlowState::Used {
             return_to: flow.return_to.clone(),
             outcome: outcome.map(str::to_owned),
         };
-        assert_eq!(take(b"a", Some(&browser)).await?, Some(used(None)));
+        assert_eq!(take(b"a", &browser).await?, Some(used(None)));
         finish(&mut conn, b"a", "connected").await?;
-        assert_eq!(take(b"a", Some(&browser)).await?, Some(used(Some("connected"))));
-        assert_eq!(take(b"a", Some(&[9; 32])).await?, None);
-        assert_eq!(take(b"a", None).await?, None);
+        assert_eq!(take(b"a", &browser).await?, Some(used(Some("connected"))));
+        assert_eq!(take(b"a", &[9; 32]).await?, None);
         assert_eq!(purge_expired(&mut conn, now).await?, 0);
         assert_eq!(purge_expired(&mut conn, now + TimeDelta::seconds(61)).await?, 2);
         Ok(())

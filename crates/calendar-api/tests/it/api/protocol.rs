@@ -84,6 +84,26 @@ async fn the_rate_limit_is_per_user(pool: PgPool) {
 }
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
+async fn each_call_of_a_batch_is_counted(pool: PgPool) {
+    let api = Api::start_with(pool, &[("RATE_LIMIT_PER_MINUTE", "5")]).await;
+    let status = "calendar.google.status";
+    let batch = [status; 7].join(",");
+    let url = format!("{}/trpc/{batch}?batch=1", api.base);
+    let response = api
+        .http
+        .get(url)
+        .bearer_auth(api.jwt("alice"))
+        .send()
+        .await
+        .unwrap();
+    let answers: Vec<Value> = response.json().await.unwrap();
+    let refused = answers
+        .iter()
+        .filter(|answer| answer["error"]["data"]["code"] == "TOO_MANY_REQUESTS");
+    assert_eq!(refused.count(), 2, "{answers:?}");
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
 async fn only_configured_origins_may_call(pool: PgPool) {
     let api = Api::start(pool).await;
     let preflight = async |origin: &'static str, headers: &'static str| {

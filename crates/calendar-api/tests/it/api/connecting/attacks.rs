@@ -1,5 +1,7 @@
 //! Attacks on the connect flow.
 
+use futures_util::StreamExt;
+
 use super::*;
 
 #[sqlx::test(migrator = "store::MIGRATOR")]
@@ -62,9 +64,11 @@ async fn a_state_is_valid_once_in_its_own_browser(pool: PgPool) {
         api.back(&query, Some(&good.cookie)).await,
         "http://localhost:3000/?calwire=connected"
     );
-    for cookie in [None, Some(&*attacker.cookie)] {
-        assert_eq!(api.back(&query, cookie).await, error("invalid_state"));
-    }
+    assert_eq!(
+        api.back(&query, Some(&attacker.cookie)).await,
+        error("invalid_state")
+    );
+    assert_eq!(api.back(&query, None).await, error("other_browser"));
     let requests = api.google.received_requests().await.unwrap();
     let exchanges = requests
         .iter()
@@ -108,6 +112,64 @@ async fn a_forged_state_neither_finishes_nor_consumes_a_flow(pool: PgPool) {
         .back(&format!("state={state}&code=abc"), Some(&begun.cookie))
         .await;
     assert_eq!(landed, "http://localhost:3000/?calwire=connected");
+}
+
+/// The answers to callbacks from anyone are the same without the table of flows.
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn callbacks_of_strangers_do_not_reach_the_database(pool: PgPool) {
+    let api = Api::start(pool.clone()).await;
+    sqlx::query("alter table oauth_states rename to gone")
+        .execute(&pool)
+        .await
+        .unwrap();
+    let error = |reason: &str| format!("http://localhost:3000/?calwire=error&calwire_reason={reason}");
+    let cookie = format!("calwire_connect={}", "A".repeat(43));
+    let state = "A".repeat(43);
+    for malformed in ["x", &state[1..], &format!("{state}A"), &state.replace("AA", "A=")] {
+        let landed = api
+            .back(&format!("state={malformed}&code=abc"), Some(&cookie))
+            .await;
+        assert_eq!(landed, error("invalid_state"), "{malformed}");
+    }
+    let query = format!("state={state}&code=abc");
+    for cookie in [None, Some("calwire_connect=AAAA"), Some("calwire_connect=")] {
+        assert_eq!(
+            api.back(&query, cookie).await,
+            error("other_browser"),
+            "{cookie:?}"
+        );
+    }
+    // It was not that callbacks never need the table.
+    assert_eq!(api.back(&query, Some(&cookie)).await, error("internal"));
+}
+
+#[sqlx::test(migrator = "store::MIGRATOR")]
+async fn a_flood_of_callbacks_leaves_the_budget_of_others(pool: PgPool) {
+    let api = Api::start_with(pool, &[("TRUSTED_PROXIES", "127.0.0.0/8")]).await;
+    let begun = api.begin("alice", json!({})).await;
+    let callback = |source: &str, state: &str| {
+        api.http
+            .get(format!(
+                "{}/oauth/google/callback?error=access_denied&state={state}",
+                api.base
+            ))
+            .header("cookie", &begun.cookie)
+            .header("x-forwarded-for", source)
+    };
+    let made_up = "A".repeat(43);
+    let flood = (0..600).map(|_| callback("198.51.100.1", &made_up).send());
+    let statuses: Vec<u16> = futures_util::stream::iter(flood)
+        .buffer_unordered(50)
+        .map(|response| response.unwrap().status().as_u16())
+        .collect()
+        .await;
+    assert!(statuses.contains(&429), "{statuses:?}");
+    let state = begun.parameter("state");
+    let landed = callback("203.0.113.9", &state).send().await.unwrap();
+    assert_eq!(
+        landed.headers()["location"],
+        "http://localhost:3000/?calwire=denied"
+    );
 }
 
 fn hex(bytes: &[u8]) -> String {
