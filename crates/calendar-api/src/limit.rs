@@ -57,6 +57,11 @@ impl Turns {
         if !self.is_first_counted.swap(false, Ordering::Relaxed) {
             self.user.count(now, self.interval)?;
         }
+        self.again().await
+    }
+
+    /// Waits for another turn of a call that has been counted.
+    pub async fn again(&self) -> Result<Turn, RpcError> {
         let running = Arc::clone(&self.user.running);
         let permit = tokio::time::timeout(TURN_WITHIN, running.acquire_owned());
         match permit.await {

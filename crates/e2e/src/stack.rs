@@ -179,22 +179,27 @@ impl Stack {
     }
 
     /// Waits until each of the user's calendars that Google can watch has exactly one live channel, whose first push has
-    /// arrived: it causes a pull, which a test must not meet later.
+    /// been answered: it may cause a pull, which a test must not meet later.
     pub async fn watched(&self, user: &str) {
         wait::until(&format!("{user}'s calendars are watched"), async || {
-            let (calendars, watched): (i64, i64) = sqlx::query_as(
-                "select count(*), count(*) filter (where live = 1) from ( \
-                   select count(w.channel_id) as live from calendars c \
-                   join sync_state s on s.resource_id = c.id \
-                   left join watches w on w.resource_id = c.id and w.state = 'live' and s.last_push_at is not null \
-                   where c.user_id = $1 and c.selected and c.push_supported and c.access_lost_at is null \
-                   group by c.id) counted",
+            let channels: Vec<Vec<String>> = sqlx::query_scalar(
+                "select coalesce(array_agg(w.channel_id) filter (where w.channel_id is not null), '{}') from calendars c \
+                 left join watches w on w.resource_id = c.id and w.state = 'live' \
+                 where c.user_id = $1 and c.selected and c.push_supported and c.access_lost_at is null \
+                 group by c.id",
             )
             .bind(user)
-            .fetch_one(&self.database.pool)
+            .fetch_all(&self.database.pool)
             .await
             .ok()?;
-            (calendars > 0 && calendars == watched).then_some(())
+            let pushes = self.google.pushes();
+            let is_heard = |channel: &String| {
+                pushes
+                    .iter()
+                    .any(|push| push.channel_id == *channel && push.status == Some(200))
+            };
+            let is_watched = |of_calendar: &Vec<String>| of_calendar.len() == 1 && of_calendar.iter().all(is_heard);
+            (!channels.is_empty() && channels.iter().all(is_watched)).then_some(())
         })
         .await;
     }

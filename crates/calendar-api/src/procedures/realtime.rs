@@ -222,7 +222,7 @@ async fn missing(
         return Ok((reading, Missing::Everything(snapshot)));
     }
     metrics::answered(AnsweredFrom::Transaction);
-    let _turn = caller.turns.next().await?;
+    let _turn = caller.turns.again().await?;
     let mut tx = store::begin_snapshot(&caller.state.sync.pool).await?;
     let mut readings = store::reading::read(&mut tx, now, &[request(caller, None)]).await?;
     let Some(reading) = readings.pop() else {
@@ -342,7 +342,7 @@ async fn messages_since(caller: &Caller, held: &Held, stream: StreamPosition) ->
     if missing > MESSAGES_MAX {
         return None;
     }
-    let _turn = caller.turns.next().await.ok()?;
+    let _turn = caller.turns.again().await.ok()?;
     // The newest ones may be committed later than this transaction began.
     let channel = centrifugo::channel_of(&caller.user);
     let newest = caller.state.broker.newest(&channel, 2 * MESSAGES_MAX);

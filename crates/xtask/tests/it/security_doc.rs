@@ -43,7 +43,10 @@ fn is_test(source: &str, name: &str) -> bool {
                 .is_some_and(|name| name.ends_with("test"))
         })
     });
-    in_rust || source.contains(&format!("test(`{name}"))
+    in_rust
+        || ["test(`", "it('", "])('"]
+            .iter()
+            .any(|before| source.contains(&format!("{before}{name}")))
 }
 
 #[test]
