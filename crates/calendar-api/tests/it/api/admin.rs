@@ -97,7 +97,9 @@ async fn refresh_again_and_again(
 async fn keys_rotate_under_load_and_resume_after_an_interruption(pool: PgPool) {
     let ids = seal_many(&pool, &keyring(OLD)).await;
     let stop = Arc::new(AtomicBool::new(false));
-    let load = tokio::spawn(refresh_again_and_again(pool.clone(), ids.clone(), stop.clone()));
+    // A refreshed token has the new key. However many are refreshed before the first batch of the rotation, it leaves some.
+    let refreshing = ids[..ids.len() / 4].to_vec();
+    let load = tokio::spawn(refresh_again_and_again(pool.clone(), refreshing, stop.clone()));
     let ring = keyring(NEW_FIRST);
 
     // Interrupted as by Ctrl-C, after the first progress.
