@@ -66,7 +66,7 @@ fn oauth_callback(data: &[u8]) {
         .unwrap_or_default();
     let reason = location.strip_prefix(b"https://app.example/?calwire=error&calwire_reason=");
     assert!(
-        matches!(reason, Some(b"invalid_state" | b"internal")),
+        matches!(reason, Some(b"invalid_state" | b"other_browser" | b"internal")),
         "{}",
         String::from_utf8_lossy(location)
     );

@@ -2,7 +2,8 @@
 //!
 //! - the mirror equals Google's calendar (by id, etag and status); before that, it contains everything that the sync
 //!   token covers;
-//! - a browser that applied the messages in order, and reloaded on each resync, shows the same events as a read.
+//! - a browser that applied the messages in order, and reloaded on each resync and when the window advanced with the day, shows
+//!   the same events as a read.
 //!
 //! `CALWIRE_SEED` repeats a run: it determines the edits, the faults and their order, but not the timing.
 
@@ -159,6 +160,7 @@ async fn mirror_and_browser_converge_to_google(pool: PgPool) {
     let mut dice = StdRng::seed_from_u64(seed);
     let world = World::of_alice(pool).await;
     let mut browser = Browser::default();
+    let mut window = expansion::hot_window(world.clock.now());
     for round in 0..ROUNDS {
         for _ in 0..dice.random_range(1..5) {
             edit(&world, &mut dice);
@@ -180,6 +182,11 @@ async fn mirror_and_browser_converge_to_google(pool: PgPool) {
         }
         for change in world.messages(&alice()).await {
             browser.apply(&world, change).await;
+        }
+        let now = expansion::hot_window(world.clock.now());
+        if window != now {
+            window = now;
+            browser.reload(&world).await;
         }
         let mut reloaded = Browser::default();
         reloaded.reload(&world).await;
